@@ -1,0 +1,473 @@
+-- The nouns of a diagnostic centre, who may see them, and the two roles that
+-- the program works under.
+--
+--   rdc_api     people, through HTTP. Reads under row-level security as the
+--               person and organisation set by session_enter(); writes only
+--               through the functions of the later migrations.
+--   rdc_ingest  devices and the queues; sees all, writes through functions.
+--   the owner   (who runs the migrations) operators, through the command line.
+
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'rdc_api') then
+        create role rdc_api nologin;
+    end if;
+    if not exists (select from pg_roles where rolname = 'rdc_ingest') then
+        create role rdc_ingest nologin;
+    end if;
+    execute format('grant rdc_api, rdc_ingest to %I', current_user);
+end $$;
+
+-- Who is asking, set for one transaction; null outside a session.
+create function rdc_person() returns bigint language sql stable as
+$$ select nullif(current_setting('rdc.person', true), '')::bigint $$;
+create function rdc_org() returns bigint language sql stable as
+$$ select nullif(current_setting('rdc.org', true), '')::bigint $$;
+create function rdc_person_role() returns text language sql stable as
+$$ select nullif(current_setting('rdc.role', true), '') $$;
+
+-- ---------------------------------------------------------------- who
+
+create table organisation (
+    id bigint generated always as identity primary key,
+    code text not null,
+    name text not null,
+    kind text not null,
+    timezone text not null default 'Asia/Shanghai',
+    created_at timestamptz not null default now(),
+    disabled_at timestamptz,
+    constraint organisation_code_unique unique (code),
+    constraint organisation_code_form check (code ~ '^[A-Za-z0-9_-]{1,32}$'),
+    constraint organisation_name_form check (length(name) between 1 and 200),
+    constraint organisation_kind_known check (kind in ('centre', 'hospital'))
+);
+
+-- A service line: what is read by the same kind of specialist.
+create table line (
+    id bigint generated always as identity primary key,
+    code text not null,
+    name text not null,
+    modalities text[] not null,
+    two_step boolean not null default false,
+    created_at timestamptz not null default now(),
+    disabled_at timestamptz,
+    constraint line_code_unique unique (code),
+    constraint line_code_form check (code ~ '^[a-z0-9_-]{1,32}$'),
+    constraint line_modalities_given check (cardinality(modalities) > 0)
+);
+
+insert into line (code, name, modalities) values
+    ('ecg', '心电', '{ECG}'),
+    ('radiology', '放射', '{CR,DX,CT,MR,MG,RF,XA,PX,IO,RG,NM,PT,OT}'),
+    ('ultrasound', '超声', '{US,IVUS}'),
+    ('wound', '伤口与皮肤', '{XC,DMS,GM}');
+
+create table device (
+    id bigint generated always as identity primary key,
+    org_id bigint not null references organisation,
+    aet text not null,
+    address cidr,
+    called text,
+    callback_host text,
+    callback_port int,
+    charset text,
+    quiet_seconds int not null default 15,
+    created_at timestamptz not null default now(),
+    disabled_at timestamptz,
+    constraint device_key_unique unique nulls not distinct (aet, address, called),
+    constraint device_aet_form check (aet ~ '^[^\\[:cntrl:]]{1,16}$' and aet = btrim(aet)),
+    constraint device_called_form check (called ~ '^[^\\[:cntrl:]]{1,16}$'),
+    constraint device_callback_whole check ((callback_host is null) = (callback_port is null)),
+    constraint device_callback_port_range check (callback_port between 1 and 65535),
+    constraint device_quiet_range check (quiet_seconds between 0 and 86400)
+);
+
+create table person (
+    id bigint generated always as identity primary key,
+    org_id bigint not null references organisation,
+    login text not null,
+    name text not null,
+    role text not null,
+    password_hash text not null,
+    failures int not null default 0,
+    locked_until timestamptz,
+    created_at timestamptz not null default now(),
+    disabled_at timestamptz,
+    constraint person_login_unique unique (login),
+    constraint person_login_form check (login ~ '^[a-z0-9._@-]{1,64}$'),
+    constraint person_role_known check (role in ('technician', 'doctor', 'reader', 'admin'))
+);
+
+create table session (
+    token_hash bytea primary key,
+    person_id bigint not null references person,
+    created_at timestamptz not null default now(),
+    expires_at timestamptz not null,
+    constraint session_hash_length check (length(token_hash) = 32)
+);
+create index session_expiry on session (expires_at);
+
+-- For this centre and this line, this hospital reads, within this time.
+create table contract (
+    id bigint generated always as identity primary key,
+    centre_id bigint not null references organisation,
+    hospital_id bigint not null references organisation,
+    line_id bigint not null references line,
+    within_minutes int not null default 120,
+    two_step boolean,
+    created_at timestamptz not null default now(),
+    disabled_at timestamptz,
+    constraint contract_key_unique unique (centre_id, hospital_id, line_id),
+    constraint contract_within_range check (within_minutes between 1 and 100000)
+);
+create index contract_hospital on contract (hospital_id, line_id, centre_id);
+
+create table destination (
+    id bigint generated always as identity primary key,
+    org_id bigint not null references organisation,
+    name text not null,
+    kind text not null default 'dicom',
+    aet text not null,
+    host text not null,
+    port int not null,
+    created_at timestamptz not null default now(),
+    disabled_at timestamptz,
+    constraint destination_name_unique unique (name),
+    constraint destination_kind_known check (kind in ('dicom')),
+    constraint destination_aet_form check (aet ~ '^[^\\[:cntrl:]]{1,16}$'),
+    constraint destination_port_range check (port between 1 and 65535)
+);
+
+-- ---------------------------------------------------------------- what was sent
+
+-- A Patient ID means something only within the centre that issued it. Without
+-- an ID each study has a patient row of its own.
+create table patient (
+    id bigint generated always as identity primary key,
+    issuer_id bigint not null references organisation,
+    patient_id text,
+    name text,
+    name_raw bytea,
+    charset text,
+    charset_guessed boolean not null default false,
+    birth_date date,
+    sex text,
+    created_at timestamptz not null default now(),
+    constraint patient_id_given check (patient_id <> ''),
+    constraint patient_sex_known check (sex in ('M', 'F', 'O'))
+);
+create unique index patient_id_unique on patient (issuer_id, patient_id)
+    where patient_id is not null;
+
+create table study (
+    id bigint generated always as identity primary key,
+    centre_id bigint not null references organisation,
+    study_uid text not null,
+    patient_id bigint not null references patient,
+    accession text,
+    study_date date,
+    study_time time,
+    study_id text,
+    description text,
+    created_at timestamptz not null default now(),
+    constraint study_uid_unique unique (study_uid, centre_id),
+    constraint study_uid_form check (study_uid ~ '^[0-9.]{1,64}$')
+);
+create index study_patient on study (patient_id);
+
+create table series (
+    id bigint generated always as identity primary key,
+    study_id bigint not null references study,
+    series_uid text not null,
+    modality text,
+    number int,
+    description text,
+    body_part text,
+    laterality text,
+    constraint series_uid_unique unique (study_id, series_uid),
+    constraint series_uid_form check (series_uid ~ '^[0-9.]{1,64}$')
+);
+
+-- An immutable file of the store. For DICOM the digest covers the data set as
+-- received, not the file meta group.
+create table object (
+    id bigint generated always as identity primary key,
+    location text not null,
+    sha256 bytea not null,
+    size bigint not null,
+    media text not null,
+    created_at timestamptz not null default now(),
+    constraint object_location_unique unique (location),
+    constraint object_sha256_length check (length(sha256) = 32)
+);
+
+-- variant 0 is what is shown; another object that came under the same UID is
+-- kept beside it, never in its place.
+create table instance (
+    id bigint generated always as identity primary key,
+    centre_id bigint not null references organisation,
+    study_id bigint not null references study,
+    series_id bigint not null references series,
+    sop_uid text not null,
+    variant int not null default 0,
+    sop_class text not null,
+    transfer_syntax text not null,
+    number int,
+    rows int,
+    columns int,
+    frames int,
+    object_id bigint not null references object,
+    original_id bigint references object,
+    own boolean not null default false,
+    device_id bigint references device,
+    received_at timestamptz not null default now(),
+    metadata jsonb,
+    constraint instance_uid_unique unique (sop_uid, centre_id, variant),
+    constraint instance_uid_form check (sop_uid ~ '^[0-9.]{1,64}$')
+);
+create index instance_study on instance (study_id);
+create index instance_object on instance (object_id);
+alter table instance alter column metadata set compression lz4;
+
+-- ---------------------------------------------------------------- the work on it
+
+-- One exam per study: the unit that is claimed, read and reported.
+-- The states and their transitions stand in 002.
+create table exam (
+    id bigint generated always as identity primary key,
+    centre_id bigint not null references organisation,
+    study_id bigint not null references study,
+    line_id bigint references line,
+    hospital_id bigint references organisation,
+    contract_id bigint references contract,
+    device_id bigint references device,
+    state text not null default 'arriving',
+    state_at timestamptz not null default now(),
+    priority text not null default 'routine',
+    -- the fenced lease: the number rises with every claim
+    lease_no bigint not null default 0,
+    lease_holder bigint references person,
+    lease_expires timestamptz,
+    shown_digest bytea,
+    author_id bigint references person,
+    reason text,
+    -- completeness and the evidence for it
+    last_object_at timestamptz not null default now(),
+    quiet_seconds int not null default 15,
+    grade text,
+    expected int,
+    conflicts jsonb not null default '[]',
+    due_at timestamptz,
+    created_at timestamptz not null default now(),
+    constraint exam_study_unique unique (study_id),
+    constraint exam_state_known check (state in ('arriving', 'unrouted', 'waiting', 'writing',
+        'written', 'reviewing', 'returned', 'final', 'withdrawn', 'retracted')),
+    constraint exam_priority_known check (priority in ('stat', 'urgent', 'routine')),
+    constraint exam_lease_tied check ((state in ('writing', 'reviewing')) = (lease_holder is not null)
+        and (lease_holder is null) = (lease_expires is null)),
+    constraint exam_routed_tied check (state in ('arriving', 'unrouted', 'withdrawn')
+        or hospital_id is not null),
+    constraint exam_grade_known check (grade in ('single', 'quiet', 'mpps', 'commitment',
+        'manifest', 'given_up')),
+    constraint exam_complete_tied check (state = 'arriving' or grade is not null
+        or state in ('withdrawn', 'writing', 'waiting'))
+);
+create index exam_open on exam (hospital_id, state) where state not in ('final', 'retracted', 'withdrawn');
+create index exam_arriving on exam (last_object_at) where state = 'arriving';
+create index exam_leased on exam (lease_expires) where lease_holder is not null;
+create index exam_centre on exam (centre_id, state_at);
+
+create table exam_event (
+    id bigint generated always as identity primary key,
+    exam_id bigint not null references exam,
+    at timestamptz not null default now(),
+    person_id bigint references person,
+    event text not null,
+    from_state text,
+    to_state text not null,
+    lease_no bigint,
+    detail jsonb
+);
+create index exam_event_exam on exam_event (exam_id);
+
+create table draft (
+    exam_id bigint primary key references exam,
+    author_id bigint not null references person,
+    lease_no bigint not null,
+    content jsonb not null,
+    updated_at timestamptz not null default now()
+);
+
+-- A signed version. It never changes but for the rendering of its files and
+-- its retraction.
+create table report (
+    id bigint generated always as identity primary key,
+    exam_id bigint not null references exam,
+    version int not null,
+    state text not null,
+    content jsonb not null,
+    canonical text not null,
+    content_sha256 bytea not null,
+    objects_digest bytea not null,
+    author_id bigint not null references person,
+    signer_id bigint not null references person,
+    signed_at timestamptz not null default now(),
+    sr_uid text not null,
+    sr_series_uid text not null,
+    pdf_uid text not null,
+    pdf_series_uid text not null,
+    sr_object_id bigint references object,
+    pdf_object_id bigint references object,
+    pdf_file_id bigint references object,
+    rendered_at timestamptz,
+    constraint report_version_unique unique (exam_id, version),
+    constraint report_state_known check (state in ('final', 'amended', 'retracted')),
+    constraint report_rendered_tied check ((rendered_at is null) = (sr_object_id is null)
+        and (rendered_at is null) = (pdf_object_id is null)
+        and (rendered_at is null) = (pdf_file_id is null))
+);
+create unique index report_sr on report (sr_uid);
+create unique index report_pdf on report (pdf_uid);
+
+create table delivery (
+    id bigint generated always as identity primary key,
+    report_id bigint not null references report,
+    destination_id bigint not null references destination,
+    state text not null default 'due',
+    attempts int not null default 0,
+    next_at timestamptz not null default now(),
+    lease_no bigint not null default 0,
+    lease_until timestamptz,
+    last_error text,
+    acknowledged_at timestamptz,
+    created_at timestamptz not null default now(),
+    constraint delivery_once unique (report_id, destination_id),
+    constraint delivery_state_known check (state in ('due', 'sending', 'acknowledged', 'dead',
+        'superseded')),
+    constraint delivery_lease_tied check ((state = 'sending') = (lease_until is not null)),
+    constraint delivery_acknowledged_tied check ((state = 'acknowledged') = (acknowledged_at is not null))
+);
+create index delivery_due on delivery (next_at) where state in ('due', 'sending');
+
+-- Work that follows an acknowledgement. An attempt counts before it starts.
+create table job (
+    id bigint generated always as identity primary key,
+    kind text not null,
+    subject_id bigint not null,
+    state text not null default 'queued',
+    priority text not null default 'routine',
+    attempts int not null default 0,
+    run_at timestamptz not null default now(),
+    lease_until timestamptz,
+    last_error text,
+    created_at timestamptz not null default now(),
+    constraint job_once unique (kind, subject_id),
+    constraint job_kind_known check (kind in ('metadata', 'render')),
+    constraint job_state_known check (state in ('queued', 'running', 'quarantined')),
+    constraint job_lease_tied check ((state = 'running') = (lease_until is not null))
+);
+create index job_due on job (kind, run_at) where state in ('queued', 'running');
+
+create table audit (
+    id bigint generated always as identity primary key,
+    at timestamptz not null default now(),
+    person_id bigint references person,
+    org_id bigint references organisation,
+    action text not null,
+    noun text not null,
+    noun_id bigint,
+    detail jsonb
+);
+create index audit_noun on audit (noun, noun_id, at);
+
+-- ---------------------------------------------------------------- who sees what
+
+-- Security definer: the policies below ask these, and would otherwise ask
+-- themselves.
+create function sees_exam(p_centre bigint, p_line bigint) returns boolean
+language sql stable security definer set search_path = public as
+$$
+    select p_centre = rdc_org() or exists (
+        select from contract c
+        where c.centre_id = p_centre and c.line_id = p_line and c.hospital_id = rdc_org()
+          and c.disabled_at is null)
+$$;
+create function sees_study(p_study bigint) returns boolean
+language sql stable security definer set search_path = public as
+$$
+    select exists (select from exam e where e.study_id = p_study and sees_exam(e.centre_id, e.line_id))
+$$;
+create function sees_patient(p_patient bigint, p_issuer bigint) returns boolean
+language sql stable security definer set search_path = public as
+$$
+    select p_issuer = rdc_org()
+        or exists (select from study s where s.patient_id = p_patient and sees_study(s.id))
+$$;
+create function sees_report(p_report bigint) returns boolean
+language sql stable security definer set search_path = public as
+$$
+    select exists (select from report r join exam e on e.id = r.exam_id
+                   where r.id = p_report and sees_exam(e.centre_id, e.line_id))
+$$;
+create function sees_object(p_object bigint) returns boolean
+language sql stable security definer set search_path = public as
+$$
+    select exists (select from instance i
+                   where (i.object_id = p_object or i.original_id = p_object)
+                     and sees_study(i.study_id))
+        or exists (select from report r join exam e on e.id = r.exam_id
+                   where r.pdf_file_id = p_object and sees_exam(e.centre_id, e.line_id))
+$$;
+
+do $$
+declare
+    t text;
+begin
+    foreach t in array array['organisation', 'line', 'device', 'person', 'session', 'contract',
+        'destination', 'patient', 'study', 'series', 'object', 'instance', 'exam', 'exam_event',
+        'draft', 'report', 'delivery', 'job', 'audit'] loop
+        execute format('alter table %I enable row level security', t);
+        execute format('alter table %I force row level security', t);
+        execute format('create policy owner_all on %I to %I using (true) with check (true)',
+                       t, current_user);
+        execute format('create policy ingest_all on %I for select to rdc_ingest using (true)', t);
+    end loop;
+    foreach t in array array['organisation', 'line', 'device', 'contract', 'destination',
+        'patient', 'study', 'series', 'object', 'instance', 'exam', 'exam_event', 'draft',
+        'report', 'delivery'] loop
+        execute format('grant select on %I to rdc_api, rdc_ingest', t);
+    end loop;
+    grant select on job to rdc_ingest;
+end $$;
+
+create policy api_read on organisation for select to rdc_api using (
+    id = rdc_org()
+    or exists (select from contract c where c.centre_id = organisation.id and c.hospital_id = rdc_org())
+    or exists (select from contract c where c.hospital_id = organisation.id and c.centre_id = rdc_org()));
+create policy api_read on line for select to rdc_api using (rdc_org() is not null);
+create policy api_read on device for select to rdc_api using (org_id = rdc_org());
+create policy api_read on contract for select to rdc_api using (rdc_org() in (centre_id, hospital_id));
+create policy api_read on destination for select to rdc_api using (
+    org_id = rdc_org()
+    or exists (select from delivery d where d.destination_id = destination.id));
+create policy api_read on patient for select to rdc_api using (sees_patient(id, issuer_id));
+create policy api_read on study for select to rdc_api using (centre_id = rdc_org() or sees_study(id));
+create policy api_read on series for select to rdc_api using (sees_study(study_id));
+create policy api_read on instance for select to rdc_api using (centre_id = rdc_org() or sees_study(study_id));
+create policy api_read on object for select to rdc_api using (sees_object(id));
+create policy api_read on exam for select to rdc_api using (sees_exam(centre_id, line_id));
+create policy api_read on exam_event for select to rdc_api using (
+    exists (select from exam e where e.id = exam_event.exam_id));
+-- A draft is the reading hospital's own until it is signed.
+create policy api_read on draft for select to rdc_api using (
+    exists (select from exam e where e.id = draft.exam_id and e.hospital_id = rdc_org()));
+create policy api_read on report for select to rdc_api using (
+    exists (select from exam e where e.id = report.exam_id));
+create policy api_read on delivery for select to rdc_api using (sees_report(report_id));
+
+-- Functions are for whom they are granted to, not for everybody.
+alter default privileges revoke execute on functions from public;
+revoke execute on all functions in schema public from public;
+grant execute on function rdc_person(), rdc_org(), rdc_person_role(), sees_exam(bigint, bigint),
+    sees_study(bigint), sees_patient(bigint, bigint), sees_report(bigint), sees_object(bigint)
+    to rdc_api, rdc_ingest;

@@ -1,0 +1,701 @@
+-- The life of an exam, its report and its deliveries.
+--
+-- Errors a person can cause are raised with SQLSTATE RDnnn, nnn being the HTTP
+-- status; the message says what was wrong, the hint what to do.
+
+create function fail(p_status int, p_message text, p_hint text default null) returns void
+language plpgsql as
+$$
+begin
+    raise exception using errcode = 'RD' || p_status, message = p_message, hint = coalesce(p_hint, '');
+end $$;
+
+-- PS3.5 B.2: 2.25. and a random UUID as a decimal number.
+create function uid_new() returns text language plpgsql volatile as
+$$
+declare
+    hex text := replace(gen_random_uuid()::text, '-', '');
+    n numeric := 0;
+begin
+    for i in 0..3 loop
+        n := n * 4294967296 + ('x' || lpad(substr(hex, 1 + 8 * i, 8), 16, '0'))::bit(64)::bigint;
+    end loop;
+    return '2.25.' || n::text;
+end $$;
+
+create function audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb default null)
+returns void language sql security definer set search_path = public as
+$$
+    insert into audit (person_id, org_id, action, noun, noun_id, detail)
+    values (rdc_person(), rdc_org(), p_action, p_noun, p_id, p_detail)
+$$;
+
+-- A read is noted once per person, exam and kind of access in five minutes.
+create function audit_read(p_kind text, p_exam bigint) returns void
+language sql security definer set search_path = public as
+$$
+    insert into audit (person_id, org_id, action, noun, noun_id)
+    select rdc_person(), rdc_org(), p_kind, 'exam', p_exam
+    where rdc_person() is not null and not exists (
+        select from audit where noun = 'exam' and noun_id = p_exam and action = p_kind
+            and person_id = rdc_person() and at > now() - interval '5 minutes')
+$$;
+
+-- ---------------------------------------------------------------- sessions
+
+create function session_login(p_login text, out person bigint, out hash text) returns record
+language plpgsql security definer set search_path = public as
+$$
+declare
+    p person;
+begin
+    select * into p from person where login = lower(p_login) and disabled_at is null;
+    if p.locked_until > now() then
+        perform fail(429, 'too many failed logins',
+            'wait until ' || to_char(p.locked_until, 'HH24:MI:SS TZ'));
+    end if;
+    person := p.id;
+    hash := p.password_hash;
+end $$;
+
+-- Ten failures in a row close the account for five minutes.
+create function session_failed(p_person bigint) returns void
+language sql security definer set search_path = public as
+$$
+    update person set
+        failures = case when failures >= 9 then 0 else failures + 1 end,
+        locked_until = case when failures >= 9 then now() + interval '5 minutes' end
+    where id = p_person;
+    select audit_write('login_failed', 'person', p_person)
+$$;
+
+create function session_open(p_person bigint, p_token_hash bytea, p_minutes int) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    p person;
+begin
+    select * into strict p from person where id = p_person;
+    update person set failures = 0, locked_until = null where id = p_person and failures > 0;
+    delete from session where expires_at < now();
+    insert into session (token_hash, person_id, expires_at)
+    values (p_token_hash, p_person, now() + make_interval(mins => p_minutes));
+    insert into audit (person_id, org_id, action, noun, noun_id)
+    values (p.id, p.org_id, 'login', 'person', p.id);
+    return json_build_object('login', p.login, 'name', p.name, 'role', p.role,
+        'org', (select code from organisation where id = p.org_id));
+end $$;
+
+-- Every request begins with this: it names the person and the organisation for
+-- row-level security until the transaction ends.
+create function session_enter(p_token_hash bytea) returns bigint
+language plpgsql security definer set search_path = public as
+$$
+declare
+    p record;
+begin
+    select person.id, person.org_id, person.role into p
+    from session join person on person.id = session.person_id
+        join organisation on organisation.id = person.org_id
+    where token_hash = p_token_hash and expires_at > now() and person.disabled_at is null
+        and organisation.disabled_at is null;
+    if p.id is null then
+        perform fail(401, 'no valid session', 'log in with POST /api/v1/session');
+    end if;
+    perform set_config('rdc.person', p.id::text, true), set_config('rdc.org', p.org_id::text, true),
+        set_config('rdc.role', p.role, true);
+    return p.id;
+end $$;
+
+create function session_close(p_token_hash bytea) returns void
+language sql security definer set search_path = public as
+$$ delete from session where token_hash = p_token_hash $$;
+
+-- ---------------------------------------------------------------- exam: states
+
+--   arriving ─complete─► waiting | unrouted ─contract─► waiting
+--   waiting ─claim─► writing ─release│expire─► waiting
+--   writing ─sign─► final                writing ─submit─► written ─recall─► writing
+--   written ─review─► reviewing ─release│expire─► written    reviewing ─sign─► final
+--   reviewing ─reject─► waiting
+--   waiting│writing│written│reviewing ─return─► returned ─resent│cannot─► waiting
+--   waiting│writing ─forward─► waiting
+--   any before final ─withdraw─► withdrawn ─restore─► waiting
+--   final ─amend│late─► waiting (version n stays shown)     final ─retract─► retracted
+--
+-- Invariants: lease_holder is set in writing and reviewing and nowhere else;
+-- lease_no only rises; every transition is an exam_event of the same
+-- transaction; a state changes in exam_move() and nowhere else.
+create table exam_transition (
+    state text not null,
+    event text not null,
+    next_state text not null,
+    primary key (state, event)
+);
+insert into exam_transition (state, event, next_state) values
+    ('arriving', 'complete', 'waiting'),
+    ('arriving', 'unrouted', 'unrouted'),
+    ('arriving', 'claim', 'writing'),           -- a STAT exam is read while it arrives
+    ('arriving', 'withdraw', 'withdrawn'),
+    ('unrouted', 'contract', 'waiting'),
+    ('unrouted', 'withdraw', 'withdrawn'),
+    ('waiting', 'claim', 'writing'),
+    ('waiting', 'return', 'returned'),
+    ('waiting', 'forward', 'waiting'),
+    ('waiting', 'withdraw', 'withdrawn'),
+    ('writing', 'release', 'waiting'),
+    ('writing', 'expire', 'waiting'),
+    ('writing', 'sign', 'final'),
+    ('writing', 'submit', 'written'),
+    ('writing', 'return', 'returned'),
+    ('writing', 'forward', 'waiting'),
+    ('writing', 'withdraw', 'withdrawn'),
+    ('written', 'recall', 'writing'),
+    ('written', 'claim', 'reviewing'),
+    ('written', 'return', 'returned'),
+    ('written', 'withdraw', 'withdrawn'),
+    ('reviewing', 'release', 'written'),
+    ('reviewing', 'expire', 'written'),
+    ('reviewing', 'sign', 'final'),
+    ('reviewing', 'reject', 'waiting'),
+    ('reviewing', 'return', 'returned'),
+    ('reviewing', 'withdraw', 'withdrawn'),
+    ('returned', 'resent', 'waiting'),
+    ('returned', 'cannot', 'waiting'),
+    ('returned', 'withdraw', 'withdrawn'),
+    ('withdrawn', 'restore', 'waiting'),
+    ('final', 'amend', 'waiting'),
+    ('final', 'late', 'waiting'),
+    ('final', 'retract', 'retracted');
+alter table exam_transition enable row level security;
+alter table exam_transition force row level security;
+create policy all_read on exam_transition using (true);
+grant select on exam_transition to rdc_api, rdc_ingest;
+
+-- The one setter of exam.state. A transition into writing or reviewing takes
+-- the lease for p_holder, any other ends it.
+create function exam_move(p_exam exam, p_event text, p_detail jsonb default null,
+    p_holder bigint default null, p_lease_seconds int default null) returns exam
+language plpgsql as
+$$
+declare
+    e exam;
+    v_next text;
+begin
+    select next_state into v_next from exam_transition
+    where state = p_exam.state and event = p_event;
+    if v_next is null then
+        perform fail(409, format('exam %s is %s: %s is not possible', p_exam.id, p_exam.state, p_event),
+            'look at the exam again');
+    end if;
+    update exam set
+        state = v_next, state_at = now(),
+        lease_no = lease_no + (p_holder is not null)::int,
+        lease_holder = p_holder,
+        lease_expires = now() + make_interval(secs => p_lease_seconds)
+    where id = p_exam.id and state = p_exam.state
+    returning * into e;
+    if e.id is null then
+        perform fail(409, format('exam %s was changed by somebody else', p_exam.id),
+            'look at the exam again');
+    end if;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, lease_no, detail)
+    values (e.id, rdc_person(), p_event, p_exam.state, v_next, e.lease_no, p_detail);
+    return e;
+end $$;
+
+-- Locks the exam if the person may see it and has one of the roles.
+create function exam_take(p_exam bigint, variadic p_roles text[]) returns exam
+language plpgsql as
+$$
+declare
+    e exam;
+begin
+    select * into e from exam where id = p_exam for update;
+    if e.id is null or not sees_exam(e.centre_id, e.line_id) then
+        perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
+    end if;
+    if coalesce(rdc_person_role(), '') <> all (p_roles) then
+        perform fail(403, format('the role %s may not do this', rdc_person_role()),
+            'it needs ' || array_to_string(p_roles, ' or '));
+    end if;
+    return e;
+end $$;
+
+-- The reader's form of it: who reads is who the contract names.
+create function exam_take_for_reading(p_exam bigint) returns exam
+language plpgsql as
+$$
+declare
+    e exam := exam_take(p_exam, 'reader');
+begin
+    if e.hospital_id is distinct from rdc_org() then
+        perform fail(403, 'this exam is read by another hospital', '');
+    end if;
+    return e;
+end $$;
+
+create function exam_require_lease(e exam, p_lease bigint) returns void
+language plpgsql as
+$$
+begin
+    if e.lease_holder is distinct from rdc_person() or e.lease_no is distinct from p_lease then
+        perform fail(409, format('the lease %s on exam %s is not the newest', p_lease, e.id),
+            'claim the exam again; your draft is kept');
+    end if;
+end $$;
+
+-- What a reader is shown: every object but those that rdc made itself.
+create function exam_objects_digest(p_study bigint) returns bytea
+language sql stable as
+$$
+    select sha256(convert_to(coalesce(string_agg(
+        i.sop_uid || ' ' || i.variant || ' ' || encode(o.sha256, 'hex'), E'\n'
+        order by i.sop_uid collate "C", i.variant), ''), 'UTF8'))
+    from instance i join object o on o.id = i.object_id
+    where i.study_id = p_study and not i.own
+$$;
+
+create function exam_objects(p_study bigint) returns int
+language sql stable as
+$$ select count(*)::int from instance where study_id = p_study and not own and variant = 0 $$;
+
+create function exam_two_step(e exam) returns boolean
+language sql stable as
+$$
+    select coalesce((select two_step from contract where id = e.contract_id),
+        (select two_step from line where id = e.line_id), false)
+$$;
+
+-- An exam whose line has a contract waits there; without one it is unrouted.
+create function exam_route(e exam, p_event text) returns exam
+language plpgsql as
+$$
+declare
+    c contract;
+begin
+    select * into c from contract
+    where centre_id = e.centre_id and line_id = e.line_id and disabled_at is null
+        and exists (select from organisation o where o.id = hospital_id and o.disabled_at is null)
+    order by id limit 1;
+    if c.id is null then
+        return case when e.state = 'arriving' then exam_move(e, 'unrouted') else e end;
+    end if;
+    update exam set hospital_id = c.hospital_id, contract_id = c.id,
+        due_at = now() + make_interval(mins => c.within_minutes)
+    where id = e.id returning * into e;
+    return exam_move(e, p_event);
+end $$;
+
+create function exam_complete(e exam, p_grade text, p_expected int default null) returns exam
+language plpgsql as
+$$
+begin
+    update exam set grade = p_grade, expected = p_expected where id = e.id returning * into e;
+    return exam_route(e, 'complete');
+end $$;
+
+-- Quiet time: no object for as long as the device is given.
+create function exam_complete_due() returns int
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam;
+    n int := 0;
+begin
+    for e in select * from exam
+        where state = 'arriving' and last_object_at + make_interval(secs => quiet_seconds) < now()
+        order by id limit 200 for update skip locked loop
+        perform exam_complete(e, 'quiet');
+        n := n + 1;
+    end loop;
+    return n;
+end $$;
+
+-- Leases that ran out, and unrouted exams that a new contract covers.
+create function exam_expire_due() returns int
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam;
+    n int := 0;
+begin
+    for e in select * from exam where lease_expires < now()
+        order by id limit 200 for update skip locked loop
+        perform exam_move(e, 'expire');
+        n := n + 1;
+    end loop;
+    for e in select x.* from exam x
+        where x.state = 'unrouted' and exists (select from contract c where c.centre_id = x.centre_id
+            and c.line_id = x.line_id and c.disabled_at is null)
+        order by x.id limit 200 for update skip locked loop
+        perform exam_route(e, 'contract');
+        n := n + 1;
+    end loop;
+    return n;
+end $$;
+
+-- ---------------------------------------------------------------- exam: reading
+
+create function exam_claim(p_exam bigint, p_lease_seconds int) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take_for_reading(p_exam);
+    v_digest bytea;
+begin
+    if e.lease_holder is not null and e.lease_expires < now() then
+        e := exam_move(e, 'expire');
+    end if;
+    if e.lease_holder is not null then
+        perform fail(409, format('exam %s is held by %s', e.id,
+                (select name from person where id = e.lease_holder)),
+            'until ' || to_char(e.lease_expires, 'YYYY-MM-DD HH24:MI:SS TZ'));
+    end if;
+    if e.state = 'arriving' then
+        if e.priority <> 'stat' then
+            perform fail(409, format('exam %s is still arriving', e.id), 'wait until it is complete');
+        end if;
+        update exam set grade = 'quiet' where id = e.id;
+    end if;
+    if e.state = 'written' and e.author_id = rdc_person() then
+        perform fail(409, 'the reviewer is not the author',
+            'recall it with POST …/recall, or leave it to a colleague');
+    end if;
+    e := exam_move(e, 'claim', null, rdc_person(), p_lease_seconds);
+    v_digest := exam_objects_digest(e.study_id);
+    update exam set shown_digest = v_digest where id = e.id;
+    perform audit_write('claim', 'exam', e.id);
+    return json_build_object('lease', e.lease_no, 'expires', e.lease_expires,
+        'objects_digest', encode(v_digest, 'hex'), 'state', e.state,
+        'draft', (select content from draft where exam_id = e.id));
+end $$;
+
+create function exam_extend(p_exam bigint, p_lease bigint, p_lease_seconds int) returns timestamptz
+language plpgsql as
+$$
+declare
+    v timestamptz := now() + make_interval(secs => p_lease_seconds);
+begin
+    update exam set lease_expires = v where id = p_exam and lease_no = p_lease;
+    return v;
+end $$;
+
+create function exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds int) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take_for_reading(p_exam);
+begin
+    perform exam_require_lease(e, p_lease);
+    return json_build_object('lease', p_lease,
+        'expires', exam_extend(p_exam, p_lease, p_lease_seconds),
+        'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'));
+end $$;
+
+create function report_content_check(p_content jsonb) returns void
+language plpgsql as
+$$
+declare
+    k text;
+begin
+    if jsonb_typeof(p_content) is distinct from 'object' then
+        perform fail(422, 'report must be an object', '{"findings": "...", "impression": "..."}');
+    end if;
+    for k in select jsonb_object_keys(p_content) loop
+        if k not in ('findings', 'impression') then
+            perform fail(422, format('report has no field "%s"', left(k, 40)), 'known are findings and impression');
+        end if;
+        if jsonb_typeof(p_content -> k) <> 'string' or length(p_content ->> k) > 20000 then
+            perform fail(422, format('report.%s must be a text of at most 20000 characters', k));
+        end if;
+    end loop;
+end $$;
+
+create function exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds int)
+returns json language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take_for_reading(p_exam);
+begin
+    perform exam_require_lease(e, p_lease);
+    perform report_content_check(p_content);
+    insert into draft (exam_id, author_id, lease_no, content)
+    values (e.id, rdc_person(), p_lease, p_content)
+    on conflict (exam_id) do update set author_id = excluded.author_id,
+        lease_no = excluded.lease_no, content = excluded.content, updated_at = now();
+    return json_build_object('lease', p_lease,
+        'expires', exam_extend(p_exam, p_lease, p_lease_seconds));
+end $$;
+
+-- What is signed must be what was shown.
+create function exam_require_shown(e exam, p_objects_digest text) returns bytea
+language plpgsql as
+$$
+declare
+    v_now bytea := exam_objects_digest(e.study_id);
+begin
+    if v_now <> coalesce(decode(p_objects_digest, 'hex'), e.shown_digest) then
+        perform fail(409, format('objects of exam %s changed since they were shown', e.id),
+            'look at the exam again and sign with objects_digest ' || encode(v_now, 'hex'));
+    end if;
+    return v_now;
+exception when invalid_parameter_value then
+    perform fail(422, 'objects_digest must be hexadecimal', 'give back what claim returned');
+end $$;
+
+create function exam_written_content(e exam) returns jsonb
+language plpgsql as
+$$
+declare
+    v jsonb := (select content from draft where exam_id = e.id);
+begin
+    if coalesce(btrim(v ->> 'impression'), '') = '' or coalesce(btrim(v ->> 'findings'), '') = '' then
+        perform fail(422, 'a report needs findings and an impression', 'save them with PUT …/draft first');
+    end if;
+    return v;
+end $$;
+
+create function exam_submit(p_exam bigint, p_lease bigint, p_objects_digest text) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take_for_reading(p_exam);
+begin
+    perform exam_require_lease(e, p_lease);
+    if not exam_two_step(e) then
+        perform fail(409, 'this contract has one step', 'sign the report');
+    end if;
+    perform exam_require_shown(e, p_objects_digest), exam_written_content(e);
+    update exam set author_id = rdc_person() where id = e.id returning * into e;
+    e := exam_move(e, 'submit');
+    perform audit_write('submit', 'exam', e.id);
+    return json_build_object('state', e.state);
+end $$;
+
+create function exam_recall(p_exam bigint, p_lease_seconds int) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take_for_reading(p_exam);
+begin
+    if e.author_id is distinct from rdc_person() then
+        perform fail(403, 'only its author can recall a report');
+    end if;
+    e := exam_move(e, 'recall', null, rdc_person(), p_lease_seconds);
+    update exam set shown_digest = exam_objects_digest(e.study_id) where id = e.id;
+    return json_build_object('lease', e.lease_no, 'expires', e.lease_expires,
+        'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'));
+end $$;
+
+-- Signing: the version, its files' UIDs, the exam's state, the rendering job
+-- and the outbox stand or fall together.
+create function exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take_for_reading(p_exam);
+    v_digest bytea;
+    v_content jsonb;
+    v_canonical text;
+    r report;
+begin
+    perform exam_require_lease(e, p_lease);
+    if e.state = 'writing' and exam_two_step(e) then
+        perform fail(409, 'this contract has two steps', 'submit the report for review');
+    end if;
+    v_digest := exam_require_shown(e, p_objects_digest);
+    v_content := exam_written_content(e);
+    -- The text form of jsonb is canonical: one order of keys, no free white space.
+    v_canonical := v_content::text;
+    insert into report (exam_id, version, state, content, canonical, content_sha256, objects_digest,
+        author_id, signer_id, sr_uid, sr_series_uid, pdf_uid, pdf_series_uid)
+    select e.id, v, case when v = 1 then 'final' else 'amended' end, v_content, v_canonical,
+        sha256(convert_to(v_canonical, 'UTF8')), v_digest,
+        case when e.state = 'reviewing' then e.author_id else rdc_person() end, rdc_person(),
+        uid_new(), uid_new(), uid_new(), uid_new()
+    from (select coalesce(max(version), 0) + 1 as v from report where exam_id = e.id) n
+    returning * into r;
+    e := exam_move(e, 'sign', jsonb_build_object('version', r.version));
+    delete from draft where exam_id = e.id;
+    update delivery d set state = 'superseded', lease_until = null
+    from report o
+    where o.id = d.report_id and o.exam_id = e.id and o.id <> r.id and d.state in ('due', 'sending', 'dead');
+    insert into delivery (report_id, destination_id)
+    select r.id, id from destination where org_id = e.centre_id and disabled_at is null;
+    insert into job (kind, subject_id, priority) values ('render', r.id, e.priority);
+    perform audit_write('sign', 'report', r.id, jsonb_build_object('exam', e.id,
+        'content_sha256', encode(r.content_sha256, 'hex')));
+    return json_build_object('state', e.state, 'version', r.version,
+        'content_sha256', encode(r.content_sha256, 'hex'),
+        'objects_digest', encode(r.objects_digest, 'hex'),
+        'sr_uid', r.sr_uid, 'pdf_uid', r.pdf_uid);
+end $$;
+
+-- The other verbs of a reader, with a lease where one is held.
+create function exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text,
+    p_hospital text) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take_for_reading(p_exam);
+    c contract;
+begin
+    if p_event in ('reject', 'return', 'retract', 'amend') and coalesce(btrim(p_reason), '') = '' then
+        perform fail(422, p_event || ' needs a reason', '{"reason": "..."}');
+    end if;
+    if e.lease_holder is not null then
+        perform exam_require_lease(e, p_lease);
+    end if;
+    if p_event = 'forward' then
+        select contract.* into c from contract join organisation h on h.id = hospital_id
+        where h.code = p_hospital and centre_id = e.centre_id and line_id = e.line_id
+            and contract.disabled_at is null;
+        if c.id is null then
+            perform fail(422, 'no contract of this centre and line with that hospital',
+                '{"hospital": "CODE"}');
+        end if;
+        update exam set hospital_id = c.hospital_id, contract_id = c.id where id = e.id;
+    end if;
+    if p_event = 'retract' then
+        update report set state = 'retracted' where exam_id = e.id;
+    end if;
+    update exam set reason = coalesce(p_reason, reason) where id = e.id;
+    e := exam_move(e, p_event, jsonb_strip_nulls(jsonb_build_object('reason', p_reason, 'hospital', p_hospital)));
+    perform audit_write(p_event, 'exam', e.id, jsonb_build_object('reason', p_reason));
+    return json_build_object('state', e.state);
+end $$;
+
+-- The verbs of the originating centre.
+create function exam_centre_act(p_exam bigint, p_event text, p_reason text) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take(p_exam, 'technician', 'doctor', 'admin');
+begin
+    if e.centre_id is distinct from rdc_org() then
+        perform fail(403, 'only the originating centre can do this');
+    end if;
+    if p_event = 'withdraw' and exists (select from report where exam_id = e.id) then
+        perform fail(409, 'a report was signed already', 'ask the reading hospital to amend or retract it');
+    end if;
+    update exam set reason = coalesce(p_reason, reason) where id = e.id returning * into e;
+    if p_event = 'restore' then
+        if e.hospital_id is null then
+            e := exam_route(e, 'restore');
+        else
+            e := exam_move(e, 'restore');
+        end if;
+    else
+        e := exam_move(e, p_event, jsonb_build_object('reason', p_reason));
+    end if;
+    perform audit_write(p_event, 'exam', e.id, jsonb_build_object('reason', p_reason));
+    return json_build_object('state', e.state);
+end $$;
+
+-- ---------------------------------------------------------------- what is shown
+
+-- A doctor at the centre sees who signed, though not that hospital's staff list.
+create function person_name(p_person bigint) returns text
+language sql stable security definer set search_path = public as
+$$ select name from person where id = p_person $$;
+
+create function exam_row(e exam) returns jsonb language sql stable as
+$$
+    select jsonb_build_object(
+        'id', e.id, 'state', e.state, 'state_at', e.state_at, 'priority', e.priority,
+        'line', (select code from line where id = e.line_id),
+        'centre', (select code from organisation where id = e.centre_id),
+        'centre_name', (select name from organisation where id = e.centre_id),
+        'hospital', (select code from organisation where id = e.hospital_id),
+        'patient', (select jsonb_build_object('id', p.patient_id, 'name', p.name, 'sex', p.sex,
+                'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed)
+            from patient p where p.id = s.patient_id),
+        'study_uid', s.study_uid, 'accession', s.accession, 'description', s.description,
+        'study_date', s.study_date,
+        'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
+            where study_id = s.id and modality not in ('SR', 'DOC')),
+        'objects', exam_objects(s.id),
+        'received_at', e.created_at, 'due_at', e.due_at,
+        'held_by', person_name(e.lease_holder),
+        'lease_expires', e.lease_expires)
+    from study s where s.id = e.study_id
+$$;
+
+create function exam_detail(e exam) returns jsonb language sql stable as
+$$
+    select exam_row(e) || jsonb_build_object(
+        'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
+        'completeness', jsonb_build_object('grade', e.grade, 'expected', e.expected,
+            'present', exam_objects(e.study_id)),
+        'conflicts', e.conflicts, 'reason', e.reason,
+        'two_step', exam_two_step(e),
+        'instances', (select coalesce(jsonb_agg(jsonb_build_object('uid', i.sop_uid,
+                'sop_class', i.sop_class, 'transfer_syntax', i.transfer_syntax, 'number', i.number,
+                'series_uid', r.series_uid, 'modality', r.modality, 'frames', i.frames,
+                'variant', i.variant, 'sha256', encode(o.sha256, 'hex'), 'size', o.size,
+                'original', (select media from object where id = i.original_id))
+                order by r.number nulls last, i.number nulls last, i.id), '[]')
+            from instance i join series r on r.id = i.series_id join object o on o.id = i.object_id
+            where i.study_id = e.study_id and not i.own),
+        'draft', (select content from draft where exam_id = e.id),
+        'reports', (select coalesce(jsonb_agg(jsonb_build_object('version', r.version,
+                'state', r.state, 'content', r.content, 'signed_at', r.signed_at,
+                'content_sha256', encode(r.content_sha256, 'hex'),
+                'objects_digest', encode(r.objects_digest, 'hex'),
+                'author', person_name(r.author_id), 'signer', person_name(r.signer_id),
+                'sr_uid', r.sr_uid, 'pdf_uid', r.pdf_uid, 'rendered_at', r.rendered_at)
+                order by r.version), '[]')
+            from report r where r.exam_id = e.id),
+        'deliveries', (select coalesce(jsonb_agg(jsonb_build_object('destination', t.name,
+                'version', r.version, 'state', d.state, 'attempts', d.attempts,
+                'next_at', case when d.state = 'due' then d.next_at end,
+                'last_error', d.last_error, 'acknowledged_at', d.acknowledged_at)
+                order by d.id), '[]')
+            from delivery d join report r on r.id = d.report_id
+                join destination t on t.id = d.destination_id
+            where r.exam_id = e.id),
+        'events', (select coalesce(jsonb_agg(jsonb_build_object('at', v.at, 'event', v.event,
+                'from', v.from_state, 'to', v.to_state, 'by', person_name(v.person_id))
+                order by v.id), '[]')
+            from exam_event v where v.exam_id = e.id))
+$$;
+
+-- One exam for a person who may see it; noted in the audit.
+create function exam_get(p_exam bigint) returns jsonb language plpgsql as
+$$
+declare
+    v jsonb := (select exam_detail(e) from exam e where e.id = p_exam);
+begin
+    if v is null then
+        perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
+    end if;
+    perform audit_read('view', p_exam);
+    return v;
+end $$;
+
+create function exam_list(p_state text, p_since timestamptz, p_limit int) returns jsonb
+language sql stable as
+$$
+    select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
+    from (select * from exam x
+          where (p_state is null or x.state = p_state)
+            and (p_since is null or x.state_at >= p_since)
+          order by x.id desc limit p_limit) e
+$$;
+
+-- What can be picked or is in work, most urgent first.
+create function exam_worklist(p_limit int) returns jsonb
+language sql stable as
+$$
+    select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e)
+        order by array_position(array['stat', 'urgent', 'routine'], e.priority),
+            e.due_at nulls last, e.id), '[]'))
+    from (select * from exam x
+          where (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
+                 or (x.state = 'arriving' and x.priority = 'stat'))
+            and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
+          order by array_position(array['stat', 'urgent', 'routine'], x.priority),
+              x.due_at nulls last, x.id
+          limit p_limit) e
+$$;

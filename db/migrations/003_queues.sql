@@ -1,0 +1,488 @@
+-- What devices and the queues do: devices found, objects stored, jobs,
+-- rendering, deliveries. All for rdc_ingest.
+
+-- ---------------------------------------------------------------- devices
+
+-- The device that calls, the most specific first: {"id", "centre_id", "quiet"}
+-- or {"cause": unknown_aet | wrong_address | wrong_called | disabled}.
+create function device_find(p_aet text, p_address inet, p_called text) returns jsonb
+language plpgsql stable security definer set search_path = public as
+$$
+declare
+    d device;
+begin
+    select x.* into d from device x join organisation o on o.id = x.org_id
+    where x.aet = p_aet and x.disabled_at is null and o.disabled_at is null
+        and (x.address is null or p_address <<= x.address)
+        and (x.called is null or x.called = p_called)
+    order by x.called nulls last, masklen(x.address) desc nulls last limit 1;
+    if d.id is not null then
+        return jsonb_build_object('id', d.id, 'centre_id', d.org_id, 'quiet', d.quiet_seconds,
+            'called', d.called, 'charset', d.charset);
+    end if;
+    return jsonb_build_object('cause', case
+        when not exists (select from device where aet = p_aet) then 'unknown_aet'
+        when not exists (select from device x join organisation o on o.id = x.org_id
+            where aet = p_aet and x.disabled_at is null and o.disabled_at is null) then 'disabled'
+        when not exists (select from device where aet = p_aet and disabled_at is null
+            and (address is null or p_address <<= address)) then 'wrong_address'
+        else 'wrong_called' end);
+end $$;
+
+-- ---------------------------------------------------------------- objects
+
+-- DICOM DA and TM (PS3.5 6.2); null when they are not a date or a time.
+create function dicom_date(p text) returns date language plpgsql immutable as
+$$
+begin
+    return case when p ~ '^\d{8}$' then make_date(substr(p, 1, 4)::int, substr(p, 5, 2)::int, substr(p, 7, 2)::int) end;
+exception when others then return null;
+end $$;
+create function dicom_time(p text) returns time language plpgsql immutable as
+$$
+begin
+    return case when p ~ '^\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?$' then
+        make_time(substr(p, 1, 2)::int, coalesce(nullif(substr(p, 3, 2), ''), '0')::int,
+            least(coalesce(nullif(substr(p, 5), ''), '0')::numeric, 59.999999)::double precision) end;
+exception when others then return null;
+end $$;
+
+create function object_insert(p jsonb) returns bigint language sql as
+$$
+    insert into object (location, sha256, size, media)
+    values (p ->> 'location', decode(p ->> 'sha256', 'hex'), (p ->> 'size')::bigint,
+        coalesce(p ->> 'media', 'application/dicom'))
+    returning id
+$$;
+
+create function ingest_patient(p_centre bigint, p jsonb) returns bigint language plpgsql as
+$$
+declare
+    v_id bigint;
+    v_pid text := nullif(btrim(p ->> 'patient_id'), '');
+begin
+    select id into v_id from patient where issuer_id = p_centre and patient_id = v_pid;
+    if v_id is null then
+        insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
+        values (p_centre, v_pid, p ->> 'patient_name', decode(p ->> 'patient_name_raw', 'hex'),
+            p ->> 'charset', coalesce((p ->> 'charset_guessed')::boolean, false),
+            dicom_date(p ->> 'birth_date'),
+            case when p ->> 'sex' in ('M', 'F', 'O') then p ->> 'sex' end)
+        on conflict do nothing returning id into v_id;
+    end if;
+    if v_id is null then
+        select id into strict v_id from patient where issuer_id = p_centre and patient_id = v_pid;
+    end if;
+    return v_id;
+end $$;
+
+-- The study row of this object, locked, so that two workers that store the
+-- same study take turns.
+create function ingest_study(p_centre bigint, p jsonb) returns study language plpgsql as
+$$
+declare
+    s study;
+begin
+    select * into s from study where centre_id = p_centre and study_uid = p ->> 'study_uid' for update;
+    if s.id is null then
+        insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
+        values (p_centre, p ->> 'study_uid', ingest_patient(p_centre, p), nullif(p ->> 'accession', ''),
+            dicom_date(p ->> 'study_date'), dicom_time(p ->> 'study_time'), p ->> 'study_id', p ->> 'description')
+        on conflict do nothing returning * into s;
+    end if;
+    if s.id is null then
+        select * into strict s from study
+        where centre_id = p_centre and study_uid = p ->> 'study_uid' for update;
+    end if;
+    return s;
+end $$;
+
+create function ingest_series(p_study bigint, p jsonb) returns bigint language plpgsql as
+$$
+declare
+    v_id bigint;
+begin
+    select id into v_id from series where study_id = p_study and series_uid = p ->> 'series_uid';
+    if v_id is null then
+        insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
+        values (p_study, p ->> 'series_uid', p ->> 'modality', (p ->> 'series_number')::int,
+            p ->> 'series_description', p ->> 'body_part', p ->> 'laterality')
+        returning id into v_id;
+    end if;
+    return v_id;
+end $$;
+
+-- The exam of a study, made when the first object arrives.
+create function ingest_exam(s study, p jsonb) returns exam language plpgsql as
+$$
+declare
+    e exam;
+begin
+    select * into e from exam where study_id = s.id for update;
+    if e.id is not null then
+        return e;
+    end if;
+    insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id)
+    values (s.centre_id, s.id, (p ->> 'device_id')::bigint, coalesce(p ->> 'priority', 'routine'),
+        coalesce((p ->> 'quiet')::int, 15),
+        (select id from line where p ->> 'modality' = any (modalities) and disabled_at is null
+         order by id limit 1))
+    returning * into e;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state)
+    values (e.id, rdc_person(), 'arrive', null, 'arriving');
+    return e;
+end $$;
+
+-- A new object came for this exam.
+create function ingest_exam_grew(e exam, p jsonb) returns void language plpgsql as
+$$
+begin
+    update exam set last_object_at = now(),
+        priority = case when p ->> 'priority' in ('stat', 'urgent') and priority = 'routine'
+            then p ->> 'priority' else priority end
+    where id = e.id returning * into e;
+    if e.state = 'arriving' and (p ->> 'single')::boolean then
+        perform exam_complete(e, 'single', 1);
+    elsif e.state = 'returned' then
+        perform exam_move(e, 'resent');
+    elsif e.state = 'final' then
+        perform exam_move(e, 'late');
+    end if;
+end $$;
+
+create function ingest_conflict(e exam, p_cause text, p jsonb) returns void language sql as
+$$
+    update exam set conflicts = conflicts || jsonb_build_object('cause', p_cause, 'at', now(),
+        'sop_uid', p ->> 'sop_uid', 'sha256', p ->> 'sha256')
+    where id = e.id
+$$;
+
+-- One object, already durable in the store. Same UID and digest: a duplicate.
+-- Same UID, another digest: both are kept and the conflict stands on the exam.
+create function ingest_one(p jsonb) returns jsonb language plpgsql as
+$$
+declare
+    v_centre bigint := (p ->> 'centre_id')::bigint;
+    v_sha bytea := decode(p ->> 'sha256', 'hex');
+    s study;
+    e exam;
+    v_have record;
+    v_instance bigint;
+    v_patient text;
+begin
+    select i.own, max(i.variant) over () as last, o.sha256 = v_sha as same, i.study_id into v_have
+    from instance i join object o on o.id = i.object_id
+    where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'
+    order by i.own desc, o.sha256 = v_sha desc limit 1;
+    if v_have.own or v_have.same then
+        select * into e from exam where study_id = v_have.study_id;
+        return jsonb_build_object('outcome', 'duplicate', 'exam', e.id);
+    end if;
+    s := ingest_study(v_centre, p);
+    e := ingest_exam(s, p);
+    select patient_id into v_patient from patient where id = s.patient_id;
+    if v_patient is distinct from nullif(btrim(p ->> 'patient_id'), '') then
+        perform ingest_conflict(e, 'patient', p);
+    end if;
+    if v_have.last is not null then
+        perform ingest_conflict(e, case when v_have.study_id = s.id then 'content' else 'study' end, p);
+    end if;
+    insert into instance (centre_id, study_id, series_id, sop_uid, variant, sop_class,
+        transfer_syntax, number, rows, columns, frames, object_id, original_id, device_id)
+    values (v_centre, s.id, ingest_series(s.id, p), p ->> 'sop_uid', coalesce(v_have.last + 1, 0),
+        p ->> 'sop_class', p ->> 'transfer_syntax', (p ->> 'instance_number')::int,
+        (p ->> 'rows')::int, (p ->> 'columns')::int, (p ->> 'frames')::int,
+        object_insert(p), case when p ? 'original' then object_insert(p -> 'original') end,
+        (p ->> 'device_id')::bigint)
+    returning id into v_instance;
+    insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
+    perform ingest_exam_grew(e, p);
+    return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
+        'exam', e.id);
+end $$;
+
+-- A batch, in one transaction. The rows are taken in the order of their study
+-- and instance UIDs, so that batches of several workers cannot block each other
+-- in a circle; a bad object fails alone. Results stand in the batch's order.
+create function ingest_store(p_batch jsonb) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    v record;
+    v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
+begin
+    for v in select value as p, ordinality as n from jsonb_array_elements(p_batch) with ordinality
+        order by value ->> 'study_uid', value ->> 'sop_uid', ordinality loop
+        begin
+            v_results[v.n] := ingest_one(v.p);
+        exception when data_exception or integrity_constraint_violation then
+            v_results[v.n] := jsonb_build_object('outcome', 'error', 'message', sqlerrm);
+        end;
+    end loop;
+    return to_jsonb(v_results);
+end $$;
+
+-- Those of these locations that the index knows: the rest is debris.
+create function object_known(p_locations text[]) returns text[]
+language sql stable security definer set search_path = public as
+$$ select coalesce(array_agg(location), '{}') from object where location = any (p_locations) $$;
+
+-- May this person send, and for which centre?
+create function upload_permit() returns jsonb
+language plpgsql stable security definer set search_path = public as
+$$
+declare
+    o organisation;
+begin
+    select * into o from organisation where id = rdc_org();
+    if o.kind <> 'centre' or rdc_person_role() not in ('technician', 'doctor', 'admin') then
+        perform fail(403, 'only the staff of a centre can upload', 'log in as its technician');
+    end if;
+    return jsonb_build_object('centre_id', o.id, 'code', o.code);
+end $$;
+
+-- ---------------------------------------------------------------- jobs
+
+-- Takes up to p_limit jobs. A job whose worker died three times is set aside.
+create function job_claim(p_kind text, p_limit int, p_lease_seconds int) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    v jsonb;
+begin
+    update job set state = 'quarantined', lease_until = null,
+        last_error = coalesce(last_error, 'the worker ended three times while at it')
+    where kind = p_kind and attempts >= 3 and (state = 'queued' or (state = 'running' and lease_until < now()));
+    with picked as (
+        select id from job
+        where kind = p_kind and ((state = 'queued' and run_at <= now())
+            or (state = 'running' and lease_until < now()))
+        order by array_position(array['stat', 'urgent', 'routine'], priority), run_at, id
+        limit p_limit for update skip locked
+    ), taken as (
+        update job j set state = 'running', attempts = attempts + 1,
+            lease_until = now() + make_interval(secs => p_lease_seconds)
+        from picked where j.id = picked.id returning j.*
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
+        'attempt', t.attempts, 'input', case t.kind
+            when 'metadata' then (select jsonb_build_object('location', o.location)
+                from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
+            when 'render' then report_render_input(t.subject_id) end) order by t.id), '[]')
+    into v from taken t;
+    return v;
+end $$;
+
+create function job_failed(p_job bigint, p_error text, p_retry_seconds int) returns void
+language sql security definer set search_path = public as
+$$
+    update job set state = case when attempts >= 3 then 'quarantined' else 'queued' end,
+        lease_until = null, last_error = left(p_error, 500),
+        run_at = now() + make_interval(secs => p_retry_seconds)
+    where id = p_job and state = 'running'
+$$;
+
+create function metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) returns void
+language sql security definer set search_path = public as
+$$
+    update instance set metadata = p_metadata where id = p_instance;
+    delete from job where id = p_job
+$$;
+
+-- ---------------------------------------------------------------- report files
+
+create function report_render_input(p_report bigint) returns jsonb
+language sql stable security definer set search_path = public as
+$$
+    select jsonb_build_object(
+        'report', r.id, 'version', r.version, 'state', r.state,
+        'findings', r.content ->> 'findings', 'impression', r.content ->> 'impression',
+        'content_sha256', encode(r.content_sha256, 'hex'),
+        'author', person_name(r.author_id), 'signer', person_name(r.signer_id),
+        'signed_at_us', (extract(epoch from r.signed_at) * 1000000)::bigint,
+        'utc_offset_minutes', (extract(epoch from (r.signed_at at time zone c.timezone)
+            - (r.signed_at at time zone 'UTC')) / 60)::int,
+        'sr_uid', r.sr_uid, 'sr_series_uid', r.sr_series_uid,
+        'pdf_uid', r.pdf_uid, 'pdf_series_uid', r.pdf_series_uid,
+        'exam', e.id, 'line', l.code, 'line_name', l.name,
+        'centre', c.name, 'centre_code', c.code, 'hospital', h.name, 'hospital_code', h.code,
+        'modality', (select modality from series where study_id = s.id
+            and modality not in ('SR', 'DOC') order by id limit 1),
+        'patient', jsonb_build_object('id', p.patient_id, 'name', p.name, 'sex', p.sex,
+            'birth_date', to_char(p.birth_date, 'YYYYMMDD')),
+        'study_uid', s.study_uid, 'accession', s.accession, 'study_id', s.study_id,
+        'study_date', to_char(s.study_date, 'YYYYMMDD'), 'study_time', to_char(s.study_time, 'HH24MISS'),
+        'description', s.description,
+        'previous', (select jsonb_build_object('sr_uid', o.sr_uid, 'version', o.version)
+            from report o where o.exam_id = e.id and o.version = r.version - 1),
+        'evidence', (select coalesce(jsonb_agg(jsonb_build_object('series_uid', q.series_uid,
+                'sop_class', i.sop_class, 'sop_uid', i.sop_uid) order by q.id, i.id), '[]')
+            from instance i join series q on q.id = i.series_id
+            where i.study_id = s.id and not i.own and i.variant = 0))
+    from report r
+        join exam e on e.id = r.exam_id
+        join study s on s.id = e.study_id
+        join patient p on p.id = s.patient_id
+        join organisation c on c.id = e.centre_id
+        join organisation h on h.id = e.hospital_id
+        left join line l on l.id = e.line_id
+    where r.id = p_report
+$$;
+
+create function report_instance(p_exam exam, p_series_uid text, p_modality text, p_sop_uid text,
+    p_sop_class text, p_number int, p_object bigint) returns void language sql as
+$$
+    insert into series (study_id, series_uid, modality, number, description)
+    values (p_exam.study_id, p_series_uid, p_modality, 9000 + p_number, 'report');
+    insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
+        number, object_id, own)
+    select p_exam.centre_id, p_exam.study_id, id, p_sop_uid, p_sop_class, '1.2.840.10008.1.2.1',
+        p_number, p_object, true
+    from series where study_id = p_exam.study_id and series_uid = p_series_uid
+$$;
+
+-- The files of a report stand in the store; now its deliveries can leave. A
+-- second rendering of the same version changes nothing.
+create function report_rendered(p_job bigint, p_report bigint, p_sr jsonb, p_pdf jsonb, p_pdf_file jsonb)
+returns boolean language plpgsql security definer set search_path = public as
+$$
+declare
+    r report;
+    e exam;
+begin
+    delete from job where id = p_job;
+    select * into strict r from report where id = p_report for update;
+    if r.rendered_at is not null then
+        return false;
+    end if;
+    select * into strict e from exam where id = r.exam_id;
+    update report set rendered_at = now(), sr_object_id = object_insert(p_sr),
+        pdf_object_id = object_insert(p_pdf), pdf_file_id = object_insert(p_pdf_file)
+    where id = r.id returning * into r;
+    perform report_instance(e, r.sr_series_uid, 'SR', r.sr_uid, p_sr ->> 'sop_class', r.version, r.sr_object_id);
+    perform report_instance(e, r.pdf_series_uid, 'DOC', r.pdf_uid, p_pdf ->> 'sop_class', r.version, r.pdf_object_id);
+    return true;
+end $$;
+
+-- The newest signed report of an exam, as a file.
+create function report_file(p_exam bigint, p_version int) returns jsonb
+language plpgsql stable as
+$$
+declare
+    v record;
+begin
+    if not exists (select from exam where id = p_exam) then
+        perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
+    end if;
+    select r.version, r.state, o.location, o.size, r.rendered_at into v
+    from report r left join object o on o.id = r.pdf_file_id
+    where r.exam_id = p_exam and (p_version is null or r.version = p_version)
+    order by r.version desc limit 1;
+    if v.version is null then
+        perform fail(404, 'no signed report yet', 'look at the state of the exam');
+    end if;
+    return jsonb_build_object('version', v.version, 'state', v.state, 'location', v.location, 'size', v.size);
+end $$;
+
+create function instance_file(p_uid text) returns jsonb
+language plpgsql stable as
+$$
+declare
+    v jsonb;
+begin
+    select jsonb_build_object('location', o.location, 'size', o.size, 'sop_class', i.sop_class,
+        'transfer_syntax', i.transfer_syntax, 'frames', i.frames, 'sha256', encode(o.sha256, 'hex'),
+        'exam', (select id from exam where study_id = i.study_id))
+    into v from instance i join object o on o.id = i.object_id
+    where i.sop_uid = p_uid order by i.variant, i.id limit 1;
+    if v is null then
+        perform fail(404, 'no such instance', 'the SOP Instance UIDs stand in GET /api/v1/exams/{id}');
+    end if;
+    return v;
+end $$;
+
+-- ---------------------------------------------------------------- deliveries
+
+-- due ─claim─► sending ─ok─► acknowledged
+-- sending ─lease ran out, passing failure─► due     ─permanent─► dead ─retry─► due
+-- due ─newer version─► superseded
+--
+-- One delivery at a time to each destination, so that one that hangs holds up
+-- nobody else's.
+create function delivery_claim(p_limit int, p_lease_seconds int) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    v jsonb;
+begin
+    update delivery set state = 'due', lease_until = null,
+        last_error = coalesce(last_error, 'the worker ended while sending')
+    where state = 'sending' and lease_until < now();
+    with free as (
+        select t.id as destination_id,
+            (select d.id from delivery d join report r on r.id = d.report_id
+             where d.destination_id = t.id and d.state = 'due' and d.next_at <= now()
+                and r.rendered_at is not null
+             order by d.next_at, d.id limit 1) as delivery_id
+        from destination t
+        where t.disabled_at is null and not exists (
+            select from delivery b where b.destination_id = t.id and b.state = 'sending')
+        for update of t skip locked
+    ), taken as (
+        update delivery d set state = 'sending', attempts = attempts + 1, lease_no = lease_no + 1,
+            lease_until = now() + make_interval(secs => p_lease_seconds)
+        from (select delivery_id from free where delivery_id is not null limit p_limit) f
+        where d.id = f.delivery_id and d.state = 'due' returning d.*
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'lease', k.lease_no,
+        'attempt', k.attempts, 'destination', t.name, 'aet', t.aet, 'host', t.host, 'port', t.port,
+        'objects', (select jsonb_agg(jsonb_build_object('sop_uid', i.sop_uid,
+                'sop_class', i.sop_class, 'transfer_syntax', i.transfer_syntax,
+                'location', o.location, 'size', o.size) order by i.id)
+            from report r join instance i on i.own and i.object_id in (r.sr_object_id, r.pdf_object_id)
+                join object o on o.id = i.object_id
+            where r.id = k.report_id)) order by k.id), '[]')
+    into v from taken k join destination t on t.id = k.destination_id;
+    return v;
+end $$;
+
+-- p_outcome: ok, retry, permanent. A lease that is not the newest changes nothing.
+create function delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text,
+    p_retry_min int, p_retry_max int) returns text
+language sql security definer set search_path = public as
+$$
+    update delivery set
+        state = case when p_outcome = 'ok' then 'acknowledged'
+                     when p_outcome = 'permanent' then 'dead' else 'due' end,
+        acknowledged_at = case when p_outcome = 'ok' then now() end,
+        last_error = case when p_outcome = 'ok' then null else left(p_error, 500) end,
+        lease_until = null,
+        next_at = now() + make_interval(secs => least(p_retry_max::double precision,
+            p_retry_min * power(2, least(attempts - 1, 20))))
+    where id = p_delivery and lease_no = p_lease and state = 'sending'
+    returning state
+$$;
+
+create function delivery_retry(p_delivery bigint) returns text
+language sql security definer set search_path = public as
+$$
+    update delivery set state = 'due', next_at = now() where id = p_delivery and state in ('dead', 'due')
+    returning state
+$$;
+
+-- ---------------------------------------------------------------- grants
+
+grant execute on function session_login(text), session_failed(bigint), session_open(bigint, bytea, int),
+    session_enter(bytea), session_close(bytea), audit_read(text, bigint), fail(int, text, text),
+    exam_claim(bigint, int), exam_heartbeat(bigint, bigint, int), exam_draft(bigint, bigint, jsonb, int),
+    exam_submit(bigint, bigint, text), exam_recall(bigint, int), exam_sign(bigint, bigint, text),
+    exam_reader_act(bigint, text, bigint, text, text), exam_centre_act(bigint, text, text),
+    exam_row(exam), exam_detail(exam), exam_get(bigint), exam_list(text, timestamptz, int), exam_worklist(int),
+    exam_objects(bigint), exam_objects_digest(bigint), exam_two_step(exam), person_name(bigint),
+    upload_permit(), report_file(bigint, int), instance_file(text)
+    to rdc_api;
+grant execute on function device_find(text, inet, text), ingest_store(jsonb), object_known(text[]),
+    exam_complete_due(), exam_expire_due(), job_claim(text, int, int), job_failed(bigint, text, int),
+    metadata_done(bigint, bigint, jsonb), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
+    delivery_claim(int, int), delivery_done(bigint, bigint, text, text, int, int)
+    to rdc_ingest;

@@ -1,0 +1,34 @@
+-- What devices and the queues ask, as rdc_ingest.
+
+-- name: device_find
+select device_find($1::text, $2::inet, $3::text)::text;
+
+-- name: ingest_store
+select ingest_store($1::jsonb)::text;
+
+-- name: object_known
+select unnest(object_known($1::text[]));
+
+-- name: exam_complete_due
+select exam_complete_due();
+
+-- name: exam_expire_due
+select exam_expire_due();
+
+-- name: job_claim
+select job_claim($1::text, $2::int, $3::int)::text;
+
+-- name: job_failed
+select job_failed($1::bigint, $2::text, $3::int);
+
+-- name: metadata_done
+select metadata_done($1::bigint, $2::bigint, $3::jsonb);
+
+-- name: report_rendered
+select report_rendered($1::bigint, $2::bigint, $3::jsonb, $4::jsonb, $5::jsonb);
+
+-- name: delivery_claim
+select delivery_claim($1::int, $2::int)::text;
+
+-- name: delivery_done
+select delivery_done($1::bigint, $2::bigint, $3::text, $4::text, $5::int, $6::int);
