@@ -162,7 +162,7 @@ void loop_free(struct loop *l)
 
 void loop_run(struct loop *l)
 {
-    l->thread = pthread_self();
+    assert(pthread_equal(pthread_self(), l->thread));
     uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 

@@ -1,8 +1,8 @@
 /*
  * The event loop of a process, and the two thread pools beside it.
  *
- * One loop belongs to one thread, the one that calls loop_run; every function
- * here must be called on it, except loop_post. Only whole messages cross
+ * A loop belongs to the thread that made it; every function here must be
+ * called on that thread, except loop_post. Only whole messages cross
  * threads: a job given to a pool belongs to the pool thread until its done
  * callback runs on the loop again.
  *
