@@ -1,0 +1,346 @@
+#include "dicom/dicom_dataset.h"
+
+#include <assert.h>
+
+/* What stands before a value. */
+struct header {
+    uint32_t tag;
+    uint32_t length;
+    enum dicom_vr vr;
+    unsigned size; /* bytes */
+};
+
+static enum dicom_step fail(struct dicom_cursor *c, enum base_err code, uint64_t pos,
+                            const char *what, uint32_t tag)
+{
+    char text[DICOM_TAG_TEXT_SIZE];
+    base_fail(&c->error, code, pos, "%s %s%s%s at byte %llu", what, dicom_tag_text(tag, text),
+              *dicom_tag_keyword(tag) ? " " : "", dicom_tag_keyword(tag), (unsigned long long)pos);
+    return c->state = DICOM_BAD;
+}
+
+/* The bytes at pos..pos+n are needed: the prefix ends, or the data set is cut. */
+static enum dicom_step out_of_bytes(struct dicom_cursor *c, uint32_t tag)
+{
+    if (!c->complete)
+        return c->state = DICOM_MORE;
+    return fail(c, BASE_EFORMAT, c->pos, "the data set ends inside element", tag);
+}
+
+void dicom_cursor_init(struct dicom_cursor *c, struct base_bytes bytes,
+                       enum dicom_encoding encoding, bool complete)
+{
+    c->bytes = bytes;
+    c->pos = 0;
+    c->resume = 0;
+    c->complete = complete;
+    c->pending = false;
+    c->state = DICOM_ELEMENT;
+    c->depth = 0;
+    c->error.code = BASE_OK;
+    c->error.msg[0] = 0;
+    c->last = (struct dicom_element){0};
+    c->level[0] = (struct dicom_level){
+        .end = complete ? bytes.n : UINT64_MAX,
+        .kind = DICOM_LEVEL_DATASET,
+        .encoding = encoding,
+    };
+}
+
+static bool is_delimiter_group(uint32_t tag)
+{
+    return DICOM_GROUP(tag) == 0xFFFE;
+}
+
+/* PS3.5 7.1.2: reads VR and length of an explicit encoding. */
+static enum dicom_step read_explicit(struct dicom_cursor *c, const uint8_t *p, uint64_t left,
+                                     bool big, struct header *h)
+{
+    h->vr = dicom_vr_of((char)p[4], (char)p[5]);
+    bool wide = dicom_vr_wide(h->vr);
+    if (h->vr == DICOM_VR_NONE) {
+        /* A VR of a later edition has the wide form; "??" is what old toolkits
+         * wrote for unknown, in the narrow form. */
+        bool letters = p[4] >= 'A' && p[4] <= 'Z' && p[5] >= 'A' && p[5] <= 'Z';
+        if (!letters && !(p[4] == '?' && p[5] == '?'))
+            return fail(c, BASE_EFORMAT, c->pos, "no valid VR in element", h->tag);
+        wide = letters;
+        h->vr = DICOM_VR_UN;
+    }
+    if (!wide) {
+        h->size = 8;
+        h->length = big ? base_load_be16(p + 6) : base_load_le16(p + 6);
+        return DICOM_ELEMENT;
+    }
+    h->size = 12;
+    if (left < 12)
+        return out_of_bytes(c, h->tag);
+    h->length = big ? base_load_be32(p + 8) : base_load_le32(p + 8);
+    return DICOM_ELEMENT;
+}
+
+/* Reads what stands before the value at c->pos; does not move. */
+static enum dicom_step read_header(struct dicom_cursor *c, struct header *h)
+{
+    const struct dicom_level *at = &c->level[c->depth];
+    bool big = at->encoding == DICOM_EXPLICIT_BE;
+    uint64_t left = c->bytes.n - c->pos;
+    h->tag = 0;
+    if (left < 4)
+        return out_of_bytes(c, c->last.tag);
+    const uint8_t *p = c->bytes.p + c->pos;
+    h->tag = big ? DICOM_TAG(base_load_be16(p), base_load_be16(p + 2))
+                 : DICOM_TAG(base_load_le16(p), base_load_le16(p + 2));
+    if (left < 8)
+        return out_of_bytes(c, h->tag);
+    if (at->encoding == DICOM_IMPLICIT_LE || is_delimiter_group(h->tag)) {
+        h->size = 8;
+        h->length = big ? base_load_be32(p + 4) : base_load_le32(p + 4);
+        h->vr = is_delimiter_group(h->tag) ? DICOM_VR_NONE : dicom_tag_vr(h->tag);
+        return DICOM_ELEMENT;
+    }
+    return read_explicit(c, p, left, big, h);
+}
+
+/* A delimiter was read: the level ends here, or the delimiter is a stray one. */
+static enum dicom_step take_delimiter(struct dicom_cursor *c, const struct header *h)
+{
+    const struct dicom_level *at = &c->level[c->depth];
+    uint32_t own = at->kind == DICOM_LEVEL_DATASET ? DICOM_TAG_ITEM_END : DICOM_TAG_SEQ_END;
+    if (h->tag != own || h->length != 0 || c->depth == 0 || h->size > at->end - c->pos)
+        return fail(c, BASE_EFORMAT, c->pos, "unexpected", h->tag);
+    c->pos += h->size;
+    return at->undefined ? DICOM_END : DICOM_ELEMENT; /* stray ones are passed over */
+}
+
+/* What encloses a level of undefined length ended before its delimiter. */
+static enum dicom_step no_delimiter(struct dicom_cursor *c)
+{
+    if (c->level[c->depth].end == c->bytes.n)
+        return out_of_bytes(c, c->last.tag);
+    return fail(c, BASE_EFORMAT, c->pos, "no delimiter after", c->last.tag);
+}
+
+/* The next header of this level, delimiters dealt with: DICOM_ELEMENT or DICOM_END. */
+static enum dicom_step next_header(struct dicom_cursor *c, struct header *h)
+{
+    const struct dicom_level *at = &c->level[c->depth];
+    for (;;) {
+        if (c->pos >= at->end)
+            return at->undefined ? no_delimiter(c) : DICOM_END;
+        enum dicom_step step = read_header(c, h);
+        if (step != DICOM_ELEMENT)
+            return step;
+        if (h->tag != DICOM_TAG_ITEM_END && h->tag != DICOM_TAG_SEQ_END)
+            break;
+        step = take_delimiter(c, h);
+        if (step != DICOM_ELEMENT)
+            return step;
+    }
+    bool item = h->tag == DICOM_TAG_ITEM;
+    if (item != (at->kind != DICOM_LEVEL_DATASET))
+        return fail(c, BASE_EFORMAT, c->pos,
+                    item ? "an item outside a sequence:" : "no item in a sequence but", h->tag);
+    return DICOM_ELEMENT;
+}
+
+/* The kind of level inside an element, or false when it holds plain bytes. */
+static bool inner_kind(const struct dicom_cursor *c, const struct dicom_element *e,
+                       enum dicom_level_kind *kind)
+{
+    enum dicom_level_kind here = c->level[c->depth].kind;
+    if (here == DICOM_LEVEL_FRAGMENTS)
+        return false;
+    if (here == DICOM_LEVEL_SEQUENCE) {
+        *kind = DICOM_LEVEL_DATASET;
+        return true;
+    }
+    if (e->vr == DICOM_VR_SQ || (e->length == DICOM_UNDEFINED && e->vr == DICOM_VR_UN)) {
+        *kind = DICOM_LEVEL_SEQUENCE;
+        return true;
+    }
+    if (e->length != DICOM_UNDEFINED)
+        return false;
+    /* PS3.5 A.4: pixel data in fragments. Anything else of undefined length can
+     * only be a sequence whose VR our dictionary does not have. */
+    bool bulk = e->vr == DICOM_VR_OB || e->vr == DICOM_VR_OW;
+    *kind = bulk ? DICOM_LEVEL_FRAGMENTS : DICOM_LEVEL_SEQUENCE;
+    return true;
+}
+
+/* Moves over the header and describes the element; the value must fit its level. */
+static enum dicom_step take_element(struct dicom_cursor *c, const struct header *h,
+                                    struct dicom_element *e)
+{
+    const struct dicom_level *at = &c->level[c->depth];
+    uint64_t start = c->pos + h->size;
+    *e = (struct dicom_element){
+        .tag = h->tag,
+        .vr = h->vr,
+        .length = h->length,
+        .big_endian = at->encoding == DICOM_EXPLICIT_BE,
+        .offset = c->pos,
+        .value = {c->bytes.p + start, 0},
+    };
+    c->pending = h->length == DICOM_UNDEFINED;
+    if (c->pending) {
+        if (at->kind == DICOM_LEVEL_FRAGMENTS)
+            return fail(c, BASE_EFORMAT, c->pos, "undefined length of fragment", h->tag);
+        c->resume = start;
+    } else {
+        bool fits = start <= at->end && h->length <= at->end - start;
+        if (!fits && at->end == c->bytes.n)
+            return out_of_bytes(c, h->tag);
+        if (!fits)
+            return fail(c, BASE_EFORMAT, c->pos, "longer than what encloses it: element", h->tag);
+        uint64_t have = c->bytes.n - start;
+        e->partial = h->length > have;
+        e->value.n = e->partial ? (size_t)have : h->length;
+        c->resume = start + h->length;
+    }
+    c->last = *e;
+    c->pos = start;
+    return DICOM_ELEMENT;
+}
+
+bool dicom_cursor_can_enter(const struct dicom_cursor *c)
+{
+    enum dicom_level_kind kind;
+    return c->state == DICOM_ELEMENT && inner_kind(c, &c->last, &kind);
+}
+
+/* PS3.5 6.2.2 Note 2: UN of undefined length is implicit little endian inside. */
+static enum dicom_encoding inner_encoding(const struct dicom_cursor *c)
+{
+    return c->last.vr == DICOM_VR_UN ? DICOM_IMPLICIT_LE : c->level[c->depth].encoding;
+}
+
+void dicom_cursor_enter(struct dicom_cursor *c)
+{
+    enum dicom_level_kind kind = DICOM_LEVEL_DATASET;
+    if (c->state != DICOM_ELEMENT)
+        return;
+    bool enters = inner_kind(c, &c->last, &kind);
+    assert(enters);
+    (void)enters;
+    if (c->depth == DICOM_DEPTH_MAX) {
+        fail(c, BASE_ELIMIT, c->last.offset, "nested too deep: element", c->last.tag);
+        return;
+    }
+    bool undefined = c->last.length == DICOM_UNDEFINED;
+    enum dicom_encoding encoding = inner_encoding(c);
+    uint64_t end = undefined ? c->level[c->depth].end : c->resume;
+    c->pos = (uint64_t)(c->last.value.p - c->bytes.p);
+    c->level[++c->depth] = (struct dicom_level){
+        .end = end, .kind = kind, .encoding = encoding, .undefined = undefined};
+    c->pending = false;
+    c->resume = c->pos;
+}
+
+/* Passes over the content of the last element, of undefined length. */
+static enum dicom_step skip_undefined(struct dicom_cursor *c)
+{
+    unsigned base = c->depth;
+    struct header h;
+    struct dicom_element e;
+    dicom_cursor_enter(c);
+    while (c->state == DICOM_ELEMENT && c->depth > base) {
+        enum dicom_step step = next_header(c, &h);
+        if (step == DICOM_END) {
+            c->depth--;
+            continue;
+        }
+        if (step != DICOM_ELEMENT || take_element(c, &h, &e) != DICOM_ELEMENT)
+            break;
+        if (c->pending)
+            dicom_cursor_enter(c);
+        else
+            c->pos = c->resume;
+        if (c->pos > c->bytes.n)
+            out_of_bytes(c, e.tag);
+    }
+    c->pending = false;
+    c->resume = c->pos;
+    return c->state;
+}
+
+enum dicom_step dicom_cursor_next(struct dicom_cursor *c, struct dicom_element *e)
+{
+    if (c->state != DICOM_ELEMENT)
+        return c->state;
+    if (c->pending && skip_undefined(c) != DICOM_ELEMENT)
+        return c->state;
+    if (c->resume > c->pos)
+        c->pos = c->resume;
+    if (c->pos > c->bytes.n)
+        return out_of_bytes(c, c->last.tag);
+    if (c->pos == c->bytes.n && !c->complete && c->pos < c->level[c->depth].end)
+        return c->state = DICOM_MORE;
+    struct header h;
+    enum dicom_step step = next_header(c, &h);
+    if (step != DICOM_ELEMENT) {
+        c->resume = c->pos;
+        if (step == DICOM_END && c->level[c->depth].undefined)
+            /* Later calls at this level answer the end again. */
+            c->level[c->depth] = (struct dicom_level){.end = c->pos,
+                                                      .kind = c->level[c->depth].kind,
+                                                      .encoding = c->level[c->depth].encoding};
+        return step;
+    }
+    struct dicom_element found;
+    step = take_element(c, &h, &found);
+    if (step == DICOM_ELEMENT)
+        *e = found;
+    return step;
+}
+
+void dicom_cursor_leave(struct dicom_cursor *c)
+{
+    struct dicom_element e;
+    assert(c->depth > 0 || c->state != DICOM_ELEMENT);
+    if (c->state != DICOM_ELEMENT)
+        return;
+    struct dicom_level *at = &c->level[c->depth];
+    if (at->undefined) {
+        while (dicom_cursor_next(c, &e) == DICOM_ELEMENT)
+            ;
+        if (c->state != DICOM_ELEMENT)
+            return;
+    }
+    c->pos = at->end;
+    c->resume = c->pos;
+    c->pending = false;
+    c->depth--;
+}
+
+enum dicom_step dicom_cursor_state(const struct dicom_cursor *c)
+{
+    return c->state;
+}
+
+enum dicom_step dicom_cursor_find(struct dicom_cursor *c, uint32_t tag, struct dicom_element *e)
+{
+    struct dicom_element found;
+    for (;;) {
+        enum dicom_step step = dicom_cursor_next(c, &found);
+        if (step != DICOM_ELEMENT)
+            return step;
+        if (found.tag == tag) {
+            *e = found;
+            return DICOM_ELEMENT;
+        }
+        if (found.tag > tag) {
+            c->pos = c->resume = found.offset;
+            c->pending = false;
+            return DICOM_END;
+        }
+    }
+}
+
+enum dicom_step dicom_find(struct base_bytes bytes, enum dicom_encoding encoding, uint32_t tag,
+                           struct dicom_element *e)
+{
+    struct dicom_cursor c;
+    dicom_cursor_init(&c, bytes, encoding, true);
+    return dicom_cursor_find(&c, tag, e);
+}
