@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+"""Faults: mutated byte streams under the sanitizers, and kill -9 while sending.
+
+bench_faults.py [--quick]   10,000 streams for each fuzz target and 20 kills; quick: 300 and 2.
+Prints JSON lines; the exit status is 1 when anything crashed, hung or was lost.
+"""
+import glob
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, 'tests/system'))
+from load import Objects, Senders, missing  # noqa: E402
+from rdc_system import Rdc  # noqa: E402
+
+
+def streams(count):
+    ok = True
+    subprocess.run(['bash', '-c', '. "$0/scripts/lib.sh"; build_preset asan', ROOT], check=True,
+                   stdout=sys.stderr)
+    for source in sorted(glob.glob(f'{ROOT}/tests/fuzz/fuzz_*.c')):
+        name = os.path.basename(source)[len('fuzz_'):-len('.c')]
+        corpus = f'{ROOT}/tests/fuzz/corpus/{name}'
+        files = len(os.listdir(corpus)) if os.path.isdir(corpus) else 0
+        each = math.ceil(count / max(files, 1))
+        began = time.monotonic()
+        out = subprocess.run([f'{ROOT}/build/asan/tests/fuzz_{name}', corpus, str(each)], check=False,
+                             capture_output=True, text=True, timeout=3600, errors='replace')
+        if out.returncode:
+            print(out.stderr[-3000:], file=sys.stderr)
+            ok = False
+        print(json.dumps({'bench': 'faults', 'target': name, 'corpus': files, 'streams': each * files,
+                          'ok': out.returncode == 0, 'seconds': round(time.monotonic() - began, 1)}),
+              flush=True)
+    return ok
+
+
+def kills(count):
+    """Every second kill takes a worker, the others the supervisor and all workers."""
+    rdc = Rdc().people().start()
+    objects = Objects('faults', 100 * count)
+    began, all_ok = time.monotonic(), True
+    senders = Senders(rdc, objects)
+    for n in range(1, count + 1):
+        senders.wait_acknowledged(n * 80)
+        if n % 2:
+            os.kill(rdc.workers()[n % len(rdc.workers())], signal.SIGKILL)
+        else:
+            rdc.kill_all()
+            rdc.start()
+        lost = missing(rdc, dict(senders.acknowledged))
+        all_ok = all_ok and not lost
+        for uid, why in lost[:5]:
+            print(f'lost: {uid}: {why}', file=sys.stderr)
+    senders.finish()
+    lost = missing(rdc, senders.acknowledged)
+    rdc.stop()
+    print(json.dumps({'bench': 'faults', 'kills': count, 'acknowledged': len(senders.acknowledged),
+                      'broken_off': senders.broken, 'refused': len(senders.refused), 'lost': len(lost),
+                      'seconds': round(time.monotonic() - began, 1)}), flush=True)
+    return all_ok and not lost and not senders.refused
+
+
+def main():
+    quick = '--quick' in sys.argv[1:]
+    ok = streams(300 if quick else 10000)
+    ok = kills(2 if quick else 20) and ok
+    return 0 if ok else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""A small DICOM SCU of its own, for what DCMTK's tools cannot do: sit idle,
+stop in the middle, send rubbish, and say exactly which object was acknowledged.
+PS3.8 9.3 (PDUs) and PS3.7 9.3, 6.3.1 (C-ECHO, C-STORE, implicit VR LE)."""
+import socket
+import struct
+
+VERIFICATION = '1.2.840.10008.1.1'
+IMPLICIT_LE, EXPLICIT_LE = '1.2.840.10008.1.2', '1.2.840.10008.1.2.1'
+
+
+class Refused(Exception):
+    """An A-ASSOCIATE-RJ or A-ABORT: .reason holds its three bytes."""
+
+    def __init__(self, what, reason):
+        super().__init__(f'{what} {reason}')
+        self.what, self.reason = what, reason
+
+
+def item(kind, data):
+    return struct.pack('>BxH', kind, len(data)) + data
+
+
+def associate_rq(called, calling, contexts, max_pdu=16384):
+    """contexts: [(id, abstract syntax, [transfer syntaxes])]"""
+    body = struct.pack('>Hxx', 1) + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32)
+    body += item(0x10, b'1.2.840.10008.3.1.1.1')
+    for number, abstract, transfers in contexts:
+        inner = struct.pack('>Bxxx', number) + item(0x30, abstract.encode())
+        body += item(0x20, inner + b''.join(item(0x40, t.encode()) for t in transfers))
+    user = item(0x51, struct.pack('>I', max_pdu)) + item(0x52, b'2.25.1') + item(0x55, b'RDC_TEST')
+    body += item(0x50, user)
+    return struct.pack('>BxI', 1, len(body)) + body
+
+
+def command(*elements):
+    """(tag in group 0, value) as implicit VR LE, with the group length."""
+    out = b''
+    for tag, value in elements:
+        if isinstance(value, int):
+            value = struct.pack('<H', value)
+        elif isinstance(value, str):
+            value = value.encode() + b'\0' * (len(value) % 2)
+        out += struct.pack('<HHI', 0, tag, len(value)) + value
+    return struct.pack('<HHII', 0, 0, 4, len(out)) + out
+
+
+def parse_command(data):
+    out, at = {}, 0
+    while at + 8 <= len(data):
+        _, tag, n = struct.unpack_from('<HHI', data, at)
+        out[tag] = data[at + 8:at + 8 + n]
+        at += 8 + n
+    return out
+
+
+def part10(path):
+    """(SOP class, SOP instance, transfer syntax, data set) of a file."""
+    with open(path, 'rb') as f:
+        data = f.read()
+    at, found, end = 132, {}, None
+    while end is None or at < end:
+        group, element, vr, n = struct.unpack_from('<HH2sH', data, at)
+        head = 8
+        if vr in (b'OB', b'UN', b'SQ'):
+            n, head = struct.unpack_from('<I', data, at + 8)[0], 12
+        value = data[at + head:at + head + n]
+        at += head + n
+        if (group, element) == (2, 0):
+            end = at + struct.unpack('<I', value)[0]
+        found[element] = value.rstrip(b'\0 ').decode('ascii', 'replace')
+    return found[2], found[3], found[0x10], data[at:]
+
+
+class Association:
+    def __init__(self, port, calling, called='RDC', contexts=None, host='127.0.0.1', timeout=30):
+        self.message = 0
+        self.max_pdu = 16384
+        self.socket = socket.create_connection((host, port), timeout=timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        contexts = contexts or [(1, VERIFICATION, [IMPLICIT_LE])]
+        self.ids = {abstract: number for number, abstract, _ in contexts}
+        try:
+            self.socket.sendall(associate_rq(called, calling, contexts))
+            kind, body = self.read_pdu()
+            if kind != 2:
+                raise Refused({3: 'A-ASSOCIATE-RJ', 7: 'A-ABORT'}.get(kind, f'PDU {kind}'), tuple(body[1:4]))
+            self.accepted = self.read_results(body)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def read_exactly(self, n):
+        out = b''
+        while len(out) < n:
+            got = self.socket.recv(n - len(out))
+            if not got:
+                raise ConnectionError('closed by the peer')
+            out += got
+        return out
+
+    def read_pdu(self):
+        kind, n = struct.unpack('>BxI', self.read_exactly(6))
+        return kind, self.read_exactly(n)
+
+    def read_results(self, body):
+        """{presentation context id: result}, and the peer's maximum length."""
+        out, at = {}, 68
+        while at + 4 <= len(body):
+            kind, n = struct.unpack_from('>BxH', body, at)
+            data = body[at + 4:at + 4 + n]
+            if kind == 0x21:
+                out[data[0]] = data[2]
+            if kind == 0x50 and data[:1] == b'\x51':
+                limit = struct.unpack_from('>I', data, 4)[0]
+                self.max_pdu = min(limit or 65536, 65536)
+            at += 4 + n
+        return out
+
+    def send_data(self, context, data, is_command):
+        room = self.max_pdu - 6
+        for at in range(0, max(len(data), 1), room):
+            part = data[at:at + room]
+            flags = (1 if is_command else 0) | (2 if at + room >= len(data) else 0)
+            self.socket.sendall(struct.pack('>BxIIBB', 4, len(part) + 6, len(part) + 2, context, flags)
+                                + part)
+
+    def read_response(self):
+        data = b''
+        while True:
+            kind, body = self.read_pdu()
+            if kind == 7:
+                raise Refused('A-ABORT', tuple(body[1:4]))
+            if kind != 4:
+                raise ConnectionError(f'PDU {kind} instead of P-DATA')
+            n, _, flags = struct.unpack_from('>IBB', body)
+            data += body[6:4 + n]
+            if flags == 3:
+                return parse_command(data)
+
+    def status(self):
+        return struct.unpack('<H', self.read_response()[0x900])[0]
+
+    def echo(self):
+        self.message += 1
+        self.send_data(self.ids[VERIFICATION], command(
+            (0x002, VERIFICATION), (0x100, 0x30), (0x110, self.message), (0x800, 0x101)), True)
+        return self.status()
+
+    def store_begin(self, sop_class, sop_instance):
+        self.message += 1
+        self.send_data(self.ids[sop_class], command(
+            (0x002, sop_class), (0x100, 0x01), (0x110, self.message), (0x700, 0),
+            (0x800, 0x001), (0x1000, sop_instance)), True)
+
+    def store(self, sop_class, sop_instance, data):
+        """The status of the C-STORE-RSP."""
+        self.store_begin(sop_class, sop_instance)
+        self.send_data(self.ids[sop_class], data, False)
+        return self.status()
+
+    def release(self):
+        try:
+            self.socket.sendall(struct.pack('>BxII', 5, 4, 0))
+            self.read_pdu()
+        finally:
+            self.socket.close()
+
+    def close(self):
+        self.socket.close()
+
+
+def store_context(sop_class):
+    return [(1, sop_class, [EXPLICIT_LE])]

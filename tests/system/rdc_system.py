@@ -1,0 +1,378 @@
+"""The built program with a PostgreSQL cluster of its own, for the system tests.
+
+One cluster serves the whole run (durability on, as in production); each Rdc has
+a database, a data folder and free ports of its own, and ends only processes
+that it started. As root, PostgreSQL and rdc run as unprivileged users, as
+scripts/run does it; the shell functions are the same.
+"""
+import atexit
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, 'testdata'))
+os.environ.setdefault('LC_ALL', 'C.UTF-8')
+PASSWORD = 'a long enough test password'
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, check, seconds=30):
+    """Polls until check() is true and returns that; `what` is for the failure."""
+    end = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f'waited {seconds} s for: {what}')
+        time.sleep(0.05)
+
+
+def tool(*args, check=True, timeout=120, **kw):
+    """Runs a program of DCMTK and the like; its output as text."""
+    out = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+                         check=False, errors='replace', **kw)
+    if check and out.returncode:
+        raise AssertionError(f'{" ".join(args)} gave {out.returncode}:\n{out.stdout}')
+    return out.stdout
+
+
+def needs(*programs):
+    for p in programs:
+        if not shutil.which(p):
+            raise unittest.SkipTest(f'{p} is not installed')
+
+
+def shell(script, **kw):
+    """A bash script that knows scripts/lib.sh and scripts/cluster.sh."""
+    head = 'set -euo pipefail; . "$1/scripts/lib.sh"; . "$1/scripts/cluster.sh"; shift; '
+    return tool('bash', '-c', head + script, 'system-test', ROOT, *kw.pop('args', ()), **kw)
+
+
+class Place:
+    """The temporary folder and the cluster of this run."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix='rdc-test-')
+        os.chmod(self.folder, 0o711)
+        self.count = 0
+        atexit.register(self.close)
+        program = os.environ.get('RDC_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
+        if not os.path.exists(program):
+            raise SystemExit(f'{program} is not built: scripts/build')
+        # A copy: a checkout may lie where rdc's user cannot go.
+        self.program = os.path.join(self.folder, 'rdc')
+        shutil.copy(program, self.program)
+        os.chmod(self.program, 0o755)
+        out = shell('users_prepare; s=$(runtime_folder "$1"); cluster_start "$1" "$s"; echo "$s"',
+                    args=[self.folder])
+        self.sockets = out.split()[-1]
+
+    def close(self):
+        shell('cluster_stop "$1"; rmdir "$2"', args=[self.folder, self.sockets], check=False)
+        if os.environ.get('RDC_KEEP'):
+            print(f'kept {self.folder}')
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def sql(self, database, text):
+        """Runs SQL as the role rdc; rows as lists of text."""
+        out = subprocess.run(
+            ['psql', '-X', '-q', '-At', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-h', self.sockets,
+             '-U', 'rdc', '-d', database], input=text, capture_output=True, text=True, check=False)
+        if out.returncode:
+            raise AssertionError(f'{text}\n{out.stderr}')
+        return [line.split('\t') for line in out.stdout.splitlines()]
+
+    def new_database(self):
+        self.count += 1
+        name = f'rdc_{self.count}'
+        tool('psql', '-X', '-q', '-h', self.sockets, '-U', 'postgres', '-d', 'postgres', '-c',
+             f"create database {name} owner rdc template template0 encoding 'UTF8'")
+        return name
+
+
+_place = None
+
+
+def place():
+    global _place
+    if _place is None:
+        _place = Place()
+    return _place
+
+
+def unprivileged(command):
+    """The command as rdc's own user, when we are root."""
+    if os.getuid():
+        return command
+    return ['setpriv', '--reuid=rdc', '--regid=rdc', '--init-groups', '--', *command]
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f'<{self.status} {self.body[:300]!r}>'
+
+
+class Client:
+    """One person's HTTP session."""
+
+    def __init__(self, rdc, login=None, password=PASSWORD):
+        self.rdc, self.token = rdc, None
+        if login:
+            answer = self.post('/api/v1/session', {'login': login, 'password': password})
+            if answer.status not in (200, 201):
+                raise AssertionError(f'login of {login}: {answer}')
+            self.token = answer.json()['token']
+
+    def request(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection('127.0.0.1', self.rdc.http_port, timeout=60)
+        headers = dict(headers or {})
+        if self.token:
+            headers['Authorization'] = 'Bearer ' + self.token
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+            headers['Content-Type'] = 'application/json'
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def get(self, path):
+        return self.request('GET', path)
+
+    def post(self, path, body=None, **headers):
+        return self.request('POST', path, body, headers)
+
+    def put(self, path, body):
+        return self.request('PUT', path, body)
+
+    def worklist(self):
+        answer = self.get('/api/v1/worklist')
+        assert answer.status == 200, answer
+        return answer.json()['exams']
+
+    def exam(self, number):
+        answer = self.get(f'/api/v1/exams/{number}')
+        assert answer.status == 200, answer
+        return answer.json()
+
+    def upload(self, path, **query):
+        from urllib.parse import urlencode
+        with open(path, 'rb') as f:
+            return self.request('POST', '/api/v1/uploads?' + urlencode(query), f.read(),
+                                {'Content-Type': 'application/octet-stream'})
+
+
+class Rdc:
+    """`rdc serve` on free ports, with a fresh database and data folder."""
+
+    def __init__(self, **conf):
+        self.place = place()
+        self.database = self.place.new_database()
+        self.data = os.path.join(self.place.folder, self.database)
+        os.mkdir(self.data, 0o755)
+        if os.getuid() == 0:
+            shutil.chown(self.data, 'rdc', 'rdc')
+        self.http_port, self.dicom_port = free_port(), free_port()
+        self.conf = os.path.join(self.place.folder, self.database + '.conf')
+        self.log = os.path.join(self.place.folder, self.database + '.log')
+        values = {'database': f'host={self.place.sockets} user=rdc dbname={self.database}',
+                  'data': self.data, 'http.address': f'127.0.0.1:{self.http_port}',
+                  'dicom.address': f'127.0.0.1:{self.dicom_port}'}
+        values.update({k.replace('__', '.'): v for k, v in conf.items()})
+        with open(self.conf, 'w') as f:
+            f.writelines(f'{k} = {v}\n' for k, v in values.items())
+        os.chmod(self.conf, 0o644)
+        self.process = None
+        self.cli('db', 'migrate')
+
+    def cli(self, *args, **kw):
+        """The command line as an operator uses it; the output."""
+        return tool(*unprivileged([self.place.program, '--config', self.conf, *args]), cwd='/', **kw)
+
+    def sql(self, text):
+        return self.place.sql(self.database, text)
+
+    def start(self):
+        log = open(self.log, 'ab')
+        self.process = subprocess.Popen(
+            unprivileged([self.place.program, '--config', self.conf, 'serve']), cwd='/',
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        log.close()
+        wait_for('rdc serve to become ready', self.ready, 60)
+        return self
+
+    def ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f'rdc serve ended with {self.process.returncode}:\n{self.tail()}')
+        try:
+            return Client(self).get('/healthz').status == 200
+        except OSError:
+            return False
+
+    def tail(self, lines=30):
+        with open(self.log, errors='replace') as f:
+            return ''.join(f.readlines()[-lines:])
+
+    def log_from(self, offset):
+        with open(self.log, errors='replace') as f:
+            f.seek(offset)
+            return f.read()
+
+    def log_size(self):
+        return os.path.getsize(self.log)
+
+    def workers(self):
+        """pids of the supervisor's children."""
+        out = []
+        for entry in os.listdir('/proc'):
+            if entry.isdigit():
+                try:
+                    with open(f'/proc/{entry}/stat') as f:
+                        fields = f.read().rpartition(')')[2].split()
+                except OSError:
+                    continue
+                if int(fields[1]) == self.process.pid and fields[0] != 'Z':
+                    out.append(int(entry))
+        return sorted(out)
+
+    def kill_all(self):
+        """SIGKILL to the supervisor and every worker, as a power cut would end them."""
+        pids = [self.process.pid, *self.workers()]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+        for pid in pids[1:]:
+            wait_for(f'process {pid} to end', lambda p=pid: not os.path.exists(f'/proc/{p}'), 20)
+        self.process = None
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                return self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                tail = self.tail()
+                self.kill_all()
+                raise AssertionError(f'rdc serve did not end within 30 s of SIGTERM:\n{tail}') from None
+        return None
+
+    # What most tests need: two centres, a hospital that reads for both.
+
+    def people(self):
+        self.cli('org', 'add', 'QINGHE', '--name', '清河社区卫生服务中心', '--kind', 'centre')
+        self.cli('org', 'add', 'DONGSHAN', '--name', '东山社区卫生服务中心', '--kind', 'centre')
+        self.cli('org', 'add', 'SHIYI', '--name', '示例第一医院', '--kind', 'hospital')
+        for login, org, role in (('tech', 'QINGHE', 'technician'), ('doctor', 'QINGHE', 'doctor'),
+                                 ('doctor2', 'DONGSHAN', 'doctor'), ('reader1', 'SHIYI', 'reader'),
+                                 ('tech2', 'DONGSHAN', 'technician'), ('reader2', 'SHIYI', 'reader')):
+            self.cli('user', 'add', login, '--org', org, '--role', role, '--name', f'Test {login}',
+                     '--password-stdin', input=PASSWORD + '\n')
+        for centre in ('QINGHE', 'DONGSHAN'):
+            for line in ('ecg', 'radiology'):
+                self.cli('contract', 'add', '--centre', centre, '--hospital', 'SHIYI', '--line', line,
+                         '--one-step')
+        self.cli('device', 'add', 'QH_CT', '--org', 'QINGHE', '--quiet', '1')
+        self.cli('device', 'add', 'DS_CT', '--org', 'DONGSHAN', '--quiet', '1')
+        return self
+
+    def storescu(self, *paths, aet='QH_CT', called='RDC', options=()):
+        return tool('storescu', '-v', '-aet', aet, '-aec', called, *options, '127.0.0.1',
+                    str(self.dicom_port), *paths)
+
+
+class StoreScp:
+    """DCMTK's storescp as a centre's archive; it writes what it receives to .folder."""
+
+    def __init__(self, name, port=None, aet='CENTRE_IN'):
+        needs('storescp')
+        self.port = port or free_port()
+        self.aet = aet
+        self.folder = os.path.join(place().folder, name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ['storescp', '-aet', self.aet, '-od', self.folder, '+xa', '-uf', str(self.port)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for('storescp to listen', self.listens)
+        return self
+
+    def listens(self):
+        try:
+            socket.create_connection(('127.0.0.1', self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def files(self):
+        return sorted(os.path.join(self.folder, n) for n in os.listdir(self.folder))
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+
+
+def dump(path, *tags):
+    """Values of these tags by dcmdump, as UTF-8: {tag: value}."""
+    args = [x for t in tags for x in ('+P', t)]
+    out = {}
+    for line in tool('dcmdump', '-q', '-s', '+L', '+U8', *args, path).splitlines():
+        m = re.match(r'\((\w{4},\w{4})\) \w\w (?:\[(.*?)\]|=(\S+)|(.*?))\s+#', line)
+        if m:
+            out.setdefault(m.group(1), m.group(2) if m.group(2) is not None else m.group(3) or m.group(4))
+    return out
+
+
+def dciodvfy_errors(path):
+    """The errors that dicom3tools' validator finds."""
+    needs('dciodvfy')
+    return [x for x in tool('dciodvfy', '-new', path, check=False).splitlines() if x.startswith('Error')]
+
+
+class SystemTest(unittest.TestCase):
+    """A test whose class has one running Rdc with people(), as self.rdc."""
+
+    conf = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.rdc = Rdc(**cls.conf).people().start()
+        cls.addClassCleanup(cls.rdc.stop)
+
+    def setUp(self):
+        self.notes = []
+
+    def note(self, text):
+        """Printed below the test's line."""
+        self.notes.append(text)

@@ -1,0 +1,54 @@
+"""Idle associations and silent connections cost a timer, not the service."""
+import resource
+import socket
+import statistics
+import time
+
+import dicom_scu
+from rdc_system import SystemTest, needs, tool
+
+IDLE, SILENT = 500, 200
+
+
+class ACrowd(SystemTest):
+    def echo_ms(self, rounds=20):
+        """Median of connect, associate, echo, release."""
+        times = []
+        for _ in range(rounds):
+            began = time.monotonic()
+            a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT')
+            self.assertEqual(a.echo(), 0)
+            a.release()
+            times.append((time.monotonic() - began) * 1000)
+        return statistics.median(times)
+
+    def echoscu_ms(self, rounds=5):
+        times = []
+        for _ in range(rounds):
+            began = time.monotonic()
+            tool('echoscu', '-aet', 'QH_CT', '-aec', 'RDC', '127.0.0.1', str(self.rdc.dicom_port))
+            times.append((time.monotonic() - began) * 1000)
+        return statistics.median(times)
+
+    def test_of_idle_and_silent_clients_does_not_slow_others(self):
+        needs('echoscu')
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard != resource.RLIM_INFINITY and hard < IDLE + SILENT + 100:
+            self.skipTest(f'needs {IDLE + SILENT + 100} files, the limit is {hard}')
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, IDLE + SILENT + 100), hard))
+        alone, alone_tool = self.echo_ms(), self.echoscu_ms()
+        silent, idle = [], []
+        try:
+            for _ in range(SILENT):
+                silent.append(socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10))
+            for _ in range(IDLE):
+                idle.append(dicom_scu.Association(self.rdc.dicom_port, 'QH_CT'))
+            crowded, crowded_tool = self.echo_ms(), self.echoscu_ms()
+            # The last to come is served as well as the first.
+            self.assertEqual([a.echo() for a in (idle[0], idle[-1])], [0, 0])
+        finally:
+            for s in silent + idle:
+                s.close()
+        self.note(f'echo alone {alone:.1f} ms, with {IDLE} idle associations and {SILENT} silent '
+                  f'connections {crowded:.1f} ms')
+        self.note(f'echoscu alone {alone_tool:.0f} ms, with them {crowded_tool:.0f} ms')

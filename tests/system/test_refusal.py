@@ -1,0 +1,139 @@
+"""What the ports refuse, how, and what the log tells a technician."""
+import socket
+
+import dicom_scu
+from rdc_system import Client, SystemTest, tool, wait_for
+
+CT = '1.2.840.10008.5.1.4.1.1.2'
+
+
+class TheDicomPort(SystemTest):
+    def logged(self, offset, *words):
+        """The first log line after `offset` that has all the words."""
+        def line():
+            for text in self.rdc.log_from(offset).splitlines():
+                if all(w in text for w in words):
+                    return text
+            return None
+        text = wait_for(f'a log line with {words}', line, 10)
+        self.note(text[:160])
+
+    def send(self, data, half_close=True):
+        """What the port answers to these bytes until it closes."""
+        with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10) as s:
+            s.sendall(data)
+            if half_close:
+                s.shutdown(socket.SHUT_WR)
+            out = b''
+            try:
+                while got := s.recv(4096):
+                    out += got
+            except ConnectionResetError:
+                pass
+            return out
+
+    def test_refuses_an_unknown_device_and_names_it(self):
+        at = self.rdc.log_size()
+        with self.assertRaises(dicom_scu.Refused) as refused:
+            dicom_scu.Association(self.rdc.dicom_port, 'NOBODY', contexts=dicom_scu.store_context(CT))
+        # PS3.8 9.3.4: rejected-permanent, service-user, calling-AE-title-not-recognized
+        self.assertEqual((refused.exception.what, refused.exception.reason), ('A-ASSOCIATE-RJ', (1, 1, 3)))
+        self.logged(at, 'NOBODY', '127.0.0.1')
+
+    def test_refuses_a_wrong_called_title_and_names_it(self):
+        at = self.rdc.log_size()
+        with self.assertRaises(dicom_scu.Refused) as refused:
+            dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', 'WRONG', dicom_scu.store_context(CT))
+        self.assertEqual((refused.exception.what, refused.exception.reason), ('A-ASSOCIATE-RJ', (1, 1, 7)))
+        self.logged(at, 'WRONG')
+
+    def test_answers_each_context_for_itself(self):
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[
+            (1, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE]),
+            (3, '1.2.3.4.5', [dicom_scu.IMPLICIT_LE]),
+            (5, CT, ['1.2.3.4.6'])])
+        self.assertEqual(a.accepted, {1: 0, 3: 3, 5: 4})
+        self.assertEqual(a.echo(), 0)
+        a.release()
+
+    def test_says_that_a_tls_hello_came_to_the_plain_port(self):
+        at = self.rdc.log_size()
+        self.send(bytes.fromhex('160301002f0100002b0303') + bytes(40))
+        self.logged(at, 'TLS')
+
+    def test_survives_garbage(self):
+        at = self.rdc.log_size()
+        for data in (b'GET / HTTP/1.1\r\nHost: x\r\n\r\n', b'\xff' * 1000, b'\x01\x00\xff\xff\xff\xff',
+                     b'\x04\x00\x00\x00\x00\x04abcd', b'\x07\x00\x00\x00\x00\x04\0\0\0\0'):
+            self.send(data)
+        self.logged(at, '127.0.0.1')
+        tool('echoscu', '-aet', 'QH_CT', '-aec', 'RDC', '127.0.0.1', str(self.rdc.dicom_port))
+
+    def test_gives_back_the_place_of_a_client_that_stops_in_the_middle(self):
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=dicom_scu.store_context(CT))
+        a.store_begin(CT, '1.2.3')
+        a.close()
+        tool('echoscu', '-aet', 'QH_CT', '-aec', 'RDC', '127.0.0.1', str(self.rdc.dicom_port))
+        self.assertEqual(self.rdc.sql("select count(*) from instance where sop_uid = '1.2.3'"), [['0']])
+
+
+class TheHttpPort(SystemTest):
+    def raw(self, data):
+        with socket.create_connection(('127.0.0.1', self.rdc.http_port), 10) as s:
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+            out = b''
+            try:
+                while got := s.recv(4096):
+                    out += got
+            except ConnectionResetError:
+                pass
+            return out
+
+    def test_refuses_a_bare_carriage_return(self):
+        answer = self.raw(b'GET /healthz HTTP/1.1\rHost: x\r\n\r\n')
+        self.assertTrue(answer.startswith(b'HTTP/1.1 400 '), answer)
+
+    def test_refuses_length_and_chunks_together(self):
+        answer = self.raw(b'POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n'
+                          b'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n')
+        self.assertTrue(answer.startswith(b'HTTP/1.1 400 '), answer)
+
+    def test_limits_the_size_of_headers(self):
+        answer = self.raw(b'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ' + b'a' * 200000 + b'\r\n\r\n')
+        self.assertRegex(answer, rb'^(HTTP/1\.1 4(00|13|31) |$)')
+
+    def test_survives_rubbish(self):
+        for data in (b'\0' * 100, b'\x16\x03\x01\x00\x2f', b'GET\r\n\r\n', b'A' * 70000, b'',
+                     b'POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n'):
+            self.raw(data)
+        self.assertEqual(Client(self.rdc).get('/healthz').status, 200)
+
+    def test_asks_for_a_login(self):
+        for path in ('/api/v1/worklist', '/api/v1/exams', '/api/v1/exams/1', '/api/v1/exams/1/report.pdf',
+                     '/api/v1/instances/1.2.3/rendered'):
+            answer = Client(self.rdc).get(path)
+            self.assertEqual(answer.status, 401, (path, answer))
+            self.assertEqual(answer.headers['Content-Type'].split(';')[0], 'application/problem+json')
+
+    def test_refuses_a_wrong_password(self):
+        answer = Client(self.rdc).post('/api/v1/session', {'login': 'tech', 'password': 'wrong'})
+        self.assertEqual(answer.status, 401, answer)
+        answer = Client(self.rdc).post('/api/v1/session', b'{"login":', Connection='close')
+        self.assertIn(answer.status, (400, 415, 422), answer)
+
+    def test_says_what_it_does_not_know(self):
+        self.assertEqual(Client(self.rdc).get('/nothing/here').status, 404)
+        self.assertEqual(Client(self.rdc).request('DELETE', '/healthz').status, 405)
+
+    def test_gives_metrics_on_loopback(self):
+        answer = Client(self.rdc).get('/metrics')
+        self.assertEqual(answer.status, 200, answer)
+        self.assertIn(b'# TYPE rdc_', answer.body)
+
+    def test_sets_a_cookie_that_scripts_cannot_read(self):
+        from rdc_system import PASSWORD
+        answer = Client(self.rdc).post('/api/v1/session', {'login': 'tech', 'password': PASSWORD})
+        cookie = answer.headers['Set-Cookie']
+        self.assertIn('HttpOnly', cookie)
+        self.assertIn('SameSite=Strict', cookie)

@@ -1,0 +1,242 @@
+"""The way of a study: sent, waiting, claimed, written, signed, delivered."""
+import glob
+import os
+import struct
+import subprocess
+import sys
+
+import make_dicom
+from rdc_system import (Client, ROOT, StoreScp, SystemTest, dciodvfy_errors, dump, needs, place, tool,
+                        wait_for)
+
+ENCAPSULATED_PDF = '1.2.840.10008.5.1.4.1.1.104.1'
+REPORT = {'findings': '双肺纹理清晰，右肺上叶见一圆形结节影。', 'impression': '右肺上叶结节，建议复查。'}
+
+
+def folder(name):
+    path = os.path.join(place().folder, 'files', name)
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def ct_series(name, person=make_dicom.ONE, count=4, charset='gb18030', size=32):
+    out = []
+    for number in range(1, count + 1):
+        out.append(os.path.join(folder(name), f'{number}.dcm'))
+        make_dicom.write(out[-1], make_dicom.ct_slice(name, number, person, 'ACC' + name[:8], size,
+                                                      charset=charset), charset)
+    return out
+
+
+def scp_file(name='scp'):
+    """One SCP-ECG file of testdata/make_scp.py."""
+    out = folder(name)
+    subprocess.run([sys.executable, os.path.join(ROOT, 'testdata/make_scp.py'), out], check=True,
+                   stdout=subprocess.DEVNULL)
+    return sorted(glob.glob(out + '/**/*.scp', recursive=True))[0]
+
+
+class Way(SystemTest):
+    """Shared steps; its subclasses hold the tests."""
+
+    def waiting(self, study_uid, client, seconds=30):
+        """The worklist's row of this study, when it is waiting."""
+        def row():
+            found = [e for e in client.worklist() if e['study_uid'] == study_uid]
+            return found[0] if found and found[0]['state'] == 'waiting' else None
+        return wait_for(f'{study_uid} on the worklist', row, seconds)
+
+    def sign(self, exam, reader, report=None):
+        lease = reader.post(f'/api/v1/exams/{exam}/claim')
+        self.assertEqual(lease.status, 200, lease)
+        number = lease.json()['lease']
+        self.assertIsInstance(number, int)
+        answer = reader.put(f'/api/v1/exams/{exam}/draft', {'lease': number, 'report': report or REPORT})
+        self.assertEqual(answer.status, 200, answer)
+        answer = reader.post(f'/api/v1/exams/{exam}/sign',
+                             {'lease': number, 'objects_digest': lease.json()['objects_digest']})
+        self.assertEqual(answer.status, 200, answer)
+
+
+class AStudy(Way):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.centre = StoreScp('centre')
+        cls.addClassCleanup(cls.centre.stop)
+        cls.rdc.cli('destination', 'add', 'QINGHE-IN', '--org', 'QINGHE', '--dicom',
+                    f'{cls.centre.aet}@127.0.0.1:{cls.centre.port}')
+        cls.tech, cls.doctor = Client(cls.rdc, 'tech'), Client(cls.rdc, 'doctor')
+        cls.reader1, cls.reader2 = Client(cls.rdc, 'reader1'), Client(cls.rdc, 'reader2')
+
+    def test_sent_by_storescu_is_read_signed_and_comes_back_as_sr_and_pdf(self):
+        needs('storescu', 'dsrdump', 'pdftotext')
+        self.rdc.storescu(*ct_series('way'))
+        row = self.waiting(make_dicom.uid('study way'), self.reader1)
+        self.assertEqual(row['objects'], 4)
+        self.assertEqual(row['patient']['id'], 'TEST0001')
+        self.assertIn('测试', row['patient']['name'])
+        self.assertEqual((row['line'], row['centre']), ('radiology', 'QINGHE'))
+        self.sign(row['id'], self.reader1)
+        self.assertEqual(self.reader1.exam(row['id'])['state'], 'final')
+
+        # The centre is down: the delivery waits, with its attempts counted.
+        def deliveries():
+            return self.doctor.exam(row['id']).get('deliveries') or []
+        wait_for('a failed attempt to deliver', lambda: [d for d in deliveries() if d['attempts'] > 0])
+        before = self.rdc.sql('select sr_uid, pdf_uid from report')
+        self.centre.start()
+        wait_for('the delivery to be acknowledged',
+                 lambda: [d for d in deliveries() if d['state'] == 'acknowledged'], 90)
+        after = self.rdc.sql('select sr_uid, pdf_uid from report')
+        self.assertEqual(before, after)
+        received = {dump(f, '0008,0018')['0008,0018']: f for f in self.centre.files()}
+        self.assertEqual(sorted(received), sorted(before[0]))
+        self.note(f'acknowledged after {deliveries()[0]["attempts"]} attempts')
+
+        sr, pdf = received[before[0][0]], received[before[0][1]]
+        for path in (sr, pdf):
+            self.assertEqual(dciodvfy_errors(path), [])
+            self.assertEqual(dump(path, '0020,000d')['0020,000d'], make_dicom.uid('study way'))
+        text = tool('dsrdump', '+U8', sr)
+        for part in REPORT.values():
+            self.assertIn(part, text)
+        self.check_pdf(row['id'], pdf)
+
+    def check_pdf(self, exam, encapsulated):
+        answer = self.doctor.get(f'/api/v1/exams/{exam}/report.pdf')
+        self.assertEqual(answer.status, 200, answer)
+        path = os.path.join(folder('pdf'), 'report.pdf')
+        with open(path, 'wb') as f:
+            f.write(answer.body)
+        text = ''.join(tool('pdftotext', '-enc', 'UTF-8', path, '-').split())
+        self.assertIn('测试', text)
+        self.assertIn('右肺上叶结节，建议复查。', text)
+        self.assertEqual(dump(encapsulated, '0008,0016')['0008,0016'], ENCAPSULATED_PDF)
+        with open(encapsulated, 'rb') as f:
+            self.assertIn(answer.body[:200], f.read())
+
+    def test_goes_to_one_reader_only(self):
+        self.rdc.storescu(*ct_series('claim', make_dicom.TWO))
+        exam = self.waiting(make_dicom.uid('study claim'), self.reader1)['id']
+        lease = self.reader1.post(f'/api/v1/exams/{exam}/claim').json()
+        second = self.reader2.post(f'/api/v1/exams/{exam}/claim')
+        self.assertEqual(second.status, 409, second)
+        self.assertEqual(second.headers['Content-Type'].split(';')[0], 'application/problem+json')
+        # Neither another person nor an older number may write.
+        draft = {'lease': lease['lease'], 'report': REPORT}
+        self.assertEqual(self.reader2.put(f'/api/v1/exams/{exam}/draft', draft).status, 409)
+        stale = {'lease': lease['lease'] - 1, 'report': REPORT}
+        self.assertEqual(self.reader1.put(f'/api/v1/exams/{exam}/draft', stale).status, 409)
+        self.assertEqual(self.reader1.post(f'/api/v1/exams/{exam}/sign', {'lease': lease['lease'] - 1}).status,
+                         409)
+
+    def test_that_changed_after_the_claim_is_not_signed_unseen(self):
+        first, second = ct_series('late', make_dicom.TWO, 2)
+        self.rdc.storescu(first)
+        exam = self.waiting(make_dicom.uid('study late'), self.reader1)['id']
+        lease = self.reader1.post(f'/api/v1/exams/{exam}/claim').json()
+        self.reader1.put(f'/api/v1/exams/{exam}/draft', {'lease': lease['lease'], 'report': REPORT})
+        self.rdc.storescu(second)
+        answer = self.reader1.post(f'/api/v1/exams/{exam}/sign',
+                                   {'lease': lease['lease'], 'objects_digest': lease['objects_digest']})
+        self.assertEqual(answer.status, 409, answer)
+        now = self.reader1.exam(exam)
+        self.assertEqual(now['objects'], 2)
+        answer = self.reader1.post(f'/api/v1/exams/{exam}/sign',
+                                   {'lease': lease['lease'], 'objects_digest': now['objects_digest']})
+        self.assertEqual(answer.status, 200, answer)
+
+    def test_sent_twice_is_stored_once(self):
+        files = ct_series('twice', make_dicom.TWO, 3)
+        for _ in range(2):
+            self.rdc.storescu(*files)
+        row = self.waiting(make_dicom.uid('study twice'), self.reader1)
+        self.assertEqual(row['objects'], 3)
+        uid = make_dicom.uid('study twice')
+        self.assertEqual(self.rdc.sql(f"""select count(*) from instance i join study s on s.id = i.study_id
+                                          where s.study_uid = '{uid}'"""), [['3']])
+
+    def test_is_shown_as_png(self):
+        path = os.path.join(folder('png'), 'cr.dcm')
+        d = make_dicom.cr_image('png', size=64)
+        make_dicom.write(path, d)
+        self.rdc.storescu(path)
+        self.waiting(make_dicom.uid('study png'), self.reader1)
+        answer = self.reader1.get(f'/api/v1/instances/{make_dicom.uid("instance png")}/rendered')
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.body[:8], b'\x89PNG\r\n\x1a\n')
+        self.assertEqual(struct.unpack('>II', answer.body[16:24]), (64, 64))
+
+    def test_has_its_names_in_utf8_whatever_was_declared(self):
+        for charset in make_dicom.CHARSETS:
+            person = make_dicom.Person(58, 'CESHI^YI=测试^一', '19500101', 'M')
+            person.id = 'CS-' + charset
+            self.rdc.storescu(*ct_series('cs ' + charset, person, 1, charset))
+            row = self.waiting(make_dicom.uid('study cs ' + charset), self.reader1)
+            with self.subTest(charset):
+                self.assertIn('测试', row['patient']['name'])
+                guessed = self.rdc.sql("select charset_guessed from patient "
+                                       f"where patient_id = '{person.id}'")
+                self.assertEqual(guessed, [['t' if 'under' in charset or 'undeclared' in charset else 'f']])
+
+    def test_of_compressed_images_is_stored_as_received(self):
+        needs('dcmcjpeg', 'dcmcrle')
+        out = folder('coded')
+        make_dicom.make_coded(out)
+        self.rdc.storescu(out + '/coded/jpeg-baseline.dcm', options=['-xy'])
+        row = self.waiting(make_dicom.uid('study coded'), self.reader1)
+        self.assertEqual(self.rdc.sql(
+            f"select transfer_syntax from instance i join study s on s.id = i.study_id "
+            f"where s.study_uid = '{row['study_uid']}'"), [['1.2.840.10008.1.2.4.50']])
+        uid = dump(out + '/coded/jpeg-baseline.dcm', '0008,0018')['0008,0018']
+        self.assertEqual(self.reader1.get(f'/api/v1/instances/{uid}/rendered').body[1:4], b'PNG')
+
+
+class AnEcg(Way):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.tech, cls.reader1 = Client(cls.rdc, 'tech'), Client(cls.rdc, 'reader1')
+
+    def test_uploaded_as_scp_is_an_exam_with_a_dicom_object_and_a_sheet(self):
+        answer = self.tech.upload(scp_file(), patient_id='ECG-1', patient_name='测试^三', accession='E1')
+        self.assertEqual(answer.status, 201, answer)
+        row = self.waiting(answer.json()['study_uid'], self.reader1)
+        self.assertEqual((row['line'], row['objects']), ('ecg', 1))
+        self.assertEqual(row['patient']['id'], 'ECG-1')
+        uid = self.rdc.sql("select i.sop_uid from instance i join study s on s.id = i.study_id "
+                           f"where s.study_uid = '{row['study_uid']}' and i.original_id is not null")
+        self.assertEqual(len(uid), 1, 'the original file is kept beside the DICOM object')
+        sheet = self.reader1.get(f'/api/v1/instances/{uid[0][0]}/rendered')
+        self.assertEqual(sheet.status, 200, sheet)
+        self.assertEqual(sheet.body[1:4], b'PNG')
+        location = self.rdc.sql("select o.location from instance i join object o on o.id = i.object_id "
+                                f"where i.sop_uid = '{uid[0][0]}'")[0][0]
+        path = [os.path.join(d, f) for d, _, names in os.walk(self.rdc.data) for f in names
+                if os.path.join(d, f).endswith(location)]
+        self.assertEqual(len(path), 1, location)
+        self.assertEqual(dciodvfy_errors(path[0]), [])
+
+    def test_uploaded_twice_is_the_same_exam(self):
+        path = scp_file()
+        first = self.tech.upload(path, patient_id='ECG-2')
+        second = self.tech.upload(path, patient_id='ECG-2')
+        self.assertEqual(first.json(), second.json())
+
+    def test_sent_as_dicom_is_readable_at_once(self):
+        path = os.path.join(folder('ecg'), 'ecg.dcm')
+        make_dicom.write(path, make_dicom.ecg12('system ecg', seconds=10))
+        self.rdc.storescu(path)
+        row = self.waiting(make_dicom.uid('study system ecg'), self.reader1, 10)
+        sheet = self.reader1.get(f'/api/v1/instances/{make_dicom.uid("instance system ecg")}/rendered')
+        self.assertEqual((sheet.status, sheet.body[1:4]), (200, b'PNG'), sheet)
+        self.sign(row['id'], self.reader1, {'findings': '窦性心律。', 'impression': '正常心电图。'})
+
+    def test_that_is_no_ecg_is_refused_with_the_reason(self):
+        path = os.path.join(folder('none'), 'x.scp')
+        with open(path, 'wb') as f:
+            f.write(b'this is no ECG at all')
+        answer = self.tech.upload(path, patient_id='ECG-3')
+        self.assertIn(answer.status, (400, 415, 422), answer)
+        self.assertEqual(answer.headers['Content-Type'].split(';')[0], 'application/problem+json')
