@@ -1,0 +1,140 @@
+/*
+ * Configuration: one table of keys. A value comes from the default, then the
+ * file, then the environment, then the flags; the last one wins.
+ *
+ *   file         http.address = 127.0.0.1:8080      (# starts a comment line)
+ *   environment  RDC_HTTP_ADDRESS=127.0.0.1:8080    ('.' and '-' become '_')
+ *   flag         --http.address 127.0.0.1:8080, or --http.address=127.0.0.1:8080
+ *
+ * An unknown key or a bad value is an error whose message names where it stands
+ * and what is allowed. A value reaches from the first to the last character
+ * that is not a blank; it may contain '#' and '='.
+ */
+#ifndef BASE_CONF_H
+#define BASE_CONF_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A numeric IP address and a port; port 0 lets the system choose. */
+struct base_conf_addr {
+    char host[46]; /* without the brackets of IPv6 */
+    uint16_t port;
+    bool v6;
+};
+
+/* X(type, field, key, default, least, most, allowed, doc)
+ *   STRING, PATH  const char *, never NULL; most = longest, in bytes
+ *   INT           int64_t between least and most
+ *   BOOL          bool: yes, no
+ *   ADDR          struct base_conf_addr
+ *   SIZE          uint64_t bytes; K, M, G are powers of 1024
+ *   DURATION      uint64_t milliseconds; ms, s (the default), m, h
+ *   ENUM          int, the position in allowed, whose words are parted by '|' */
+#define BASE_CONF_MAP(X)                                                                           \
+    X(PATH, data, "data", "var", 1, 4000, NULL, "Folder of everything that rdc stores.")           \
+    X(ADDR, http_address, "http.address", "127.0.0.1:8080", 0, 0, NULL, "Where HTTP is served.")   \
+    X(ADDR, dicom_address, "dicom.address", "127.0.0.1:11112", 0, 0, NULL,                         \
+      "Where DICOM associations are accepted.")                                                    \
+    X(STRING, dicom_aet, "dicom.aet", "RDC", 1, 16, NULL,                                          \
+      "Our AE title, which devices must call.")                                                    \
+    X(STRING, database, "database", "", 0, 4000, NULL,                                             \
+      "PostgreSQL, as a libpq connection string, such as host=/run/rdc dbname=rdc.")               \
+    X(INT, database_connections, "database.connections", "4", 1, 64, NULL,                         \
+      "Database connections of each worker.")                                                      \
+    X(INT, workers, "workers", "2", 1, 64, NULL, "Worker processes.")                              \
+    X(INT, disk_threads, "pool.disk-threads", "4", 1, 64, NULL,                                    \
+      "Threads of each worker that write and read files.")                                         \
+    X(INT, cpu_threads, "pool.cpu-threads", "2", 1, 64, NULL,                                      \
+      "Threads of each worker that compute (indexing, measuring, drawing).")                       \
+    X(DURATION, stop_timeout, "stop.timeout", "10s", 0, 600000, NULL,                              \
+      "How long a stop waits for work under way before it ends the workers.")                      \
+    X(ENUM, log_level, "log.level", "info", 0, 0, "debug|info|warn|error",                         \
+      "Least level that is logged.")                                                               \
+    X(ENUM, log_format, "log.format", "logfmt", 0, 0, "logfmt|json", "Form of the log lines.")     \
+    X(INT, dicom_max_associations, "dicom.max-associations", "2000", 1, 100000, NULL,              \
+      "DICOM associations served at the same time, on this machine.")                              \
+    X(SIZE, dicom_max_pdu, "dicom.max-pdu", "128K", 4096, 16777216, NULL,                          \
+      "Largest PDU that we accept, told to the peer.")                                             \
+    X(INT, dicom_artim_seconds, "dicom.artim-seconds", "30", 1, 3600, NULL,                        \
+      "How long a new connection may stay without an association (PS3.8 ARTIM).")                  \
+    X(INT, dicom_idle_seconds, "dicom.idle-seconds", "600", 1, 86400, NULL,                        \
+      "How long an association may be silent.")                                                    \
+    X(INT, http_max_connections, "http.max-connections", "10000", 1, 1000000, NULL,                \
+      "HTTP connections open at the same time, per worker.")                                       \
+    X(SIZE, http_max_body, "http.max-body", "1M", 1024, 1073741824, NULL,                          \
+      "Largest JSON request body. Uploads have upload.max-bytes.")                                 \
+    X(DURATION, http_header_timeout, "http.header-timeout", "10s", 100, 600000, NULL,              \
+      "How long the head of a request may take.")                                                  \
+    X(DURATION, http_body_timeout, "http.body-timeout", "30s", 100, 3600000, NULL,                 \
+      "How long a body, or the reading of a response, may stand still.")                           \
+    X(DURATION, http_idle_timeout, "http.idle-timeout", "60s", 100, 3600000, NULL,                 \
+      "How long a connection is kept open between requests.")                                      \
+    X(SIZE, upload_max_bytes, "upload.max-bytes", "4G", 1024, INT64_MAX, NULL,                     \
+      "Largest single object that is accepted, by HTTP or DICOM.")                                 \
+    X(SIZE, disk_reserve, "disk.reserve", "512M", 0, INT64_MAX, NULL,                              \
+      "Free space below which nothing more is accepted, so that the database keeps room.")         \
+    X(INT, lease_seconds, "lease.seconds", "300", 10, 86400, NULL,                                 \
+      "How long a claimed exam is held without a sign of life from its reader.")                   \
+    X(STRING, metrics_token, "metrics.token", "", 0, 256, NULL,                                    \
+      "Bearer token for /metrics from other machines; empty = this machine only.")                 \
+    X(INT, delivery_retry_min_seconds, "delivery.retry-min-seconds", "5", 1, 3600, NULL,           \
+      "First wait before a failed delivery is tried again; it doubles each time.")                 \
+    X(INT, delivery_retry_max_seconds, "delivery.retry-max-seconds", "3600", 1, 604800, NULL,      \
+      "Longest wait between two tries of a delivery.")                                             \
+    X(INT, render_timeout_seconds, "render.timeout-seconds", "30", 1, 3600, NULL,                  \
+      "How long rendering one image may take.")                                                    \
+    X(SIZE, render_memory, "render.memory", "1G", 67108864, INT64_MAX, NULL,                       \
+      "Most memory that rendering one image may take.")
+
+#define BASE_CONF_TYPE_STRING   const char *
+#define BASE_CONF_TYPE_PATH     const char *
+#define BASE_CONF_TYPE_INT      int64_t
+#define BASE_CONF_TYPE_BOOL     bool
+#define BASE_CONF_TYPE_ADDR     struct base_conf_addr
+#define BASE_CONF_TYPE_SIZE     uint64_t
+#define BASE_CONF_TYPE_DURATION uint64_t
+#define BASE_CONF_TYPE_ENUM     int
+
+#define BASE_CONF_FIELD(type, field, key, def, least, most, allowed, doc)                          \
+    BASE_CONF_TYPE_##type field;
+struct base_conf {
+    BASE_CONF_MAP(BASE_CONF_FIELD)
+    struct base_arena arena; /* of the strings */
+};
+#undef BASE_CONF_FIELD
+
+/* All defaults. BASE_ENOMEM. */
+enum base_err base_conf_init(struct base_conf *c) BASE_MUST_CHECK;
+void base_conf_deinit(struct base_conf *c);
+
+/* Each returns BASE_EINVAL (unknown key, bad value, bad line), BASE_ENOMEM, or
+ * what opening the file gave, and fills *e (may be NULL). Keys before the bad
+ * one stay set. */
+enum base_err base_conf_load_file(struct base_conf *c, const char *path,
+                                  struct base_error *e) BASE_MUST_CHECK;
+/* name stands for the file in messages. */
+enum base_err base_conf_load_text(struct base_conf *c, const char *name, struct base_bytes text,
+                                  struct base_error *e) BASE_MUST_CHECK;
+/* Takes every RDC_… variable but RDC_CONFIG and those that begin with RDC_TEST_. */
+enum base_err base_conf_load_env(struct base_conf *c, char *const *env,
+                                 struct base_error *e) BASE_MUST_CHECK;
+/* Takes flags from argv[0] on, up to the first argument that is none or to
+ * "--"; *used is the number of arguments taken. --config is skipped. */
+enum base_err base_conf_load_flags(struct base_conf *c, int argc, char *const *argv, int *used,
+                                   struct base_error *e) BASE_MUST_CHECK;
+/* where stands before the message, such as "flag". */
+enum base_err base_conf_set(struct base_conf *c, const char *where, const char *key,
+                            const char *value, struct base_error *e) BASE_MUST_CHECK;
+
+/* The commented example: every key with its default. */
+void base_conf_print_example(struct base_buf *out);
+/* The values as they are now, in the form of the file. */
+void base_conf_print(const struct base_conf *c, struct base_buf *out);
+
+#endif
