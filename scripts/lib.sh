@@ -12,6 +12,9 @@ die() {
     exit 1
 }
 
+# conf_get KEY: its value in the file $CONF.
+conf_get() { sed -n "s/^$1 *= *//p" "$CONF" 2>/dev/null | tail -1; }
+
 # --- packages ---------------------------------------------------------------
 
 # packages_of SECTION...: the names in these sections of tools/packages.txt.
