@@ -22,6 +22,9 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'testdata'))
 os.environ.setdefault('LC_ALL', 'C.UTF-8')
+# The settings of whoever runs the tests are not theirs.
+for _name in [n for n in os.environ if n.startswith('RDC_') and not n.startswith('RDC_TEST_')]:
+    del os.environ[_name]
 PASSWORD = 'a long enough test password'
 
 
@@ -72,7 +75,7 @@ class Place:
         os.chmod(self.folder, 0o711)
         self.count = 0
         atexit.register(self.close)
-        program = os.environ.get('RDC_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
+        program = os.environ.get('RDC_TEST_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
         if not os.path.exists(program):
             raise SystemExit(f'{program} is not built: scripts/build')
         # A copy: a checkout may lie where rdc's user cannot go.
@@ -85,7 +88,7 @@ class Place:
 
     def close(self):
         shell('cluster_stop "$1"; rmdir "$2"', args=[self.folder, self.sockets], check=False)
-        if os.environ.get('RDC_KEEP'):
+        if os.environ.get('RDC_TEST_KEEP'):
             print(f'kept {self.folder}')
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -190,7 +193,7 @@ class Client:
 class Rdc:
     """`rdc serve` on free ports, with a fresh database and data folder."""
 
-    def __init__(self, **conf):
+    def __init__(self, conf=None):
         self.place = place()
         self.database = self.place.new_database()
         self.data = os.path.join(self.place.folder, self.database)
@@ -203,7 +206,7 @@ class Rdc:
         values = {'database': f'host={self.place.sockets} user=rdc dbname={self.database}',
                   'data': self.data, 'http.address': f'127.0.0.1:{self.http_port}',
                   'dicom.address': f'127.0.0.1:{self.dicom_port}'}
-        values.update({k.replace('__', '.'): v for k, v in conf.items()})
+        values.update(conf or {})
         with open(self.conf, 'w') as f:
             f.writelines(f'{k} = {v}\n' for k, v in values.items())
         os.chmod(self.conf, 0o644)
@@ -367,7 +370,7 @@ class SystemTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.rdc = Rdc(**cls.conf).people().start()
+        cls.rdc = Rdc(cls.conf).people().start()
         cls.addClassCleanup(cls.rdc.stop)
 
     def setUp(self):

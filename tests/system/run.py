@@ -3,7 +3,7 @@
 
 run.py [WORD...]   only tests whose name contains one of the words
 
-The last line is "N passed, N failed, N skipped". RDC_PROGRAM names the
+The last line is "N passed, N failed, N skipped". RDC_TEST_PROGRAM names the
 program to test (default build/release/rdc).
 """
 import os

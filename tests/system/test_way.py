@@ -59,6 +59,8 @@ class Way(SystemTest):
 
 
 class AStudy(Way):
+    conf = {'delivery.retry-min-seconds': 1, 'delivery.retry-max-seconds': 2}
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
