@@ -76,7 +76,7 @@ static void on_process_exit(uv_process_t *uv, int64_t status, int signum)
     finish_if_over(p);
 }
 
-static void kill_for(struct loop_process *p, int cause)
+static void kill_for(struct loop_process *p, enum loop_process_cause cause)
 {
     if (!p->ended) {
         p->exit.cause = cause;

@@ -17,14 +17,16 @@
 
 struct loop_process;
 
+enum loop_process_cause {
+    LOOP_PROCESS_EXITED,  /* by itself, or by a signal from elsewhere */
+    LOOP_PROCESS_TIMEOUT, /* killed by us at its deadline */
+    LOOP_PROCESS_OUTPUT   /* killed by us for printing too much */
+};
+
 struct loop_process_exit {
     int status; /* exit status; meaningless when signum is set */
     int signum; /* the signal that ended it, or 0 */
-    enum {
-        LOOP_PROCESS_EXITED,  /* by itself, or by a signal from elsewhere */
-        LOOP_PROCESS_TIMEOUT, /* killed by us at its deadline */
-        LOOP_PROCESS_OUTPUT   /* killed by us for printing too much */
-    } cause;
+    enum loop_process_cause cause;
 };
 
 /* Borrowed bytes, valid during the call. */

@@ -223,8 +223,8 @@ START_TEST(odd_but_readable_data_is_read)
 {
     static const char *const cases[] = {
         /* UN of undefined length holds an implicit little endian sequence */
-        "09001010 554E0000 FFFFFFFF FEFF00E0 FFFFFFFF 10002000 02000000 5031 FEFF0DE0 00000000"
-        "FEFFDDE0 00000000",
+        ("09001010 554E0000 FFFFFFFF FEFF00E0 FFFFFFFF 10002000 02000000 5031 FEFF0DE0 00000000"
+         "FEFFDDE0 00000000"),
         /* "??" as VR, with a 16-bit length */
         "09001010 3F3F0200 0102",
         /* a VR of the future, with a 32-bit length */
@@ -487,8 +487,8 @@ START_TEST(a_uid_is_digits_and_single_inner_dots)
         "1..2",
         "1.a",
         "1 2",
-        "1.23456789012345678901234567890123456789012345678901234567890"
-        "1234567"};
+        ("1.23456789012345678901234567890123456789012345678901234567890"
+         "1234567")};
     ck_assert(!dicom_uid_valid(bad[_i]));
     ck_assert(dicom_uid_valid("1.2.840.10008"));
 }
