@@ -102,7 +102,9 @@ bool dicom_value_int(const struct dicom_element *e, unsigned i, int64_t *out)
     uint64_t raw;
     double number;
     if (e->vr == DICOM_VR_IS || e->vr == DICOM_VR_DS) {
-        if (!parse(e, i, &number) || number != floor(number) || fabs(number) > 9e15)
+        /* Beyond 2^53 a double is no longer every integer. */
+        if (!parse(e, i, &number) || number > 9e15 || number < -9e15 ||
+            number != (double)(int64_t)number)
             return false;
         *out = (int64_t)number;
         return true;

@@ -1,0 +1,37 @@
+/*
+ * DICOM files (PS3.10 7): where the data set starts and in which transfer
+ * syntax it is, also for files that lack the preamble or the meta group; and
+ * our own meta group in front of what we store.
+ */
+#ifndef DICOM_PART10_H
+#define DICOM_PART10_H
+
+#include "dicom/dicom_dataset.h"
+
+enum dicom_scan {
+    DICOM_SCAN_DONE,
+    DICOM_SCAN_MORE, /* the prefix is too short; try again with more of the data */
+    DICOM_SCAN_BAD
+};
+
+struct dicom_part10 {
+    size_t dataset; /* bytes before the data set */
+    bool has_meta;  /* false: the syntax was deduced from the first element */
+    const struct dicom_syntax *syntax;
+    char sop_class[DICOM_UID_SIZE]; /* of the meta group, "" when absent */
+    char sop_instance[DICOM_UID_SIZE];
+    char implementation_class[DICOM_UID_SIZE];
+};
+
+/* From the first bytes of a file (complete: all of them). 1 KiB is nearly always
+ * enough. DICOM_SCAN_BAD: BASE_EFORMAT when it is not DICOM, BASE_EUNSUPPORTED
+ * when the transfer syntax is not in our table. out is set only when done. */
+enum dicom_scan dicom_part10_read(struct base_bytes prefix, bool complete, struct dicom_part10 *out,
+                                  struct base_error *error);
+
+/* Preamble, "DICM" and the meta group. source_aet may be NULL. Errors are sticky
+ * in out. The data set follows as received. */
+void dicom_part10_write_meta(struct base_buf *out, const char *sop_class, const char *sop_instance,
+                             const char *syntax_uid, const char *source_aet);
+
+#endif
