@@ -1,0 +1,410 @@
+/*
+ * DICOM waveform objects (PS3.3 A.34, C.10.9): the file and the attributes of
+ * patient, study and equipment.
+ */
+#include "ecg/ecg_dicom_priv.h"
+
+#include "ecg/ecg_format.h"
+#include "ecg/ecg_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PREAMBLE = 128, MAGIC = 4 };
+
+static bool has_preamble(struct base_bytes file)
+{
+    return file.n >= PREAMBLE + MAGIC && memcmp(file.p + PREAMBLE, "DICM", MAGIC) == 0;
+}
+
+static bool is_vr(const uint8_t *p)
+{
+    return p[0] >= 'A' && p[0] <= 'Z' && p[1] >= 'A' && p[1] <= 'Z';
+}
+
+bool ecg_dicom_probe(struct base_bytes file)
+{
+    if (has_preamble(file))
+        return true;
+    /* Without a preamble: a first element of group 0002 or 0008 that is sound. */
+    if (file.n < 16)
+        return false;
+    unsigned group = base_load_le16(file.p);
+    unsigned element = base_load_le16(file.p + 2);
+    if (group != 0x0002 && group != 0x0008)
+        return false;
+    if (element > 0x0018)
+        return false;
+    return is_vr(file.p + 4) || base_load_le32(file.p + 4) <= 256;
+}
+
+/* Where the data set begins, and its transfer syntax from the file meta group
+ * ("" when there is none), which is always Explicit VR Little Endian. */
+static enum base_err read_meta(struct base_bytes file, size_t *start, char uid[DICOM_UID_SIZE],
+                               struct base_error *err)
+{
+    size_t at = has_preamble(file) ? PREAMBLE + MAGIC : 0;
+    uid[0] = '\0';
+    while (file.n - at >= 8 && base_load_le16(file.p + at) == 0x0002) {
+        const uint8_t *p = file.p + at;
+        bool wide = memcmp(p + 4, "OB", 2) == 0 || memcmp(p + 4, "UN", 2) == 0;
+        size_t head = wide ? 12 : 8;
+        size_t n =
+            wide ? file.n - at >= 12 ? base_load_le32(p + 8) : SIZE_MAX : base_load_le16(p + 6);
+        if (!is_vr(p + 4) || file.n - at < head || n > file.n - at - head)
+            return base_fail(err, BASE_EFORMAT, at, "DICOM: the file meta group is damaged or cut");
+        if (base_load_le16(p + 2) == 0x0010 &&
+            !dicom_value_copy(base_bytes_of(p + head, n), uid, DICOM_UID_SIZE))
+            return base_fail(err, BASE_EFORMAT, at, "DICOM: the transfer syntax is too long");
+        at += head + n;
+    }
+    *start = at;
+    return BASE_OK;
+}
+
+static enum base_err choose_encoding(struct ecg_dicom_reader *d, const char *uid, bool *deflated)
+{
+    *deflated = false;
+    if (uid[0] == '\0') {
+        const uint8_t *p = d->dataset.p;
+        bool explicit_vr = d->dataset.n >= 8 && is_vr(p + 4);
+        d->encoding = explicit_vr ? DICOM_EXPLICIT_LE : DICOM_IMPLICIT_LE;
+        return BASE_OK;
+    }
+    const struct dicom_syntax *syntax = dicom_syntax_find(uid);
+    if (!syntax)
+        return base_fail(d->err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                         "DICOM: transfer syntax %s is not known", uid);
+    d->encoding = syntax->encoding;
+    *deflated = syntax->flags & DICOM_TS_DEFLATED;
+    return BASE_OK;
+}
+
+/* PS3.3 C.12.1.1.2. Single sets only; ISO 2022 with GB 2312 is recognised by
+ * ecg_text_utf8, which looks at the bytes. */
+static const char *charset_of(struct base_bytes value)
+{
+    static const struct {
+        const char *dicom;
+        const char *iconv;
+    } rows[] = {
+        {"ISO_IR 100", "ISO-8859-1"}, {"ISO_IR 101", "ISO-8859-2"}, {"ISO_IR 109", "ISO-8859-3"},
+        {"ISO_IR 110", "ISO-8859-4"}, {"ISO_IR 144", "ISO-8859-5"}, {"ISO_IR 127", "ISO-8859-6"},
+        {"ISO_IR 126", "ISO-8859-7"}, {"ISO_IR 138", "ISO-8859-8"}, {"ISO_IR 148", "ISO-8859-9"},
+        {"ISO_IR 166", "TIS-620"},    {"ISO_IR 13", "SHIFT_JIS"},   {"ISO_IR 192", "UTF-8"},
+        {"GB18030", "GB18030"},       {"GBK", "GB18030"},
+    };
+    struct base_bytes first;
+    char text[32];
+    for (unsigned i = 0; dicom_value_part(value, i, &first); i++) {
+        if (!dicom_value_copy(first, text, sizeof text))
+            continue;
+        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+            if (strcmp(text, rows[k].dicom) == 0)
+                return rows[k].iconv;
+    }
+    return NULL;
+}
+
+const char *ecg_dicom_text(struct ecg_dicom_reader *d, struct base_bytes value)
+{
+    bool guessed;
+    return ecg_text_utf8(d->rec, dicom_value_text(value), d->charset, &guessed);
+}
+
+void ecg_dicom_read_code(struct ecg_dicom_reader *d, struct dicom_cursor *c,
+                         struct ecg_dicom_code *out)
+{
+    struct dicom_element e;
+    *out = (struct ecg_dicom_code){.meaning = ""};
+    if (!dicom_cursor_can_enter(c))
+        return;
+    dicom_cursor_enter(c);
+    if (dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
+        dicom_cursor_enter(c);
+        while (dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
+            if (e.tag == DICOM_TAG_CodeValue)
+                dicom_value_copy(e.value, out->value, sizeof out->value);
+            else if (e.tag == DICOM_TAG_CodingSchemeDesignator)
+                dicom_value_copy(e.value, out->scheme, sizeof out->scheme);
+            else if (e.tag == DICOM_TAG_CodeMeaning)
+                out->meaning = ecg_dicom_text(d, e.value);
+        }
+        dicom_cursor_leave(c);
+    }
+    dicom_cursor_leave(c);
+}
+
+/* Fixed numbers of digits: "YYYYMMDD". */
+static bool digits(struct base_bytes b, size_t at, size_t n, int *out)
+{
+    int v = 0;
+    if (at + n > b.n)
+        return false;
+    for (size_t i = at; i < at + n; i++) {
+        if (b.p[i] < '0' || b.p[i] > '9')
+            return false;
+        v = 10 * v + (b.p[i] - '0');
+    }
+    *out = v;
+    return true;
+}
+
+static bool read_date(struct base_bytes v, struct ecg_date *out)
+{
+    struct ecg_date d;
+    if (!digits(v, 0, 4, &d.year) || !digits(v, 4, 2, &d.month) || !digits(v, 6, 2, &d.day))
+        return false;
+    if (d.month < 1 || d.month > 12 || d.day < 1 || d.day > 31)
+        return false;
+    *out = d;
+    return true;
+}
+
+/* HHMM[SS[.FFFFFF]] */
+static bool read_clock(struct base_bytes v, struct ecg_time *t)
+{
+    if (!digits(v, 0, 2, &t->hour) || !digits(v, 2, 2, &t->minute) || t->hour > 23 ||
+        t->minute > 59)
+        return false;
+    t->has_time = true;
+    if (!digits(v, 4, 2, &t->second))
+        t->second = 0;
+    if (v.n > 7 && v.p[6] == '.') {
+        int scale = 100000;
+        for (size_t i = 7; i < v.n && scale && v.p[i] >= '0' && v.p[i] <= '9'; i++, scale /= 10)
+            t->usec += (v.p[i] - '0') * scale;
+    }
+    return true;
+}
+
+static void read_zone(struct base_bytes v, struct ecg_time *t)
+{
+    int hour;
+    int minute;
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] != '+' && v.p[i] != '-')
+            continue;
+        if (digits(v, i + 1, 2, &hour) && digits(v, i + 3, 2, &minute)) {
+            t->has_zone = true;
+            t->zone_min = (v.p[i] == '-' ? -1 : 1) * (60 * hour + minute);
+        }
+        return;
+    }
+}
+
+/* "042Y" */
+static void read_age(struct base_bytes v, struct ecg_patient *p)
+{
+    int age;
+    if (digits(v, 0, 3, &age) && v.n >= 4 && strchr("YMWD", v.p[3])) {
+        p->age = age;
+        p->age_unit = (char)v.p[3];
+    }
+}
+
+static void read_number(const struct dicom_element *e, double scale, double *out)
+{
+    double v;
+    if (dicom_value_double(e, 0, &v) && v > 0)
+        *out = v * scale;
+}
+
+/* Times of falling worth: acquisition, content, study. */
+struct times {
+    struct base_bytes acquired;
+    struct base_bytes date[2];
+    struct base_bytes clock[2];
+    struct base_bytes zone;
+};
+
+static bool take_time(const struct dicom_element *e, struct times *t)
+{
+    struct base_bytes v = dicom_value_text(e->value);
+    switch (e->tag) {
+    case DICOM_TAG_AcquisitionDateTime:
+        t->acquired = v;
+        return true;
+    case DICOM_TAG_ContentDate:
+        t->date[0] = v;
+        return true;
+    case DICOM_TAG_ContentTime:
+        t->clock[0] = v;
+        return true;
+    case DICOM_TAG_StudyDate:
+        t->date[1] = v;
+        return true;
+    case DICOM_TAG_StudyTime:
+        t->clock[1] = v;
+        return true;
+    case DICOM_TAG_TimezoneOffsetFromUTC:
+        t->zone = v;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool take_patient(struct ecg_dicom_reader *d, const struct dicom_element *e)
+{
+    struct ecg_patient *p = &d->rec->patient;
+    struct base_bytes v = dicom_value_text(e->value);
+    switch (e->tag) {
+    case DICOM_TAG_PatientName:
+        p->name = ecg_text_of(d->rec, v, d->charset);
+        return true;
+    case DICOM_TAG_PatientID:
+        p->id = ecg_text_of(d->rec, v, d->charset);
+        return true;
+    case DICOM_TAG_PatientBirthDate:
+        if (v.n && !read_date(v, &p->birth))
+            ecg_record_note(d->rec, d->offset + e->offset, "DICOM: birth date is no date");
+        return true;
+    case DICOM_TAG_PatientSex:
+        p->sex = v.n && strchr("MFO", v.p[0]) ? (char)v.p[0] : 0;
+        return true;
+    case DICOM_TAG_PatientAge:
+        read_age(v, p);
+        return true;
+    case DICOM_TAG_PatientSize:
+        read_number(e, 100, &p->height_cm);
+        return true;
+    case DICOM_TAG_PatientWeight:
+        read_number(e, 1, &p->weight_kg);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void take_device(struct ecg_dicom_reader *d, const struct dicom_element *e)
+{
+    struct ecg_record *r = d->rec;
+    const struct {
+        uint32_t tag;
+        const char **to;
+    } rows[] = {
+        {DICOM_TAG_Manufacturer, &r->device.manufacturer},
+        {DICOM_TAG_ManufacturerModelName, &r->device.model},
+        {DICOM_TAG_DeviceSerialNumber, &r->device.serial},
+        {DICOM_TAG_SoftwareVersions, &r->device.software},
+        {DICOM_TAG_InstitutionName, &r->device.institution},
+        {DICOM_TAG_InstitutionalDepartmentName, &r->device.department},
+        {DICOM_TAG_OperatorsName, &r->device.technician},
+        {DICOM_TAG_ReferringPhysicianName, &r->device.referring},
+        {DICOM_TAG_AccessionNumber, &r->accession},
+        {DICOM_TAG_StudyInstanceUID, &r->study_uid},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (e->tag == rows[i].tag)
+            *rows[i].to = ecg_dicom_text(d, e->value);
+}
+
+static void settle_time(struct ecg_record *r, const struct times *t)
+{
+    struct ecg_time *start = &r->start;
+    if (t->acquired.n && read_date(t->acquired, &start->date)) {
+        struct base_bytes clock = {t->acquired.p + 8, t->acquired.n - 8};
+        read_clock(clock, start);
+        read_zone(clock, start);
+    }
+    for (unsigned i = 0; i < 2 && !start->date.year; i++)
+        if (read_date(t->date[i], &start->date))
+            read_clock(t->clock[i], start);
+    if (!start->has_zone)
+        read_zone(t->zone, start);
+}
+
+static enum base_err cursor_error(struct ecg_dicom_reader *d, const struct dicom_cursor *c)
+{
+    uint64_t pos = c->error.pos == BASE_NOPOS ? BASE_NOPOS : d->offset + c->error.pos;
+    return base_fail(d->err, c->error.code ? c->error.code : BASE_EFORMAT, pos, "DICOM: %s",
+                     c->error.msg);
+}
+
+static enum base_err read_attributes(struct ecg_dicom_reader *d)
+{
+    struct dicom_cursor c;
+    struct dicom_element e;
+    struct times times = {0};
+    bool waves = false;
+    char class[DICOM_UID_SIZE] = "";
+    enum base_err error = BASE_OK;
+    dicom_cursor_init(&c, d->dataset, d->encoding, true);
+    while (!waves && !error && dicom_cursor_next(&c, &e) == DICOM_ELEMENT) {
+        if (e.tag == DICOM_TAG_SpecificCharacterSet) {
+            d->charset = charset_of(e.value);
+        } else if (e.tag == DICOM_TAG_SOPClassUID) {
+            dicom_value_copy(e.value, class, sizeof class);
+        } else if (e.tag == DICOM_TAG_WaveformSequence && dicom_cursor_can_enter(&c)) {
+            waves = true;
+            error = ecg_dicom_waves(d, &c);
+        } else if (!take_time(&e, &times) && !take_patient(d, &e)) {
+            take_device(d, &e);
+        }
+    }
+    if (error)
+        return error;
+    if (dicom_cursor_state(&c) == DICOM_BAD)
+        return cursor_error(d, &c);
+    if (!waves)
+        return base_fail(d->err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                         "DICOM: this object (%s) holds no waveform",
+                         class[0] ? dicom_uid_name(class) : "class not stated");
+    settle_time(d->rec, &times);
+    return BASE_OK;
+}
+
+static void read_annotations(struct ecg_dicom_reader *d)
+{
+    struct dicom_cursor c;
+    struct dicom_element e;
+    dicom_cursor_init(&c, d->dataset, d->encoding, true);
+    if (dicom_cursor_find(&c, DICOM_TAG_WaveformAnnotationSequence, &e) == DICOM_ELEMENT &&
+        dicom_cursor_can_enter(&c))
+        ecg_dicom_annotations(d, &c);
+}
+
+static enum base_err read_dataset(struct ecg_dicom_reader *d, bool deflated)
+{
+    struct base_buf plain;
+    bool ended;
+    base_buf_init(&plain, d->rec->limits->bytes);
+    if (deflated) {
+        enum base_err e = dicom_inflate(d->dataset, d->rec->limits->bytes, &plain, &ended);
+        if (e || !ended) {
+            base_buf_deinit(&plain);
+            return base_fail(d->err, e ? e : BASE_ELIMIT, d->offset,
+                             "DICOM: the deflated data set cannot be inflated");
+        }
+        d->dataset = base_buf_bytes(&plain);
+        d->offset = 0;
+    }
+    enum base_err e = read_attributes(d);
+    if (!e)
+        read_annotations(d);
+    base_buf_deinit(&plain);
+    return e;
+}
+
+enum base_err ecg_dicom_parse(struct base_bytes file, struct ecg_record *r, struct base_error *err)
+{
+    char uid[DICOM_UID_SIZE];
+    size_t start;
+    bool deflated;
+    enum base_err e = read_meta(file, &start, uid, err);
+    if (e)
+        return e;
+    struct ecg_dicom_reader *d = calloc(1, sizeof *d);
+    if (!d)
+        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    d->rec = r;
+    d->err = err;
+    d->offset = start;
+    d->dataset = base_bytes_of(file.p + start, file.n - start);
+    e = choose_encoding(d, uid, &deflated);
+    if (!e)
+        e = read_dataset(d, deflated);
+    free(d);
+    return e;
+}

@@ -1,0 +1,49 @@
+/* What the files of the DICOM waveform parser share. Private to ecg_dicom*.c. */
+#ifndef ECG_DICOM_PRIV_H
+#define ECG_DICOM_PRIV_H
+
+#include "dicom/dicom_dataset.h"
+#include "ecg/ecg_record.h"
+
+enum { ECG_DICOM_GROUPS_MAX = 64 };
+
+/* One multiplex group after reading: which leads of the record it became. */
+struct ecg_dicom_group {
+    bool median;
+    size_t channels;
+    size_t samples;
+    double rate_hz;
+    double start_s;
+    const int *lead_ids; /* per channel; owned by the reader */
+};
+
+struct ecg_dicom_reader {
+    struct base_bytes dataset;
+    enum dicom_encoding encoding;
+    uint64_t offset; /* of the data set in the file, for positions */
+    struct ecg_record *rec;
+    struct base_error *err;
+    const char *charset; /* iconv name of Specific Character Set, or NULL */
+    size_t ngroups;
+    struct ecg_dicom_group groups[ECG_DICOM_GROUPS_MAX];
+};
+
+/* A code sequence item, PS3.3 8.8. */
+struct ecg_dicom_code {
+    char value[64];
+    char scheme[17];
+    const char *meaning;
+};
+
+/* The first item of the code sequence at which the cursor stands; empty strings
+ * when there is none. */
+void ecg_dicom_read_code(struct ecg_dicom_reader *d, struct dicom_cursor *c,
+                         struct ecg_dicom_code *out);
+const char *ecg_dicom_text(struct ecg_dicom_reader *d, struct base_bytes value);
+
+/* (5400,0100), at which the cursor stands: fills leads, medians and d->groups. */
+enum base_err ecg_dicom_waves(struct ecg_dicom_reader *d, struct dicom_cursor *c) BASE_MUST_CHECK;
+/* (0040,B020), at which the cursor stands; after ecg_dicom_waves. */
+void ecg_dicom_annotations(struct ecg_dicom_reader *d, struct dicom_cursor *c);
+
+#endif

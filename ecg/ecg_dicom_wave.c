@@ -1,0 +1,463 @@
+/* Waveform Sequence (5400,0100), PS3.3 C.10.9: multiplex groups and channels. */
+#include "ecg/ecg_dicom_priv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+enum sample_kind {
+    KIND_NONE,
+    KIND_SB,
+    KIND_UB,
+    KIND_MB,
+    KIND_AB,
+    KIND_SS,
+    KIND_US,
+    KIND_SL,
+    KIND_UL
+};
+
+struct channel {
+    int id;
+    const char *name;
+    bool other; /* not a voltage: pressure, sound */
+    double sensitivity;
+    double correction;
+    double baseline;
+    double unit_uv; /* of sensitivity and baseline */
+    double time_skew;
+    double sample_skew;
+    unsigned stored;
+    double high_pass;
+    double low_pass;
+    double notch;
+};
+
+struct group {
+    uint64_t pos;
+    char label[17];
+    bool derived;
+    double offset_ms;
+    size_t nchannels;
+    size_t nsamples;
+    double rate;
+    unsigned allocated;
+    enum sample_kind kind;
+    bool swap; /* 16 and 32 bit samples are big-endian */
+    struct base_bytes padding;
+    struct base_bytes data;
+    bool median;
+    struct channel *channels;
+};
+
+/* NONE: not a multiple of the volt. */
+static double unit_in_uv(const char *code)
+{
+    static const struct {
+        const char *code;
+        double uv;
+    } rows[] = {{"nV", 1e-3}, {"uV", 1}, {"\xc2\xb5V", 1}, {"mV", 1e3}, {"V", 1e6}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(code, rows[i].code) == 0)
+            return rows[i].uv;
+    return 0;
+}
+
+static enum sample_kind kind_of(struct base_bytes value)
+{
+    static const char names[][3] = {"", "SB", "UB", "MB", "AB", "SS", "US", "SL", "UL"};
+    char text[4];
+    if (!dicom_value_copy(value, text, sizeof text))
+        return KIND_NONE;
+    for (size_t i = 1; i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i]) == 0)
+            return (enum sample_kind)i;
+    return KIND_NONE;
+}
+
+static unsigned width_of(enum sample_kind kind)
+{
+    return kind >= KIND_SL ? 4 : kind >= KIND_SS ? 2 : 1;
+}
+
+static void read_number(const struct dicom_element *e, double *out)
+{
+    double v;
+    if (dicom_value_double(e, 0, &v) && isfinite(v))
+        *out = v;
+}
+
+static void read_source(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
+{
+    struct ecg_dicom_code code;
+    ecg_dicom_read_code(d, c, &code);
+    int id = ecg_lead_by_code(code.scheme, code.value);
+    if (!id)
+        id = ecg_lead_by_name(code.meaning, strlen(code.meaning));
+    if (id) {
+        ch->id = id;
+        ch->name = ecg_lead_name(id);
+    } else if (code.meaning[0]) {
+        ch->name = code.meaning;
+    }
+}
+
+static void read_unit(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
+{
+    struct ecg_dicom_code code;
+    ecg_dicom_read_code(d, c, &code);
+    ch->unit_uv = unit_in_uv(code.value);
+    ch->other = ch->unit_uv == 0;
+    if (ch->other)
+        ch->unit_uv = 1;
+}
+
+static void read_channel(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
+{
+    struct dicom_element e;
+    int64_t bits;
+    dicom_cursor_enter(c);
+    while (dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
+        switch (e.tag) {
+        case DICOM_TAG_ChannelLabel:
+            if (!ch->id) {
+                ch->name = ecg_dicom_text(d, e.value);
+                ch->id = ecg_lead_by_name(ch->name, strlen(ch->name));
+            }
+            break;
+        case DICOM_TAG_ChannelSourceSequence:
+            read_source(d, c, ch);
+            break;
+        case DICOM_TAG_ChannelSensitivity:
+            read_number(&e, &ch->sensitivity);
+            break;
+        case DICOM_TAG_ChannelSensitivityUnitsSequence:
+            read_unit(d, c, ch);
+            break;
+        case DICOM_TAG_ChannelSensitivityCorrectionFactor:
+            read_number(&e, &ch->correction);
+            break;
+        case DICOM_TAG_ChannelBaseline:
+            read_number(&e, &ch->baseline);
+            break;
+        case DICOM_TAG_ChannelTimeSkew:
+            read_number(&e, &ch->time_skew);
+            break;
+        case DICOM_TAG_ChannelSampleSkew:
+            read_number(&e, &ch->sample_skew);
+            break;
+        case DICOM_TAG_WaveformBitsStored:
+            if (dicom_value_int(&e, 0, &bits) && bits > 0 && bits <= 32)
+                ch->stored = (unsigned)bits;
+            break;
+        case DICOM_TAG_FilterLowFrequency:
+            read_number(&e, &ch->high_pass);
+            break;
+        case DICOM_TAG_FilterHighFrequency:
+            read_number(&e, &ch->low_pass);
+            break;
+        case DICOM_TAG_NotchFilterFrequency:
+            read_number(&e, &ch->notch);
+            break;
+        default:
+            break;
+        }
+    }
+    dicom_cursor_leave(c);
+}
+
+static enum base_err read_channels(struct ecg_dicom_reader *d, struct dicom_cursor *c,
+                                   struct group *g)
+{
+    struct dicom_element e;
+    if (g->channels || g->nchannels == 0 || !dicom_cursor_can_enter(c))
+        return BASE_OK;
+    if (g->nchannels > d->rec->limits->leads)
+        return base_fail(d->err, BASE_ELIMIT, g->pos, "DICOM: %zu channels, the limit is %zu",
+                         g->nchannels, d->rec->limits->leads);
+    g->channels = calloc(g->nchannels, sizeof *g->channels);
+    if (!g->channels)
+        return base_fail(d->err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    for (size_t i = 0; i < g->nchannels; i++)
+        g->channels[i] =
+            (struct channel){.name = "", .sensitivity = 1, .correction = 1, .unit_uv = 1};
+    dicom_cursor_enter(c);
+    for (size_t i = 0; i < g->nchannels && dicom_cursor_next(c, &e) == DICOM_ELEMENT; i++)
+        read_channel(d, c, &g->channels[i]);
+    dicom_cursor_leave(c);
+    return BASE_OK;
+}
+
+static void read_group_value(struct group *g, const struct dicom_element *e)
+{
+    int64_t v;
+    switch (e->tag) {
+    case DICOM_TAG_MultiplexGroupTimeOffset:
+        read_number(e, &g->offset_ms);
+        break;
+    case DICOM_TAG_WaveformOriginality:
+        g->derived = e->value.n && e->value.p[0] == 'D';
+        break;
+    case DICOM_TAG_NumberOfWaveformChannels:
+        g->nchannels = dicom_value_int(e, 0, &v) && v > 0 ? (size_t)v : 0;
+        break;
+    case DICOM_TAG_NumberOfWaveformSamples:
+        g->nsamples = dicom_value_int(e, 0, &v) && v > 0 ? (size_t)v : 0;
+        break;
+    case DICOM_TAG_SamplingFrequency:
+        read_number(e, &g->rate);
+        break;
+    case DICOM_TAG_MultiplexGroupLabel:
+        dicom_value_copy(e->value, g->label, sizeof g->label);
+        break;
+    case DICOM_TAG_WaveformBitsAllocated:
+        g->allocated = dicom_value_int(e, 0, &v) && v > 0 && v <= 64 ? (unsigned)v : 0;
+        break;
+    case DICOM_TAG_WaveformSampleInterpretation:
+        g->kind = kind_of(e->value);
+        break;
+    case DICOM_TAG_WaveformPaddingValue:
+        g->padding = e->value;
+        break;
+    case DICOM_TAG_WaveformData:
+        g->data = e->value;
+        g->swap = e->big_endian;
+        break;
+    default:
+        break;
+    }
+}
+
+static enum base_err read_group(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct group *g)
+{
+    struct dicom_element e;
+    enum base_err error = BASE_OK;
+    dicom_cursor_enter(c);
+    while (!error && dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
+        if (e.tag == DICOM_TAG_ChannelDefinitionSequence)
+            error = read_channels(d, c, g);
+        else
+            read_group_value(g, &e);
+    }
+    dicom_cursor_leave(c);
+    return error;
+}
+
+/* What is needed to read the samples; makes nsamples what the data hold. */
+static enum base_err check_group(struct ecg_dicom_reader *d, struct group *g)
+{
+    if (g->nchannels == 0 || g->nsamples == 0 || !g->channels || !(g->rate > 0))
+        return base_fail(d->err, BASE_EFORMAT, g->pos,
+                         "DICOM: a multiplex group with %zu channels of %zu samples at %g Hz",
+                         g->nchannels, g->nsamples, g->rate);
+    if (g->kind == KIND_NONE || g->allocated != 8 * width_of(g->kind))
+        return base_fail(d->err, BASE_EUNSUPPORTED, g->pos,
+                         "DICOM: waveform samples of %u bits with this interpretation are not "
+                         "known (SB UB MB AB of 8, SS US of 16, SL UL of 32 are)",
+                         g->allocated);
+    size_t frame = g->nchannels * width_of(g->kind);
+    if (g->data.n / frame < g->nsamples) {
+        ecg_record_note(d->rec, g->pos, "DICOM: %zu samples stated, %zu are there", g->nsamples,
+                        g->data.n / frame);
+        g->nsamples = g->data.n / frame;
+    }
+    return BASE_OK;
+}
+
+static bool is_median(const struct group *g, bool first)
+{
+    static const char *const words[] = {"MEDIAN", "REPRESENTATIVE", "AVERAGE", "TEMPLATE"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasestr(g->label, words[i]))
+            return true;
+    const double longest_beat_s = 2.5;
+    return !first && g->derived && !strcasestr(g->label, "RHYTHM") &&
+           (double)g->nsamples <= longest_beat_s * g->rate;
+}
+
+/* ITU-T G.711 */
+static int32_t from_mu_law(uint8_t code)
+{
+    code = (uint8_t)~code;
+    int32_t v = (((code & 15) << 3) + 132) << (code >> 4 & 7);
+    return code & 0x80 ? 132 - v : v - 132;
+}
+
+static int32_t from_a_law(uint8_t code)
+{
+    code ^= 0x55;
+    int32_t v = (code & 15) << 4 | 8;
+    unsigned segment = code >> 4 & 7;
+    if (segment)
+        v = (v + 256) << (segment - 1);
+    return code & 0x80 ? v : -v;
+}
+
+static uint32_t load(const uint8_t *p, unsigned width, bool swap)
+{
+    if (width == 1)
+        return p[0];
+    if (width == 2)
+        return swap ? base_load_be16(p) : base_load_le16(p);
+    return swap ? base_load_be32(p) : base_load_le32(p);
+}
+
+/* The stored bits as a number: sign extended, or the upper bits dropped. */
+static int32_t value_of(uint32_t raw, enum sample_kind kind, unsigned stored)
+{
+    unsigned drop = 32 - stored;
+    switch (kind) {
+    case KIND_MB:
+        return from_mu_law((uint8_t)raw);
+    case KIND_AB:
+        return from_a_law((uint8_t)raw);
+    case KIND_SB:
+    case KIND_SS:
+    case KIND_SL:
+        return (int32_t)(raw << drop) >> drop;
+    case KIND_NONE:
+    case KIND_UB:
+    case KIND_US:
+    case KIND_UL:
+    default:
+        raw = raw << drop >> drop;
+        return raw > INT32_MAX ? INT32_MAX : (int32_t)raw;
+    }
+}
+
+static void decode(const struct group *g, size_t channel, int32_t *out)
+{
+    unsigned width = width_of(g->kind);
+    size_t frame = g->nchannels * width;
+    unsigned stored = g->channels[channel].stored;
+    if (stored == 0 || stored > 8 * width)
+        stored = 8 * width;
+    /* Some writers state 0 as padding, which is an ordinary sample of an ECG. */
+    uint32_t padding = g->padding.n >= width ? load(g->padding.p, width, g->swap) : 0;
+    bool padded = padding != 0;
+    const uint8_t *p = g->data.p + channel * width;
+    for (size_t i = 0; i < g->nsamples; i++, p += frame) {
+        uint32_t raw = load(p, width, g->swap);
+        out[i] = padded && raw == padding ? ECG_SAMPLE_NONE : value_of(raw, g->kind, stored);
+    }
+}
+
+static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g, size_t channel,
+                               struct ecg_lead *lead)
+{
+    const struct channel *ch = &g->channels[channel];
+    enum base_err e = ecg_record_set_samples(d->rec, lead, g->nsamples);
+    if (e)
+        return base_fail(d->err, e, g->pos, "DICOM: a channel of %zu samples: %s", g->nsamples,
+                         base_err_text(e));
+    lead->id = ch->id;
+    lead->name = ch->name;
+    lead->rate_hz = g->rate;
+    lead->uv_per_count = ch->sensitivity * ch->correction * ch->unit_uv;
+    lead->offset_uv = ch->baseline * ch->unit_uv;
+    lead->start_s = g->offset_ms / 1000 + ch->time_skew + ch->sample_skew / g->rate;
+    decode(g, channel, lead->data);
+    return BASE_OK;
+}
+
+static size_t count_leads(struct group *const *groups, size_t n, bool median)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; groups[i]->median == median && k < groups[i]->nchannels; k++)
+            count += !groups[i]->channels[k].other;
+    return count;
+}
+
+static enum base_err make_leads(struct ecg_dicom_reader *d, struct group *const *groups, size_t n,
+                                bool median)
+{
+    struct ecg_record *r = d->rec;
+    size_t count = count_leads(groups, n, median);
+    enum base_err e = BASE_OK;
+    if (count)
+        e = median ? ecg_record_set_medians(r, count) : ecg_record_set_leads(r, count);
+    if (e)
+        return base_fail(d->err, e, BASE_NOPOS, "DICOM: %zu channels: %s", count, base_err_text(e));
+    struct ecg_lead *lead = median ? r->medians : r->leads;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; groups[i]->median == median && k < groups[i]->nchannels && !e; k++) {
+            if (groups[i]->channels[k].other)
+                ecg_record_note(r, groups[i]->pos, "DICOM: channel %s is no voltage, not shown",
+                                groups[i]->channels[k].name);
+            else
+                e = make_lead(d, groups[i], k, lead++);
+        }
+    return e;
+}
+
+/* What the annotations need to know of a group. */
+static void remember(struct ecg_dicom_reader *d, const struct group *g)
+{
+    int *ids = base_arena_alloc(&d->rec->arena, g->nchannels * sizeof *ids);
+    for (size_t i = 0; ids && i < g->nchannels; i++)
+        ids[i] = g->channels[i].id;
+    d->groups[d->ngroups++] = (struct ecg_dicom_group){.median = g->median,
+                                                       .channels = ids ? g->nchannels : 0,
+                                                       .samples = g->nsamples,
+                                                       .rate_hz = g->rate,
+                                                       .start_s = g->offset_ms / 1000,
+                                                       .lead_ids = ids};
+}
+
+static void take_filters(struct ecg_record *r, const struct group *g)
+{
+    const struct channel *ch = &g->channels[0];
+    r->filters = (struct ecg_filters){ch->high_pass, ch->low_pass, ch->notch};
+}
+
+static enum base_err settle(struct ecg_dicom_reader *d, struct group **groups, size_t n)
+{
+    enum base_err e = BASE_OK;
+    for (size_t i = 0; i < n && !e; i++)
+        e = check_group(d, groups[i]);
+    for (size_t i = 0; i < n && !e; i++) {
+        groups[i]->median = is_median(groups[i], i == 0);
+        remember(d, groups[i]);
+    }
+    if (!e && n == 0)
+        e = base_fail(d->err, BASE_EFORMAT, BASE_NOPOS, "DICOM: the waveform sequence is empty");
+    if (!e)
+        e = make_leads(d, groups, n, false);
+    if (!e)
+        e = make_leads(d, groups, n, true);
+    if (!e && d->rec->nleads == 0)
+        e = base_fail(d->err, BASE_EUNSUPPORTED, groups[0]->pos,
+                      "DICOM: the object has no channel that is an ECG lead");
+    if (!e)
+        take_filters(d->rec, groups[0]);
+    return e;
+}
+
+enum base_err ecg_dicom_waves(struct ecg_dicom_reader *d, struct dicom_cursor *c)
+{
+    struct group *groups[ECG_DICOM_GROUPS_MAX] = {0};
+    struct dicom_element item;
+    size_t n = 0;
+    enum base_err e = BASE_OK;
+    dicom_cursor_enter(c);
+    while (!e && n < ECG_DICOM_GROUPS_MAX && dicom_cursor_next(c, &item) == DICOM_ELEMENT) {
+        groups[n] = calloc(1, sizeof **groups);
+        if (!groups[n]) {
+            e = base_fail(d->err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+            break;
+        }
+        groups[n]->pos = d->offset + item.offset;
+        e = read_group(d, c, groups[n++]);
+    }
+    dicom_cursor_leave(c);
+    /* A damaged data set is reported by the caller, better than we could here. */
+    if (!e && dicom_cursor_state(c) != DICOM_BAD)
+        e = settle(d, groups, n);
+    for (size_t i = 0; i < n; i++) {
+        free(groups[i]->channels);
+        free(groups[i]);
+    }
+    return e;
+}

@@ -1,0 +1,212 @@
+#include "ecg/ecg_record.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const struct ecg_limits ecg_limits_default = {
+    .bytes = (size_t)256 << 20,
+    .leads = 256,
+    .samples = (size_t)64 << 20,
+    .text = (size_t)4 << 20,
+    .items = 20000,
+};
+
+static void set_no_text(struct ecg_record *r)
+{
+    r->format = r->version = "";
+    r->accession = r->study_uid = r->comment = "";
+    r->patient.name.utf8 = r->patient.id.utf8 = r->patient.history = "";
+    r->device = (struct ecg_device){"", "", "", "", "", "", "", ""};
+}
+
+struct ecg_record *ecg_record_new(const struct ecg_limits *limits)
+{
+    struct ecg_record *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->limits = limits ? limits : &ecg_limits_default;
+    base_arena_init(&r->arena, r->limits->text);
+    set_no_text(r);
+    r->median_fiducial_s = -1;
+    return r;
+}
+
+static void free_leads(struct ecg_lead *leads, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(leads[i].data);
+    free(leads);
+}
+
+void ecg_record_free(struct ecg_record *r)
+{
+    if (!r)
+        return;
+    free_leads(r->leads, r->nleads);
+    free_leads(r->medians, r->nmedians);
+    free(r->statements);
+    free(r->measurements);
+    free(r->marks);
+    free(r->notes);
+    base_arena_deinit(&r->arena);
+    free(r);
+}
+
+const struct ecg_lead *ecg_record_lead(const struct ecg_record *r, int id)
+{
+    for (size_t i = 0; i < r->nleads; i++)
+        if (r->leads[i].id == id && r->leads[i].samples)
+            return &r->leads[i];
+    return NULL;
+}
+
+const struct ecg_measurement *ecg_record_measurement(const struct ecg_record *r,
+                                                     enum ecg_measure what)
+{
+    for (size_t i = 0; i < r->nmeasurements; i++)
+        if (r->measurements[i].what == what && r->measurements[i].lead_id == 0)
+            return &r->measurements[i];
+    return NULL;
+}
+
+double ecg_record_seconds(const struct ecg_record *r)
+{
+    double longest = 0;
+    for (size_t i = 0; i < r->nleads; i++) {
+        const struct ecg_lead *lead = &r->leads[i];
+        if (!lead->samples)
+            continue;
+        double end = lead->start_s + (double)lead->samples / lead->rate_hz;
+        longest = end > longest ? end : longest;
+    }
+    return longest;
+}
+
+static enum base_err set_group(struct ecg_record *r, size_t n, struct ecg_lead **leads,
+                               size_t *count)
+{
+    if (n > r->limits->leads)
+        return BASE_ELIMIT;
+    struct ecg_lead *made = calloc(n ? n : 1, sizeof *made);
+    if (!made)
+        return BASE_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        made[i].name = "";
+    free_leads(*leads, *count);
+    *leads = made;
+    *count = n;
+    return BASE_OK;
+}
+
+enum base_err ecg_record_set_leads(struct ecg_record *r, size_t n)
+{
+    return set_group(r, n, &r->leads, &r->nleads);
+}
+
+enum base_err ecg_record_set_medians(struct ecg_record *r, size_t n)
+{
+    return set_group(r, n, &r->medians, &r->nmedians);
+}
+
+enum base_err ecg_record_set_samples(struct ecg_record *r, struct ecg_lead *lead, size_t n)
+{
+    if (n > r->limits->samples - r->samples_used)
+        return BASE_ELIMIT;
+    int32_t *data = malloc((n ? n : 1) * sizeof *data);
+    if (!data)
+        return BASE_ENOMEM;
+    free(lead->data);
+    lead->data = data;
+    lead->samples = n;
+    r->samples_used += n;
+    return BASE_OK;
+}
+
+static void fail(struct ecg_record *r, enum base_err err)
+{
+    if (!r->err)
+        r->err = err;
+}
+
+const char *ecg_record_text(struct ecg_record *r, const char *s, size_t n)
+{
+    if (n == 0)
+        return "";
+    char *copy = base_arena_strdup(&r->arena, s, n);
+    if (copy)
+        return copy;
+    fail(r, n > r->limits->text - r->arena.used ? BASE_ELIMIT : BASE_ENOMEM);
+    return "";
+}
+
+struct base_bytes ecg_record_bytes(struct ecg_record *r, struct base_bytes b)
+{
+    return base_bytes_of(ecg_record_text(r, (const char *)b.p, b.n), r->err ? 0 : b.n);
+}
+
+/* Room for one more element; sizes are powers of two, so none is stored. */
+static void *grow(struct ecg_record *r, void *list, size_t n, size_t size)
+{
+    if (n >= r->limits->items) {
+        fail(r, BASE_ELIMIT);
+        return NULL;
+    }
+    if (n & (n - 1))
+        return list;
+    void *p = realloc(list, (n ? 2 * n : 1) * size);
+    if (!p)
+        fail(r, BASE_ENOMEM);
+    return p;
+}
+
+void ecg_record_add_statement(struct ecg_record *r, const char *text, const char *code)
+{
+    struct ecg_statement *p = grow(r, r->statements, r->nstatements, sizeof *p);
+    if (!p)
+        return;
+    r->statements = p;
+    p[r->nstatements++] = (struct ecg_statement){.text = text, .code = code};
+}
+
+void ecg_record_add_measurement(struct ecg_record *r, enum ecg_measure what, int lead_id,
+                                double value, const char *name, const char *unit)
+{
+    struct ecg_measurement *p = grow(r, r->measurements, r->nmeasurements, sizeof *p);
+    if (!p)
+        return;
+    const struct ecg_measure_row *row = ecg_measure_row(what);
+    r->measurements = p;
+    p[r->nmeasurements++] = (struct ecg_measurement){.what = what,
+                                                     .lead_id = lead_id,
+                                                     .value = value,
+                                                     .name = name ? name : row->key,
+                                                     .unit = unit ? unit : row->unit};
+}
+
+void ecg_record_add_mark(struct ecg_record *r, struct ecg_mark mark)
+{
+    struct ecg_mark *p = grow(r, r->marks, r->nmarks, sizeof *p);
+    if (!p)
+        return;
+    if (!mark.text)
+        mark.text = "";
+    r->marks = p;
+    p[r->nmarks++] = mark;
+}
+
+void ecg_record_note(struct ecg_record *r, uint64_t pos, const char *fmt, ...)
+{
+    if (r->nnotes >= r->limits->items)
+        return;
+    char text[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    struct ecg_note *p = grow(r, r->notes, r->nnotes, sizeof *p);
+    if (!p)
+        return;
+    r->notes = p;
+    p[r->nnotes++] = (struct ecg_note){.pos = pos, .text = ecg_record_text(r, text, strlen(text))};
+}

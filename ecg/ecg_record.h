@@ -1,0 +1,226 @@
+/*
+ * One ECG recording, whatever format it came from.
+ *
+ * A parser makes it, ecg_record_free drops it with all it points to: every
+ * pointer in it is owned by the record and valid as long as the record is.
+ * Strings are UTF-8 and never NULL ("" = not stated). Samples are planar, one
+ * array per lead:
+ *
+ *     value in µV = data[i] × uv_per_count + offset_uv
+ *     time in s   = start_s + i / rate_hz        after the record's start
+ *
+ * What the device measured and stated is kept apart from anything we compute:
+ * measurements, statements and marks here are the device's own.
+ */
+#ifndef ECG_RECORD_H
+#define ECG_RECORD_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "ecg/ecg_lead.h"
+#include "ecg/ecg_measure.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A sample that the device marked as missing (padding value, lead off). */
+#define ECG_SAMPLE_NONE INT32_MIN
+
+/* Caps on what one file may make us hold. */
+struct ecg_limits {
+    size_t bytes;   /* of all inputs together */
+    size_t leads;   /* per group (rhythm, median) */
+    size_t samples; /* of all leads together; 4 bytes each */
+    size_t text;    /* bytes of all strings together */
+    size_t items;   /* statements, measurements, marks and notes, each */
+};
+/* 256 MiB, 256 leads, 64 Mi samples, 4 MiB of text, 20000 items. */
+extern const struct ecg_limits ecg_limits_default;
+
+/* month and day 1-based; all zero = not stated. */
+struct ecg_date {
+    int year;
+    int month;
+    int day;
+};
+
+struct ecg_time {
+    struct ecg_date date;
+    bool has_time;
+    int hour;
+    int minute;
+    int second;
+    int usec;
+    bool has_zone;
+    int zone_min; /* minutes east of UTC */
+};
+
+struct ecg_text {
+    const char *utf8;
+    struct base_bytes raw; /* as in the file; empty when not kept */
+    bool guessed;          /* the character set was not declared, or wrongly */
+};
+
+struct ecg_lead {
+    int id;           /* ecg_lead.h; 0 = the device's own, see name */
+    const char *name; /* standard name, else the device's label */
+    double rate_hz;
+    double uv_per_count;
+    double offset_uv;
+    double start_s; /* of the first sample, after the record's start */
+    size_t samples;
+    int32_t *data;
+};
+
+struct ecg_patient {
+    struct ecg_text name; /* DICOM form, "family^given" */
+    struct ecg_text id;
+    char sex; /* 'M', 'F', 'O'; 0 = not stated */
+    struct ecg_date birth;
+    int age;       /* 0 = not stated */
+    char age_unit; /* 'Y', 'M', 'W', 'D', 'H' */
+    double height_cm;
+    double weight_kg; /* 0 = not stated */
+    const char *history;
+};
+
+struct ecg_device {
+    const char *manufacturer;
+    const char *model;
+    const char *serial;
+    const char *software;
+    const char *institution;
+    const char *department;
+    const char *technician;
+    const char *referring; /* physician */
+};
+
+/* 0 = not stated. */
+struct ecg_filters {
+    double high_pass_hz;
+    double low_pass_hz;
+    double notch_hz;
+};
+
+struct ecg_measurement {
+    enum ecg_measure what;
+    int lead_id; /* 0 = of all leads */
+    double value;
+    const char *name; /* key of the table, or the device's name for OTHER */
+    const char *unit;
+};
+
+struct ecg_statement {
+    const char *text;
+    const char *code; /* "" if free text */
+};
+
+enum ecg_confirmed {
+    ECG_CONFIRMED_UNSTATED,
+    ECG_CONFIRMED_NO, /* as the device's program made it */
+    ECG_CONFIRMED_YES,
+    ECG_CONFIRMED_OVERREAD
+};
+
+enum ecg_mark_kind {
+    ECG_MARK_OTHER, /* see text */
+    ECG_MARK_BEAT,  /* at = fiducial point; from, to = zone if known */
+    ECG_MARK_PACE,  /* pacemaker spike */
+    ECG_MARK_P_ON,
+    ECG_MARK_P_OFF,
+    ECG_MARK_QRS_ON,
+    ECG_MARK_QRS_OFF,
+    ECG_MARK_T_OFF,
+    ECG_MARK_COUNT
+};
+
+struct ecg_mark {
+    enum ecg_mark_kind kind;
+    bool on_median; /* times are from the start of the median beat */
+    int lead_id;    /* 0 = all leads */
+    double at_s;
+    double from_s; /* = at_s when it is a point */
+    double to_s;
+    const char *text; /* beat type, or what OTHER is */
+};
+
+/* What could not be read, or was read against the letter of the standard. */
+struct ecg_note {
+    uint64_t pos; /* byte in the file, or BASE_NOPOS */
+    const char *text;
+};
+
+struct ecg_record {
+    const char *format; /* "SCP-ECG", "DICOM" */
+    const char *version;
+    struct ecg_time start;
+    struct ecg_patient patient;
+    struct ecg_device device;
+    struct ecg_filters filters;
+    const char *accession; /* order number, "" if none */
+    const char *study_uid;
+    const char *comment;
+
+    struct ecg_lead *leads;
+    size_t nleads;
+    struct ecg_lead *medians; /* representative beat, one per lead */
+    size_t nmedians;
+    double median_fiducial_s; /* after the start of the median; < 0 if not stated */
+
+    enum ecg_confirmed confirmed;
+    struct ecg_statement *statements;
+    size_t nstatements;
+    struct ecg_measurement *measurements;
+    size_t nmeasurements;
+    struct ecg_mark *marks;
+    size_t nmarks;
+    struct ecg_note *notes;
+    size_t nnotes;
+
+    /* For the makers of records only. */
+    struct base_arena arena;
+    const struct ecg_limits *limits; /* borrowed while parsing */
+    size_t samples_used;
+    enum base_err err; /* first failure of an add function below */
+};
+
+/* An empty record; NULL when out of memory. limits is borrowed until the
+ * record is complete; NULL = default. */
+struct ecg_record *ecg_record_new(const struct ecg_limits *limits);
+void ecg_record_free(struct ecg_record *r);
+
+/* The lead with this number and samples, or NULL. */
+const struct ecg_lead *ecg_record_lead(const struct ecg_record *r, int id);
+/* The first global device measurement of this kind, or NULL. */
+const struct ecg_measurement *ecg_record_measurement(const struct ecg_record *r,
+                                                     enum ecg_measure what);
+/* Seconds from the start to the end of the longest lead. */
+double ecg_record_seconds(const struct ecg_record *r);
+
+/*
+ * For makers of records. The add functions and ecg_record_text remember the
+ * first failure in r->err, so that a parser checks once, at its end; they
+ * never make a record that holds a NULL string.
+ */
+
+/* n leads in a group (r->leads or r->medians), zeroed but for name = "". */
+enum base_err ecg_record_set_leads(struct ecg_record *r, size_t n) BASE_MUST_CHECK;
+enum base_err ecg_record_set_medians(struct ecg_record *r, size_t n) BASE_MUST_CHECK;
+/* Room for n samples, not initialised. BASE_ELIMIT over the limit of samples. */
+enum base_err ecg_record_set_samples(struct ecg_record *r, struct ecg_lead *lead,
+                                     size_t n) BASE_MUST_CHECK;
+/* A copy of n bytes of UTF-8. */
+const char *ecg_record_text(struct ecg_record *r, const char *s, size_t n);
+struct base_bytes ecg_record_bytes(struct ecg_record *r, struct base_bytes b);
+/* text and code are owned by the record already. */
+void ecg_record_add_statement(struct ecg_record *r, const char *text, const char *code);
+/* name and unit come from the table unless given. */
+void ecg_record_add_measurement(struct ecg_record *r, enum ecg_measure what, int lead_id,
+                                double value, const char *name, const char *unit);
+void ecg_record_add_mark(struct ecg_record *r, struct ecg_mark mark);
+/* Notes over the limit are dropped silently, without an error. */
+void ecg_record_note(struct ecg_record *r, uint64_t pos, const char *fmt, ...) BASE_PRINTF(3, 4);
+
+#endif

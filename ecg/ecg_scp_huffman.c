@@ -1,0 +1,261 @@
+#include "ecg/ecg_scp_huffman.h"
+
+#include <stdlib.h>
+
+enum {
+    LOOKUP_BITS = 11, /* the default table's longest prefix is 10 bits */
+    PREFIX_MAX = 32,  /* width of the base code in the file */
+    EXTRA_MAX = 24,   /* of the literal after a prefix: 16 in the default table */
+    TABLES_MAX = 256,
+    CODE_SIZE = 9, /* bytes of one code in section 2 */
+    SWITCH = 0xff  /* in extra: value is the number of the next table */
+};
+
+struct code {
+    uint32_t bits; /* the prefix, left-aligned in 32 bits */
+    int16_t value;
+    uint8_t prefix; /* length in bits; 0 = no code, in the lookup */
+    uint8_t extra;  /* bits of a signed literal added to the value */
+};
+
+struct table {
+    struct code *codes;
+    size_t n;
+    struct code lookup[1 << LOOKUP_BITS]; /* by the next bits; prefix 0 = search */
+};
+
+struct ecg_scp_huffman {
+    size_t n;
+    struct table *tables[];
+};
+
+static uint32_t reverse32(uint32_t v)
+{
+    uint32_t r = 0;
+    for (unsigned i = 0; i < 32; i++)
+        r |= (v >> i & 1) << (31 - i);
+    return r;
+}
+
+static struct table *table_new(size_t n)
+{
+    struct table *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->codes = calloc(n ? n : 1, sizeof *t->codes);
+    if (!t->codes) {
+        free(t);
+        return NULL;
+    }
+    t->n = n;
+    return t;
+}
+
+static void fill_lookup(struct table *t)
+{
+    /* Backwards, so that the first of two equal codes wins. */
+    for (size_t i = t->n; i-- > 0;) {
+        const struct code *c = &t->codes[i];
+        if (c->prefix > LOOKUP_BITS)
+            continue;
+        size_t first = c->bits >> (32 - LOOKUP_BITS);
+        size_t count = (size_t)1 << (LOOKUP_BITS - c->prefix);
+        for (size_t k = first; k < first + count && k < (size_t)1 << LOOKUP_BITS; k++)
+            t->lookup[k] = *c;
+    }
+}
+
+static struct ecg_scp_huffman *huffman_new(size_t n)
+{
+    struct ecg_scp_huffman *h = calloc(1, sizeof *h + n * sizeof *h->tables);
+    if (h)
+        h->n = n;
+    return h;
+}
+
+void ecg_scp_huffman_free(struct ecg_scp_huffman *h)
+{
+    if (!h)
+        return;
+    for (size_t i = 0; i < h->n; i++) {
+        if (h->tables[i])
+            free(h->tables[i]->codes);
+        free(h->tables[i]);
+    }
+    free(h);
+}
+
+struct ecg_scp_huffman *ecg_scp_huffman_default(void)
+{
+    struct ecg_scp_huffman *h = huffman_new(1);
+    if (!h || !(h->tables[0] = table_new(19))) {
+        ecg_scp_huffman_free(h);
+        return NULL;
+    }
+    /* EN 1064 table 5: k ones, a zero and the sign stand for ±k, k up to 8;
+     * ten bits that begin with nine ones announce a literal. */
+    struct code *c = h->tables[0]->codes;
+    *c++ = (struct code){.bits = 0, .value = 0, .prefix = 1};
+    for (unsigned k = 1; k <= 8; k++) {
+        uint32_t ones = ~(UINT32_MAX >> k);
+        uint8_t prefix = (uint8_t)(k + 2);
+        *c++ = (struct code){.bits = ones, .value = (int16_t)k, .prefix = prefix};
+        *c++ = (struct code){
+            .bits = ones | UINT32_C(1) << (30 - k), .value = (int16_t) - (int)k, .prefix = prefix};
+    }
+    *c++ = (struct code){.bits = UINT32_C(0x3fe) << 22, .prefix = 10, .extra = 8};
+    *c = (struct code){.bits = UINT32_C(0x3ff) << 22, .prefix = 10, .extra = 16};
+    fill_lookup(h->tables[0]);
+    return h;
+}
+
+/* u8 prefix bits, u8 total bits, u8 mode (0 = switch table), i16 base value,
+ * u32 base code whose first transmitted bit is the lowest. */
+static enum base_err read_code(const uint8_t *p, size_t pos, size_t ntables, struct code *c,
+                               struct base_error *err)
+{
+    unsigned prefix = p[0];
+    unsigned total = p[1];
+    c->value = (int16_t)base_load_le16(p + 3);
+    c->prefix = (uint8_t)prefix;
+    if (prefix == 0 || prefix > PREFIX_MAX || total < prefix || total - prefix > EXTRA_MAX)
+        return base_fail(err, BASE_EFORMAT, pos,
+                         "SCP-ECG section 2: a code of %u bits with a prefix of %u cannot be",
+                         total, prefix);
+    c->extra = (uint8_t)(total - prefix);
+    if (p[2] == 0) {
+        if (c->value < 1 || (size_t)c->value > ntables)
+            return base_fail(err, BASE_EFORMAT, pos,
+                             "SCP-ECG section 2: switch to table %d, but there are %zu", c->value,
+                             ntables);
+        c->extra = SWITCH;
+    }
+    uint32_t bits = reverse32(base_load_le32(p + 5));
+    c->bits = prefix == 32 ? bits : bits & ~(UINT32_MAX >> prefix);
+    return BASE_OK;
+}
+
+static enum base_err read_table(struct base_bytes body, size_t pos, size_t *at, size_t ntables,
+                                struct table **out, struct base_error *err)
+{
+    if (body.n - *at < 2)
+        return base_fail(err, BASE_EFORMAT, pos + *at, "SCP-ECG section 2 ends before its tables");
+    size_t n = base_load_le16(body.p + *at);
+    *at += 2;
+    if (n == 0 || n > (body.n - *at) / CODE_SIZE)
+        return base_fail(err, BASE_EFORMAT, pos + *at - 2,
+                         "SCP-ECG section 2: a table of %zu codes in %zu bytes", n, body.n - *at);
+    struct table *t = table_new(n);
+    if (!t)
+        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    *out = t;
+    for (size_t i = 0; i < n; i++, *at += CODE_SIZE) {
+        enum base_err e = read_code(body.p + *at, pos + *at, ntables, &t->codes[i], err);
+        if (e)
+            return e;
+    }
+    fill_lookup(t);
+    return BASE_OK;
+}
+
+enum base_err ecg_scp_huffman_read(struct base_bytes body, size_t pos, struct ecg_scp_huffman **out,
+                                   struct base_error *err)
+{
+    if (body.n < 2)
+        return base_fail(err, BASE_EFORMAT, pos, "SCP-ECG section 2 is empty");
+    size_t n = base_load_le16(body.p);
+    struct ecg_scp_huffman *h = NULL;
+    if (n == 19999) {
+        h = ecg_scp_huffman_default();
+    } else {
+        if (n == 0 || n > TABLES_MAX)
+            return base_fail(err, BASE_EFORMAT, pos, "SCP-ECG section 2: %zu tables", n);
+        h = huffman_new(n);
+    }
+    if (!h)
+        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    enum base_err e = BASE_OK;
+    size_t at = 2;
+    for (size_t i = 0; i < n && n != 19999 && !e; i++)
+        e = read_table(body, pos, &at, n, &h->tables[i], err);
+    if (e)
+        ecg_scp_huffman_free(h);
+    else
+        *out = h;
+    return e;
+}
+
+/* Bits most significant first, at least 57 valid ones after a refill, zeros
+ * after the end. */
+struct reader {
+    const uint8_t *p;
+    const uint8_t *end;
+    uint64_t bits; /* left-aligned */
+    unsigned n;    /* valid bits */
+};
+
+static void refill(struct reader *r)
+{
+    if (r->end - r->p >= 8) {
+        uint64_t next = (uint64_t)base_load_be32(r->p) << 32 | base_load_be32(r->p + 4);
+        r->bits |= next >> r->n;
+        r->p += (63 - r->n) >> 3;
+        r->n |= 56;
+        return;
+    }
+    while (r->n <= 56 && r->p < r->end) {
+        r->bits |= (uint64_t)*r->p++ << (56 - r->n);
+        r->n += 8;
+    }
+}
+
+static const struct code *find_code(const struct table *t, uint64_t bits)
+{
+    const struct code *c = &t->lookup[bits >> (64 - LOOKUP_BITS)];
+    if (c->prefix)
+        return c;
+    uint32_t head = (uint32_t)(bits >> 32);
+    for (size_t i = 0; i < t->n; i++) {
+        c = &t->codes[i];
+        if (c->prefix > LOOKUP_BITS && (head ^ c->bits) >> (32 - c->prefix) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+static int32_t literal(uint64_t bits, unsigned n)
+{
+    return (int32_t)((int64_t)bits >> (64 - n));
+}
+
+size_t ecg_scp_huffman_decode(const struct ecg_scp_huffman *h, struct base_bytes bytes,
+                              int32_t *out, size_t n)
+{
+    struct reader r = {.p = bytes.p, .end = bytes.p + bytes.n};
+    const struct table *t = h->tables[0];
+    size_t done = 0;
+    while (done < n) {
+        refill(&r);
+        const struct code *c = find_code(t, r.bits);
+        if (!c)
+            return done;
+        bool is_switch = c->extra == SWITCH;
+        unsigned extra = is_switch ? 0 : c->extra;
+        if (c->prefix + extra > r.n)
+            return done;
+        r.bits <<= c->prefix;
+        r.n -= c->prefix;
+        if (is_switch) {
+            t = h->tables[c->value - 1];
+            continue;
+        }
+        int32_t value = c->value;
+        if (extra) {
+            value += literal(r.bits, extra);
+            r.bits <<= extra;
+            r.n -= extra;
+        }
+        out[done++] = value;
+    }
+    return done;
+}

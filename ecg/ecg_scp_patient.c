@@ -1,0 +1,223 @@
+/* SCP-ECG section 1 (EN 1064 5.4): tagged fields about patient and recording. */
+#include "ecg/ecg_scp_priv.h"
+
+#include "base/buf.h"
+#include "ecg/ecg_text.h"
+
+#include <stdio.h>
+
+enum { TAGS = 36 };
+
+struct fields {
+    struct base_bytes tag[TAGS]; /* the first field of each tag; p = NULL if absent */
+    size_t pos[TAGS];
+};
+
+static bool date_is_sound(unsigned year, unsigned month, unsigned day)
+{
+    return year >= 1800 && year <= 2200 && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+bool ecg_scp_date(const uint8_t *p, struct ecg_date *out)
+{
+    unsigned year = base_load_le16(p);
+    if (!date_is_sound(year, p[2], p[3]))
+        year = base_load_be16(p);
+    if (!date_is_sound(year, p[2], p[3]))
+        return false;
+    *out = (struct ecg_date){.year = (int)year, .month = p[2], .day = p[3]};
+    return true;
+}
+
+/* The language support code of tag 14, EN 1064 annex A. NULL: ASCII, which says
+ * nothing about bytes above 127. */
+static const char *charset_of(uint8_t code)
+{
+    static const struct {
+        uint8_t code;
+        const char *name;
+    } rows[] = {
+        {0x01, "ISO-8859-1"},  {0x03, "ISO-8859-2"}, {0x0b, "ISO-8859-4"}, {0x13, "ISO-8859-5"},
+        {0x1b, "ISO-8859-6"},  {0x23, "ISO-8859-7"}, {0x2b, "ISO-8859-8"}, {0x33, "ISO-8859-11"},
+        {0x3b, "ISO-8859-15"}, {0x07, "UTF-8"},      {0x0f, "JIS_X0201"},  {0x17, "EUC-JP"},
+        {0x1f, "EUC-JP"},      {0x27, "GB18030"},    {0x2f, "EUC-KR"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].code == code)
+            return rows[i].name;
+    return NULL;
+}
+
+static void collect(struct scp_file *f, struct fields *fields)
+{
+    struct scp_cursor c = {.b = f->sec[1].body};
+    while (c.at < c.b.n) {
+        size_t pos = f->sec[1].pos + c.at;
+        uint8_t tag = scp_u8(&c);
+        if (tag == 255)
+            return;
+        uint16_t n = scp_u16(&c);
+        if (c.short_ || n > c.b.n - c.at) {
+            ecg_record_note(f->rec, pos, "SCP-ECG section 1: tag %u goes past the end", tag);
+            return;
+        }
+        struct base_bytes value = scp_bytes(&c, n);
+        if (tag < TAGS && !fields->tag[tag].p && n > 0) {
+            fields->tag[tag] = value;
+            fields->pos[tag] = pos + 3;
+        }
+    }
+}
+
+static const char *text(struct scp_file *f, const struct fields *fields, unsigned tag)
+{
+    bool guessed;
+    return ecg_text_utf8(f->rec, fields->tag[tag], f->charset, &guessed);
+}
+
+/* Tags 0 last name, 1 first name, 3 second last name, as a DICOM person name. */
+static void read_name(struct scp_file *f, const struct fields *fields)
+{
+    struct ecg_text last = ecg_text_of(f->rec, fields->tag[0], f->charset);
+    struct ecg_text first = ecg_text_of(f->rec, fields->tag[1], f->charset);
+    struct ecg_text second = ecg_text_of(f->rec, fields->tag[3], f->charset);
+    struct base_buf name = {0};
+    struct base_buf raw = {0};
+    base_buf_add_str(&name, last.utf8);
+    if (second.utf8[0])
+        base_buf_printf(&name, "%s%s", name.n ? " " : "", second.utf8);
+    if (first.utf8[0])
+        base_buf_printf(&name, "^%s", first.utf8);
+    base_buf_add(&raw, last.raw.p, last.raw.n);
+    if (first.raw.n) {
+        base_buf_add_byte(&raw, '^');
+        base_buf_add(&raw, first.raw.p, first.raw.n);
+    }
+    struct ecg_text *out = &f->rec->patient.name;
+    out->utf8 = ecg_record_text(f->rec, base_buf_cstr(&name), name.n);
+    out->raw = ecg_record_bytes(f->rec, base_buf_bytes(&raw));
+    out->guessed = last.guessed || first.guessed || second.guessed;
+    if ((name.err || raw.err) && !f->rec->err)
+        f->rec->err = BASE_ENOMEM;
+    base_buf_deinit(&name);
+    base_buf_deinit(&raw);
+}
+
+/* u16 value, u8 unit; the factors of units 1, 2, … */
+static double amount(struct base_bytes b, const double *factors, size_t n)
+{
+    if (b.n < 3 || b.p[2] == 0 || b.p[2] > n)
+        return 0;
+    return base_load_le16(b.p) * factors[b.p[2] - 1];
+}
+
+static void read_person(struct scp_file *f, const struct fields *fields)
+{
+    static const double to_cm[] = {1, 2.54, 0.1};
+    static const double to_kg[] = {1, 0.001, 0.45359237, 0.028349523125};
+    struct ecg_patient *p = &f->rec->patient;
+    read_name(f, fields);
+    p->id = ecg_text_of(f->rec, fields->tag[2], f->charset);
+    p->height_cm = amount(fields->tag[6], to_cm, 3);
+    p->weight_kg = amount(fields->tag[7], to_kg, 4);
+    struct base_bytes birth = fields->tag[5];
+    if (birth.n >= 4 && base_load_le32(birth.p) != 0 && !ecg_scp_date(birth.p, &p->birth))
+        ecg_record_note(f->rec, fields->pos[5], "SCP-ECG: birth date is no date");
+    struct base_bytes age = fields->tag[4];
+    if (age.n >= 3 && base_load_le16(age.p) && age.p[2] <= 5) {
+        p->age = base_load_le16(age.p);
+        p->age_unit = "YYMWDH"[age.p[2]];
+    }
+    struct base_bytes sex = fields->tag[8];
+    if (sex.n && (sex.p[0] == 1 || sex.p[0] == 2))
+        p->sex = sex.p[0] == 1 ? 'M' : 'F';
+    p->history = text(f, fields, 35);
+}
+
+/* Tag 14 or 15: numbers, then five strings that end with NUL: program version,
+ * serial number, system software, SCP software, manufacturer. The first has a
+ * length byte before it. */
+static void read_machine(struct scp_file *f, const struct fields *fields)
+{
+    enum { MODEL = 8, MODEL_SIZE = 6, PROTOCOL = 14, LANGUAGE = 16, STRINGS = 36 };
+    struct base_bytes b = fields->tag[14];
+    struct ecg_device *d = &f->rec->device;
+    bool guessed;
+    if (b.n < STRINGS)
+        return;
+    if (b.p[PROTOCOL])
+        f->protocol = b.p[PROTOCOL];
+    f->charset = charset_of(b.p[LANGUAGE]);
+    d->model = ecg_text_utf8(f->rec, base_bytes_of(b.p + MODEL, MODEL_SIZE), f->charset, &guessed);
+    const char **strings[] = {NULL, &d->serial, &d->software, NULL, &d->manufacturer};
+    size_t at = STRINGS;
+    for (size_t i = 0; i < sizeof strings / sizeof *strings && at < b.n; i++) {
+        const uint8_t *end = memchr(b.p + at, 0, b.n - at);
+        size_t n = end ? (size_t)(end - b.p) - at : b.n - at;
+        if (strings[i])
+            *strings[i] = ecg_text_utf8(f->rec, base_bytes_of(b.p + at, n), f->charset, &guessed);
+        at += n + 1;
+    }
+}
+
+static void read_time(struct scp_file *f, const struct fields *fields)
+{
+    struct ecg_time *t = &f->rec->start;
+    struct base_bytes date = fields->tag[25];
+    if (date.n >= 4 && !ecg_scp_date(date.p, &t->date))
+        ecg_record_note(f->rec, fields->pos[25], "SCP-ECG: date of acquisition is no date");
+    struct base_bytes time = fields->tag[26];
+    if (time.n >= 3 && time.p[0] < 24 && time.p[1] < 60 && time.p[2] < 60) {
+        t->has_time = true;
+        t->hour = time.p[0];
+        t->minute = time.p[1];
+        t->second = time.p[2];
+    }
+    /* i16 minutes from UTC; 0x7FFF = not used. */
+    struct base_bytes zone = fields->tag[34];
+    int minutes = zone.n >= 2 ? (int16_t)base_load_le16(zone.p) : INT16_MAX;
+    if (minutes >= -14 * 60 && minutes <= 14 * 60) {
+        t->has_zone = true;
+        t->zone_min = minutes;
+    }
+}
+
+static void read_filters(struct scp_file *f, const struct fields *fields)
+{
+    enum { NOTCH_60 = 1, NOTCH_50 = 2, HIGH_PASS_MAX = 250 };
+    struct ecg_filters *x = &f->rec->filters;
+    struct base_bytes high = fields->tag[27];
+    /* In 0.01 Hz. Old recorders write 0.001 Hz, which would be far too much. */
+    if (high.n >= 2) {
+        unsigned v = base_load_le16(high.p);
+        x->high_pass_hz = v <= HIGH_PASS_MAX ? v / 100.0 : v / 1000.0;
+    }
+    struct base_bytes low = fields->tag[28];
+    if (low.n >= 2)
+        x->low_pass_hz = base_load_le16(low.p);
+    struct base_bytes bits = fields->tag[29];
+    if (bits.n && bits.p[0] & NOTCH_50)
+        x->notch_hz = 50;
+    else if (bits.n && bits.p[0] & NOTCH_60)
+        x->notch_hz = 60;
+}
+
+void ecg_scp_patient(struct scp_file *f)
+{
+    struct fields fields = {0};
+    collect(f, &fields);
+    read_machine(f, &fields);
+    char version[16];
+    snprintf(version, sizeof version, "%u.%u", f->protocol / 10, f->protocol % 10);
+    if (f->protocol)
+        f->rec->version = ecg_record_text(f->rec, version, strlen(version));
+    read_person(f, &fields);
+    read_time(f, &fields);
+    read_filters(f, &fields);
+    struct ecg_device *d = &f->rec->device;
+    d->institution = text(f, &fields, 16);
+    d->department = text(f, &fields, 18);
+    d->referring = text(f, &fields, 20);
+    d->technician = text(f, &fields, 22);
+    f->rec->comment = text(f, &fields, 30);
+}
