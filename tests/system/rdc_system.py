@@ -314,17 +314,17 @@ class Rdc:
 class StoreScp:
     """DCMTK's storescp as a centre's archive; it writes what it receives to .folder."""
 
-    def __init__(self, name, port=None, aet='CENTRE_IN'):
+    def __init__(self, name, port=None, aet='CENTRE_IN', fork=False):
         needs('storescp')
         self.port = port or free_port()
-        self.aet = aet
+        self.aet, self.options = aet, ['--fork'] if fork else []
         self.folder = os.path.join(place().folder, name)
         os.makedirs(self.folder, exist_ok=True)
         self.process = None
 
     def start(self):
         self.process = subprocess.Popen(
-            ['storescp', '-aet', self.aet, '-od', self.folder, '+xa', '-uf', str(self.port)],
+            ['storescp', '-aet', self.aet, '-od', self.folder, '+xa', '-uf', *self.options, str(self.port)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for('storescp to listen', self.listens)
         return self
