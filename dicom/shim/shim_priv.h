@@ -1,0 +1,81 @@
+/* What the parts of the shim share. Included by C++ and C files of this folder. */
+#ifndef SHIM_PRIV_H
+#define SHIM_PRIV_H
+
+#include "dicom/shim/shim.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Appends a PNG of w × h pixels with 1 (grey) or 3 (RGB) bytes each. */
+enum base_err shim_png_write(const uint8_t *pixels, uint32_t w, uint32_t h, unsigned channels,
+                             struct base_buf *out) BASE_MUST_CHECK;
+
+/* A decoded JPEG 2000 frame: samples interleaved, little endian, 1 or 2 bytes each. */
+struct shim_jp2k {
+    uint32_t columns, rows;
+    unsigned samples; /* 1 or 3 */
+    unsigned bits;    /* 1–16 */
+    bool is_signed;
+};
+
+/* Decodes a codestream (or JP2) whose size must be columns × rows as declared;
+ * appends the samples to pixels. */
+enum base_err shim_jp2k_decode(struct base_bytes stream, uint32_t columns, uint32_t rows,
+                               struct shim_jp2k *info, struct base_buf *pixels,
+                               struct base_error *e) BASE_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+
+#include <exception>
+#include <new>
+
+#include "dcmtk/config/osconfig.h"
+#include "dcmtk/dcmdata/dctk.h"
+#include "dcmtk/dcmdata/dcpxitem.h"
+
+/* Runs f and turns what it throws into an error code. */
+template <class F> enum base_err shim_guard(struct base_error *e, F f) noexcept
+{
+    try {
+        return f();
+    } catch (const std::bad_alloc &) {
+        return base_fail(e, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    } catch (const std::exception &x) {
+        return base_fail(e, BASE_EINTERNAL, BASE_NOPOS, "DCMTK: %s", x.what());
+    } catch (...) {
+        return base_fail(e, BASE_EINTERNAL, BASE_NOPOS, "DCMTK: unknown exception");
+    }
+}
+
+/* Parses the file; values longer than max_value bytes stay on disk until used. */
+enum base_err shim_load(const struct shim_source &src, DcmFileFormat &file, Uint32 max_value,
+                        struct base_error *e);
+/* Appends file (preamble, meta group, data set) in Explicit VR Little Endian. */
+enum base_err shim_save(DcmFileFormat &file, struct base_buf *out, struct base_error *e);
+
+/* document: required fields are there. */
+enum base_err shim_document_check(const struct shim_document &doc, struct base_error *e);
+/* Puts the attributes of patient, study, series, equipment and SOP common. */
+void shim_document_put(DcmItem &item, const struct shim_document &doc, const char *modality,
+                       const char *sop_class_uid);
+/* Puts text (NULL = no value) under tag, replacing what is there. */
+void shim_put(DcmItem &item, const DcmTagKey &tag, const char *text);
+/* Puts a sequence with one coded entry. */
+void shim_put_code(DcmItem &item, const DcmTagKey &tag, const struct shim_code &code);
+
+/* Local time of a zone as DICOM DA (8), TM (13) and DT with zone (26 characters). */
+struct shim_time {
+    char date[48], time[48], datetime[48], zone[24];
+};
+void shim_time_of(int64_t us, int utc_offset_minutes, struct shim_time *out);
+
+static inline bool shim_empty(const char *s)
+{
+    return s == nullptr || s[0] == 0;
+}
+#endif
+
+#endif
