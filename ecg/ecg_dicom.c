@@ -390,7 +390,7 @@ static enum base_err read_dataset(struct ecg_dicom_reader *d, bool deflated)
 enum base_err ecg_dicom_parse(struct base_bytes file, struct ecg_record *r, struct base_error *err)
 {
     char uid[DICOM_UID_SIZE];
-    size_t start;
+    size_t start = 0;
     bool deflated;
     enum base_err e = read_meta(file, &start, uid, err);
     if (e)
