@@ -116,7 +116,7 @@ build_preset() {
         ninja -C "$dir" "$@" >&2 || die "the build of preset $preset failed"
     else
         # Without a terminal ninja prints a line per file: keep only failures.
-        ninja -C "$dir" --quiet "$@" | sed '/^ninja: no work to do/d; /^-- /d' >&2 ||
+        ninja -C "$dir" --quiet "$@" 2>&1 | sed '/^ninja: no work to do/d; /^-- /d' >&2 ||
             die "the build of preset $preset failed"
     fi
 }
