@@ -2,12 +2,13 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import unittest
 
-from rdc_system import ROOT, free_port, tool
+from rdc_system import ROOT, free_port, place, tool
 
 RUN = os.path.join(ROOT, 'scripts/run')
 
@@ -17,7 +18,7 @@ class ScriptsRun(unittest.TestCase):
         self.notes = []
         self.folder = tempfile.mkdtemp(prefix='rdc-test-run-')
         os.chmod(self.folder, 0o711)
-        self.data = os.path.join(self.folder, 'data')
+        self.data = self.expected = os.path.join(self.folder, 'data')
         self.ports = ['--http', str(free_port()), '--dicom', str(free_port())]
         self.addCleanup(shutil.rmtree, self.folder, True)
 
@@ -28,7 +29,7 @@ class ScriptsRun(unittest.TestCase):
                    stdin=subprocess.DEVNULL, **kw)
         ready = [x for x in out.splitlines() if x.startswith('rdc ready: ')]
         self.assertEqual(ready, [f'rdc ready: http=http://127.0.0.1:{self.ports[1]} '
-                                 f'dicom=RDC@127.0.0.1:{self.ports[3]} data={self.data}'], out)
+                                 f'dicom=RDC@127.0.0.1:{self.ports[3]} data={self.expected}'], out)
         self.notes.append(f'{" ".join(options) or "with the demo"}: {time.monotonic() - began:.1f} s')
         return out
 
@@ -47,6 +48,35 @@ class ScriptsRun(unittest.TestCase):
                    stdin=subprocess.DEVNULL)
         self.assertIn('in use', out)
         self.assertIn('--http PORT', out)
+
+    def test_stops_everything_on_ctrl_c(self):
+        process = subprocess.Popen([RUN, '--data', self.data, *self.ports, '--no-demo'], text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   start_new_session=True)
+        self.addCleanup(self.stop)
+        self.assertTrue(process.stdout.readline().startswith('rdc ready: '))
+        # As a terminal does: to the whole group.
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, errors)
+        self.assertIn('nothing runs', self.stop())
+        self.assertFalse(os.path.exists(self.data + '/pg/postmaster.pid'))
+
+    def test_uses_the_postgresql_that_it_is_given(self):
+        base = place()
+        environment = dict(os.environ, RDC_DATABASE=f'host={base.sockets} user=rdc dbname={base.new_database()}')
+        self.run_it('--no-demo', env=environment)
+        self.assertFalse(os.path.exists(self.data + '/pg'))
+
+    @unittest.skipIf(os.getuid(), 'only root has other users to run as')
+    def test_uses_a_system_folder_when_a_closed_home_is_above(self):
+        os.chmod(self.folder, 0o700)
+        name = subprocess.run(['sha256sum'], input=self.data.encode(), capture_output=True,
+                              check=True).stdout.decode()[:10]
+        self.expected = '/var/lib/rdc/' + name
+        self.addCleanup(shutil.rmtree, self.expected, True)
+        out = self.run_it('--no-demo')
+        self.assertIn('cannot reach', out)
 
     def test_shows_the_demo_once(self):
         out = self.run_it()
