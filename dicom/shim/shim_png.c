@@ -46,7 +46,6 @@ static void write_rows(png_structp png, png_infop info, const uint8_t *pixels, u
 enum base_err shim_png_write(const uint8_t *pixels, uint32_t w, uint32_t h, unsigned channels,
                              struct base_buf *out)
 {
-    enum base_err err = BASE_ENOMEM;
     png_infop info = NULL;
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning);
     if (!png)
@@ -60,8 +59,7 @@ enum base_err shim_png_write(const uint8_t *pixels, uint32_t w, uint32_t h, unsi
             write_rows(png, info, pixels, w, h, channels);
         }
     }
-    if (info)
-        err = out->err;
+    bool made = info != NULL;
     png_destroy_write_struct(&png, &info);
-    return err;
+    return made ? out->err : BASE_ENOMEM;
 }
