@@ -1,0 +1,196 @@
+/*
+ * The store: immutable objects, each written once, synced, and then only read.
+ *
+ * An object is known by its location, a text that callers keep (in a row) and
+ * never take apart; this implementation makes it a path below the data folder:
+ *
+ *   <data>/store/<incarnation>/<folder number>/<sequence number>.<ext>
+ *   <data>/lost/...             files that no row knew, kept for people to look at
+ *
+ * Every open store (one per worker process) writes below an incarnation folder
+ * of its own, held by a flock on its file .lock for the life of the process.
+ * Files are written in place under their last name. So a file in the folder of
+ * a dead incarnation is either known to the database or debris, and
+ * store_sweep tells which.
+ *
+ * All functions belong to the loop thread; what blocks runs on the disk pool.
+ * Callbacks run on the loop thread and never before the call that took them has
+ * returned. Sizes are in bytes.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct store;
+struct statvfs;
+
+/* The system calls through which objects are changed. Tests put their own in
+ * to make the n-th call fail; they run on several threads at once. Each behaves
+ * as its namesake, with errno. */
+struct store_fs {
+    int (*open)(const char *path, int flags, mode_t mode);
+    ssize_t (*write)(int fd, const void *p, size_t n);
+    ssize_t (*pread)(int fd, void *p, size_t n, off_t at);
+    int (*fdatasync)(int fd);
+    int (*fsync)(int fd);
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*unlink)(const char *path);
+    int (*rename)(const char *from, const char *to);
+    int (*statvfs)(const char *path, struct statvfs *out);
+};
+
+/* All zero is the safe default. */
+struct store_config {
+    uint64_t reserve;          /* disk space that stays free for others (PostgreSQL) */
+    size_t memory;             /* for the data of all puts on its way to the disk; 0 = 64 MiB */
+    unsigned folder_files;     /* files per folder; 0 = 1000 */
+    bool unsafe_no_sync;       /* for benchmarks: an acknowledged object may be lost */
+    const struct store_fs *fs; /* NULL = the system's; outlives the store */
+};
+
+/* Blocks shortly; for the start of a worker. data is an existing folder, slot
+ * the worker's number (it shows in the folder's name). config NULL = default.
+ * BASE_ENOTFOUND, BASE_EDENIED, BASE_ENOSPC, BASE_EIO, BASE_ENOMEM. */
+enum base_err store_open(struct loop *l, const char *data, unsigned slot,
+                         const struct store_config *config, struct store **out) BASE_MUST_CHECK;
+/* No call may follow; what is under way still ends with its callback, and with
+ * the last of them the store is freed and its lock given up. So loop_run or
+ * loop_free comes after. Takes NULL. */
+void store_close(struct store *s);
+
+/* ---- writing ---- */
+
+enum { STORE_LOCATION = 96 };
+
+struct store_object {
+    char location[STORE_LOCATION];
+    uint8_t sha256[BASE_SHA256]; /* of the digested part */
+    uint64_t size;               /* of the whole file */
+    uint64_t digested;           /* of the digested part */
+};
+
+/*
+ * An object that arrives:
+ *
+ *   new ─► [header] ─► write* ─► finish ─► callback       abort at any time before it
+ *
+ * The put belongs to the store. The caller's pointer ends with store_put_abort
+ * or when the callback of store_put_finish starts.
+ */
+struct store_put;
+
+/* object is borrowed and set only when err is BASE_OK: then the file, and the
+ * way to it, are durable. Otherwise the file is gone: BASE_ENOSPC, BASE_EIO,
+ * BASE_EDENIED, BASE_ENOMEM, BASE_ECANCELED (the loop ends). Nothing is tried
+ * twice on the same file; write the object anew. */
+typedef void store_put_fn(void *arg, enum base_err err, const struct store_object *object);
+
+/* ext: 1 to 8 of a-z 0-9. BASE_ENOSPC when only the reserve is left,
+ * BASE_EINVAL, BASE_ENOMEM. */
+enum base_err store_put_new(struct store *s, const char *ext, enum loop_class class,
+                            struct store_put **out) BASE_MUST_CHECK;
+/* The first n bytes of the file are not digested (PS3.10 7.1: preamble, prefix
+ * and file meta group). Before the first write. */
+void store_put_header(struct store_put *put, uint64_t n);
+/* Copies. Takes any amount also without room, but who wants to bound memory
+ * asks store_put_room first. An error is that of an earlier write to the disk,
+ * or BASE_ENOMEM; finish would then report it too. */
+enum base_err store_put_write(struct store_put *put, const void *p, size_t n) BASE_MUST_CHECK;
+/* Whether more should come now. After false, the callback set by
+ * store_put_on_room runs once there is room again. A failed put has room. */
+bool store_put_room(struct store_put *put);
+void store_put_on_room(struct store_put *put, void (*fn)(void *arg), void *arg);
+/* Ends the object. fn runs exactly once, unless the put is aborted. Objects
+ * that finish while others are being synced share the next round of syncs. */
+void store_put_finish(struct store_put *put, store_put_fn *fn, void *arg);
+/* Removes the file; no callback comes. Takes NULL. */
+void store_put_abort(struct store_put *put);
+
+/* All of the above in one, for objects that we made ourselves. Copies. */
+enum base_err store_put_mem(struct store *s, const char *ext, enum loop_class class,
+                            struct base_bytes header, struct base_bytes data, store_put_fn *fn,
+                            void *arg) BASE_MUST_CHECK;
+
+/* Removes an object whose transaction is known to have failed; not one whose
+ * outcome is unknown, which the sweep decides. fn may be NULL.
+ * BASE_EINVAL (location), BASE_ENOMEM; in fn also BASE_ENOTFOUND, BASE_EIO. */
+typedef void store_done_fn(void *arg, enum base_err err);
+enum base_err store_remove(struct store *s, const char *location, store_done_fn *fn,
+                           void *arg) BASE_MUST_CHECK;
+
+/* ---- reading ---- */
+
+/* The file's path, for programs that read files only (DCMTK). Refuses what is
+ * not a location with BASE_EINVAL. */
+enum base_err store_path(const struct store *s, const char *location,
+                         struct base_buf *out) BASE_MUST_CHECK;
+
+struct store_read;
+/* data is borrowed until the next call on the read. end: nothing follows.
+ * On an error data is empty and only store_read_close may follow. */
+typedef void store_read_fn(void *arg, enum base_err err, struct base_bytes data, bool end);
+
+/* Reads from offset `from`. Opens the file with the first store_read_next,
+ * which tells BASE_ENOTFOUND, BASE_EDENIED, BASE_EIO, or BASE_EINVAL when from
+ * lies behind the end. BASE_EINVAL (location), BASE_ENOMEM. */
+enum base_err store_read_open(struct store *s, const char *location, uint64_t from,
+                              enum loop_class class, struct store_read **out) BASE_MUST_CHECK;
+/* One piece of at most 256 KiB; ask for the next one when it has been used. */
+void store_read_next(struct store_read *r, store_read_fn *fn, void *arg);
+/* Of the whole file; known once a piece came. */
+uint64_t store_read_size(const struct store_read *r);
+/* At any time; a callback that was due does not come. Takes NULL. */
+void store_read_close(struct store_read *r);
+
+/* The whole object. The callback may keep the content by copying *buf and
+ * setting it to zero; otherwise it is freed. BASE_ELIMIT when the object is
+ * larger than cap; others as above. */
+typedef void store_read_all_fn(void *arg, enum base_err err, struct base_buf *buf);
+enum base_err store_read_all(struct store *s, const char *location, size_t cap,
+                             enum loop_class class, store_read_all_fn *fn,
+                             void *arg) BASE_MUST_CHECK;
+
+/* ---- sweeping ---- */
+
+enum { STORE_SWEEP_BATCH = 500 };
+struct store_sweep;
+
+struct store_sweep_result {
+    uint64_t folders; /* incarnations looked through */
+    uint64_t busy;    /* incarnations left alone: their owner lives, or another sweeps */
+    uint64_t kept;    /* files that the database knows */
+    uint64_t young;   /* unknown files left for a later sweep */
+    uint64_t lost;    /* unknown files moved to <data>/lost */
+};
+
+struct store_sweep_ops {
+    /* Looks up n locations (at most STORE_SWEEP_BATCH, borrowed until the
+     * answer) and calls store_sweep_answer, now or later. */
+    void (*check)(void *arg, struct store_sweep *sweep, const char *const *locations, size_t n);
+    /* Once, at the end; the result says how far it came. */
+    void (*done)(void *arg, enum base_err err, const struct store_sweep_result *result);
+    void *arg;
+    /* Unknown files younger than this stay: a transaction of the dead process
+     * may still be running in the database. In seconds, more than the longest
+     * transaction may take. */
+    unsigned grace_s;
+};
+
+/* Goes through the folders of dead incarnations; those once found clean are
+ * marked and passed over from then on. BASE_ECONFLICT when a sweep of this
+ * store is under way, BASE_ENOMEM. */
+enum base_err store_sweep(struct store *s, const struct store_sweep_ops *ops) BASE_MUST_CHECK;
+/* keep[i] says whether location i is known; NULL = the lookup failed: the sweep
+ * ends with BASE_EUNAVAILABLE and leaves everything else as it is. */
+void store_sweep_answer(struct store_sweep *sweep, const bool *keep);
+
+#endif

@@ -1,0 +1,78 @@
+/* The system's calls, and loops around them. */
+#include "store/store_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static int system_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
+
+const struct store_fs store_fs_system = {
+    .open = system_open,
+    .write = write,
+    .pread = pread,
+    .fdatasync = fdatasync,
+    .fsync = fsync,
+    .mkdir = mkdir,
+    .unlink = unlink,
+    .rename = rename,
+    .statvfs = statvfs,
+};
+
+enum base_err store_fs_mkdir(const struct store_fs *fs, const char *path)
+{
+    if (fs->mkdir(path, 0700) == 0 || errno == EEXIST)
+        return BASE_OK;
+    return base_err_from_errno(errno);
+}
+
+enum base_err store_fs_sync_folder(const struct store_fs *fs, const char *path)
+{
+    int fd = fs->open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return base_err_from_errno(errno);
+    enum base_err err = fs->fsync(fd) == 0 ? BASE_OK : base_err_from_errno(errno);
+    close(fd);
+    return err;
+}
+
+enum base_err store_fs_write(const struct store_fs *fs, int fd, const void *p, size_t n)
+{
+    const uint8_t *at = p;
+    while (n > 0) {
+        ssize_t done = fs->write(fd, at, n);
+        if (done > 0) {
+            at += done;
+            n -= (size_t)done;
+        } else if (done == 0) {
+            return BASE_EIO;
+        } else if (errno != EINTR) { /* interrupted before anything was written */
+            return base_err_from_errno(errno);
+        }
+    }
+    return BASE_OK;
+}
+
+enum base_err store_fs_read(const struct store_fs *fs, int fd, void *p, size_t n, uint64_t at)
+{
+    uint8_t *to = p;
+    while (n > 0) {
+        ssize_t done = fs->pread(fd, to, n, (off_t)at);
+        if (done > 0) {
+            to += done;
+            at += (uint64_t)done;
+            n -= (size_t)done;
+        } else if (done == 0) {
+            return BASE_EIO;
+        } else if (errno != EINTR) {
+            return base_err_from_errno(errno);
+        }
+    }
+    return BASE_OK;
+}

@@ -1,0 +1,144 @@
+/* Inside of struct store; only for store/. */
+#ifndef STORE_PRIV_H
+#define STORE_PRIV_H
+
+#include "store/store.h"
+
+enum {
+    STORE_INCARNATION = 48, /* start time, 16 hex digits, slot */
+    STORE_PATH = 4096,
+    STORE_CHUNK_SMALL = 32 << 10,
+    STORE_CHUNK_LARGE = 256 << 10,
+    STORE_PUT_QUEUE = 1 << 20, /* per put, beyond which it has no room */
+};
+
+/* A piece of an object on its way to the disk. */
+struct store_chunk {
+    struct store_chunk *next;
+    size_t size;
+    size_t n;
+    uint8_t data[];
+};
+
+enum store_chunk_kind { STORE_SMALL, STORE_LARGE, STORE_KINDS };
+
+/* A folder of objects below the incarnation's. Shared by the store, while new
+ * files go there, and by the puts in it. */
+struct store_folder {
+    struct store *store;
+    size_t users;
+    unsigned number;
+    unsigned files;
+    bool linked; /* its entry in the incarnation folder is durable */
+    bool bad;    /* a sync of it failed: no new files here */
+    bool in_round;
+    enum base_err err; /* of this round */
+    struct store_folder *next;
+    struct loop_job job;
+};
+
+struct store_put_list {
+    struct store_put *first;
+    struct store_put *last;
+};
+
+struct store {
+    struct loop *loop;
+    const struct store_fs *fs;
+    struct store_config config;
+    char *data;                          /* <data> */
+    char *root;                          /* <data>/store */
+    char incarnation[STORE_INCARNATION]; /* below root */
+    int lock;
+    size_t users; /* puts, reads, removals, a sweep: keep a closed store alive */
+    bool closing;
+
+    uint64_t seq;
+    unsigned folders;
+    struct store_folder *folder; /* where the next file goes; NULL = a new one */
+
+    size_t memory; /* chunks in use, bytes */
+    struct store_chunk *spare[STORE_KINDS];
+    size_t spares[STORE_KINDS];
+
+    int64_t space_ms; /* when the disk was asked */
+    uint64_t space;   /* its answer, less what was written since */
+
+    struct store_put_list pending; /* wait for the next round of syncs */
+    struct store_put_list round;
+    struct store_folder *round_folders;
+    size_t round_left; /* jobs of the round that still run */
+
+    struct store_sweep *sweep;
+};
+
+/* One put. The job's half belongs to the pool while running is set. */
+struct store_put {
+    struct store *store;
+    struct store_folder *folder;
+    enum loop_class class;
+    struct store_put *next;
+    enum base_err err; /* first failure */
+    bool running;      /* a write, sync or removal is on the pool */
+    bool created;      /* a first write was started */
+    bool finished;
+    bool syncing; /* in pending or round */
+    bool aborted;
+    bool wants_room;
+    struct store_chunk *open; /* being filled */
+    struct store_chunk *first;
+    struct store_chunk *last;
+    size_t queued; /* bytes in full chunks, waiting or being written */
+    void (*on_room)(void *arg);
+    void *room_arg;
+    store_put_fn *fn;
+    void *arg;
+
+    struct loop_job job;
+    struct store_chunk *writing;
+    int fd;
+    enum base_err job_err;
+    uint64_t header; /* bytes still to leave out of the digest */
+    struct base_sha256 *sha;
+    struct store_object object;
+};
+
+extern const struct store_fs store_fs_system;
+
+/* store.c */
+void store_retain(struct store *s);
+void store_release(struct store *s);
+bool store_location_valid(const char *location);
+/* root and the location in out (STORE_PATH bytes); the location is valid. */
+void store_full_path(const struct store *s, const char *location, char *out);
+/* BASE_ENOSPC when n more bytes would touch the reserve. */
+enum base_err store_space_check(struct store *s, uint64_t n) BASE_MUST_CHECK;
+
+/* store_fs.c: helpers that return a base_err for errno */
+enum base_err store_fs_mkdir(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
+enum base_err store_fs_sync_folder(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
+enum base_err store_fs_write(const struct store_fs *fs, int fd, const void *p,
+                             size_t n) BASE_MUST_CHECK;
+/* Fills n bytes or fails: BASE_EIO when the file is shorter. */
+enum base_err store_fs_read(const struct store_fs *fs, int fd, void *p, size_t n,
+                            uint64_t at) BASE_MUST_CHECK;
+
+/* store_chunk.c */
+/* Large unless that would go over the store's memory or small_first. NULL when
+ * out of memory. */
+struct store_chunk *store_chunk_get(struct store *s, bool small);
+/* Takes a list. */
+void store_chunk_put(struct store *s, struct store_chunk *list);
+bool store_chunk_pressed(const struct store *s);
+
+/* store_sync.c */
+void store_put_list_add(struct store_put_list *list, struct store_put *put);
+struct store_put *store_put_list_take(struct store_put_list *list);
+void store_folder_release(struct store_folder *f);
+/* The put is written completely: syncs it in the next round. */
+void store_sync_add(struct store_put *put);
+
+/* store_put.c: ends a put that left its round */
+void store_put_synced(struct store_put *put);
+
+#endif

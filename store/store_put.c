@@ -1,0 +1,345 @@
+/*
+ * One object on its way to the disk.
+ *
+ *   writing ─finish─► (last write) ─► pending ─round of syncs─► callback
+ *      │                                  │
+ *      └──── a failure or abort ──────────┴──► removing ─► callback, or none
+ *
+ * At most one job of a put is on the pool. While it runs, the fields of its
+ * half belong to the pool; it takes all full chunks that wait, so that writes
+ * stay in order and get larger as the disk gets slower.
+ */
+#include "store/store_priv.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- making one ---- */
+
+static bool ext_valid(const char *ext)
+{
+    size_t n = strspn(ext, "abcdefghijklmnopqrstuvwxyz0123456789");
+    return n >= 1 && n <= 8 && ext[n] == 0;
+}
+
+static struct store_folder *current_folder(struct store *s)
+{
+    struct store_folder *f = s->folder;
+    if (f && !f->bad && f->files < s->config.folder_files)
+        return f;
+    struct store_folder *fresh = calloc(1, sizeof *fresh);
+    if (!fresh)
+        return NULL;
+    if (f)
+        store_folder_release(f);
+    fresh->store = s;
+    fresh->users = 1;
+    fresh->number = s->folders++;
+    s->folder = fresh;
+    return fresh;
+}
+
+enum base_err store_put_new(struct store *s, const char *ext, enum loop_class class,
+                            struct store_put **out)
+{
+    assert(!s->closing);
+    if (!ext_valid(ext))
+        return BASE_EINVAL;
+    enum base_err err = store_space_check(s, 0);
+    if (err)
+        return err;
+    struct store_put *p = calloc(1, sizeof *p);
+    struct base_sha256 *sha = base_sha256_new();
+    struct store_folder *f = current_folder(s);
+    if (!p || !sha || !f) {
+        base_sha256_free(sha);
+        free(p);
+        return BASE_ENOMEM;
+    }
+    p->store = s;
+    p->folder = f;
+    p->class = class;
+    p->fd = -1;
+    p->sha = sha;
+    f->users++;
+    f->files++;
+    snprintf(p->object.location, sizeof p->object.location, "%s/%u/%llu.%s", s->incarnation,
+             f->number, (unsigned long long)++s->seq, ext);
+    store_retain(s);
+    *out = p;
+    return BASE_OK;
+}
+
+void store_put_header(struct store_put *put, uint64_t n)
+{
+    assert(!put->created && !put->open && !put->first);
+    put->header = n;
+}
+
+/* ---- writing, on the pool ---- */
+
+static enum base_err create_file(struct store_put *p)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    const struct store *s = p->store;
+    char path[STORE_PATH];
+    store_full_path(s, p->object.location, path);
+    p->fd = s->fs->open(path, flags, 0600);
+    if (p->fd < 0 && errno == ENOENT) {
+        char folder[STORE_PATH];
+        snprintf(folder, sizeof folder, "%s/%s/%u", s->root, s->incarnation, p->folder->number);
+        enum base_err err = store_fs_mkdir(s->fs, folder);
+        if (err)
+            return err;
+        p->fd = s->fs->open(path, flags, 0600);
+    }
+    return p->fd < 0 ? base_err_from_errno(errno) : BASE_OK;
+}
+
+static void write_work(void *arg)
+{
+    struct store_put *p = arg;
+    p->job_err = p->fd < 0 ? create_file(p) : BASE_OK;
+    for (struct store_chunk *c = p->writing; c && !p->job_err; c = c->next) {
+        p->job_err = store_fs_write(p->store->fs, p->fd, c->data, c->n);
+        if (p->job_err)
+            break;
+        size_t skip = p->header < c->n ? (size_t)p->header : c->n;
+        p->header -= skip;
+        base_sha256_add(p->sha, c->data + skip, c->n - skip);
+        p->object.size += c->n;
+        p->object.digested += c->n - skip;
+    }
+}
+
+/* After a failure or an abort. */
+static void remove_work(void *arg)
+{
+    struct store_put *p = arg;
+    char path[STORE_PATH];
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd = -1;
+    store_full_path(p->store, p->object.location, path);
+    if (p->store->fs->unlink(path) != 0 && errno != ENOENT)
+        BASE_LOG(WARN, "store_debris", LOG_S("location", p->object.location),
+                 LOG_S("cause", strerrorname_np(errno)));
+}
+
+/* ---- the loop's side ---- */
+
+static void put_free(struct store_put *p)
+{
+    struct store *s = p->store;
+    store_chunk_put(s, p->open);
+    store_chunk_put(s, p->first);
+    base_sha256_free(p->sha);
+    store_folder_release(p->folder);
+    free(p);
+    store_release(s);
+}
+
+/* Tells the caller, unless it has gone, and ends the put. */
+static void put_end(struct store_put *p)
+{
+    struct store_object object = p->object;
+    enum base_err err = p->err;
+    store_put_fn *fn = p->aborted ? NULL : p->fn;
+    void *arg = p->arg;
+    struct store *s = p->store;
+    store_retain(s);
+    put_free(p);
+    if (fn)
+        fn(arg, err, err ? NULL : &object);
+    store_release(s);
+}
+
+static void remove_done(void *arg, bool cancelled)
+{
+    struct store_put *p = arg;
+    if (cancelled)
+        remove_work(p); /* the pool ends; the file must go all the same */
+    p->running = false;
+    put_end(p);
+}
+
+static void put_remove(struct store_put *p)
+{
+    p->running = true;
+    loop_work(p->store->loop, &p->job, LOOP_DISK, p->class, remove_work, remove_done, p);
+}
+
+void store_put_synced(struct store_put *put)
+{
+    put->syncing = false;
+    if (put->err)
+        BASE_LOG(ERROR, "store_sync_failed", LOG_S("location", put->object.location),
+                 LOG_S("cause", base_err_text(put->err)));
+    if (put->err || put->aborted)
+        put_remove(put);
+    else
+        put_end(put);
+}
+
+static void write_done(void *arg, bool cancelled);
+
+/* Nothing runs for this put: what comes next? */
+static void put_advance(struct store_put *p)
+{
+    if (p->aborted || (p->err && p->finished)) {
+        put_remove(p);
+    } else if (!p->err && (p->first || (p->finished && !p->created))) {
+        p->writing = p->first;
+        p->first = NULL;
+        p->last = NULL;
+        p->created = true;
+        p->running = true;
+        loop_work(p->store->loop, &p->job, LOOP_DISK, p->class, write_work, write_done, p);
+    } else if (p->finished) {
+        store_sync_add(p);
+    }
+}
+
+static void put_drop_chunks(struct store_put *p)
+{
+    for (const struct store_chunk *c = p->first; c; c = c->next)
+        p->queued -= c->n;
+    store_chunk_put(p->store, p->first);
+    store_chunk_put(p->store, p->open);
+    p->first = NULL;
+    p->last = NULL;
+    p->open = NULL;
+}
+
+static void write_done(void *arg, bool cancelled)
+{
+    struct store_put *p = arg;
+    struct store *s = p->store;
+    p->running = false;
+    for (struct store_chunk *c = p->writing; c; c = c->next) {
+        p->queued -= c->n;
+        s->space -= c->n < s->space ? c->n : s->space;
+    }
+    store_chunk_put(s, p->writing);
+    p->writing = NULL;
+    if (!p->err)
+        p->err = cancelled ? BASE_ECANCELED : p->job_err;
+    if (p->err) {
+        put_drop_chunks(p);
+        BASE_LOG(ERROR, "store_write_failed", LOG_S("location", p->object.location),
+                 LOG_S("cause", base_err_text(p->err)));
+    }
+    put_advance(p);
+    /* Last, since the caller may finish or abort in it. */
+    if (p->wants_room && !p->finished && !p->aborted && store_put_room(p)) {
+        p->wants_room = false;
+        if (p->on_room)
+            p->on_room(p->room_arg);
+    }
+}
+
+static void push_open(struct store_put *p)
+{
+    struct store_chunk *c = p->open;
+    p->open = NULL;
+    p->queued += c->n;
+    if (p->last)
+        p->last->next = c;
+    else
+        p->first = c;
+    p->last = c;
+}
+
+enum base_err store_put_write(struct store_put *put, const void *p, size_t n)
+{
+    const uint8_t *from = p;
+    assert(!put->finished && !put->aborted);
+    while (n > 0 && !put->err) {
+        if (!put->open) {
+            bool small = !put->created && !put->first;
+            put->open = store_chunk_get(put->store, small && n < STORE_CHUNK_LARGE);
+            if (!put->open) {
+                put->err = BASE_ENOMEM;
+                break;
+            }
+        }
+        struct store_chunk *c = put->open;
+        size_t take = c->size - c->n < n ? c->size - c->n : n;
+        memcpy(c->data + c->n, from, take);
+        c->n += take;
+        from += take;
+        n -= take;
+        if (c->n == c->size || store_chunk_pressed(put->store))
+            push_open(put);
+    }
+    if (put->first && !put->running && !put->err)
+        put_advance(put);
+    return put->err;
+}
+
+/* A put with nothing queued always has room: with the store's memory used up
+ * by others, it goes on in small pieces, and nobody waits for somebody else. */
+bool store_put_room(struct store_put *put)
+{
+    bool room = put->err || put->queued == 0 ||
+                (put->queued < STORE_PUT_QUEUE && !store_chunk_pressed(put->store));
+    if (!room)
+        put->wants_room = true;
+    return room;
+}
+
+void store_put_on_room(struct store_put *put, void (*fn)(void *arg), void *arg)
+{
+    put->on_room = fn;
+    put->room_arg = arg;
+}
+
+void store_put_finish(struct store_put *put, store_put_fn *fn, void *arg)
+{
+    assert(!put->finished && !put->aborted);
+    put->finished = true;
+    put->fn = fn;
+    put->arg = arg;
+    if (put->open)
+        push_open(put);
+    if (!put->running)
+        put_advance(put);
+}
+
+void store_put_abort(struct store_put *put)
+{
+    if (!put)
+        return;
+    assert(!put->aborted);
+    put->aborted = true;
+    put_drop_chunks(put);
+    /* A job that runs, or the round it waits in, goes on to remove it. */
+    if (!put->running && !put->syncing)
+        put_advance(put);
+}
+
+enum base_err store_put_mem(struct store *s, const char *ext, enum loop_class class,
+                            struct base_bytes header, struct base_bytes data, store_put_fn *fn,
+                            void *arg)
+{
+    struct store_put *put = NULL;
+    enum base_err err = store_put_new(s, ext, class, &put);
+    if (err)
+        return err;
+    store_put_header(put, header.n);
+    err = store_put_write(put, header.p, header.n);
+    if (!err)
+        err = store_put_write(put, data.p, data.n);
+    if (err) {
+        store_put_abort(put);
+        return err;
+    }
+    store_put_finish(put, fn, arg);
+    return BASE_OK;
+}

@@ -1,0 +1,158 @@
+/*
+ * Rounds of syncs. Everything that finished while one round ran makes up the
+ * next one: its files are synced in parallel and each folder once, so that the
+ * cost per object falls as the load rises, without any timer.
+ *
+ * Folders are synced beside the files, not after them: both must be durable,
+ * in either order, before any callback of the round.
+ */
+#include "store/store_priv.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void store_put_list_add(struct store_put_list *list, struct store_put *put)
+{
+    put->next = NULL;
+    if (list->last)
+        list->last->next = put;
+    else
+        list->first = put;
+    list->last = put;
+}
+
+struct store_put *store_put_list_take(struct store_put_list *list)
+{
+    struct store_put *put = list->first;
+    if (put) {
+        list->first = put->next;
+        if (!list->first)
+            list->last = NULL;
+        put->next = NULL;
+    }
+    return put;
+}
+
+void store_folder_release(struct store_folder *f)
+{
+    assert(f->users > 0);
+    if (--f->users == 0)
+        free(f);
+}
+
+static void round_start(struct store *s);
+
+static void round_end(struct store *s)
+{
+    for (struct store_folder *f; (f = s->round_folders);) {
+        s->round_folders = f->next;
+        f->in_round = false;
+        if (!f->err) {
+            f->linked = true;
+        } else if (!f->bad && f->err != BASE_ECANCELED) {
+            /* Whether its earlier entries reached the disk is unknown now, and
+             * another sync might say yes without writing them. */
+            f->bad = true;
+            BASE_LOG(ERROR, "store_folder_sync_failed", LOG_S("incarnation", s->incarnation),
+                     LOG_U("folder", f->number), LOG_S("cause", base_err_text(f->err)));
+        }
+    }
+    for (struct store_put *p = s->round.first; p; p = p->next) {
+        if (!p->err)
+            p->err = p->folder->err;
+    }
+    struct store_put_list done = s->round;
+    s->round = (struct store_put_list){0};
+    store_retain(s);
+    round_start(s);
+    for (struct store_put *p; (p = store_put_list_take(&done));)
+        store_put_synced(p);
+    store_release(s);
+}
+
+static void job_ended(struct store *s)
+{
+    assert(s->round_left > 0);
+    if (--s->round_left == 0)
+        round_end(s);
+}
+
+static void folder_work(void *arg)
+{
+    struct store_folder *f = arg;
+    struct store *s = f->store;
+    char path[STORE_PATH];
+    snprintf(path, sizeof path, "%s/%s/%u", s->root, s->incarnation, f->number);
+    f->err = store_fs_sync_folder(s->fs, path);
+    if (!f->err && !f->linked) {
+        snprintf(path, sizeof path, "%s/%s", s->root, s->incarnation);
+        f->err = store_fs_sync_folder(s->fs, path);
+    }
+}
+
+static void folder_done(void *arg, bool cancelled)
+{
+    struct store_folder *f = arg;
+    if (cancelled)
+        f->err = BASE_ECANCELED;
+    job_ended(f->store);
+}
+
+static void file_work(void *arg)
+{
+    struct store_put *p = arg;
+    const struct store *s = p->store;
+    if (!s->config.unsafe_no_sync && s->fs->fdatasync(p->fd) != 0)
+        p->job_err = base_err_from_errno(errno);
+    base_sha256_end(p->sha, p->object.sha256);
+    close(p->fd);
+    p->fd = -1;
+}
+
+static void file_done(void *arg, bool cancelled)
+{
+    struct store_put *p = arg;
+    p->running = false;
+    p->err = cancelled ? BASE_ECANCELED : p->job_err;
+    job_ended(p->store);
+}
+
+static void round_start(struct store *s)
+{
+    if (s->round_left > 0 || !s->pending.first)
+        return;
+    s->round = s->pending;
+    s->pending = (struct store_put_list){0};
+    for (struct store_put *p = s->round.first; p; p = p->next) {
+        struct store_folder *f = p->folder;
+        s->round_left++;
+        p->running = true;
+        if (!f->in_round) {
+            f->in_round = true;
+            /* A folder that turned bad holds puts that began before it did. */
+            f->err = f->bad ? BASE_EIO : BASE_OK;
+            f->next = s->round_folders;
+            s->round_folders = f;
+            s->round_left += !f->bad && !s->config.unsafe_no_sync;
+        }
+    }
+    /* All counted before the first can end. Everyone waits for the folders. */
+    for (struct store_folder *f = s->round_folders; f; f = f->next) {
+        if (!f->bad && !s->config.unsafe_no_sync)
+            loop_work(s->loop, &f->job, LOOP_DISK, LOOP_STAT, folder_work, folder_done, f);
+    }
+    for (struct store_put *p = s->round.first; p; p = p->next)
+        loop_work(s->loop, &p->job, LOOP_DISK, p->class, file_work, file_done, p);
+}
+
+void store_sync_add(struct store_put *put)
+{
+    put->syncing = true;
+    store_put_list_add(&put->store->pending, put);
+    round_start(put->store);
+}
