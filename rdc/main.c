@@ -1,10 +1,130 @@
+/*
+ * The program: finds the subcommand, loads the configuration, runs it.
+ */
+#include "rdc/rdc_command.h"
+
+#include "base/log.h"
+#include "db/db_sync.h"
+
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct command {
+    const char *name;
+    int (*run)(struct rdc_context *ctx, int argc, char **argv);
+    const char *help; /* NULL = internal */
+};
+
+static const struct command commands[] = {
+    {"config", rdc_cmd_config, "print the commented example of a configuration file"},
+    {"status", rdc_cmd_status, "what is in which state, and what needs attention"},
+    {"worklist", rdc_cmd_worklist, "what waits to be read"},
+    {"org", rdc_cmd_noun, "centres and hospitals"},
+    {"line", rdc_cmd_noun, "service lines"},
+    {"device", rdc_cmd_noun, "devices that may send"},
+    {"user", rdc_cmd_noun, "people that may log in"},
+    {"contract", rdc_cmd_noun, "which hospital reads which line for which centre"},
+    {"destination", rdc_cmd_noun, "where reports go"},
+    {"delivery", rdc_cmd_noun, "reports on their way; retry those that are dead"},
+};
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int print_help(FILE *to, int status)
+{
+    fputs("rdc " RDC_VERSION ": the engine of a regional remote diagnostic centre\n\n"
+          "usage: rdc [--config FILE] COMMAND …\n\n",
+          to);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (commands[i].help)
+            fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
+    fputs("  version      print the version\n\n"
+          "FILE is else $RDC_CONFIG. `rdc org help` lists the verbs of a noun.\n",
+          to);
+    return status;
+}
+
+void rdc_log_setup(const struct base_conf *conf, const char *component)
+{
+    base_log_setup((enum base_log_level)conf->log_level, conf->log_format, component);
+}
+
+int rdc_cmd_config(struct rdc_context *ctx, int argc, char **argv)
+{
+    struct base_buf out = {0};
+    (void)ctx;
+    if (argc > 1) {
+        fprintf(stderr, "rdc config: does not take %s\n", argv[1]);
+        return 2;
+    }
+    base_conf_print_example(&out);
+    fwrite(base_buf_cstr(&out), 1, out.n, stdout);
+    base_buf_deinit(&out);
+    return 0;
+}
+
+struct db_sync *rdc_open_database(const struct rdc_context *ctx)
+{
+    struct db_sync *db = NULL;
+    struct base_error err = {0};
+    if (!ctx->conf.database[0]) {
+        fputs("rdc: no database is configured; give --config FILE (scripts/run writes "
+              "DIR/rdc.conf), or RDC_DATABASE\n",
+              stderr);
+        return NULL;
+    }
+    struct db_config config = {.conninfo = ctx->conf.database};
+    if (db_sync_open(&config, &db, &err)) {
+        fprintf(stderr, "rdc: cannot use the database: %s\n", err.msg);
+        return NULL;
+    }
+    return db;
+}
+
+static int load_conf(struct rdc_context *ctx, const char *path)
+{
+    struct base_error err = {0};
+    if (base_conf_init(&ctx->conf) || (path && base_conf_load_file(&ctx->conf, path, &err)) ||
+        base_conf_load_env(&ctx->conf, environ, &err)) {
+        fprintf(stderr, "rdc: %s\n", err.msg);
+        return 2;
+    }
+    return 0;
+}
 
 int main(int argc, char **argv)
 {
-    (void)argv;
-    if (argc > 1)
-        return 2;
-    puts("rdc " RDC_VERSION);
-    return 0;
+    const char *path = getenv("RDC_CONFIG");
+    int at = 1;
+    if (at + 1 < argc && strcmp(argv[at], "--config") == 0) {
+        path = argv[at + 1];
+        at += 2;
+    }
+    if (at >= argc)
+        return print_help(stderr, 2);
+    if (strcmp(argv[at], "help") == 0 || strcmp(argv[at], "--help") == 0)
+        return print_help(stdout, 0);
+    if (strcmp(argv[at], "version") == 0 || strcmp(argv[at], "--version") == 0) {
+        puts("rdc " RDC_VERSION);
+        return 0;
+    }
+    const struct command *command = find_command(argv[at]);
+    if (!command) {
+        fprintf(stderr, "rdc: no command %s\n\n", argv[at]);
+        return print_help(stderr, 2);
+    }
+    struct rdc_context ctx = {0};
+    int status = load_conf(&ctx, path && path[0] ? path : NULL);
+    if (status == 0)
+        status = command->run(&ctx, argc - at, argv + at);
+    base_conf_deinit(&ctx.conf);
+    return status;
 }

@@ -1,0 +1,458 @@
+/*
+ * rdc org|line|device|user|contract|destination|delivery VERB …
+ *
+ * One table says for each noun and verb which arguments it takes and which
+ * named query they are the parameters of, in this order.
+ */
+#include "rdc/rdc_command.h"
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "db/db_sync.h"
+#include "model/model_password.h"
+#include "rdc/rdc_table.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum arg_kind {
+    ARG_END,
+    ARG_NAME,     /* positional, required */
+    ARG_TEXT,     /* --flag VALUE */
+    ARG_INT,      /* --flag NUMBER */
+    ARG_HOSTPORT, /* --flag HOST:PORT, two parameters */
+    ARG_PEER,     /* --flag AET@HOST:PORT, three parameters */
+    ARG_STEPS,    /* --two-step or --one-step */
+    ARG_PASSWORD, /* --password-stdin: the first line of standard input, hashed */
+    ARG_TRUE,     /* no argument: the parameter true */
+    ARG_FALSE,
+};
+
+struct arg {
+    enum arg_kind kind;
+    bool required;
+    const char *name; /* flag with its dashes, or the name of the positional */
+    const char *hint; /* what stands for the value in the help */
+};
+
+enum { ARGS_MAX = 9, PARAMS_MAX = 12 };
+
+struct verb {
+    const char *noun;
+    const char *verb;
+    enum db_query query;
+    struct arg args[ARGS_MAX];
+};
+
+#define NAME(n)                                                                                    \
+    {                                                                                              \
+        ARG_NAME, true, n, n                                                                       \
+    }
+#define NEED(f, h)                                                                                 \
+    {                                                                                              \
+        ARG_TEXT, true, f, h                                                                       \
+    }
+#define MAY(f, h)                                                                                  \
+    {                                                                                              \
+        ARG_TEXT, false, f, h                                                                      \
+    }
+#define NUMBER(f, h)                                                                               \
+    {                                                                                              \
+        ARG_INT, false, f, h                                                                       \
+    }
+#define DISABLE                                                                                    \
+    {                                                                                              \
+        ARG_TRUE, false, "", ""                                                                    \
+    }
+#define ENABLE                                                                                     \
+    {                                                                                              \
+        ARG_FALSE, false, "", ""                                                                   \
+    }
+#define TWO_STEP                                                                                   \
+    {                                                                                              \
+        ARG_STEPS, false, "--two-step", NULL                                                       \
+    }
+#define THIS_DEVICE   NAME("AET"), MAY("--address", "IP[/LEN]"), MAY("--called", "AET")
+#define THIS_CONTRACT NEED("--centre", "CODE"), NEED("--hospital", "CODE"), NEED("--line", "CODE")
+#define PEER(need)                                                                                 \
+    {                                                                                              \
+        ARG_PEER, need, "--dicom", "AET@HOST:PORT"                                                 \
+    }
+#define CALLBACK                                                                                   \
+    {                                                                                              \
+        ARG_HOSTPORT, false, "--callback", "HOST:PORT"                                             \
+    }
+#define PASSWORD(need)                                                                             \
+    {                                                                                              \
+        ARG_PASSWORD, need, "--password-stdin", NULL                                               \
+    }
+
+static const struct verb verbs[] = {
+    {"org",
+     "add",
+     DB_Q_ORG_ADD,
+     {NAME("CODE"), NEED("--name", "NAME"), NEED("--kind", "centre|hospital")}},
+    {"org", "list", DB_Q_ORG_LIST, {{0}}},
+    {"org",
+     "change",
+     DB_Q_ORG_CHANGE,
+     {NAME("CODE"), MAY("--name", "NAME"), MAY("--timezone", "ZONE")}},
+    {"org", "disable", DB_Q_ORG_DISABLE, {NAME("CODE"), DISABLE}},
+    {"org", "enable", DB_Q_ORG_DISABLE, {NAME("CODE"), ENABLE}},
+    {"line",
+     "add",
+     DB_Q_LINE_ADD,
+     {NAME("CODE"), NEED("--name", "NAME"), NEED("--modality", "M[,M…]"), TWO_STEP}},
+    {"line", "list", DB_Q_LINE_LIST, {{0}}},
+    {"line",
+     "change",
+     DB_Q_LINE_CHANGE,
+     {NAME("CODE"), MAY("--name", "NAME"), MAY("--modality", "M[,M…]"), TWO_STEP}},
+    {"line", "disable", DB_Q_LINE_DISABLE, {NAME("CODE"), DISABLE}},
+    {"line", "enable", DB_Q_LINE_DISABLE, {NAME("CODE"), ENABLE}},
+    {"device",
+     "add",
+     DB_Q_DEVICE_ADD,
+     {NAME("AET"), NEED("--org", "CODE"), MAY("--address", "IP[/LEN]"), MAY("--called", "AET"),
+      CALLBACK, MAY("--charset", "SET"), NUMBER("--quiet", "SECONDS")}},
+    {"device", "list", DB_Q_DEVICE_LIST, {{0}}},
+    {"device",
+     "change",
+     DB_Q_DEVICE_CHANGE,
+     {THIS_DEVICE, CALLBACK, MAY("--charset", "SET"), NUMBER("--quiet", "SECONDS")}},
+    {"device", "disable", DB_Q_DEVICE_DISABLE, {THIS_DEVICE, DISABLE}},
+    {"device", "enable", DB_Q_DEVICE_DISABLE, {THIS_DEVICE, ENABLE}},
+    {"user",
+     "add",
+     DB_Q_USER_ADD,
+     {NAME("LOGIN"), NEED("--org", "CODE"), NEED("--role", "technician|doctor|reader|admin"),
+      MAY("--name", "NAME"), PASSWORD(true)}},
+    {"user", "list", DB_Q_USER_LIST, {{0}}},
+    {"user",
+     "change",
+     DB_Q_USER_CHANGE,
+     {NAME("LOGIN"), MAY("--role", "technician|doctor|reader|admin"), MAY("--name", "NAME"),
+      PASSWORD(false)}},
+    {"user", "disable", DB_Q_USER_DISABLE, {NAME("LOGIN"), DISABLE}},
+    {"user", "enable", DB_Q_USER_DISABLE, {NAME("LOGIN"), ENABLE}},
+    {"contract",
+     "add",
+     DB_Q_CONTRACT_ADD,
+     {THIS_CONTRACT, NUMBER("--within", "MINUTES"), TWO_STEP}},
+    {"contract", "list", DB_Q_CONTRACT_LIST, {{0}}},
+    {"contract",
+     "change",
+     DB_Q_CONTRACT_CHANGE,
+     {THIS_CONTRACT, NUMBER("--within", "MINUTES"), TWO_STEP}},
+    {"contract", "disable", DB_Q_CONTRACT_DISABLE, {THIS_CONTRACT, DISABLE}},
+    {"contract", "enable", DB_Q_CONTRACT_DISABLE, {THIS_CONTRACT, ENABLE}},
+    {"destination", "add", DB_Q_DESTINATION_ADD, {NAME("NAME"), NEED("--org", "CODE"), PEER(true)}},
+    {"destination", "list", DB_Q_DESTINATION_LIST, {{0}}},
+    {"destination", "change", DB_Q_DESTINATION_CHANGE, {NAME("NAME"), PEER(false)}},
+    {"destination", "disable", DB_Q_DESTINATION_DISABLE, {NAME("NAME"), DISABLE}},
+    {"destination", "enable", DB_Q_DESTINATION_DISABLE, {NAME("NAME"), ENABLE}},
+    {"delivery", "list", DB_Q_DELIVERY_LIST, {{0}}},
+    {"delivery", "retry", DB_Q_DELIVERY_RETRY, {NAME("ID")}},
+};
+
+/* The values of one call, in the order of the verb's arguments. */
+struct call {
+    const struct verb *verb;
+    const char *values[ARGS_MAX]; /* NULL = not given */
+    bool json;
+    struct db_param params[PARAMS_MAX];
+    size_t n;
+    char split[PARAMS_MAX][256]; /* parts of HOST:PORT and AET@HOST:PORT */
+    char hash[MODEL_PASSWORD_HASH];
+};
+
+static void print_usage(FILE *to, const struct verb *v)
+{
+    fprintf(to, "rdc %s %s", v->noun, v->verb);
+    for (const struct arg *a = v->args; a < v->args + ARGS_MAX && a->kind != ARG_END; a++) {
+        if (a->kind == ARG_NAME)
+            fprintf(to, " %s", a->name);
+        else if (a->kind == ARG_STEPS)
+            fprintf(to, " [--two-step|--one-step]");
+        else if (a->hint && a->hint[0])
+            fprintf(to, a->required ? " %s %s" : " [%s %s]", a->name, a->hint);
+        else if (a->kind == ARG_PASSWORD)
+            fprintf(to, a->required ? " %s" : " [%s]", a->name);
+    }
+    fputc('\n', to);
+}
+
+static int usage_error(const struct verb *v, const char *what, const char *which)
+{
+    fprintf(stderr, "rdc %s %s: %s%s%s\nusage: ", v->noun, v->verb, what, which[0] ? " " : "",
+            which);
+    print_usage(stderr, v);
+    return 2;
+}
+
+static const struct arg *find_flag(const struct verb *v, const char *flag)
+{
+    for (const struct arg *a = v->args; a < v->args + ARGS_MAX && a->kind != ARG_END; a++)
+        if (a->kind != ARG_NAME && a->name[0] && strcmp(a->name, flag) == 0)
+            return a;
+    return NULL;
+}
+
+static const struct arg *next_positional(const struct call *c)
+{
+    for (const struct arg *a = c->verb->args; a < c->verb->args + ARGS_MAX; a++)
+        if (a->kind == ARG_NAME && !c->values[a - c->verb->args])
+            return a;
+    return NULL;
+}
+
+/* Flags as --flag VALUE or --flag=VALUE, in any order. */
+static int parse_args(struct call *c, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        char flag[64];
+        const char *equals = strchr(argv[i], '=');
+        snprintf(flag, sizeof flag, "%.*s",
+                 (int)(equals ? equals - argv[i] : (long)strlen(argv[i])), argv[i]);
+        const struct arg *a;
+        if (strcmp(flag, "--json") == 0) {
+            c->json = true;
+            continue;
+        }
+        if (strcmp(flag, "--one-step") == 0 && find_flag(c->verb, "--two-step")) {
+            c->values[find_flag(c->verb, "--two-step") - c->verb->args] = "false";
+            continue;
+        }
+        a = argv[i][0] == '-' && argv[i][1] == '-' ? find_flag(c->verb, flag) : next_positional(c);
+        if (!a)
+            return usage_error(c->verb, "does not take", argv[i]);
+        const char *value = a->kind == ARG_NAME ? argv[i] : equals ? equals + 1 : NULL;
+        if (a->kind == ARG_STEPS || a->kind == ARG_PASSWORD)
+            value = "true";
+        else if (!value && i + 1 < argc)
+            value = argv[++i];
+        if (!value || !value[0])
+            return usage_error(c->verb, "needs a value for", flag);
+        c->values[a - c->verb->args] = value;
+    }
+    for (const struct arg *a = c->verb->args; a < c->verb->args + ARGS_MAX; a++)
+        if (a->required && !c->values[a - c->verb->args])
+            return usage_error(c->verb, "needs", a->name);
+    return 0;
+}
+
+static void add_param(struct call *c, struct db_param p)
+{
+    assert(c->n < PARAMS_MAX);
+    c->params[c->n++] = p;
+}
+
+/* Keeps a part of a composite value and makes it the next parameter. */
+static void add_part(struct call *c, const char *s, size_t n)
+{
+    snprintf(c->split[c->n], sizeof c->split[c->n], "%.*s", (int)n, s);
+    add_param(c, db_text(c->split[c->n]));
+}
+
+static bool add_host_port(struct call *c, const char *value)
+{
+    const char *colon = value ? strrchr(value, ':') : NULL;
+    if (!value) {
+        add_param(c, db_null());
+        add_param(c, db_null());
+        return true;
+    }
+    char *end = NULL;
+    long port = colon ? strtol(colon + 1, &end, 10) : 0;
+    if (!colon || colon == value || *end || port < 1 || port > 65535)
+        return false;
+    add_part(c, value, (size_t)(colon - value));
+    add_param(c, db_int(port));
+    return true;
+}
+
+static bool add_peer(struct call *c, const char *value)
+{
+    const char *at = value ? strchr(value, '@') : NULL;
+    if (value && (!at || at == value || at - value > 16))
+        return false;
+    if (value)
+        add_part(c, value, (size_t)(at - value));
+    else
+        add_param(c, db_null());
+    return add_host_port(c, value ? at + 1 : NULL);
+}
+
+static bool add_password(struct call *c, const char *value)
+{
+    char line[MODEL_PASSWORD_MAX + 3];
+    if (!value) {
+        add_param(c, db_null());
+        return true;
+    }
+    if (!fgets(line, sizeof line, stdin))
+        return false;
+    line[strcspn(line, "\r\n")] = 0;
+    bool ok = model_password_hash(line, c->hash) == BASE_OK;
+    explicit_bzero(line, sizeof line);
+    add_param(c, db_text(c->hash));
+    return ok;
+}
+
+static bool add_number(struct call *c, const char *value)
+{
+    char *end = NULL;
+    errno = 0;
+    long n = value ? strtol(value, &end, 10) : 0;
+    if (value && (*end || errno))
+        return false;
+    add_param(c, value ? db_int(n) : db_null());
+    return true;
+}
+
+static bool add_arg(struct call *c, const struct arg *a, const char *value)
+{
+    switch (a->kind) {
+    case ARG_NAME:
+    case ARG_TEXT:
+        add_param(c, db_text(value));
+        return true;
+    case ARG_INT:
+        return add_number(c, value);
+    case ARG_HOSTPORT:
+        return add_host_port(c, value);
+    case ARG_PEER:
+        return add_peer(c, value);
+    case ARG_STEPS:
+        add_param(c, value ? db_bool(value[0] == 't') : db_null());
+        return true;
+    case ARG_PASSWORD:
+        return add_password(c, value);
+    case ARG_TRUE:
+    case ARG_FALSE:
+        add_param(c, db_bool(a->kind == ARG_TRUE));
+        return true;
+    case ARG_END:
+        break;
+    }
+    return false;
+}
+
+static int bind_params(struct call *c)
+{
+    for (size_t i = 0; i < ARGS_MAX && c->verb->args[i].kind != ARG_END; i++) {
+        const struct arg *a = &c->verb->args[i];
+        if (add_arg(c, a, c->values[i]))
+            continue;
+        if (a->kind == ARG_PASSWORD)
+            return usage_error(
+                c->verb, "the password on standard input must have 8 to 256 characters:", a->name);
+        return usage_error(c->verb, "cannot take this value for", a->name);
+    }
+    return 0;
+}
+
+static void print_json(const struct db_rows *rows, struct base_buf *out)
+{
+    struct base_json j;
+    base_json_init(&j, out);
+    base_json_open_array(&j);
+    for (size_t r = 0; r < db_rows_count(rows); r++) {
+        base_json_open_object(&j);
+        for (size_t k = 0; k < db_rows_columns(rows); k++) {
+            base_json_key(&j, db_rows_name(rows, k));
+            base_json_string(&j, db_rows_null(rows, r, k) ? NULL : db_rows_text(rows, r, k));
+        }
+        base_json_close_object(&j);
+    }
+    base_json_close_array(&j);
+    base_buf_add_byte(out, '\n');
+}
+
+static void print_table(const struct db_rows *rows, struct base_buf *out)
+{
+    const char *headers[32];
+    size_t columns = db_rows_columns(rows);
+    assert(columns <= sizeof headers / sizeof headers[0]);
+    for (size_t k = 0; k < columns; k++)
+        headers[k] = db_rows_name(rows, k);
+    struct rdc_table *t = rdc_table_new(headers, columns);
+    if (!t)
+        return;
+    for (size_t r = 0; r < db_rows_count(rows); r++)
+        for (size_t k = 0; k < columns; k++)
+            rdc_table_add(t, db_rows_text(rows, r, k));
+    rdc_table_print(t, out);
+    rdc_table_free(t);
+}
+
+static int print_result(const struct call *c, const struct db_rows *rows)
+{
+    struct base_buf out = {0};
+    bool is_list = strcmp(c->verb->verb, "list") == 0;
+    if (!is_list && (db_rows_count(rows) == 0 || db_rows_null(rows, 0, 0))) {
+        fprintf(stderr, "rdc %s %s: no such %s\n", c->verb->noun, c->verb->verb, c->verb->noun);
+        return 1;
+    }
+    if (c->json)
+        print_json(rows, &out);
+    else if (is_list)
+        print_table(rows, &out);
+    else
+        base_buf_printf(&out, "%s %s: %s\n", c->verb->noun, db_rows_text(rows, 0, 0),
+                        c->verb->verb);
+    fwrite(base_buf_cstr(&out), 1, out.n, stdout);
+    base_buf_deinit(&out);
+    return 0;
+}
+
+static const struct verb *find_verb(const char *noun, const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(verbs[i].noun, noun) == 0 && (!name || strcmp(verbs[i].verb, name) == 0))
+            return &verbs[i];
+    return NULL;
+}
+
+static int print_noun_help(FILE *to, const char *noun, int status)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(verbs[i].noun, noun) == 0)
+            print_usage(to, &verbs[i]);
+    return status;
+}
+
+int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv)
+{
+    const char *noun = argv[0];
+    if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0))
+        return print_noun_help(stdout, noun, 0);
+    struct call c = {.verb = argc > 1 ? find_verb(noun, argv[1]) : NULL};
+    if (!c.verb)
+        return print_noun_help(stderr, noun, 2);
+    int status = parse_args(&c, argc - 2, argv + 2);
+    if (status == 0)
+        status = bind_params(&c);
+    if (status)
+        return status;
+    struct db_sync *db = rdc_open_database(ctx);
+    if (!db)
+        return 1;
+    const struct db_rows *rows = NULL;
+    struct base_error err = {0};
+    if (db_sync_exec(db, c.verb->query, c.params, c.n, &rows, &err)) {
+        if (err.code == BASE_EEXISTS)
+            fprintf(stderr, "rdc %s %s: it exists already; see: rdc %s list\n", noun, argv[1],
+                    noun);
+        else
+            fprintf(stderr, "rdc %s %s: %s\n", noun, argv[1], err.msg);
+        status = 1;
+    } else {
+        status = print_result(&c, rows);
+    }
+    db_sync_close(db);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* Listening sockets that the supervisor opens for its workers. */
+#ifndef RDC_LISTEN_H
+#define RDC_LISTEN_H
+
+#include "base/base_conf.h"
+
+/* Is the port free? Port 0 becomes one that is. Otherwise an error that names the key to change.
+ * (With SO_REUSEPORT alone a second rdc would share the port without a word.) */
+enum base_err rdc_listen_check(struct base_conf_addr *addr, const char *key,
+                               struct base_error *err) BASE_MUST_CHECK;
+/* A socket bound with SO_REUSEPORT, listening, close-on-exec, non-blocking. */
+enum base_err rdc_listen_open(const struct base_conf_addr *addr, int *fd,
+                              struct base_error *err) BASE_MUST_CHECK;
+
+/* "127.0.0.1:8080", "[::1]:8080" */
+enum { RDC_LISTEN_TEXT = 64 };
+void rdc_listen_text(const struct base_conf_addr *addr, char out[RDC_LISTEN_TEXT]);
+
+#endif

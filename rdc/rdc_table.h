@@ -1,0 +1,19 @@
+/*
+ * Tables for the terminal. Columns are as wide as their widest cell, counted in
+ * terminal cells, so that Chinese lines up.
+ */
+#ifndef RDC_TABLE_H
+#define RDC_TABLE_H
+
+#include "base/buf.h"
+
+struct rdc_table;
+/* headers are borrowed for the life of the table. NULL when out of memory. */
+struct rdc_table *rdc_table_new(const char *const *headers, size_t columns);
+void rdc_table_free(struct rdc_table *t);
+/* The next cell, row by row; copied; NULL is empty. */
+void rdc_table_add(struct rdc_table *t, const char *cell);
+/* Appends the table as text. */
+void rdc_table_print(const struct rdc_table *t, struct base_buf *out);
+
+#endif
