@@ -103,6 +103,8 @@ size_t db_rows_columns(const struct db_rows *r);
 uint64_t db_rows_affected(const struct db_rows *r);
 /* -1 when there is no such column. */
 int db_rows_find(const struct db_rows *r, const char *column);
+/* "" when there is no such column. */
+const char *db_rows_name(const struct db_rows *r, size_t col);
 /* A row or column that is not there counts as null. */
 bool db_rows_null(const struct db_rows *r, size_t row, size_t col);
 /* "" when null. NUL-terminated. */

@@ -29,6 +29,11 @@ int db_rows_find(const struct db_rows *r, const char *column)
     return -1;
 }
 
+const char *db_rows_name(const struct db_rows *r, size_t col)
+{
+    return col < db_rows_columns(r) ? PQfname(r->res, (int)col) : "";
+}
+
 bool db_rows_null(const struct db_rows *r, size_t row, size_t col)
 {
     return row >= db_rows_count(r) || col >= db_rows_columns(r) ||

@@ -170,13 +170,16 @@ declare
     v_instance bigint;
     v_patient text;
 begin
-    select i.own, max(i.variant) over () as last, o.sha256 = v_sha as same, i.study_id into v_have
+    select i.own, max(i.variant) over () as last, o.sha256 = v_sha as same, i.study_id,
+        o.location = p ->> 'location' as ours into v_have
     from instance i join object o on o.id = i.object_id
     where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'
     order by i.own desc, o.sha256 = v_sha desc limit 1;
     if v_have.own or v_have.same then
         select * into e from exam where study_id = v_have.study_id;
-        return jsonb_build_object('outcome', 'duplicate', 'exam', e.id);
+        -- The same file again: the outcome of its first commit was unknown.
+        return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
+            'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id));
     end if;
     s := ingest_study(v_centre, p);
     e := ingest_exam(s, p);
@@ -198,7 +201,7 @@ begin
     insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
     perform ingest_exam_grew(e, p);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
-        'exam', e.id);
+        'exam', e.id, 'study_uid', s.study_uid);
 end $$;
 
 -- A batch, in one transaction. The rows are taken in the order of their study
@@ -313,7 +316,9 @@ $$
         'study_uid', s.study_uid, 'accession', s.accession, 'study_id', s.study_id,
         'study_date', to_char(s.study_date, 'YYYYMMDD'), 'study_time', to_char(s.study_time, 'HH24MISS'),
         'description', s.description,
-        'previous', (select jsonb_build_object('sr_uid', o.sr_uid, 'version', o.version)
+        'previous', (select jsonb_build_object('sr_uid', o.sr_uid,
+                'sr_series_uid', o.sr_series_uid, 'version', o.version,
+                'sr_class', (select sop_class from instance where object_id = o.sr_object_id limit 1))
             from report o where o.exam_id = e.id and o.version = r.version - 1),
         'evidence', (select coalesce(jsonb_agg(jsonb_build_object('series_uid', q.series_uid,
                 'sop_class', i.sop_class, 'sop_uid', i.sop_uid) order by q.id, i.id), '[]')

@@ -1,0 +1,149 @@
+#include "model/model_jobs.h"
+
+#include "base/log.h"
+#include "loop/loop.h"
+
+#include <stdlib.h>
+
+enum { RETRY_SECONDS = 10 };
+
+struct model_jobs {
+    struct model_jobs_config config;
+    struct loop_timer *timer;
+    unsigned running;
+    bool claiming;
+    bool again; /* poked while a claim was under way */
+    bool stopped;
+};
+
+static void claim(struct model_jobs *j);
+
+static void on_timer(void *arg)
+{
+    claim(arg);
+}
+
+static void free_job(struct model_job *job)
+{
+    json_decref(job->input);
+    free(job);
+}
+
+static void start_job(struct model_jobs *j, json_t *row)
+{
+    struct model_job *job = calloc(1, sizeof *job);
+    if (!job)
+        return; /* its lease runs out, and it is tried again */
+    job->id = json_integer_value(json_object_get(row, "id"));
+    job->subject = json_integer_value(json_object_get(row, "subject"));
+    job->attempt = json_integer_value(json_object_get(row, "attempt"));
+    job->input = json_incref(json_object_get(row, "input"));
+    job->owner = j;
+    j->running++;
+    j->config.run(j->config.arg, job);
+}
+
+static void on_claimed(void *arg, const struct db_outcome *outcome)
+{
+    struct model_jobs *j = arg;
+    size_t claimed = 0;
+    j->claiming = false;
+    if (outcome->err == BASE_OK) {
+        json_t *rows = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+        claimed = json_array_size(rows);
+        for (size_t i = 0; i < claimed; i++)
+            start_job(j, json_array_get(rows, i));
+        json_decref(rows);
+    } else if (outcome->err != BASE_ECANCELED) {
+        BASE_LOG(WARN, "job_claim_failed", LOG_S("kind", j->config.kind),
+                 LOG_S("sqlstate", outcome->sqlstate), LOG_S("error", base_err_text(outcome->err)));
+    }
+    if (claimed || j->again)
+        claim(j);
+}
+
+static void claim(struct model_jobs *j)
+{
+    if (j->stopped || j->running >= j->config.parallel)
+        return;
+    if (j->claiming) {
+        j->again = true;
+        return;
+    }
+    struct db_param params[] = {db_text(j->config.kind), db_int(j->config.parallel - j->running),
+                                db_int(j->config.lease_seconds)};
+    j->again = false;
+    j->claiming = db_call(j->config.db, DB_Q_JOB_CLAIM, params, 3, on_claimed, j) == BASE_OK;
+}
+
+enum base_err model_jobs_start(const struct model_jobs_config *config, struct model_jobs **out)
+{
+    struct model_jobs *j = calloc(1, sizeof *j);
+    if (!j)
+        return BASE_ENOMEM;
+    j->config = *config;
+    enum base_err err = loop_timer_new(config->loop, on_timer, j, &j->timer);
+    if (err) {
+        free(j);
+        return err;
+    }
+    loop_timer_start(j->timer, 1, config->poll_ms);
+    *out = j;
+    return BASE_OK;
+}
+
+void model_jobs_stop(struct model_jobs *j)
+{
+    j->stopped = true;
+    loop_timer_stop(j->timer);
+}
+
+void model_jobs_free(struct model_jobs *j)
+{
+    if (!j)
+        return;
+    loop_timer_free(j->timer);
+    free(j);
+}
+
+unsigned model_jobs_running(const struct model_jobs *j)
+{
+    return j->running + j->claiming;
+}
+
+void model_jobs_poke(struct model_jobs *j)
+{
+    claim(j);
+}
+
+static void ended(struct model_job *job)
+{
+    struct model_jobs *j = job->owner;
+    j->running--;
+    free_job(job);
+    claim(j);
+}
+
+void model_job_done(struct model_job *job)
+{
+    base_count(&job->owner->config.counters->jobs_done_total, 1);
+    ended(job);
+}
+
+static void on_failed(void *arg, const struct db_outcome *outcome)
+{
+    if (outcome->err)
+        BASE_LOG(WARN, "job_not_noted", LOG_S("error", base_err_text(outcome->err)));
+    ended(arg);
+}
+
+void model_job_failed(struct model_job *job, const char *error)
+{
+    struct model_jobs *j = job->owner;
+    base_count(&j->config.counters->jobs_failed_total, 1);
+    BASE_LOG(WARN, "job_failed", LOG_S("kind", j->config.kind), LOG_I("subject", job->subject),
+             LOG_I("attempt", job->attempt), LOG_S("error", error));
+    struct db_param params[] = {db_int(job->id), db_text(error), db_int(RETRY_SECONDS)};
+    if (db_call(j->config.db, DB_Q_JOB_FAILED, params, 3, on_failed, job))
+        ended(job); /* its lease runs out */
+}

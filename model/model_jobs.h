@@ -1,0 +1,58 @@
+/*
+ * Runs the jobs of one kind (table job): claims some, hands each to its
+ * function, and claims more as they end. Any number of workers do the same; the
+ * table decides who gets which. An attempt counts before it starts, and a job
+ * that has failed or crashed its worker three times is set aside.
+ *
+ * Everything runs on the loop thread.
+ */
+#ifndef MODEL_JOBS_H
+#define MODEL_JOBS_H
+
+#include "base/counters.h"
+#include "base/err.h"
+#include "db/db.h"
+
+#include <jansson.h>
+
+struct model_jobs;
+
+struct model_job {
+    int64_t id;
+    int64_t subject; /* row id of what it is about */
+    int64_t attempt; /* 1, 2, 3 */
+    json_t *input;   /* what job_claim says of the subject; null when it is gone */
+    struct model_jobs *owner;
+};
+
+struct model_jobs_config {
+    struct loop *loop;
+    struct db *db; /* as rdc_ingest */
+    struct base_counters *counters;
+    const char *kind;  /* of table job */
+    unsigned parallel; /* most jobs at the same time */
+    unsigned lease_seconds;
+    unsigned poll_ms; /* how often the table is asked when nothing is known to be there */
+    /* Must end with exactly one model_job_failed, or model_job_done after it
+     * removed the row itself (metadata_done, report_rendered). */
+    void (*run)(void *arg, struct model_job *job);
+    void *arg;
+};
+
+/* Copies the configuration (strings are borrowed) and starts. */
+enum base_err model_jobs_start(const struct model_jobs_config *config,
+                               struct model_jobs **out) BASE_MUST_CHECK;
+/* Claims no more; jobs under way go on. */
+void model_jobs_stop(struct model_jobs *j);
+/* Only when none is under way (model_jobs_running is 0). Takes NULL. */
+void model_jobs_free(struct model_jobs *j);
+unsigned model_jobs_running(const struct model_jobs *j);
+/* There is something to do now. */
+void model_jobs_poke(struct model_jobs *j);
+
+/* Both free the job. */
+void model_job_done(struct model_job *job);
+/* error has no patient's name in it. */
+void model_job_failed(struct model_job *job, const char *error);
+
+#endif
