@@ -4,112 +4,33 @@
  */
 #include "ecg/ecg_dicom_priv.h"
 
+#include "dicom/dicom_part10.h"
 #include "ecg/ecg_format.h"
 #include "ecg/ecg_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PREAMBLE = 128, MAGIC = 4 };
-
-static bool has_preamble(struct base_bytes file)
-{
-    return file.n >= PREAMBLE + MAGIC && memcmp(file.p + PREAMBLE, "DICM", MAGIC) == 0;
-}
-
-static bool is_vr(const uint8_t *p)
-{
-    return p[0] >= 'A' && p[0] <= 'Z' && p[1] >= 'A' && p[1] <= 'Z';
-}
-
 bool ecg_dicom_probe(struct base_bytes file)
 {
-    if (has_preamble(file))
+    enum { PREAMBLE = 128, MAGIC = 4 };
+    if (file.n >= PREAMBLE + MAGIC && memcmp(file.p + PREAMBLE, "DICM", MAGIC) == 0)
         return true;
     /* Without a preamble: a first element of group 0002 or 0008 that is sound. */
     if (file.n < 16)
         return false;
     unsigned group = base_load_le16(file.p);
     unsigned element = base_load_le16(file.p + 2);
-    if (group != 0x0002 && group != 0x0008)
+    if ((group != 0x0002 && group != 0x0008) || element > 0x0018)
         return false;
-    if (element > 0x0018)
-        return false;
-    return is_vr(file.p + 4) || base_load_le32(file.p + 4) <= 256;
-}
-
-/* Where the data set begins, and its transfer syntax from the file meta group
- * ("" when there is none), which is always Explicit VR Little Endian. */
-static enum base_err read_meta(struct base_bytes file, size_t *start, char uid[DICOM_UID_SIZE],
-                               struct base_error *err)
-{
-    size_t at = has_preamble(file) ? PREAMBLE + MAGIC : 0;
-    uid[0] = '\0';
-    while (file.n - at >= 8 && base_load_le16(file.p + at) == 0x0002) {
-        const uint8_t *p = file.p + at;
-        bool wide = memcmp(p + 4, "OB", 2) == 0 || memcmp(p + 4, "UN", 2) == 0;
-        size_t head = wide ? 12 : 8;
-        size_t n =
-            wide ? file.n - at >= 12 ? base_load_le32(p + 8) : SIZE_MAX : base_load_le16(p + 6);
-        if (!is_vr(p + 4) || file.n - at < head || n > file.n - at - head)
-            return base_fail(err, BASE_EFORMAT, at, "DICOM: the file meta group is damaged or cut");
-        if (base_load_le16(p + 2) == 0x0010 &&
-            !dicom_value_copy(base_bytes_of(p + head, n), uid, DICOM_UID_SIZE))
-            return base_fail(err, BASE_EFORMAT, at, "DICOM: the transfer syntax is too long");
-        at += head + n;
-    }
-    *start = at;
-    return BASE_OK;
-}
-
-static enum base_err choose_encoding(struct ecg_dicom_reader *d, const char *uid, bool *deflated)
-{
-    *deflated = false;
-    if (uid[0] == '\0') {
-        const uint8_t *p = d->dataset.p;
-        bool explicit_vr = d->dataset.n >= 8 && is_vr(p + 4);
-        d->encoding = explicit_vr ? DICOM_EXPLICIT_LE : DICOM_IMPLICIT_LE;
-        return BASE_OK;
-    }
-    const struct dicom_syntax *syntax = dicom_syntax_find(uid);
-    if (!syntax)
-        return base_fail(d->err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "DICOM: transfer syntax %s is not known", uid);
-    d->encoding = syntax->encoding;
-    *deflated = syntax->flags & DICOM_TS_DEFLATED;
-    return BASE_OK;
-}
-
-/* PS3.3 C.12.1.1.2. Single sets only; ISO 2022 with GB 2312 is recognised by
- * ecg_text_utf8, which looks at the bytes. */
-static const char *charset_of(struct base_bytes value)
-{
-    static const struct {
-        const char *dicom;
-        const char *iconv;
-    } rows[] = {
-        {"ISO_IR 100", "ISO-8859-1"}, {"ISO_IR 101", "ISO-8859-2"}, {"ISO_IR 109", "ISO-8859-3"},
-        {"ISO_IR 110", "ISO-8859-4"}, {"ISO_IR 144", "ISO-8859-5"}, {"ISO_IR 127", "ISO-8859-6"},
-        {"ISO_IR 126", "ISO-8859-7"}, {"ISO_IR 138", "ISO-8859-8"}, {"ISO_IR 148", "ISO-8859-9"},
-        {"ISO_IR 166", "TIS-620"},    {"ISO_IR 13", "SHIFT_JIS"},   {"ISO_IR 192", "UTF-8"},
-        {"GB18030", "GB18030"},       {"GBK", "GB18030"},
-    };
-    struct base_bytes first;
-    char text[32];
-    for (unsigned i = 0; dicom_value_part(value, i, &first); i++) {
-        if (!dicom_value_copy(first, text, sizeof text))
-            continue;
-        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
-            if (strcmp(text, rows[k].dicom) == 0)
-                return rows[k].iconv;
-    }
-    return NULL;
+    bool is_vr = file.p[4] >= 'A' && file.p[4] <= 'Z' && file.p[5] >= 'A' && file.p[5] <= 'Z';
+    return is_vr || base_load_le32(file.p + 4) <= 256;
 }
 
 const char *ecg_dicom_text(struct ecg_dicom_reader *d, struct base_bytes value)
 {
     bool guessed;
-    return ecg_text_utf8(d->rec, dicom_value_text(value), d->charset, &guessed);
+    return ecg_text_utf8(d->rec, dicom_value_text(value), &d->charset, &guessed);
 }
 
 void ecg_dicom_read_code(struct ecg_dicom_reader *d, struct dicom_cursor *c,
@@ -251,10 +172,10 @@ static bool take_patient(struct ecg_dicom_reader *d, const struct dicom_element 
     struct base_bytes v = dicom_value_text(e->value);
     switch (e->tag) {
     case DICOM_TAG_PatientName:
-        p->name = ecg_text_of(d->rec, v, d->charset);
+        p->name = ecg_text_of(d->rec, v, &d->charset);
         return true;
     case DICOM_TAG_PatientID:
-        p->id = ecg_text_of(d->rec, v, d->charset);
+        p->id = ecg_text_of(d->rec, v, &d->charset);
         return true;
     case DICOM_TAG_PatientBirthDate:
         if (v.n && !read_date(v, &p->birth))
@@ -333,7 +254,7 @@ static enum base_err read_attributes(struct ecg_dicom_reader *d)
     dicom_cursor_init(&c, d->dataset, d->encoding, true);
     while (!waves && !error && dicom_cursor_next(&c, &e) == DICOM_ELEMENT) {
         if (e.tag == DICOM_TAG_SpecificCharacterSet) {
-            d->charset = charset_of(e.value);
+            dicom_charset_parse(&d->charset, e.value);
         } else if (e.tag == DICOM_TAG_SOPClassUID) {
             dicom_value_copy(e.value, class, sizeof class);
         } else if (e.tag == DICOM_TAG_WaveformSequence && dicom_cursor_can_enter(&c)) {
@@ -389,22 +310,20 @@ static enum base_err read_dataset(struct ecg_dicom_reader *d, bool deflated)
 
 enum base_err ecg_dicom_parse(struct base_bytes file, struct ecg_record *r, struct base_error *err)
 {
-    char uid[DICOM_UID_SIZE];
-    size_t start = 0;
-    bool deflated;
-    enum base_err e = read_meta(file, &start, uid, err);
-    if (e)
-        return e;
+    struct dicom_part10 part10;
+    struct base_error why = {.pos = BASE_NOPOS};
+    if (dicom_part10_read(file, true, &part10, &why) != DICOM_SCAN_DONE)
+        return base_fail(err, why.code ? why.code : BASE_EFORMAT, why.pos, "DICOM: %s",
+                         why.msg[0] ? why.msg : "the file is cut");
     struct ecg_dicom_reader *d = calloc(1, sizeof *d);
     if (!d)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     d->rec = r;
     d->err = err;
-    d->offset = start;
-    d->dataset = base_bytes_of(file.p + start, file.n - start);
-    e = choose_encoding(d, uid, &deflated);
-    if (!e)
-        e = read_dataset(d, deflated);
+    d->offset = part10.dataset;
+    d->dataset = base_bytes_of(file.p + part10.dataset, file.n - part10.dataset);
+    d->encoding = part10.syntax->encoding;
+    enum base_err e = read_dataset(d, part10.syntax->flags & DICOM_TS_DEFLATED);
     free(d);
     return e;
 }

@@ -2,6 +2,7 @@
 #ifndef ECG_DICOM_PRIV_H
 #define ECG_DICOM_PRIV_H
 
+#include "dicom/dicom_charset.h"
 #include "dicom/dicom_dataset.h"
 #include "ecg/ecg_record.h"
 
@@ -23,7 +24,7 @@ struct ecg_dicom_reader {
     uint64_t offset; /* of the data set in the file, for positions */
     struct ecg_record *rec;
     struct base_error *err;
-    const char *charset; /* iconv name of Specific Character Set, or NULL */
+    struct dicom_charset charset;
     size_t ngroups;
     struct ecg_dicom_group groups[ECG_DICOM_GROUPS_MAX];
 };

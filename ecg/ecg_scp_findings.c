@@ -158,7 +158,7 @@ static void read_texts(struct scp_file *f)
     struct base_bytes b;
     bool guessed;
     for (size_t n = read_head(f, &c); n > 0 && next_statement(f, &c, 8, &b); n--) {
-        const char *text = ecg_text_utf8(f->rec, b, f->charset, &guessed);
+        const char *text = ecg_text_utf8(f->rec, b, &f->charset, &guessed);
         if (text[0])
             ecg_record_add_statement(f->rec, text, "");
     }
@@ -179,7 +179,7 @@ static void read_codes(struct scp_file *f)
             else if (i + 1 < b.n && b.p[i + 1])
                 base_buf_add_byte(&joined, ' ');
         bool guessed;
-        const char *text = ecg_text_utf8(f->rec, base_buf_bytes(&joined), f->charset, &guessed);
+        const char *text = ecg_text_utf8(f->rec, base_buf_bytes(&joined), &f->charset, &guessed);
         if (text[0])
             ecg_record_add_statement(f->rec, text, b.p[0] == 1 ? text : "");
         if (joined.err && !f->rec->err)

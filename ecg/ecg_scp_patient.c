@@ -29,23 +29,34 @@ bool ecg_scp_date(const uint8_t *p, struct ecg_date *out)
     return true;
 }
 
-/* The language support code of tag 14, EN 1064 annex A. NULL: ASCII, which says
- * nothing about bytes above 127. */
+/* The language support code of tag 14, EN 1064 annex A, as a DICOM term. "":
+ * ASCII, which says nothing about bytes above 127. */
 static const char *charset_of(uint8_t code)
 {
     static const struct {
         uint8_t code;
-        const char *name;
+        const char *term;
     } rows[] = {
-        {0x01, "ISO-8859-1"},  {0x03, "ISO-8859-2"}, {0x0b, "ISO-8859-4"}, {0x13, "ISO-8859-5"},
-        {0x1b, "ISO-8859-6"},  {0x23, "ISO-8859-7"}, {0x2b, "ISO-8859-8"}, {0x33, "ISO-8859-11"},
-        {0x3b, "ISO-8859-15"}, {0x07, "UTF-8"},      {0x0f, "JIS_X0201"},  {0x17, "EUC-JP"},
-        {0x1f, "EUC-JP"},      {0x27, "GB18030"},    {0x2f, "EUC-KR"},
+        {0x01, "ISO_IR 100"},
+        {0x03, "ISO_IR 101"},
+        {0x0b, "ISO_IR 110"},
+        {0x13, "ISO_IR 144"},
+        {0x1b, "ISO_IR 127"},
+        {0x23, "ISO_IR 126"},
+        {0x2b, "ISO_IR 138"},
+        {0x33, "ISO_IR 166"},
+        {0x3b, "ISO_IR 203"},
+        {0x07, "ISO_IR 192"},
+        {0x0f, "ISO_IR 13"},
+        {0x17, "ISO 2022 IR 13\\ISO 2022 IR 87"},
+        {0x1f, "ISO 2022 IR 13\\ISO 2022 IR 159"},
+        {0x27, "GB18030"},
+        {0x2f, "\\ISO 2022 IR 149"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].code == code)
-            return rows[i].name;
-    return NULL;
+            return rows[i].term;
+    return "";
 }
 
 static void collect(struct scp_file *f, struct fields *fields)
@@ -72,15 +83,15 @@ static void collect(struct scp_file *f, struct fields *fields)
 static const char *text(struct scp_file *f, const struct fields *fields, unsigned tag)
 {
     bool guessed;
-    return ecg_text_utf8(f->rec, fields->tag[tag], f->charset, &guessed);
+    return ecg_text_utf8(f->rec, fields->tag[tag], &f->charset, &guessed);
 }
 
 /* Tags 0 last name, 1 first name, 3 second last name, as a DICOM person name. */
 static void read_name(struct scp_file *f, const struct fields *fields)
 {
-    struct ecg_text last = ecg_text_of(f->rec, fields->tag[0], f->charset);
-    struct ecg_text first = ecg_text_of(f->rec, fields->tag[1], f->charset);
-    struct ecg_text second = ecg_text_of(f->rec, fields->tag[3], f->charset);
+    struct ecg_text last = ecg_text_of(f->rec, fields->tag[0], &f->charset);
+    struct ecg_text first = ecg_text_of(f->rec, fields->tag[1], &f->charset);
+    struct ecg_text second = ecg_text_of(f->rec, fields->tag[3], &f->charset);
     struct base_buf name = {0};
     struct base_buf raw = {0};
     base_buf_add_str(&name, last.utf8);
@@ -117,7 +128,7 @@ static void read_person(struct scp_file *f, const struct fields *fields)
     static const double to_kg[] = {1, 0.001, 0.45359237, 0.028349523125};
     struct ecg_patient *p = &f->rec->patient;
     read_name(f, fields);
-    p->id = ecg_text_of(f->rec, fields->tag[2], f->charset);
+    p->id = ecg_text_of(f->rec, fields->tag[2], &f->charset);
     p->height_cm = amount(fields->tag[6], to_cm, 3);
     p->weight_kg = amount(fields->tag[7], to_kg, 4);
     struct base_bytes birth = fields->tag[5];
@@ -147,15 +158,15 @@ static void read_machine(struct scp_file *f, const struct fields *fields)
         return;
     if (b.p[PROTOCOL])
         f->protocol = b.p[PROTOCOL];
-    f->charset = charset_of(b.p[LANGUAGE]);
-    d->model = ecg_text_utf8(f->rec, base_bytes_of(b.p + MODEL, MODEL_SIZE), f->charset, &guessed);
+    dicom_charset_parse(&f->charset, base_bytes_str(charset_of(b.p[LANGUAGE])));
+    d->model = ecg_text_utf8(f->rec, base_bytes_of(b.p + MODEL, MODEL_SIZE), &f->charset, &guessed);
     const char **strings[] = {NULL, &d->serial, &d->software, NULL, &d->manufacturer};
     size_t at = STRINGS;
     for (size_t i = 0; i < sizeof strings / sizeof *strings && at < b.n; i++) {
         const uint8_t *end = memchr(b.p + at, 0, b.n - at);
         size_t n = end ? (size_t)(end - b.p) - at : b.n - at;
         if (strings[i])
-            *strings[i] = ecg_text_utf8(f->rec, base_bytes_of(b.p + at, n), f->charset, &guessed);
+            *strings[i] = ecg_text_utf8(f->rec, base_bytes_of(b.p + at, n), &f->charset, &guessed);
         at += n + 1;
     }
 }

@@ -3,6 +3,7 @@
 #ifndef ECG_SCP_PRIV_H
 #define ECG_SCP_PRIV_H
 
+#include "dicom/dicom_charset.h"
 #include "ecg/ecg_record.h"
 
 enum { SCP_SECTIONS = 12, SCP_SECTION_HEADER = 16, SCP_LEADS_MAX = 255 };
@@ -24,8 +25,8 @@ struct scp_file {
     struct ecg_record *rec;
     struct base_error *err;
     struct scp_section sec[SCP_SECTIONS];
-    unsigned protocol;   /* 10 = version 1.0, 13 = 1.3, 20 = 2.0; 0 = unknown */
-    const char *charset; /* iconv name that section 1 tag 14 declares, or NULL */
+    unsigned protocol;            /* 10 = version 1.0, 13 = 1.3, 20 = 2.0; 0 = unknown */
+    struct dicom_charset charset; /* as section 1 tag 14 declares */
     size_t nleads;
     struct scp_lead leads[SCP_LEADS_MAX];
     bool subtracted; /* section 3: the reference beat was subtracted */
