@@ -177,8 +177,9 @@ static struct run *take(struct viewer_helper *h)
 
 static void start_next(struct viewer_helper *h)
 {
-    while (h->running < h->config.parallel && h->waiting > 0)
-        start(h, take(h));
+    struct run *r;
+    while (h->running < h->config.parallel && (r = take(h)) != NULL)
+        start(h, r);
 }
 
 enum base_err viewer_helper_new(const struct viewer_helper_config *config,
@@ -208,8 +209,7 @@ void viewer_helper_free(struct viewer_helper *h)
     if (!h)
         return;
     h->closing = true;
-    while (h->waiting > 0) {
-        struct run *r = take(h);
+    for (struct run *r = take(h); r; r = take(h)) {
         r->fn(r->arg, BASE_ECANCELED, "the server is stopping", base_bytes_of(NULL, 0));
         run_free(r);
     }
