@@ -138,13 +138,23 @@ static inline struct store *open_store(const struct store_config *config)
     return s;
 }
 
-static inline void set_up(void)
+static inline void set_up_folder(void)
 {
-    struct loop_options o = {.disk_threads = 4};
     snprintf(data_dir, sizeof data_dir, "/tmp/rdc-store-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(data_dir));
+}
+
+static inline void set_up_store(void)
+{
+    struct loop_options o = {.disk_threads = 4};
     ck_assert_int_eq(loop_new(&o, &loop), BASE_OK);
     store = open_store(NULL);
+}
+
+static inline void set_up(void)
+{
+    set_up_folder();
+    set_up_store();
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
