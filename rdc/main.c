@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"contract", rdc_cmd_noun, "which hospital reads which line for which centre"},
     {"destination", rdc_cmd_noun, "where reports go"},
     {"delivery", rdc_cmd_noun, "reports on their way; retry those that are dead"},
+    {"render", rdc_cmd_render, NULL},
 };
 
 static const struct command *find_command(const char *name)

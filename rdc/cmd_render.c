@@ -1,0 +1,164 @@
+/*
+ * rdc render: the helper process that decodes one object and draws it. It runs
+ * apart from the workers because pixels come from outside and decoders are
+ * old: a crash, a loop or a hunger for memory ends this process only.
+ *
+ *   rdc render --kind image --file PATH [--frame N] [--max-side N]
+ *              [--window CENTER,WIDTH] [--memory MIB] [--cpu SECONDS]
+ *
+ * Writes a PNG to standard output and ends with 0; else one line of JSON,
+ * {"error": …, "message": …}, and the status RDC_RENDER_FAILED + enum base_err.
+ */
+#include "rdc/rdc_command.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "dicom/shim/shim.h"
+#include "viewer-export/viewer_helper.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct request {
+    const char *path;
+    struct shim_render how;
+    uint64_t memory_mib, cpu_seconds;
+};
+
+enum { MEMORY_MIB = 2048, CPU_SECONDS = 30 };
+
+static bool number(const char *text, uint64_t least, uint64_t most, uint64_t *out)
+{
+    char *end = NULL;
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (*end || v < least || v > most)
+        return false;
+    *out = v;
+    return true;
+}
+
+static bool window(const char *text, struct shim_render *how)
+{
+    int used = 0;
+    how->windowed = true;
+    return sscanf(text, "%lf,%lf%n", &how->window_center, &how->window_width, &used) == 2 &&
+           text[used] == 0;
+}
+
+static bool option(struct request *r, const char *name, const char *value)
+{
+    uint64_t n = 0;
+    bool ok = false;
+    if (strcmp(name, "--kind") == 0)
+        return strcmp(value, "image") == 0;
+    if (strcmp(name, "--file") == 0) {
+        r->path = value;
+        return true;
+    }
+    if (strcmp(name, "--window") == 0)
+        return window(value, &r->how);
+    if (strcmp(name, "--memory") == 0)
+        return number(value, 64, 1 << 20, &r->memory_mib);
+    if (strcmp(name, "--cpu") == 0)
+        return number(value, 1, 3600, &r->cpu_seconds);
+    if (strcmp(name, "--frame") == 0) {
+        ok = number(value, 1, INT32_MAX, &n);
+        r->how.frame = (uint32_t)n;
+    } else if (strcmp(name, "--max-side") == 0) {
+        ok = number(value, 1, 65535, &n);
+        r->how.max_width = r->how.max_height = (uint32_t)n;
+    }
+    return ok;
+}
+
+static bool parse(int argc, char **argv, struct request *r)
+{
+    for (int i = 1; i < argc; i += 2) {
+        if (i + 1 >= argc || !option(r, argv[i], argv[i + 1])) {
+            fprintf(stderr, "rdc render: cannot use %s %s\n", argv[i],
+                    i + 1 < argc ? argv[i + 1] : "without a value");
+            return false;
+        }
+    }
+    if (!r->path)
+        fputs("rdc render: --file is missing\n", stderr);
+    return r->path != NULL;
+}
+
+static void limit(int what, rlim_t most)
+{
+    struct rlimit now;
+    if (getrlimit(what, &now) || (now.rlim_max != RLIM_INFINITY && now.rlim_max < most))
+        return;
+    now.rlim_cur = now.rlim_max = most;
+    if (setrlimit(what, &now))
+        BASE_LOG(WARN, "render_without_limit", LOG_I("resource", what));
+}
+
+static void set_limits(const struct request *r)
+{
+#ifndef __SANITIZE_ADDRESS__ /* which maps more address space than any limit */
+    limit(RLIMIT_AS, (rlim_t)r->memory_mib << 20);
+#endif
+    limit(RLIMIT_CPU, (rlim_t)r->cpu_seconds);
+    limit(RLIMIT_CORE, 0); /* a core would hold a patient's image */
+}
+
+static bool write_all(const void *p, size_t n)
+{
+    const char *at = p;
+    while (n > 0) {
+        ssize_t k = write(STDOUT_FILENO, at, n);
+        if (k <= 0)
+            return false;
+        at += k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+
+static int fail(const struct base_error *e)
+{
+    struct base_buf line = {0};
+    struct base_json json;
+    base_json_init(&json, &line);
+    base_json_open_object(&json);
+    base_json_key(&json, "error");
+    base_json_string(&json, base_err_text(e->code));
+    base_json_key(&json, "message");
+    base_json_string(&json, e->msg);
+    base_json_close_object(&json);
+    base_buf_add_byte(&line, '\n');
+    write_all(line.p, line.n);
+    base_buf_deinit(&line);
+    return VIEWER_HELPER_FAILED + (int)e->code;
+}
+
+int rdc_cmd_render(struct rdc_context *ctx, int argc, char **argv)
+{
+    struct request r = {.memory_mib = MEMORY_MIB, .cpu_seconds = CPU_SECONDS};
+    struct base_buf png = {0};
+    struct base_error e = {0};
+    (void)ctx;
+    if (!parse(argc, argv, &r))
+        return 2;
+    set_limits(&r);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a worker that was killed leaves no helpers behind */
+    enum base_err err = shim_init(&e);
+    if (!err)
+        err = shim_render_png(r.path, &r.how, &png, &e);
+    int status = 0;
+    if (err)
+        status = fail(&e);
+    else if (!write_all(png.p, png.n))
+        status = 1;
+    base_buf_deinit(&png);
+    return status;
+}
