@@ -1,0 +1,178 @@
+/*
+ * DICOM associations on libuv (PS3.8), both roles. One loop serves any number
+ * of them; an idle one costs a socket, a timer and little memory.
+ *
+ * The upper-layer state machine is the table of dicom/dicom_dul.h; this is its
+ * socket, its timers and its callbacks. Everything runs on the loop thread.
+ * Callbacks may call anything here, also net_assoc_abort on their own
+ * association; an association is freed after its on_closed callback returned,
+ * which comes exactly once for every association that was given to a handler.
+ * No callback runs inside a call of a function here: each comes from the loop.
+ * After an end (abort, rejection, release) only on_closed still comes.
+ */
+#ifndef NET_ASSOC_H
+#define NET_ASSOC_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/counters.h"
+#include "base/err.h"
+#include "dicom/dicom_dimse.h"
+#include "dicom/dicom_negotiate.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+
+struct net_assoc;
+struct net_assoc_server;
+
+/* Why an association, or an attempt at one, ended. */
+enum net_assoc_cause {
+    NET_ASSOC_RELEASED,       /* in order, by either side */
+    NET_ASSOC_REJECTED,       /* requestor: the peer refused; acceptor: we did */
+    NET_ASSOC_PEER_ABORTED,   /* A-ABORT from the peer */
+    NET_ASSOC_ABORTED,        /* net_assoc_abort */
+    NET_ASSOC_PEER_CLOSED,    /* connection closed or reset without A-ABORT */
+    NET_ASSOC_CONNECT_FAILED, /* no TCP connection */
+    NET_ASSOC_TIMED_OUT,      /* ARTIM, idle, or no answer */
+    NET_ASSOC_TLS_ON_PLAIN,   /* first byte 0x16: a TLS hello on the plain port */
+    NET_ASSOC_NOT_DICOM,      /* first bytes are no PDU at all (HTTP, noise) */
+    NET_ASSOC_PROTOCOL_ERROR, /* malformed or unexpected PDU, PDV or command */
+    NET_ASSOC_LIMIT,          /* too many associations, or a PDU over the limit */
+    NET_ASSOC_STOPPED         /* the server or loop is ending */
+};
+const char *net_assoc_cause_text(enum net_assoc_cause cause); /* English, for a technician */
+
+/* All callbacks get arg as it was set last by net_assoc_set_arg; first that of
+ * net_assoc_listen or net_assoc_connect. NULL callbacks are allowed where said. */
+struct net_assoc_handlers {
+    /* Acceptor: an A-ASSOCIATE-RQ came. Answer now or later with
+     * net_assoc_accept or net_assoc_reject; until then only the end can come
+     * (the peer aborts or vanishes). rq is borrowed until on_closed returned. */
+    void (*on_request)(struct net_assoc *a, void *arg, const struct dicom_associate *rq);
+    /* Requestor: accepted. Find contexts with net_assoc_context. */
+    void (*on_established)(struct net_assoc *a, void *arg);
+    /* A whole command set. The data set, if there is one
+     * (cmd->has_dataset), follows through on_data. cmd is borrowed for
+     * the call. */
+    void (*on_command)(struct net_assoc *a, void *arg, uint8_t context,
+                       const struct dicom_dimse *cmd);
+    /* Bytes of the data set as they arrive, in order; last with the end (then
+     * bytes may be empty). Borrowed for the call. */
+    void (*on_data)(struct net_assoc *a, void *arg, struct base_bytes bytes, bool last);
+    /* The association is over; also after a failed connect. text adds detail in
+     * English ("" when none), without patient data. May be NULL. */
+    void (*on_closed)(struct net_assoc *a, void *arg, enum net_assoc_cause cause, const char *text);
+};
+
+struct net_assoc_config {
+    uint32_t max_pdu;               /* bytes of a P-DATA-TF that we take, told to the peer */
+    unsigned artim_ms;              /* waiting for A-ASSOCIATE-RQ, and for the close */
+    unsigned idle_ms;               /* silence of the peer on an open association; 0 = no limit.
+                                     * Not counted while paused, or while it waits for our answer. */
+    unsigned max_associations;      /* of this server; more are refused as "local limit" (2/3/2) */
+    struct base_counters *counters; /* may be NULL */
+    /* A connection that ended before its request could be given to on_request
+     * (TLS hello, noise, silence, malformed request). May be NULL. */
+    void (*on_stranger)(void *arg, const char *address, enum net_assoc_cause cause,
+                        const char *text);
+};
+
+/* ---- acceptor ---- */
+
+/* Serves a bound and listening, non-blocking socket; takes a duplicate of fd. Copies config and
+ * handlers. */
+enum base_err net_assoc_listen(struct loop *loop, int fd, const struct net_assoc_config *config,
+                               const struct net_assoc_handlers *handlers, void *arg,
+                               struct net_assoc_server **out) BASE_MUST_CHECK;
+/* Stops accepting connections; associations go on. */
+void net_assoc_server_stop(struct net_assoc_server *s);
+unsigned net_assoc_server_count(const struct net_assoc_server *s);
+/* Aborts what is left (cause NET_ASSOC_STOPPED) and frees the server once the
+ * loop has closed all; done (may be NULL) runs then. Takes NULL (done runs not). */
+void net_assoc_server_close(struct net_assoc_server *s, void (*done)(void *arg), void *arg);
+
+/* Memory that lives as long as the association. */
+struct base_arena *net_assoc_arena(struct net_assoc *a);
+/* Answers the request. answer comes from dicom_negotiate() with
+ * net_assoc_arena(); otherwise its arrays must stay valid until on_closed. Its
+ * AE titles and max_length are filled in here. BASE_ECONFLICT when there is
+ * nothing to answer (any more), BASE_ENOMEM. */
+enum base_err net_assoc_accept(struct net_assoc *a,
+                               const struct dicom_associate *answer) BASE_MUST_CHECK;
+/* PS3.8 9.3.4; on_closed follows with NET_ASSOC_REJECTED. Does nothing when
+ * there is nothing to answer any more. */
+void net_assoc_reject(struct net_assoc *a, struct dicom_reject rj);
+
+/* ---- requestor ---- */
+
+struct net_assoc_target {
+    const char *host; /* name or address */
+    uint16_t port;
+    const char *calling; /* our AE title */
+    const char *called;
+    const struct dicom_context *contexts; /* abstract and transfer syntaxes; ids are given here */
+    unsigned n_contexts;                  /* 1 to DICOM_CONTEXTS_MAX */
+    const struct dicom_role *roles;       /* role selection; usually none */
+    unsigned n_roles;
+    unsigned connect_ms;  /* for TCP and for the answer to the request, each; 0 = no limit */
+    unsigned response_ms; /* silence of the peer on the open association, 0 = no limit */
+    uint32_t max_pdu;
+};
+
+/* Copies all it needs. If it fails no callback runs; later failures come as
+ * on_closed. */
+enum base_err net_assoc_connect(struct loop *loop, const struct net_assoc_target *target,
+                                const struct net_assoc_handlers *handlers, void *arg,
+                                struct net_assoc **out) BASE_MUST_CHECK;
+/* The accepted context for this abstract syntax and transfer syntax (NULL =
+ * any): its id, 0 when there is none. *syntax (may be NULL) is set to the
+ * accepted transfer syntax. */
+uint8_t net_assoc_context(const struct net_assoc *a, const char *abstract_syntax,
+                          const char *transfer_syntax, const char **syntax);
+/* A-RELEASE after all that was sent, and after the end of a stream under way.
+ * Before an association is established it is an abort. */
+void net_assoc_release(struct net_assoc *a);
+
+/* ---- both ---- */
+
+void net_assoc_set_arg(struct net_assoc *a, void *arg);
+/* Abstract and transfer syntax of an accepted context; NULL when it is none. */
+const char *net_assoc_abstract_syntax(const struct net_assoc *a, uint8_t context);
+const char *net_assoc_transfer_syntax(const struct net_assoc *a, uint8_t context);
+/* "127.0.0.1", borrowed; and the port. */
+const char *net_assoc_peer(const struct net_assoc *a, uint16_t *port);      /* port may be NULL */
+const struct dicom_associate *net_assoc_request(const struct net_assoc *a); /* what was asked for */
+/* What was answered; NULL before the association is established. */
+const struct dicom_associate *net_assoc_answer(const struct net_assoc *a);
+uint64_t net_assoc_id(const struct net_assoc *a); /* unique in this process, for the log */
+
+/* One message: command and data set (may be empty = none) leave in one write
+ * where they fit. cmd->has_dataset is set here. Copies. BASE_ECLOSED when the
+ * association is over or not yet there, BASE_EINVAL for a context that was not
+ * accepted, BASE_ECONFLICT while a stream is being sent, BASE_ENOMEM. */
+enum base_err net_assoc_send(struct net_assoc *a, uint8_t context, const struct dicom_dimse *cmd,
+                             struct base_bytes data) BASE_MUST_CHECK;
+/* A message whose data set is pulled: pull is called from the loop whenever
+ * there is room, and answers through net_assoc_feed, now or later. It is not
+ * called again before that, and not after the end was fed. Errors as above. */
+enum base_err net_assoc_send_stream(struct net_assoc *a, uint8_t context,
+                                    const struct dicom_dimse *cmd,
+                                    void (*pull)(struct net_assoc *a, void *arg)) BASE_MUST_CHECK;
+/* The next bytes of the stream (copied); last ends the data set. 64 KiB at a
+ * time are a good size. BASE_ECLOSED, BASE_ECONFLICT without a stream,
+ * BASE_ENOMEM (then the association is aborted). */
+enum base_err net_assoc_feed(struct net_assoc *a, struct base_bytes bytes,
+                             bool last) BASE_MUST_CHECK;
+
+/* Back-pressure: on_data and on_command come no more until resumed (what was
+ * read from the socket already is kept, at most one read buffer; the socket is
+ * not read). Counted: two pauses need two resumes. */
+void net_assoc_pause(struct net_assoc *a);
+void net_assoc_resume(struct net_assoc *a);
+
+/* A-ABORT (source 0), then on_closed with NET_ASSOC_ABORTED. Does nothing once
+ * the association is over. */
+void net_assoc_abort(struct net_assoc *a);
+
+#endif
