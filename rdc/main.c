@@ -19,6 +19,7 @@ struct command {
 
 static const struct command commands[] = {
     {"config", rdc_cmd_config, "print the commented example of a configuration file"},
+    {"db", rdc_cmd_db, "migrate: bring the database up to date; status: say whether it is"},
     {"status", rdc_cmd_status, "what is in which state, and what needs attention"},
     {"worklist", rdc_cmd_worklist, "what waits to be read"},
     {"org", rdc_cmd_noun, "centres and hospitals"},
