@@ -1,0 +1,229 @@
+#include "ecg/ecg_info.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void ecg_info_time(const struct ecg_time *t, char out[ECG_INFO_TIME])
+{
+    char clock[16] = "";
+    char zone[12] = "";
+    out[0] = '\0';
+    if (t->date.year == 0)
+        return;
+    if (t->has_time)
+        snprintf(clock, sizeof clock, "T%02u:%02u:%02u", (unsigned)t->hour % 100,
+                 (unsigned)t->minute % 100, (unsigned)t->second % 100);
+    if (t->has_time && t->has_zone)
+        snprintf(zone, sizeof zone, "%c%02u:%02u", t->zone_min < 0 ? '-' : '+',
+                 (unsigned)abs(t->zone_min) / 60 % 100, (unsigned)abs(t->zone_min) % 60);
+    snprintf(out, ECG_INFO_TIME, "%04d-%02d-%02d%s%s", t->date.year, t->date.month, t->date.day,
+             clock, zone);
+}
+
+const char *ecg_info_confirmed(enum ecg_confirmed confirmed)
+{
+    switch (confirmed) {
+    case ECG_CONFIRMED_NO:
+        return "original";
+    case ECG_CONFIRMED_YES:
+        return "confirmed";
+    case ECG_CONFIRMED_OVERREAD:
+        return "overread";
+    case ECG_CONFIRMED_UNSTATED:
+    default:
+        return "unstated";
+    }
+}
+
+static void add_text(struct base_json *j, const char *key, const char *s)
+{
+    base_json_key(j, key);
+    base_json_string(j, s[0] ? s : NULL);
+}
+
+static void add_number(struct base_json *j, const char *key, double v)
+{
+    base_json_key(j, key);
+    if (v > 0)
+        base_json_double(j, v);
+    else
+        base_json_null(j);
+}
+
+static void add_patient(struct base_json *j, const struct ecg_patient *p)
+{
+    char birth[ECG_INFO_TIME];
+    char age[24] = "";
+    const char sex[2] = {p->sex, '\0'};
+    ecg_info_time(&(struct ecg_time){.date = p->birth}, birth);
+    if (p->age)
+        snprintf(age, sizeof age, "%d%c", p->age, p->age_unit);
+    base_json_key(j, "patient");
+    base_json_open_object(j);
+    add_text(j, "name", p->name.utf8);
+    add_text(j, "id", p->id.utf8);
+    add_text(j, "sex", sex);
+    add_text(j, "birth", birth);
+    add_text(j, "age", age);
+    base_json_key(j, "text_guessed");
+    base_json_bool(j, p->name.guessed || p->id.guessed);
+    base_json_close_object(j);
+}
+
+static void add_device(struct base_json *j, const struct ecg_record *r)
+{
+    base_json_key(j, "device");
+    base_json_open_object(j);
+    add_text(j, "manufacturer", r->device.manufacturer);
+    add_text(j, "model", r->device.model);
+    add_text(j, "serial", r->device.serial);
+    add_text(j, "software", r->device.software);
+    base_json_close_object(j);
+    base_json_key(j, "filters");
+    base_json_open_object(j);
+    add_number(j, "high_pass_hz", r->filters.high_pass_hz);
+    add_number(j, "low_pass_hz", r->filters.low_pass_hz);
+    add_number(j, "notch_hz", r->filters.notch_hz);
+    base_json_close_object(j);
+}
+
+static void add_leads(struct base_json *j, const char *key, const struct ecg_lead *leads, size_t n)
+{
+    base_json_key(j, key);
+    base_json_open_array(j);
+    for (size_t i = 0; i < n; i++) {
+        base_json_open_object(j);
+        base_json_key(j, "name");
+        base_json_string(j, leads[i].name);
+        base_json_key(j, "samples");
+        base_json_int(j, (int64_t)leads[i].samples);
+        base_json_key(j, "rate_hz");
+        base_json_double(j, leads[i].rate_hz);
+        base_json_key(j, "uv_per_count");
+        base_json_double(j, leads[i].uv_per_count);
+        base_json_key(j, "offset_uv");
+        base_json_double(j, leads[i].offset_uv);
+        base_json_key(j, "start_s");
+        base_json_double(j, leads[i].start_s);
+        base_json_close_object(j);
+    }
+    base_json_close_array(j);
+}
+
+static void add_findings(struct base_json *j, const struct ecg_record *r)
+{
+    base_json_key(j, "measurements");
+    base_json_open_array(j);
+    for (size_t i = 0; i < r->nmeasurements; i++) {
+        const struct ecg_measurement *m = &r->measurements[i];
+        base_json_open_object(j);
+        base_json_key(j, "name");
+        base_json_string(j, m->name);
+        base_json_key(j, "lead");
+        base_json_string(j, ecg_lead_name(m->lead_id));
+        base_json_key(j, "value");
+        base_json_double(j, m->value);
+        add_text(j, "unit", m->unit);
+        base_json_close_object(j);
+    }
+    base_json_close_array(j);
+    base_json_key(j, "statements");
+    base_json_open_array(j);
+    for (size_t i = 0; i < r->nstatements; i++)
+        base_json_string(j, r->statements[i].text);
+    base_json_close_array(j);
+    base_json_key(j, "marks");
+    base_json_int(j, (int64_t)r->nmarks);
+}
+
+static void add_notes(struct base_json *j, const struct ecg_record *r)
+{
+    base_json_key(j, "notes");
+    base_json_open_array(j);
+    for (size_t i = 0; i < r->nnotes; i++) {
+        base_json_open_object(j);
+        base_json_key(j, "position");
+        if (r->notes[i].pos == BASE_NOPOS)
+            base_json_null(j);
+        else
+            base_json_int(j, (int64_t)r->notes[i].pos);
+        base_json_key(j, "text");
+        base_json_string(j, r->notes[i].text);
+        base_json_close_object(j);
+    }
+    base_json_close_array(j);
+}
+
+void ecg_info_json(const struct ecg_record *r, struct base_json *j)
+{
+    char start[ECG_INFO_TIME];
+    ecg_info_time(&r->start, start);
+    base_json_open_object(j);
+    add_text(j, "format", r->format);
+    add_text(j, "version", r->version);
+    add_text(j, "start", start);
+    base_json_key(j, "seconds");
+    base_json_double(j, ecg_record_seconds(r));
+    add_text(j, "confirmed", ecg_info_confirmed(r->confirmed));
+    add_patient(j, &r->patient);
+    add_device(j, r);
+    add_leads(j, "leads", r->leads, r->nleads);
+    add_leads(j, "medians", r->medians, r->nmedians);
+    add_findings(j, r);
+    add_notes(j, r);
+    base_json_close_object(j);
+}
+
+static int64_t first_sample(const struct ecg_lead *lead)
+{
+    return llround(lead->start_s * lead->rate_hz);
+}
+
+/* Names come from the file: quotes are doubled, as RFC 4180 has it. */
+static void add_csv_name(struct base_buf *out, const char *name)
+{
+    base_buf_add_str(out, ",\"");
+    for (; *name; name++) {
+        if (*name == '"')
+            base_buf_add_byte(out, '"');
+        base_buf_add_byte(out, (uint8_t)*name);
+    }
+    base_buf_add_byte(out, '"');
+}
+
+static void add_csv_row(struct base_buf *out, const struct ecg_record *r, int64_t row)
+{
+    base_buf_printf(out, "%.9g", (double)row / r->leads[0].rate_hz);
+    for (size_t i = 0; i < r->nleads; i++) {
+        const struct ecg_lead *lead = &r->leads[i];
+        int64_t at = row - first_sample(lead);
+        base_buf_add_byte(out, ',');
+        if (at >= 0 && at < (int64_t)lead->samples && lead->data[at] != ECG_SAMPLE_NONE)
+            base_buf_printf(out, "%.9g", lead->data[at] * lead->uv_per_count + lead->offset_uv);
+    }
+    base_buf_add_byte(out, '\n');
+}
+
+enum base_err ecg_info_csv(const struct ecg_record *r, struct base_buf *out, struct base_error *err)
+{
+    int64_t rows = 0;
+    for (size_t i = 0; i < r->nleads; i++) {
+        const struct ecg_lead *lead = &r->leads[i];
+        if (fabs(lead->rate_hz - r->leads[0].rate_hz) > 1e-6 || !(fabs(lead->start_s) < 1e6))
+            return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                             "leads of %g and %g Hz do not fit in one table", r->leads[0].rate_hz,
+                             lead->rate_hz);
+        int64_t end = first_sample(lead) + (int64_t)lead->samples;
+        rows = end > rows ? end : rows;
+    }
+    base_buf_add_str(out, "time_s");
+    for (size_t i = 0; i < r->nleads; i++)
+        add_csv_name(out, r->leads[i].name);
+    base_buf_add_byte(out, '\n');
+    for (int64_t row = 0; row < rows && !out->err; row++)
+        add_csv_row(out, r, row);
+    return out->err ? base_fail(err, out->err, BASE_NOPOS, "the table cannot be written: %s",
+                                base_err_text(out->err))
+                    : BASE_OK;
+}

@@ -1,0 +1,301 @@
+/*
+ * rdc ecg: what an ECG file holds, its sheet, and its conversion. Needs neither
+ * database nor configuration.
+ */
+#include "rdc/rdc_command.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "ecg/draw/ecg_draw.h"
+#include "ecg/ecg_dicom_write.h"
+#include "ecg/ecg_info.h"
+#include "ecg/ecg_open.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { DONE, FAILED, USAGE };
+
+struct ecg_command {
+    const char *file;
+    const char *output;
+    const char *patient_id;
+    const char *patient_name;
+    const char *accession;
+    double from_s;
+    bool json;
+    struct base_buf bytes; /* of file */
+    struct ecg_record *record;
+};
+
+static int usage(FILE *to, int status)
+{
+    fputs("usage: rdc ecg info FILE [--json]\n"
+          "       rdc ecg plot FILE -o OUT.png|OUT.pdf|OUT.svg [--from SECONDS]\n"
+          "       rdc ecg convert FILE -o OUT.dcm|OUT.csv [--patient-id ID] [--patient-name NAME]\n"
+          "                                               [--accession NUMBER]\n"
+          "\n"
+          "FILE is an SCP-ECG or DICOM recording, or - for standard input.\n",
+          to);
+    return status;
+}
+
+static int complain(const struct ecg_command *c, const struct base_error *err)
+{
+    if (err->pos == BASE_NOPOS)
+        fprintf(stderr, "rdc ecg: %s: %s\n", c->file, err->msg);
+    else
+        fprintf(stderr, "rdc ecg: %s: byte %" PRIu64 ": %s\n", c->file, err->pos, err->msg);
+    return FAILED;
+}
+
+static int read_file(struct ecg_command *c)
+{
+    enum { PIECE = 1 << 16 };
+    FILE *f = strcmp(c->file, "-") == 0 ? stdin : fopen(c->file, "rb");
+    if (!f) {
+        fprintf(stderr, "rdc ecg: %s: %s\n", c->file, strerror(errno));
+        return FAILED;
+    }
+    base_buf_init(&c->bytes, ecg_limits_default.bytes + 1);
+    for (size_t n = 1; n > 0;) {
+        uint8_t *to = base_buf_reserve(&c->bytes, PIECE);
+        n = to ? fread(to, 1, PIECE, f) : 0;
+        c->bytes.n += n;
+    }
+    int failed = ferror(f) ? errno : 0;
+    if (f != stdin)
+        fclose(f);
+    if (failed)
+        fprintf(stderr, "rdc ecg: %s: %s\n", c->file, strerror(failed));
+    else if (c->bytes.err)
+        fprintf(stderr, "rdc ecg: %s: %s (at most %zu MiB)\n", c->file, base_err_text(c->bytes.err),
+                ecg_limits_default.bytes >> 20);
+    return failed || c->bytes.err ? FAILED : DONE;
+}
+
+static int open_record(struct ecg_command *c)
+{
+    struct base_error err = {.pos = BASE_NOPOS};
+    if (read_file(c))
+        return FAILED;
+    struct ecg_input input = {.name = c->file, .bytes = base_buf_bytes(&c->bytes)};
+    return ecg_open(&input, 1, NULL, &c->record, &err) ? complain(c, &err) : DONE;
+}
+
+static int write_file(const char *path, const struct base_buf *out)
+{
+    bool to_stdout = strcmp(path, "-") == 0;
+    FILE *f = to_stdout ? stdout : fopen(path, "wb");
+    bool ok = f && fwrite(out->p, 1, out->n, f) == out->n;
+    if (f && !to_stdout)
+        ok = fclose(f) == 0 && ok;
+    else if (f)
+        ok = fflush(f) == 0 && ok;
+    if (!ok)
+        fprintf(stderr, "rdc ecg: %s: %s\n", path, strerror(errno));
+    return ok ? DONE : FAILED;
+}
+
+static const char *ending(const char *path)
+{
+    const char *dot = path ? strrchr(path, '.') : NULL;
+    return dot ? dot + 1 : "";
+}
+
+static void print_leads(const struct ecg_record *r)
+{
+    printf("leads:\n");
+    for (size_t i = 0; i < r->nleads; i++) {
+        const struct ecg_lead *lead = &r->leads[i];
+        printf("  %-6s %8zu samples  %g Hz  %g uV per count", lead->name, lead->samples,
+               lead->rate_hz, lead->uv_per_count);
+        if (lead->start_s > 0)
+            printf("  from %g s", lead->start_s);
+        putchar('\n');
+    }
+    if (r->nmedians)
+        printf("median beat: %zu leads of %zu samples\n", r->nmedians, r->medians[0].samples);
+}
+
+static void print_findings(const struct ecg_record *r)
+{
+    size_t per_lead = 0;
+    if (r->nmeasurements)
+        printf("measured by the device:\n");
+    for (size_t i = 0; i < r->nmeasurements; i++) {
+        const struct ecg_measurement *m = &r->measurements[i];
+        if (m->lead_id)
+            per_lead++;
+        else
+            printf("  %-12s %g %s\n", m->name, m->value, m->unit);
+    }
+    if (per_lead)
+        printf("  and %zu values per lead (--json shows them)\n", per_lead);
+    if (r->nstatements)
+        printf("stated by the device (%s):\n", ecg_info_confirmed(r->confirmed));
+    for (size_t i = 0; i < r->nstatements; i++)
+        printf("  %s\n", r->statements[i].text);
+}
+
+static void print_notes(const struct ecg_record *r)
+{
+    if (r->nnotes)
+        printf("notes on the file:\n");
+    for (size_t i = 0; i < r->nnotes; i++) {
+        if (r->notes[i].pos != BASE_NOPOS)
+            printf("  byte %" PRIu64 ": %s\n", r->notes[i].pos, r->notes[i].text);
+        else
+            printf("  %s\n", r->notes[i].text);
+    }
+}
+
+static int run_info(struct ecg_command *c)
+{
+    const struct ecg_record *r = c->record;
+    char start[ECG_INFO_TIME];
+    if (c->json) {
+        struct base_buf out = {0};
+        struct base_json j;
+        base_json_init(&j, &out);
+        ecg_info_json(r, &j);
+        base_buf_add_byte(&out, '\n');
+        int status = write_file("-", &out);
+        base_buf_deinit(&out);
+        return status;
+    }
+    ecg_info_time(&r->start, start);
+    printf("format: %s %s\n", r->format, r->version);
+    printf("patient: %s, id %s\n", r->patient.name.utf8[0] ? r->patient.name.utf8 : "(no name)",
+           r->patient.id.utf8[0] ? r->patient.id.utf8 : "(none)");
+    printf("recorded: %s, %g s\n", start[0] ? start : "(time not stated)", ecg_record_seconds(r));
+    printf("device: %s %s\n", r->device.manufacturer, r->device.model);
+    print_leads(r);
+    print_findings(r);
+    print_notes(r);
+    return DONE;
+}
+
+static int run_plot(struct ecg_command *c)
+{
+    static const char *const endings[] = {"png", "pdf", "svg"};
+    struct ecg_draw_options o = {.from_s = c->from_s,
+                                 .patient_id = c->patient_id,
+                                 .patient_name = c->patient_name,
+                                 .accession = c->accession};
+    struct base_error err = {.pos = BASE_NOPOS};
+    size_t kind = 0;
+    while (kind < 3 && strcasecmp(ending(c->output), endings[kind]) != 0)
+        kind++;
+    if (kind == 3) {
+        fputs("rdc ecg plot: -o must name a file that ends in .png, .pdf or .svg\n", stderr);
+        return USAGE;
+    }
+    o.kind = (enum ecg_draw_kind)kind;
+    struct base_buf out = {0};
+    int status =
+        ecg_draw_sheet(c->record, &o, &out, &err) ? complain(c, &err) : write_file(c->output, &out);
+    base_buf_deinit(&out);
+    return status;
+}
+
+static enum base_err to_dicom(struct ecg_command *c, struct base_buf *out, struct base_error *err)
+{
+    uint8_t digest[BASE_SHA256];
+    char seed[BASE_SHA256_HEX];
+    base_sha256_once(c->bytes.p, c->bytes.n, digest);
+    base_hex(digest, sizeof digest, seed);
+    struct ecg_dicom_options o = {.seed = seed,
+                                  .patient_id = c->patient_id,
+                                  .patient_name = c->patient_name,
+                                  .accession = c->accession,
+                                  .now_us = base_clock_wall_us()};
+    return ecg_dicom_write(c->record, &o, out, NULL, err);
+}
+
+static int run_convert(struct ecg_command *c)
+{
+    struct base_buf out = {0};
+    struct base_error err = {.pos = BASE_NOPOS};
+    enum base_err e;
+    if (strcasecmp(ending(c->output), "dcm") == 0) {
+        e = to_dicom(c, &out, &err);
+    } else if (strcasecmp(ending(c->output), "csv") == 0) {
+        e = ecg_info_csv(c->record, &out, &err);
+    } else {
+        fputs("rdc ecg convert: -o must name a file that ends in .dcm or .csv\n", stderr);
+        return USAGE;
+    }
+    int status = e ? complain(c, &err) : write_file(c->output, &out);
+    base_buf_deinit(&out);
+    return status;
+}
+
+static bool take_option(struct ecg_command *c, const char *name, const char *value)
+{
+    char *end;
+    if (strcmp(name, "-o") == 0 || strcmp(name, "--output") == 0) {
+        c->output = value;
+    } else if (strcmp(name, "--patient-id") == 0) {
+        c->patient_id = value;
+    } else if (strcmp(name, "--patient-name") == 0) {
+        c->patient_name = value;
+    } else if (strcmp(name, "--accession") == 0) {
+        c->accession = value;
+    } else if (strcmp(name, "--from") == 0) {
+        c->from_s = strtod(value, &end);
+        return *value && !*end && c->from_s >= 0;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static int parse_arguments(struct ecg_command *c, int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            c->json = true;
+        } else if (argv[i][0] == '-' && argv[i][1]) {
+            if (i + 1 >= argc || !take_option(c, argv[i], argv[i + 1])) {
+                fprintf(stderr, "rdc ecg: %s is no option, or its value is missing or wrong\n",
+                        argv[i]);
+                return USAGE;
+            }
+            i++;
+        } else if (!c->file) {
+            c->file = argv[i];
+        } else {
+            fprintf(stderr, "rdc ecg: one file at a time, %s is a second one\n", argv[i]);
+            return USAGE;
+        }
+    }
+    return c->file ? DONE : USAGE;
+}
+
+int rdc_cmd_ecg(struct rdc_context *ctx, int argc, char **argv)
+{
+    static const struct {
+        const char *verb;
+        int (*run)(struct ecg_command *c);
+    } verbs[] = {{"info", run_info}, {"plot", run_plot}, {"convert", run_convert}};
+    struct ecg_command c = {0};
+    size_t i = 0;
+    (void)ctx;
+    if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0))
+        return usage(stdout, DONE);
+    while (i < 3 && (argc < 2 || strcmp(argv[1], verbs[i].verb) != 0))
+        i++;
+    if (i == 3 || parse_arguments(&c, argc, argv) != DONE)
+        return usage(stderr, USAGE);
+    int status = open_record(&c);
+    if (status == DONE)
+        status = verbs[i].run(&c);
+    ecg_record_free(c.record);
+    base_buf_deinit(&c.bytes);
+    return status;
+}
