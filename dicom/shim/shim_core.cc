@@ -51,27 +51,29 @@ static enum base_err load_memory(struct base_bytes bytes, DcmFileFormat &file, U
     return cond.good() && file.getDataset()->transferState() == ERW_inWork ? BASE_EFORMAT : BASE_OK;
 }
 
+static enum base_err check_memory(struct base_bytes bytes, struct base_error *e)
+{
+    /* DCMTK would take anything else for a data set without meta group. */
+    if (bytes.n < 132 || memcmp(bytes.p + 128, "DICM", 4) != 0)
+        return base_fail(e, BASE_EFORMAT, BASE_NOPOS, "no DICM at byte 128");
+    return shim_depth_check(bytes, e);
+}
+
 enum base_err shim_load(const struct shim_source &src, DcmFileFormat &file, Uint32 max_value,
                         struct base_error *e)
 {
     OFCondition cond;
-    if (src.path) {
+    enum base_err err = src.path ? shim_depth_check_file(src.path, e) : check_memory(src.bytes, e);
+    if (err)
+        return err;
+    if (src.path)
         cond = file.loadFile(src.path, EXS_Unknown, EGL_noChange, max_value, ERM_fileOnly);
-    } else {
-        /* DCMTK would take anything else for a data set without meta group. */
-        if (src.bytes.n < 132 || memcmp(src.bytes.p + 128, "DICM", 4) != 0)
-            return base_fail(e, BASE_EFORMAT, BASE_NOPOS, "no DICM at byte 128");
-        enum base_err err = load_memory(src.bytes, file, max_value, cond);
-        if (err)
-            return base_fail(e, err, BASE_NOPOS, "the file ends inside a value");
-    }
+    else if (load_memory(src.bytes, file, max_value, cond))
+        return base_fail(e, BASE_EFORMAT, BASE_NOPOS, "the file ends inside a value");
     if (cond.good())
         return BASE_OK;
-    enum base_err code = cond == EC_MemoryExhausted ? BASE_ENOMEM : BASE_EFORMAT;
-    if (cond.status() == OF_error && cond.module() == OFM_dcmdata && src.path &&
-        !OFStandard::fileExists(src.path))
-        code = BASE_ENOTFOUND;
-    return base_fail(e, code, BASE_NOPOS, "not a readable DICOM file: %s", cond.text());
+    return base_fail(e, cond == EC_MemoryExhausted ? BASE_ENOMEM : BASE_EFORMAT, BASE_NOPOS,
+                     "not a readable DICOM file: %s", cond.text());
 }
 
 enum base_err shim_is_valid_file(const char *path, struct base_error *e)

@@ -183,6 +183,31 @@ START_TEST(sequences_nested_too_deep_are_refused)
 }
 END_TEST
 
+/* A parser that recurses without a limit would die of each of these. */
+START_TEST(what_would_overflow_the_stack_is_refused_before_parsing)
+{
+    static const char open_item[] = "\x40\x00\x30\xa7SQ\0\0\xff\xff\xff\xff"
+                                    "\xfe\xff\x00\xe0\xff\xff\xff\xff";
+    char path[256];
+    struct base_error e;
+    for (int broken = 0; broken < 2; broken++) {
+        struct base_buf b = {0}, out = {0};
+        header(&b, NULL);
+        if (broken) /* our cursor stops here; DCMTK might go on */
+            base_buf_add(&b, "\x08\x00\x90\x10\x01\x02\xff\x7f", 8);
+        for (int i = 0; i < 100000; i++)
+            base_buf_add(&b, open_item, sizeof open_item - 1);
+        struct shim_source src = {.bytes = base_buf_bytes(&b)};
+        enum base_err want = broken ? BASE_EFORMAT : BASE_ELIMIT;
+        ck_assert_int_eq(shim_metadata_json(&src, &out, NULL, &e), want);
+        fixture_write(fixture_path("deep.dcm", path), &b);
+        ck_assert_int_eq(shim_is_valid_file(path, &e), want);
+        base_buf_deinit(&out);
+        base_buf_deinit(&b);
+    }
+}
+END_TEST
+
 START_TEST(a_cut_file_is_refused_at_any_length)
 {
     struct base_buf b = {0};
@@ -223,6 +248,7 @@ int main(void)
     tcase_add_test(t, a_second_byte_that_looks_like_a_backslash_does_not_split);
     tcase_add_test(t, items_may_have_their_own_character_set);
     tcase_add_test(t, sequences_nested_too_deep_are_refused);
+    tcase_add_test(t, what_would_overflow_the_stack_is_refused_before_parsing);
     tcase_add_test(t, a_cut_file_is_refused_at_any_length);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
