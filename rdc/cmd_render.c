@@ -3,7 +3,7 @@
  * apart from the workers because pixels come from outside and decoders are
  * old: a crash, a loop or a hunger for memory ends this process only.
  *
- *   rdc render --kind image --file PATH [--frame N] [--max-side N]
+ *   rdc render --kind image|ecg --file PATH [--frame N] [--max-side N]
  *              [--window CENTER,WIDTH] [--memory MIB] [--cpu SECONDS]
  *
  * Writes a PNG to standard output and ends with 0; else one line of JSON,
@@ -14,8 +14,11 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "dicom/shim/shim.h"
+#include "ecg/draw/ecg_draw.h"
+#include "ecg/ecg_open.h"
 #include "viewer-export/viewer_helper.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +28,13 @@
 #include <unistd.h>
 
 struct request {
+    bool ecg;
     const char *path;
     struct shim_render how;
     uint64_t memory_mib, cpu_seconds;
 };
 
-enum { MEMORY_MIB = 2048, CPU_SECONDS = 30 };
+enum { MEMORY_MIB = 2048, CPU_SECONDS = 30, SHEET_PX_PER_MM = 8 /* 203 dpi */ };
 
 static bool number(const char *text, uint64_t least, uint64_t most, uint64_t *out)
 {
@@ -56,8 +60,10 @@ static bool option(struct request *r, const char *name, const char *value)
 {
     uint64_t n = 0;
     bool ok = false;
-    if (strcmp(name, "--kind") == 0)
-        return strcmp(value, "image") == 0;
+    if (strcmp(name, "--kind") == 0) {
+        r->ecg = strcmp(value, "ecg") == 0;
+        return r->ecg || strcmp(value, "image") == 0;
+    }
     if (strcmp(name, "--file") == 0) {
         r->path = value;
         return true;
@@ -141,6 +147,58 @@ static int fail(const struct base_error *e)
     return VIEWER_HELPER_FAILED + (int)e->code;
 }
 
+static enum base_err read_file(const char *path, struct base_buf *out, struct base_error *e)
+{
+    enum { PIECE = 1 << 16 };
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return base_fail(e, BASE_EIO, BASE_NOPOS, "cannot open the file: %s", strerror(errno));
+    base_buf_init(out, ecg_limits_default.bytes);
+    for (size_t n = 1; n > 0;) {
+        uint8_t *to = base_buf_reserve(out, PIECE);
+        n = to ? fread(to, 1, PIECE, f) : 0;
+        out->n += n;
+    }
+    enum base_err err = ferror(f) ? BASE_EIO : out->err;
+    fclose(f);
+    return err ? base_fail(e, err, BASE_NOPOS, "%s", base_err_text(err)) : BASE_OK;
+}
+
+/* The sheet is A4 landscape in true size: the longest side chooses its scale. */
+static enum base_err draw_ecg(const struct request *r, struct base_buf *png, struct base_error *e)
+{
+    enum { SHEET_MM = 297 };
+    struct base_buf bytes = {0};
+    struct ecg_record *record = NULL;
+    struct ecg_draw_options options = {.kind = ECG_DRAW_PNG};
+    if (r->how.max_width)
+        options.px_per_mm = r->how.max_width / SHEET_MM;
+    if (options.px_per_mm > SHEET_PX_PER_MM)
+        options.px_per_mm = SHEET_PX_PER_MM;
+    else if (r->how.max_width && options.px_per_mm == 0)
+        options.px_per_mm = 1;
+    enum base_err err = read_file(r->path, &bytes, e);
+    struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&bytes)};
+    if (!err)
+        err = ecg_open(&input, 1, NULL, &record, e);
+    if (!err)
+        err = ecg_draw_sheet(record, &options, png, e);
+    ecg_record_free(record);
+    base_buf_deinit(&bytes);
+    return err;
+}
+
+static enum base_err draw(const struct request *r, struct base_buf *png, struct base_error *e)
+{
+    /* "Not found" is for frames; a file that is not there is a fault of ours. */
+    if (access(r->path, R_OK))
+        return base_fail(e, BASE_EIO, BASE_NOPOS, "cannot open the file: %s", strerror(errno));
+    if (r->ecg)
+        return draw_ecg(r, png, e);
+    enum base_err err = shim_init(e);
+    return err ? err : shim_render_png(r->path, &r->how, png, e);
+}
+
 int rdc_cmd_render(struct rdc_context *ctx, int argc, char **argv)
 {
     struct request r = {.memory_mib = MEMORY_MIB, .cpu_seconds = CPU_SECONDS};
@@ -151,9 +209,7 @@ int rdc_cmd_render(struct rdc_context *ctx, int argc, char **argv)
         return 2;
     set_limits(&r);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a worker that was killed leaves no helpers behind */
-    enum base_err err = shim_init(&e);
-    if (!err)
-        err = shim_render_png(r.path, &r.how, &png, &e);
+    enum base_err err = draw(&r, &png, &e);
     int status = 0;
     if (err)
         status = fail(&e);
