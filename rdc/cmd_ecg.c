@@ -26,6 +26,7 @@ struct ecg_command {
     const char *patient_id;
     const char *patient_name;
     const char *accession;
+    size_t kind; /* which of the verb's endings output has */
     double from_s;
     bool json;
     struct base_buf bytes; /* of file */
@@ -182,20 +183,12 @@ static int run_info(struct ecg_command *c)
 
 static int run_plot(struct ecg_command *c)
 {
-    static const char *const endings[] = {"png", "pdf", "svg"};
-    struct ecg_draw_options o = {.from_s = c->from_s,
+    struct ecg_draw_options o = {.kind = (enum ecg_draw_kind)c->kind,
+                                 .from_s = c->from_s,
                                  .patient_id = c->patient_id,
                                  .patient_name = c->patient_name,
                                  .accession = c->accession};
     struct base_error err = {.pos = BASE_NOPOS};
-    size_t kind = 0;
-    while (kind < 3 && strcasecmp(ending(c->output), endings[kind]) != 0)
-        kind++;
-    if (kind == 3) {
-        fputs("rdc ecg plot: -o must name a file that ends in .png, .pdf or .svg\n", stderr);
-        return USAGE;
-    }
-    o.kind = (enum ecg_draw_kind)kind;
     struct base_buf out = {0};
     int status =
         ecg_draw_sheet(c->record, &o, &out, &err) ? complain(c, &err) : write_file(c->output, &out);
@@ -222,14 +215,10 @@ static int run_convert(struct ecg_command *c)
     struct base_buf out = {0};
     struct base_error err = {.pos = BASE_NOPOS};
     enum base_err e;
-    if (strcasecmp(ending(c->output), "dcm") == 0) {
+    if (c->kind == 0)
         e = to_dicom(c, &out, &err);
-    } else if (strcasecmp(ending(c->output), "csv") == 0) {
+    else
         e = ecg_info_csv(c->record, &out, &err);
-    } else {
-        fputs("rdc ecg convert: -o must name a file that ends in .dcm or .csv\n", stderr);
-        return USAGE;
-    }
     int status = e ? complain(c, &err) : write_file(c->output, &out);
     base_buf_deinit(&out);
     return status;
@@ -277,24 +266,54 @@ static int parse_arguments(struct ecg_command *c, int argc, char **argv)
     return c->file ? DONE : USAGE;
 }
 
+struct verb {
+    const char *name;
+    int (*run)(struct ecg_command *c);
+    const char *endings[4]; /* of the output, in the order of the kinds; none = no output */
+};
+
+static const struct verb verbs[] = {
+    {"info", run_info, {NULL}},
+    {"plot", run_plot, {"png", "pdf", "svg"}},
+    {"convert", run_convert, {"dcm", "csv"}},
+};
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static int check_output(struct ecg_command *c, const struct verb *v)
+{
+    if (!v->endings[0])
+        return DONE;
+    for (c->kind = 0; v->endings[c->kind]; c->kind++)
+        if (strcasecmp(ending(c->output), v->endings[c->kind]) == 0)
+            return DONE;
+    fprintf(stderr, "rdc ecg %s: -o must name a file that ends in", v->name);
+    for (size_t i = 0; v->endings[i]; i++)
+        fprintf(stderr, "%s .%s", i ? "," : "", v->endings[i]);
+    fputc('\n', stderr);
+    return USAGE;
+}
+
 int rdc_cmd_ecg(struct rdc_context *ctx, int argc, char **argv)
 {
-    static const struct {
-        const char *verb;
-        int (*run)(struct ecg_command *c);
-    } verbs[] = {{"info", run_info}, {"plot", run_plot}, {"convert", run_convert}};
     struct ecg_command c = {0};
-    size_t i = 0;
     (void)ctx;
     if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0))
         return usage(stdout, DONE);
-    while (i < 3 && (argc < 2 || strcmp(argv[1], verbs[i].verb) != 0))
-        i++;
-    if (i == 3 || parse_arguments(&c, argc, argv) != DONE)
+    const struct verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
+    if (!v || parse_arguments(&c, argc, argv) != DONE)
         return usage(stderr, USAGE);
-    int status = open_record(&c);
+    int status = check_output(&c, v);
     if (status == DONE)
-        status = verbs[i].run(&c);
+        status = open_record(&c);
+    if (status == DONE)
+        status = v->run(&c);
     ecg_record_free(c.record);
     base_buf_deinit(&c.bytes);
     return status;

@@ -41,10 +41,13 @@ double ecg_sheet_text(struct sheet *s, double x, double y, double width, double 
     return w;
 }
 
-/* A person name as people write it: "family^given" without the carets. Chinese
- * names stand without a space. */
+/* A person name as people write it: without the carets of "family^given", in
+ * Chinese without a space, in its ideographic form (PS3.5 6.2.1) if it has one. */
 static void add_person(struct base_buf *b, const char *name)
 {
+    const char *ideographic = strchr(name, '=');
+    if (ideographic && ideographic[1] && ideographic[1] != '=')
+        name = ideographic + 1;
     for (const char *c = name; *c && *c != '='; c++) {
         bool chinese = c > name && (uint8_t)c[-1] >= 0x80 && (uint8_t)c[1] >= 0x80;
         if (*c != '^')
