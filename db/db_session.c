@@ -118,8 +118,8 @@ enum base_err db_session_params(const struct db_config *config, char ***keywords
 const char *db_session_unsafe(const PGresult *res)
 {
     static const char *const reasons[] = {
-        "the database login is a superuser or may bypass row-level security; "
-        "use a role with NOSUPERUSER NOBYPASSRLS",
+        ("the database login is a superuser or may bypass row-level security; "
+         "use a role with NOSUPERUSER NOBYPASSRLS"),
         "PostgreSQL runs with fsync = off: a power cut would lose acknowledged studies",
         "PostgreSQL runs with full_page_writes = off: a power cut would corrupt the database",
         "PostgreSQL runs with synchronous_commit = off: a crash would lose acknowledged studies",
