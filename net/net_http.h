@@ -1,0 +1,197 @@
+/*
+ * HTTP/1.1 server (RFC 9110, 9112) on the loop.
+ *
+ * A flow folder exports a const table of routes; rdc/ joins the tables. The
+ * handler of the route gets a request and must answer it exactly once, now or
+ * later, on the loop thread: with net_http_reply, one of its relatives, or a
+ * streamed reply. The request is valid until it is answered (for a streamed
+ * reply: until on_done), even when its client is long gone; then the answer is
+ * dropped. What a handler allocates from the request's arena lives as long.
+ *
+ * The requests of one connection are served one after the other; while one is
+ * under way nothing more is read from its connection than its body.
+ *
+ * Everything has a limit: the head (net_http_parse.h), the body (per route),
+ * connections, and the time that each phase may take.
+ */
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+
+struct net_http_request;
+struct net_http_server;
+
+/* ---- routes ---- */
+
+enum net_http_body {
+    NET_HTTP_BODY_NONE,      /* a request with a body is refused with 413 */
+    NET_HTTP_BODY_COLLECTED, /* the handler runs when the whole body is there */
+    NET_HTTP_BODY_STREAMED   /* the handler runs first and takes the pieces */
+};
+
+enum net_http_flags {
+    NET_HTTP_QUIET = 1 /* logged at level debug: probes */
+};
+
+/* arg is that of the table. */
+typedef void net_http_handler_fn(struct net_http_request *req, void *arg);
+
+struct net_http_route {
+    const char *method; /* "GET" answers HEAD too; OPTIONS needs no route */
+    /* "/api/v1/exams/{id}/claim": {id} matches one segment that is not empty.
+     * A last segment {rest*} matches whatever remains, perhaps nothing. Where
+     * several routes match, the one with a literal segment earliest wins. */
+    const char *path;
+    net_http_handler_fn *handler;
+    enum net_http_body body;
+    uint64_t body_max; /* bytes; 0 = the server's max_body */
+    unsigned flags;
+};
+
+struct net_http_table {
+    const struct net_http_route *routes;
+    size_t n;
+    void *arg;
+};
+
+/* ---- the server ---- */
+
+/* What became of a request, for counters. */
+struct net_http_result {
+    const char *route; /* the path of the table; NULL when none matched */
+    const char *method;
+    int status;        /* 499: the client left before the answer */
+    uint64_t received; /* bytes of the body */
+    uint64_t sent;     /* bytes of the content, whether or not they arrived */
+    uint64_t ms;
+};
+
+struct net_http_options {
+    struct loop *loop;
+    int fd;                              /* bound; the server listens on a duplicate */
+    const struct net_http_table *tables; /* borrowed for the server's life */
+    size_t table_count;
+    size_t max_connections;     /* 0 = 10000 */
+    uint64_t max_body;          /* 0 = 1 MiB */
+    uint64_t header_timeout_ms; /* 0 = 10 s, for a whole head */
+    uint64_t body_timeout_ms;   /* 0 = 30 s, for each piece, either way */
+    uint64_t idle_timeout_ms;   /* 0 = 60 s, between requests */
+    void (*on_result)(void *arg, const struct net_http_result *result); /* or NULL */
+    void *arg;
+};
+
+enum base_err net_http_server_new(const struct net_http_options *o,
+                                  struct net_http_server **out) BASE_MUST_CHECK;
+/* Accepts no more, closes idle connections, and lets requests under way end.
+ * on_stopped (may be NULL) comes when the last connection is gone, never
+ * before this returns. */
+void net_http_server_stop(struct net_http_server *s, void (*on_stopped)(void *arg), void *arg);
+/* Closes what is left. Requests not yet answered stay valid. Takes NULL. */
+void net_http_server_free(struct net_http_server *s);
+size_t net_http_server_connections(const struct net_http_server *s);
+
+/* ---- the request ---- */
+
+/* Strings are borrowed from the request. */
+const char *net_http_method(const struct net_http_request *req);
+/* Still percent-encoded, without the query. */
+const char *net_http_path(const struct net_http_request *req);
+/* A {name} of the route, decoded, valid UTF-8 without control characters. NULL
+ * when the route has no such name. */
+const char *net_http_param(const struct net_http_request *req, const char *name);
+/* The first query parameter of this name, decoded, valid UTF-8 (a request with
+ * any other is refused with 400); NULL when there is none. */
+const char *net_http_query(const struct net_http_request *req, const char *name);
+/* All query parameters in order; false when i is past the last. */
+bool net_http_query_at(const struct net_http_request *req, size_t i, const char **name,
+                       const char **value);
+/* The first header field of this name, or NULL. */
+const char *net_http_header(const struct net_http_request *req, const char *name);
+/* From the arena; NULL when there is none. */
+const char *net_http_cookie(struct net_http_request *req, const char *name);
+/* The token of "Authorization: Bearer …", or NULL. */
+const char *net_http_bearer(const struct net_http_request *req);
+/* Numeric address of the client. */
+const char *net_http_peer(const struct net_http_request *req);
+bool net_http_peer_is_loopback(const struct net_http_request *req);
+struct base_arena *net_http_arena(struct net_http_request *req);
+/* Has the client left? An answer would be dropped. */
+bool net_http_is_gone(const struct net_http_request *req);
+/* fn is called once if the client leaves before the answer is complete; the
+ * request must be answered all the same. Replaces an earlier fn; NULL = none. */
+void net_http_on_abort(struct net_http_request *req, void (*fn)(void *arg), void *arg);
+
+/* ---- bodies ---- */
+
+/* The collected body. Empty for the other modes. */
+struct base_bytes net_http_body(const struct net_http_request *req);
+/* The announced length of a streamed body; false when it is chunked. */
+bool net_http_body_length(const struct net_http_request *req, uint64_t *length);
+
+struct net_http_sink {
+    /* A piece, borrowed during the call. It may pause, or answer. */
+    void (*on_data)(void *arg, struct base_bytes bytes);
+    /* The body is complete. Neither comes after the request was answered, nor
+     * after the client left: then on_abort tells. */
+    void (*on_end)(void *arg);
+};
+/* Begins to take a streamed body; until then nothing of it is read. The first
+ * piece never comes before this returns. sink is borrowed until the answer. */
+void net_http_body_start(struct net_http_request *req, const struct net_http_sink *sink, void *arg);
+/* Back-pressure. At most one more piece comes after a pause: none. */
+void net_http_body_pause(struct net_http_request *req);
+/* May be called inside on_data; pieces never come before this returns. */
+void net_http_body_resume(struct net_http_request *req);
+
+/* ---- the answer ---- */
+
+/* A header field of the answer, copied. Overrides the default of the same name
+ * (Cache-Control: no-store). A name or value with control characters is
+ * dropped. */
+void net_http_reply_header(struct net_http_request *req, const char *name, const char *value);
+
+/* Each of the next three ends the request: req is invalid afterwards.
+ * type NULL with empty content: none is sent. */
+void net_http_reply(struct net_http_request *req, int status, const char *type,
+                    struct base_bytes content);
+/* Moves *content, which is empty afterwards. A buffer in error becomes a 500. */
+void net_http_reply_buf(struct net_http_request *req, int status, const char *type,
+                        struct base_buf *content);
+/* application/problem+json (RFC 9457). title NULL = the reason phrase of the
+ * status; detail may be NULL. detail says what was wrong and what is allowed. */
+void net_http_problem(struct net_http_request *req, int status, const char *title,
+                      const char *detail);
+
+/* A streamed answer. */
+struct net_http_source {
+    /* There is room: push some now, or later from elsewhere. It comes again
+     * when what was pushed has been sent. */
+    void (*on_pull)(void *arg);
+    /* Always the last call, exactly once: the content was handed to the system
+     * (true), or the client left or the answer was broken off (false). req is
+     * invalid when it returns. */
+    void (*on_done)(void *arg, bool complete);
+};
+enum { NET_HTTP_CHUNKED = -1 };
+/* length in bytes, or NET_HTTP_CHUNKED. on_pull comes soon, never before this
+ * returns. source is borrowed until on_done. */
+void net_http_reply_start(struct net_http_request *req, int status, const char *type,
+                          int64_t length, const struct net_http_source *source, void *arg);
+/* Only between reply_start and reply_end. Copies what cannot be sent at once. */
+void net_http_reply_push(struct net_http_request *req, struct base_bytes bytes);
+/* Complete. With a known length all of it must have been pushed. */
+void net_http_reply_end(struct net_http_request *req);
+/* Breaks the answer off by closing the connection, so that the client can tell. */
+void net_http_reply_abort(struct net_http_request *req);
+
+/* Reason phrase, "" for a status not in RFC 9110. */
+const char *net_http_reason(int status);
+
+#endif

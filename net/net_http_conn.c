@@ -1,0 +1,428 @@
+/*
+ * A connection: feeds the parser, hands requests to their handlers one after
+ * the other, and watches the clock.
+ */
+#include "net/net_http_priv.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- life ---- */
+
+static void conn_free(struct net_http_conn *c)
+{
+    if (c->running) {
+        c->dead = true;
+        return;
+    }
+    net_http_parser_deinit(&c->parser);
+    base_buf_deinit(&c->pending);
+    free(c);
+}
+
+/* Out of the server's list and away from its request. */
+static void leave(struct net_http_conn *c)
+{
+    struct net_http_request *req = c->req;
+    c->req = NULL;
+    c->stream = NULL;
+    net_http_server_remove(c->server, c);
+    conn_free(c);
+    if (req)
+        net_http_request_detach(req);
+}
+
+void net_http_conn_finish(struct net_http_conn *c)
+{
+    struct net_stream *s = c->stream;
+    uint64_t ms = c->server->o.body_timeout_ms;
+    if (c->broken) {
+        net_http_conn_drop(c);
+        return;
+    }
+    leave(c);
+    net_stream_finish(s, ms);
+}
+
+void net_http_conn_drop(struct net_http_conn *c)
+{
+    struct net_stream *s = c->stream;
+    leave(c);
+    net_stream_close(s);
+}
+
+/* ---- requests ---- */
+
+static void hand_over(struct net_http_conn *c)
+{
+    struct net_http_request *req = c->req;
+    req->handed = true;
+    req->route->handler(req, req->route_arg);
+}
+
+static uint64_t body_max(const struct net_http_request *req)
+{
+    if (req->route->body == NET_HTTP_BODY_NONE)
+        return 0;
+    return req->route->body_max ? req->route->body_max : req->server->o.max_body;
+}
+
+/* A request that no handler gets: answered here, with the connection kept. */
+static void answer_self(struct net_http_conn *c, int status, const char *detail,
+                        const struct base_buf *allow)
+{
+    struct net_http_request *req = c->req;
+    req->handed = true;
+    req->body_complete = !req->head.chunked && req->head.length == 0;
+    if (req->body_complete) { /* the parser has to come to its end, too */
+        enum net_http_event event;
+        struct base_bytes none;
+        net_http_parse(&c->parser, base_bytes_of(NULL, 0), &event, &none);
+    }
+    if (allow)
+        net_http_reply_header(req, "Allow", base_buf_cstr(allow));
+    if (status == 204)
+        net_http_reply(req, status, NULL, base_bytes_of(NULL, 0));
+    else
+        net_http_problem(req, status, NULL, detail);
+}
+
+/* Finds the route and reads what the target holds. False: answered already. */
+static bool route(struct net_http_conn *c)
+{
+    struct net_http_request *req = c->req;
+    const char *query = strchr(req->head.target, '?');
+    size_t n = query ? (size_t)(query - req->head.target) : strlen(req->head.target);
+    req->path = base_arena_strdup(&req->arena, req->head.target, n);
+    struct base_buf allow = {0};
+    if (req->path)
+        req->route = net_http_route_find(&c->server->o, req->head.method, req->path,
+                                         &req->route_arg, &allow);
+    enum base_err err = req->path ? allow.err : BASE_ENOMEM;
+    bool found = req->route != NULL;
+    if (!err && found)
+        err = net_http_route_params(req);
+    if (!err && found && query)
+        err = net_http_query_parse(req, query + 1);
+    if (err == BASE_EFORMAT || err == BASE_ELIMIT)
+        answer_self(c, 400, "the address is not percent-encoded UTF-8, or has too many parts",
+                    NULL);
+    else if (err)
+        answer_self(c, 503, "out of memory", NULL);
+    else if (!found && strcmp(req->head.method, "OPTIONS") == 0) {
+        if (strcmp(req->path, "*") == 0)
+            base_buf_add_str(&allow, "GET, HEAD, POST, PUT, PATCH, DELETE");
+        answer_self(c, allow.n ? 204 : 404, "nothing is at this address", allow.n ? &allow : NULL);
+    } else if (!found && allow.n)
+        answer_self(c, 405, "the field Allow lists what may be done at this address", &allow);
+    else if (!found)
+        answer_self(c, 404, "nothing is at this address", NULL);
+    base_buf_deinit(&allow);
+    return !err && found;
+}
+
+/* RFC 9110 10.1.1: only when the body is wanted, and none of it is here yet. */
+static void send_continue(struct net_http_conn *c)
+{
+    struct net_http_request *req = c->req;
+    bool expected = req->head.expect_continue;
+    req->head.expect_continue = false;
+    if (!expected || c->in.n > 0 || (req->head.length == 0 && !req->head.chunked))
+        return;
+    if (net_stream_write(c->stream, base_bytes_str("HTTP/1.1 100 Continue\r\n\r\n"), NULL))
+        c->broken = true;
+}
+
+static void on_head(struct net_http_conn *c)
+{
+    struct net_http_request *req = net_http_request_new(c);
+    if (!req) {
+        net_http_refuse(c, 503, "out of memory");
+        return;
+    }
+    c->req = req;
+    if (!route(c))
+        return;
+    uint64_t most = body_max(req);
+    c->parser.body_max = most;
+    if (req->head.length > most || (most == 0 && req->head.chunked)) {
+        answer_self(c, 413,
+                    most ? "the body is longer than this address accepts"
+                         : "this address accepts no body",
+                    NULL);
+        return;
+    }
+    base_buf_init(&req->body, (size_t)most);
+    if (req->route->body == NET_HTTP_BODY_STREAMED)
+        hand_over(c);
+}
+
+static void on_data(struct net_http_conn *c, struct base_bytes data)
+{
+    struct net_http_request *req = c->req;
+    req->received += data.n;
+    if (req->route->body == NET_HTTP_BODY_STREAMED) {
+        req->sink->on_data(req->sink_arg, data);
+        return;
+    }
+    base_buf_add(&req->body, data.p, data.n);
+    if (req->body.err)
+        net_http_refuse(c, 503, "out of memory");
+}
+
+static void on_end(struct net_http_conn *c)
+{
+    struct net_http_request *req = c->req;
+    req->body_complete = true;
+    if (req->route->body == NET_HTTP_BODY_STREAMED)
+        req->sink->on_end(req->sink_arg);
+    else
+        hand_over(c);
+}
+
+/* ---- parsing ---- */
+
+/* May more of the input be taken now? */
+static bool wants_input(const struct net_http_conn *c)
+{
+    const struct net_http_request *req = c->req;
+    if (!req) /* back-pressure: the last answer has to leave first */
+        return net_stream_queued(c->stream) == 0;
+    if (req->body_complete || req->answer != NET_HTTP_WAITING)
+        return false;
+    return req->route->body != NET_HTTP_BODY_STREAMED || (req->sink && !req->sink_paused);
+}
+
+static void on_refused(struct net_http_conn *c)
+{
+    struct net_http_parser *p = &c->parser;
+    net_http_refuse(c, p->status, p->cause);
+}
+
+/* One event. False when there is nothing to do for now. */
+static bool step(struct net_http_conn *c)
+{
+    enum net_http_event event;
+    struct base_bytes data = {0};
+    if (!wants_input(c))
+        return false;
+    if (c->req)
+        send_continue(c);
+    size_t used = net_http_parse(&c->parser, c->in, &event, &data);
+    c->in = base_bytes_of(c->in.p + used, c->in.n - used);
+    switch (event) {
+    case NET_HTTP_MORE:
+        return false;
+    case NET_HTTP_HEAD:
+        on_head(c);
+        break;
+    case NET_HTTP_DATA:
+        on_data(c, data);
+        break;
+    case NET_HTTP_END:
+        on_end(c);
+        break;
+    case NET_HTTP_REFUSED:
+        on_refused(c);
+        break;
+    }
+    return !c->dead;
+}
+
+/* ---- the clock ---- */
+
+void net_http_conn_set_phase(struct net_http_conn *c)
+{
+    const struct net_http_options *o = &c->server->o;
+    uint64_t ms = 0;
+    int before = (int)c->phase;
+    if (net_stream_queued(c->stream) > 0) {
+        c->phase = NET_HTTP_WRITING;
+        ms = o->body_timeout_ms;
+    } else if (!c->req) {
+        bool begun = net_http_parser_begun(&c->parser);
+        c->phase = begun ? NET_HTTP_READING_HEAD : NET_HTTP_IDLE;
+        ms = begun ? o->header_timeout_ms : o->idle_timeout_ms;
+    } else if (wants_input(c)) {
+        c->phase = NET_HTTP_READING_BODY;
+        ms = o->body_timeout_ms;
+    } else {
+        c->phase = NET_HTTP_AWAITING_ANSWER;
+    }
+    /* The body's clock starts anew with each piece, the others run through. */
+    if ((int)c->phase != before || c->phase == NET_HTTP_READING_BODY) {
+        c->queued_mark = net_stream_queued(c->stream);
+        net_stream_timeout(c->stream, ms);
+    }
+}
+
+static void on_timeout(void *arg)
+{
+    struct net_http_conn *c = arg;
+    switch (c->phase) {
+    case NET_HTTP_READING_HEAD:
+        if (net_http_parser_begun(&c->parser))
+            net_http_refuse(c, 408, "the head of the request took too long");
+        else
+            net_http_conn_drop(c);
+        break;
+    case NET_HTTP_READING_BODY:
+        net_http_refuse(c, 408, "the body of the request stood still for too long");
+        break;
+    case NET_HTTP_WRITING:
+        if (net_stream_queued(c->stream) < c->queued_mark) {
+            c->queued_mark = net_stream_queued(c->stream);
+            net_stream_timeout(c->stream, c->server->o.body_timeout_ms);
+            break;
+        }
+        BASE_LOG(INFO, "http_client_stalled", LOG_S("peer", net_stream_peer(c->stream)));
+        net_http_conn_drop(c);
+        break;
+    case NET_HTTP_IDLE:
+    case NET_HTTP_AWAITING_ANSWER:
+        net_http_conn_drop(c);
+        break;
+    }
+}
+
+/* ---- running ---- */
+
+/* What follows from the end of the client's data. True: c is gone. */
+static bool ends(struct net_http_conn *c)
+{
+    const struct net_http_request *req = c->req;
+    if (c->broken) {
+        net_http_conn_drop(c);
+        return true;
+    }
+    if (!req && c->server->stopping && !net_http_parser_begun(&c->parser)) {
+        net_http_conn_finish(c);
+        return true;
+    }
+    if (!c->eof || c->in.n > 0)
+        return false;
+    if (!req && net_stream_queued(c->stream) == 0) {
+        net_http_conn_finish(c);
+        return true;
+    }
+    if (req && req->answer == NET_HTTP_WAITING && wants_input(c)) {
+        net_http_conn_drop(c); /* the rest of the body will never come */
+        return true;
+    }
+    return false;
+}
+
+/* Keeps in pending what was not parsed. False: out of memory. */
+static bool keep_rest(struct net_http_conn *c)
+{
+    size_t rest = c->in.n;
+    if (c->pending.n > 0)
+        base_buf_consume(&c->pending, c->pending.n - rest);
+    else if (rest > 0)
+        base_buf_add(&c->pending, c->in.p, rest);
+    bool kept = c->pending.err == BASE_OK;
+    if (c->pending.n == 0) /* idle connections own no buffer */
+        base_buf_deinit(&c->pending);
+    c->in = base_buf_bytes(&c->pending);
+    return kept;
+}
+
+void net_http_conn_run(struct net_http_conn *c)
+{
+    if (c->running)
+        return;
+    c->running = true;
+    while (!c->dead && !c->broken && step(c)) {
+    }
+    c->running = false;
+    if (c->dead) {
+        conn_free(c);
+        return;
+    }
+    if (!keep_rest(c))
+        c->broken = true;
+    if (ends(c))
+        return;
+    /* While a handler works the next read is taken in, too, so that a client
+     * that resets the connection is noticed; the one after waits. */
+    if (c->pending.n == 0 && !c->eof)
+        net_stream_resume(c->stream);
+    else
+        net_stream_pause(c->stream);
+    net_http_conn_set_phase(c);
+}
+
+void net_http_conn_next(struct net_http_conn *c, bool close)
+{
+    c->req = NULL;
+    if (close || c->broken) {
+        net_http_conn_finish(c);
+        return;
+    }
+    net_http_parser_next(&c->parser);
+    net_http_conn_run(c);
+}
+
+/* ---- events of the stream ---- */
+
+static void on_read(void *arg, struct base_bytes bytes)
+{
+    struct net_http_conn *c = arg;
+    assert(c->pending.n == 0);
+    c->in = bytes;
+    net_http_conn_run(c);
+}
+
+static void on_eof(void *arg)
+{
+    struct net_http_conn *c = arg;
+    c->eof = true;
+    net_http_conn_run(c);
+}
+
+static void on_drain(void *arg)
+{
+    struct net_http_conn *c = arg;
+    if (c->req && c->req->answer == NET_HTTP_STREAMING)
+        net_http_request_later(c->req);
+    net_http_conn_run(c);
+}
+
+static void on_error(void *arg, enum base_err err)
+{
+    (void)err; /* a client that leaves is no event of its own: 499 is logged */
+    net_http_conn_drop(arg);
+}
+
+static const struct net_stream_events events = {
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .on_timeout = on_timeout,
+    .on_error = on_error,
+};
+
+void net_http_conn_open(struct net_http_server *s, struct net_stream *stream)
+{
+    struct net_http_conn *c = calloc(1, sizeof *c);
+    if (!c) {
+        net_stream_close(stream);
+        return;
+    }
+    c->server = s;
+    c->stream = stream;
+    net_http_parser_init(&c->parser);
+    bool full = s->conn_count >= s->o.max_connections;
+    net_http_server_add(s, c);
+    net_stream_start(stream, &events, c);
+    if (full) {
+        net_http_refuse(c, 503, "too many connections");
+        return;
+    }
+    /* Who connects has to say something soon, as if a head had begun. */
+    c->phase = NET_HTTP_READING_HEAD;
+    net_stream_timeout(stream, s->o.header_timeout_ms);
+}

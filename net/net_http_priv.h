@@ -1,0 +1,156 @@
+/* Inside of the HTTP server; only for net/net_http_*.c. */
+#ifndef NET_HTTP_PRIV_H
+#define NET_HTTP_PRIV_H
+
+#include "net/net_http.h"
+#include "net/net_http_parse.h"
+#include "net/net_stream.h"
+
+enum { NET_HTTP_PARAMS_MAX = 8, NET_HTTP_QUERY_MAX = 64, NET_HTTP_PEER = 46 };
+
+struct net_http_pair {
+    const char *name;
+    size_t name_n;
+    const char *value;
+};
+
+/*
+ * A request, by what has been done with its answer:
+ *
+ *   WAITING ─reply_start─► STREAMING ─► ANSWERED        WAITING ─reply─► ANSWERED
+ *
+ * conn is NULL once the client has left or the answer is complete. Freed when
+ * ANSWERED, but never while its turn is posted.
+ */
+struct net_http_request {
+    struct net_http_conn *conn;
+    struct net_http_server *server; /* counted */
+    struct base_arena arena;
+    struct net_http_head head;
+    const struct net_http_route *route;
+    void *route_arg;
+    const char *path;
+    struct net_http_pair params[NET_HTTP_PARAMS_MAX];
+    size_t param_count;
+    struct net_http_pair *query;
+    size_t query_count;
+    char peer[NET_HTTP_PEER];
+    bool loopback;
+    int64_t started_ms;
+
+    bool handed; /* the handler has it */
+    struct base_buf body;
+    uint64_t received;
+    bool body_complete;
+    const struct net_http_sink *sink;
+    void *sink_arg;
+    bool sink_paused;
+    void (*on_abort)(void *arg);
+    void *abort_arg;
+
+    enum { NET_HTTP_WAITING, NET_HTTP_STREAMING, NET_HTTP_ANSWERED } answer;
+    struct base_buf fields; /* "Name: value\r\n" … */
+    bool own_cache_control;
+    int status;
+    uint64_t sent;
+    const struct net_http_source *source;
+    void *source_arg;
+    bool chunked;
+    bool no_content;       /* HEAD: the head of the answer is all */
+    uint64_t left;         /* of a known length */
+    bool closing;          /* the answer said Connection: close */
+    struct loop_call turn; /* goes on with either body in a later turn of the loop */
+    bool turn_posted;
+    bool freed; /* to be freed by the posted turn */
+};
+
+struct net_http_conn {
+    struct net_http_server *server;
+    struct net_http_conn *prev;
+    struct net_http_conn *next;
+    struct net_stream *stream;
+    struct net_http_parser parser;
+    struct base_bytes in;    /* input not yet parsed, in the read buffer or in pending */
+    struct base_buf pending; /* input kept while a request is under way */
+    struct net_http_request *req;
+    enum {
+        NET_HTTP_IDLE,
+        NET_HTTP_READING_HEAD,
+        NET_HTTP_READING_BODY,
+        NET_HTTP_AWAITING_ANSWER,
+        NET_HTTP_WRITING
+    } phase; /* what the time-out is for */
+    size_t queued_mark;
+    bool eof;
+    bool broken; /* a write failed: to be closed when nobody is using it */
+    bool running;
+    bool dead; /* to be freed at the end of run */
+};
+
+struct net_http_server {
+    struct net_http_options o;
+    struct net_listener *listener;
+    struct net_http_conn *conns;
+    size_t conn_count;
+    size_t refs; /* itself and its requests */
+    bool stopping;
+    void (*on_stopped)(void *arg);
+    void *stopped_arg;
+    struct loop_call stopped;
+    bool stopped_posted;
+    bool freed;
+};
+
+/* ---- net_http_route.c ---- */
+
+/* Finds the route of method and path. Several may have the path: *allow lists
+ * their methods ("" when none has it) for 405 and OPTIONS. */
+const struct net_http_route *net_http_route_find(const struct net_http_options *o,
+                                                 const char *method, const char *path, void **arg,
+                                                 struct base_buf *allow);
+/* Fills params from the path. BASE_EFORMAT: a bad escape, not UTF-8. */
+enum base_err net_http_route_params(struct net_http_request *req) BASE_MUST_CHECK;
+/* Decodes the query part of the target. BASE_EFORMAT, BASE_ELIMIT, BASE_ENOMEM. */
+enum base_err net_http_query_parse(struct net_http_request *req, const char *query) BASE_MUST_CHECK;
+
+/* ---- net_http_request.c ---- */
+
+/* Takes the head out of the connection's parser. NULL when out of memory. */
+struct net_http_request *net_http_request_new(struct net_http_conn *c);
+void net_http_request_free(struct net_http_request *req);
+/* Takes the client away from it, tells whoever works on it. It may be freed. */
+void net_http_request_detach(struct net_http_request *req);
+/* Goes on, in a later turn of the loop, with taking the body or pulling the
+ * answer; closes the connection if it has broken. */
+void net_http_request_later(struct net_http_request *req);
+/* Log line and counters; once per request. */
+void net_http_request_log(struct net_http_request *req);
+
+/* ---- net_http_reply.c ---- */
+
+/* Answers without a handler, then closes: what the parser or a limit refused. */
+void net_http_refuse(struct net_http_conn *c, int status, const char *detail);
+/* Room in the socket again. */
+void net_http_reply_pull(struct net_http_request *req);
+
+/* ---- net_http_conn.c ---- */
+
+void net_http_conn_open(struct net_http_server *s, struct net_stream *stream);
+/* The answer is complete; goes on with the next request or closes. */
+void net_http_conn_next(struct net_http_conn *c, bool close);
+/* Parses what can be parsed, and sets reading and the time-out. */
+void net_http_conn_run(struct net_http_conn *c);
+/* Sets the time-out by what the connection waits for. */
+void net_http_conn_set_phase(struct net_http_conn *c);
+/* Says goodbye after what is queued; c is gone. */
+void net_http_conn_finish(struct net_http_conn *c);
+/* Closes at once; c is gone. */
+void net_http_conn_drop(struct net_http_conn *c);
+
+/* ---- net_http_server.c ---- */
+
+void net_http_server_add(struct net_http_server *s, struct net_http_conn *c);
+void net_http_server_remove(struct net_http_server *s, struct net_http_conn *c);
+void net_http_server_release(struct net_http_server *s);
+
+#endif

@@ -1,0 +1,509 @@
+#include "net/net_stream.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+enum { BACKLOG = 1024, READ_SIZE = 64 * 1024, LINGER_MS = 2000, LINGER_BYTES = 8 << 20 };
+
+/*
+ *   RESOLVING ─► CONNECTING ─► OPEN ─► FINISHING ─► CLOSED
+ *
+ * Any state goes to CLOSED. Freed by the last close callback, or by the
+ * resolver's callback if that comes later.
+ */
+enum state { RESOLVING, CONNECTING, OPEN, FINISHING, CLOSED };
+
+struct net_stream {
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uv_getaddrinfo_t resolve;
+    uv_connect_t connect;
+    uv_shutdown_t shutdown;
+    enum state state;
+    unsigned pending; /* handles and requests that will still call back */
+    bool reading;
+    bool broken; /* on_error was called or write failed */
+    const struct net_stream_events *events;
+    void *arg;
+    size_t lingered;
+    size_t queued_before; /* at the last check for progress */
+    uint64_t flush_ms;
+    char peer[INET6_ADDRSTRLEN];
+    uint16_t peer_port;
+    bool loopback;
+};
+
+struct net_listener {
+    uv_tcp_t tcp;
+    net_accept_fn *fn;
+    void *arg;
+    size_t accepted;
+};
+
+struct write {
+    uv_write_t req;
+    struct base_buf body;
+    uint8_t head[];
+};
+
+static enum base_err from_uv(int r)
+{
+    if (r == UV_EOF || r == UV_ECONNRESET || r == UV_EPIPE || r == UV_ECONNABORTED)
+        return BASE_ECLOSED;
+    if (r == UV_ETIMEDOUT)
+        return BASE_ETIMEOUT;
+    return base_err_from_errno(-r);
+}
+
+/* ---- life ---- */
+
+static void release(struct net_stream *s)
+{
+    if (--s->pending == 0)
+        free(s);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    release(h->data);
+}
+
+static struct net_stream *stream_new(uv_loop_t *uv)
+{
+    struct net_stream *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    /* Without an address family no socket is made, so neither can fail. */
+    uv_tcp_init(uv, &s->tcp);
+    uv_timer_init(uv, &s->timer);
+    s->tcp.data = s;
+    s->timer.data = s;
+    s->pending = 2;
+    s->state = OPEN;
+    return s;
+}
+
+static void close_now(struct net_stream *s)
+{
+    if (s->state == CLOSED)
+        return;
+    if (s->state == RESOLVING)
+        uv_cancel((uv_req_t *)&s->resolve);
+    s->state = CLOSED;
+    uv_close((uv_handle_t *)&s->tcp, on_closed);
+    uv_close((uv_handle_t *)&s->timer, on_closed);
+}
+
+void net_stream_close(struct net_stream *s)
+{
+    if (s)
+        close_now(s);
+}
+
+static void fail(struct net_stream *s, enum base_err err)
+{
+    if (s->state == FINISHING) {
+        close_now(s);
+        return;
+    }
+    if (s->state == CLOSED || s->broken)
+        return;
+    s->broken = true;
+    net_stream_pause(s);
+    uv_timer_stop(&s->timer);
+    s->events->on_error(s->arg, err);
+}
+
+/* ---- reading ---- */
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+    (void)h;
+    (void)suggested;
+    /* One buffer per read, not per connection: idle connections own none. */
+    char *p = malloc(READ_SIZE);
+    *buf = uv_buf_init(p, p ? READ_SIZE : 0);
+}
+
+static void on_eof(struct net_stream *s)
+{
+    net_stream_pause(s);
+    if (s->events->on_eof)
+        s->events->on_eof(s->arg);
+    else
+        fail(s, BASE_ECLOSED);
+}
+
+static void linger(struct net_stream *s, ssize_t n)
+{
+    if (n > 0)
+        s->lingered += (size_t)n;
+    if (n < 0 || s->lingered > LINGER_BYTES) {
+        /* With a FIN still to be sent, the shutdown's callback closes. */
+        if (n == UV_EOF && uv_stream_get_write_queue_size((uv_stream_t *)&s->tcp) > 0)
+            net_stream_pause(s);
+        else
+            close_now(s);
+    }
+}
+
+static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
+{
+    struct net_stream *s = h->data;
+    if (s->state == FINISHING)
+        linger(s, n);
+    else if (n > 0 && s->state == OPEN && s->reading)
+        s->events->on_read(s->arg, base_bytes_of(buf->base, (size_t)n));
+    else if (n == UV_EOF)
+        on_eof(s);
+    else if (n < 0)
+        fail(s, n == UV_ENOBUFS ? BASE_ENOMEM : from_uv((int)n));
+    free(buf->base);
+}
+
+void net_stream_pause(struct net_stream *s)
+{
+    if (s->reading && s->state != CLOSED)
+        uv_read_stop((uv_stream_t *)&s->tcp);
+    s->reading = false;
+}
+
+void net_stream_resume(struct net_stream *s)
+{
+    if (s->reading || s->broken || (s->state != OPEN && s->state != FINISHING))
+        return;
+    s->reading = uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read) == 0;
+}
+
+/* ---- writing ---- */
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct write *w = req->data;
+    struct net_stream *s = req->handle->data;
+    base_buf_deinit(&w->body);
+    free(w);
+    if (s->state == CLOSED)
+        return;
+    if (status < 0)
+        fail(s, from_uv(status));
+    else if (s->state == OPEN && !s->broken && net_stream_queued(s) == 0 && s->events->on_drain)
+        s->events->on_drain(s->arg);
+}
+
+/* Queues the rest: head from sent on, then body. */
+static enum base_err queue_rest(struct net_stream *s, struct base_bytes head, struct base_buf *body,
+                                size_t sent)
+{
+    size_t head_n = sent < head.n ? head.n - sent : 0;
+    size_t body_at = sent < head.n ? 0 : sent - head.n;
+    struct write *w = malloc(sizeof *w + head_n);
+    if (!w)
+        return BASE_ENOMEM;
+    if (head_n)
+        memcpy(w->head, head.p + sent, head_n);
+    w->body = (struct base_buf){0};
+    if (body) {
+        w->body = *body;
+        *body = (struct base_buf){.cap = body->cap};
+    }
+    w->req.data = w;
+    uv_buf_t bufs[2];
+    unsigned n = 0;
+    if (head_n)
+        bufs[n++] = uv_buf_init((char *)w->head, (unsigned)head_n);
+    if (body_at < w->body.n)
+        bufs[n++] = uv_buf_init((char *)w->body.p + body_at, (unsigned)(w->body.n - body_at));
+    int r = uv_write(&w->req, (uv_stream_t *)&s->tcp, bufs, n, on_written);
+    if (r != 0) {
+        base_buf_deinit(&w->body);
+        free(w);
+        return from_uv(r);
+    }
+    return BASE_OK;
+}
+
+enum base_err net_stream_write(struct net_stream *s, struct base_bytes head, struct base_buf *body)
+{
+    size_t body_n = body ? body->n : 0;
+    enum base_err err = s->state == OPEN && !s->broken ? BASE_OK : BASE_ECLOSED;
+    size_t sent = 0;
+    if (!err && net_stream_queued(s) == 0 && head.n + body_n) {
+        /* uv_try_write takes no const. */
+        uv_buf_t bufs[2] = {uv_buf_init((char *)(uintptr_t)head.p, (unsigned)head.n),
+                            uv_buf_init(body_n ? (char *)body->p : NULL, (unsigned)body_n)};
+        unsigned skip = head.n ? 0 : 1;
+        unsigned n = body_n ? 2 - skip : 1;
+        int r = uv_try_write((uv_stream_t *)&s->tcp, bufs + skip, n);
+        if (r >= 0)
+            sent = (size_t)r;
+        else if (r != UV_EAGAIN)
+            err = from_uv(r);
+    }
+    if (!err && sent < head.n + body_n)
+        err = queue_rest(s, head, body, sent);
+    if (body)
+        base_buf_deinit(body);
+    return err;
+}
+
+size_t net_stream_queued(const struct net_stream *s)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp);
+}
+
+/* ---- time-out and end ---- */
+
+static void on_timer(uv_timer_t *t)
+{
+    struct net_stream *s = t->data;
+    if (s->state == RESOLVING || s->state == CONNECTING)
+        fail(s, BASE_ETIMEOUT);
+    else if (s->events->on_timeout)
+        s->events->on_timeout(s->arg);
+}
+
+void net_stream_timeout(struct net_stream *s, uint64_t ms)
+{
+    if (s->state != OPEN || s->broken)
+        return;
+    if (ms)
+        uv_timer_start(&s->timer, on_timer, ms, 0);
+    else
+        uv_timer_stop(&s->timer);
+}
+
+static void on_flush_timer(uv_timer_t *t)
+{
+    struct net_stream *s = t->data;
+    size_t queued = net_stream_queued(s);
+    if (queued == 0 || queued >= s->queued_before) {
+        close_now(s);
+        return;
+    }
+    s->queued_before = queued;
+    uv_timer_start(&s->timer, on_flush_timer, s->flush_ms, 0);
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    struct net_stream *s = req->data;
+    if (s->state == FINISHING) {
+        if (status < 0 || !s->reading)
+            close_now(s);
+        else
+            uv_timer_start(&s->timer, on_flush_timer, LINGER_MS, 0);
+    }
+    release(s);
+}
+
+void net_stream_finish(struct net_stream *s, uint64_t flush_ms)
+{
+    if (s->state != OPEN || s->broken) {
+        close_now(s);
+        return;
+    }
+    s->state = FINISHING;
+    s->shutdown.data = s;
+    if (uv_shutdown(&s->shutdown, (uv_stream_t *)&s->tcp, on_shutdown) != 0) {
+        close_now(s);
+        return;
+    }
+    s->pending++;
+    s->flush_ms = flush_ms;
+    s->queued_before = net_stream_queued(s) + 1;
+    net_stream_resume(s);
+    uv_timer_start(&s->timer, on_flush_timer, flush_ms ? flush_ms : LINGER_MS, 0);
+}
+
+/* ---- peers ---- */
+
+static void note_peer(struct net_stream *s)
+{
+    struct sockaddr_storage a;
+    int n = sizeof a;
+    if (uv_tcp_getpeername(&s->tcp, (struct sockaddr *)&a, &n) != 0)
+        return;
+    if (a.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)&a;
+        uv_ip4_name(in, s->peer, sizeof s->peer);
+        s->peer_port = ntohs(in->sin_port);
+        s->loopback = ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    } else if (a.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)&a;
+        uv_ip6_name(in6, s->peer, sizeof s->peer);
+        s->peer_port = ntohs(in6->sin6_port);
+        s->loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) != 0;
+    }
+}
+
+const char *net_stream_peer(const struct net_stream *s)
+{
+    return s->peer;
+}
+
+uint16_t net_stream_peer_port(const struct net_stream *s)
+{
+    return s->peer_port;
+}
+
+bool net_stream_peer_is_loopback(const struct net_stream *s)
+{
+    return s->loopback;
+}
+
+static void opened(struct net_stream *s)
+{
+    uv_tcp_nodelay(&s->tcp, 1);
+    note_peer(s);
+    s->state = OPEN;
+}
+
+/* ---- accepting ---- */
+
+static void on_listener_closed(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+static void on_connection(uv_stream_t *h, int status)
+{
+    struct net_listener *l = h->data;
+    if (status < 0) {
+        BASE_LOG(WARN, "accept_failed", LOG_S("cause", uv_strerror(status)));
+        return;
+    }
+    struct net_stream *s = stream_new(h->loop);
+    if (!s)
+        return; /* libuv keeps the connection and stops accepting until then */
+    if (uv_accept(h, (uv_stream_t *)&s->tcp) != 0) {
+        close_now(s);
+        return;
+    }
+    opened(s);
+    l->accepted++;
+    l->fn(l->arg, s);
+}
+
+static enum base_err listen_on(struct net_listener *l, int fd)
+{
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own < 0)
+        return BASE_EIO;
+    int r = uv_tcp_open(&l->tcp, own);
+    if (r != 0) {
+        close(own);
+        return from_uv(r);
+    }
+    return from_uv(uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection));
+}
+
+enum base_err net_listener_new(struct loop *loop, int fd, net_accept_fn *fn, void *arg,
+                               struct net_listener **out)
+{
+    struct net_listener *l = calloc(1, sizeof *l);
+    if (!l)
+        return BASE_ENOMEM;
+    uv_tcp_init(loop_uv(loop), &l->tcp);
+    l->tcp.data = l;
+    l->fn = fn;
+    l->arg = arg;
+    enum base_err err = listen_on(l, fd);
+    if (err) {
+        net_listener_free(l);
+        return err;
+    }
+    *out = l;
+    return BASE_OK;
+}
+
+void net_listener_free(struct net_listener *l)
+{
+    if (l)
+        uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
+}
+
+size_t net_listener_accepted(const struct net_listener *l)
+{
+    return l->accepted;
+}
+
+void net_stream_start(struct net_stream *s, const struct net_stream_events *events, void *arg)
+{
+    assert(events->on_read && events->on_error);
+    s->events = events;
+    s->arg = arg;
+    net_stream_resume(s);
+}
+
+/* ---- connecting ---- */
+
+static void on_connected(uv_connect_t *req, int status)
+{
+    struct net_stream *s = req->data;
+    if (s->state == CONNECTING) {
+        if (status == 0) {
+            uv_timer_stop(&s->timer);
+            opened(s);
+            net_stream_resume(s);
+            if (s->events->on_connect)
+                s->events->on_connect(s->arg);
+        } else {
+            fail(s, status == UV_ECONNREFUSED ? BASE_EUNAVAILABLE : from_uv(status));
+        }
+    }
+    release(s);
+}
+
+static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
+{
+    struct net_stream *s = req->data;
+    if (s->state == RESOLVING) {
+        s->state = CONNECTING;
+        s->connect.data = s;
+        int r = status;
+        if (r == 0)
+            r = uv_tcp_connect(&s->connect, &s->tcp, found->ai_addr, on_connected);
+        if (r == 0)
+            s->pending++;
+        else
+            fail(s, status ? BASE_ENOTFOUND : from_uv(r));
+    }
+    uv_freeaddrinfo(found);
+    release(s);
+}
+
+enum base_err net_stream_connect(struct loop *l, const char *host, uint16_t port,
+                                 uint64_t timeout_ms, const struct net_stream_events *events,
+                                 void *arg, struct net_stream **out)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    char service[8];
+    snprintf(service, sizeof service, "%u", (unsigned)port);
+    assert(events->on_read && events->on_error);
+    struct net_stream *s = stream_new(loop_uv(l));
+    if (!s)
+        return BASE_ENOMEM;
+    s->events = events;
+    s->arg = arg;
+    s->resolve.data = s;
+    int r = uv_getaddrinfo(loop_uv(l), &s->resolve, on_resolved, host, service, &hints);
+    if (r != 0) {
+        close_now(s);
+        return from_uv(r);
+    }
+    s->state = RESOLVING;
+    s->pending++;
+    if (timeout_ms)
+        uv_timer_start(&s->timer, on_timer, timeout_ms, 0);
+    *out = s;
+    return BASE_OK;
+}

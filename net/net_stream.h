@@ -1,0 +1,86 @@
+/*
+ * TCP connections on the loop: reading with back-pressure, writing with
+ * ownership of what cannot be sent at once, one time-out each.
+ *
+ * A stream belongs to whoever started it, until net_stream_close or
+ * net_stream_finish; after either no callback comes. TCP_NODELAY is always on.
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+
+struct net_stream;
+struct net_listener;
+
+/* Any may be NULL but on_read and on_error. Each may close the stream. */
+struct net_stream_events {
+    /* Only after net_stream_connect; then reading begins. */
+    void (*on_connect)(void *arg);
+    /* Borrowed during the call. At most 64 KiB. */
+    void (*on_read)(void *arg, struct base_bytes bytes);
+    /* The peer has sent its last byte; it may still read. NULL: on_error with
+     * BASE_ECLOSED comes instead. */
+    void (*on_eof)(void *arg);
+    /* All that was queued has been handed to the system. */
+    void (*on_drain)(void *arg);
+    void (*on_timeout)(void *arg);
+    /* The connection is broken; nothing more can be read or written. */
+    void (*on_error)(void *arg, enum base_err err);
+};
+
+/* s must be started or closed by the callee. */
+typedef void net_accept_fn(void *arg, struct net_stream *s);
+
+/* Accepts on a bound socket; takes a duplicate of fd, so that the caller's one
+ * stays open and valid. */
+enum base_err net_listener_new(struct loop *l, int fd, net_accept_fn *fn, void *arg,
+                               struct net_listener **out) BASE_MUST_CHECK;
+/* Connections accepted earlier are not touched. Takes NULL. */
+void net_listener_free(struct net_listener *l);
+
+/* Sets the callbacks of an accepted stream and begins to read. events must
+ * outlive the stream. */
+void net_stream_start(struct net_stream *s, const struct net_stream_events *events, void *arg);
+/* Resolves host (name or address) and connects. A failure to resolve, connect,
+ * or do so within timeout_ms comes as on_error. */
+enum base_err net_stream_connect(struct loop *l, const char *host, uint16_t port,
+                                 uint64_t timeout_ms, const struct net_stream_events *events,
+                                 void *arg, struct net_stream **out) BASE_MUST_CHECK;
+
+/* Pausing takes effect at once, even inside on_read. */
+void net_stream_pause(struct net_stream *s);
+void net_stream_resume(struct net_stream *s);
+
+/* Sends head and then body, in one system call where both fit. What cannot be
+ * sent at once is queued: head is copied, body (may be NULL) is moved and is
+ * empty afterwards in any case. BASE_ENOMEM, or the connection's error; on_error
+ * does not come for it. */
+enum base_err net_stream_write(struct net_stream *s, struct base_bytes head,
+                               struct base_buf *body) BASE_MUST_CHECK;
+/* Bytes that wait to be sent. */
+size_t net_stream_queued(const struct net_stream *s);
+
+/* Once, after ms; 0 = none. Each call replaces the one before. */
+void net_stream_timeout(struct net_stream *s, uint64_t ms);
+
+/* Closes at once; queued bytes are lost. Takes NULL. */
+void net_stream_close(struct net_stream *s);
+/* Sends what is queued (giving up after flush_ms without progress), says FIN,
+ * and drops what the peer still sends for a moment: closing a socket with
+ * unread bytes would reset the connection and could destroy our last answer. */
+void net_stream_finish(struct net_stream *s, uint64_t flush_ms);
+
+/* Numeric address of the peer, "" when unknown; lives as long as s. */
+const char *net_stream_peer(const struct net_stream *s);
+uint16_t net_stream_peer_port(const struct net_stream *s);
+bool net_stream_peer_is_loopback(const struct net_stream *s);
+/* Connections open in this process, for the metrics: those of this listener. */
+size_t net_listener_accepted(const struct net_listener *l);
+
+#endif
