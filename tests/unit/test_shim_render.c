@@ -377,6 +377,72 @@ START_TEST(jpeg_2000_of_another_size_than_declared_is_refused)
 }
 END_TEST
 
+static void wrap_item(struct base_buf *content)
+{
+    struct base_buf item = {0};
+    base_buf_add(&item, "\xfe\xff\x00\xe0", 4);
+    base_buf_add_le32(&item, (uint32_t)content->n);
+    base_buf_add(&item, content->p, content->n);
+    base_buf_deinit(content);
+    *content = item;
+}
+
+/* An item of Per-Frame Functional Groups with a rescale and a window. */
+static void add_group(struct base_buf *groups, const char *intercept, const char *center)
+{
+    struct base_buf window = {0}, rescale = {0}, item = {0};
+    fixture_text(&window, 0x28, 0x1050, "DS", center);
+    fixture_text(&window, 0x28, 0x1051, "DS", "100");
+    wrap_item(&window);
+    fixture_text(&rescale, 0x28, 0x1052, "DS", intercept);
+    fixture_text(&rescale, 0x28, 0x1053, "DS", "1");
+    wrap_item(&rescale);
+    fixture_bytes(&item, 0x28, 0x9132, "SQ", window.p, window.n);
+    fixture_bytes(&item, 0x28, 0x9145, "SQ", rescale.p, rescale.n);
+    wrap_item(&item);
+    base_buf_add(groups, item.p, item.n);
+    base_buf_deinit(&item);
+    base_buf_deinit(&window);
+    base_buf_deinit(&rescale);
+}
+
+START_TEST(an_enhanced_frame_has_its_own_window_and_rescale)
+{
+    char path[256];
+    struct base_buf b = {0}, groups = {0}, px = {0};
+    fixture_begin(&b, FIXTURE_EXPLICIT_LE);
+    fixture_sop(&b);
+    fixture_us(&b, 0x28, 2, 1);
+    fixture_text(&b, 0x28, 4, "CS", "MONOCHROME2");
+    fixture_text(&b, 0x28, 8, "IS", "2");
+    fixture_us(&b, 0x28, 0x10, 2);
+    fixture_us(&b, 0x28, 0x11, 2);
+    fixture_us(&b, 0x28, 0x100, 16);
+    fixture_us(&b, 0x28, 0x101, 16);
+    fixture_us(&b, 0x28, 0x102, 15);
+    fixture_us(&b, 0x28, 0x103, 0);
+    add_group(&groups, "0", "1000");    /* values 1000 lie in the middle */
+    add_group(&groups, "-900", "1000"); /* values 100 lie far below */
+    fixture_bytes(&b, 0x5200, 0x9230, "SQ", groups.p, groups.n);
+    for (int i = 0; i < 8; i++)
+        base_buf_add_le16(&px, 1000);
+    fixture_bytes(&b, 0x7fe0, 0x10, "OW", px.p, px.n);
+    fixture_write(fixture_path("enhanced.dcm", path), &b);
+    for (uint32_t frame = 1; frame <= 2; frame++) {
+        struct shim_render how = {.frame = frame};
+        struct picture p = render(path, &how);
+        if (frame == 1)
+            ck_assert_int_le(abs(p.pixels[0] - 128), 2);
+        else
+            ck_assert_uint_eq(p.pixels[0], 0);
+        free(p.pixels);
+    }
+    base_buf_deinit(&px);
+    base_buf_deinit(&groups);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(what_cannot_be_rendered_has_a_cause)
 {
     char path[256];
@@ -422,6 +488,7 @@ int main(void)
     tcase_add_test(t, compressed_images_decode_as_their_originals);
     tcase_add_test(t, jpeg_2000_is_decoded_frame_by_frame);
     tcase_add_test(t, jpeg_2000_of_another_size_than_declared_is_refused);
+    tcase_add_test(t, an_enhanced_frame_has_its_own_window_and_rescale);
     tcase_add_test(t, what_cannot_be_rendered_has_a_cause);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
