@@ -1,0 +1,150 @@
+#include "api/api.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool api_token(struct net_http_request *req, uint8_t hash[BASE_SHA256])
+{
+    const char *token = net_http_bearer(req);
+    if (!token)
+        token = net_http_cookie(req, "rdc_session");
+    if (!token)
+        return false;
+    base_sha256_once(token, strlen(token), hash);
+    return true;
+}
+
+struct db_tx *api_begin(const struct api *api, struct net_http_request *req)
+{
+    uint8_t hash[BASE_SHA256];
+    if (!api_token(req, hash)) {
+        net_http_problem(req, 401, "no session",
+                         "log in with POST /api/v1/session and send the token as Authorization: "
+                         "Bearer");
+        return NULL;
+    }
+    struct db_tx *tx = db_tx_new(api->db, LOOP_ORDINARY);
+    db_tx_add(tx, DB_Q_SESSION_ENTER, (struct db_param[]){db_bytes(hash, sizeof hash)}, 1);
+    return tx;
+}
+
+void api_problem(struct net_http_request *req, const struct db_outcome *outcome)
+{
+    int status = db_http_status(outcome);
+    if (status < 500) {
+        net_http_problem(req, status, outcome->message, outcome->hint);
+        return;
+    }
+    /* What the database says may quote a patient's name: it goes neither to
+     * the log nor to the person. */
+    BASE_LOG(ERROR, "request_failed", LOG_S("sqlstate", outcome->sqlstate),
+             LOG_S("error", base_err_text(outcome->err)), LOG_S("constraint", outcome->constraint));
+    api_problem_err(req, outcome->err);
+}
+
+void api_problem_err(struct net_http_request *req, enum base_err err)
+{
+    int status = db_http_status_err(err);
+    if (status == 503)
+        net_http_problem(req, status, "the database cannot be reached now",
+                         "nothing was changed for certain; try again in a few seconds");
+    else
+        net_http_problem(req, status, base_err_text(err), "");
+}
+
+static void on_done(void *arg, const struct db_outcome *outcome)
+{
+    struct net_http_request *req = arg;
+    if (outcome->err) {
+        api_problem(req, outcome);
+        return;
+    }
+    /* The first statement entered the session. */
+    size_t last = 1;
+    const struct db_rows *rows = db_outcome_rows(outcome, last);
+    net_http_reply(req, 200, "application/json", db_rows_view(rows, 0, 0));
+}
+
+void api_finish(const struct api *api, struct net_http_request *req, struct db_tx *tx)
+{
+    (void)api;
+    enum base_err err = db_tx_submit(tx, on_done, req);
+    if (err)
+        api_problem_err(req, err);
+}
+
+void api_run(const struct api *api, struct net_http_request *req, enum db_query query,
+             const struct db_param *params, size_t n)
+{
+    struct db_tx *tx = api_begin(api, req);
+    if (!tx)
+        return;
+    db_tx_add(tx, query, params, n);
+    api_finish(api, req, tx);
+}
+
+bool api_path_id(struct net_http_request *req, const char *name, int64_t *id)
+{
+    const char *text = net_http_param(req, name);
+    char *end = NULL;
+    size_t n = text ? strlen(text) : 0;
+    if (n > 0 && n <= 18 && strspn(text, "0123456789") == n) {
+        *id = strtoll(text, &end, 10);
+        return true;
+    }
+    net_http_problem(req, 404, "no such exam", "an exam's id is a number");
+    return false;
+}
+
+json_t *api_body(struct net_http_request *req, bool may_be_empty)
+{
+    struct base_bytes body = net_http_body(req);
+    json_error_t e;
+    if (body.n == 0 && may_be_empty)
+        return json_object();
+    json_t *root = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &e);
+    if (json_is_object(root))
+        return root;
+    char detail[256];
+    if (root)
+        snprintf(detail, sizeof detail, "it must be an object");
+    else
+        snprintf(detail, sizeof detail, "line %d, column %d: %s", e.line, e.column, e.text);
+    json_decref(root);
+    net_http_problem(req, 400, "the body is not the JSON expected", detail);
+    return NULL;
+}
+
+static bool wrong_member(struct net_http_request *req, const char *name, const char *what)
+{
+    char title[128];
+    snprintf(title, sizeof title, "%s %s", name, what);
+    net_http_problem(req, 422, title, "see docs/openapi.yaml");
+    return false;
+}
+
+bool api_body_int(struct net_http_request *req, const json_t *body, const char *name, bool required,
+                  int64_t *out)
+{
+    const json_t *v = json_object_get(body, name);
+    if (!v || json_is_null(v))
+        return required ? wrong_member(req, name, "is missing") : true;
+    if (!json_is_integer(v))
+        return wrong_member(req, name, "must be an integer");
+    *out = json_integer_value(v);
+    return true;
+}
+
+bool api_body_text(struct net_http_request *req, const json_t *body, const char *name,
+                   bool required, const char **out)
+{
+    const json_t *v = json_object_get(body, name);
+    if (!v || json_is_null(v))
+        return required ? wrong_member(req, name, "is missing") : true;
+    if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v))
+        return wrong_member(req, name, "must be a text");
+    *out = json_string_value(v);
+    return true;
+}

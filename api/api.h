@@ -1,0 +1,55 @@
+/*
+ * What the JSON routes of all flow folders have in common: who asks (a session
+ * token), one transaction per request as rdc_api that begins with
+ * session_enter, and its single JSON result or its error as the response
+ * (RFC 7807).
+ */
+#ifndef API_H
+#define API_H
+
+#include "base/base_conf.h"
+#include "base/counters.h"
+#include "base/digest.h"
+#include "db/db.h"
+#include "net/net_http.h"
+
+#include <jansson.h>
+
+struct api {
+    struct loop *loop;
+    struct db *db; /* as rdc_api */
+    const struct base_conf *conf;
+};
+
+/* The SHA-256 of the request's token: Authorization: Bearer, else the cookie
+ * rdc_session. False when there is none. */
+bool api_token(struct net_http_request *req, uint8_t hash[BASE_SHA256]);
+
+/* A transaction that has entered the session of this request. NULL: answered
+ * already (401). */
+struct db_tx *api_begin(const struct api *api, struct net_http_request *req);
+/* Submits it; the first column of its last statement is JSON and answers the
+ * request with 200, an error with its problem. Takes tx. */
+void api_finish(const struct api *api, struct net_http_request *req, struct db_tx *tx);
+/* One statement for the person who asks. */
+void api_run(const struct api *api, struct net_http_request *req, enum db_query query,
+             const struct db_param *params, size_t n);
+/* Answers with the problem of a failed transaction. */
+void api_problem(struct net_http_request *req, const struct db_outcome *outcome);
+/* The same for a submit that failed at once. */
+void api_problem_err(struct net_http_request *req, enum base_err err);
+
+/* Path parameter as a row id. False: answered already (404). */
+bool api_path_id(struct net_http_request *req, const char *name, int64_t *id);
+
+/* The body as a JSON object. An empty body is {} where allowed. NULL: answered
+ * already (400). The caller owns it. */
+json_t *api_body(struct net_http_request *req, bool may_be_empty);
+/* Members of a body; *out keeps its value when absent. False: answered already
+ * (422: wrong type, or required and absent). */
+bool api_body_int(struct net_http_request *req, const json_t *body, const char *name, bool required,
+                  int64_t *out);
+bool api_body_text(struct net_http_request *req, const json_t *body, const char *name,
+                   bool required, const char **out);
+
+#endif
