@@ -170,11 +170,13 @@ declare
     v_instance bigint;
     v_patient text;
 begin
-    select i.own, max(i.variant) over () as last, o.sha256 = v_sha as same, i.study_id,
-        o.location = p ->> 'location' as ours into v_have
-    from instance i join object o on o.id = i.object_id
+    -- What we made of another file is the same when that file is.
+    select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
+        o.sha256 = v_sha or coalesce(f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex'), false) as same
+    into v_have
+    from instance i join object o on o.id = i.object_id left join object f on f.id = i.original_id
     where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'
-    order by i.own desc, o.sha256 = v_sha desc limit 1;
+    order by 1 desc, 5 desc limit 1;
     if v_have.own or v_have.same then
         select * into e from exam where study_id = v_have.study_id;
         -- The same file again: the outcome of its first commit was unknown.

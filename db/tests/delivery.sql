@@ -1,0 +1,44 @@
+-- The outbox: one lease, back-off, one delivery per destination at a time.
+do $$
+declare
+    e bigint := (t_object('1.5.1', '1.5.1.1.1', '{"single": true}') ->> 'exam')::bigint;
+    l bigint;
+    r bigint;
+    v jsonb;
+    f jsonb := jsonb_build_object('sha256', repeat('ab', 32), 'size', 10, 'sop_class', '1.2.3');
+begin
+    perform t_as('reader1');
+    l := (exam_claim(e, 300) ->> 'lease')::bigint;
+    perform exam_draft(e, l, '{"findings": "a", "impression": "b"}', 300);
+    perform exam_sign(e, l, null);
+    select id into strict r from report;
+    -- nothing leaves before the files are there
+    assert delivery_claim(10, 60) = '[]';
+    v := job_claim('render', 1, 60);
+    assert v -> 0 -> 'input' ->> 'impression' = 'b';
+    assert report_rendered((v -> 0 ->> 'id')::bigint, r, f || '{"location": "r/1"}',
+        f || '{"location": "r/2"}', f || '{"location": "r/3"}');
+    assert not report_rendered((v -> 0 ->> 'id')::bigint, r, f || '{"location": "r/4"}',
+        f || '{"location": "r/5"}', f || '{"location": "r/6"}');
+    v := delivery_claim(10, 60);
+    assert jsonb_array_length(v) = 1 and jsonb_array_length(v -> 0 -> 'objects') = 2;
+    assert delivery_claim(10, 60) = '[]';
+    assert delivery_done((v -> 0 ->> 'id')::bigint, 99, 'ok', '', 5, 60) is null;
+    assert delivery_done((v -> 0 ->> 'id')::bigint, (v -> 0 ->> 'lease')::bigint, 'retry', 'down', 5, 60) = 'due';
+    assert delivery_claim(10, 60) = '[]';
+    assert (select next_at > now() + interval '4 seconds' from delivery);
+    update delivery set next_at = now();
+    v := delivery_claim(10, 60);
+    assert (v -> 0 ->> 'attempt')::int = 2;
+    -- the worker dies: the lease runs out, and somebody else sends
+    update delivery set lease_until = now() - interval '1 second';
+    v := delivery_claim(10, 60);
+    assert (v -> 0 ->> 'attempt')::int = 3;
+    assert delivery_done((v -> 0 ->> 'id')::bigint, (v -> 0 ->> 'lease')::bigint, 'permanent', 'no', 5, 60) = 'dead';
+    assert delivery_retry((v -> 0 ->> 'id')::bigint) = 'due';
+    v := delivery_claim(10, 60);
+    assert delivery_done((v -> 0 ->> 'id')::bigint, (v -> 0 ->> 'lease')::bigint, 'ok', '', 5, 60) = 'acknowledged';
+    -- what rdc made is not a late object when a copy comes back
+    v := t_object('1.5.1', (select sr_uid from report));
+    assert v ->> 'outcome' = 'duplicate' and t_state(e) = 'final';
+end $$;

@@ -1,0 +1,72 @@
+-- Devices: the most specific registration is the one.
+do $$
+begin
+    assert (device_find('CT1', '10.9.0.1', 'RDC') ->> 'centre_id')::bigint = org_id('C1');
+    assert (device_find('CT1', '10.2.3.4', 'RDC') ->> 'centre_id')::bigint = org_id('C2');
+    assert device_find('NOBODY', '10.2.3.4', 'RDC') ->> 'cause' = 'unknown_aet';
+    assert device_find('CR1', '10.9.0.1', 'RDC') ->> 'cause' = 'wrong_address';
+    assert device_find('CR1', '10.1.0.7', 'OTHER') ->> 'cause' = 'wrong_called';
+    update device set disabled_at = now() where aet = 'CR1';
+    assert device_find('CR1', '10.1.0.7', 'RDC') ->> 'cause' = 'disabled';
+end $$;
+
+-- Objects: the same again, another under the same UID, a bad one in a batch.
+do $$
+declare
+    v jsonb;
+    e bigint;
+begin
+    v := t_object('1.4.1', '1.4.1.1.1', '{"location": "a/1/1.dcm"}');
+    e := (v ->> 'exam')::bigint;
+    assert v ->> 'outcome' = 'stored' and v ->> 'study_uid' = '1.4.1';
+    assert t_object('1.4.1', '1.4.1.1.1') ->> 'outcome' = 'duplicate';
+    -- the same file again: its first commit was unknown
+    assert t_object('1.4.1', '1.4.1.1.1', '{"location": "a/1/1.dcm"}') ->> 'outcome' = 'stored';
+    assert exam_objects((select study_id from exam where id = e)) = 1;
+    v := t_object('1.4.1', '1.4.1.1.1', jsonb_build_object('sha256', repeat('ab', 32)));
+    assert v ->> 'outcome' = 'conflict';
+    assert (select count(*) from instance where sop_uid = '1.4.1.1.1') = 2;
+    assert (select jsonb_array_length(conflicts) from exam where id = e) = 1;
+    -- another patient in the same study is told
+    perform t_object('1.4.1', '1.4.1.1.2', '{"patient_id": "P2"}');
+    assert (select conflicts -> 1 ->> 'cause' from exam where id = e) = 'patient';
+    -- the same UIDs from another centre are another study
+    v := t_object('1.4.1', '1.4.1.1.1', jsonb_build_object('centre_id', org_id('C2')));
+    assert v ->> 'outcome' = 'stored' and (v ->> 'exam')::bigint <> e;
+    -- a bad object fails alone
+    v := ingest_store((select jsonb_agg(jsonb_build_object('centre_id', org_id('C1'), 'study_uid', u,
+        'series_uid', '1.4.9.1', 'sop_uid', '1.4.9.1.' || n, 'sop_class', '1.2', 'transfer_syntax', '1.2',
+        'location', 'b/' || n, 'sha256', repeat('cd', 32), 'size', 1) order by n)
+        from (values (1, '1.4.9'), (2, 'not a uid'), (3, '1.4.9')) x(n, u)));
+    assert v -> 0 ->> 'outcome' = 'stored' and v -> 1 ->> 'outcome' = 'error'
+        and v -> 2 ->> 'outcome' = 'stored';
+    assert object_known(array['b/1', 'b/2', 'b/3']) @> array['b/1', 'b/3'];
+    assert not object_known(array['b/2']) @> array['b/2'];
+    -- without a line's contract the exam is unrouted, until there is one
+    v := t_object('1.4.5', '1.4.5.1.1', '{"modality": "XC", "single": true}');
+    assert t_state((v ->> 'exam')::bigint) = 'unrouted';
+    insert into contract (centre_id, hospital_id, line_id)
+    values (org_id('C1'), org_id('H2'), line_id('wound'));
+    perform exam_expire_due();
+    assert t_state((v ->> 'exam')::bigint) = 'waiting';
+    assert dicom_date('20260131') = '2026-01-31' and dicom_date('20261331') is null
+        and dicom_date('') is null and dicom_time('0102') = '01:02' and dicom_time('25') is null;
+end $$;
+
+-- Jobs: three attempts, then set aside.
+do $$
+declare
+    v jsonb;
+begin
+    delete from job;
+    perform t_object('1.4.7', '1.4.7.1.1');
+    for i in 1..3 loop
+        v := job_claim('metadata', 10, 60);
+        assert jsonb_array_length(v) = 1 and (v -> 0 ->> 'attempt')::int = i;
+        assert jsonb_array_length(job_claim('metadata', 10, 60)) = 0;
+        -- the worker dies
+        update job set lease_until = now() - interval '1 second';
+    end loop;
+    assert jsonb_array_length(job_claim('metadata', 10, 60)) = 0;
+    assert (select state from job) = 'quarantined';
+end $$;
