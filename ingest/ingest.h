@@ -1,0 +1,45 @@
+/*
+ * Ingest: objects come in by C-STORE and by HTTP, and are acknowledged when
+ * they are synced and their rows are committed. What follows (metadata) is a
+ * queue.
+ *
+ *   association, upload ─► store (file, digest, sync) ─► batch (rows, commit) ─► answer
+ */
+#ifndef INGEST_H
+#define INGEST_H
+
+#include "api/api.h"
+#include "base/base_conf.h"
+#include "base/counters.h"
+#include "db/db.h"
+#include "store/store.h"
+
+struct ingest;
+
+struct ingest_config {
+    struct loop *loop;
+    struct db *db;         /* as rdc_ingest */
+    const struct api *api; /* for uploads: who asks */
+    struct store *store;
+    const struct base_conf *conf;
+    struct base_counters *counters;
+    int dicom_fd; /* bound and listening */
+};
+
+/* Borrows what config points to, serves the socket, begins with the jobs and
+ * with a sweep of what dead workers left. */
+enum base_err ingest_start(const struct ingest_config *config, struct ingest **out) BASE_MUST_CHECK;
+/* Accepts no more associations and claims no more jobs; what is under way goes
+ * on. */
+void ingest_drain(struct ingest *g);
+/* Objects, jobs and associations under way. */
+unsigned ingest_busy(const struct ingest *g);
+/* Aborts the associations that are left; done runs when all is closed. */
+void ingest_stop(struct ingest *g, void (*done)(void *arg), void *arg);
+/* After done, and after the loop has ended. Takes NULL. */
+void ingest_free(struct ingest *g);
+
+/* The routes. */
+struct net_http_table ingest_http(struct ingest *g);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Group commit: the rows of all objects that become durable while one batch is
+ * being committed go together into the next one. There is no timer: a lone
+ * object is committed at once, a crowd shares.
+ *
+ * A batch whose transaction did not come about (database away, deadlock) is
+ * sent again until its oldest object has waited too long. That is also right
+ * when the outcome of a commit is unknown: the statement finds the object it
+ * stored the first time and says so.
+ */
+#ifndef INGEST_BATCH_H
+#define INGEST_BATCH_H
+
+#include "db/db.h"
+#include "ingest/ingest_record.h"
+
+struct ingest_batch;
+
+struct ingest_stored {
+    enum {
+        INGEST_STORED,
+        INGEST_DUPLICATE, /* the same object is here already; the new file is not needed */
+        INGEST_CONFLICT,  /* another object has this UID; both are kept */
+        INGEST_REFUSED    /* the index cannot take it: see message */
+    } outcome;
+    int64_t exam;
+    const char *study_uid; /* borrowed for the call */
+    const char *message;
+};
+
+/* err: BASE_OK with what became of it; BASE_EUNAVAILABLE: certainly not
+ * committed; BASE_EUNKNOWN: perhaps; BASE_ECANCELED; BASE_ENOMEM. */
+typedef void ingest_stored_fn(void *arg, enum base_err err, const struct ingest_stored *stored);
+
+enum base_err ingest_batch_new(struct loop *loop, struct db *db,
+                               struct ingest_batch **out) BASE_MUST_CHECK;
+/* Fails what waits with BASE_ECANCELED. Not while a batch is under way (db_close
+ * ends those). Takes NULL. */
+void ingest_batch_free(struct ingest_batch *b);
+/* fn runs exactly once, never inside this call. */
+enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_record *record,
+                               ingest_stored_fn *fn, void *arg) BASE_MUST_CHECK;
+/* Objects that wait for their commit. */
+unsigned ingest_batch_waiting(const struct ingest_batch *b);
+
+#endif

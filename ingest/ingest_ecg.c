@@ -1,0 +1,127 @@
+#include "ingest/ingest_ecg.h"
+
+#include "base/clock.h"
+#include "ecg/ecg_dicom_write.h"
+#include "ecg/ecg_open.h"
+#include "ingest/ingest_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct conversion {
+    struct ingest *g;
+    struct ingest_source source;
+    char centre_code[40];
+    struct base_buf file;
+    struct base_buf dicom; /* Part 10 */
+    struct loop_job pool;
+    struct store_object original;
+    enum base_err err;
+    struct base_error error;
+    ingest_ecg_fn *fn;
+    void *arg;
+};
+
+static void end(struct conversion *c, enum base_err err, const struct ingest_result *result,
+                const char *message)
+{
+    c->fn(c->arg, err, result, message);
+    base_buf_deinit(&c->file);
+    base_buf_deinit(&c->dicom);
+    free(c);
+}
+
+/* What the sender says of the patient goes before what is in the file. */
+static void write_dicom(struct conversion *c, const struct ecg_record *record)
+{
+    uint8_t sha[BASE_SHA256];
+    char hex[BASE_SHA256_HEX];
+    char seed[40 + BASE_SHA256_HEX + 1];
+    base_sha256_once(c->file.p, c->file.n, sha);
+    base_hex(sha, sizeof sha, hex);
+    snprintf(seed, sizeof seed, "%s/%s", c->centre_code, hex);
+    struct ecg_dicom_options options = {
+        .seed = seed,
+        .patient_id = c->source.patient_id,
+        .patient_name = c->source.patient_name,
+        .accession = c->source.accession,
+        .now_us = base_clock_wall_us(),
+    };
+    c->err = ecg_dicom_write(record, &options, &c->dicom, NULL, &c->error);
+}
+
+/* On the CPU pool. */
+static void convert(void *arg)
+{
+    struct conversion *c = arg;
+    struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&c->file)};
+    struct ecg_record *record = NULL;
+    c->err = ecg_open(&input, 1, NULL, &record, &c->error);
+    if (!c->err)
+        write_dicom(c, record);
+    ecg_record_free(record);
+}
+
+static void on_ingested(void *arg, const struct ingest_result *result)
+{
+    end(arg, BASE_OK, result, "");
+}
+
+static void on_original(void *arg, enum base_err err, const struct store_object *original)
+{
+    struct conversion *c = arg;
+    struct dicom_part10 part10;
+    struct ingest_object *object = NULL;
+    struct base_bytes dicom = base_buf_bytes(&c->dicom);
+    if (err) {
+        end(c, err, NULL, "the file could not be stored; send it again later");
+        return;
+    }
+    c->original = *original;
+    c->source.original = &c->original;
+    c->source.original_media = "application/x-scp-ecg";
+    if (dicom_part10_read(dicom, true, &part10, &c->error) != DICOM_SCAN_DONE) {
+        end(c, BASE_EINTERNAL, NULL, "the ECG could not be written as DICOM");
+        return;
+    }
+    c->source.syntax = part10.syntax;
+    if (ingest_object_new(c->g, &c->source, &object)) {
+        end(c, BASE_ENOMEM, NULL, "out of memory; send the file again later");
+        return;
+    }
+    ingest_object_write(object, base_bytes_of(dicom.p + part10.dataset, dicom.n - part10.dataset));
+    ingest_object_finish(object, on_ingested, c);
+}
+
+static void on_converted(void *arg, bool cancelled)
+{
+    struct conversion *c = arg;
+    if (cancelled || c->err) {
+        end(c, cancelled ? BASE_ECANCELED : c->err, NULL,
+            cancelled ? "rdc is stopping; send the file again" : c->error.msg);
+        return;
+    }
+    c->err = store_put_mem(c->g->config->store, "scp", LOOP_STAT, base_bytes_of(NULL, 0),
+                           base_buf_bytes(&c->file), on_original, c);
+    if (c->err)
+        end(c, c->err, NULL, "the file could not be stored; send it again later");
+}
+
+void ingest_ecg_take(struct ingest *g, const struct ingest_source *source, const char *centre_code,
+                     struct base_buf *file, ingest_ecg_fn *fn, void *arg)
+{
+    struct conversion *c = calloc(1, sizeof *c);
+    if (!c) {
+        fn(arg, BASE_ENOMEM, NULL, "out of memory; send the file again later");
+        return;
+    }
+    c->g = g;
+    c->source = *source;
+    snprintf(c->centre_code, sizeof c->centre_code, "%s", centre_code);
+    c->file = *file;
+    *file = (struct base_buf){0};
+    c->fn = fn;
+    c->arg = arg;
+    loop_work(g->config->loop, &c->pool, LOOP_CPU, LOOP_STAT, convert, on_converted, c);
+}

@@ -1,0 +1,97 @@
+#include "ingest/ingest_metadata.h"
+
+#include "dicom/shim/shim.h"
+
+#include <stdlib.h>
+
+enum { PARALLEL = 4, LEASE_SECONDS = 120, POLL_MS = 1000 };
+
+struct work {
+    const struct ingest_config *config;
+    struct model_job *job;
+    struct loop_job pool;
+    struct base_buf path;
+    struct base_buf json;
+    enum base_err err;
+    struct base_error error;
+};
+
+static void work_free(struct work *w)
+{
+    base_buf_deinit(&w->path);
+    base_buf_deinit(&w->json);
+    free(w);
+}
+
+static void give_up(struct work *w, const char *error)
+{
+    struct model_job *job = w->job;
+    model_job_failed(job, error);
+    work_free(w);
+}
+
+static void read_metadata(void *arg)
+{
+    struct work *w = arg;
+    struct shim_source source = {.path = base_buf_cstr(&w->path)};
+    w->err = shim_metadata_json(&source, &w->json, NULL, &w->error);
+}
+
+static void on_noted(void *arg, const struct db_outcome *outcome)
+{
+    struct work *w = arg;
+    if (outcome->err) {
+        give_up(w, base_err_text(outcome->err));
+        return;
+    }
+    model_job_done(w->job);
+    work_free(w);
+}
+
+static void on_read(void *arg, bool cancelled)
+{
+    struct work *w = arg;
+    if (cancelled || w->err) {
+        give_up(w, cancelled ? "stopped" : w->error.msg);
+        return;
+    }
+    struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject),
+                                db_text_n((const char *)w->json.p, w->json.n)};
+    enum base_err err = db_call(w->config->db, DB_Q_METADATA_DONE, params, 3, on_noted, w);
+    if (err)
+        give_up(w, base_err_text(err));
+}
+
+static void run(void *arg, struct model_job *job)
+{
+    const struct ingest_config *config = arg;
+    const char *location = json_string_value(json_object_get(job->input, "location"));
+    struct work *w = calloc(1, sizeof *w);
+    if (!w) {
+        model_job_failed(job, "out of memory");
+        return;
+    }
+    w->config = config;
+    w->job = job;
+    if (!location || store_path(config->store, location, &w->path)) {
+        give_up(w, "the object is not in the store");
+        return;
+    }
+    loop_work(config->loop, &w->pool, LOOP_CPU, LOOP_ORDINARY, read_metadata, on_read, w);
+}
+
+enum base_err ingest_metadata_start(const struct ingest_config *config, struct model_jobs **out)
+{
+    struct model_jobs_config jobs = {
+        .loop = config->loop,
+        .db = config->db,
+        .counters = config->counters,
+        .kind = "metadata",
+        .parallel = PARALLEL,
+        .lease_seconds = LEASE_SECONDS,
+        .poll_ms = POLL_MS,
+        .run = run,
+        .arg = (void *)(uintptr_t)config,
+    };
+    return model_jobs_start(&jobs, out);
+}

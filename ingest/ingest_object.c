@@ -1,0 +1,323 @@
+#include "ingest/ingest_object.h"
+
+#include "base/log.h"
+#include "ingest/ingest_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The header scan sees at most so much; real objects need a few kilobytes. */
+enum { PREFIX_MAX = 1 << 20 };
+
+struct ingest_object {
+    struct ingest *g;
+    struct ingest_source source; /* its strings point below */
+    char aet[DICOM_AET_SIZE];
+    char priority[16];
+    char sop_class[DICOM_UID_SIZE];
+    char sop_instance[DICOM_UID_SIZE];
+    char patient_id[257];
+    char patient_name[773];
+    char accession[65];
+    struct store_object original;
+    struct dicom_header header;
+    struct base_buf prefix; /* until the header is known */
+    struct store_put *put;  /* from then on, until finish */
+    uint64_t bytes;
+    struct store_object object;
+    void (*on_room)(void *arg);
+    void *on_room_arg;
+    ingest_object_fn *fn;
+    void *arg;
+    struct ingest_result result; /* err is set at the first thing that is wrong */
+};
+
+static const char *keep(char *to, size_t size, const char *from)
+{
+    if (!from)
+        return NULL;
+    snprintf(to, size, "%s", from);
+    return to;
+}
+
+enum base_err ingest_object_new(struct ingest *g, const struct ingest_source *source,
+                                struct ingest_object **out)
+{
+    struct ingest_object *o = calloc(1, sizeof *o);
+    if (!o)
+        return BASE_ENOMEM;
+    o->g = g;
+    o->source = *source;
+    o->source.aet = keep(o->aet, sizeof o->aet, source->aet);
+    o->source.priority = keep(o->priority, sizeof o->priority, source->priority);
+    o->source.sop_class = keep(o->sop_class, sizeof o->sop_class, source->sop_class);
+    o->source.sop_instance = keep(o->sop_instance, sizeof o->sop_instance, source->sop_instance);
+    o->source.patient_id = keep(o->patient_id, sizeof o->patient_id, source->patient_id);
+    o->source.patient_name = keep(o->patient_name, sizeof o->patient_name, source->patient_name);
+    o->source.accession = keep(o->accession, sizeof o->accession, source->accession);
+    if (source->original) {
+        o->original = *source->original;
+        o->source.original = &o->original;
+    }
+    base_buf_init(&o->prefix, PREFIX_MAX);
+    g->objects++;
+    *out = o;
+    return BASE_OK;
+}
+
+static void object_free(struct ingest_object *o)
+{
+    o->g->objects--;
+    base_buf_deinit(&o->prefix);
+    free(o);
+}
+
+static void drop_put(struct ingest_object *o)
+{
+    store_put_abort(o->put);
+    o->put = NULL;
+}
+
+/* The first thing that is wrong stands; nothing more is stored. */
+static void fail(struct ingest_object *o, enum base_err err, const char *message)
+{
+    if (o->result.err)
+        return;
+    o->result.err = err;
+    snprintf(o->result.message, sizeof o->result.message, "%s", message);
+    drop_put(o);
+    base_buf_deinit(&o->prefix);
+}
+
+static void on_put_room(void *arg)
+{
+    struct ingest_object *o = arg;
+    if (o->on_room)
+        o->on_room(o->on_room_arg);
+}
+
+static const char *why_not_stored(enum base_err err)
+{
+    switch ((int)err) {
+    case BASE_ENOSPC:
+        return "the disk of the server is full; tell its operator, and send again later";
+    case BASE_EDENIED:
+        return "the server cannot write to its store; tell its operator";
+    case BASE_ENOMEM:
+        return "the server is out of memory; send again later";
+    case BASE_EUNAVAILABLE:
+    case BASE_EUNKNOWN:
+    case BASE_ETIMEOUT:
+    case BASE_ELIMIT:
+        return "the database of the server does not answer; send again later";
+    default:
+        return "the server could not store the object; send again later";
+    }
+}
+
+/* The object's own UIDs must be those that the command announced (PS3.4 B.2.3:
+ * A900 otherwise). */
+static bool is_as_announced(struct ingest_object *o)
+{
+    const struct ingest_source *s = &o->source;
+    if (s->sop_class && strcmp(s->sop_class, o->header.sop_class) != 0)
+        fail(o, BASE_EINVAL, "the SOP Class UID in the data set is not that of the command");
+    else if (s->sop_instance && strcmp(s->sop_instance, o->header.sop_instance) != 0)
+        fail(o, BASE_EINVAL, "the SOP Instance UID in the data set is not that of the command");
+    return o->result.err == BASE_OK;
+}
+
+static void fill_in(char *field, size_t size, const char *value)
+{
+    if (!field[0] && value)
+        snprintf(field, size, "%s", value);
+}
+
+/* The header is known: our meta group, and what has arrived so far. */
+static void begin_file(struct ingest_object *o)
+{
+    struct dicom_header *h = &o->header;
+    struct base_buf meta = {0};
+    if (!is_as_announced(o))
+        return;
+    fill_in(h->patient_id, sizeof h->patient_id, o->source.patient_id);
+    fill_in(h->patient_name, sizeof h->patient_name, o->source.patient_name);
+    fill_in(h->accession_number, sizeof h->accession_number, o->source.accession);
+    dicom_part10_write_meta(&meta, h->sop_class, h->sop_instance, o->source.syntax->uid,
+                            o->source.aet);
+    enum loop_class class =
+        o->source.priority && strcmp(o->source.priority, "stat") == 0 ? LOOP_STAT : LOOP_ORDINARY;
+    enum base_err err =
+        meta.err ? meta.err : store_put_new(o->g->config->store, "dcm", class, &o->put);
+    if (!err) {
+        store_put_on_room(o->put, on_put_room, o);
+        store_put_header(o->put, meta.n);
+        err = store_put_write(o->put, meta.p, meta.n);
+    }
+    if (!err)
+        err = store_put_write(o->put, o->prefix.p, o->prefix.n);
+    if (err)
+        fail(o, err, why_not_stored(err));
+    base_buf_deinit(&meta);
+    base_buf_deinit(&o->prefix);
+}
+
+static void scan(struct ingest_object *o, bool complete)
+{
+    struct base_error error = {0};
+    struct base_bytes prefix = base_buf_bytes(&o->prefix);
+    enum dicom_scan step =
+        dicom_header_scan(prefix, complete, o->source.syntax, &o->header, &error);
+    if (step == DICOM_SCAN_MORE && !complete && o->prefix.n < PREFIX_MAX)
+        return;
+    /* What could not be reached is left out, if the UIDs are there. */
+    if (step == DICOM_SCAN_BAD ||
+        (step == DICOM_SCAN_MORE && dicom_header_check(&o->header, &error)))
+        fail(o, BASE_EFORMAT, error.msg);
+    else
+        begin_file(o);
+}
+
+void ingest_object_write(struct ingest_object *o, struct base_bytes bytes)
+{
+    o->bytes += bytes.n;
+    if (o->bytes > o->g->config->conf->upload_max_bytes)
+        fail(o, BASE_ELIMIT, "the object is larger than upload.max-bytes");
+    while (bytes.n && !o->result.err && !o->put) {
+        size_t room = PREFIX_MAX - o->prefix.n;
+        size_t n = bytes.n < room ? bytes.n : room;
+        base_buf_add(&o->prefix, bytes.p, n);
+        bytes = base_bytes_of(bytes.p + n, bytes.n - n);
+        if (o->prefix.err)
+            fail(o, BASE_ENOMEM, why_not_stored(BASE_ENOMEM));
+        else
+            scan(o, false);
+    }
+    if (!bytes.n || o->result.err)
+        return;
+    enum base_err err = store_put_write(o->put, bytes.p, bytes.n);
+    if (err)
+        fail(o, err, why_not_stored(err));
+}
+
+bool ingest_object_room(struct ingest_object *o)
+{
+    return !o->put || store_put_room(o->put);
+}
+
+void ingest_object_on_room(struct ingest_object *o, void (*fn)(void *arg), void *arg)
+{
+    o->on_room = fn;
+    o->on_room_arg = arg;
+}
+
+static void count(const struct ingest_object *o)
+{
+    struct base_counters *c = o->g->config->counters;
+    if (o->result.err) {
+        base_count(&c->objects_refused_total, 1);
+        return;
+    }
+    base_count(o->result.stored.outcome == INGEST_DUPLICATE ? &c->objects_duplicate_total
+                                                            : &c->objects_stored_total,
+               1);
+    base_count(&c->object_bytes_total, (int64_t)o->bytes);
+}
+
+static void end(struct ingest_object *o)
+{
+    count(o);
+    if (o->result.err)
+        BASE_LOG(WARN, "object_refused", LOG_S("aet", o->aet),
+                 LOG_S("sop_instance", o->header.sop_instance),
+                 LOG_S("error", base_err_text(o->result.err)), LOG_S("cause", o->result.message));
+    o->fn(o->arg, &o->result);
+    object_free(o);
+}
+
+/* A file that no row names. */
+static void remove_file(struct ingest_object *o, const char *location)
+{
+    if (location[0] && store_remove(o->g->config->store, location, NULL, NULL))
+        BASE_LOG(WARN, "object_not_removed", LOG_S("location", location));
+}
+
+static void remove_files(struct ingest_object *o)
+{
+    remove_file(o, o->object.location);
+    if (o->source.original)
+        remove_file(o, o->original.location);
+}
+
+static void on_committed(void *arg, enum base_err err, const struct ingest_stored *stored)
+{
+    struct ingest_object *o = arg;
+    if (!err && stored->outcome == INGEST_REFUSED) {
+        fail(o, BASE_EFORMAT, "the index cannot take a value of the object's header");
+        remove_files(o);
+    } else if (!err) {
+        o->result.stored = *stored;
+        if (stored->outcome == INGEST_DUPLICATE)
+            remove_files(o);
+    } else {
+        fail(o, err, why_not_stored(err));
+        if (err != BASE_EUNKNOWN)
+            remove_files(o);
+    }
+    end(o);
+}
+
+static void on_durable(void *arg, enum base_err err, const struct store_object *object)
+{
+    struct ingest_object *o = arg;
+    o->put = NULL;
+    if (!err) {
+        o->object = *object;
+        struct ingest_record record = {
+            .centre_id = o->source.centre_id,
+            .device_id = o->source.device_id,
+            .quiet_seconds = o->source.quiet_seconds,
+            .priority = o->source.priority,
+            /* A 12-lead ECG is a whole exam. */
+            .single =
+                o->source.single || strcmp(o->header.sop_class, DICOM_UID_TWELVE_LEAD_ECG) == 0,
+            .transfer_syntax = o->source.syntax->uid,
+            .header = &o->header,
+            .object = &o->object,
+            .original = o->source.original,
+            .original_media = o->source.original_media,
+        };
+        err = ingest_batch_add(o->g->batch, &record, on_committed, o);
+        if (!err)
+            return;
+        remove_files(o);
+    }
+    fail(o, err, why_not_stored(err));
+    end(o);
+}
+
+void ingest_object_finish(struct ingest_object *o, ingest_object_fn *fn, void *arg)
+{
+    o->fn = fn;
+    o->arg = arg;
+    o->on_room = NULL;
+    if (!o->result.err && !o->put)
+        scan(o, true);
+    if (o->result.err) {
+        if (o->source.original)
+            remove_file(o, o->original.location);
+        end(o);
+        return;
+    }
+    store_put_finish(o->put, on_durable, o);
+}
+
+void ingest_object_abort(struct ingest_object *o)
+{
+    if (!o)
+        return;
+    drop_put(o);
+    object_free(o);
+}
