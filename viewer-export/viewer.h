@@ -1,0 +1,32 @@
+/*
+ * What readers look at, over HTTP: rendered instances, and reports as PDF. Who
+ * may see it is decided by the database (row-level security) in the same
+ * transaction that finds the object.
+ */
+#ifndef VIEWER_H
+#define VIEWER_H
+
+#include "api/api.h"
+#include "base/base_conf.h"
+#include "store/store.h"
+
+struct viewer;
+
+struct viewer_config {
+    struct loop *loop;
+    const struct api *api;
+    struct store *store;
+    const struct base_conf *conf;
+};
+
+/* Borrows config. */
+enum base_err viewer_start(const struct viewer_config *config, struct viewer **out) BASE_MUST_CHECK;
+/* Requests that wait for a helper process or a file. */
+unsigned viewer_busy(const struct viewer *v);
+/* Kills the helpers; before the loop ends. Takes NULL. */
+void viewer_free(struct viewer *v);
+
+/* The routes. */
+struct net_http_table viewer_http(struct viewer *v);
+
+#endif
