@@ -272,7 +272,7 @@ static enum base_err convert_2022(const struct dicom_charset *cs, struct base_by
             if (s.g1 == SET_ASCII)
                 return BASE_EFORMAT;
             err = convert("UTF-8", sets[s.g1].iconv, base_bytes_of(v.p, n), out);
-        } else if (double_g0 && v.p[0] > 0x20) {
+        } else if (double_g0 && v.p[0] > 0x20 && v.p[0] < 0x7F) {
             n = run_of(v);
             err = convert_g0(s.g0, base_bytes_of(v.p, n), out);
         } else {

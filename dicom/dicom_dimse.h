@@ -90,7 +90,7 @@ enum {
     DICOM_COMMENT_SIZE = 65        /* (0000,0902) is LO */
 };
 
-/* A command set. Fields that the command does not have are 0 or "". */
+/* A command set. Fields that were not there are 0 or "". */
 struct dicom_dimse {
     uint16_t command; /* enum dicom_dimse_command */
     uint16_t message_id;

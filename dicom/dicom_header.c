@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { INFLATED_MAX = 1 << 20, TEXT_MAX = 16384 };
+enum { INFLATED_MAX = 1 << 20, TEXT_MAX = 4096 };
 
 enum kind {
     FIELD_CODE, /* text without a character set: UI CS DA TM DT AS, first value */

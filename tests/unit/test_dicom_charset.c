@@ -68,7 +68,8 @@ static const struct sample wrong[] = {
     {"ISO_IR 192", "\xCD\xF5\xD0\xA1", "王小", true},           /* GBK as UTF-8 */
     {"GB18030", "J\xE9", "Jé", true},                           /* Latin-1 as GB18030 */
     {"ISO_IR 6", "a\xFF\xFF", "aÿÿ", true},
-    {"ISO 2022 IR 6", "\x1B%G\xE7\x8E\x8B", "%G王", true}, /* an escape we do not know */
+    {"\\ISO 2022 IR 87", "\x1B$B\x7F;3\xE9", "$B;3é", true}, /* DEL among two-byte characters */
+    {"ISO 2022 IR 6", "\x1B%G\xE7\x8E\x8B", "%G王", true},   /* an escape we do not know */
     {"",
      "a\x01\x7F"
      "b\x1B",
