@@ -1,7 +1,10 @@
 /*
  * What readers look at, over HTTP: rendered instances, and reports as PDF. Who
  * may see it is decided by the database (row-level security) in the same
- * transaction that finds the object.
+ * transaction that finds the object; it also notes the look in the audit, before
+ * anything is shown.
+ *
+ * Everything runs on the loop thread.
  */
 #ifndef VIEWER_H
 #define VIEWER_H
@@ -16,14 +19,15 @@ struct viewer_config {
     struct loop *loop;
     const struct api *api;
     struct store *store;
-    const struct base_conf *conf;
+    const struct base_conf *conf; /* render.* */
 };
 
-/* Borrows config. */
+/* Borrows what config points to. */
 enum base_err viewer_start(const struct viewer_config *config, struct viewer **out) BASE_MUST_CHECK;
 /* Requests that wait for a helper process or a file. */
 unsigned viewer_busy(const struct viewer *v);
-/* Kills the helpers; before the loop ends. Takes NULL. */
+/* Kills the helpers; after the database is closed and before the loop ends.
+ * Takes NULL. */
 void viewer_free(struct viewer *v);
 
 /* The routes. */

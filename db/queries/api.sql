@@ -58,6 +58,9 @@ select report_file($1::bigint, $2::int)::text;
 -- name: instance_file
 select instance_file($1::text)::text;
 
+-- name: instance_audit
+select audit_read('image', (instance_file($1::text) ->> 'exam')::bigint);
+
 -- name: audit_read
 select audit_read($1::text, $2::bigint);
 

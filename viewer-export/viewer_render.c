@@ -1,0 +1,147 @@
+/* An instance as PNG: found and noted by the database, drawn by the helper. */
+#include "viewer-export/viewer_priv.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The request's parameters, checked; texts for the helper's arguments. In the
+ * request's arena. */
+struct rendering {
+    struct viewer *viewer;
+    struct net_http_request *req;
+    const char *frame, *max_side, *window; /* NULL = not asked */
+};
+
+static bool is_number(const char *s, size_t digits_max)
+{
+    size_t n = strlen(s);
+    return n >= 1 && n <= digits_max && strspn(s, "0123456789") == n && s[0] != '0';
+}
+
+static bool is_window(const char *s)
+{
+    double center, width;
+    int used = 0;
+    return strlen(s) <= 40 && sscanf(s, "%lf,%lf%n", &center, &width, &used) == 2 && !s[used] &&
+           width >= 1;
+}
+
+/* False: answered already. */
+static bool read_query(struct rendering *r)
+{
+    r->frame = net_http_query(r->req, "frame");
+    r->max_side = net_http_query(r->req, "max_side");
+    r->window = net_http_query(r->req, "window");
+    const char *wrong = NULL;
+    if (r->frame && !is_number(r->frame, 9))
+        wrong = "frame is a number from 1";
+    else if (r->max_side && (!is_number(r->max_side, 5) || atoi(r->max_side) > 65535))
+        wrong = "max_side is a number of pixels from 1 to 65535";
+    else if (r->window && !is_window(r->window))
+        wrong = "window is CENTER,WIDTH, such as 40,400; the width is at least 1";
+    if (wrong)
+        net_http_problem(r->req, 400, "the query cannot be used", wrong);
+    return wrong == NULL;
+}
+
+/* The answer when the helper did not draw. */
+static void refuse(struct rendering *r, enum base_err err, const char *message)
+{
+    switch ((int)err) { /* what is not named is the object's fault */
+    case BASE_ENOTFOUND:
+        net_http_problem(r->req, 404, "no such frame", message);
+        return;
+    case BASE_ECANCELED:
+    case BASE_EUNAVAILABLE:
+        net_http_reply_header(r->req, "Retry-After", "2");
+        net_http_problem(r->req, 503, "too much is being rendered", "try again in a few seconds");
+        return;
+    case BASE_EIO:
+        BASE_LOG(ERROR, "object_unreadable", LOG_S("error", message));
+        net_http_problem(r->req, 500, "the stored object cannot be read", NULL);
+        return;
+    default:
+        net_http_problem(r->req, 422, "this object cannot be rendered", message);
+        return;
+    }
+}
+
+static void on_drawn(void *arg, enum base_err err, const char *message, struct base_bytes png)
+{
+    struct rendering *r = arg;
+    if (err)
+        refuse(r, err, message);
+    else
+        net_http_reply(r->req, 200, "image/png", png);
+}
+
+/* The waveform storage classes of PS3.4 B.5 that are ECGs. */
+static bool is_ecg(const char *sop_class)
+{
+    static const char prefix[] = "1.2.840.10008.5.1.4.1.1.9.1.";
+    return sop_class && strncmp(sop_class, prefix, sizeof prefix - 1) == 0;
+}
+
+static void draw(struct rendering *r, const char *path, bool ecg)
+{
+    const char *args[VIEWER_HELPER_ARGS + 1] = {"--kind", ecg ? "ecg" : "image", "--file", path};
+    size_t n = 4;
+    const char *const optional[][2] = {
+        {"--frame", r->frame}, {"--max-side", r->max_side}, {"--window", r->window}};
+    for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++) {
+        if (optional[i][1]) {
+            args[n++] = optional[i][0];
+            args[n++] = optional[i][1];
+        }
+    }
+    enum base_err err = viewer_helper_run(r->viewer->helper, LOOP_ORDINARY, args, on_drawn, r);
+    if (err)
+        refuse(r, err, base_err_text(err));
+}
+
+static void on_found(void *arg, const struct db_outcome *outcome)
+{
+    struct rendering *r = arg;
+    if (outcome->err) {
+        api_problem(r->req, outcome);
+        return;
+    }
+    /* Statement 0 entered the session. */
+    struct base_bytes row = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
+    json_t *file = json_loadb((const char *)row.p, row.n, 0, NULL);
+    const char *location = json_string_value(json_object_get(file, "location"));
+    const char *sop_class = json_string_value(json_object_get(file, "sop_class"));
+    struct base_buf path = {0};
+    enum base_err err = location ? store_path(r->viewer->config.store, location, &path) : BASE_EIO;
+    if (err)
+        refuse(r, BASE_EIO, "no location");
+    else
+        draw(r, base_buf_cstr(&path), is_ecg(sop_class));
+    base_buf_deinit(&path);
+    json_decref(file);
+}
+
+void viewer_get_rendered(struct net_http_request *req, void *arg)
+{
+    struct viewer *v = arg;
+    struct rendering *r = base_arena_alloc(net_http_arena(req), sizeof *r);
+    if (!r) {
+        net_http_problem(req, 503, NULL, NULL);
+        return;
+    }
+    *r = (struct rendering){.viewer = v, .req = req};
+    if (!read_query(r))
+        return;
+    struct db_tx *tx = api_begin(v->config.api, req);
+    if (!tx)
+        return;
+    struct db_param uid = db_text(net_http_param(req, "uid"));
+    db_tx_add(tx, DB_Q_INSTANCE_FILE, &uid, 1);
+    db_tx_add(tx, DB_Q_INSTANCE_AUDIT, &uid, 1);
+    enum base_err err = db_tx_submit(tx, on_found, r);
+    if (err)
+        api_problem_err(req, err);
+}

@@ -1,0 +1,91 @@
+/* The PDF of a signed report, as it was made at its signing. */
+#include "viewer-export/viewer_priv.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PDF_MAX = 64 << 20 };
+
+struct reading {
+    struct viewer *viewer;
+    struct net_http_request *req;
+    int64_t exam;
+};
+
+static void on_read(void *arg, enum base_err err, struct base_buf *buf)
+{
+    struct reading *r = arg;
+    char name[64];
+    viewer_read_done(r->viewer);
+    if (err) {
+        BASE_LOG(ERROR, "object_unreadable", LOG_I("exam", r->exam),
+                 LOG_S("error", base_err_text(err)));
+        net_http_problem(r->req, 500, "the stored report cannot be read", NULL);
+        return;
+    }
+    snprintf(name, sizeof name, "inline; filename=\"report-%lld.pdf\"", (long long)r->exam);
+    net_http_reply_header(r->req, "Content-Disposition", name);
+    net_http_reply_buf(r->req, 200, "application/pdf", buf);
+}
+
+static void on_found(void *arg, const struct db_outcome *outcome)
+{
+    struct reading *r = arg;
+    if (outcome->err) {
+        api_problem(r->req, outcome);
+        return;
+    }
+    struct base_bytes row = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
+    json_t *file = json_loadb((const char *)row.p, row.n, 0, NULL);
+    const char *location = json_string_value(json_object_get(file, "location"));
+    if (!location) {
+        net_http_reply_header(r->req, "Retry-After", "1");
+        net_http_problem(r->req, 503, "the report is being rendered", "try again in a second");
+    } else {
+        enum base_err err =
+            store_read_all(r->viewer->config.store, location, PDF_MAX, LOOP_STAT, on_read, r);
+        if (err)
+            on_read(r, err, NULL);
+    }
+    json_decref(file);
+}
+
+/* ?version=N; the newest without it. False: answered already. */
+static bool read_version(struct net_http_request *req, struct db_param *out)
+{
+    const char *text = net_http_query(req, "version");
+    *out = db_null();
+    if (!text)
+        return true;
+    size_t n = strlen(text);
+    if (n >= 1 && n <= 9 && strspn(text, "0123456789") == n) {
+        *out = db_text(text);
+        return true;
+    }
+    net_http_problem(req, 400, "the query cannot be used", "version is a number from 1");
+    return false;
+}
+
+void viewer_get_report(struct net_http_request *req, void *arg)
+{
+    struct viewer *v = arg;
+    int64_t id;
+    struct db_param version;
+    if (!api_path_id(req, "id", &id) || !read_version(req, &version))
+        return;
+    struct reading *r = base_arena_alloc(net_http_arena(req), sizeof *r);
+    struct db_tx *tx = r ? api_begin(v->config.api, req) : NULL;
+    if (!tx) {
+        if (!r)
+            net_http_problem(req, 503, NULL, NULL);
+        return;
+    }
+    *r = (struct reading){.viewer = v, .req = req, .exam = id};
+    db_tx_add(tx, DB_Q_REPORT_FILE, (struct db_param[]){db_int(id), version}, 2);
+    db_tx_add(tx, DB_Q_AUDIT_READ, (struct db_param[]){db_text("report"), db_int(id)}, 2);
+    enum base_err err = db_tx_submit(tx, on_found, r);
+    if (err)
+        api_problem_err(req, err);
+}
