@@ -220,9 +220,10 @@ void dicom_cursor_enter(struct dicom_cursor *c)
     enum dicom_level_kind kind = DICOM_LEVEL_DATASET;
     if (c->state != DICOM_ELEMENT)
         return;
-    bool enters = inner_kind(c, &c->last, &kind);
-    assert(enters);
-    (void)enters;
+    if (!inner_kind(c, &c->last, &kind)) {
+        fail(c, BASE_EFORMAT, c->last.offset, "not a sequence: element", c->last.tag);
+        return;
+    }
     if (c->depth == DICOM_DEPTH_MAX) {
         fail(c, BASE_ELIMIT, c->last.offset, "nested too deep: element", c->last.tag);
         return;

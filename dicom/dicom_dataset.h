@@ -83,8 +83,9 @@ void dicom_cursor_init(struct dicom_cursor *c, struct base_bytes bytes,
 enum dicom_step dicom_cursor_next(struct dicom_cursor *c, struct dicom_element *e);
 /* True when the last element is a sequence, an item, or in fragments. */
 bool dicom_cursor_can_enter(const struct dicom_cursor *c);
-/* Into the last element, for which dicom_cursor_can_enter must be true. Beyond
- * DICOM_DEPTH_MAX the cursor turns DICOM_BAD with code BASE_ELIMIT. */
+/* Into the last element. Where dicom_cursor_can_enter is false the data are not what was
+ * expected, and the cursor turns DICOM_BAD; likewise beyond DICOM_DEPTH_MAX
+ * (code BASE_ELIMIT). */
 void dicom_cursor_enter(struct dicom_cursor *c);
 /* Out of the level entered last; what is left of it is skipped. */
 void dicom_cursor_leave(struct dicom_cursor *c);

@@ -256,6 +256,25 @@ START_TEST(nesting_deeper_than_the_limit_is_refused)
 }
 END_TEST
 
+START_TEST(entering_what_is_no_sequence_makes_the_cursor_bad)
+{
+    static const uint8_t fragments[] = "\x00\x54\x00\x01OB\0\0\xFF\xFF\xFF\xFF"
+                                       "\xFE\xFF\x00\xE0\0\0\0\0";
+    struct dicom_cursor c;
+    struct dicom_element e;
+    dicom_cursor_init(&c, base_bytes_of(fragments, sizeof fragments - 1), DICOM_EXPLICIT_LE, true);
+    ck_assert_int_eq(dicom_cursor_next(&c, &e), DICOM_ELEMENT);
+    dicom_cursor_enter(&c);
+    ck_assert_int_eq(dicom_cursor_next(&c, &e), DICOM_ELEMENT);
+    ck_assert(!dicom_cursor_can_enter(&c));
+    dicom_cursor_enter(&c);
+    ck_assert_int_eq(dicom_cursor_next(&c, &e), DICOM_BAD);
+    ck_assert_ptr_nonnull(strstr(c.error.msg, "not a sequence: element (FFFE,E000)"));
+    dicom_cursor_leave(&c);
+    dicom_cursor_leave(&c);
+}
+END_TEST
+
 START_TEST(find_stops_before_a_higher_tag)
 {
     struct base_buf b = {0};
@@ -505,6 +524,7 @@ int main(void)
     tcase_add_loop_test(t, malformed_data_is_refused_with_its_position, 0, 8);
     tcase_add_loop_test(t, odd_but_readable_data_is_read, 0, 5);
     tcase_add_test(t, nesting_deeper_than_the_limit_is_refused);
+    tcase_add_test(t, entering_what_is_no_sequence_makes_the_cursor_bad);
     tcase_add_test(t, find_stops_before_a_higher_tag);
     suite_add_tcase(s, t);
     t = tcase_create("values");
