@@ -460,7 +460,7 @@ static enum net_http_event line_feed(struct net_http_parser *p, uint8_t c, enum 
 {
     if (c != '\n')
         return refuse(p, 400, "a carriage return without a line feed in the chunk framing");
-    p->state = next;
+    p->state = (int)next;
     return NET_HTTP_MORE;
 }
 
