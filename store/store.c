@@ -83,7 +83,8 @@ static enum base_err take_lock(struct store *s, const char *folder)
 {
     char path[STORE_PATH];
     struct stat st;
-    snprintf(path, sizeof path, "%s/.lock", folder);
+    if (snprintf(path, sizeof path, "%s/.lock", folder) >= (int)sizeof path)
+        return BASE_ELIMIT;
     int fd = s->fs->open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno == ENOENT ? BASE_ECONFLICT : base_err_from_errno(errno);
