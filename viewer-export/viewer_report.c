@@ -44,6 +44,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
         net_http_reply_header(r->req, "Retry-After", "1");
         net_http_problem(r->req, 503, "the report is being rendered", "try again in a second");
     } else {
+        viewer_reading(r->viewer);
         enum base_err err =
             store_read_all(r->viewer->config.store, location, PDF_MAX, LOOP_STAT, on_read, r);
         if (err)
