@@ -85,7 +85,7 @@ struct shim_code {
     const char *meaning;
 };
 
-/* An object, for evidence, sources and predecessors. */
+/* An object, for evidence, sources and predecessors; all four are required. */
 struct shim_reference {
     const char *study_uid;
     const char *series_uid;

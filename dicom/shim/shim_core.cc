@@ -212,6 +212,16 @@ enum base_err shim_document_check(const struct shim_document &doc, struct base_e
     return BASE_OK;
 }
 
+enum base_err shim_references_check(const struct shim_reference *refs, size_t n,
+                                    struct base_error *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (shim_empty(refs[i].study_uid) || shim_empty(refs[i].series_uid) ||
+            shim_empty(refs[i].sop_class_uid) || shim_empty(refs[i].sop_instance_uid))
+            return base_fail(e, BASE_EINVAL, i, "reference %zu lacks one of its four UIDs", i);
+    return BASE_OK;
+}
+
 /* The date or time if DCMTK takes it as valid, else no value. */
 static const char *valid_date(const char *s)
 {

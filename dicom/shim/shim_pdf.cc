@@ -15,7 +15,7 @@ static enum base_err check(const struct shim_pdf &in, struct base_bytes pdf, str
     /* One element of explicit length (PS3.5 7.1): even and below 2^32 - 1. */
     if (pdf.n > 0xfffffff0u)
         return base_fail(e, BASE_ELIMIT, BASE_NOPOS, "the document is over 4 GiB");
-    return BASE_OK;
+    return shim_references_check(in.sources, in.sources_n, e);
 }
 
 static void add_sources(DcmItem &ds, const struct shim_pdf &in)

@@ -63,6 +63,9 @@ enum base_err shim_save(DcmFileFormat &file, struct base_buf *out, struct base_e
 
 /* document: required fields are there. */
 enum base_err shim_document_check(const struct shim_document &doc, struct base_error *e);
+/* All UIDs of all references are there. */
+enum base_err shim_references_check(const struct shim_reference *refs, size_t n,
+                                    struct base_error *e);
 /* Puts the attributes of patient, study, series, equipment and SOP common. */
 void shim_document_put(DcmItem &item, const struct shim_document &doc, const char *modality,
                        const char *sop_class_uid);

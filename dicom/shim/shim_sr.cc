@@ -180,7 +180,8 @@ static enum base_err check(const struct shim_sr &in, struct base_error *e)
         return base_fail(e, BASE_EINVAL, BASE_NOPOS, "the verifier's organisation is missing");
     if (shim_empty(in.findings) && shim_empty(in.impression))
         return base_fail(e, BASE_EINVAL, BASE_NOPOS, "neither findings nor impression");
-    return BASE_OK;
+    err = shim_references_check(in.evidence, in.evidence_n, e);
+    return err || !in.predecessor ? err : shim_references_check(in.predecessor, 1, e);
 }
 
 enum base_err shim_sr_write(const struct shim_sr *in, struct base_buf *part10, struct base_error *e)

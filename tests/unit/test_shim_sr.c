@@ -177,6 +177,15 @@ START_TEST(missing_fields_are_named)
     in = report();
     in.verifier_org = "";
     ck_assert_int_eq(shim_sr_write(&in, &out, &e), BASE_EINVAL);
+    struct shim_reference broken = earlier;
+    broken.series_uid = NULL;
+    in = report();
+    in.predecessor = &broken;
+    ck_assert_int_eq(shim_sr_write(&in, &out, &e), BASE_EINVAL);
+    in = report();
+    in.evidence = &broken;
+    in.evidence_n = 1;
+    ck_assert_int_eq(shim_sr_write(&in, &out, &e), BASE_EINVAL);
     ck_assert_uint_eq(out.n, 0);
     base_buf_deinit(&out);
 }
