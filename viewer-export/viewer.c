@@ -17,6 +17,7 @@ enum base_err viewer_start(const struct viewer_config *config, struct viewer **o
     v->config = *config;
     const struct viewer_helper_config helper = {
         .loop = config->loop,
+        .parallel = (unsigned)config->conf->cpu_threads,
         .timeout_ms = (uint64_t)config->conf->render_timeout_seconds * 1000,
         .memory_mib = config->conf->render_memory >> 20,
     };
