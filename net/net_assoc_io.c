@@ -1,0 +1,307 @@
+/* Bytes of an association: reading with pauses, decoding, writing. */
+#include "net/net_assoc_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { REQUESTOR_READ_SIZE = 16 * 1024 };
+
+/* ---- PDUs to events ---- */
+
+static enum net_assoc_cause cause_of(enum base_err err)
+{
+    return err == BASE_ELIMIT ? NET_ASSOC_LIMIT : NET_ASSOC_PROTOCOL_ERROR;
+}
+
+static void on_invalid(struct net_assoc *a, enum dicom_abort_reason reason,
+                       const struct base_error *error)
+{
+    a->deaf = true;
+    a->abort = (struct dicom_abort){DICOM_ABORT_PROVIDER, (uint8_t)reason};
+    net_assoc_end(a, cause_of(error->code), error->msg);
+    net_assoc_event(a, DUL_EVT19, false);
+}
+
+static enum base_err decode_associate(struct net_assoc *a, bool accept,
+                                      struct dicom_associate **out, struct base_error *error)
+{
+    struct dicom_associate *x = base_arena_alloc(&a->arena, sizeof *x);
+    if (!x)
+        return base_fail(error, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    enum base_err err = dicom_associate_decode(a->pdu->body, accept, &a->arena, x, error);
+    base_buf_deinit(&a->decoder.body); /* an idle association keeps no buffer */
+    if (!err)
+        *out = x;
+    return err;
+}
+
+/* What the upper layer itself refuses: false when the handler may decide. */
+static bool refused(struct net_assoc *a)
+{
+    const struct net_assoc_server *s = a->server;
+    if (!(a->rq->version & 1)) /* PS3.8 9.3.2: only bit 0 is tested */
+        a->reject = (struct dicom_reject){DICOM_RJ_PERMANENT, DICOM_RJ_ACSE,
+                                          DICOM_RJ_ACSE_PROTOCOL_VERSION};
+    else if (strcmp(a->rq->application_context, DICOM_UID_APPLICATION_CONTEXT) != 0)
+        a->reject = (struct dicom_reject){DICOM_RJ_PERMANENT, DICOM_RJ_USER,
+                                          DICOM_RJ_USER_APPLICATION_CONTEXT};
+    else if (s->open >= s->config.max_associations)
+        a->reject = (struct dicom_reject){DICOM_RJ_TRANSIENT, DICOM_RJ_PRESENTATION,
+                                          DICOM_RJ_PRESENTATION_LIMIT};
+    else
+        return false;
+    return true;
+}
+
+static void on_associate_rq(struct net_assoc *a)
+{
+    if (a->state != DUL_STA2) {
+        net_assoc_event(a, DUL_EVT6, false);
+        return;
+    }
+    struct base_error error;
+    if (decode_associate(a, false, &a->rq, &error)) {
+        on_invalid(a, DICOM_ABORT_INVALID_PARAMETER, &error);
+        return;
+    }
+    bool no = refused(a);
+    if (no && a->reject.source == DICOM_RJ_PRESENTATION)
+        net_assoc_end(a, NET_ASSOC_LIMIT, "as many associations are open as are allowed");
+    net_assoc_event(a, DUL_EVT6, no);
+}
+
+static void on_associate_ac(struct net_assoc *a)
+{
+    if (a->state == DUL_STA5) {
+        struct base_error error;
+        if (decode_associate(a, true, &a->ac, &error)) {
+            on_invalid(a, DICOM_ABORT_INVALID_PARAMETER, &error);
+            return;
+        }
+        net_assoc_agree(a);
+    }
+    net_assoc_event(a, DUL_EVT3, false);
+}
+
+static void on_pdu(struct net_assoc *a, const struct dicom_pdu *pdu)
+{
+    a->pdu = pdu;
+    a->abort = (struct dicom_abort){DICOM_ABORT_PROVIDER, DICOM_ABORT_UNEXPECTED_PDU};
+    switch (pdu->type) {
+    case DICOM_PDU_ASSOCIATE_RQ:
+        on_associate_rq(a);
+        break;
+    case DICOM_PDU_ASSOCIATE_AC:
+        on_associate_ac(a);
+        break;
+    case DICOM_PDU_ASSOCIATE_RJ:
+        net_assoc_event(a, DUL_EVT4, false);
+        break;
+    case DICOM_PDU_DATA:
+        net_assoc_event(a, DUL_EVT10, false);
+        break;
+    case DICOM_PDU_RELEASE_RQ:
+        net_assoc_event(a, DUL_EVT12, a->server != NULL);
+        break;
+    case DICOM_PDU_RELEASE_RP:
+        net_assoc_event(a, DUL_EVT13, false);
+        break;
+    case DICOM_PDU_ABORT:
+        net_assoc_event(a, DUL_EVT16, false);
+        break;
+    default:
+        break;
+    }
+    a->pdu = NULL;
+}
+
+/* True when the first bytes are no PDU; answered and closed at once, since such
+ * a peer does not know that it should close. */
+static bool is_stranger(struct net_assoc *a, struct base_bytes in)
+{
+    if (a->state != DUL_STA2 || a->decoder.taken)
+        return false;
+    enum dicom_stranger who = dicom_stranger_of(in);
+    if (who == DICOM_STRANGER_NONE)
+        return false;
+    a->deaf = true;
+    a->hangup = true;
+    net_assoc_end(a, who == DICOM_STRANGER_TLS ? NET_ASSOC_TLS_ON_PLAIN : NET_ASSOC_NOT_DICOM,
+                  dicom_stranger_text(who));
+    net_assoc_event(a, DUL_EVT19, false);
+    return true;
+}
+
+/* Decodes until the input is used up, a pause, or the close. */
+static void take(struct net_assoc *a, struct base_bytes *in)
+{
+    assert(!a->taking);
+    a->taking = true;
+    while (a->state != DUL_STA1 && (a->ended || !a->paused)) {
+        struct dicom_pdu pdu;
+        if (a->deaf || is_stranger(a, *in)) {
+            in->n = 0;
+            break;
+        }
+        enum dicom_pdu_step step = dicom_pdu_decode(&a->decoder, in, &pdu);
+        if (step == DICOM_PDU_MORE)
+            break;
+        if (step == DICOM_PDU_INVALID)
+            on_invalid(a, a->decoder.abort_reason, &a->decoder.error);
+        else
+            on_pdu(a, &pdu);
+    }
+    a->taking = false;
+}
+
+static void drop_held(struct net_assoc *a)
+{
+    base_buf_deinit(&a->held);
+    a->held_at = 0;
+}
+
+void net_assoc_take_held(struct net_assoc *a)
+{
+    if (a->paused && !a->ended)
+        return;
+    struct base_bytes in = base_bytes_str("");
+    if (a->held.n)
+        in = base_bytes_of(a->held.p + a->held_at, a->held.n - a->held_at);
+    take(a, &in);
+    if (in.n)
+        a->held_at = a->held.n - in.n;
+    else
+        drop_held(a);
+    net_assoc_update_reading(a);
+}
+
+/* ---- reading ---- */
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+    struct net_assoc *a = h->data;
+    (void)suggested;
+    if (a->server) {
+        *buf = uv_buf_init((char *)a->server->read_buffer, NET_ASSOC_READ_SIZE);
+        return;
+    }
+    char *p = malloc(REQUESTOR_READ_SIZE);
+    *buf = uv_buf_init(p, p ? REQUESTOR_READ_SIZE : 0);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct net_assoc *a = stream->data;
+    if (n == UV_ENOBUFS) {
+        net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+    } else if (n < 0) {
+        uv_read_stop(stream);
+        if (n != UV_EOF)
+            net_assoc_end(a, NET_ASSOC_PEER_CLOSED, uv_strerror((int)n));
+        net_assoc_event(a, DUL_EVT17, false);
+    } else if (n > 0) {
+        a->active = uv_now(stream->loop);
+        struct base_bytes in = base_bytes_of(buf->base, (size_t)n);
+        take(a, &in);
+        if (in.n && a->state != DUL_STA1) {
+            base_buf_add(&a->held, in.p, in.n);
+            if (a->held.err)
+                net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+        }
+        net_assoc_update_reading(a);
+    }
+    if (!a->server)
+        free(buf->base);
+}
+
+void net_assoc_update_reading(struct net_assoc *a)
+{
+    if (!a->tcp_open || a->state == DUL_STA1 || uv_is_closing((uv_handle_t *)&a->tcp))
+        return;
+    if (a->ended && !a->taking)
+        drop_held(a);
+    if (!a->ended && (a->paused || a->held.n)) {
+        uv_read_stop((uv_stream_t *)&a->tcp);
+        return;
+    }
+    uv_read_start((uv_stream_t *)&a->tcp, on_alloc, on_read);
+}
+
+void net_assoc_pause(struct net_assoc *a)
+{
+    a->paused++;
+    if (!a->taking)
+        net_assoc_update_reading(a);
+}
+
+void net_assoc_resume(struct net_assoc *a)
+{
+    assert(a->paused > 0);
+    /* From the loop, also when nothing is held: the decoder may be in the middle. */
+    if (--a->paused == 0 && !a->ended) {
+        a->active = uv_now(loop_uv(a->loop));
+        net_assoc_wake(a);
+    }
+}
+
+/* ---- writing ---- */
+
+size_t net_assoc_queued(const struct net_assoc *a)
+{
+    return a->out.n + (a->in_flight ? a->writing.n : 0);
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct net_assoc *a = req->data;
+    a->in_flight = false;
+    base_buf_deinit(&a->writing);
+    if (a->state == DUL_STA1)
+        return;
+    if (status < 0)
+        a->broken = true;
+    else
+        a->active = uv_now(loop_uv(a->loop));
+    net_assoc_flush(a);
+    net_assoc_pump(a);
+}
+
+/* Writes what the socket takes; true when the rest has to wait. */
+static bool write_now(struct net_assoc *a)
+{
+    uv_buf_t buf = uv_buf_init((char *)a->out.p, (unsigned)a->out.n);
+    int n = uv_try_write((uv_stream_t *)&a->tcp, &buf, 1);
+    if (n < 0 && n != UV_EAGAIN) {
+        a->broken = true;
+        return false;
+    }
+    size_t sent = n > 0 ? (size_t)n : 0;
+    if (sent == a->out.n)
+        return false;
+    a->writing = a->out;
+    base_buf_init(&a->out, 0);
+    buf = uv_buf_init((char *)a->writing.p + sent, (unsigned)(a->writing.n - sent));
+    a->write.data = a;
+    a->in_flight = uv_write(&a->write, (uv_stream_t *)&a->tcp, &buf, 1, on_written) == 0;
+    if (!a->in_flight) {
+        base_buf_deinit(&a->writing);
+        a->broken = true;
+        return false;
+    }
+    return true;
+}
+
+void net_assoc_flush(struct net_assoc *a)
+{
+    if (a->in_flight || a->state == DUL_STA1)
+        return;
+    if (a->out.n && !a->broken && write_now(a))
+        return;
+    if (a->pull) /* more comes: keep the memory */
+        base_buf_reset(&a->out);
+    else
+        base_buf_deinit(&a->out);
+    if (a->hangup && a->state == DUL_STA13)
+        net_assoc_event(a, DUL_EVT17, false);
+}

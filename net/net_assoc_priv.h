@@ -1,0 +1,151 @@
+/* Inside of an association; only for net_assoc*.c. */
+#ifndef NET_ASSOC_PRIV_H
+#define NET_ASSOC_PRIV_H
+
+#include "dicom/dicom_dul.h"
+#include "net/net_assoc.h"
+
+#include <uv.h>
+
+enum {
+    NET_ASSOC_READ_SIZE = 256 * 1024,   /* one buffer for all associations of a server */
+    NET_ASSOC_QUEUE_SIZE = 256 * 1024,  /* a stream is pulled while less is queued */
+    NET_ASSOC_PDU_DEFAULT = 64 * 1024,  /* that we send to a peer that sets no limit */
+    NET_ASSOC_ARTIM_DEFAULT_MS = 30000, /* when it was configured as 0 */
+    NET_ASSOC_ARENA_LIMIT = 4 * 1024 * 1024
+};
+
+struct net_assoc_dial; /* the way to the peer: names, addresses, attempts */
+
+/*
+ * Freed when refs drops to 0. References are: each open libuv handle (tcp,
+ * timer), each request of libuv that cannot be stopped at once, and the posted
+ * call. Invariant: state is DUL_STA1 only before the start and once the handles
+ * are closing; ended is set no later than when Sta13 or Sta1 is entered.
+ */
+struct net_assoc {
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uv_write_t write;
+    unsigned refs;
+    bool tcp_open;
+    struct loop *loop;
+    struct loop_call call; /* posted by net_assoc_wake */
+    bool posted;
+
+    struct net_assoc_server *server; /* NULL: we are the requestor */
+    struct net_assoc *next;          /* in the server's list */
+    struct net_assoc *prev;
+    struct net_assoc_dial *dial; /* requestor only */
+    uint64_t id;
+    char peer[46];
+    uint16_t port;
+
+    struct net_assoc_handlers handlers;
+    void *arg;
+    bool given;    /* the handlers know it */
+    bool counted;  /* in the server's count of associations */
+    bool ended;    /* cause and text are set; of the callbacks only on_closed may come */
+    bool notified; /* on_closed was called */
+    enum net_assoc_cause cause;
+    char text[200];
+
+    enum dicom_dul_state state;
+    const struct dicom_pdu *pdu; /* during an event that a PDU caused */
+    struct dicom_abort abort;    /* what AA-7 and AA-8 send */
+    struct dicom_reject reject;  /* what AE-6 and AE-8 send, or AE-4 received */
+    unsigned artim_ms;
+    unsigned idle_ms;
+    unsigned connect_ms;
+    uint64_t active; /* uv_now() of the last progress */
+    bool hangup;     /* close as soon as everything has left */
+
+    struct base_arena arena;
+    struct dicom_associate *rq;
+    struct dicom_associate *ac;
+    uint8_t by_id[DICOM_CONTEXTS_MAX]; /* [id / 2]: index in ac->contexts + 1; 0 = not accepted */
+    uint32_t max_pdu;                  /* ours */
+    uint32_t peer_pdu;
+
+    /* reading */
+    struct dicom_pdu_decoder decoder;
+    struct dicom_assembler messages;
+    struct base_buf held; /* read, but not looked at when the pause came; from held_at on */
+    size_t held_at;
+    unsigned paused;
+    bool deaf;   /* after an invalid PDU the stream has no meaning */
+    bool taking; /* inside of net_assoc_take */
+    bool owing;  /* the peer waits for our response */
+
+    /* writing */
+    struct base_buf out;     /* to be sent */
+    struct base_buf writing; /* under way in libuv */
+    bool in_flight;
+    bool broken; /* writing failed; the read side will tell the end */
+    void (*pull)(struct net_assoc *a, void *arg); /* set: a stream is open */
+    uint8_t stream_context;
+    bool pulled; /* pull was called and has not been answered yet */
+    bool pumping;
+    bool has_carry; /* fragments are even; the odd byte waits */
+    uint8_t carry;
+    bool release_wanted; /* after the stream */
+};
+
+struct net_assoc_server {
+    uv_poll_t poll;
+    uv_timer_t retry; /* accepting again after it failed */
+    int fd;
+    unsigned refs; /* handles and associations */
+    bool stopped;
+    struct loop *loop;
+    struct net_assoc_config config;
+    struct net_assoc_handlers handlers;
+    void *arg;
+    struct net_assoc *first;
+    unsigned open; /* associations that handlers have and that have not ended */
+    uint8_t *read_buffer;
+    void (*done)(void *arg);
+    void *done_arg;
+};
+
+/* net_assoc.c */
+struct net_assoc *net_assoc_new(struct loop *loop, const struct net_assoc_handlers *handlers,
+                                void *arg);
+void net_assoc_ref(struct net_assoc *a);
+void net_assoc_unref(struct net_assoc *a);
+/* Sets why it ended, once, and has the handlers told from the loop. */
+void net_assoc_end(struct net_assoc *a, enum net_assoc_cause cause, const char *text);
+/* The only way to change the state. other: the alternative of AE-6 and AR-8. */
+void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool other);
+/* net_assoc_end, and the A-ABORT or the close that the state asks for. */
+void net_assoc_give_up(struct net_assoc *a, enum net_assoc_cause cause, const char *text);
+/* Has held input, the stream and the end looked at in a later turn of the loop. */
+void net_assoc_wake(struct net_assoc *a);
+void net_assoc_set_peer(struct net_assoc *a, const struct sockaddr *address);
+/* Starts the timer that the state asks for. */
+void net_assoc_arm(struct net_assoc *a);
+
+/* net_assoc_io.c */
+/* Decodes and delivers what was held back. */
+void net_assoc_take_held(struct net_assoc *a);
+/* Reads or not, as pauses and the end ask for. */
+void net_assoc_update_reading(struct net_assoc *a);
+size_t net_assoc_queued(const struct net_assoc *a);
+void net_assoc_flush(struct net_assoc *a);
+
+/* net_assoc_message.c */
+void net_assoc_deliver(struct net_assoc *a, const struct dicom_pdu *pdu);
+/* Takes over what request and answer agreed on: contexts and the peer's PDU size. */
+void net_assoc_agree(struct net_assoc *a);
+/* Pulls the stream while there is room. */
+void net_assoc_pump(struct net_assoc *a);
+
+/* net_assoc_dial.c */
+void net_assoc_dial_start(struct net_assoc *a);
+void net_assoc_dial_cancel(struct net_assoc *a);
+void net_assoc_dial_free(struct net_assoc_dial *d);
+
+/* net_assoc_server.c */
+void net_assoc_server_leave(struct net_assoc *a);
+
+#endif

@@ -1,0 +1,457 @@
+/* The acceptor against what is not, or not quite, DICOM: bytes on a socket. */
+#include "assoc_fixture.h"
+
+static void raw_setup(void)
+{
+    setup();
+    raw_in = (struct base_buf){0};
+}
+
+static void raw_teardown(void)
+{
+    teardown();
+    base_buf_deinit(&raw_in);
+}
+
+/* ---- strangers ---- */
+
+/* Sends the bytes; expects A-ABORT and the close at once, ARTIM being long. */
+static void expect_stranger(struct base_bytes bytes, enum net_assoc_cause cause, const char *hint)
+{
+    serve(usual_config());
+    int fd = raw_connect();
+    raw_send(fd, bytes);
+    raw_expect_pdu(fd, DICOM_PDU_ABORT, 0, DICOM_ABORT_USER, 0);
+    raw_expect(fd, 1);
+    ck_assert(raw_eof);
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, cause);
+    ck_assert_ptr_nonnull(strstr(stranger_text, hint));
+    ck_assert_int_eq(acceptor.requests, 0);
+    close(fd);
+}
+
+START_TEST(a_tls_hello_is_told_from_garbage)
+{
+    static const uint8_t hello[] = {0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3};
+    expect_stranger(base_bytes_of(hello, sizeof hello), NET_ASSOC_TLS_ON_PLAIN, "TLS");
+}
+END_TEST
+
+START_TEST(a_single_byte_of_a_tls_hello_is_enough)
+{
+    expect_stranger(base_bytes_of("\x16", 1), NET_ASSOC_TLS_ON_PLAIN, "TLS");
+}
+END_TEST
+
+START_TEST(an_http_request_is_told_where_to_go)
+{
+    expect_stranger(base_bytes_str("GET / HTTP/1.1\r\nHost: rdc\r\n\r\n"), NET_ASSOC_NOT_DICOM,
+                    "HTTP");
+}
+END_TEST
+
+START_TEST(noise_is_closed)
+{
+    expect_stranger(base_bytes_of("\x00\xff\x80", 3), NET_ASSOC_NOT_DICOM, "not DICOM");
+}
+END_TEST
+
+START_TEST(a_silent_peer_is_closed_when_artim_expires)
+{
+    struct net_assoc_config config = usual_config();
+    config.artim_ms = 20;
+    serve(config);
+    int fd = raw_connect();
+    raw_expect(fd, 1);
+    ck_assert(raw_eof);
+    ck_assert_uint_eq(raw_in.n, 0);
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_TIMED_OUT);
+    close(fd);
+}
+END_TEST
+
+START_TEST(half_a_request_is_closed_when_artim_expires)
+{
+    struct net_assoc_config config = usual_config();
+    config.artim_ms = 20;
+    serve(config);
+    int fd = raw_connect();
+    raw_send(fd, base_bytes_of("\x01\x00\x00\x00\x00\xc8\x00\x01", 8));
+    raw_expect(fd, 1);
+    ck_assert(raw_eof);
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_TIMED_OUT);
+    ck_assert_ptr_nonnull(strstr(stranger_text, "whole"));
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_peer_that_hangs_up_at_once_is_a_stranger)
+{
+    serve(usual_config());
+    close(raw_connect());
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_PEER_CLOSED);
+}
+END_TEST
+
+/* ---- requests that the upper layer refuses ---- */
+
+static void send_request(int fd, size_t at, uint8_t value)
+{
+    struct base_buf b = {0};
+    add_request(&b);
+    if (at)
+        b.p[at] = value;
+    raw_send(fd, base_buf_bytes(&b));
+    base_buf_deinit(&b);
+}
+
+START_TEST(an_unknown_protocol_version_is_rejected)
+{
+    serve(usual_config());
+    int fd = raw_connect();
+    send_request(fd, 7, 2);
+    raw_expect_pdu(fd, DICOM_PDU_ASSOCIATE_RJ, 1, 2, 2);
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_REJECTED);
+    close(fd);
+}
+END_TEST
+
+START_TEST(an_unknown_application_context_is_rejected)
+{
+    serve(usual_config());
+    int fd = raw_connect();
+    send_request(fd, 6 + 68 + 4, '2');
+    raw_expect_pdu(fd, DICOM_PDU_ASSOCIATE_RJ, 1, 1, 2);
+    run_until(stranger_seen);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_malformed_request_is_aborted)
+{
+    serve(usual_config());
+    int fd = raw_connect();
+    send_request(fd, 6 + 68 + 2, 0xff); /* the first item is longer than the PDU */
+    raw_expect_pdu(fd, DICOM_PDU_ABORT, 0, DICOM_ABORT_USER, 0);
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_PROTOCOL_ERROR);
+    close(fd);
+}
+END_TEST
+
+START_TEST(data_before_a_request_is_aborted)
+{
+    serve(usual_config());
+    int fd = raw_connect();
+    raw_send(fd, base_bytes_of("\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00", 10));
+    raw_expect_pdu(fd, DICOM_PDU_ABORT, 0, DICOM_ABORT_USER, 0);
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_PROTOCOL_ERROR);
+    close(fd);
+}
+END_TEST
+
+/* ---- an open association, and what breaks it ---- */
+
+/* Sends the bytes on an open association; expects A-ABORT from the provider. */
+static void expect_abort(struct base_buf *b, uint8_t reason, enum net_assoc_cause cause)
+{
+    serve(usual_config());
+    int fd = raw_associate();
+    raw_send(fd, base_buf_bytes(b));
+    base_buf_deinit(b);
+    raw_expect_pdu(fd, DICOM_PDU_ABORT, 0, DICOM_ABORT_PROVIDER, reason);
+    run_until(acceptor_closed);
+    ck_assert_int_eq(acceptor.cause, cause);
+    ck_assert_str_ne(acceptor.text, "");
+    close(fd);
+}
+
+START_TEST(a_second_request_is_unexpected)
+{
+    struct base_buf b = {0};
+    add_request(&b);
+    expect_abort(&b, DICOM_ABORT_UNEXPECTED_PDU, NET_ASSOC_PROTOCOL_ERROR);
+}
+END_TEST
+
+START_TEST(an_unknown_pdu_type_is_unrecognized)
+{
+    struct base_buf b = {0};
+    base_buf_add(&b, "\x0a\x00\x00\x00\x00\x00", 6);
+    expect_abort(&b, DICOM_ABORT_UNRECOGNIZED_PDU, NET_ASSOC_PROTOCOL_ERROR);
+}
+END_TEST
+
+START_TEST(a_pdu_over_our_limit_is_invalid)
+{
+    struct base_buf b = {0};
+    base_buf_add(&b, "\x04\x00\x00\x01\x00\x00", 6);
+    expect_abort(&b, DICOM_ABORT_INVALID_PARAMETER, NET_ASSOC_LIMIT);
+}
+END_TEST
+
+START_TEST(data_in_a_refused_context_is_invalid)
+{
+    struct base_buf b = {0};
+    struct dicom_dimse rq = echo_request();
+    add_command(&b, 5, &rq);
+    expect_abort(&b, DICOM_ABORT_INVALID_PARAMETER, NET_ASSOC_PROTOCOL_ERROR);
+}
+END_TEST
+
+START_TEST(a_data_set_without_a_command_is_refused)
+{
+    struct base_buf b = {0};
+    add_data(&b, 3, false, true, base_bytes_of("1234", 4));
+    expect_abort(&b, DICOM_ABORT_NOT_SPECIFIED, NET_ASSOC_PROTOCOL_ERROR);
+}
+END_TEST
+
+START_TEST(a_command_set_without_end_is_limited)
+{
+    struct base_buf b = {0};
+    static const uint8_t zeros[8192];
+    for (int i = 0; i < 9; i++)
+        add_data(&b, 3, true, false, base_bytes_of(zeros, sizeof zeros));
+    expect_abort(&b, DICOM_ABORT_NOT_SPECIFIED, NET_ASSOC_LIMIT);
+}
+END_TEST
+
+START_TEST(pdus_after_an_abort_are_ignored_until_the_peer_closes)
+{
+    struct base_buf b = {0};
+    struct dicom_dimse rq = echo_request();
+    add_request(&b);
+    for (int i = 0; i < 3; i++)
+        add_command(&b, 1, &rq);
+    serve(usual_config());
+    int fd = raw_associate();
+    raw_send(fd, base_buf_bytes(&b));
+    base_buf_deinit(&b);
+    raw_expect_pdu(fd, DICOM_PDU_ABORT, 0, DICOM_ABORT_PROVIDER, DICOM_ABORT_UNEXPECTED_PDU);
+    run_until(acceptor_closed);
+    ck_assert_int_eq(acceptor.commands, 0);
+    ck_assert_uint_eq(raw_in.n, 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_peer_that_vanishes_within_a_data_set_is_told)
+{
+    struct base_buf b = {0};
+    struct dicom_dimse rq = store_request();
+    rq.has_dataset = true;
+    static const uint8_t part[1000];
+    add_command(&b, 3, &rq);
+    add_data(&b, 3, false, false, base_bytes_of(part, sizeof part));
+    b.n -= 100;
+    serve(usual_config());
+    int fd = raw_associate();
+    raw_send(fd, base_buf_bytes(&b));
+    base_buf_deinit(&b);
+    close(fd);
+    run_until(acceptor_closed);
+    ck_assert_int_eq(acceptor.cause, NET_ASSOC_PEER_CLOSED);
+    ck_assert_int_eq(acceptor.commands, 1);
+    ck_assert_uint_eq(acceptor.data.n, 900);
+    ck_assert(!acceptor.data_ended);
+}
+END_TEST
+
+static void hold_answer(struct side *s)
+{
+    (void)s;
+}
+
+static bool was_asked(void)
+{
+    return acceptor.requests > 0;
+}
+
+START_TEST(a_peer_that_vanishes_before_our_answer_is_told)
+{
+    serve(usual_config());
+    acceptor.on_request = hold_answer;
+    int fd = raw_connect();
+    send_request(fd, 0, 0);
+    run_until(was_asked);
+    close(fd);
+    run_until(acceptor_closed);
+    ck_assert_int_eq(acceptor.cause, NET_ASSOC_PEER_CLOSED);
+}
+END_TEST
+
+/* ---- any split ---- */
+
+/* Echo, C-STORE in several fragments, and release. */
+static void add_session(struct base_buf *b)
+{
+    struct dicom_dimse echo = echo_request();
+    struct dicom_dimse store = store_request();
+    store.has_dataset = true;
+    add_request(b);
+    add_command(b, 1, &echo);
+    add_command(b, 3, &store);
+    add_data(b, 3, false, false, base_bytes_str("abcdefgh"));
+    add_data(b, 3, false, false, base_bytes_of("", 0));
+    add_data(b, 3, false, true, base_bytes_str("ijkl"));
+    dicom_release_encode(DICOM_PDU_RELEASE_RQ, b);
+}
+
+static struct loop_call call;
+static int turns;
+
+static void on_turn(void *arg)
+{
+    (void)arg;
+    if (--turns)
+        loop_post(loop, &call, on_turn, NULL);
+    else
+        loop_stop(loop);
+}
+
+static bool no_turns(void)
+{
+    return turns == 0;
+}
+
+/* Lets the loop read what was sent: the second turn ends after the first's poll. */
+static void two_turns(void)
+{
+    turns = 2;
+    loop_post(loop, &call, on_turn, NULL);
+    run_until(no_turns);
+}
+
+static bool released(void)
+{
+    static const uint8_t rp[10] = {DICOM_PDU_RELEASE_RP, 0, 0, 0, 0, 4};
+    raw_arrived();
+    return raw_in.n >= 10 && memcmp(raw_in.p + raw_in.n - 10, rp, 10) == 0;
+}
+
+/* Sends n bytes at a time, each read on its own; what comes back is in raw_in. */
+static void run_session(size_t n, bool pausing)
+{
+    struct base_buf b = {0};
+    add_session(&b);
+    acceptor.closed = 0;
+    base_buf_reset(&raw_in);
+    int fd = raw_connect();
+    for (size_t at = 0; at < b.n; at += n) {
+        bool paused = pausing && acceptor.a;
+        if (paused)
+            net_assoc_pause(acceptor.a);
+        raw_send(fd, base_bytes_of(b.p + at, n < b.n - at ? n : b.n - at));
+        two_turns();
+        if (paused)
+            net_assoc_resume(acceptor.a);
+    }
+    raw_fd = fd;
+    run_until(released);
+    close(fd);
+    run_until(acceptor_closed);
+    ck_assert_int_eq(acceptor.cause, NET_ASSOC_RELEASED);
+    ck_assert_int_eq(acceptor.commands, 2);
+    ck_assert_str_eq(base_buf_cstr(&acceptor.data), "abcdefghijkl");
+    ck_assert(acceptor.data_ended);
+    base_buf_deinit(&b);
+}
+
+START_TEST(any_split_of_the_bytes_gives_the_same_answers)
+{
+    static const size_t sizes[] = {1, 2, 3, 5, 7, 11, 64, 100};
+    serve(usual_config());
+    run_session(SIZE_MAX / 2, false);
+    struct base_buf golden = {0};
+    base_buf_add(&golden, raw_in.p, raw_in.n);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        run_session(sizes[i], false);
+        ck_assert(base_bytes_equal(base_buf_bytes(&raw_in), base_buf_bytes(&golden)));
+        run_session(sizes[i], true);
+        ck_assert(base_bytes_equal(base_buf_bytes(&raw_in), base_buf_bytes(&golden)));
+    }
+    base_buf_deinit(&golden);
+}
+END_TEST
+
+/* ---- a peer that does not read ---- */
+
+static size_t fed;
+
+static void feed_block(struct net_assoc *a, void *arg)
+{
+    static const uint8_t block[65536];
+    (void)arg;
+    OK(net_assoc_feed(a, base_bytes_of(block, sizeof block), false));
+    fed += sizeof block;
+}
+
+static void stream_back(struct side *s)
+{
+    struct dicom_dimse rq = store_request();
+    OK(net_assoc_send_stream(s->a, 3, &rq, feed_block));
+}
+
+START_TEST(a_peer_that_does_not_read_stops_the_stream)
+{
+    struct net_assoc_config config = usual_config();
+    config.idle_ms = 200;
+    serve(config);
+    acceptor.on_command = stream_back;
+    int fd = raw_associate();
+    struct base_buf b = {0};
+    struct dicom_dimse rq = echo_request();
+    add_command(&b, 1, &rq);
+    raw_send(fd, base_buf_bytes(&b));
+    base_buf_deinit(&b);
+    run_until(acceptor_closed);
+    ck_assert_int_eq(acceptor.cause, NET_ASSOC_TIMED_OUT);
+    /* What the kernel buffers, and not much more. */
+    ck_assert_uint_ge(fed, 256 * 1024);
+    ck_assert_uint_lt(fed, 64 * 1024 * 1024);
+    close(fd);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("net_assoc_raw");
+    TCase *t = tcase_create("peers");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, raw_setup, raw_teardown);
+    tcase_add_test(t, a_tls_hello_is_told_from_garbage);
+    tcase_add_test(t, a_single_byte_of_a_tls_hello_is_enough);
+    tcase_add_test(t, an_http_request_is_told_where_to_go);
+    tcase_add_test(t, noise_is_closed);
+    tcase_add_test(t, a_silent_peer_is_closed_when_artim_expires);
+    tcase_add_test(t, half_a_request_is_closed_when_artim_expires);
+    tcase_add_test(t, a_peer_that_hangs_up_at_once_is_a_stranger);
+    tcase_add_test(t, an_unknown_protocol_version_is_rejected);
+    tcase_add_test(t, an_unknown_application_context_is_rejected);
+    tcase_add_test(t, a_malformed_request_is_aborted);
+    tcase_add_test(t, data_before_a_request_is_aborted);
+    tcase_add_test(t, a_second_request_is_unexpected);
+    tcase_add_test(t, an_unknown_pdu_type_is_unrecognized);
+    tcase_add_test(t, a_pdu_over_our_limit_is_invalid);
+    tcase_add_test(t, data_in_a_refused_context_is_invalid);
+    tcase_add_test(t, a_data_set_without_a_command_is_refused);
+    tcase_add_test(t, a_command_set_without_end_is_limited);
+    tcase_add_test(t, pdus_after_an_abort_are_ignored_until_the_peer_closes);
+    tcase_add_test(t, a_peer_that_vanishes_within_a_data_set_is_told);
+    tcase_add_test(t, a_peer_that_vanishes_before_our_answer_is_told);
+    tcase_add_test(t, any_split_of_the_bytes_gives_the_same_answers);
+    tcase_add_test(t, a_peer_that_does_not_read_stops_the_stream);
+    suite_add_tcase(s, t);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed != 0;
+}
