@@ -18,6 +18,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"serve", rdc_cmd_serve, "run the server; takes every key of `rdc config` as --key VALUE"},
     {"config", rdc_cmd_config, "print the commented example of a configuration file"},
     {"db", rdc_cmd_db, "migrate: bring the database up to date; status: say whether it is"},
     {"status", rdc_cmd_status, "what is in which state, and what needs attention"},

@@ -1,0 +1,272 @@
+#include "rdc/rdc_worker.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "delivery/delivery.h"
+#include "dicom/shim/shim.h"
+#include "ingest/ingest.h"
+#include "rdc/rdc_command.h"
+#include "rdc/rdc_probe.h"
+#include "report/report_job.h"
+#include "viewer-export/viewer.h"
+#include "worklist/worklist.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum { IDLE_CHECK_MS = 50, TABLES = 4 };
+
+/* What a worker is made of, in the order of its making. */
+struct worker {
+    const struct rdc_worker_config *config;
+    const struct base_conf *conf;
+    struct base_counters *counters;
+    struct loop *loop;
+    struct db *api_db;
+    struct db *queue_db;
+    struct store *store;
+    struct api api;
+    struct rdc_probe probe;
+    struct ingest_config ingest_config;
+    struct ingest *ingest;
+    struct report_job_config report_config;
+    struct model_jobs *report;
+    struct delivery_config delivery_config;
+    struct delivery *delivery;
+    struct viewer_config viewer_config;
+    struct viewer *viewer;
+    struct worklist_clock *clock;
+    struct net_http_table tables[TABLES];
+    struct net_http_server *http;
+    struct loop_signal *sigterm;
+    struct loop_signal *sigint;
+    struct loop_timer *idle;
+    int64_t stop_by;
+    bool stopping;
+};
+
+static enum base_err open_databases(struct worker *w)
+{
+    struct db_config config = {
+        .conninfo = w->conf->database,
+        .role = "rdc_api",
+        .connections = (unsigned)w->conf->database_connections,
+    };
+    enum base_err err = db_open(w->loop, &config, &w->api_db);
+    if (err)
+        return err;
+    config.role = "rdc_ingest";
+    return db_open(w->loop, &config, &w->queue_db);
+}
+
+static enum base_err open_store(struct worker *w)
+{
+    struct store_config config = {.reserve = w->conf->disk_reserve};
+    return store_open(w->loop, w->conf->data, w->config->slot, &config, &w->store);
+}
+
+static enum base_err start_flows(struct worker *w)
+{
+    w->api = (struct api){.loop = w->loop, .db = w->api_db, .conf = w->conf};
+    w->ingest_config = (struct ingest_config){
+        .loop = w->loop,
+        .db = w->queue_db,
+        .api = &w->api,
+        .store = w->store,
+        .conf = w->conf,
+        .counters = w->counters,
+        .dicom_fd = w->config->dicom_fd,
+    };
+    w->report_config = (struct report_job_config){
+        .loop = w->loop, .db = w->queue_db, .store = w->store, .counters = w->counters};
+    w->delivery_config = (struct delivery_config){
+        .loop = w->loop,
+        .db = w->queue_db,
+        .store = w->store,
+        .conf = w->conf,
+        .counters = w->counters,
+    };
+    w->viewer_config =
+        (struct viewer_config){.loop = w->loop, .api = &w->api, .store = w->store, .conf = w->conf};
+    enum base_err err = ingest_start(&w->ingest_config, &w->ingest);
+    if (!err)
+        err = report_job_start(&w->report_config, &w->report);
+    if (!err)
+        err = delivery_start(&w->delivery_config, &w->delivery);
+    if (!err)
+        err = viewer_start(&w->viewer_config, &w->viewer);
+    if (!err)
+        err = worklist_clock_start(w->loop, w->queue_db, &w->clock);
+    return err;
+}
+
+static void on_http_result(void *arg, const struct net_http_result *r)
+{
+    struct worker *w = arg;
+    base_count(&w->counters->http_requests_total, 1);
+    if (r->status >= 500)
+        base_count(&w->counters->http_failures_total, 1);
+}
+
+static enum base_err start_http(struct worker *w)
+{
+    w->probe = (struct rdc_probe){.db = w->queue_db, .shm = w->config->shm, .conf = w->conf};
+    w->tables[0] = worklist_http(&w->api);
+    w->tables[1] = ingest_http(w->ingest);
+    w->tables[2] = viewer_http(w->viewer);
+    w->tables[3] = rdc_probe_http(&w->probe);
+    struct net_http_options options = {
+        .loop = w->loop,
+        .fd = w->config->http_fd,
+        .tables = w->tables,
+        .table_count = TABLES,
+        .max_connections = (size_t)w->conf->http_max_connections,
+        .max_body = w->conf->http_max_body,
+        .header_timeout_ms = w->conf->http_header_timeout,
+        .body_timeout_ms = w->conf->http_body_timeout,
+        .idle_timeout_ms = w->conf->http_idle_timeout,
+        .on_result = on_http_result,
+        .arg = w,
+    };
+    return net_http_server_new(&options, &w->http);
+}
+
+/* ---- the end, in order: no new work, then what is under way, then the rest ---- */
+
+static unsigned busy(const struct worker *w)
+{
+    struct db_stats queue;
+    struct db_stats api;
+    db_stats(w->queue_db, &queue);
+    db_stats(w->api_db, &api);
+    return ingest_busy(w->ingest) + model_jobs_running(w->report) + delivery_busy(w->delivery) +
+           viewer_busy(w->viewer) + queue.running + queue.waiting + api.running + api.waiting;
+}
+
+static void on_ingest_stopped(void *arg)
+{
+    struct worker *w = arg;
+    loop_stop(w->loop);
+}
+
+static void on_idle_check(void *arg)
+{
+    struct worker *w = arg;
+    if (busy(w) && base_clock_mono_ms() < w->stop_by)
+        return;
+    loop_timer_stop(w->idle);
+    ingest_stop(w->ingest, on_ingest_stopped, w);
+}
+
+static void on_signal(void *arg, int signum)
+{
+    struct worker *w = arg;
+    (void)signum;
+    if (w->stopping)
+        return;
+    w->stopping = true;
+    /* The supervisor waits for all of stop.timeout before it kills. */
+    w->stop_by = base_clock_mono_ms() + (int64_t)w->conf->stop_timeout * 8 / 10;
+    ingest_drain(w->ingest);
+    model_jobs_stop(w->report);
+    delivery_drain(w->delivery);
+    worklist_clock_stop(w->clock);
+    net_http_server_stop(w->http, NULL, NULL);
+    loop_timer_start(w->idle, IDLE_CHECK_MS, IDLE_CHECK_MS);
+}
+
+static enum base_err watch_signals(struct worker *w)
+{
+    enum base_err err = loop_signal_new(w->loop, SIGTERM, on_signal, w, &w->sigterm);
+    if (!err)
+        err = loop_signal_new(w->loop, SIGINT, on_signal, w, &w->sigint);
+    if (!err)
+        err = loop_timer_new(w->loop, on_idle_check, w, &w->idle);
+    return err;
+}
+
+/* Callbacks that are still due come inside loop_free; what they refer to is
+ * freed after it. */
+static void close_all(struct worker *w)
+{
+    net_http_server_free(w->http);
+    db_close(w->api_db);
+    db_close(w->queue_db);
+    viewer_free(w->viewer);
+    store_close(w->store);
+    loop_timer_free(w->idle);
+    loop_signal_free(w->sigterm);
+    loop_signal_free(w->sigint);
+    delivery_free(w->delivery);
+    model_jobs_free(w->report);
+    ingest_free(w->ingest);
+    loop_free(w->loop);
+}
+
+struct step {
+    const char *name;
+    enum base_err (*run)(struct worker *w);
+};
+
+static enum base_err open_loop(struct worker *w)
+{
+    struct loop_options options = {.disk_threads = (unsigned)w->conf->disk_threads,
+                                   .cpu_threads = (unsigned)w->conf->cpu_threads};
+    return loop_new(&options, &w->loop);
+}
+
+static enum base_err load_dictionary(struct worker *w)
+{
+    struct base_error error = {.msg = ""};
+    enum base_err err = shim_init(&error);
+    (void)w;
+    if (err)
+        BASE_LOG(ERROR, "dictionary_missing", LOG_S("detail", error.msg));
+    return err;
+}
+
+static enum base_err start(struct worker *w)
+{
+    static const struct step steps[] = {
+        {"dictionary", load_dictionary},
+        {"loop", open_loop},
+        {"signals", watch_signals},
+        {"database", open_databases},
+        {"store", open_store},
+        {"flows", start_flows},
+        {"http", start_http},
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        enum base_err err = steps[i].run(w);
+        if (err) {
+            BASE_LOG(ERROR, "worker_start_failed", LOG_S("step", steps[i].name),
+                     LOG_S("error", base_err_text(err)));
+            return err;
+        }
+    }
+    return BASE_OK;
+}
+
+int rdc_worker_run(const struct rdc_worker_config *config)
+{
+    struct worker w = {
+        .config = config,
+        .conf = config->conf,
+        .counters = &config->shm->slots[config->slot].counters,
+    };
+    char name[32];
+    snprintf(name, sizeof name, "worker %u", config->slot);
+    rdc_log_setup(config->conf, name);
+    prctl(PR_SET_NAME, name);
+    rdc_shm_begin(config->shm, config->slot);
+    if (start(&w))
+        return 1;
+    atomic_store(&config->shm->slots[config->slot].ready, 1);
+    if (write(config->ready_fd, "r", 1) < 0)
+        BASE_LOG(WARN, "supervisor_gone", LOG_U("slot", config->slot));
+    loop_run(w.loop);
+    close_all(&w);
+    return 0;
+}
