@@ -42,7 +42,7 @@ struct ingest_result {
      * BASE_EUNAVAILABLE, BASE_EUNKNOWN, BASE_EIO …: not acknowledged, send again. */
     enum base_err err;
     struct ingest_stored stored; /* when BASE_OK */
-    char message[200];           /* otherwise: for the sender; no patient data */
+    char message[256];           /* otherwise: for the sender; no patient data */
 };
 
 /* Borrowed for the call. */

@@ -45,6 +45,7 @@ struct worker {
     struct loop_timer *idle;
     int64_t stop_by;
     bool stopping;
+    bool http_stopped;
 };
 
 static enum base_err open_databases(struct worker *w)
@@ -141,8 +142,9 @@ static unsigned busy(const struct worker *w)
     struct db_stats api;
     db_stats(w->queue_db, &queue);
     db_stats(w->api_db, &api);
-    return ingest_busy(w->ingest) + model_jobs_running(w->report) + delivery_busy(w->delivery) +
-           viewer_busy(w->viewer) + queue.running + queue.waiting + api.running + api.waiting;
+    return (unsigned)!w->http_stopped + ingest_busy(w->ingest) + model_jobs_running(w->report) +
+           delivery_busy(w->delivery) + viewer_busy(w->viewer) + queue.running + queue.waiting +
+           api.running + api.waiting;
 }
 
 static void on_ingest_stopped(void *arg)
@@ -160,6 +162,12 @@ static void on_idle_check(void *arg)
     ingest_stop(w->ingest, on_ingest_stopped, w);
 }
 
+static void on_http_stopped(void *arg)
+{
+    struct worker *w = arg;
+    w->http_stopped = true;
+}
+
 static void on_signal(void *arg, int signum)
 {
     struct worker *w = arg;
@@ -173,7 +181,7 @@ static void on_signal(void *arg, int signum)
     model_jobs_stop(w->report);
     delivery_drain(w->delivery);
     worklist_clock_stop(w->clock);
-    net_http_server_stop(w->http, NULL, NULL);
+    net_http_server_stop(w->http, on_http_stopped, w);
     loop_timer_start(w->idle, IDLE_CHECK_MS, IDLE_CHECK_MS);
 }
 
