@@ -43,15 +43,76 @@ static void run_rules(const char *name)
     ck_assert_msg(run_as_owner(sql), "db/tests/%s.sql failed: see the log of the cluster", name);
 }
 
+/* Comments and settings of a dump differ between releases of pg_dump. */
+static bool is_schema_line(const char *line)
+{
+    return line[0] != '\n' && strncmp(line, "--", 2) != 0 && strncmp(line, "SET ", 4) != 0 &&
+           strncmp(line, "SELECT pg_catalog.", 18) != 0 && line[0] != '\\';
+}
+
+/* pg_dump of the database as the migrations made it, below cluster.dir. */
+static void dump_schema(void)
+{
+    char dump[96];
+    char file[96];
+    snprintf(dump, sizeof dump, "%s/pg_dump", cluster.bin);
+    snprintf(file, sizeof file, "%s/schema.sql", cluster.dir);
+    pg_cluster_wait(
+        pg_cluster_spawn(&cluster, (const char *[]){dump, "-h", cluster.dir, "-U", "postgres", "-d",
+                                                    "rdc", "-s", "-O", "-f", file, NULL}),
+        "pg_dump");
+}
+
+static bool next_schema_line(FILE *f, char *line, size_t n)
+{
+    while (fgets(line, (int)n, f))
+        if (is_schema_line(line))
+            return true;
+    return false;
+}
+
+START_TEST(the_schema_in_the_repository_is_what_the_migrations_make)
+{
+    char made[96];
+    char line[2][16384];
+    snprintf(made, sizeof made, "%s/schema.sql", cluster.dir);
+    const char *update = getenv("RDC_TEST_SCHEMA_OUT");
+    FILE *a = fopen(made, "r");
+    FILE *b = update ? fopen(update, "w") : fopen(RDC_SOURCE_DIR "/db/schema.sql", "r");
+    ck_assert_ptr_nonnull(a);
+    ck_assert_ptr_nonnull(b);
+    while (next_schema_line(a, line[0], sizeof line[0])) {
+        if (update) {
+            fputs(line[0], b);
+            continue;
+        }
+        ck_assert_msg(next_schema_line(b, line[1], sizeof line[1]), "db/schema.sql ends early");
+        ck_assert_msg(
+            strcmp(line[0], line[1]) == 0,
+            "db/schema.sql differs; write it anew with RDC_TEST_SCHEMA_OUT=db/schema.sql: "
+            "%s is now %s",
+            line[1], line[0]);
+    }
+    ck_assert_msg(update || !next_schema_line(b, line[1], sizeof line[1]),
+                  "db/schema.sql has more: %s", line[1]);
+    fclose(a);
+    fclose(b);
+}
+END_TEST
+
 static void migrate(void)
 {
     struct db_config config = {.conninfo = cluster.rdc, .unsafe = true};
     struct db_sync *s = NULL;
     struct base_error error = {0};
     if (db_sync_open(&config, &s, &error) ||
-        db_migrate_apply(s, db_migrations, db_migrations_count, NULL, NULL, &error) ||
-        !run_as_owner(read_sql("fixture"))) {
+        db_migrate_apply(s, db_migrations, db_migrations_count, NULL, NULL, &error)) {
         fprintf(stderr, "test_db_rules: %s\n", error.msg);
+        pg_cluster_stop(&cluster);
+        exit(1);
+    }
+    dump_schema();
+    if (!run_as_owner(read_sql("fixture"))) {
         pg_cluster_stop(&cluster);
         exit(1);
     }
@@ -87,6 +148,7 @@ int main(void)
     Suite *suite = suite_create("db_rules");
     TCase *tc = tcase_create("rules");
     tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, the_schema_in_the_repository_is_what_the_migrations_make);
     tcase_add_test(tc, each_state_moves_as_the_table_says_and_a_lost_lease_writes_nothing);
     tcase_add_test(tc, nobody_sees_a_study_without_a_contract_or_as_its_centre);
     tcase_add_test(tc, objects_are_stored_once_and_conflicts_are_kept);

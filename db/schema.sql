@@ -1,0 +1,2013 @@
+CREATE FUNCTION public.audit_read(p_kind text, p_exam bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    insert into audit (person_id, org_id, action, noun, noun_id)
+    select rdc_person(), rdc_org(), p_kind, 'exam', p_exam
+    where rdc_person() is not null and not exists (
+        select from audit where noun = 'exam' and noun_id = p_exam and action = p_kind
+            and person_id = rdc_person() and at > now() - interval '5 minutes')
+$$;
+CREATE FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb DEFAULT NULL::jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    insert into audit (person_id, org_id, action, noun, noun_id, detail)
+    values (rdc_person(), rdc_org(), p_action, p_noun, p_id, p_detail)
+$$;
+CREATE FUNCTION public.contract_id(p_centre text, p_hospital text, p_line text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v bigint := (select id from contract where centre_id = org_id(p_centre)
+        and hospital_id = org_id(p_hospital) and line_id = line_id(p_line));
+begin
+    if v is null then
+        perform fail(404, 'no such contract', 'list them with: rdc contract list');
+    end if;
+    return v;
+end $$;
+CREATE FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v jsonb;
+begin
+    update delivery set state = 'due', lease_until = null,
+        last_error = coalesce(last_error, 'the worker ended while sending')
+    where state = 'sending' and lease_until < now();
+    with free as (
+        select t.id as destination_id,
+            (select d.id from delivery d join report r on r.id = d.report_id
+             where d.destination_id = t.id and d.state = 'due' and d.next_at <= now()
+                and r.rendered_at is not null
+             order by d.next_at, d.id limit 1) as delivery_id
+        from destination t
+        where t.disabled_at is null and not exists (
+            select from delivery b where b.destination_id = t.id and b.state = 'sending')
+        for update of t skip locked
+    ), taken as (
+        update delivery d set state = 'sending', attempts = attempts + 1, lease_no = lease_no + 1,
+            lease_until = now() + make_interval(secs => p_lease_seconds)
+        from (select delivery_id from free where delivery_id is not null limit p_limit) f
+        where d.id = f.delivery_id and d.state = 'due' returning d.*
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'lease', k.lease_no,
+        'attempt', k.attempts, 'destination', t.name, 'aet', t.aet, 'host', t.host, 'port', t.port,
+        'objects', (select jsonb_agg(jsonb_build_object('sop_uid', i.sop_uid,
+                'sop_class', i.sop_class, 'transfer_syntax', i.transfer_syntax,
+                'location', o.location, 'size', o.size) order by i.id)
+            from report r join instance i on i.own and i.object_id in (r.sr_object_id, r.pdf_object_id)
+                join object o on o.id = i.object_id
+            where r.id = k.report_id)) order by k.id), '[]')
+    into v from taken k join destination t on t.id = k.destination_id;
+    return v;
+end $$;
+CREATE FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update delivery set
+        state = case when p_outcome = 'ok' then 'acknowledged'
+                     when p_outcome = 'permanent' then 'dead' else 'due' end,
+        acknowledged_at = case when p_outcome = 'ok' then now() end,
+        last_error = case when p_outcome = 'ok' then null else left(p_error, 500) end,
+        lease_until = null,
+        next_at = now() + make_interval(secs => least(p_retry_max::double precision,
+            p_retry_min * power(2, least(attempts - 1, 20))))
+    where id = p_delivery and lease_no = p_lease and state = 'sending'
+    returning state
+$$;
+CREATE FUNCTION public.delivery_retry(p_delivery bigint) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update delivery set state = 'due', next_at = now() where id = p_delivery and state in ('dead', 'due')
+    returning state
+$$;
+CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    d device;
+begin
+    select x.* into d from device x join organisation o on o.id = x.org_id
+    where x.aet = p_aet and x.disabled_at is null and o.disabled_at is null
+        and (x.address is null or p_address <<= x.address)
+        and (x.called is null or x.called = p_called)
+    order by x.called nulls last, masklen(x.address) desc nulls last limit 1;
+    if d.id is not null then
+        return jsonb_build_object('id', d.id, 'centre_id', d.org_id, 'quiet', d.quiet_seconds,
+            'called', d.called, 'charset', d.charset);
+    end if;
+    return jsonb_build_object('cause', case
+        when not exists (select from device where aet = p_aet) then 'unknown_aet'
+        when not exists (select from device x join organisation o on o.id = x.org_id
+            where aet = p_aet and x.disabled_at is null and o.disabled_at is null) then 'disabled'
+        when not exists (select from device where aet = p_aet and disabled_at is null
+            and (address is null or p_address <<= address)) then 'wrong_address'
+        else 'wrong_called' end);
+end $$;
+CREATE FUNCTION public.device_id(p_aet text, p_address inet, p_called text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v bigint[];
+begin
+    select array_agg(id) into v from device
+    where aet = p_aet and (p_address is null or address = network(p_address)::cidr)
+        and (p_called is null or called = p_called);
+    if v is null then
+        perform fail(404, format('no such device %s', p_aet), 'list them with: rdc device list');
+    elsif cardinality(v) > 1 then
+        perform fail(409, format('%s devices are called %s', cardinality(v), p_aet),
+            'say which with --address and --called');
+    end if;
+    return v[1];
+end $$;
+CREATE FUNCTION public.dicom_date(p text) RETURNS date
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+begin
+    return case when p ~ '^\d{8}$' then make_date(substr(p, 1, 4)::int, substr(p, 5, 2)::int, substr(p, 7, 2)::int) end;
+exception when others then return null;
+end $_$;
+CREATE FUNCTION public.dicom_time(p text) RETURNS time without time zone
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+begin
+    return case when p ~ '^\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?$' then
+        make_time(substr(p, 1, 2)::int, coalesce(nullif(substr(p, 3, 2), ''), '0')::int,
+            least(coalesce(nullif(substr(p, 5), ''), '0')::numeric, 59.999999)::double precision) end;
+exception when others then return null;
+end $_$;
+CREATE FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take(p_exam, 'technician', 'doctor', 'admin');
+begin
+    if e.centre_id is distinct from rdc_org() then
+        perform fail(403, 'only the originating centre can do this');
+    end if;
+    if p_event = 'withdraw' and exists (select from report where exam_id = e.id) then
+        perform fail(409, 'a report was signed already', 'ask the reading hospital to amend or retract it');
+    end if;
+    update exam set reason = coalesce(p_reason, reason) where id = e.id returning * into e;
+    if p_event = 'restore' then
+        if e.hospital_id is null then
+            e := exam_route(e, 'restore');
+        else
+            e := exam_move(e, 'restore');
+        end if;
+    else
+        e := exam_move(e, p_event, jsonb_build_object('reason', p_reason));
+    end if;
+    perform audit_write(p_event, 'exam', e.id, jsonb_build_object('reason', p_reason));
+    return json_build_object('state', e.state);
+end $$;
+CREATE FUNCTION public.exam_claim(p_exam bigint, p_lease_seconds integer) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take_for_reading(p_exam);
+    v_digest bytea;
+begin
+    if e.lease_holder is not null and e.lease_expires < now() then
+        e := exam_move(e, 'expire');
+    end if;
+    if e.lease_holder is not null then
+        perform fail(409, format('exam %s is held by %s', e.id,
+                (select name from person where id = e.lease_holder)),
+            'until ' || to_char(e.lease_expires, 'YYYY-MM-DD HH24:MI:SS TZ'));
+    end if;
+    if e.state = 'arriving' then
+        if e.priority <> 'stat' then
+            perform fail(409, format('exam %s is still arriving', e.id), 'wait until it is complete');
+        end if;
+        update exam set grade = 'quiet' where id = e.id;
+    end if;
+    if e.state = 'written' and e.author_id = rdc_person() then
+        perform fail(409, 'the reviewer is not the author',
+            'recall it with POST …/recall, or leave it to a colleague');
+    end if;
+    e := exam_move(e, 'claim', null, rdc_person(), p_lease_seconds);
+    v_digest := exam_objects_digest(e.study_id);
+    update exam set shown_digest = v_digest where id = e.id;
+    perform audit_write('claim', 'exam', e.id);
+    return json_build_object('lease', e.lease_no, 'expires', e.lease_expires,
+        'objects_digest', encode(v_digest, 'hex'), 'state', e.state,
+        'draft', (select content from draft where exam_id = e.id));
+end $$;
+CREATE TABLE public.exam (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_id bigint NOT NULL,
+    line_id bigint,
+    hospital_id bigint,
+    contract_id bigint,
+    device_id bigint,
+    state text DEFAULT 'arriving'::text NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    priority text DEFAULT 'routine'::text NOT NULL,
+    lease_no bigint DEFAULT 0 NOT NULL,
+    lease_holder bigint,
+    lease_expires timestamp with time zone,
+    shown_digest bytea,
+    author_id bigint,
+    reason text,
+    last_object_at timestamp with time zone DEFAULT now() NOT NULL,
+    quiet_seconds integer DEFAULT 15 NOT NULL,
+    grade text,
+    expected integer,
+    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    due_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
+    CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
+    CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
+    CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
+    CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
+    CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
+);
+ALTER TABLE ONLY public.exam FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.exam_complete(e public.exam, p_grade text, p_expected integer DEFAULT NULL::integer) RETURNS public.exam
+    LANGUAGE plpgsql
+    AS $$
+begin
+    update exam set grade = p_grade, expected = p_expected where id = e.id returning * into e;
+    return exam_route(e, 'complete');
+end $$;
+CREATE FUNCTION public.exam_complete_due() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam;
+    n int := 0;
+begin
+    for e in select * from exam
+        where state = 'arriving' and last_object_at + make_interval(secs => quiet_seconds) < now()
+        order by id limit 200 for update skip locked loop
+        perform exam_complete(e, 'quiet');
+        n := n + 1;
+    end loop;
+    return n;
+end $$;
+CREATE FUNCTION public.exam_detail(e public.exam) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select exam_row(e) || jsonb_build_object(
+        'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
+        'completeness', jsonb_build_object('grade', e.grade, 'expected', e.expected,
+            'present', exam_objects(e.study_id)),
+        'conflicts', e.conflicts, 'reason', e.reason,
+        'two_step', exam_two_step(e),
+        'instances', (select coalesce(jsonb_agg(jsonb_build_object('uid', i.sop_uid,
+                'sop_class', i.sop_class, 'transfer_syntax', i.transfer_syntax, 'number', i.number,
+                'series_uid', r.series_uid, 'modality', r.modality, 'frames', i.frames,
+                'variant', i.variant, 'sha256', encode(o.sha256, 'hex'), 'size', o.size,
+                'original', (select media from object where id = i.original_id))
+                order by r.number nulls last, i.number nulls last, i.id), '[]')
+            from instance i join series r on r.id = i.series_id join object o on o.id = i.object_id
+            where i.study_id = e.study_id and not i.own),
+        'draft', (select content from draft where exam_id = e.id),
+        'reports', (select coalesce(jsonb_agg(jsonb_build_object('version', r.version,
+                'state', r.state, 'content', r.content, 'signed_at', r.signed_at,
+                'content_sha256', encode(r.content_sha256, 'hex'),
+                'objects_digest', encode(r.objects_digest, 'hex'),
+                'author', person_name(r.author_id), 'signer', person_name(r.signer_id),
+                'sr_uid', r.sr_uid, 'pdf_uid', r.pdf_uid, 'rendered_at', r.rendered_at)
+                order by r.version), '[]')
+            from report r where r.exam_id = e.id),
+        'deliveries', (select coalesce(jsonb_agg(jsonb_build_object('destination', t.name,
+                'version', r.version, 'state', d.state, 'attempts', d.attempts,
+                'next_at', case when d.state = 'due' then d.next_at end,
+                'last_error', d.last_error, 'acknowledged_at', d.acknowledged_at)
+                order by d.id), '[]')
+            from delivery d join report r on r.id = d.report_id
+                join destination t on t.id = d.destination_id
+            where r.exam_id = e.id),
+        'events', (select coalesce(jsonb_agg(jsonb_build_object('at', v.at, 'event', v.event,
+                'from', v.from_state, 'to', v.to_state, 'by', person_name(v.person_id))
+                order by v.id), '[]')
+            from exam_event v where v.exam_id = e.id))
+$$;
+CREATE FUNCTION public.exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds integer) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take_for_reading(p_exam);
+begin
+    perform exam_require_lease(e, p_lease);
+    perform report_content_check(p_content);
+    insert into draft (exam_id, author_id, lease_no, content)
+    values (e.id, rdc_person(), p_lease, p_content)
+    on conflict (exam_id) do update set author_id = excluded.author_id,
+        lease_no = excluded.lease_no, content = excluded.content, updated_at = now();
+    return json_build_object('lease', p_lease,
+        'expires', exam_extend(p_exam, p_lease, p_lease_seconds));
+end $$;
+CREATE FUNCTION public.exam_expire_due() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam;
+    n int := 0;
+begin
+    for e in select * from exam where lease_expires < now()
+        order by id limit 200 for update skip locked loop
+        perform exam_move(e, 'expire');
+        n := n + 1;
+    end loop;
+    for e in select x.* from exam x
+        where x.state = 'unrouted' and exists (select from contract c where c.centre_id = x.centre_id
+            and c.line_id = x.line_id and c.disabled_at is null)
+        order by x.id limit 200 for update skip locked loop
+        perform exam_route(e, 'contract');
+        n := n + 1;
+    end loop;
+    return n;
+end $$;
+CREATE FUNCTION public.exam_extend(p_exam bigint, p_lease bigint, p_lease_seconds integer) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v timestamptz := now() + make_interval(secs => p_lease_seconds);
+begin
+    update exam set lease_expires = v where id = p_exam and lease_no = p_lease;
+    return v;
+end $$;
+CREATE FUNCTION public.exam_get(p_exam bigint) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v jsonb := (select exam_detail(e) from exam e where e.id = p_exam);
+begin
+    if v is null then
+        perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
+    end if;
+    perform audit_read('view', p_exam);
+    return v;
+end $$;
+CREATE FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds integer) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take_for_reading(p_exam);
+begin
+    perform exam_require_lease(e, p_lease);
+    return json_build_object('lease', p_lease,
+        'expires', exam_extend(p_exam, p_lease, p_lease_seconds),
+        'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'));
+end $$;
+CREATE FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
+    from (select * from exam x
+          where (p_state is null or x.state = p_state)
+            and (p_since is null or x.state_at >= p_since)
+          order by x.id desc limit p_limit) e
+$$;
+CREATE FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb DEFAULT NULL::jsonb, p_holder bigint DEFAULT NULL::bigint, p_lease_seconds integer DEFAULT NULL::integer) RETURNS public.exam
+    LANGUAGE plpgsql
+    AS $$
+declare
+    e exam;
+    v_next text;
+begin
+    select next_state into v_next from exam_transition
+    where state = p_exam.state and event = p_event;
+    if v_next is null then
+        perform fail(409, format('exam %s is %s: %s is not possible', p_exam.id, p_exam.state, p_event),
+            'look at the exam again');
+    end if;
+    update exam set
+        state = v_next, state_at = now(),
+        lease_no = lease_no + (p_holder is not null)::int,
+        lease_holder = p_holder,
+        lease_expires = now() + make_interval(secs => p_lease_seconds)
+    where id = p_exam.id and state = p_exam.state
+    returning * into e;
+    if e.id is null then
+        perform fail(409, format('exam %s was changed by somebody else', p_exam.id),
+            'look at the exam again');
+    end if;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, lease_no, detail)
+    values (e.id, rdc_person(), p_event, p_exam.state, v_next, e.lease_no, p_detail);
+    return e;
+end $$;
+CREATE FUNCTION public.exam_objects(p_study bigint) RETURNS integer
+    LANGUAGE sql STABLE
+    AS $$ select count(*)::int from instance where study_id = p_study and not own and variant = 0 $$;
+CREATE FUNCTION public.exam_objects_digest(p_study bigint) RETURNS bytea
+    LANGUAGE sql STABLE
+    AS $$
+    select sha256(convert_to(coalesce(string_agg(
+        i.sop_uid || ' ' || i.variant || ' ' || encode(o.sha256, 'hex'), E'\n'
+        order by i.sop_uid collate "C", i.variant), ''), 'UTF8'))
+    from instance i join object o on o.id = i.object_id
+    where i.study_id = p_study and not i.own
+$$;
+CREATE FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take_for_reading(p_exam);
+    c contract;
+begin
+    if p_event in ('reject', 'return', 'retract', 'amend') and coalesce(btrim(p_reason), '') = '' then
+        perform fail(422, p_event || ' needs a reason', '{"reason": "..."}');
+    end if;
+    if e.lease_holder is not null then
+        perform exam_require_lease(e, p_lease);
+    end if;
+    if p_event = 'forward' then
+        select contract.* into c from contract join organisation h on h.id = hospital_id
+        where h.code = p_hospital and centre_id = e.centre_id and line_id = e.line_id
+            and contract.disabled_at is null;
+        if c.id is null then
+            perform fail(422, 'no contract of this centre and line with that hospital',
+                '{"hospital": "CODE"}');
+        end if;
+        update exam set hospital_id = c.hospital_id, contract_id = c.id where id = e.id;
+    end if;
+    if p_event = 'retract' then
+        update report set state = 'retracted' where exam_id = e.id;
+    end if;
+    update exam set reason = coalesce(p_reason, reason) where id = e.id;
+    e := exam_move(e, p_event, jsonb_strip_nulls(jsonb_build_object('reason', p_reason, 'hospital', p_hospital)));
+    perform audit_write(p_event, 'exam', e.id, jsonb_build_object('reason', p_reason));
+    return json_build_object('state', e.state);
+end $$;
+CREATE FUNCTION public.exam_recall(p_exam bigint, p_lease_seconds integer) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take_for_reading(p_exam);
+begin
+    if e.author_id is distinct from rdc_person() then
+        perform fail(403, 'only its author can recall a report');
+    end if;
+    e := exam_move(e, 'recall', null, rdc_person(), p_lease_seconds);
+    update exam set shown_digest = exam_objects_digest(e.study_id) where id = e.id;
+    return json_build_object('lease', e.lease_no, 'expires', e.lease_expires,
+        'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'));
+end $$;
+CREATE FUNCTION public.exam_require_lease(e public.exam, p_lease bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if e.lease_holder is distinct from rdc_person() or e.lease_no is distinct from p_lease then
+        perform fail(409, format('the lease %s on exam %s is not the newest', p_lease, e.id),
+            'claim the exam again; your draft is kept');
+    end if;
+end $$;
+CREATE FUNCTION public.exam_require_shown(e public.exam, p_objects_digest text) RETURNS bytea
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_now bytea := exam_objects_digest(e.study_id);
+begin
+    if v_now <> coalesce(decode(p_objects_digest, 'hex'), e.shown_digest) then
+        perform fail(409, format('objects of exam %s changed since they were shown', e.id),
+            'look at the exam again and sign with objects_digest ' || encode(v_now, 'hex'));
+    end if;
+    return v_now;
+exception when invalid_parameter_value then
+    perform fail(422, 'objects_digest must be hexadecimal', 'give back what claim returned');
+end $$;
+CREATE FUNCTION public.exam_route(e public.exam, p_event text) RETURNS public.exam
+    LANGUAGE plpgsql
+    AS $$
+declare
+    c contract;
+begin
+    select * into c from contract
+    where centre_id = e.centre_id and line_id = e.line_id and disabled_at is null
+        and exists (select from organisation o where o.id = hospital_id and o.disabled_at is null)
+    order by id limit 1;
+    if c.id is null then
+        return case when e.state = 'arriving' then exam_move(e, 'unrouted') else e end;
+    end if;
+    update exam set hospital_id = c.hospital_id, contract_id = c.id,
+        due_at = now() + make_interval(mins => c.within_minutes)
+    where id = e.id returning * into e;
+    return exam_move(e, p_event);
+end $$;
+CREATE FUNCTION public.exam_row(e public.exam) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object(
+        'id', e.id, 'state', e.state, 'state_at', e.state_at, 'priority', e.priority,
+        'line', (select code from line where id = e.line_id),
+        'centre', (select code from organisation where id = e.centre_id),
+        'centre_name', (select name from organisation where id = e.centre_id),
+        'hospital', (select code from organisation where id = e.hospital_id),
+        'patient', (select jsonb_build_object('id', p.patient_id, 'name', p.name, 'sex', p.sex,
+                'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed)
+            from patient p where p.id = s.patient_id),
+        'study_uid', s.study_uid, 'accession', s.accession, 'description', s.description,
+        'study_date', s.study_date,
+        'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
+            where study_id = s.id and modality not in ('SR', 'DOC')),
+        'objects', exam_objects(s.id),
+        'received_at', e.created_at, 'due_at', e.due_at,
+        'held_by', person_name(e.lease_holder),
+        'lease_expires', e.lease_expires)
+    from study s where s.id = e.study_id
+$$;
+CREATE FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take_for_reading(p_exam);
+    v_digest bytea;
+    v_content jsonb;
+    v_canonical text;
+    r report;
+begin
+    perform exam_require_lease(e, p_lease);
+    if e.state = 'writing' and exam_two_step(e) then
+        perform fail(409, 'this contract has two steps', 'submit the report for review');
+    end if;
+    v_digest := exam_require_shown(e, p_objects_digest);
+    v_content := exam_written_content(e);
+    -- The text form of jsonb is canonical: one order of keys, no free white space.
+    v_canonical := v_content::text;
+    insert into report (exam_id, version, state, content, canonical, content_sha256, objects_digest,
+        author_id, signer_id, sr_uid, sr_series_uid, pdf_uid, pdf_series_uid)
+    select e.id, v, case when v = 1 then 'final' else 'amended' end, v_content, v_canonical,
+        sha256(convert_to(v_canonical, 'UTF8')), v_digest,
+        case when e.state = 'reviewing' then e.author_id else rdc_person() end, rdc_person(),
+        uid_new(), uid_new(), uid_new(), uid_new()
+    from (select coalesce(max(version), 0) + 1 as v from report where exam_id = e.id) n
+    returning * into r;
+    e := exam_move(e, 'sign', jsonb_build_object('version', r.version));
+    delete from draft where exam_id = e.id;
+    update delivery d set state = 'superseded', lease_until = null
+    from report o
+    where o.id = d.report_id and o.exam_id = e.id and o.id <> r.id and d.state in ('due', 'sending', 'dead');
+    insert into delivery (report_id, destination_id)
+    select r.id, id from destination where org_id = e.centre_id and disabled_at is null;
+    insert into job (kind, subject_id, priority) values ('render', r.id, e.priority);
+    perform audit_write('sign', 'report', r.id, jsonb_build_object('exam', e.id,
+        'content_sha256', encode(r.content_sha256, 'hex')));
+    return json_build_object('state', e.state, 'version', r.version,
+        'content_sha256', encode(r.content_sha256, 'hex'),
+        'objects_digest', encode(r.objects_digest, 'hex'),
+        'sr_uid', r.sr_uid, 'pdf_uid', r.pdf_uid);
+end $$;
+CREATE FUNCTION public.exam_submit(p_exam bigint, p_lease bigint, p_objects_digest text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take_for_reading(p_exam);
+begin
+    perform exam_require_lease(e, p_lease);
+    if not exam_two_step(e) then
+        perform fail(409, 'this contract has one step', 'sign the report');
+    end if;
+    perform exam_require_shown(e, p_objects_digest), exam_written_content(e);
+    update exam set author_id = rdc_person() where id = e.id returning * into e;
+    e := exam_move(e, 'submit');
+    perform audit_write('submit', 'exam', e.id);
+    return json_build_object('state', e.state);
+end $$;
+CREATE FUNCTION public.exam_take(p_exam bigint, VARIADIC p_roles text[]) RETURNS public.exam
+    LANGUAGE plpgsql
+    AS $$
+declare
+    e exam;
+begin
+    select * into e from exam where id = p_exam for update;
+    if e.id is null or not sees_exam(e.centre_id, e.line_id) then
+        perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
+    end if;
+    if coalesce(rdc_person_role(), '') <> all (p_roles) then
+        perform fail(403, format('the role %s may not do this', rdc_person_role()),
+            'it needs ' || array_to_string(p_roles, ' or '));
+    end if;
+    return e;
+end $$;
+CREATE FUNCTION public.exam_take_for_reading(p_exam bigint) RETURNS public.exam
+    LANGUAGE plpgsql
+    AS $$
+declare
+    e exam := exam_take(p_exam, 'reader');
+begin
+    if e.hospital_id is distinct from rdc_org() then
+        perform fail(403, 'this exam is read by another hospital', '');
+    end if;
+    return e;
+end $$;
+CREATE FUNCTION public.exam_two_step(e public.exam) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce((select two_step from contract where id = e.contract_id),
+        (select two_step from line where id = e.line_id), false)
+$$;
+CREATE FUNCTION public.exam_worklist(p_limit integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e)
+        order by array_position(array['stat', 'urgent', 'routine'], e.priority),
+            e.due_at nulls last, e.id), '[]'))
+    from (select * from exam x
+          where (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
+                 or (x.state = 'arriving' and x.priority = 'stat'))
+            and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
+          order by array_position(array['stat', 'urgent', 'routine'], x.priority),
+              x.due_at nulls last, x.id
+          limit p_limit) e
+$$;
+CREATE FUNCTION public.exam_written_content(e public.exam) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v jsonb := (select content from draft where exam_id = e.id);
+begin
+    if coalesce(btrim(v ->> 'impression'), '') = '' or coalesce(btrim(v ->> 'findings'), '') = '' then
+        perform fail(422, 'a report needs findings and an impression', 'save them with PUT …/draft first');
+    end if;
+    return v;
+end $$;
+CREATE FUNCTION public.fail(p_status integer, p_message text, p_hint text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception using errcode = 'RD' || p_status, message = p_message, hint = coalesce(p_hint, '');
+end $$;
+CREATE FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) RETURNS void
+    LANGUAGE sql
+    AS $$
+    update exam set conflicts = conflicts || jsonb_build_object('cause', p_cause, 'at', now(),
+        'sop_uid', p ->> 'sop_uid', 'sha256', p ->> 'sha256')
+    where id = e.id
+$$;
+CREATE TABLE public.study (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_uid text NOT NULL,
+    patient_id bigint NOT NULL,
+    accession text,
+    study_date date,
+    study_time time without time zone,
+    study_id text,
+    description text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT study_uid_form CHECK ((study_uid ~ '^[0-9.]{1,64}$'::text))
+);
+ALTER TABLE ONLY public.study FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.ingest_exam(s public.study, p jsonb) RETURNS public.exam
+    LANGUAGE plpgsql
+    AS $$
+declare
+    e exam;
+begin
+    select * into e from exam where study_id = s.id for update;
+    if e.id is not null then
+        return e;
+    end if;
+    insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id)
+    values (s.centre_id, s.id, (p ->> 'device_id')::bigint, coalesce(p ->> 'priority', 'routine'),
+        coalesce((p ->> 'quiet')::int, 15),
+        (select id from line where p ->> 'modality' = any (modalities) and disabled_at is null
+         order by id limit 1))
+    returning * into e;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state)
+    values (e.id, rdc_person(), 'arrive', null, 'arriving');
+    return e;
+end $$;
+CREATE FUNCTION public.ingest_exam_grew(e public.exam, p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    update exam set last_object_at = now(),
+        priority = case when p ->> 'priority' in ('stat', 'urgent') and priority = 'routine'
+            then p ->> 'priority' else priority end
+    where id = e.id returning * into e;
+    if e.state = 'arriving' and (p ->> 'single')::boolean then
+        perform exam_complete(e, 'single', 1);
+    elsif e.state = 'returned' then
+        perform exam_move(e, 'resent');
+    elsif e.state = 'final' then
+        perform exam_move(e, 'late');
+    end if;
+end $$;
+CREATE FUNCTION public.ingest_one(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_centre bigint := (p ->> 'centre_id')::bigint;
+    v_sha bytea := decode(p ->> 'sha256', 'hex');
+    s study;
+    e exam;
+    v_have record;
+    v_instance bigint;
+    v_patient text;
+begin
+    -- What we made of another file is the same when that file is.
+    select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
+        o.sha256 = v_sha or coalesce(f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex'), false) as same
+    into v_have
+    from instance i join object o on o.id = i.object_id left join object f on f.id = i.original_id
+    where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'
+    order by 1 desc, 5 desc limit 1;
+    if v_have.own or v_have.same then
+        select * into e from exam where study_id = v_have.study_id;
+        -- The same file again: the outcome of its first commit was unknown.
+        return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
+            'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id));
+    end if;
+    s := ingest_study(v_centre, p);
+    e := ingest_exam(s, p);
+    select patient_id into v_patient from patient where id = s.patient_id;
+    if v_patient is distinct from nullif(btrim(p ->> 'patient_id'), '') then
+        perform ingest_conflict(e, 'patient', p);
+    end if;
+    if v_have.last is not null then
+        perform ingest_conflict(e, case when v_have.study_id = s.id then 'content' else 'study' end, p);
+    end if;
+    insert into instance (centre_id, study_id, series_id, sop_uid, variant, sop_class,
+        transfer_syntax, number, rows, columns, frames, object_id, original_id, device_id)
+    values (v_centre, s.id, ingest_series(s.id, p), p ->> 'sop_uid', coalesce(v_have.last + 1, 0),
+        p ->> 'sop_class', p ->> 'transfer_syntax', (p ->> 'instance_number')::int,
+        (p ->> 'rows')::int, (p ->> 'columns')::int, (p ->> 'frames')::int,
+        object_insert(p), case when p ? 'original' then object_insert(p -> 'original') end,
+        (p ->> 'device_id')::bigint)
+    returning id into v_instance;
+    insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
+    perform ingest_exam_grew(e, p);
+    return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
+        'exam', e.id, 'study_uid', s.study_uid);
+end $$;
+CREATE FUNCTION public.ingest_patient(p_centre bigint, p jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_id bigint;
+    v_pid text := nullif(btrim(p ->> 'patient_id'), '');
+begin
+    select id into v_id from patient where issuer_id = p_centre and patient_id = v_pid;
+    if v_id is null then
+        insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
+        values (p_centre, v_pid, p ->> 'patient_name', decode(p ->> 'patient_name_raw', 'hex'),
+            p ->> 'charset', coalesce((p ->> 'charset_guessed')::boolean, false),
+            dicom_date(p ->> 'birth_date'),
+            case when p ->> 'sex' in ('M', 'F', 'O') then p ->> 'sex' end)
+        on conflict do nothing returning id into v_id;
+    end if;
+    if v_id is null then
+        select id into strict v_id from patient where issuer_id = p_centre and patient_id = v_pid;
+    end if;
+    return v_id;
+end $$;
+CREATE FUNCTION public.ingest_series(p_study bigint, p jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_id bigint;
+begin
+    select id into v_id from series where study_id = p_study and series_uid = p ->> 'series_uid';
+    if v_id is null then
+        insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
+        values (p_study, p ->> 'series_uid', p ->> 'modality', (p ->> 'series_number')::int,
+            p ->> 'series_description', p ->> 'body_part', p ->> 'laterality')
+        returning id into v_id;
+    end if;
+    return v_id;
+end $$;
+CREATE FUNCTION public.ingest_store(p_batch jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v record;
+    v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
+begin
+    for v in select value as p, ordinality as n from jsonb_array_elements(p_batch) with ordinality
+        order by value ->> 'study_uid', value ->> 'sop_uid', ordinality loop
+        begin
+            v_results[v.n] := ingest_one(v.p);
+        exception when data_exception or integrity_constraint_violation then
+            v_results[v.n] := jsonb_build_object('outcome', 'error', 'message', sqlerrm);
+        end;
+    end loop;
+    return to_jsonb(v_results);
+end $$;
+CREATE FUNCTION public.ingest_study(p_centre bigint, p jsonb) RETURNS public.study
+    LANGUAGE plpgsql
+    AS $$
+declare
+    s study;
+begin
+    select * into s from study where centre_id = p_centre and study_uid = p ->> 'study_uid' for update;
+    if s.id is null then
+        insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
+        values (p_centre, p ->> 'study_uid', ingest_patient(p_centre, p), nullif(p ->> 'accession', ''),
+            dicom_date(p ->> 'study_date'), dicom_time(p ->> 'study_time'), p ->> 'study_id', p ->> 'description')
+        on conflict do nothing returning * into s;
+    end if;
+    if s.id is null then
+        select * into strict s from study
+        where centre_id = p_centre and study_uid = p ->> 'study_uid' for update;
+    end if;
+    return s;
+end $$;
+CREATE FUNCTION public.instance_file(p_uid text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v jsonb;
+begin
+    select jsonb_build_object('location', o.location, 'size', o.size, 'sop_class', i.sop_class,
+        'transfer_syntax', i.transfer_syntax, 'frames', i.frames, 'sha256', encode(o.sha256, 'hex'),
+        'exam', (select id from exam where study_id = i.study_id))
+    into v from instance i join object o on o.id = i.object_id
+    where i.sop_uid = p_uid order by i.variant, i.id limit 1;
+    if v is null then
+        perform fail(404, 'no such instance', 'the SOP Instance UIDs stand in GET /api/v1/exams/{id}');
+    end if;
+    return v;
+end $$;
+CREATE FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v jsonb;
+begin
+    update job set state = 'quarantined', lease_until = null,
+        last_error = coalesce(last_error, 'the worker ended three times while at it')
+    where kind = p_kind and attempts >= 3 and (state = 'queued' or (state = 'running' and lease_until < now()));
+    with picked as (
+        select id from job
+        where kind = p_kind and ((state = 'queued' and run_at <= now())
+            or (state = 'running' and lease_until < now()))
+        order by array_position(array['stat', 'urgent', 'routine'], priority), run_at, id
+        limit p_limit for update skip locked
+    ), taken as (
+        update job j set state = 'running', attempts = attempts + 1,
+            lease_until = now() + make_interval(secs => p_lease_seconds)
+        from picked where j.id = picked.id returning j.*
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
+        'attempt', t.attempts, 'input', case t.kind
+            when 'metadata' then (select jsonb_build_object('location', o.location)
+                from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
+            when 'render' then report_render_input(t.subject_id) end) order by t.id), '[]')
+    into v from taken t;
+    return v;
+end $$;
+CREATE FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update job set state = case when attempts >= 3 then 'quarantined' else 'queued' end,
+        lease_until = null, last_error = left(p_error, 500),
+        run_at = now() + make_interval(secs => p_retry_seconds)
+    where id = p_job and state = 'running'
+$$;
+CREATE FUNCTION public.line_id(p_code text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v bigint := (select id from line where code = p_code);
+begin
+    if v is null then
+        perform fail(404, format('no line %s', p_code),
+            'known: ' || (select string_agg(code, ', ' order by code) from line));
+    end if;
+    return v;
+end $$;
+CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update instance set metadata = p_metadata where id = p_instance;
+    delete from job where id = p_job
+$$;
+CREATE FUNCTION public.object_insert(p jsonb) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    insert into object (location, sha256, size, media)
+    values (p ->> 'location', decode(p ->> 'sha256', 'hex'), (p ->> 'size')::bigint,
+        coalesce(p ->> 'media', 'application/dicom'))
+    returning id
+$$;
+CREATE FUNCTION public.object_known(p_locations text[]) RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ select coalesce(array_agg(location), '{}') from object where location = any (p_locations) $$;
+CREATE FUNCTION public.org_id(p_code text, p_kind text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    o organisation;
+begin
+    select * into o from organisation where code = p_code;
+    if o.id is null then
+        perform fail(404, format('no organisation %s', p_code),
+            'known: ' || coalesce((select string_agg(code, ', ' order by code) from organisation), 'none'));
+    elsif o.kind <> p_kind then
+        perform fail(422, format('organisation %s is a %s, not a %s', p_code, o.kind, p_kind));
+    end if;
+    return o.id;
+end $$;
+CREATE FUNCTION public.person_name(p_person bigint) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ select name from person where id = p_person $$;
+CREATE FUNCTION public.rdc_org() RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$ select nullif(current_setting('rdc.org', true), '')::bigint $$;
+CREATE FUNCTION public.rdc_person() RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$ select nullif(current_setting('rdc.person', true), '')::bigint $$;
+CREATE FUNCTION public.rdc_person_role() RETURNS text
+    LANGUAGE sql STABLE
+    AS $$ select nullif(current_setting('rdc.role', true), '') $$;
+CREATE FUNCTION public.report_content_check(p_content jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    k text;
+begin
+    if jsonb_typeof(p_content) is distinct from 'object' then
+        perform fail(422, 'report must be an object', '{"findings": "...", "impression": "..."}');
+    end if;
+    for k in select jsonb_object_keys(p_content) loop
+        if k not in ('findings', 'impression') then
+            perform fail(422, format('report has no field "%s"', left(k, 40)), 'known are findings and impression');
+        end if;
+        if jsonb_typeof(p_content -> k) <> 'string' or length(p_content ->> k) > 20000 then
+            perform fail(422, format('report.%s must be a text of at most 20000 characters', k));
+        end if;
+    end loop;
+end $$;
+CREATE FUNCTION public.report_file(p_exam bigint, p_version integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v record;
+begin
+    if not exists (select from exam where id = p_exam) then
+        perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
+    end if;
+    select r.version, r.state, o.location, o.size, r.rendered_at into v
+    from report r left join object o on o.id = r.pdf_file_id
+    where r.exam_id = p_exam and (p_version is null or r.version = p_version)
+    order by r.version desc limit 1;
+    if v.version is null then
+        perform fail(404, 'no signed report yet', 'look at the state of the exam');
+    end if;
+    return jsonb_build_object('version', v.version, 'state', v.state, 'location', v.location, 'size', v.size);
+end $$;
+CREATE FUNCTION public.report_instance(p_exam public.exam, p_series_uid text, p_modality text, p_sop_uid text, p_sop_class text, p_number integer, p_object bigint) RETURNS void
+    LANGUAGE sql
+    AS $$
+    insert into series (study_id, series_uid, modality, number, description)
+    values (p_exam.study_id, p_series_uid, p_modality, 9000 + p_number, 'report');
+    insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
+        number, object_id, own)
+    select p_exam.centre_id, p_exam.study_id, id, p_sop_uid, p_sop_class, '1.2.840.10008.1.2.1',
+        p_number, p_object, true
+    from series where study_id = p_exam.study_id and series_uid = p_series_uid
+$$;
+CREATE FUNCTION public.report_render_input(p_report bigint) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select jsonb_build_object(
+        'report', r.id, 'version', r.version, 'state', r.state,
+        'findings', r.content ->> 'findings', 'impression', r.content ->> 'impression',
+        'content_sha256', encode(r.content_sha256, 'hex'),
+        'author', person_name(r.author_id), 'signer', person_name(r.signer_id),
+        'signed_at_us', (extract(epoch from r.signed_at) * 1000000)::bigint,
+        'utc_offset_minutes', (extract(epoch from (r.signed_at at time zone c.timezone)
+            - (r.signed_at at time zone 'UTC')) / 60)::int,
+        'sr_uid', r.sr_uid, 'sr_series_uid', r.sr_series_uid,
+        'pdf_uid', r.pdf_uid, 'pdf_series_uid', r.pdf_series_uid,
+        'exam', e.id, 'line', l.code, 'line_name', l.name,
+        'centre', c.name, 'centre_code', c.code, 'hospital', h.name, 'hospital_code', h.code,
+        'modality', (select modality from series where study_id = s.id
+            and modality not in ('SR', 'DOC') order by id limit 1),
+        'patient', jsonb_build_object('id', p.patient_id, 'name', p.name, 'sex', p.sex,
+            'birth_date', to_char(p.birth_date, 'YYYYMMDD')),
+        'study_uid', s.study_uid, 'accession', s.accession, 'study_id', s.study_id,
+        'study_date', to_char(s.study_date, 'YYYYMMDD'), 'study_time', to_char(s.study_time, 'HH24MISS'),
+        'description', s.description,
+        'previous', (select jsonb_build_object('sr_uid', o.sr_uid,
+                'sr_series_uid', o.sr_series_uid, 'version', o.version,
+                'sr_class', (select sop_class from instance where object_id = o.sr_object_id limit 1))
+            from report o where o.exam_id = e.id and o.version = r.version - 1),
+        'evidence', (select coalesce(jsonb_agg(jsonb_build_object('series_uid', q.series_uid,
+                'sop_class', i.sop_class, 'sop_uid', i.sop_uid) order by q.id, i.id), '[]')
+            from instance i join series q on q.id = i.series_id
+            where i.study_id = s.id and not i.own and i.variant = 0))
+    from report r
+        join exam e on e.id = r.exam_id
+        join study s on s.id = e.study_id
+        join patient p on p.id = s.patient_id
+        join organisation c on c.id = e.centre_id
+        join organisation h on h.id = e.hospital_id
+        left join line l on l.id = e.line_id
+    where r.id = p_report
+$$;
+CREATE FUNCTION public.report_rendered(p_job bigint, p_report bigint, p_sr jsonb, p_pdf jsonb, p_pdf_file jsonb) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    r report;
+    e exam;
+begin
+    delete from job where id = p_job;
+    select * into strict r from report where id = p_report for update;
+    if r.rendered_at is not null then
+        return false;
+    end if;
+    select * into strict e from exam where id = r.exam_id;
+    update report set rendered_at = now(), sr_object_id = object_insert(p_sr),
+        pdf_object_id = object_insert(p_pdf), pdf_file_id = object_insert(p_pdf_file)
+    where id = r.id returning * into r;
+    perform report_instance(e, r.sr_series_uid, 'SR', r.sr_uid, p_sr ->> 'sop_class', r.version, r.sr_object_id);
+    perform report_instance(e, r.pdf_series_uid, 'DOC', r.pdf_uid, p_pdf ->> 'sop_class', r.version, r.pdf_object_id);
+    return true;
+end $$;
+CREATE FUNCTION public.sees_exam(p_centre bigint, p_line bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select p_centre = rdc_org() or exists (
+        select from contract c
+        where c.centre_id = p_centre and c.line_id = p_line and c.hospital_id = rdc_org()
+          and c.disabled_at is null)
+$$;
+CREATE FUNCTION public.sees_object(p_object bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select exists (select from instance i
+                   where (i.object_id = p_object or i.original_id = p_object)
+                     and sees_study(i.study_id))
+        or exists (select from report r join exam e on e.id = r.exam_id
+                   where r.pdf_file_id = p_object and sees_exam(e.centre_id, e.line_id))
+$$;
+CREATE FUNCTION public.sees_patient(p_patient bigint, p_issuer bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select p_issuer = rdc_org()
+        or exists (select from study s where s.patient_id = p_patient and sees_study(s.id))
+$$;
+CREATE FUNCTION public.sees_report(p_report bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select exists (select from report r join exam e on e.id = r.exam_id
+                   where r.id = p_report and sees_exam(e.centre_id, e.line_id))
+$$;
+CREATE FUNCTION public.sees_study(p_study bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select exists (select from exam e where e.study_id = p_study and sees_exam(e.centre_id, e.line_id))
+$$;
+CREATE FUNCTION public.session_close(p_token_hash bytea) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ delete from session where token_hash = p_token_hash $$;
+CREATE FUNCTION public.session_enter(p_token_hash bytea) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    p record;
+begin
+    select person.id, person.org_id, person.role into p
+    from session join person on person.id = session.person_id
+        join organisation on organisation.id = person.org_id
+    where token_hash = p_token_hash and expires_at > now() and person.disabled_at is null
+        and organisation.disabled_at is null;
+    if p.id is null then
+        perform fail(401, 'no valid session', 'log in with POST /api/v1/session');
+    end if;
+    perform set_config('rdc.person', p.id::text, true), set_config('rdc.org', p.org_id::text, true),
+        set_config('rdc.role', p.role, true);
+    return p.id;
+end $$;
+CREATE FUNCTION public.session_failed(p_person bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update person set
+        failures = case when failures >= 9 then 0 else failures + 1 end,
+        locked_until = case when failures >= 9 then now() + interval '5 minutes' end
+    where id = p_person;
+    select audit_write('login_failed', 'person', p_person)
+$$;
+CREATE FUNCTION public.session_login(p_login text, OUT person bigint, OUT hash text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    p person;
+begin
+    select * into p from person where login = lower(p_login) and disabled_at is null;
+    if p.locked_until > now() then
+        perform fail(429, 'too many failed logins',
+            'wait until ' || to_char(p.locked_until, 'HH24:MI:SS TZ'));
+    end if;
+    person := p.id;
+    hash := p.password_hash;
+end $$;
+CREATE FUNCTION public.session_open(p_person bigint, p_token_hash bytea, p_minutes integer) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    p person;
+begin
+    select * into strict p from person where id = p_person;
+    update person set failures = 0, locked_until = null where id = p_person and failures > 0;
+    delete from session where expires_at < now();
+    insert into session (token_hash, person_id, expires_at)
+    values (p_token_hash, p_person, now() + make_interval(mins => p_minutes));
+    insert into audit (person_id, org_id, action, noun, noun_id)
+    values (p.id, p.org_id, 'login', 'person', p.id);
+    return json_build_object('login', p.login, 'name', p.name, 'role', p.role,
+        'org', (select code from organisation where id = p.org_id));
+end $$;
+CREATE FUNCTION public.status_report() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select jsonb_build_object(
+        'exams', (select coalesce(jsonb_object_agg(state, n), '{}')
+            from (select state, count(*) as n from exam group by 1) x),
+        'deliveries', (select coalesce(jsonb_object_agg(state, n), '{}')
+            from (select state, count(*) as n from delivery group by 1) x),
+        'jobs', (select coalesce(jsonb_object_agg(state, n), '{}')
+            from (select state, count(*) as n from job group by 1) x),
+        'objects', (select count(*) from object),
+        'warnings', (select coalesce(jsonb_agg(w), '[]') from (
+            select format('device %s of %s has no address: anybody who knows its AE title can send as it',
+                d.aet, o.code) as w
+            from device d join organisation o on o.id = d.org_id
+            where d.address is null and d.disabled_at is null
+            union all
+            select format('%s exams have no contract for their line', count(*))
+            from exam where state = 'unrouted' having count(*) > 0
+            union all
+            select format('destination %s: %s deliveries are dead', t.name, count(*))
+            from delivery d join destination t on t.id = d.destination_id
+            where d.state = 'dead' group by t.name
+            union all
+            select format('%s jobs are set aside after three attempts', count(*))
+            from job where state = 'quarantined' having count(*) > 0) warnings))
+$$;
+CREATE FUNCTION public.uid_new() RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+    hex text := replace(gen_random_uuid()::text, '-', '');
+    n numeric := 0;
+begin
+    for i in 0..3 loop
+        n := n * 4294967296 + ('x' || lpad(substr(hex, 1 + 8 * i, 8), 16, '0'))::bit(64)::bigint;
+    end loop;
+    return '2.25.' || n::text;
+end $$;
+CREATE FUNCTION public.upload_permit() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    o organisation;
+begin
+    select * into o from organisation where id = rdc_org();
+    if o.kind <> 'centre' or rdc_person_role() not in ('technician', 'doctor', 'admin') then
+        perform fail(403, 'only the staff of a centre can upload', 'log in as its technician');
+    end if;
+    return jsonb_build_object('centre_id', o.id, 'code', o.code);
+end $$;
+CREATE TABLE public.audit (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    person_id bigint,
+    org_id bigint,
+    action text NOT NULL,
+    noun text NOT NULL,
+    noun_id bigint,
+    detail jsonb
+);
+ALTER TABLE ONLY public.audit FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.contract (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    hospital_id bigint NOT NULL,
+    line_id bigint NOT NULL,
+    within_minutes integer DEFAULT 120 NOT NULL,
+    two_step boolean,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT contract_within_range CHECK (((within_minutes >= 1) AND (within_minutes <= 100000)))
+);
+ALTER TABLE ONLY public.contract FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.contract ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.contract_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.delivery (
+    id bigint NOT NULL,
+    report_id bigint NOT NULL,
+    destination_id bigint NOT NULL,
+    state text DEFAULT 'due'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_no bigint DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    last_error text,
+    acknowledged_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT delivery_acknowledged_tied CHECK (((state = 'acknowledged'::text) = (acknowledged_at IS NOT NULL))),
+    CONSTRAINT delivery_lease_tied CHECK (((state = 'sending'::text) = (lease_until IS NOT NULL))),
+    CONSTRAINT delivery_state_known CHECK ((state = ANY (ARRAY['due'::text, 'sending'::text, 'acknowledged'::text, 'dead'::text, 'superseded'::text])))
+);
+ALTER TABLE ONLY public.delivery FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.delivery ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.delivery_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.destination (
+    id bigint NOT NULL,
+    org_id bigint NOT NULL,
+    name text NOT NULL,
+    kind text DEFAULT 'dicom'::text NOT NULL,
+    aet text NOT NULL,
+    host text NOT NULL,
+    port integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT destination_aet_form CHECK ((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT destination_kind_known CHECK ((kind = 'dicom'::text)),
+    CONSTRAINT destination_port_range CHECK (((port >= 1) AND (port <= 65535)))
+);
+ALTER TABLE ONLY public.destination FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.destination ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.destination_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.device (
+    id bigint NOT NULL,
+    org_id bigint NOT NULL,
+    aet text NOT NULL,
+    address cidr,
+    called text,
+    callback_host text,
+    callback_port integer,
+    charset text,
+    quiet_seconds integer DEFAULT 15 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT device_aet_form CHECK (((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (aet = btrim(aet)))),
+    CONSTRAINT device_callback_port_range CHECK (((callback_port >= 1) AND (callback_port <= 65535))),
+    CONSTRAINT device_callback_whole CHECK (((callback_host IS NULL) = (callback_port IS NULL))),
+    CONSTRAINT device_called_form CHECK ((called ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400)))
+);
+ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.device ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.device_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.draft (
+    exam_id bigint NOT NULL,
+    author_id bigint NOT NULL,
+    lease_no bigint NOT NULL,
+    content jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY public.draft FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.exam_event (
+    id bigint NOT NULL,
+    exam_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    person_id bigint,
+    event text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    lease_no bigint,
+    detail jsonb
+);
+ALTER TABLE ONLY public.exam_event FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.exam_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.exam_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE public.exam ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.exam_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.exam_transition (
+    state text NOT NULL,
+    event text NOT NULL,
+    next_state text NOT NULL
+);
+ALTER TABLE ONLY public.exam_transition FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.instance (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_id bigint NOT NULL,
+    series_id bigint NOT NULL,
+    sop_uid text NOT NULL,
+    variant integer DEFAULT 0 NOT NULL,
+    sop_class text NOT NULL,
+    transfer_syntax text NOT NULL,
+    number integer,
+    rows integer,
+    columns integer,
+    frames integer,
+    object_id bigint NOT NULL,
+    original_id bigint,
+    own boolean DEFAULT false NOT NULL,
+    device_id bigint,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    metadata jsonb,
+    CONSTRAINT instance_uid_form CHECK ((sop_uid ~ '^[0-9.]{1,64}$'::text))
+);
+ALTER TABLE ONLY public.instance ALTER COLUMN metadata SET COMPRESSION lz4;
+ALTER TABLE ONLY public.instance FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.instance ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.instance_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.job (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    subject_id bigint NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    priority text DEFAULT 'routine'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_until timestamp with time zone,
+    last_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'render'::text]))),
+    CONSTRAINT job_lease_tied CHECK (((state = 'running'::text) = (lease_until IS NOT NULL))),
+    CONSTRAINT job_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'quarantined'::text])))
+);
+ALTER TABLE ONLY public.job FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.job_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.line (
+    id bigint NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    modalities text[] NOT NULL,
+    two_step boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT line_code_form CHECK ((code ~ '^[a-z0-9_-]{1,32}$'::text)),
+    CONSTRAINT line_modalities_given CHECK ((cardinality(modalities) > 0))
+);
+ALTER TABLE ONLY public.line FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.line ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.line_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.object (
+    id bigint NOT NULL,
+    location text NOT NULL,
+    sha256 bytea NOT NULL,
+    size bigint NOT NULL,
+    media text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT object_sha256_length CHECK ((length(sha256) = 32))
+);
+ALTER TABLE ONLY public.object FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.object ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.object_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.organisation (
+    id bigint NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    timezone text DEFAULT 'Asia/Shanghai'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT organisation_code_form CHECK ((code ~ '^[A-Za-z0-9_-]{1,32}$'::text)),
+    CONSTRAINT organisation_kind_known CHECK ((kind = ANY (ARRAY['centre'::text, 'hospital'::text]))),
+    CONSTRAINT organisation_name_form CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+ALTER TABLE ONLY public.organisation FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.organisation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.organisation_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.patient (
+    id bigint NOT NULL,
+    issuer_id bigint NOT NULL,
+    patient_id text,
+    name text,
+    name_raw bytea,
+    charset text,
+    charset_guessed boolean DEFAULT false NOT NULL,
+    birth_date date,
+    sex text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT patient_id_given CHECK ((patient_id <> ''::text)),
+    CONSTRAINT patient_sex_known CHECK ((sex = ANY (ARRAY['M'::text, 'F'::text, 'O'::text])))
+);
+ALTER TABLE ONLY public.patient FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.patient ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.patient_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.person (
+    id bigint NOT NULL,
+    org_id bigint NOT NULL,
+    login text NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    password_hash text NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    locked_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT person_login_form CHECK ((login ~ '^[a-z0-9._@-]{1,64}$'::text)),
+    CONSTRAINT person_role_known CHECK ((role = ANY (ARRAY['technician'::text, 'doctor'::text, 'reader'::text, 'admin'::text])))
+);
+ALTER TABLE ONLY public.person FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.person ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.person_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.report (
+    id bigint NOT NULL,
+    exam_id bigint NOT NULL,
+    version integer NOT NULL,
+    state text NOT NULL,
+    content jsonb NOT NULL,
+    canonical text NOT NULL,
+    content_sha256 bytea NOT NULL,
+    objects_digest bytea NOT NULL,
+    author_id bigint NOT NULL,
+    signer_id bigint NOT NULL,
+    signed_at timestamp with time zone DEFAULT now() NOT NULL,
+    sr_uid text NOT NULL,
+    sr_series_uid text NOT NULL,
+    pdf_uid text NOT NULL,
+    pdf_series_uid text NOT NULL,
+    sr_object_id bigint,
+    pdf_object_id bigint,
+    pdf_file_id bigint,
+    rendered_at timestamp with time zone,
+    CONSTRAINT report_rendered_tied CHECK ((((rendered_at IS NULL) = (sr_object_id IS NULL)) AND ((rendered_at IS NULL) = (pdf_object_id IS NULL)) AND ((rendered_at IS NULL) = (pdf_file_id IS NULL)))),
+    CONSTRAINT report_state_known CHECK ((state = ANY (ARRAY['final'::text, 'amended'::text, 'retracted'::text])))
+);
+ALTER TABLE ONLY public.report FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.report ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.schema_migration (
+    version integer NOT NULL,
+    name text NOT NULL,
+    sha256 bytea NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schema_migration_sha256_length CHECK ((length(sha256) = 32))
+);
+CREATE TABLE public.series (
+    id bigint NOT NULL,
+    study_id bigint NOT NULL,
+    series_uid text NOT NULL,
+    modality text,
+    number integer,
+    description text,
+    body_part text,
+    laterality text,
+    CONSTRAINT series_uid_form CHECK ((series_uid ~ '^[0-9.]{1,64}$'::text))
+);
+ALTER TABLE ONLY public.series FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.series ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.series_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.session (
+    token_hash bytea NOT NULL,
+    person_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT session_hash_length CHECK ((length(token_hash) = 32))
+);
+ALTER TABLE ONLY public.session FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.study ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.study_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY public.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.contract
+    ADD CONSTRAINT contract_key_unique UNIQUE (centre_id, hospital_id, line_id);
+ALTER TABLE ONLY public.contract
+    ADD CONSTRAINT contract_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.delivery
+    ADD CONSTRAINT delivery_once UNIQUE (report_id, destination_id);
+ALTER TABLE ONLY public.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.destination
+    ADD CONSTRAINT destination_name_unique UNIQUE (name);
+ALTER TABLE ONLY public.destination
+    ADD CONSTRAINT destination_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_key_unique UNIQUE NULLS NOT DISTINCT (aet, address, called);
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.draft
+    ADD CONSTRAINT draft_pkey PRIMARY KEY (exam_id);
+ALTER TABLE ONLY public.exam_event
+    ADD CONSTRAINT exam_event_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_study_unique UNIQUE (study_id);
+ALTER TABLE ONLY public.exam_transition
+    ADD CONSTRAINT exam_transition_pkey PRIMARY KEY (state, event);
+ALTER TABLE ONLY public.instance
+    ADD CONSTRAINT instance_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.instance
+    ADD CONSTRAINT instance_uid_unique UNIQUE (sop_uid, centre_id, variant);
+ALTER TABLE ONLY public.job
+    ADD CONSTRAINT job_once UNIQUE (kind, subject_id);
+ALTER TABLE ONLY public.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.line
+    ADD CONSTRAINT line_code_unique UNIQUE (code);
+ALTER TABLE ONLY public.line
+    ADD CONSTRAINT line_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.object
+    ADD CONSTRAINT object_location_unique UNIQUE (location);
+ALTER TABLE ONLY public.object
+    ADD CONSTRAINT object_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.organisation
+    ADD CONSTRAINT organisation_code_unique UNIQUE (code);
+ALTER TABLE ONLY public.organisation
+    ADD CONSTRAINT organisation_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.patient
+    ADD CONSTRAINT patient_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.person
+    ADD CONSTRAINT person_login_unique UNIQUE (login);
+ALTER TABLE ONLY public.person
+    ADD CONSTRAINT person_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_version_unique UNIQUE (exam_id, version);
+ALTER TABLE ONLY public.schema_migration
+    ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (version);
+ALTER TABLE ONLY public.series
+    ADD CONSTRAINT series_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.series
+    ADD CONSTRAINT series_uid_unique UNIQUE (study_id, series_uid);
+ALTER TABLE ONLY public.session
+    ADD CONSTRAINT session_pkey PRIMARY KEY (token_hash);
+ALTER TABLE ONLY public.study
+    ADD CONSTRAINT study_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.study
+    ADD CONSTRAINT study_uid_unique UNIQUE (study_uid, centre_id);
+CREATE INDEX audit_noun ON public.audit USING btree (noun, noun_id, at);
+CREATE INDEX contract_hospital ON public.contract USING btree (hospital_id, line_id, centre_id);
+CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state = ANY (ARRAY['due'::text, 'sending'::text]));
+CREATE INDEX exam_arriving ON public.exam USING btree (last_object_at) WHERE (state = 'arriving'::text);
+CREATE INDEX exam_centre ON public.exam USING btree (centre_id, state_at);
+CREATE INDEX exam_event_exam ON public.exam_event USING btree (exam_id);
+CREATE INDEX exam_leased ON public.exam USING btree (lease_expires) WHERE (lease_holder IS NOT NULL);
+CREATE INDEX exam_open ON public.exam USING btree (hospital_id, state) WHERE (state <> ALL (ARRAY['final'::text, 'retracted'::text, 'withdrawn'::text]));
+CREATE INDEX instance_object ON public.instance USING btree (object_id);
+CREATE INDEX instance_study ON public.instance USING btree (study_id);
+CREATE INDEX job_due ON public.job USING btree (kind, run_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE UNIQUE INDEX patient_id_unique ON public.patient USING btree (issuer_id, patient_id) WHERE (patient_id IS NOT NULL);
+CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
+CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
+CREATE INDEX session_expiry ON public.session USING btree (expires_at);
+CREATE INDEX study_patient ON public.study USING btree (patient_id);
+ALTER TABLE ONLY public.audit
+    ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.audit
+    ADD CONSTRAINT audit_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
+ALTER TABLE ONLY public.contract
+    ADD CONSTRAINT contract_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.contract
+    ADD CONSTRAINT contract_hospital_id_fkey FOREIGN KEY (hospital_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.contract
+    ADD CONSTRAINT contract_line_id_fkey FOREIGN KEY (line_id) REFERENCES public.line(id);
+ALTER TABLE ONLY public.delivery
+    ADD CONSTRAINT delivery_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES public.destination(id);
+ALTER TABLE ONLY public.delivery
+    ADD CONSTRAINT delivery_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.destination
+    ADD CONSTRAINT destination_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.draft
+    ADD CONSTRAINT draft_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.person(id);
+ALTER TABLE ONLY public.draft
+    ADD CONSTRAINT draft_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.person(id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_contract_id_fkey FOREIGN KEY (contract_id) REFERENCES public.contract(id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+ALTER TABLE ONLY public.exam_event
+    ADD CONSTRAINT exam_event_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
+ALTER TABLE ONLY public.exam_event
+    ADD CONSTRAINT exam_event_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_hospital_id_fkey FOREIGN KEY (hospital_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_lease_holder_fkey FOREIGN KEY (lease_holder) REFERENCES public.person(id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_line_id_fkey FOREIGN KEY (line_id) REFERENCES public.line(id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.study(id);
+ALTER TABLE ONLY public.instance
+    ADD CONSTRAINT instance_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.instance
+    ADD CONSTRAINT instance_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+ALTER TABLE ONLY public.instance
+    ADD CONSTRAINT instance_object_id_fkey FOREIGN KEY (object_id) REFERENCES public.object(id);
+ALTER TABLE ONLY public.instance
+    ADD CONSTRAINT instance_original_id_fkey FOREIGN KEY (original_id) REFERENCES public.object(id);
+ALTER TABLE ONLY public.instance
+    ADD CONSTRAINT instance_series_id_fkey FOREIGN KEY (series_id) REFERENCES public.series(id);
+ALTER TABLE ONLY public.instance
+    ADD CONSTRAINT instance_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.study(id);
+ALTER TABLE ONLY public.patient
+    ADD CONSTRAINT patient_issuer_id_fkey FOREIGN KEY (issuer_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.person
+    ADD CONSTRAINT person_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.person(id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_pdf_file_id_fkey FOREIGN KEY (pdf_file_id) REFERENCES public.object(id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_pdf_object_id_fkey FOREIGN KEY (pdf_object_id) REFERENCES public.object(id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_signer_id_fkey FOREIGN KEY (signer_id) REFERENCES public.person(id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_sr_object_id_fkey FOREIGN KEY (sr_object_id) REFERENCES public.object(id);
+ALTER TABLE ONLY public.series
+    ADD CONSTRAINT series_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.study(id);
+ALTER TABLE ONLY public.session
+    ADD CONSTRAINT session_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
+ALTER TABLE ONLY public.study
+    ADD CONSTRAINT study_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.study
+    ADD CONSTRAINT study_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
+CREATE POLICY all_read ON public.exam_transition USING (true);
+CREATE POLICY api_read ON public.contract FOR SELECT TO rdc_api USING (((public.rdc_org() = centre_id) OR (public.rdc_org() = hospital_id)));
+CREATE POLICY api_read ON public.delivery FOR SELECT TO rdc_api USING (public.sees_report(report_id));
+CREATE POLICY api_read ON public.destination FOR SELECT TO rdc_api USING (((org_id = public.rdc_org()) OR (EXISTS ( SELECT
+   FROM public.delivery d
+  WHERE (d.destination_id = destination.id)))));
+CREATE POLICY api_read ON public.device FOR SELECT TO rdc_api USING ((org_id = public.rdc_org()));
+CREATE POLICY api_read ON public.draft FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.exam e
+  WHERE ((e.id = draft.exam_id) AND (e.hospital_id = public.rdc_org())))));
+CREATE POLICY api_read ON public.exam FOR SELECT TO rdc_api USING (public.sees_exam(centre_id, line_id));
+CREATE POLICY api_read ON public.exam_event FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.exam e
+  WHERE (e.id = exam_event.exam_id))));
+CREATE POLICY api_read ON public.instance FOR SELECT TO rdc_api USING (((centre_id = public.rdc_org()) OR public.sees_study(study_id)));
+CREATE POLICY api_read ON public.line FOR SELECT TO rdc_api USING ((public.rdc_org() IS NOT NULL));
+CREATE POLICY api_read ON public.object FOR SELECT TO rdc_api USING (public.sees_object(id));
+CREATE POLICY api_read ON public.organisation FOR SELECT TO rdc_api USING (((id = public.rdc_org()) OR (EXISTS ( SELECT
+   FROM public.contract c
+  WHERE ((c.centre_id = organisation.id) AND (c.hospital_id = public.rdc_org())))) OR (EXISTS ( SELECT
+   FROM public.contract c
+  WHERE ((c.hospital_id = organisation.id) AND (c.centre_id = public.rdc_org()))))));
+CREATE POLICY api_read ON public.patient FOR SELECT TO rdc_api USING (public.sees_patient(id, issuer_id));
+CREATE POLICY api_read ON public.report FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.exam e
+  WHERE (e.id = report.exam_id))));
+CREATE POLICY api_read ON public.series FOR SELECT TO rdc_api USING (public.sees_study(study_id));
+CREATE POLICY api_read ON public.study FOR SELECT TO rdc_api USING (((centre_id = public.rdc_org()) OR public.sees_study(id)));
+ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.contract ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.delivery ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.destination ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.device ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.draft ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.exam ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.exam_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.exam_transition ENABLE ROW LEVEL SECURITY;
+CREATE POLICY ingest_all ON public.audit FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.contract FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.delivery FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.destination FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.device FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.draft FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.exam FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.exam_event FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.instance FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.job FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.line FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.object FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.organisation FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.patient FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.person FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.report FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.series FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.session FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.study FOR SELECT TO rdc_ingest USING (true);
+ALTER TABLE public.instance ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.line ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.object ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.organisation ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner_all ON public.audit TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.contract TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.delivery TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.destination TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.device TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.draft TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.exam TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.exam_event TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.instance TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.job TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.line TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.object TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.organisation TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.patient TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.person TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.report TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.series TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.session TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.study TO rdc USING (true) WITH CHECK (true);
+ALTER TABLE public.patient ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.person ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.report ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.series ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.session ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.study ENABLE ROW LEVEL SECURITY;
+REVOKE ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.contract_id(p_centre text, p_hospital text, p_line text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.delivery_retry(p_delivery bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.device_id(p_aet text, p_address inet, p_called text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_date(p text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_time(p text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_claim(p_exam bigint, p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_claim(p_exam bigint, p_lease_seconds integer) TO rdc_api;
+GRANT SELECT ON TABLE public.exam TO rdc_api;
+GRANT SELECT ON TABLE public.exam TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.exam_complete(e public.exam, p_grade text, p_expected integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_complete_due() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_complete_due() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.exam_detail(e public.exam) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_detail(e public.exam) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_expire_due() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_expire_due() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.exam_extend(p_exam bigint, p_lease bigint, p_lease_seconds integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_get(p_exam bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_get(p_exam bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb, p_holder bigint, p_lease_seconds integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_objects(p_study bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_objects(p_study bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_objects_digest(p_study bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_objects_digest(p_study bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_recall(p_exam bigint, p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_recall(p_exam bigint, p_lease_seconds integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_require_lease(e public.exam, p_lease bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_require_shown(e public.exam, p_objects_digest text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_route(e public.exam, p_event text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_row(e public.exam) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_row(e public.exam) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_submit(p_exam bigint, p_lease bigint, p_objects_digest text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_submit(p_exam bigint, p_lease bigint, p_objects_digest text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_take(p_exam bigint, VARIADIC p_roles text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_take_for_reading(p_exam bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_two_step(e public.exam) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_two_step(e public.exam) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_worklist(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_worklist(p_limit integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_written_content(e public.exam) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) FROM PUBLIC;
+GRANT SELECT ON TABLE public.study TO rdc_api;
+GRANT SELECT ON TABLE public.study TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.ingest_exam(s public.study, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_exam_grew(e public.exam, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_one(p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_patient(p_centre bigint, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_series(p_study bigint, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_store(p_batch jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.ingest_study(p_centre bigint, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.instance_file(p_uid text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.line_id(p_code text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.org_id(p_code text, p_kind text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.person_name(p_person bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.person_name(p_person bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.rdc_org() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rdc_org() TO rdc_api;
+GRANT ALL ON FUNCTION public.rdc_org() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.rdc_person() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rdc_person() TO rdc_api;
+GRANT ALL ON FUNCTION public.rdc_person() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.rdc_person_role() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rdc_person_role() TO rdc_api;
+GRANT ALL ON FUNCTION public.rdc_person_role() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.report_content_check(p_content jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.report_file(p_exam bigint, p_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.report_file(p_exam bigint, p_version integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.report_instance(p_exam public.exam, p_series_uid text, p_modality text, p_sop_uid text, p_sop_class text, p_number integer, p_object bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.report_render_input(p_report bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.report_rendered(p_job bigint, p_report bigint, p_sr jsonb, p_pdf jsonb, p_pdf_file jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.report_rendered(p_job bigint, p_report bigint, p_sr jsonb, p_pdf jsonb, p_pdf_file jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.sees_exam(p_centre bigint, p_line bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sees_exam(p_centre bigint, p_line bigint) TO rdc_api;
+GRANT ALL ON FUNCTION public.sees_exam(p_centre bigint, p_line bigint) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.sees_object(p_object bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sees_object(p_object bigint) TO rdc_api;
+GRANT ALL ON FUNCTION public.sees_object(p_object bigint) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.sees_patient(p_patient bigint, p_issuer bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sees_patient(p_patient bigint, p_issuer bigint) TO rdc_api;
+GRANT ALL ON FUNCTION public.sees_patient(p_patient bigint, p_issuer bigint) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.sees_report(p_report bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sees_report(p_report bigint) TO rdc_api;
+GRANT ALL ON FUNCTION public.sees_report(p_report bigint) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.sees_study(p_study bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sees_study(p_study bigint) TO rdc_api;
+GRANT ALL ON FUNCTION public.sees_study(p_study bigint) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.session_close(p_token_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.session_close(p_token_hash bytea) TO rdc_api;
+REVOKE ALL ON FUNCTION public.session_enter(p_token_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.session_enter(p_token_hash bytea) TO rdc_api;
+REVOKE ALL ON FUNCTION public.session_failed(p_person bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.session_failed(p_person bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.session_login(p_login text, OUT person bigint, OUT hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.session_login(p_login text, OUT person bigint, OUT hash text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.session_open(p_person bigint, p_token_hash bytea, p_minutes integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.session_open(p_person bigint, p_token_hash bytea, p_minutes integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.status_report() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.status_report() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.uid_new() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.upload_permit() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_permit() TO rdc_api;
+GRANT SELECT ON TABLE public.contract TO rdc_api;
+GRANT SELECT ON TABLE public.contract TO rdc_ingest;
+GRANT SELECT ON TABLE public.delivery TO rdc_api;
+GRANT SELECT ON TABLE public.delivery TO rdc_ingest;
+GRANT SELECT ON TABLE public.destination TO rdc_api;
+GRANT SELECT ON TABLE public.destination TO rdc_ingest;
+GRANT SELECT ON TABLE public.device TO rdc_api;
+GRANT SELECT ON TABLE public.device TO rdc_ingest;
+GRANT SELECT ON TABLE public.draft TO rdc_api;
+GRANT SELECT ON TABLE public.draft TO rdc_ingest;
+GRANT SELECT ON TABLE public.exam_event TO rdc_api;
+GRANT SELECT ON TABLE public.exam_event TO rdc_ingest;
+GRANT SELECT ON TABLE public.exam_transition TO rdc_api;
+GRANT SELECT ON TABLE public.exam_transition TO rdc_ingest;
+GRANT SELECT ON TABLE public.instance TO rdc_api;
+GRANT SELECT ON TABLE public.instance TO rdc_ingest;
+GRANT SELECT ON TABLE public.job TO rdc_ingest;
+GRANT SELECT ON TABLE public.line TO rdc_api;
+GRANT SELECT ON TABLE public.line TO rdc_ingest;
+GRANT SELECT ON TABLE public.object TO rdc_api;
+GRANT SELECT ON TABLE public.object TO rdc_ingest;
+GRANT SELECT ON TABLE public.organisation TO rdc_api;
+GRANT SELECT ON TABLE public.organisation TO rdc_ingest;
+GRANT SELECT ON TABLE public.patient TO rdc_api;
+GRANT SELECT ON TABLE public.patient TO rdc_ingest;
+GRANT SELECT ON TABLE public.report TO rdc_api;
+GRANT SELECT ON TABLE public.report TO rdc_ingest;
+GRANT SELECT ON TABLE public.series TO rdc_api;
+GRANT SELECT ON TABLE public.series TO rdc_ingest;
+ALTER DEFAULT PRIVILEGES FOR ROLE rdc REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
