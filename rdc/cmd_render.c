@@ -98,7 +98,7 @@ static bool parse(int argc, char **argv, struct request *r)
     return r->path != NULL;
 }
 
-static void limit(int what, rlim_t most)
+static void limit(enum __rlimit_resource what, rlim_t most)
 {
     struct rlimit now;
     if (getrlimit(what, &now) || (now.rlim_max != RLIM_INFINITY && now.rlim_max < most))
