@@ -51,23 +51,18 @@ static enum base_err load_memory(struct base_bytes bytes, DcmFileFormat &file, U
     return cond.good() && file.getDataset()->transferState() == ERW_inWork ? BASE_EFORMAT : BASE_OK;
 }
 
-static enum base_err check_memory(struct base_bytes bytes, struct base_error *e)
-{
-    /* DCMTK would take anything else for a data set without meta group. */
-    if (bytes.n < 132 || memcmp(bytes.p + 128, "DICM", 4) != 0)
-        return base_fail(e, BASE_EFORMAT, BASE_NOPOS, "no DICM at byte 128");
-    return shim_depth_check(bytes, e);
-}
-
 enum base_err shim_load(const struct shim_source &src, DcmFileFormat &file, Uint32 max_value,
                         struct base_error *e)
 {
     OFCondition cond;
-    enum base_err err = src.path ? shim_depth_check_file(src.path, e) : check_memory(src.bytes, e);
+    enum base_err err =
+        src.path ? shim_depth_check_file(src.path, e) : shim_depth_check(src.bytes, e);
     if (err)
         return err;
+    /* ERM_fileOnly would refuse a transfer syntax that DCMTK does not know, such
+     * as HTJ2K; all of these are explicit VR little endian but for the pixels. */
     if (src.path)
-        cond = file.loadFile(src.path, EXS_Unknown, EGL_noChange, max_value, ERM_fileOnly);
+        cond = file.loadFile(src.path, EXS_Unknown, EGL_noChange, max_value, ERM_autoDetect);
     else if (load_memory(src.bytes, file, max_value, cond))
         return base_fail(e, BASE_EFORMAT, BASE_NOPOS, "the file ends inside a value");
     if (cond.good())

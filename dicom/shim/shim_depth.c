@@ -78,6 +78,9 @@ static enum base_err check_deflated(struct base_bytes in, struct base_error *e)
 enum base_err shim_depth_check(struct base_bytes file, struct base_error *e)
 {
     struct dicom_part10 head;
+    /* DCMTK would take anything else for a data set without meta group. */
+    if (file.n < 132 || memcmp(file.p + 128, "DICM", 4) != 0)
+        return base_fail(e, BASE_EFORMAT, BASE_NOPOS, "no DICM at byte 128");
     enum dicom_scan scan = dicom_part10_read(file, true, &head, e);
     if (scan != DICOM_SCAN_DONE)
         return has_few_items(file) ? BASE_OK

@@ -26,8 +26,8 @@ enum base_err shim_jp2k_decode(struct base_bytes stream, uint32_t columns, uint3
                                struct shim_jp2k *info, struct base_buf *pixels,
                                struct base_error *e) BASE_MUST_CHECK;
 
-/* BASE_OK when DCMTK can parse the file without running out of stack;
- * BASE_ELIMIT: sequences too deep; BASE_EFORMAT; for a path also what open says. */
+/* BASE_OK when it is a PS3.10 file that DCMTK can parse without running out of
+ * stack; BASE_ELIMIT: sequences too deep; BASE_EFORMAT; for a path also what open says. */
 enum base_err shim_depth_check(struct base_bytes file, struct base_error *e) BASE_MUST_CHECK;
 enum base_err shim_depth_check_file(const char *path, struct base_error *e) BASE_MUST_CHECK;
 

@@ -1,3 +1,4 @@
+#include "dicom/dicom_uid.h"
 #include "dicom/shim/shim.h"
 #include "shim_fixture.h"
 
@@ -183,6 +184,38 @@ START_TEST(sequences_nested_too_deep_are_refused)
 }
 END_TEST
 
+START_TEST(every_transfer_syntax_that_we_store_has_metadata)
+{
+    static const char pixels[] = "\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
+                                 "\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0\4\0\0\0\1\2\3\4"
+                                 "\xfe\xff\xdd\xe0\0\0\0";
+    char path[256];
+    size_t n, seen = 0;
+    const struct dicom_syntax *all = dicom_syntax_all(&n);
+    for (size_t i = 0; i < n; i++) {
+        struct base_buf b = {0}, out = {0};
+        struct base_error e = {0};
+        if (all[i].encoding != DICOM_EXPLICIT_LE || !(all[i].flags & DICOM_TS_STORED) ||
+            (all[i].flags & DICOM_TS_DEFLATED))
+            continue;
+        fixture_begin(&b, all[i].uid);
+        fixture_sop(&b);
+        fixture_text(&b, 0x10, 0x20, "LO", "ID1");
+        if (all[i].flags & DICOM_TS_ENCAPSULATED)
+            base_buf_add(&b, pixels, sizeof pixels);
+        fixture_write(fixture_path("syntax.dcm", path), &b);
+        struct shim_source src = {.path = path};
+        ck_assert_msg(shim_metadata_json(&src, &out, NULL, &e) == BASE_OK, "%s: %s", all[i].uid,
+                      e.msg);
+        ck_assert_ptr_nonnull(strstr(base_buf_cstr(&out), "\"ID1\""));
+        base_buf_deinit(&out);
+        base_buf_deinit(&b);
+        seen++;
+    }
+    ck_assert_uint_gt(seen, 30);
+}
+END_TEST
+
 /* A parser that recurses without a limit would die of each of these. */
 START_TEST(what_would_overflow_the_stack_is_refused_before_parsing)
 {
@@ -248,6 +281,7 @@ int main(void)
     tcase_add_test(t, a_second_byte_that_looks_like_a_backslash_does_not_split);
     tcase_add_test(t, items_may_have_their_own_character_set);
     tcase_add_test(t, sequences_nested_too_deep_are_refused);
+    tcase_add_test(t, every_transfer_syntax_that_we_store_has_metadata);
     tcase_add_test(t, what_would_overflow_the_stack_is_refused_before_parsing);
     tcase_add_test(t, a_cut_file_is_refused_at_any_length);
     suite_add_tcase(s, t);
