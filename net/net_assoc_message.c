@@ -51,7 +51,8 @@ static const struct dicom_context *accepted(const struct net_assoc *a, uint8_t i
 
 const char *net_assoc_abstract_syntax(const struct net_assoc *a, uint8_t context)
 {
-    return accepted(a, context) ? find_context(a->rq, context)->abstract : NULL;
+    const struct dicom_context *c = accepted(a, context) ? find_context(a->rq, context) : NULL;
+    return c ? c->abstract : NULL;
 }
 
 const char *net_assoc_transfer_syntax(const struct net_assoc *a, uint8_t context)
