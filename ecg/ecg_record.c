@@ -136,7 +136,9 @@ const char *ecg_record_text(struct ecg_record *r, const char *s, size_t n)
     char *copy = base_arena_strdup(&r->arena, s, n);
     if (copy)
         return copy;
-    fail(r, n > r->limits->text - r->arena.used ? BASE_ELIMIT : BASE_ENOMEM);
+    enum { ROUNDING = 2 * 16 }; /* the arena's, of the text and its NUL */
+    bool full = n + ROUNDING > r->limits->text - r->arena.used;
+    fail(r, full ? BASE_ELIMIT : BASE_ENOMEM);
     return "";
 }
 

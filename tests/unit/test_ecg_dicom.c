@@ -1,0 +1,489 @@
+#include "dicom/dicom_part10.h"
+#include "ecg_fixture.h"
+
+#include <zlib.h>
+
+/* A multiplex group to be written as the test wants it. */
+struct group {
+    const char *label;
+    const char *originality;
+    unsigned channels;
+    unsigned samples;
+    double rate;
+    unsigned allocated;
+    unsigned stored;
+    const char *interpretation;
+    const char *unit; /* of the sensitivity, "" = no unit */
+    const char *sensitivity;
+    const char *correction;
+    const char *baseline;
+    const char *time_skew;
+    const char *scheme; /* of the lead codes */
+    const uint8_t *padding;
+    struct base_bytes data;
+};
+
+static const struct group plain = {.label = "RHYTHM",
+                                   .originality = "ORIGINAL",
+                                   .channels = 2,
+                                   .samples = 3,
+                                   .rate = 500,
+                                   .allocated = 16,
+                                   .stored = 16,
+                                   .interpretation = "SS",
+                                   .unit = "uV",
+                                   .sensitivity = "2.5",
+                                   .correction = "1",
+                                   .baseline = "0",
+                                   .scheme = "MDC",
+                                   .data = {(const uint8_t *)"\1\0\2\0\3\0\4\0\5\0\xfa\xff", 12}};
+
+static void write_channel(struct dicom_writer *w, const struct group *g, unsigned i)
+{
+    char code[16];
+    snprintf(code, sizeof code, strcmp(g->scheme, "MDC") == 0 ? "2:%u" : "5.6.3-9-1-%u", i + 1);
+    dicom_write_item_open(w);
+    dicom_write_code(w, DICOM_TAG_ChannelSourceSequence, code, g->scheme, "1.3", "some lead");
+    if (g->sensitivity)
+        dicom_write_text(w, DICOM_TAG_ChannelSensitivity, g->sensitivity);
+    if (g->unit[0])
+        dicom_write_code(w, DICOM_TAG_ChannelSensitivityUnitsSequence, g->unit, "UCUM", NULL, "u");
+    if (g->correction)
+        dicom_write_text(w, DICOM_TAG_ChannelSensitivityCorrectionFactor, g->correction);
+    if (g->baseline)
+        dicom_write_text(w, DICOM_TAG_ChannelBaseline, g->baseline);
+    if (g->time_skew)
+        dicom_write_text(w, DICOM_TAG_ChannelTimeSkew, g->time_skew);
+    dicom_write_int(w, DICOM_TAG_WaveformBitsStored, g->stored);
+    dicom_write_item_close(w);
+}
+
+static void write_group(struct dicom_writer *w, const struct group *g)
+{
+    dicom_write_item_open(w);
+    dicom_write_text(w, DICOM_TAG_WaveformOriginality, g->originality);
+    dicom_write_int(w, DICOM_TAG_NumberOfWaveformChannels, g->channels);
+    dicom_write_int(w, DICOM_TAG_NumberOfWaveformSamples, g->samples);
+    dicom_write_double(w, DICOM_TAG_SamplingFrequency, g->rate);
+    dicom_write_text(w, DICOM_TAG_MultiplexGroupLabel, g->label);
+    dicom_write_seq_open(w, DICOM_TAG_ChannelDefinitionSequence);
+    for (unsigned i = 0; i < g->channels; i++)
+        write_channel(w, g, i);
+    dicom_write_seq_close(w);
+    dicom_write_int(w, DICOM_TAG_WaveformBitsAllocated, g->allocated);
+    dicom_write_text(w, DICOM_TAG_WaveformSampleInterpretation, g->interpretation);
+    enum dicom_vr vr = g->allocated == 8 ? DICOM_VR_OB : DICOM_VR_OW;
+    if (g->padding)
+        dicom_write(w, DICOM_TAG_WaveformPaddingValue, vr, g->padding, g->allocated / 8);
+    dicom_write(w, DICOM_TAG_WaveformData, vr, g->data.p, g->data.n);
+    dicom_write_item_close(w);
+}
+
+static void write_measurement(struct dicom_writer *w, const char *code, const char *unit,
+                              double value)
+{
+    const uint16_t all[] = {1, 0};
+    dicom_write_item_open(w);
+    dicom_write_code(w, DICOM_TAG_MeasurementUnitsCodeSequence, unit, "UCUM", NULL, unit);
+    dicom_write_code(w, DICOM_TAG_ConceptNameCodeSequence, code, "MDC", NULL, "own name");
+    dicom_write_u16(w, DICOM_TAG_ReferencedWaveformChannels, DICOM_VR_US, all, 2);
+    dicom_write_double(w, DICOM_TAG_NumericValue, value);
+    dicom_write_item_close(w);
+}
+
+static void write_annotations(struct dicom_writer *w)
+{
+    const uint16_t second[] = {1, 2};
+    const uint32_t positions[] = {1, 3, 99};
+    dicom_write_seq_open(w, DICOM_TAG_WaveformAnnotationSequence);
+    dicom_write_item_open(w);
+    dicom_write_text(w, DICOM_TAG_UnformattedTextValue, "窦性心律");
+    dicom_write_item_close(w);
+    write_measurement(w, "2:15872", "s", 0.16);
+    write_measurement(w, "2:99999", "mm", 7);
+    dicom_write_item_open(w);
+    dicom_write_code(w, DICOM_TAG_ConceptNameCodeSequence, "5.10.3-3", "SCPECG", NULL, "QRS onset");
+    dicom_write_u16(w, DICOM_TAG_ReferencedWaveformChannels, DICOM_VR_US, second, 2);
+    dicom_write_text(w, DICOM_TAG_TemporalRangeType, "MULTIPOINT");
+    dicom_write_u32(w, DICOM_TAG_ReferencedSamplePositions, DICOM_VR_UL, positions, 3);
+    dicom_write_item_close(w);
+    dicom_write_seq_close(w);
+}
+
+static void write_dataset(struct base_buf *b, enum dicom_encoding encoding, bool undefined,
+                          const struct group *groups, size_t n)
+{
+    struct dicom_writer w;
+    dicom_writer_init(&w, b, encoding);
+    w.undefined_lengths = undefined;
+    dicom_write_text(&w, DICOM_TAG_SpecificCharacterSet, "ISO_IR 192");
+    dicom_write_text(&w, DICOM_TAG_SOPClassUID, DICOM_UID_TWELVE_LEAD_ECG);
+    dicom_write_text(&w, DICOM_TAG_AcquisitionDateTime, "20260131080910.25+0800");
+    dicom_write_text(&w, DICOM_TAG_AccessionNumber, "A1");
+    dicom_write_text(&w, DICOM_TAG_Manufacturer, "maker");
+    dicom_write_text(&w, DICOM_TAG_PatientName, "测试^一");
+    dicom_write_text(&w, DICOM_TAG_PatientID, "P1");
+    dicom_write_text(&w, DICOM_TAG_PatientBirthDate, "19610430");
+    dicom_write_text(&w, DICOM_TAG_PatientSex, "F");
+    dicom_write_text(&w, DICOM_TAG_PatientAge, "064Y");
+    write_annotations(&w);
+    if (n) {
+        dicom_write_seq_open(&w, DICOM_TAG_WaveformSequence);
+        for (size_t i = 0; i < n; i++)
+            write_group(&w, &groups[i]);
+        dicom_write_seq_close(&w);
+    }
+    ck_assert_int_eq(b->err, BASE_OK);
+}
+
+static void write_file(struct base_buf *b, const struct group *groups, size_t n)
+{
+    dicom_part10_write_meta(b, DICOM_UID_TWELVE_LEAD_ECG, "1.2.3", DICOM_UID_EXPLICIT_LE, NULL);
+    write_dataset(b, DICOM_EXPLICIT_LE, false, groups, n);
+}
+
+static struct ecg_record *open_groups(const struct group *groups, size_t n)
+{
+    struct base_buf b = {0};
+    write_file(&b, groups, n);
+    struct ecg_record *r = must_open(&b);
+    base_buf_deinit(&b);
+    return r;
+}
+
+static struct base_error fail_groups(const struct group *groups, size_t n, enum base_err code)
+{
+    struct base_buf b = {0};
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    write_file(&b, groups, n);
+    ck_assert_int_eq(open_bytes(base_buf_bytes(&b), NULL, &r, &err), code);
+    ck_assert_ptr_null(r);
+    base_buf_deinit(&b);
+    return err;
+}
+
+static void check_plain(const struct ecg_record *r)
+{
+    static const int32_t one[] = {1, 3, 5};
+    static const int32_t two[] = {2, 4, -6};
+    ck_assert_uint_eq(r->nleads, 2);
+    ck_assert_str_eq(r->leads[1].name, "II");
+    ck_assert_double_eq(r->leads[0].rate_hz, 500);
+    ck_assert_double_eq(r->leads[0].uv_per_count, 2.5);
+    ck_assert_mem_eq(r->leads[0].data, one, sizeof one);
+    ck_assert_mem_eq(r->leads[1].data, two, sizeof two);
+}
+
+START_TEST(patient_time_and_findings_are_read)
+{
+    struct ecg_record *r = open_groups(&plain, 1);
+    check_plain(r);
+    ck_assert_str_eq(r->format, "DICOM");
+    ck_assert_str_eq(r->patient.name.utf8, "测试^一");
+    ck_assert(!r->patient.name.guessed);
+    ck_assert_str_eq(r->patient.id.utf8, "P1");
+    ck_assert_int_eq(r->patient.age, 64);
+    ck_assert_int_eq(r->start.date.month, 1);
+    ck_assert_int_eq(r->start.hour, 8);
+    ck_assert_int_eq(r->start.usec, 250000);
+    ck_assert_int_eq(r->start.zone_min, 480);
+    ck_assert_str_eq(r->accession, "A1");
+    ck_assert_uint_eq(r->nstatements, 1);
+    ck_assert_str_eq(r->statements[0].text, "窦性心律");
+    ck_assert_double_eq_tol(ecg_record_measurement(r, ECG_MEASURE_PR)->value, 160, 1e-9);
+    ck_assert_str_eq(ecg_record_measurement(r, ECG_MEASURE_OTHER)->name, "own name");
+    ck_assert_str_eq(ecg_record_measurement(r, ECG_MEASURE_OTHER)->unit, "mm");
+    /* Positions are 1-based; the third lies outside. */
+    ck_assert_uint_eq(r->nmarks, 2);
+    ck_assert_int_eq(r->marks[1].kind, ECG_MARK_QRS_ON);
+    ck_assert_int_eq(r->marks[1].lead_id, ECG_LEAD_II);
+    ck_assert_double_eq_tol(r->marks[1].at_s, 0.004, 1e-12);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* 0 explicit, 1 implicit, 2 the same without meta group, 3 implicit without,
+ * 4 undefined lengths, 5 deflated. */
+static void write_form(struct base_buf *b, int form)
+{
+    static const char *const syntaxes[] = {DICOM_UID_EXPLICIT_LE, DICOM_UID_IMPLICIT_LE, NULL, NULL,
+                                           DICOM_UID_EXPLICIT_LE, DICOM_UID_DEFLATED};
+    bool implicit = form == 1 || form == 3;
+    struct base_buf dataset = {0};
+    if (syntaxes[form])
+        dicom_part10_write_meta(b, DICOM_UID_TWELVE_LEAD_ECG, "1.2.3", syntaxes[form], NULL);
+    write_dataset(&dataset, implicit ? DICOM_IMPLICIT_LE : DICOM_EXPLICIT_LE, form == 4, &plain, 1);
+    if (form == 5) {
+        z_stream z = {.next_in = dataset.p, .avail_in = (unsigned)dataset.n};
+        ck_assert_int_eq(
+            deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+        z.next_out = base_buf_reserve(b, 10000);
+        z.avail_out = 10000;
+        ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+        b->n += z.total_out;
+        deflateEnd(&z);
+    } else {
+        base_buf_add(b, dataset.p, dataset.n);
+    }
+    base_buf_deinit(&dataset);
+}
+
+START_TEST(each_transfer_syntax_gives_the_same_record)
+{
+    struct base_buf b = {0};
+    write_form(&b, _i);
+    struct ecg_record *r = must_open(&b);
+    check_plain(r);
+    ck_assert_str_eq(r->patient.name.utf8, "测试^一");
+    ck_assert_uint_eq(r->nstatements, 1);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(samples_of_a_big_endian_object_are_swapped)
+{
+    struct base_buf b = {0};
+    struct group g = plain;
+    g.data = base_bytes_of("\0\1\0\2\0\3\0\4\0\5\xff\xfa", 12);
+    dicom_part10_write_meta(&b, DICOM_UID_TWELVE_LEAD_ECG, "1.2.3", DICOM_UID_EXPLICIT_BE, NULL);
+    write_dataset(&b, DICOM_EXPLICIT_BE, false, &g, 1);
+    struct ecg_record *r = must_open(&b);
+    check_plain(r);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+static const struct {
+    const char *interpretation;
+    unsigned allocated;
+    unsigned stored;
+    const char *bytes;
+    int32_t want[2];
+} kinds[] = {
+    {"SB", 8, 8, "\x7f\x80", {127, -128}},
+    {"UB", 8, 8, "\x7f\x80", {127, 128}},
+    /* ITU-T G.711: the extremes of mu-law and A-law. */
+    {"MB", 8, 8, "\x80\x00", {32124, -32124}},
+    {"AB", 8, 8, "\xaa\x2a", {32256, -32256}},
+    {"SS", 16, 16, "\xff\x7f\x01\x80", {32767, -32767}},
+    {"SS", 16, 12, "\xff\x07\x00\x08", {2047, -2048}},
+    {"US", 16, 16, "\xff\x7f\xff\xff", {32767, 65535}},
+    {"US", 16, 12, "\xff\x07\xff\xff", {2047, 4095}},
+    {"SL", 32, 32, "\x00\x00\x01\x00\xff\xff\xff\xff", {65536, -1}},
+    {"SL", 32, 24, "\x00\x00\x01\x00\xff\xff\xff\x00", {65536, -1}},
+    {"UL", 32, 32, "\x00\x00\x01\x00\xff\xff\xff\xff", {65536, INT32_MAX}},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+START_TEST(each_sample_interpretation_is_decoded)
+{
+    struct group g = plain;
+    g.channels = 1;
+    g.samples = 2;
+    g.interpretation = kinds[_i].interpretation;
+    g.allocated = kinds[_i].allocated;
+    g.stored = kinds[_i].stored;
+    g.data = base_bytes_of(kinds[_i].bytes, 2 * g.allocated / 8);
+    struct ecg_record *r = open_groups(&g, 1);
+    ck_assert_int_eq(r->leads[0].data[0], kinds[_i].want[0]);
+    ck_assert_int_eq(r->leads[0].data[1], kinds[_i].want[1]);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(sensitivity_correction_baseline_and_unit_make_the_value)
+{
+    static const struct {
+        const char *unit;
+        double uv;
+        double offset;
+    } rows[] = {{"uV", 5, 30}, {"mV", 5000, 30000}, {"nV", 0.005, 0.03}, {"V", 5e6, 3e7}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct group g = plain;
+        g.unit = rows[i].unit;
+        g.sensitivity = "2.5";
+        g.correction = "2";
+        g.baseline = "30";
+        struct ecg_record *r = open_groups(&g, 1);
+        ck_assert_double_eq_tol(r->leads[0].uv_per_count, rows[i].uv, 1e-9 * rows[i].uv);
+        ck_assert_double_eq_tol(r->leads[0].offset_uv, rows[i].offset, 1e-9 * rows[i].offset);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+START_TEST(rhythm_and_median_groups_are_told_apart)
+{
+    struct group g[3] = {plain, plain, plain};
+    g[1].label = "MEDIAN BEAT";
+    g[1].originality = "DERIVED";
+    g[2].label = "";
+    g[2].originality = "DERIVED";
+    struct ecg_record *r = open_groups(g, 3);
+    ck_assert_uint_eq(r->nleads, 2);
+    ck_assert_uint_eq(r->nmedians, 4);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(old_lead_codes_and_skew_are_understood)
+{
+    struct group g = plain;
+    g.scheme = "SCPECG";
+    g.time_skew = "0.5";
+    struct ecg_record *r = open_groups(&g, 1);
+    ck_assert_int_eq(r->leads[1].id, ECG_LEAD_II);
+    ck_assert_double_eq_tol(r->leads[1].start_s, 0.5, 1e-12);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(padding_is_missing_unless_it_is_zero)
+{
+    struct group g = plain;
+    g.padding = (const uint8_t *)"\xfa\xff";
+    struct ecg_record *r = open_groups(&g, 1);
+    ck_assert_int_eq(r->leads[1].data[2], ECG_SAMPLE_NONE);
+    ecg_record_free(r);
+    g.padding = (const uint8_t *)"\0\0";
+    g.data = base_bytes_of("\1\0\2\0\3\0\4\0\0\0\0\0", 12);
+    r = open_groups(&g, 1);
+    ck_assert_int_eq(r->leads[1].data[2], 0);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(channels_that_are_no_voltage_are_left_out_with_a_note)
+{
+    struct group g[2] = {plain, plain};
+    g[1].unit = "mm[Hg]";
+    struct ecg_record *r = open_groups(g, 2);
+    ck_assert_uint_eq(r->nleads, 2);
+    ck_assert(has_note(r, "is no voltage"));
+    ecg_record_free(r);
+    struct base_error err = fail_groups(&g[1], 1, BASE_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.msg, "no channel that is an ECG lead"));
+}
+END_TEST
+
+START_TEST(data_shorter_than_stated_give_what_is_there)
+{
+    struct group g = plain;
+    g.samples = 1000000000;
+    struct ecg_record *r = open_groups(&g, 1);
+    ck_assert_uint_eq(r->leads[0].samples, 3);
+    ck_assert(has_note(r, "1000000000 samples stated, 3 are there"));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(impossible_groups_are_errors_with_a_position)
+{
+    struct group g = plain;
+    const char *words = "multiplex group";
+    enum base_err code = BASE_EFORMAT;
+    switch (_i) {
+    case 0:
+        g.channels = 0;
+        break;
+    case 1:
+        g.samples = 0;
+        break;
+    case 2:
+        g.rate = 0;
+        break;
+    case 3:
+        g.interpretation = "XX";
+        break;
+    case 4:
+        g.allocated = 24;
+        break;
+    default:
+        g.channels = 300;
+        code = BASE_ELIMIT;
+        words = "300 channels";
+    }
+    if (_i == 3 || _i == 4) {
+        code = BASE_EUNSUPPORTED;
+        words = "interpretation";
+    }
+    struct base_error err = fail_groups(&g, 1, code);
+    ck_assert_msg(strstr(err.msg, words), "%s", err.msg);
+    ck_assert_uint_gt(err.pos, 132);
+    ck_assert_uint_ne(err.pos, BASE_NOPOS);
+}
+END_TEST
+
+START_TEST(an_object_without_waveform_is_refused_by_its_name)
+{
+    struct base_error err = fail_groups(NULL, 0, BASE_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.msg, "holds no waveform"));
+    ck_assert_ptr_nonnull(strstr(err.msg, "ECG"));
+}
+END_TEST
+
+START_TEST(each_short_prefix_is_an_error)
+{
+    struct base_buf b = {0};
+    write_form(&b, _i);
+    for (size_t n = 0; n < b.n; n++) {
+        struct ecg_record *r = NULL;
+        struct base_error err = {0};
+        enum base_err e = open_bytes(base_bytes_of(b.p, n), NULL, &r, &err);
+        ck_assert_msg(e != BASE_OK && err.msg[0], "prefix of %zu bytes of %zu", n, b.n);
+        ck_assert_ptr_null(r);
+    }
+    base_buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(a_recording_of_another_device_is_read)
+{
+    struct base_buf b = {0};
+    if (load_other("dicom/pydicom_waveform_ecg.dcm", &b)) {
+        struct ecg_record *r = must_open(&b);
+        ck_assert_uint_eq(r->nleads, 12);
+        ck_assert_uint_eq(r->nmedians, 12);
+        ck_assert_uint_eq(r->leads[0].samples, 10000);
+        ck_assert_double_eq(r->leads[0].uv_per_count, 1.25);
+        ck_assert_int_eq(r->leads[0].data[0], 80);
+        ck_assert_str_eq(r->statements[0].text, "RITMO SINUSALE");
+        ck_assert_double_eq(ecg_record_measurement(r, ECG_MEASURE_RR)->value, 982);
+        ecg_record_free(r);
+    }
+    base_buf_deinit(&b);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ecg_dicom");
+    TCase *t = tcase_create("objects");
+    tcase_add_test(t, patient_time_and_findings_are_read);
+    tcase_add_loop_test(t, each_transfer_syntax_gives_the_same_record, 0, 6);
+    tcase_add_test(t, samples_of_a_big_endian_object_are_swapped);
+    tcase_add_loop_test(t, each_sample_interpretation_is_decoded, 0, KINDS);
+    tcase_add_test(t, sensitivity_correction_baseline_and_unit_make_the_value);
+    tcase_add_test(t, rhythm_and_median_groups_are_told_apart);
+    tcase_add_test(t, old_lead_codes_and_skew_are_understood);
+    tcase_add_test(t, padding_is_missing_unless_it_is_zero);
+    tcase_add_test(t, channels_that_are_no_voltage_are_left_out_with_a_note);
+    suite_add_tcase(s, t);
+    t = tcase_create("damage");
+    tcase_add_test(t, data_shorter_than_stated_give_what_is_there);
+    tcase_add_loop_test(t, impossible_groups_are_errors_with_a_position, 0, 6);
+    tcase_add_test(t, an_object_without_waveform_is_refused_by_its_name);
+    tcase_add_loop_test(t, each_short_prefix_is_an_error, 0, 6);
+    suite_add_tcase(s, t);
+    t = tcase_create("recordings by others");
+    tcase_add_test(t, a_recording_of_another_device_is_read);
+    suite_add_tcase(s, t);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed != 0;
+}

@@ -1,0 +1,305 @@
+#include "base/digest.h"
+#include "dicom/dicom_part10.h"
+#include "ecg/ecg_dicom_write.h"
+#include "ecg_fixture.h"
+
+#include <unistd.h>
+
+/* n leads of samples at rate; the values count up. */
+static struct ecg_record *make_record(size_t n, size_t samples, double rate)
+{
+    static const int ids[] = {1, 2, 61, 62, 63, 64, 3, 4, 5, 6, 7, 8};
+    struct ecg_record *r = ecg_record_new(NULL);
+    ck_assert_ptr_nonnull(r);
+    ck_assert_int_eq(ecg_record_set_leads(r, n), BASE_OK);
+    for (size_t i = 0; i < n; i++) {
+        struct ecg_lead *lead = &r->leads[i];
+        ck_assert_int_eq(ecg_record_set_samples(r, lead, samples), BASE_OK);
+        lead->id = i < 12 ? ids[i] : 0;
+        lead->name = i < 12 ? ecg_lead_name(ids[i]) : "own";
+        lead->rate_hz = rate;
+        lead->uv_per_count = 1.25;
+        for (size_t k = 0; k < samples; k++)
+            lead->data[k] = (int32_t)((k * 7 + i * 13) % 4000) - 2000;
+    }
+    return r;
+}
+
+static struct ecg_record *write_and_read(const struct ecg_record *r,
+                                         const struct ecg_dicom_options *o,
+                                         struct ecg_dicom_written *written)
+{
+    struct base_buf out = {0};
+    struct base_error err = {0};
+    ck_assert_msg(ecg_dicom_write(r, o, &out, written, &err) == BASE_OK, "%s", err.msg);
+    struct ecg_record *again = must_open(&out);
+    base_buf_deinit(&out);
+    return again;
+}
+
+static void must_refuse(const struct ecg_record *r, const struct ecg_dicom_options *o,
+                        enum base_err code, const char *words)
+{
+    struct base_buf out = {0};
+    struct base_error err = {0};
+    ck_assert_int_eq(ecg_dicom_write(r, o, &out, NULL, &err), code);
+    ck_assert_msg(strstr(err.msg, words), "%s", err.msg);
+    ck_assert_uint_eq(out.n, 0);
+    base_buf_deinit(&out);
+}
+
+/* Errors that dciodvfy, where it is installed, finds in the object. */
+static int dciodvfy_errors(const struct base_buf *b)
+{
+    char path[] = "/tmp/test_ecg_dicom_write.XXXXXX";
+    char command[128];
+    char line[512];
+    int errors = 0;
+    if (system("command -v dciodvfy >/dev/null") != 0) {
+        printf("skipped: dciodvfy is not installed\n");
+        return 0;
+    }
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, b->p, b->n), (ssize_t)b->n);
+    close(fd);
+    snprintf(command, sizeof command, "dciodvfy %s 2>&1", path);
+    FILE *f = popen(command, "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f)) {
+        if (strncmp(line, "Error", 5) != 0)
+            continue;
+        printf("%s", line);
+        errors++;
+    }
+    pclose(f);
+    unlink(path);
+    return errors;
+}
+
+START_TEST(what_is_written_reads_back_equal)
+{
+    static const char *const files[] = {"1-second-differences.scp", "5-subtracted.scp",
+                                        "7-gbk.scp"};
+    struct ecg_record *r = open_testdata(files[_i]);
+    struct ecg_record *again = write_and_read(r, NULL, NULL);
+    ck_assert_uint_eq(again->nleads, r->nleads);
+    assert_same_leads(r->leads, again->leads, r->nleads);
+    ck_assert_str_eq(again->patient.name.utf8, r->patient.name.utf8);
+    ck_assert_str_eq(again->patient.id.utf8, r->patient.id.utf8);
+    ck_assert_int_eq(again->patient.birth.year, 1961);
+    ck_assert_int_eq(again->start.minute, 30);
+    ck_assert_int_eq(again->start.zone_min, 480);
+    ck_assert_str_eq(again->device.serial, r->device.serial);
+    ck_assert_double_eq_tol(again->filters.high_pass_hz, 0.05, 1e-9);
+    ck_assert_uint_eq(again->nstatements, r->nstatements);
+    for (int what = ECG_MEASURE_HEART_RATE; what <= ECG_MEASURE_T_AXIS; what++) {
+        const struct ecg_measurement *a = ecg_record_measurement(r, (enum ecg_measure)what);
+        const struct ecg_measurement *b = ecg_record_measurement(again, (enum ecg_measure)what);
+        ck_assert_int_eq(a != NULL, b != NULL);
+        if (a)
+            ck_assert_double_eq(a->value, b->value);
+    }
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
+static const struct {
+    size_t leads;
+    size_t samples;
+    double rate;
+    const char *sop_class;
+} classes[] = {
+    {12, 5000, 500, DICOM_UID_TWELVE_LEAD_ECG}, {1, 16384, 1000, DICOM_UID_TWELVE_LEAD_ECG},
+    {13, 100, 200, DICOM_UID_TWELVE_LEAD_ECG},  {12, 16385, 1000, DICOM_UID_GENERAL_ECG},
+    {14, 100, 500, DICOM_UID_GENERAL_ECG},      {24, 100, 500, DICOM_UID_GENERAL_ECG},
+};
+
+START_TEST(the_class_is_12_lead_where_the_standard_allows_and_dciodvfy_agrees)
+{
+    struct ecg_record *r = make_record(classes[_i].leads, classes[_i].samples, classes[_i].rate);
+    struct ecg_dicom_options o = {.seed = "x",
+                                  .study_id = "1",
+                                  .patient_name = "测试^一",
+                                  .now_us = INT64_C(1767225600000000)};
+    struct ecg_dicom_written written;
+    struct base_buf out = {0};
+    struct base_error err = {0};
+    ck_assert_msg(ecg_dicom_write(r, &o, &out, &written, &err) == BASE_OK, "%s", err.msg);
+    ck_assert_str_eq(written.sop_class, classes[_i].sop_class);
+    ck_assert_int_eq(dciodvfy_errors(&out), 0);
+    struct ecg_record *again = must_open(&out);
+    assert_same_leads(r->leads, again->leads, classes[_i].leads < 12 ? classes[_i].leads : 12);
+    ecg_record_free(again);
+    ecg_record_free(r);
+    base_buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(dciodvfy_finds_no_error_in_findings_or_medians)
+{
+    struct base_buf out = {0};
+    struct base_error err = {0};
+    struct ecg_record *r = open_testdata("5-subtracted.scp");
+    /* Long enough to be a General ECG, which carries the median too. */
+    free(r->leads[0].data);
+    r->leads[0].data = calloc(20000, sizeof *r->leads[0].data);
+    r->leads[0].samples = 20000;
+    ck_assert_int_eq(ecg_dicom_write(r, NULL, &out, NULL, &err), BASE_OK);
+    ck_assert_int_eq(dciodvfy_errors(&out), 0);
+    struct ecg_record *again = must_open(&out);
+    ck_assert_uint_eq(again->nmedians, r->nmedians);
+    assert_same_leads(r->medians, again->medians, r->nmedians);
+    /* The shorter leads are padded, and the padding is known as such. */
+    ck_assert_int_eq(again->leads[1].data[19999], ECG_SAMPLE_NONE);
+    ecg_record_free(again);
+    ecg_record_free(r);
+    base_buf_reset(&out);
+    r = open_testdata("1-second-differences.scp");
+    ck_assert_int_eq(ecg_dicom_write(r, NULL, &out, NULL, &err), BASE_OK);
+    ck_assert_int_eq(dciodvfy_errors(&out), 0);
+    ecg_record_free(r);
+    base_buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(values_over_16_bits_are_written_in_a_coarser_unit)
+{
+    struct ecg_record *r = make_record(2, 4, 500);
+    const int32_t large[] = {100000, -100000, 3, ECG_SAMPLE_NONE};
+    memcpy(r->leads[0].data, large, sizeof large);
+    struct ecg_record *again = write_and_read(r, NULL, NULL);
+    const struct ecg_lead *a = &again->leads[0];
+    ck_assert_double_gt(a->uv_per_count, 1.25);
+    ck_assert_double_eq_tol(a->data[0] * a->uv_per_count, 125000, a->uv_per_count);
+    ck_assert_double_eq_tol(a->data[1] * a->uv_per_count, -125000, a->uv_per_count);
+    ck_assert_int_eq(a->data[3], ECG_SAMPLE_NONE);
+    ck_assert_double_eq(again->leads[1].uv_per_count, 1.25);
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(the_extremes_of_16_bits_survive)
+{
+    struct ecg_record *r = make_record(1, 3, 500);
+    const int32_t extremes[] = {32767, -32768, 0};
+    memcpy(r->leads[0].data, extremes, sizeof extremes);
+    struct ecg_record *again = write_and_read(r, NULL, NULL);
+    assert_same_leads(r->leads, again->leads, 1);
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(leads_that_start_later_are_padded_in_front)
+{
+    struct ecg_record *r = make_record(2, 100, 500);
+    r->leads[1].start_s = 0.1;
+    struct ecg_record *again = write_and_read(r, NULL, NULL);
+    ck_assert_uint_eq(again->leads[1].samples, 150);
+    ck_assert_int_eq(again->leads[1].data[49], ECG_SAMPLE_NONE);
+    ck_assert_int_eq(again->leads[1].data[50], r->leads[1].data[0]);
+    ck_assert_int_eq(again->leads[0].data[100], ECG_SAMPLE_NONE);
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(what_no_ecg_object_can_hold_is_an_error_that_says_why)
+{
+    struct ecg_record *r = make_record(_i == 2 ? 25 : 2, 100, _i == 0 ? 128 : _i == 1 ? 2000 : 500);
+    if (_i == 3)
+        r->leads[1].rate_hz = 250;
+    static const char *const words[] = {"128 samples per second", "2000 samples per second",
+                                        "25 leads", "leads of 500 and 250 Hz"};
+    must_refuse(r, NULL, BASE_EUNSUPPORTED, words[_i]);
+    ecg_record_free(r);
+    r = ecg_record_new(NULL);
+    must_refuse(r, NULL, BASE_EUNSUPPORTED, "no samples");
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(the_same_seed_gives_the_same_object_and_options_override)
+{
+    struct ecg_record *r = make_record(2, 100, 500);
+    struct ecg_dicom_options o = {.seed = "digest",
+                                  .patient_id = "ID9",
+                                  .patient_name = "王^五",
+                                  .accession = "ACC9",
+                                  .institution = "青河"};
+    struct ecg_dicom_written a;
+    struct ecg_dicom_written b;
+    struct ecg_record *one = write_and_read(r, &o, &a);
+    struct ecg_record *two = write_and_read(r, &o, &b);
+    ck_assert_str_eq(a.instance_uid, b.instance_uid);
+    ck_assert_str_eq(a.study_uid, one->study_uid);
+    ck_assert(dicom_uid_valid(a.series_uid));
+    ck_assert_str_ne(a.series_uid, a.study_uid);
+    ck_assert_str_eq(one->patient.id.utf8, "ID9");
+    ck_assert_str_eq(one->patient.name.utf8, "王^五");
+    ck_assert_str_eq(one->accession, "ACC9");
+    ck_assert_str_eq(one->device.institution, "青河");
+    ecg_record_free(two);
+    o.seed = "another";
+    two = write_and_read(r, &o, &b);
+    ck_assert_str_ne(a.instance_uid, b.instance_uid);
+    ecg_record_free(two);
+    o.study_uid = "1.2.3";
+    two = write_and_read(r, &o, &b);
+    ck_assert_str_eq(two->study_uid, "1.2.3");
+    ecg_record_free(two);
+    ecg_record_free(one);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(options_that_dicom_cannot_hold_are_refused)
+{
+    struct ecg_record *r = make_record(1, 10, 500);
+    must_refuse(r, &(struct ecg_dicom_options){.accession = "12345678901234567"}, BASE_EINVAL,
+                "accession number");
+    must_refuse(r, &(struct ecg_dicom_options){.study_uid = "1..2"}, BASE_EINVAL, "is no UID");
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(a_full_buffer_is_an_error)
+{
+    struct ecg_record *r = make_record(2, 1000, 500);
+    for (size_t cap = 1; cap < 5000; cap += 97) {
+        struct base_buf out;
+        struct base_error err = {0};
+        base_buf_init(&out, cap);
+        ck_assert_int_eq(ecg_dicom_write(r, NULL, &out, NULL, &err), BASE_ELIMIT);
+        base_buf_deinit(&out);
+    }
+    ecg_record_free(r);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ecg_dicom_write");
+    TCase *t = tcase_create("writer");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, what_is_written_reads_back_equal, 0, 3);
+    tcase_add_loop_test(t, the_class_is_12_lead_where_the_standard_allows_and_dciodvfy_agrees, 0,
+                        (int)(sizeof classes / sizeof *classes));
+    tcase_add_test(t, dciodvfy_finds_no_error_in_findings_or_medians);
+    tcase_add_test(t, values_over_16_bits_are_written_in_a_coarser_unit);
+    tcase_add_test(t, the_extremes_of_16_bits_survive);
+    tcase_add_test(t, leads_that_start_later_are_padded_in_front);
+    tcase_add_loop_test(t, what_no_ecg_object_can_hold_is_an_error_that_says_why, 0, 4);
+    tcase_add_test(t, the_same_seed_gives_the_same_object_and_options_override);
+    tcase_add_test(t, options_that_dicom_cannot_hold_are_refused);
+    tcase_add_test(t, a_full_buffer_is_an_error);
+    suite_add_tcase(s, t);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed != 0;
+}
