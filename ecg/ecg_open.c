@@ -90,7 +90,7 @@ enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg
         ecg_record_free(r);
         return e;
     }
-    r->limits = NULL;
+    r->limits = &ecg_limits_default;
     *out = r;
     return BASE_OK;
 }

@@ -181,7 +181,7 @@ struct ecg_record {
 
     /* For the makers of records only. */
     struct base_arena arena;
-    const struct ecg_limits *limits; /* borrowed while parsing */
+    const struct ecg_limits *limits; /* borrowed while parsing, then the default */
     size_t samples_used;
     enum base_err err; /* first failure of an add function below */
 };

@@ -1,0 +1,95 @@
+"""rdc ecg on the command line: what it prints, what it writes, how it refuses."""
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from rdc_system import ROOT, needs
+
+PROGRAM = os.environ.get('RDC_TEST_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
+FILES = os.path.join(ROOT, 'testdata/scp')
+
+
+def ecg(*args, **kw):
+    return subprocess.run([PROGRAM, 'ecg', *args], capture_output=True, timeout=60, **kw)
+
+
+class EcgCommand(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.out = folder.name
+
+    def test_info_prints_text_and_json(self):
+        text = ecg('info', f'{FILES}/7-gbk.scp')
+        self.assertEqual((text.returncode, text.stderr), (0, b''))
+        self.assertIn('patient: 测试一', text.stdout.decode())
+        with open(f'{FILES}/7-gbk.scp', 'rb') as f:
+            found = json.loads(ecg('info', '-', '--json', stdin=f).stdout)
+        self.assertEqual(found['format'], 'SCP-ECG')
+        self.assertEqual([lead['name'] for lead in found['leads']][:3], ['I', 'II', 'V1'])
+        self.assertEqual((found['leads'][0]['rate_hz'], found['leads'][0]['uv_per_count']), (500, 2.5))
+        self.assertIn('Sinus rhythm', found['statements'])
+
+    def test_plot_writes_each_kind_of_file(self):
+        for ending, magic in (('png', b'\x89PNG'), ('pdf', b'%PDF'), ('svg', b'<?xml')):
+            path = f'{self.out}/sheet.{ending}'
+            done = ecg('plot', f'{FILES}/1-second-differences.scp', '-o', path)
+            self.assertEqual((done.returncode, done.stderr), (0, b''))
+            with open(path, 'rb') as f:
+                self.assertTrue(f.read(8).startswith(magic), ending)
+
+    def test_convert_gives_the_same_samples_as_csv_and_through_dicom(self):
+        source, dicom, again = f'{self.out}/a.csv', f'{self.out}/a.dcm', f'{self.out}/b.csv'
+        scp = f'{FILES}/4-own-tables.scp'
+        self.assertEqual(ecg('convert', scp, '-o', source).returncode, 0)
+        self.assertEqual(ecg('convert', scp, '-o', dicom, '--patient-id', 'X1').returncode, 0)
+        self.assertEqual(ecg('convert', dicom, '-o', again).returncode, 0)
+        with open(source) as a, open(again) as b:
+            self.assertEqual(list(csv.reader(a)), list(csv.reader(b)))
+        self.assertEqual(json.loads(ecg('info', dicom, '--json').stdout)['patient']['id'], 'X1')
+
+    def test_a_converted_file_passes_dciodvfy(self):
+        needs('dciodvfy')
+        path = f'{self.out}/a.dcm'
+        self.assertEqual(ecg('convert', f'{FILES}/7-gbk.scp', '-o', path).returncode, 0)
+        found = subprocess.run(['dciodvfy', path], capture_output=True, timeout=60).stderr.decode()
+        self.assertEqual([line for line in found.splitlines() if line.startswith('Error')], [])
+
+    def test_refusals_say_what_is_wrong_and_where(self):
+        damaged = f'{self.out}/damaged.scp'
+        with open(f'{FILES}/2-raw.scp', 'rb') as f:
+            data = bytearray(f.read())
+        at = int.from_bytes(data[6 + 16 + 30 + 6:][:4], 'little') - 1 + 16
+        data[at] = 200
+        with open(damaged, 'wb') as f:
+            f.write(data)
+        for args, status, words in (
+                (('info', damaged), 1, f'byte {at}: SCP-ECG section 3: 200 leads need'),
+                (('info', __file__), 1, 'not an ECG recording'),
+                (('info', f'{self.out}/none'), 1, 'No such file'),
+                (('plot', f'{FILES}/2-raw.scp', '-o', f'{self.out}/x.gif'), 2, '.png, .pdf, .svg'),
+                (('plot', f'{FILES}/2-raw.scp'), 2, '.png, .pdf, .svg'),
+                (('plot', f'{FILES}/2-raw.scp', '-o', f'{self.out}/no/x.png'), 1, 'No such file'),
+                (('info', 'a', 'b'), 2, 'one file at a time'),
+                (('info', 'a', '--nothing'), 2, '--nothing is no option'),
+                (('frobnicate', 'a'), 2, 'usage: rdc ecg info'),
+                ((), 2, 'usage: rdc ecg info')):
+            done = ecg(*args)
+            self.assertEqual(done.returncode, status, args)
+            self.assertIn(words, done.stderr.decode())
+            self.assertEqual(done.stdout, b'')
+
+    def test_the_generator_writes_what_is_kept(self):
+        subprocess.run([sys.executable, f'{ROOT}/testdata/make_scp.py', self.out, '--small'], check=True,
+                       stdout=subprocess.DEVNULL)
+        for name in sorted(os.listdir(FILES)):
+            with open(f'{FILES}/{name}', 'rb') as a, open(f'{self.out}/{name}', 'rb') as b:
+                self.assertEqual(a.read(), b.read(), name)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,175 @@
+/* The lead and measurement tables, derived leads, JSON and CSV. */
+#include "ecg/ecg_derive.h"
+#include "ecg/ecg_info.h"
+#include "ecg/ecg_scp_expand.h"
+#include "ecg_fixture.h"
+
+static struct ecg_record *two_leads(void)
+{
+    static const int32_t one[] = {10, 20, -30, 40};
+    static const int32_t two[] = {5, ECG_SAMPLE_NONE, 7, 100};
+    struct ecg_record *r = ecg_record_new(NULL);
+    ck_assert_ptr_nonnull(r);
+    ck_assert_int_eq(ecg_record_set_leads(r, 2), BASE_OK);
+    for (size_t i = 0; i < 2; i++) {
+        struct ecg_lead *lead = &r->leads[i];
+        ck_assert_int_eq(ecg_record_set_samples(r, lead, 4), BASE_OK);
+        memcpy(lead->data, i ? two : one, sizeof one);
+        lead->id = i ? ECG_LEAD_II : ECG_LEAD_I;
+        lead->name = ecg_lead_name(lead->id);
+        lead->rate_hz = 500;
+        lead->uv_per_count = 2.5;
+    }
+    return r;
+}
+
+START_TEST(leads_are_found_by_name_and_by_code)
+{
+    static const struct {
+        const char *name;
+        int id;
+    } names[] = {{"I", 1},   {"avr", 62}, {"AVF", 64},    {"Lead V1", 3},
+                 {"v6 ", 8}, {"V3R", 11}, {"DII", 2},     {"dI", 31},
+                 {"X", 16},  {"", 0},     {"nothing", 0}, {" III ", 61}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        ck_assert_int_eq(ecg_lead_by_name(names[i].name, strlen(names[i].name)), names[i].id);
+    ck_assert_int_eq(ecg_lead_by_code("MDC", "2:61"), 61);
+    ck_assert_int_eq(ecg_lead_by_code("SCPECG", "5.6.3-9-1"), 1);
+    ck_assert_int_eq(ecg_lead_by_code("SCPECG", "5.6.3-9-1-64"), 64);
+    ck_assert_int_eq(ecg_lead_by_code("MDC", "2:0"), 0);
+    ck_assert_int_eq(ecg_lead_by_code("MDC", "2:50"), 0);
+    ck_assert_int_eq(ecg_lead_by_code("DCM", "2:1"), 0);
+    ck_assert_ptr_null(ecg_lead_name(50));
+}
+END_TEST
+
+START_TEST(measurements_are_found_by_the_codes_of_devices)
+{
+    ck_assert_int_eq(ecg_measure_by_code("MDC", "2:16156"), ECG_MEASURE_QRS);
+    ck_assert_int_eq(ecg_measure_by_code("LN", "8867-4"), ECG_MEASURE_HEART_RATE);
+    ck_assert_int_eq(ecg_measure_by_code("SCPECG", "5.13.5-11"), ECG_MEASURE_QT);
+    ck_assert_int_eq(ecg_measure_by_code("MDC", ""), ECG_MEASURE_OTHER);
+    ck_assert_str_eq(ecg_measure_row(ECG_MEASURE_QTC)->key, "qtc");
+    ck_assert_str_eq(ecg_measure_row((enum ecg_measure)999)->key, "other");
+}
+END_TEST
+
+START_TEST(limb_leads_follow_from_i_and_ii_exactly)
+{
+    static const struct {
+        int id;
+        int32_t first; /* in half counts */
+        int32_t last;
+    } rows[] = {{ECG_LEAD_III, -10, 120},
+                {ECG_LEAD_AVR, -15, -140},
+                {ECG_LEAD_AVL, 15, -20},
+                {ECG_LEAD_AVF, 0, 160}};
+    struct ecg_record *r = two_leads();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ecg_lead made;
+        ck_assert_int_eq(ecg_derive(r->leads, r->nleads, rows[i].id, &made), BASE_OK);
+        ck_assert_double_eq(made.uv_per_count, 1.25);
+        ck_assert_int_eq(made.data[0], rows[i].first);
+        ck_assert_int_eq(made.data[1], ECG_SAMPLE_NONE);
+        ck_assert_int_eq(made.data[3], rows[i].last);
+        free(made.data);
+    }
+    struct ecg_lead made;
+    ck_assert_int_eq(ecg_derive(r->leads, r->nleads, ECG_LEAD_V1, &made), BASE_ENOTFOUND);
+    r->leads[1].rate_hz = 250;
+    ck_assert_int_eq(ecg_derive(r->leads, r->nleads, ECG_LEAD_III, &made), BASE_ENOTFOUND);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(json_says_what_is_there_and_null_for_what_is_not)
+{
+    struct ecg_record *r = open_testdata("7-gbk.scp");
+    struct base_buf out = {0};
+    struct base_json j;
+    json_error_t e;
+    ecg_record_note(r, 7, "a \"quoted\" note");
+    base_json_init(&j, &out);
+    ecg_info_json(r, &j);
+    json_t *root = json_loadb(base_buf_cstr(&out), out.n, 0, &e);
+    ck_assert_msg(root != NULL, "%s", e.text);
+    ck_assert_str_eq(json_string_value(json_object_get(root, "format")), "SCP-ECG");
+    ck_assert_str_eq(json_string_value(json_object_get(root, "start")),
+                     "2026-01-05T09:30:15+08:00");
+    json_t *patient = json_object_get(root, "patient");
+    ck_assert_str_eq(json_string_value(json_object_get(patient, "name")), "测试一");
+    ck_assert(json_is_true(json_object_get(patient, "text_guessed")));
+    ck_assert(json_is_null(json_object_get(patient, "age")));
+    json_t *lead = json_array_get(json_object_get(root, "leads"), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(lead, "name")), "II");
+    ck_assert_int_eq(json_integer_value(json_object_get(lead, "samples")), 1300);
+    ck_assert_double_eq(json_number_value(json_object_get(lead, "rate_hz")), 500);
+    ck_assert_double_eq(json_number_value(json_object_get(lead, "uv_per_count")), 2.5);
+    ck_assert_uint_eq(json_array_size(json_object_get(root, "statements")), 2);
+    json_t *note = json_array_get(json_object_get(root, "notes"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(note, "position")), 7);
+    json_decref(root);
+    base_buf_deinit(&out);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(csv_has_microvolts_and_empty_fields)
+{
+    struct ecg_record *r = two_leads();
+    struct base_buf out = {0};
+    struct base_error err = {0};
+    r->leads[1].start_s = 0.002;
+    ck_assert_int_eq(ecg_info_csv(r, &out, &err), BASE_OK);
+    ck_assert_str_eq(base_buf_cstr(&out), "time_s,\"I\",\"II\"\n"
+                                          "0,25,\n"
+                                          "0.002,50,12.5\n"
+                                          "0.004,-75,\n"
+                                          "0.006,100,17.5\n"
+                                          "0.008,,250\n");
+    r->leads[1].rate_hz = 250;
+    ck_assert_int_eq(ecg_info_csv(r, &out, &err), BASE_EUNSUPPORTED);
+    base_buf_deinit(&out);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(decimated_samples_expand_with_lines_between_and_rests_as_they_are)
+{
+    /* Ten samples, of which 5 to 6 are protected: a gap of 4, two, a gap of 4. */
+    static const struct scp_zone zones[] = {{5, 6}};
+    static const int32_t stored[] = {8, 1, 2, 40};
+    static const int32_t want[] = {8, 8, 8, 8, 1, 2, 40, 40, 40, 40};
+    int32_t out[16];
+    ck_assert_uint_eq(ecg_scp_expand_stored(zones, 1, 4, 1, 10), 4);
+    ck_assert_uint_eq(ecg_scp_expand(zones, 1, 4, 1, stored, 4, out, 10), 10);
+    ck_assert_mem_eq(out, want, sizeof want);
+    /* A gap of 11: two steps joined by a line, then three as they are. */
+    static const int32_t line[] = {0, 8, 5, 6, 7};
+    static const int32_t lined[] = {0, 0, 0, 2, 4, 6, 8, 8, 5, 6, 7};
+    ck_assert_uint_eq(ecg_scp_expand_stored(NULL, 0, 4, 1, 11), 5);
+    ck_assert_uint_eq(ecg_scp_expand(NULL, 0, 4, 1, line, 5, out, 11), 11);
+    ck_assert_mem_eq(out, lined, sizeof lined);
+    /* Input that ends early gives what it can. */
+    for (size_t have = 0; have < 5; have++)
+        ck_assert_uint_lt(ecg_scp_expand(NULL, 0, 4, 1, line, have, out, 11), 11);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ecg_record");
+    TCase *t = tcase_create("record");
+    tcase_add_test(t, leads_are_found_by_name_and_by_code);
+    tcase_add_test(t, measurements_are_found_by_the_codes_of_devices);
+    tcase_add_test(t, limb_leads_follow_from_i_and_ii_exactly);
+    tcase_add_test(t, json_says_what_is_there_and_null_for_what_is_not);
+    tcase_add_test(t, csv_has_microvolts_and_empty_fields);
+    tcase_add_test(t, decimated_samples_expand_with_lines_between_and_rests_as_they_are);
+    suite_add_tcase(s, t);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed != 0;
+}
