@@ -49,9 +49,9 @@ static enum base_err draw(cairo_surface_t *surface, const struct ecg_record *r,
     cairo_set_source_rgb(s.cr, 1, 1, 1);
     cairo_paint(s.cr);
     s.text = new_layout(s.cr);
-    enum base_err e = ecg_sheet_traces(&s);
+    enum base_err e = ecg_draw_traces(&s);
     if (!e)
-        ecg_sheet_head(&s);
+        ecg_draw_head(&s);
     if (!e && cairo_status(s.cr))
         e = cairo_status(s.cr) == CAIRO_STATUS_NO_MEMORY ? BASE_ENOMEM : BASE_EINTERNAL;
     g_object_unref(s.text);

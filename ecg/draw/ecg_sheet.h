@@ -36,11 +36,11 @@ enum sheet_align { SHEET_LEFT, SHEET_CENTRE, SHEET_RIGHT };
 
 /* One line of text, size = height of the font; cut with an ellipsis where it is
  * wider than width (0 = any). y is the top. Returns its width. */
-double ecg_sheet_text(struct sheet *s, double x, double y, double width, double size, bool bold,
-                      enum sheet_align align, struct sheet_colour colour, const char *text);
+double ecg_draw_text(struct sheet *s, double x, double y, double width, double size, bool bold,
+                     enum sheet_align align, struct sheet_colour colour, const char *text);
 /* The paper, the pulses and the leads. */
-enum base_err ecg_sheet_traces(struct sheet *s);
-/* Everything above and below the paper; after ecg_sheet_traces. */
-void ecg_sheet_head(struct sheet *s);
+enum base_err ecg_draw_traces(struct sheet *s);
+/* Everything above and below the paper; after ecg_draw_traces. */
+void ecg_draw_head(struct sheet *s);
 
 #endif

@@ -11,8 +11,8 @@ static const struct sheet_colour black = {0.05, 0.05, 0.08};
 static const struct sheet_colour grey = {0.38, 0.38, 0.42};
 static const struct sheet_colour red = {0.78, 0.08, 0.08};
 
-double ecg_sheet_text(struct sheet *s, double x, double y, double width, double size, bool bold,
-                      enum sheet_align align, struct sheet_colour colour, const char *text)
+double ecg_draw_text(struct sheet *s, double x, double y, double width, double size, bool bold,
+                     enum sheet_align align, struct sheet_colour colour, const char *text)
 {
     /* Text is laid out in units of 1/20 mm, as pango thinks in whole ones. */
     const double units = 20;
@@ -93,21 +93,21 @@ static void draw_patient(struct sheet *s)
     const struct ecg_record *r = s->r;
     struct base_buf line = {0};
     add_person(&line, either(s->o->patient_name, r->patient.name.utf8));
-    ecg_sheet_text(s, x, 8, w, 6, true, SHEET_LEFT, black, base_buf_cstr(&line));
+    ecg_draw_text(s, x, 8, w, 6, true, SHEET_LEFT, black, base_buf_cstr(&line));
     base_buf_reset(&line);
     base_buf_printf(&line, "ID %s", either(s->o->patient_id, r->patient.id.utf8));
     add_sex_and_age(&line, &r->patient);
-    ecg_sheet_text(s, x, 16.5, w, 3.6, false, SHEET_LEFT, black, base_buf_cstr(&line));
+    ecg_draw_text(s, x, 16.5, w, 3.6, false, SHEET_LEFT, black, base_buf_cstr(&line));
     base_buf_reset(&line);
     add_time(&line, &r->start);
-    ecg_sheet_text(s, x, 22, w, 3.6, false, SHEET_LEFT, black, base_buf_cstr(&line));
+    ecg_draw_text(s, x, 22, w, 3.6, false, SHEET_LEFT, black, base_buf_cstr(&line));
     base_buf_reset(&line);
     const char *accession = either(s->o->accession, r->accession);
     if (accession[0])
         base_buf_printf(&line, "检查号 accession  %s", accession);
-    ecg_sheet_text(s, x, 27.5, w, 3.6, false, SHEET_LEFT, black, base_buf_cstr(&line));
-    ecg_sheet_text(s, x, 33, w, 3.6, false, SHEET_LEFT, grey,
-                   either(s->o->institution, r->device.institution));
+    ecg_draw_text(s, x, 27.5, w, 3.6, false, SHEET_LEFT, black, base_buf_cstr(&line));
+    ecg_draw_text(s, x, 33, w, 3.6, false, SHEET_LEFT, grey,
+                  either(s->o->institution, r->device.institution));
     base_buf_deinit(&line);
 }
 
@@ -159,12 +159,12 @@ static void draw_measurements(struct sheet *s)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (!format_values(&value, s->r, rows[i].what, rows[i].n, rows[i].unit))
             continue;
-        ecg_sheet_text(s, x, y, 0, 3.4, false, SHEET_LEFT, grey, rows[i].label);
-        ecg_sheet_text(s, x + 27, y, 0, 3.4, false, SHEET_LEFT, black, base_buf_cstr(&value));
+        ecg_draw_text(s, x, y, 0, 3.4, false, SHEET_LEFT, grey, rows[i].label);
+        ecg_draw_text(s, x + 27, y, 0, 3.4, false, SHEET_LEFT, black, base_buf_cstr(&value));
         y += 5;
     }
-    ecg_sheet_text(s, x, 8, 0, 3, true, SHEET_LEFT, grey,
-                   y > 14 ? "设备测量值 measured by the device" : "设备无测量值 no device values");
+    ecg_draw_text(s, x, 8, 0, 3, true, SHEET_LEFT, grey,
+                  y > 14 ? "设备测量值 measured by the device" : "设备无测量值 no device values");
     base_buf_deinit(&value);
 }
 
@@ -176,15 +176,15 @@ static void draw_statements(struct sheet *s)
     double y = 13.5;
     if (r->nstatements == 0)
         return;
-    ecg_sheet_text(s, x, 8, 0, 3, true, SHEET_LEFT, grey, "设备诊断 stated by the device");
+    ecg_draw_text(s, x, 8, 0, 3, true, SHEET_LEFT, grey, "设备诊断 stated by the device");
     size_t shown = r->nstatements <= LINES ? r->nstatements : LINES - 1;
     for (size_t i = 0; i < shown; i++, y += 5)
-        ecg_sheet_text(s, x, y, GRID_RIGHT - x, 3.4, false, SHEET_LEFT, black,
-                       r->statements[i].text);
+        ecg_draw_text(s, x, y, GRID_RIGHT - x, 3.4, false, SHEET_LEFT, black,
+                      r->statements[i].text);
     if (shown < r->nstatements) {
         struct base_buf more = {0};
         base_buf_printf(&more, "… + %zu", r->nstatements - shown);
-        ecg_sheet_text(s, x, y, 0, 3.4, false, SHEET_LEFT, grey, base_buf_cstr(&more));
+        ecg_draw_text(s, x, y, 0, 3.4, false, SHEET_LEFT, grey, base_buf_cstr(&more));
         base_buf_deinit(&more);
     }
 }
@@ -199,8 +199,8 @@ static void draw_confirmation(struct sheet *s)
         base_buf_printf(&text, "已确认 confirmed: %s", s->o->confirmed_by);
     else
         base_buf_add_str(&text, "未确认 unconfirmed");
-    ecg_sheet_text(s, x, y, 0, 4.2, true, SHEET_RIGHT, confirmed ? black : red,
-                   base_buf_cstr(&text));
+    ecg_draw_text(s, x, y, 0, 4.2, true, SHEET_RIGHT, confirmed ? black : red,
+                  base_buf_cstr(&text));
     base_buf_deinit(&text);
 }
 
@@ -224,13 +224,13 @@ static void draw_foot(struct sheet *s)
     if (s->o->from_s > 0)
         base_buf_printf(&line, "    自 from %g s", s->o->from_s);
     double w =
-        ecg_sheet_text(s, GRID_LEFT, y, 150, 3.4, false, SHEET_LEFT, black, base_buf_cstr(&line));
+        ecg_draw_text(s, GRID_LEFT, y, 150, 3.4, false, SHEET_LEFT, black, base_buf_cstr(&line));
     base_buf_reset(&line);
     base_buf_printf(&line, "%s%s%s    %s    %g Hz", r->device.manufacturer,
                     r->device.manufacturer[0] && r->device.model[0] ? " " : "", r->device.model,
                     r->format, r->leads[0].rate_hz);
-    ecg_sheet_text(s, GRID_RIGHT, y, GRID_RIGHT - GRID_LEFT - w - 10, 3.4, false, SHEET_RIGHT, grey,
-                   base_buf_cstr(&line));
+    ecg_draw_text(s, GRID_RIGHT, y, GRID_RIGHT - GRID_LEFT - w - 10, 3.4, false, SHEET_RIGHT, grey,
+                  base_buf_cstr(&line));
     base_buf_reset(&line);
     if (s->derived)
         base_buf_add_str(&line,
@@ -238,12 +238,12 @@ static void draw_foot(struct sheet *s)
                          "calculated from I and II    ");
     if (s->unshown.n)
         base_buf_printf(&line, "未显示 not shown: %s", base_buf_cstr(&s->unshown));
-    ecg_sheet_text(s, GRID_LEFT, y + 5, GRID_RIGHT - GRID_LEFT, 2.8, false, SHEET_LEFT, grey,
-                   base_buf_cstr(&line));
+    ecg_draw_text(s, GRID_LEFT, y + 5, GRID_RIGHT - GRID_LEFT, 2.8, false, SHEET_LEFT, grey,
+                  base_buf_cstr(&line));
     base_buf_deinit(&line);
 }
 
-void ecg_sheet_head(struct sheet *s)
+void ecg_draw_head(struct sheet *s)
 {
     draw_patient(s);
     draw_measurements(s);

@@ -137,7 +137,7 @@ static void draw_piece(struct sheet *s, const struct piece *p)
 
 static void draw_name(struct sheet *s, double x, double y, const char *name)
 {
-    ecg_sheet_text(s, x + 1, y, 0, 4, true, SHEET_LEFT, ink, name);
+    ecg_draw_text(s, x + 1, y, 0, 4, true, SHEET_LEFT, ink, name);
 }
 
 static void draw_tick(struct sheet *s, double x, double base)
@@ -274,7 +274,7 @@ static void draw_strips(struct sheet *s)
     }
 }
 
-enum base_err ecg_sheet_traces(struct sheet *s)
+enum base_err ecg_draw_traces(struct sheet *s)
 {
     enum base_err e = BASE_OK;
     draw_paper(s);
