@@ -58,7 +58,7 @@ struct base_conf_addr {
       "Least level that is logged.")                                                               \
     X(ENUM, log_format, "log.format", "logfmt", 0, 0, "logfmt|json", "Form of the log lines.")     \
     X(INT, dicom_max_associations, "dicom.max-associations", "2000", 1, 100000, NULL,              \
-      "DICOM associations served at the same time, on this machine.")                              \
+      "DICOM associations served at the same time, by each worker.")                               \
     X(SIZE, dicom_max_pdu, "dicom.max-pdu", "128K", 4096, 16777216, NULL,                          \
       "Largest PDU that we accept, told to the peer.")                                             \
     X(INT, dicom_artim_seconds, "dicom.artim-seconds", "30", 1, 3600, NULL,                        \
@@ -83,9 +83,9 @@ struct base_conf_addr {
       "How long a claimed exam is held without a sign of life from its reader.")                   \
     X(STRING, metrics_token, "metrics.token", "", 0, 256, NULL,                                    \
       "Bearer token for /metrics from other machines; empty = this machine only.")                 \
-    X(INT, delivery_retry_min_seconds, "delivery.retry-min-seconds", "5", 1, 3600, NULL,           \
+    X(INT, delivery_retry_min_seconds, "delivery.retry-min-seconds", "2", 1, 3600, NULL,           \
       "First wait before a failed delivery is tried again; it doubles each time.")                 \
-    X(INT, delivery_retry_max_seconds, "delivery.retry-max-seconds", "3600", 1, 604800, NULL,      \
+    X(INT, delivery_retry_max_seconds, "delivery.retry-max-seconds", "300", 1, 604800, NULL,       \
       "Longest wait between two tries of a delivery.")                                             \
     X(INT, render_timeout_seconds, "render.timeout-seconds", "30", 1, 3600, NULL,                  \
       "How long rendering one image may take.")                                                    \
@@ -121,7 +121,8 @@ enum base_err base_conf_load_file(struct base_conf *c, const char *path,
 /* name stands for the file in messages. */
 enum base_err base_conf_load_text(struct base_conf *c, const char *name, struct base_bytes text,
                                   struct base_error *e) BASE_MUST_CHECK;
-/* Takes every RDC_… variable but RDC_CONFIG and those that begin with RDC_TEST_. */
+/* Takes every RDC_… variable but RDC_CONFIG, and those for tests: RDC_ECG_DATA
+ * and what begins with RDC_TEST_. */
 enum base_err base_conf_load_env(struct base_conf *c, char *const *env,
                                  struct base_error *e) BASE_MUST_CHECK;
 /* Takes flags from argv[0] on, up to the first argument that is none or to

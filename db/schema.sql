@@ -369,14 +369,20 @@ begin
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'));
 end $$;
 CREATE FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
-    from (select * from exam x
-          where (p_state is null or x.state = p_state)
-            and (p_since is null or x.state_at >= p_since)
-          order by x.id desc limit p_limit) e
-$$;
+begin
+    if p_state is not null and not exists (select from exam_transition where p_state in (state, next_state)) then
+        perform fail(422, 'state is unknown', 'known are ' ||
+            (select string_agg(distinct next_state, ', ') || ', arriving' from exam_transition));
+    end if;
+    return (
+        select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
+        from (select * from exam x
+              where (p_state is null or x.state = p_state)
+                and (p_since is null or x.state_at >= p_since)
+              order by x.id desc limit p_limit) e);
+end $$;
 CREATE FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb DEFAULT NULL::jsonb, p_holder bigint DEFAULT NULL::bigint, p_lease_seconds integer DEFAULT NULL::integer) RETURNS public.exam
     LANGUAGE plpgsql
     AS $$

@@ -215,9 +215,16 @@ static bool is_priority(const char *s)
     return strcmp(s, "stat") == 0 || strcmp(s, "urgent") == 0 || strcmp(s, "routine") == 0;
 }
 
+/* A parameter without a value is none. */
+static const char *query(struct net_http_request *req, const char *name)
+{
+    const char *value = net_http_query(req, name);
+    return value && value[0] ? value : NULL;
+}
+
 static void post_upload(struct net_http_request *req, void *arg)
 {
-    const char *priority = net_http_query(req, "priority");
+    const char *priority = query(req, "priority");
     if (priority && !is_priority(priority)) {
         net_http_problem(req, 422, "priority is unknown", "stat, urgent or routine");
         return;
@@ -238,9 +245,9 @@ static void post_upload(struct net_http_request *req, void *arg)
     u->source = (struct ingest_source){
         .priority = priority,
         .single = true,
-        .patient_id = net_http_query(req, "patient_id"),
-        .patient_name = net_http_query(req, "patient_name"),
-        .accession = net_http_query(req, "accession"),
+        .patient_id = query(req, "patient_id"),
+        .patient_name = query(req, "patient_name"),
+        .accession = query(req, "accession"),
     };
     db_tx_add(tx, DB_Q_UPLOAD_PERMIT, NULL, 0);
     enum base_err err = db_tx_submit(tx, on_permit, u);

@@ -675,14 +675,20 @@ begin
 end $$;
 
 create function exam_list(p_state text, p_since timestamptz, p_limit int) returns jsonb
-language sql stable as
+language plpgsql stable as
 $$
-    select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
-    from (select * from exam x
-          where (p_state is null or x.state = p_state)
-            and (p_since is null or x.state_at >= p_since)
-          order by x.id desc limit p_limit) e
-$$;
+begin
+    if p_state is not null and not exists (select from exam_transition where p_state in (state, next_state)) then
+        perform fail(422, 'state is unknown', 'known are ' ||
+            (select string_agg(distinct next_state, ', ') || ', arriving' from exam_transition));
+    end if;
+    return (
+        select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
+        from (select * from exam x
+              where (p_state is null or x.state = p_state)
+                and (p_since is null or x.state_at >= p_since)
+              order by x.id desc limit p_limit) e);
+end $$;
 
 -- What can be picked or is in work, most urgent first.
 create function exam_worklist(p_limit int) returns jsonb

@@ -20,7 +20,7 @@ select session_close($1::bytea);
 select exam_worklist($1::int)::text;
 
 -- name: exam_list
-select exam_list($1::text, $2::timestamptz, $3::int)::text;
+select exam_list(nullif($1::text, ''), nullif($2::text, '')::timestamptz, $3::int)::text;
 
 -- name: exam_get
 select exam_get($1::bigint)::text;

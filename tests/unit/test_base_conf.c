@@ -152,8 +152,13 @@ END_TEST
 
 START_TEST(the_environment_goes_before_the_file_and_flags_before_it)
 {
-    char *env[] = {"PATH=/bin",     "RDC_WORKERS=5", "RDC_DICOM_MAX_PDU=64K",
-                   "RDC_CONFIG=/x", "RDC_TEST_X=1",  NULL};
+    char *env[] = {"PATH=/bin",
+                   "RDC_WORKERS=5",
+                   "RDC_DICOM_MAX_PDU=64K",
+                   "RDC_CONFIG=/x",
+                   "RDC_TEST_X=1",
+                   "RDC_ECG_DATA=/y",
+                   NULL};
     char *argv[] = {"--workers", "6", "--data=/d", "--config", "f", "serve", "--workers", "9"};
     int used = 0;
     ck_assert_int_eq(load("workers = 4\n"), BASE_OK);
