@@ -350,7 +350,7 @@ def dump(path, *tags):
     """Values of these tags by dcmdump, as UTF-8: {tag: value}."""
     args = [x for t in tags for x in ('+P', t)]
     out = {}
-    for line in tool('dcmdump', '-q', '-s', '+L', '+U8', *args, path).splitlines():
+    for line in tool('dcmdump', '-q', '-s', '-Un', '+L', '+U8', *args, path).splitlines():
         m = re.match(r'\((\w{4},\w{4})\) \w\w (?:\[(.*?)\]|=(\S+)|(.*?))\s+#', line)
         if m:
             out.setdefault(m.group(1), m.group(2) if m.group(2) is not None else m.group(3) or m.group(4))

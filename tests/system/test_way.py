@@ -100,7 +100,7 @@ class AStudy(Way):
         for path in (sr, pdf):
             self.assertEqual(dciodvfy_errors(path), [])
             self.assertEqual(dump(path, '0020,000d')['0020,000d'], make_dicom.uid('study way'))
-        text = tool('dsrdump', '+U8', sr)
+        text = tool('dsrdump', '+U8', '+Pl', sr)
         for part in REPORT.values():
             self.assertIn(part, text)
         self.check_pdf(row['id'], pdf)
