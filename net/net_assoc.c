@@ -453,7 +453,7 @@ void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool other
     if (action == DUL_NONE) {
         BASE_LOG(ERROR, "association_event_refused", LOG_U("association", a->id),
                  LOG_I("event", event), LOG_I("state", a->state));
-        assert(!"event not possible in this state");
+        assert(action != DUL_NONE);
         return;
     }
     const struct dicom_dul_action_info *info = &dicom_dul_actions[action];

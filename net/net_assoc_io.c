@@ -2,8 +2,11 @@
 #include "net/net_assoc_priv.h"
 
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum { REQUESTOR_READ_SIZE = 16 * 1024 };
 
@@ -116,8 +119,8 @@ static void on_pdu(struct net_assoc *a, const struct dicom_pdu *pdu)
     a->pdu = NULL;
 }
 
-/* True when the first bytes are no PDU; answered and closed at once, since such
- * a peer does not know that it should close. */
+/* True when the first bytes are no PDU. DEVIATION from AA-1 in PS3.8 9.2.3: closed
+ * at once, not after ARTIM, since such a peer does not know that it should close. */
 static bool is_stranger(struct net_assoc *a, struct base_bytes in)
 {
     if (a->state != DUL_STA2 || a->decoder.taken)
@@ -190,6 +193,17 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(p, p ? REQUESTOR_READ_SIZE : 0);
 }
 
+/* Many devices and DCMTK's tools write a PDU in two pieces with Nagle's algorithm
+ * on: the second leaves when the first is acknowledged, which the kernel would
+ * put off for 40 ms. The option does not last, so it is set after each read. */
+static void acknowledge_now(struct net_assoc *a)
+{
+    uv_os_fd_t fd;
+    int one = 1;
+    if (uv_fileno((uv_handle_t *)&a->tcp, &fd) == 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct net_assoc *a = stream->data;
@@ -209,6 +223,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             if (a->held.err)
                 net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
         }
+        if (a->state != DUL_STA1 && (size_t)n < buf->len)
+            acknowledge_now(a);
         net_assoc_update_reading(a);
     }
     if (!a->server)

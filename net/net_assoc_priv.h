@@ -97,6 +97,7 @@ struct net_assoc_server {
     int fd;
     unsigned refs; /* handles and associations */
     bool stopped;
+    bool starved; /* accepting failed the last time */
     struct loop *loop;
     struct net_assoc_config config;
     struct net_assoc_handlers handlers;

@@ -99,8 +99,10 @@ static void on_retry(uv_timer_t *t)
  * listener that stays readable would make the loop spin. */
 static void back_off(struct net_assoc_server *s, int errnum)
 {
-    BASE_LOG(WARN, "association_accept_failed", LOG_S("error", strerror(errnum)),
-             LOG_U("retry_ms", ACCEPT_RETRY_MS));
+    if (!s->starved) /* told once */
+        BASE_LOG(WARN, "association_accept_failed", LOG_S("error", strerror(errnum)),
+                 LOG_U("retry_ms", ACCEPT_RETRY_MS));
+    s->starved = true;
     uv_poll_stop(&s->poll);
     uv_timer_start(&s->retry, on_retry, ACCEPT_RETRY_MS, 0);
 }
@@ -115,6 +117,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
         socklen_t n = sizeof address;
         int fd = accept4(s->fd, (struct sockaddr *)&address, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            s->starved = false;
             adopt(s, fd, (struct sockaddr *)&address);
             continue;
         }

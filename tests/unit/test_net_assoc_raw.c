@@ -1,6 +1,8 @@
 /* The acceptor against what is not, or not quite, DICOM: bytes on a socket. */
 #include "assoc_fixture.h"
 
+#include <sys/resource.h>
+
 static void raw_setup(void)
 {
     setup();
@@ -11,6 +13,33 @@ static void raw_teardown(void)
 {
     teardown();
     base_buf_deinit(&raw_in);
+}
+
+/* ---- turns of the loop ---- */
+
+static struct loop_call call;
+static int turns;
+
+static void on_turn(void *arg)
+{
+    (void)arg;
+    if (--turns)
+        loop_post(loop, &call, on_turn, NULL);
+    else
+        loop_stop(loop);
+}
+
+static bool no_turns(void)
+{
+    return turns == 0;
+}
+
+/* Lets the loop read what was sent: the second turn ends after the first's poll. */
+static void two_turns(void)
+{
+    turns = 2;
+    loop_post(loop, &call, on_turn, NULL);
+    run_until(no_turns);
 }
 
 /* ---- strangers ---- */
@@ -94,6 +123,35 @@ START_TEST(a_peer_that_hangs_up_at_once_is_a_stranger)
     close(raw_connect());
     run_until(stranger_seen);
     ck_assert_int_eq(stranger_cause, NET_ASSOC_PEER_CLOSED);
+}
+END_TEST
+
+enum { CLIENTS = 8 };
+
+static bool all_strangers_seen(void)
+{
+    return strangers == CLIENTS;
+}
+
+START_TEST(accepting_goes_on_after_descriptors_ran_out)
+{
+    struct rlimit old;
+    int fds[CLIENTS];
+    serve(usual_config());
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = raw_connect();
+        raw_send(fds[i], base_bytes_str("GET / HTTP/1.0\r\n\r\n"));
+    }
+    getrlimit(RLIMIT_NOFILE, &old);
+    struct rlimit tight = {.rlim_cur = (rlim_t)fds[CLIENTS - 1] + 1, .rlim_max = old.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &tight);
+    two_turns();
+    two_turns();
+    ck_assert_int_eq(strangers, 0);
+    setrlimit(RLIMIT_NOFILE, &old);
+    run_until(all_strangers_seen);
+    for (int i = 0; i < CLIENTS; i++)
+        close(fds[i]);
 }
 END_TEST
 
@@ -304,31 +362,6 @@ static void add_session(struct base_buf *b)
     dicom_release_encode(DICOM_PDU_RELEASE_RQ, b);
 }
 
-static struct loop_call call;
-static int turns;
-
-static void on_turn(void *arg)
-{
-    (void)arg;
-    if (--turns)
-        loop_post(loop, &call, on_turn, NULL);
-    else
-        loop_stop(loop);
-}
-
-static bool no_turns(void)
-{
-    return turns == 0;
-}
-
-/* Lets the loop read what was sent: the second turn ends after the first's poll. */
-static void two_turns(void)
-{
-    turns = 2;
-    loop_post(loop, &call, on_turn, NULL);
-    run_until(no_turns);
-}
-
 static bool released(void)
 {
     static const uint8_t rp[10] = {DICOM_PDU_RELEASE_RP, 0, 0, 0, 0, 4};
@@ -433,6 +466,7 @@ int main(void)
     tcase_add_test(t, a_silent_peer_is_closed_when_artim_expires);
     tcase_add_test(t, half_a_request_is_closed_when_artim_expires);
     tcase_add_test(t, a_peer_that_hangs_up_at_once_is_a_stranger);
+    tcase_add_test(t, accepting_goes_on_after_descriptors_ran_out);
     tcase_add_test(t, an_unknown_protocol_version_is_rejected);
     tcase_add_test(t, an_unknown_application_context_is_rejected);
     tcase_add_test(t, a_malformed_request_is_aborted);
