@@ -257,6 +257,10 @@ static enum base_err check_group(struct ecg_dicom_reader *d, struct group *g)
                          "known (SB UB MB AB of 8, SS US of 16, SL UL of 32 are)",
                          g->allocated);
     size_t frame = g->nchannels * width_of(g->kind);
+    if (g->data.n < frame)
+        return base_fail(d->err, BASE_EFORMAT, g->pos,
+                         "DICOM: a multiplex group of %zu channels with %zu bytes of data",
+                         g->nchannels, g->data.n);
     if (g->data.n / frame < g->nsamples) {
         ecg_record_note(d->rec, g->pos, "DICOM: %zu samples stated, %zu are there", g->nsamples,
                         g->data.n / frame);

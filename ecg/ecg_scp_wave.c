@@ -413,6 +413,9 @@ static enum base_err read_rhythm(struct waves *w)
     }
     if (e)
         return e;
+    if (!(ecg_record_seconds(r) > 0))
+        return base_fail(f->err, BASE_EFORMAT, w->rhythm.pos,
+                         "SCP-ECG section 6 holds no sample of any lead");
     for (size_t i = 0; i < f->nleads; i++)
         r->leads[i].start_s = (f->leads[i].start - first) / r->leads[i].rate_hz;
     if (f->subtracted)

@@ -401,6 +401,10 @@ START_TEST(impossible_groups_are_errors_with_a_position)
     case 4:
         g.allocated = 24;
         break;
+    case 5:
+        g.data.n = 2;
+        words = "2 bytes of data";
+        break;
     default:
         g.channels = 300;
         code = BASE_ELIMIT;
@@ -474,7 +478,7 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("damage");
     tcase_add_test(t, data_shorter_than_stated_give_what_is_there);
-    tcase_add_loop_test(t, impossible_groups_are_errors_with_a_position, 0, 6);
+    tcase_add_loop_test(t, impossible_groups_are_errors_with_a_position, 0, 7);
     tcase_add_test(t, an_object_without_waveform_is_refused_by_its_name);
     tcase_add_loop_test(t, each_short_prefix_is_an_error, 0, 6);
     suite_add_tcase(s, t);

@@ -163,8 +163,8 @@ START_TEST(extreme_values_and_names_do_no_harm)
         .patient_id = "",
         .accession = "很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长",
         .confirmed_by = "张医生"};
-    r->leads[1].uv_per_count = INFINITY;
-    r->leads[2].uv_per_count = NAN;
+    r->leads[1].uv_per_count = (double)INFINITY;
+    r->leads[2].uv_per_count = (double)NAN;
     r->leads[3].rate_hz = 1e9;
     draw(r, &o, &out);
     base_buf_deinit(&out);

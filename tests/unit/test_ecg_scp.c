@@ -276,6 +276,88 @@ START_TEST(a_lead_that_ends_early_is_as_long_as_its_data)
 }
 END_TEST
 
+/* A file of sections 3 and 6 only: plain values counting up from `first`. The
+ * lengths in section 6 are as stated, the data as they are. */
+static void make_plain(struct base_buf *b, size_t leads, uint32_t start, uint32_t end,
+                       uint16_t stated, size_t samples)
+{
+    const size_t three = 16 + 2 + 9 * leads;
+    const size_t six = 16 + 6 + leads * (2 + 2 * samples);
+    const size_t first = 6 + 16 + 30;
+    base_buf_add_le16(b, 0);
+    base_buf_add_le32(b, (uint32_t)(first + three + six));
+    const struct {
+        uint16_t id;
+        size_t n;
+        size_t pos;
+    } sections[] = {{0, 46, 6}, {3, three, first}, {6, six, first + three}};
+    for (size_t i = 0; i < 3; i++) {
+        base_buf_add_le16(b, 0);
+        base_buf_add_le16(b, sections[i].id);
+        base_buf_add_le32(b, (uint32_t)sections[i].n);
+        base_buf_add_fill(b, 20, 2);
+        base_buf_add(b, i == 0 ? "SCPECG" : "\0\0\0\0\0", 6);
+        for (size_t k = 0; i == 0 && k < 3; k++) {
+            base_buf_add_le16(b, sections[k].id);
+            base_buf_add_le32(b, (uint32_t)sections[k].n);
+            base_buf_add_le32(b, (uint32_t)sections[k].pos + 1);
+        }
+        if (i == 1) {
+            base_buf_add_byte(b, (uint8_t)leads);
+            base_buf_add_byte(b, 0);
+        }
+        for (size_t k = 0; i == 1 && k < leads; k++) {
+            base_buf_add_le32(b, start);
+            base_buf_add_le32(b, end);
+            base_buf_add_byte(b, (uint8_t)(k + 1));
+        }
+    }
+    base_buf_add_le16(b, 1000);
+    base_buf_add_le16(b, 1000);
+    base_buf_add_le16(b, 0);
+    for (size_t k = 0; k < leads; k++)
+        base_buf_add_le16(b, stated);
+    for (size_t k = 0; k < leads * samples; k++)
+        base_buf_add_le16(b, (uint16_t)k);
+}
+
+START_TEST(lengths_over_65535_bytes_are_taken_from_the_section_of_leads)
+{
+    /* What writers leave of 2 x 40000 bytes in 16 bits: the most, or the rest. */
+    static const uint16_t stated[] = {65535, 65534, (uint16_t)80000};
+    struct base_buf b = {0};
+    make_plain(&b, 2, 1, 40000, stated[_i], 40000);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_uint_eq(r->leads[1].samples, 40000);
+    ck_assert_int_eq(r->leads[1].data[0], (int16_t)40000);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(a_writer_that_counts_samples_from_zero_is_understood)
+{
+    struct base_buf b = {0};
+    make_plain(&b, 2, 0, 1000, 2000, 1000);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_uint_eq(r->leads[0].samples, 1000);
+    ck_assert_double_eq(r->leads[0].rate_hz, 1000);
+    ck_assert(!has_note(r, "samples that section 3"));
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(a_rhythm_without_any_sample_is_an_error)
+{
+    struct base_buf b = {0};
+    make_plain(&b, 2, 1, 1000, 0, 0);
+    struct base_error err = must_fail(&b, BASE_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "no sample of any lead"));
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(overlapping_zones_do_not_cost_time)
 {
     struct base_buf b = {0};
@@ -470,6 +552,9 @@ int main(void)
     tcase_add_test(t, a_section_that_is_not_where_it_should_be_is_noted);
     tcase_add_test(t, pointers_that_count_from_zero_are_followed_with_a_note);
     tcase_add_test(t, a_lead_that_ends_early_is_as_long_as_its_data);
+    tcase_add_loop_test(t, lengths_over_65535_bytes_are_taken_from_the_section_of_leads, 0, 3);
+    tcase_add_test(t, a_writer_that_counts_samples_from_zero_is_understood);
+    tcase_add_test(t, a_rhythm_without_any_sample_is_an_error);
     tcase_add_test(t, overlapping_zones_do_not_cost_time);
     tcase_add_test(t, a_damaged_reference_beat_costs_a_note_not_the_record);
     tcase_add_loop_test(t, each_limit_is_an_error_and_leaks_nothing, 0, FILES);
