@@ -337,7 +337,7 @@ static void decode(const struct group *g, size_t channel, int32_t *out)
     unsigned stored = g->channels[channel].stored;
     if (stored == 0 || stored > 8 * width)
         stored = 8 * width;
-    /* DEVIATION (PS3.3 C.10.9.1.5): some writers state 0 as padding, which is an
+    /* DEVIATION (PS3.3 C.10.9, (5400,100A)): some writers state 0 as padding, which is an
      * ordinary sample of an ECG. */
     uint32_t padding = g->padding.n >= width ? load(g->padding.p, width, g->swap) : 0;
     bool padded = padding != 0;
