@@ -9,6 +9,7 @@
 #define INGEST_H
 
 #include "api/api.h"
+#include "api/api_scp.h"
 #include "base/base_conf.h"
 #include "base/counters.h"
 #include "db/db.h"
@@ -23,23 +24,21 @@ struct ingest_config {
     struct store *store;
     const struct base_conf *conf;
     struct base_counters *counters;
-    int dicom_fd; /* bound and listening */
 };
 
-/* Borrows what config points to, serves the socket, begins with the jobs and
- * with a sweep of what dead workers left. */
+/* Borrows what config points to; begins with the jobs and with a sweep of what
+ * dead workers left. */
 enum base_err ingest_start(const struct ingest_config *config, struct ingest **out) BASE_MUST_CHECK;
-/* Accepts no more associations and claims no more jobs; what is under way goes
- * on. */
+/* Claims no more jobs; what is under way goes on. */
 void ingest_drain(struct ingest *g);
-/* Objects, jobs and associations under way. */
+/* Objects and jobs under way. */
 unsigned ingest_busy(const struct ingest *g);
-/* Aborts the associations that are left; done runs when all is closed. */
-void ingest_stop(struct ingest *g, void (*done)(void *arg), void *arg);
-/* After done, and after the loop has ended. Takes NULL. */
+/* When nothing is under way any more. Takes NULL. */
 void ingest_free(struct ingest *g);
 
 /* The routes. */
 struct net_http_table ingest_http(struct ingest *g);
+/* The DIMSE services. */
+struct api_scp_table ingest_scp(struct ingest *g);
 
 #endif

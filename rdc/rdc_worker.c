@@ -16,7 +16,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { IDLE_CHECK_MS = 50, TABLES = 4 };
+enum { IDLE_CHECK_MS = 50, TABLES = 4, SERVICE_TABLES = 1 };
 
 /* What a worker is made of, in the order of its making. */
 struct worker {
@@ -38,6 +38,9 @@ struct worker {
     struct viewer_config viewer_config;
     struct viewer *viewer;
     struct worklist_clock *clock;
+    struct api_scp_table services[SERVICE_TABLES];
+    struct api_scp_config scp_config;
+    struct api_scp *scp;
     struct net_http_table tables[TABLES];
     struct net_http_server *http;
     struct loop_signal *sigterm;
@@ -78,7 +81,6 @@ static enum base_err start_flows(struct worker *w)
         .store = w->store,
         .conf = w->conf,
         .counters = w->counters,
-        .dicom_fd = w->config->dicom_fd,
     };
     w->report_config = (struct report_job_config){
         .loop = w->loop, .db = w->queue_db, .store = w->store, .counters = w->counters};
@@ -101,6 +103,21 @@ static enum base_err start_flows(struct worker *w)
     if (!err)
         err = worklist_clock_start(w->loop, w->queue_db, &w->clock);
     return err;
+}
+
+static enum base_err start_dicom(struct worker *w)
+{
+    w->services[0] = ingest_scp(w->ingest);
+    w->scp_config = (struct api_scp_config){
+        .loop = w->loop,
+        .db = w->queue_db,
+        .conf = w->conf,
+        .counters = w->counters,
+        .fd = w->config->dicom_fd,
+        .tables = w->services,
+        .table_count = SERVICE_TABLES,
+    };
+    return api_scp_start(&w->scp_config, &w->scp);
 }
 
 static void on_http_result(void *arg, const struct net_http_result *r)
@@ -147,7 +164,7 @@ static unsigned busy(const struct worker *w)
            api.running + api.waiting;
 }
 
-static void on_ingest_stopped(void *arg)
+static void on_scp_stopped(void *arg)
 {
     struct worker *w = arg;
     loop_stop(w->loop);
@@ -159,7 +176,7 @@ static void on_idle_check(void *arg)
     if (busy(w) && base_clock_mono_ms() < w->stop_by)
         return;
     loop_timer_stop(w->idle);
-    ingest_stop(w->ingest, on_ingest_stopped, w);
+    api_scp_stop(w->scp, on_scp_stopped, w);
 }
 
 static void on_http_stopped(void *arg)
@@ -177,6 +194,7 @@ static void on_signal(void *arg, int signum)
     w->stopping = true;
     /* The supervisor waits for all of stop.timeout before it kills. */
     w->stop_by = base_clock_mono_ms() + (int64_t)w->conf->stop_timeout * 8 / 10;
+    api_scp_drain(w->scp);
     ingest_drain(w->ingest);
     model_jobs_stop(w->report);
     delivery_drain(w->delivery);
@@ -210,6 +228,7 @@ static void close_all(struct worker *w)
     delivery_free(w->delivery);
     model_jobs_free(w->report);
     ingest_free(w->ingest);
+    api_scp_free(w->scp);
     loop_free(w->loop);
 }
 
@@ -238,13 +257,9 @@ static enum base_err load_dictionary(struct worker *w)
 static enum base_err start(struct worker *w)
 {
     static const struct step steps[] = {
-        {"dictionary", load_dictionary},
-        {"loop", open_loop},
-        {"signals", watch_signals},
-        {"database", open_databases},
-        {"store", open_store},
-        {"flows", start_flows},
-        {"http", start_http},
+        {"dictionary", load_dictionary}, {"loop", open_loop},   {"signals", watch_signals},
+        {"database", open_databases},    {"store", open_store}, {"flows", start_flows},
+        {"dicom", start_dicom},          {"http", start_http},
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         enum base_err err = steps[i].run(w);

@@ -18,7 +18,8 @@ begin
     order by x.called nulls last, masklen(x.address) desc nulls last limit 1;
     if d.id is not null then
         return jsonb_build_object('id', d.id, 'centre_id', d.org_id, 'quiet', d.quiet_seconds,
-            'called', d.called, 'charset', d.charset);
+            'called', d.called, 'charset', d.charset, 'callback_host', d.callback_host,
+            'callback_port', d.callback_port);
     end if;
     return jsonb_build_object('cause', case
         when not exists (select from device where aet = p_aet) then 'unknown_aet'

@@ -1,0 +1,493 @@
+#include "api/api_scp.h"
+
+#include "base/log.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OFFERS_MAX = 32 };
+
+struct api_scp {
+    const struct api_scp_config *config;
+    struct net_assoc_server *server;
+    struct dicom_offer offers[OFFERS_MAX];
+    unsigned n_offers;
+};
+
+struct api_scp_call {
+    struct scp_assoc *assoc;
+    const struct api_scp_service *service; /* NULL: nobody serves it, it is heard out */
+    void *arg;
+    void *context;
+    uint8_t context_id;
+    bool complete; /* the request is whole, and unless cancellable reading is paused */
+    bool cancelled;
+    struct dicom_dimse request;
+};
+
+/* One association. It lives until it is closed and its device was looked up. */
+struct scp_assoc {
+    struct api_scp *s;
+    struct net_assoc *a; /* NULL once closed */
+    bool asking;         /* the device is being looked up */
+    bool accepted;
+    json_t *row; /* of the device, which borrows its texts */
+    struct api_scp_device device;
+    struct api_scp_call *call; /* under way */
+};
+
+static void free_when_unused(struct scp_assoc *as)
+{
+    if (as->a || as->asking)
+        return;
+    json_decref(as->row);
+    free(as);
+}
+
+/* ---- who may associate ---- */
+
+static void refuse(struct scp_assoc *as, const char *cause, const char *remedy,
+                   struct dicom_reject reject)
+{
+    const struct dicom_associate *rq = net_assoc_request(as->a);
+    BASE_LOG(WARN, "association_refused", LOG_U("association", net_assoc_id(as->a)),
+             LOG_S("address", net_assoc_peer(as->a, NULL)), LOG_S("calling", rq->calling),
+             LOG_S("called", rq->called), LOG_S("cause", cause), LOG_S("remedy", remedy));
+    base_count(&as->s->config->counters->associations_refused_total, 1);
+    net_assoc_reject(as->a, reject);
+}
+
+static void refuse_busy(struct scp_assoc *as, const char *cause, const char *remedy)
+{
+    refuse(as, cause, remedy,
+           (struct dicom_reject){DICOM_RJ_TRANSIENT, DICOM_RJ_PRESENTATION,
+                                 DICOM_RJ_PRESENTATION_CONGESTION});
+}
+
+/* PS3.8 9.3.4 has a reason for a wrong calling and for a wrong called title. */
+static void refuse_unknown(struct scp_assoc *as, const char *cause)
+{
+    static const struct {
+        const char *cause;
+        const char *remedy;
+        uint8_t reason;
+    } known[] = {
+        {"unknown_aet", "no device has this calling AE title: rdc device add AET --org CODE",
+         DICOM_RJ_USER_CALLING_AET},
+        {"disabled", "the device or its centre is disabled: rdc device enable AET",
+         DICOM_RJ_USER_CALLING_AET},
+        {"wrong_address", "the device calls from another address than it is registered with",
+         DICOM_RJ_USER_CALLING_AET},
+        {"wrong_called",
+         "the device calls us by another AE title than it is registered with, or than dicom.aet",
+         DICOM_RJ_USER_CALLED_AET},
+    };
+    struct dicom_reject reject = {DICOM_RJ_PERMANENT, DICOM_RJ_USER, DICOM_RJ_USER_NO_REASON};
+    const char *remedy = "";
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(cause, known[i].cause) == 0) {
+            reject.reason = known[i].reason;
+            remedy = known[i].remedy;
+        }
+    }
+    refuse(as, cause, remedy, reject);
+}
+
+/* Every context that was refused is told in the log, for the technician who
+ * wonders why one kind of image does not arrive. */
+static void log_contexts(const struct scp_assoc *as, const struct dicom_associate *ac)
+{
+    const struct dicom_associate *rq = net_assoc_request(as->a);
+    for (unsigned i = 0; i < rq->n_contexts; i++) {
+        uint8_t result = ac->contexts[i].result;
+        if (result != DICOM_CONTEXT_ACCEPTED)
+            BASE_LOG(WARN, "context_refused", LOG_U("association", net_assoc_id(as->a)),
+                     LOG_S("calling", rq->calling), LOG_S("sop_class", rq->contexts[i].abstract),
+                     LOG_S("cause", dicom_context_result_text(result)));
+    }
+}
+
+static void accept(struct scp_assoc *as)
+{
+    const struct api_scp_config *config = as->s->config;
+    const struct dicom_associate *rq = net_assoc_request(as->a);
+    struct dicom_associate ac;
+    unsigned accepted = 0;
+    enum base_err err =
+        dicom_negotiate(rq, as->s->offers, as->s->n_offers, (uint32_t)config->conf->dicom_max_pdu,
+                        net_assoc_arena(as->a), &ac, &accepted);
+    if (!err) {
+        log_contexts(as, &ac);
+        err = net_assoc_accept(as->a, &ac);
+    }
+    if (err) {
+        net_assoc_abort(as->a);
+        return;
+    }
+    as->accepted = true;
+    base_count(&config->counters->associations_total, 1);
+    base_count(&config->counters->associations_open, 1);
+    BASE_LOG(INFO, "association_accepted", LOG_U("association", net_assoc_id(as->a)),
+             LOG_S("address", net_assoc_peer(as->a, NULL)), LOG_S("calling", rq->calling),
+             LOG_I("device", as->device.id), LOG_U("contexts", rq->n_contexts),
+             LOG_U("accepted", accepted));
+}
+
+static const char *text_of(const json_t *row, const char *name)
+{
+    const char *text = json_string_value(json_object_get(row, name));
+    return text ? text : "";
+}
+
+static int64_t number_of(const json_t *row, const char *name)
+{
+    return json_integer_value(json_object_get(row, name));
+}
+
+static void take_device(struct scp_assoc *as, json_t *row)
+{
+    const char *called = text_of(row, "called");
+    const struct dicom_associate *rq = net_assoc_request(as->a);
+    if (!row || text_of(row, "cause")[0]) {
+        refuse_unknown(as, row ? text_of(row, "cause") : "no_answer");
+    } else if (strcmp(rq->called, called[0] ? called : as->s->config->conf->dicom_aet) != 0) {
+        refuse_unknown(as, "wrong_called");
+    } else {
+        as->row = json_incref(row);
+        as->device = (struct api_scp_device){
+            .id = number_of(row, "id"),
+            .centre_id = number_of(row, "centre_id"),
+            .quiet_seconds = number_of(row, "quiet"),
+            .aet = rq->calling,
+            .charset = text_of(row, "charset"),
+            .callback_host = text_of(row, "callback_host"),
+            .callback_port = (uint16_t)number_of(row, "callback_port"),
+        };
+        accept(as);
+    }
+}
+
+static void on_device(void *arg, const struct db_outcome *outcome)
+{
+    struct scp_assoc *as = arg;
+    as->asking = false;
+    if (!as->a) {
+        free_when_unused(as);
+    } else if (outcome->err) {
+        refuse_busy(as, "database_unavailable", "the database of the server does not answer");
+    } else {
+        json_t *row = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+        take_device(as, row);
+        json_decref(row);
+    }
+}
+
+static void on_request(struct net_assoc *a, void *arg, const struct dicom_associate *rq)
+{
+    struct api_scp *s = arg;
+    struct scp_assoc *as = calloc(1, sizeof *as);
+    net_assoc_set_arg(a, as);
+    if (!as) {
+        net_assoc_reject(a, (struct dicom_reject){DICOM_RJ_TRANSIENT, DICOM_RJ_PRESENTATION,
+                                                  DICOM_RJ_PRESENTATION_LIMIT});
+        return;
+    }
+    as->s = s;
+    as->a = a;
+    struct db_param params[] = {db_text(rq->calling), db_text(net_assoc_peer(a, NULL)),
+                                db_text(rq->called)};
+    as->asking = db_call(s->config->db, DB_Q_DEVICE_FIND, params, 3, on_device, as) == BASE_OK;
+    if (!as->asking)
+        refuse_busy(as, "busy", "the server is busy");
+}
+
+/* ---- requests ---- */
+
+static bool is_storage(const char *sop_class)
+{
+    const struct dicom_sop_class *c = dicom_sop_class_find(sop_class);
+    return c && c->flags & DICOM_SOP_STORAGE;
+}
+
+static void find_service(struct api_scp_call *call, const char *abstract)
+{
+    const struct api_scp_config *config = call->assoc->s->config;
+    for (size_t t = 0; t < config->table_count; t++) {
+        const struct api_scp_table *table = &config->tables[t];
+        for (size_t i = 0; i < table->n; i++) {
+            const struct api_scp_service *service = &table->services[i];
+            if (service->command == call->request.command &&
+                (service->sop_class ? strcmp(service->sop_class, abstract) == 0
+                                    : is_storage(abstract))) {
+                call->service = service;
+                call->arg = table->arg;
+                return;
+            }
+        }
+    }
+}
+
+static void end_call(struct api_scp_call *call)
+{
+    struct scp_assoc *as = call->assoc;
+    bool paused = call->complete && !(call->service && call->service->cancellable);
+    as->call = NULL;
+    free(call);
+    if (paused && as->a)
+        net_assoc_resume(as->a);
+}
+
+/* The request is whole: the next one is not read before this is answered. */
+static void completed(struct api_scp_call *call)
+{
+    call->complete = true;
+    if (!(call->service && call->service->cancellable))
+        net_assoc_pause(call->assoc->a);
+}
+
+static void on_echo(struct net_assoc *a, uint8_t context, const struct dicom_dimse *cmd)
+{
+    struct dicom_dimse response = dicom_dimse_response(cmd, DIMSE_SUCCESS);
+    if (net_assoc_send(a, context, &response, base_bytes_of(NULL, 0)))
+        net_assoc_abort(a);
+}
+
+static void begin_call(struct scp_assoc *as, uint8_t context, const struct dicom_dimse *cmd)
+{
+    struct api_scp_call *call = calloc(1, sizeof *call);
+    if (!call) {
+        net_assoc_abort(as->a);
+        return;
+    }
+    call->assoc = as;
+    call->context_id = context;
+    call->request = *cmd;
+    as->call = call;
+    find_service(call, net_assoc_abstract_syntax(as->a, context));
+    if (!cmd->has_dataset)
+        completed(call);
+    if (call->service)
+        call->service->begin(call, call->arg);
+    else if (!cmd->has_dataset)
+        api_scp_finish(call, DIMSE_UNRECOGNIZED_OPERATION, "this service is not offered here");
+}
+
+static void on_command(struct net_assoc *a, void *arg, uint8_t context,
+                       const struct dicom_dimse *cmd)
+{
+    struct scp_assoc *as = arg;
+    if (cmd->command == DIMSE_C_CANCEL_RQ) {
+        /* Too late for a call that has ended: PS3.7 9.3.2.3 lets it pass. */
+        if (as->call && as->call->request.message_id == cmd->responded_id)
+            as->call->cancelled = true;
+    } else if (cmd->command & DIMSE_RESPONSE_BIT || as->call) {
+        net_assoc_abort(a);
+    } else if (cmd->command == DIMSE_C_ECHO_RQ) {
+        on_echo(a, context, cmd);
+    } else {
+        begin_call(as, context, cmd);
+    }
+}
+
+static void on_data(struct net_assoc *a, void *arg, struct base_bytes bytes, bool last)
+{
+    struct scp_assoc *as = arg;
+    struct api_scp_call *call = as->call;
+    (void)a;
+    /* A call that was finished early is gone; its data set is passed over. */
+    if (!call || call->complete)
+        return;
+    if (last)
+        completed(call);
+    if (call->service && call->service->data)
+        call->service->data(call, call->arg, bytes, last);
+    else if (last && !call->service)
+        api_scp_finish(call, DIMSE_UNRECOGNIZED_OPERATION, "this service is not offered here");
+}
+
+static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause, const char *text)
+{
+    struct scp_assoc *as = arg;
+    if (!as)
+        return;
+    as->a = NULL;
+    if (as->call) {
+        if (as->call->service && as->call->service->gone)
+            as->call->service->gone(as->call, as->call->arg);
+        free(as->call);
+        as->call = NULL;
+    }
+    if (as->accepted)
+        base_count(&as->s->config->counters->associations_open, -1);
+    BASE_LOG(INFO, "association_closed", LOG_U("association", net_assoc_id(a)),
+             LOG_I("device", as->device.id), LOG_S("cause", net_assoc_cause_text(cause)),
+             LOG_S("detail", text));
+    free_when_unused(as);
+}
+
+static void on_stranger(void *arg, const char *address, enum net_assoc_cause cause,
+                        const char *text)
+{
+    struct api_scp *s = arg;
+    base_count(&s->config->counters->associations_refused_total, 1);
+    BASE_LOG(WARN, "stranger", LOG_S("address", address),
+             LOG_S("cause", net_assoc_cause_text(cause)), LOG_S("remedy", text));
+}
+
+/* ---- what a service calls ---- */
+
+const struct api_scp_device *api_scp_device(const struct api_scp_call *call)
+{
+    return &call->assoc->device;
+}
+
+const struct dicom_dimse *api_scp_request(const struct api_scp_call *call)
+{
+    return &call->request;
+}
+
+const char *api_scp_abstract_syntax(const struct api_scp_call *call)
+{
+    return net_assoc_abstract_syntax(call->assoc->a, call->context_id);
+}
+
+const char *api_scp_transfer_syntax(const struct api_scp_call *call)
+{
+    return net_assoc_transfer_syntax(call->assoc->a, call->context_id);
+}
+
+void api_scp_set(struct api_scp_call *call, void *context)
+{
+    call->context = context;
+}
+
+void *api_scp_get(const struct api_scp_call *call)
+{
+    return call->context;
+}
+
+void api_scp_pause(struct api_scp_call *call)
+{
+    net_assoc_pause(call->assoc->a);
+}
+
+void api_scp_resume(struct api_scp_call *call)
+{
+    net_assoc_resume(call->assoc->a);
+}
+
+bool api_scp_cancelled(const struct api_scp_call *call)
+{
+    return call->cancelled;
+}
+
+enum base_err api_scp_respond(struct api_scp_call *call, const struct dicom_dimse *response,
+                              struct base_bytes data)
+{
+    return net_assoc_send(call->assoc->a, call->context_id, response, data);
+}
+
+void api_scp_finish_with(struct api_scp_call *call, const struct dicom_dimse *response,
+                         struct base_bytes data)
+{
+    if (net_assoc_send(call->assoc->a, call->context_id, response, data))
+        net_assoc_abort(call->assoc->a);
+    end_call(call);
+}
+
+void api_scp_finish(struct api_scp_call *call, uint16_t status, const char *comment)
+{
+    struct dicom_dimse response = dicom_dimse_response(&call->request, status);
+    if (comment)
+        snprintf(response.error_comment, sizeof response.error_comment, "%s", comment);
+    api_scp_finish_with(call, &response, base_bytes_of(NULL, 0));
+}
+
+void api_scp_abort(struct api_scp_call *call)
+{
+    net_assoc_abort(call->assoc->a);
+    end_call(call);
+}
+
+/* ---- the server ---- */
+
+static bool is_offered(const struct api_scp *s, const char *sop_class)
+{
+    for (unsigned i = 0; i < s->n_offers; i++) {
+        const char *have = s->offers[i].sop_class;
+        if (have && sop_class ? strcmp(have, sop_class) == 0 : have == sop_class)
+            return true;
+    }
+    return false;
+}
+
+static enum base_err add_offer(struct api_scp *s, const char *sop_class)
+{
+    if (is_offered(s, sop_class))
+        return BASE_OK;
+    if (s->n_offers == OFFERS_MAX)
+        return BASE_ELIMIT;
+    s->offers[s->n_offers++] = (struct dicom_offer){
+        .sop_class = sop_class,
+        .flags = sop_class ? 0 : DICOM_SOP_STORAGE,
+        .syntaxes = sop_class ? DICOM_OFFER_UNCOMPRESSED : DICOM_OFFER_STORED,
+        .requestor_scu = true,
+    };
+    return BASE_OK;
+}
+
+static enum base_err collect_offers(struct api_scp *s)
+{
+    enum base_err err = add_offer(s, DICOM_UID_VERIFICATION);
+    for (size_t t = 0; t < s->config->table_count; t++)
+        for (size_t i = 0; i < s->config->tables[t].n && !err; i++)
+            err = add_offer(s, s->config->tables[t].services[i].sop_class);
+    return err;
+}
+
+enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp **out)
+{
+    static const struct net_assoc_handlers handlers = {.on_request = on_request,
+                                                       .on_command = on_command,
+                                                       .on_data = on_data,
+                                                       .on_closed = on_closed};
+    const struct base_conf *conf = config->conf;
+    struct net_assoc_config net = {
+        .max_pdu = (uint32_t)conf->dicom_max_pdu,
+        .artim_ms = (unsigned)conf->dicom_artim_seconds * 1000,
+        .idle_ms = (unsigned)conf->dicom_idle_seconds * 1000,
+        .max_associations = (unsigned)conf->dicom_max_associations,
+        .on_stranger = on_stranger,
+    };
+    struct api_scp *s = calloc(1, sizeof *s);
+    if (!s)
+        return BASE_ENOMEM;
+    s->config = config;
+    enum base_err err = collect_offers(s);
+    if (!err)
+        err = net_assoc_listen(config->loop, config->fd, &net, &handlers, s, &s->server);
+    if (err) {
+        free(s);
+        return err;
+    }
+    *out = s;
+    return BASE_OK;
+}
+
+void api_scp_drain(struct api_scp *s)
+{
+    net_assoc_server_stop(s->server);
+}
+
+void api_scp_stop(struct api_scp *s, void (*done)(void *arg), void *arg)
+{
+    net_assoc_server_close(s->server, done, arg);
+    s->server = NULL;
+}
+
+void api_scp_free(struct api_scp *s)
+{
+    free(s);
+}

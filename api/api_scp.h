@@ -1,0 +1,102 @@
+/*
+ * The DICOM front door of a worker: who may associate, which presentation
+ * contexts are accepted, and which folder serves a request. Each flow folder
+ * exports a table of its DIMSE services, as it does of its HTTP routes; rdc/
+ * joins them. C-ECHO (PS3.4 A) is answered here.
+ *
+ * An association has one request under way at a time (PS3.7 D.3.3.3: the
+ * asynchronous window is 1/1). All of it runs on the loop thread.
+ */
+#ifndef API_SCP_H
+#define API_SCP_H
+
+#include "base/base_conf.h"
+#include "base/counters.h"
+#include "db/db.h"
+#include "net/net_assoc.h"
+
+struct api_scp;
+struct api_scp_call;
+
+/* A service: requests with this command on contexts of this class. */
+struct api_scp_service {
+    uint16_t command;      /* enum dicom_dimse_command */
+    const char *sop_class; /* the abstract syntax; NULL = every storage class */
+    /* C-CANCEL may come while it is under way; see api_scp_cancelled. */
+    bool cancellable;
+    /* The command is there. It may finish the call; otherwise the data set
+     * follows, if the request has one. */
+    void (*begin)(struct api_scp_call *call, void *arg);
+    /* The data set, piece by piece; after the last one the call must be
+     * finished, now or later. NULL: it is passed over. */
+    void (*data)(struct api_scp_call *call, void *arg, struct base_bytes bytes, bool last);
+    /* The association ended before the call was finished: nothing may be
+     * answered any more, and the call is gone when this returns. May be NULL. */
+    void (*gone)(struct api_scp_call *call, void *arg);
+};
+
+struct api_scp_table {
+    const struct api_scp_service *services;
+    size_t n;
+    void *arg;
+};
+
+/* A registered device (device_find() of the database). */
+struct api_scp_device {
+    int64_t id;
+    int64_t centre_id;
+    int64_t quiet_seconds;
+    const char *aet; /* "" when a field is not set; borrowed for the association's life */
+    const char *charset;
+    const char *callback_host;
+    uint16_t callback_port;
+};
+
+struct api_scp_config {
+    struct loop *loop;
+    struct db *db; /* as rdc_ingest */
+    const struct base_conf *conf;
+    struct base_counters *counters;
+    int fd; /* bound and listening */
+    const struct api_scp_table *tables;
+    size_t table_count;
+};
+
+/* Borrows what config points to. */
+enum base_err api_scp_start(const struct api_scp_config *config,
+                            struct api_scp **out) BASE_MUST_CHECK;
+/* Accepts no more connections; associations go on. */
+void api_scp_drain(struct api_scp *s);
+/* Aborts what is left; done runs from the loop when all is closed. */
+void api_scp_stop(struct api_scp *s, void (*done)(void *arg), void *arg);
+/* After done. Takes NULL. */
+void api_scp_free(struct api_scp *s);
+
+/* ---- a call ---- */
+
+const struct api_scp_device *api_scp_device(const struct api_scp_call *call);
+const struct dicom_dimse *api_scp_request(const struct api_scp_call *call);
+const char *api_scp_abstract_syntax(const struct api_scp_call *call);
+const char *api_scp_transfer_syntax(const struct api_scp_call *call);
+/* What the service keeps for this call. */
+void api_scp_set(struct api_scp_call *call, void *context);
+void *api_scp_get(const struct api_scp_call *call);
+
+/* Back-pressure on the data set; each pause needs a resume. */
+void api_scp_pause(struct api_scp_call *call);
+void api_scp_resume(struct api_scp_call *call);
+/* Has the peer sent C-CANCEL? */
+bool api_scp_cancelled(const struct api_scp_call *call);
+
+/* A response that is not the last: pending, with its data set. Copies. */
+enum base_err api_scp_respond(struct api_scp_call *call, const struct dicom_dimse *response,
+                              struct base_bytes data) BASE_MUST_CHECK;
+/* The last response. The call is gone. comment may be NULL; it is for a
+ * technician and has no patient data. */
+void api_scp_finish(struct api_scp_call *call, uint16_t status, const char *comment);
+void api_scp_finish_with(struct api_scp_call *call, const struct dicom_dimse *response,
+                         struct base_bytes data);
+/* Breaks the association off; gone is not called. */
+void api_scp_abort(struct api_scp_call *call);
+
+#endif
