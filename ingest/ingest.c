@@ -16,7 +16,7 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     if (!err)
         err = ingest_metadata_start(config, &g->metadata);
     if (!err)
-        err = ingest_sweep_start(config->store, config->db);
+        err = ingest_sweep_start(config->loop, config->store, config->db, &g->sweep);
     if (err) {
         ingest_free(g);
         return err;
@@ -28,6 +28,8 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
 void ingest_drain(struct ingest *g)
 {
     model_jobs_stop(g->metadata);
+    ingest_sweep_stop(g->sweep);
+    g->sweep = NULL;
 }
 
 unsigned ingest_busy(const struct ingest *g)
@@ -39,6 +41,7 @@ void ingest_free(struct ingest *g)
 {
     if (!g)
         return;
+    ingest_sweep_stop(g->sweep);
     model_jobs_free(g->metadata);
     ingest_batch_free(g->batch);
     free(g);

@@ -10,6 +10,7 @@ struct ingest {
     const struct ingest_config *config;
     struct ingest_batch *batch;
     struct model_jobs *metadata;
+    struct ingest_sweep *sweep;
     unsigned objects; /* on their way */
 };
 

@@ -5,11 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More than the longest transaction of a dead worker may still take. */
-enum { GRACE_SECONDS = 120 };
+enum {
+    GRACE_SECONDS = 120, /* more than the longest transaction of a dead worker may still take */
+    EVERY_MS = 5 * 60 * 1000,
+};
 
-struct sweep {
+struct ingest_sweep {
+    struct store *store;
     struct db *db;
+    struct loop_timer *timer;
+    bool running;
+    bool stopped;
     struct store_sweep *under_way;
     const char *const *locations; /* of the batch that is being looked up */
     size_t n;
@@ -22,7 +28,7 @@ static int compare(const void *a, const void *b)
 
 static void on_known(void *arg, const struct db_outcome *outcome)
 {
-    struct sweep *s = arg;
+    struct ingest_sweep *s = arg;
     const struct db_rows *rows = db_outcome_rows(outcome, 0);
     bool keep[STORE_SWEEP_BATCH] = {false};
     const char *known[STORE_SWEEP_BATCH];
@@ -41,7 +47,7 @@ static void on_known(void *arg, const struct db_outcome *outcome)
 
 static void check(void *arg, struct store_sweep *under_way, const char *const *locations, size_t n)
 {
-    struct sweep *s = arg;
+    struct ingest_sweep *s = arg;
     struct base_buf scratch = {0};
     s->under_way = under_way;
     s->locations = locations;
@@ -52,24 +58,60 @@ static void check(void *arg, struct store_sweep *under_way, const char *const *l
     base_buf_deinit(&scratch);
 }
 
-static void on_end(void *arg, enum base_err err, const struct store_sweep_result *r)
+static void free_when_unused(struct ingest_sweep *s)
 {
-    BASE_LOG(INFO, "store_swept", LOG_U("folders", r->folders), LOG_U("kept", r->kept),
-             LOG_U("young", r->young), LOG_U("lost", r->lost),
-             LOG_S("error", err ? base_err_text(err) : ""));
-    free(arg);
+    if (s->stopped && !s->running)
+        free(s);
 }
 
-enum base_err ingest_sweep_start(struct store *store, struct db *db)
+static void on_end(void *arg, enum base_err err, const struct store_sweep_result *r)
 {
-    struct sweep *s = calloc(1, sizeof *s);
-    if (!s)
-        return BASE_ENOMEM;
-    s->db = db;
+    struct ingest_sweep *s = arg;
+    s->running = false;
+    if (err || r->lost || r->young)
+        BASE_LOG(INFO, "store_swept", LOG_U("folders", r->folders), LOG_U("kept", r->kept),
+                 LOG_U("young", r->young), LOG_U("lost", r->lost),
+                 LOG_S("error", err ? base_err_text(err) : ""));
+    free_when_unused(s);
+}
+
+static void on_timer(void *arg)
+{
+    struct ingest_sweep *s = arg;
     struct store_sweep_ops ops = {
         .check = check, .done = on_end, .arg = s, .grace_s = GRACE_SECONDS};
-    enum base_err err = store_sweep(store, &ops);
+    if (s->running)
+        return;
+    enum base_err err = store_sweep(s->store, &ops);
+    s->running = !err;
     if (err)
+        BASE_LOG(WARN, "store_sweep_failed", LOG_S("error", base_err_text(err)));
+}
+
+enum base_err ingest_sweep_start(struct loop *loop, struct store *store, struct db *db,
+                                 struct ingest_sweep **out)
+{
+    struct ingest_sweep *s = calloc(1, sizeof *s);
+    if (!s)
+        return BASE_ENOMEM;
+    s->store = store;
+    s->db = db;
+    enum base_err err = loop_timer_new(loop, on_timer, s, &s->timer);
+    if (err) {
         free(s);
-    return err;
+        return err;
+    }
+    loop_timer_start(s->timer, 1, EVERY_MS);
+    *out = s;
+    return BASE_OK;
+}
+
+void ingest_sweep_stop(struct ingest_sweep *s)
+{
+    if (!s)
+        return;
+    loop_timer_free(s->timer);
+    s->timer = NULL;
+    s->stopped = true;
+    free_when_unused(s);
 }

@@ -1,11 +1,20 @@
-/* Looks through what dead workers left in the store, against the index. */
+/*
+ * Looks through what dead workers left in the store, against the index: at once,
+ * and again every few minutes, since what is young is left for later and other
+ * workers may have died.
+ */
 #ifndef INGEST_SWEEP_H
 #define INGEST_SWEEP_H
 
 #include "db/db.h"
 #include "store/store.h"
 
-/* Runs once; logs how it ended. BASE_ENOMEM, BASE_ECONFLICT. */
-enum base_err ingest_sweep_start(struct store *store, struct db *db) BASE_MUST_CHECK;
+struct ingest_sweep;
+
+/* BASE_ENOMEM. */
+enum base_err ingest_sweep_start(struct loop *loop, struct store *store, struct db *db,
+                                 struct ingest_sweep **out) BASE_MUST_CHECK;
+/* Begins no more; one under way ends with its callbacks. Takes NULL. */
+void ingest_sweep_stop(struct ingest_sweep *s);
 
 #endif

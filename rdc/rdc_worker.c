@@ -213,8 +213,7 @@ static enum base_err watch_signals(struct worker *w)
     return err;
 }
 
-/* Callbacks that are still due come inside loop_free; what they refer to is
- * freed after it. */
+/* Only when nothing is under way: no callback may find what is freed here. */
 static void close_all(struct worker *w)
 {
     net_http_server_free(w->http);
@@ -290,6 +289,11 @@ int rdc_worker_run(const struct rdc_worker_config *config)
     if (write(config->ready_fd, "r", 1) < 0)
         BASE_LOG(WARN, "supervisor_gone", LOG_U("slot", config->slot));
     loop_run(w.loop);
+    if (busy(&w)) {
+        /* stop.timeout is over: what is not acknowledged will be sent again. */
+        BASE_LOG(WARN, "stopped_while_busy", LOG_U("under_way", busy(&w)));
+        return 0;
+    }
     close_all(&w);
     return 0;
 }
