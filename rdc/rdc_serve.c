@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -115,7 +116,7 @@ static void start_worker(struct supervisor *s, unsigned i)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        _exit(worker_process(s, i, parent));
+        exit(worker_process(s, i, parent));
     slot->started = base_clock_mono_ms();
     if (pid < 0) {
         BASE_LOG(ERROR, "worker_fork_failed", LOG_U("slot", i), LOG_S("error", strerror(errno)));
