@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "db/db_sync.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,8 @@ static int print_help(FILE *to, int status)
         if (commands[i].help)
             fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
     fputs("  version      print the version\n\n"
-          "FILE is else $RDC_CONFIG. `rdc org help` lists the verbs of a noun.\n",
+          "FILE is else $RDC_CONFIG, else rdc.conf in the data folder of scripts/run.\n"
+          "`rdc org help` lists the verbs of a noun.\n",
           to);
     return status;
 }
@@ -104,8 +106,35 @@ static int load_conf(struct rdc_context *ctx, const char *path)
     return 0;
 }
 
+/* What scripts/run wrote: below the data folder, else below the current folder
+ * or the checkout that this program was built in. NULL when there is none. */
+static const char *find_conf(char *out, size_t size)
+{
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    const char *data = getenv("RDC_DATA");
+    if (data && data[0]) {
+        snprintf(out, size, "%s/rdc.conf", data);
+        return access(out, R_OK) == 0 ? out : NULL;
+    }
+    snprintf(out, size, "var/rdc.conf");
+    if (access(out, R_OK) == 0)
+        return out;
+    /* build/PRESET/rdc */
+    exe[n < 0 ? 0 : n] = 0;
+    for (int up = 0; up < 3; up++) {
+        char *slash = strrchr(exe, '/');
+        if (!slash)
+            return NULL;
+        *slash = 0;
+    }
+    snprintf(out, size, "%s/var/rdc.conf", exe);
+    return access(out, R_OK) == 0 ? out : NULL;
+}
+
 int main(int argc, char **argv)
 {
+    char found[PATH_MAX + 16];
     const char *path = getenv("RDC_CONFIG");
     int at = 1;
     if (at + 1 < argc && strcmp(argv[at], "--config") == 0) {
@@ -126,6 +155,9 @@ int main(int argc, char **argv)
         return print_help(stderr, 2);
     }
     struct rdc_context ctx = {0};
+    /* Where the database is given otherwise, no file is looked for. */
+    if ((!path || !path[0]) && !getenv("RDC_DATABASE"))
+        path = find_conf(found, sizeof found);
     int status = load_conf(&ctx, path && path[0] ? path : NULL);
     if (status == 0)
         status = command->run(&ctx, argc - at, argv + at);
