@@ -99,7 +99,7 @@ static void read_result(const json_t *row, struct ingest_stored *out)
     *out = (struct ingest_stored){.outcome = INGEST_REFUSED, .message = "no answer from the index"};
     for (size_t i = 0; outcome && i < sizeof names / sizeof names[0]; i++)
         if (strcmp(outcome, names[i]) == 0)
-            out->outcome = (int)i;
+            out->outcome = (enum ingest_outcome)i;
     out->exam = json_integer_value(json_object_get(row, "exam"));
     out->study_uid = json_string_value(json_object_get(row, "study_uid"));
     out->message = json_string_value(json_object_get(row, "message"));

@@ -16,13 +16,15 @@
 
 struct ingest_batch;
 
+enum ingest_outcome {
+    INGEST_STORED,
+    INGEST_DUPLICATE, /* the same object is here already; the new file is not needed */
+    INGEST_CONFLICT,  /* another object has this UID; both are kept */
+    INGEST_REFUSED    /* the index cannot take it: see message */
+};
+
 struct ingest_stored {
-    enum {
-        INGEST_STORED,
-        INGEST_DUPLICATE, /* the same object is here already; the new file is not needed */
-        INGEST_CONFLICT,  /* another object has this UID; both are kept */
-        INGEST_REFUSED    /* the index cannot take it: see message */
-    } outcome;
+    enum ingest_outcome outcome;
     int64_t exam;
     const char *study_uid; /* borrowed for the call */
     const char *message;
