@@ -1,3 +1,42 @@
+CREATE TYPE public.ingest_row AS (
+	n integer,
+	centre_id bigint,
+	device_id bigint,
+	quiet integer,
+	single boolean,
+	priority text,
+	transfer_syntax text,
+	location text,
+	sha256 text,
+	media text,
+	size bigint,
+	original jsonb,
+	patient_id text,
+	patient_name text,
+	patient_name_raw text,
+	charset text,
+	charset_guessed boolean,
+	birth_date text,
+	sex text,
+	study_uid text,
+	study_date text,
+	study_time text,
+	study_id text,
+	accession text,
+	description text,
+	series_uid text,
+	modality text,
+	series_number integer,
+	series_description text,
+	body_part text,
+	laterality text,
+	sop_class text,
+	sop_uid text,
+	instance_number integer,
+	rows integer,
+	columns integer,
+	frames integer
+);
 CREATE FUNCTION public.audit_read(p_kind text, p_exam bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
@@ -131,18 +170,24 @@ end $$;
 CREATE FUNCTION public.dicom_date(p text) RETURNS date
     LANGUAGE plpgsql IMMUTABLE
     AS $_$
+declare
+    d date;
 begin
-    return case when p ~ '^\d{8}$' then make_date(substr(p, 1, 4)::int, substr(p, 5, 2)::int, substr(p, 7, 2)::int) end;
-exception when others then return null;
+    if p !~ '^(?!0000)\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$' then
+        return null;
+    end if;
+    d := make_date(substr(p, 1, 4)::int, substr(p, 5, 2)::int, 1) + substr(p, 7, 2)::int - 1;
+    return case when extract(month from d) = substr(p, 5, 2)::int then d end;
 end $_$;
 CREATE FUNCTION public.dicom_time(p text) RETURNS time without time zone
     LANGUAGE plpgsql IMMUTABLE
     AS $_$
 begin
-    return case when p ~ '^\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?$' then
-        make_time(substr(p, 1, 2)::int, coalesce(nullif(substr(p, 3, 2), ''), '0')::int,
-            least(coalesce(nullif(substr(p, 5), ''), '0')::numeric, 59.999999)::double precision) end;
-exception when others then return null;
+    if p !~ '^([01]\d|2[0-3])([0-5]\d(([0-5]\d|60)(\.\d{1,6})?)?)?$' then
+        return null;
+    end if;
+    return make_time(substr(p, 1, 2)::int, coalesce(nullif(substr(p, 3, 2), ''), '0')::int,
+        least(coalesce(nullif(substr(p, 5), ''), '0')::numeric, 59.999999)::double precision);
 end $_$;
 CREATE FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -242,6 +287,30 @@ CREATE FUNCTION public.exam_complete(e public.exam, p_grade text, p_expected int
 begin
     update exam set grade = p_grade, expected = p_expected where id = e.id returning * into e;
     return exam_route(e, 'complete');
+end $$;
+CREATE FUNCTION public.exam_complete_all(p_exams bigint[], p_grade text, p_expected integer DEFAULT NULL::integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    with next as (
+        select e.id, c.id as contract_id, c.hospital_id, c.within_minutes, t.event, t.next_state
+        from exam e left join lateral (
+            select k.id, k.hospital_id, k.within_minutes from contract k
+                join organisation o on o.id = k.hospital_id and o.disabled_at is null
+            where k.centre_id = e.centre_id and k.line_id = e.line_id and k.disabled_at is null
+            order by k.id limit 1) c on true
+            join exam_transition t on t.state = e.state
+                and t.event = case when c.id is null then 'unrouted' else 'complete' end
+        where e.id = any (p_exams) and e.state = 'arriving'
+    ), moved as (
+        update exam e set grade = p_grade, expected = p_expected, hospital_id = n.hospital_id,
+            contract_id = n.contract_id, due_at = now() + make_interval(mins => n.within_minutes),
+            state = n.next_state, state_at = now()
+        from next n where e.id = n.id and e.state = 'arriving'
+        returning e.id, n.event, n.next_state, e.lease_no
+    )
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, lease_no)
+    select id, rdc_person(), event, 'arriving', next_state, lease_no from moved;
 end $$;
 CREATE FUNCTION public.exam_complete_due() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -782,6 +851,138 @@ begin
     end if;
     return v_id;
 end $$;
+CREATE FUNCTION public.ingest_plain(p_batch jsonb) RETURNS jsonb[]
+    LANGUAGE plpgsql
+    AS $$
+declare
+    r ingest_row[] := ingest_plain_rows(p_batch);
+    v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
+    v record;
+    v_single bigint[];
+begin
+    if r is null then
+        return v_results;
+    end if;
+    perform ingest_plain_parents(r);
+    perform ingest_plain_objects(r);
+    update exam e set last_object_at = now(), priority = case when e.priority = 'routine'
+            then coalesce(g.priority, e.priority) else e.priority end
+    from (select s.id, (array_agg(x.priority order by x.n) filter (where x.priority <> 'routine'))[1] as priority
+        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+        group by s.id) g
+    where e.study_id = g.id and (e.last_object_at < now() or g.priority is distinct from e.priority
+        and g.priority is not null);
+    for v in select x.n, x.single, x.study_uid, e.id
+        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+            join exam e on e.study_id = s.id loop
+        v_results[v.n] := jsonb_build_object('outcome', 'stored', 'exam', v.id, 'study_uid', v.study_uid);
+        if v.single then
+            v_single := v_single || v.id;
+        end if;
+    end loop;
+    if v_single is not null then
+        perform exam_complete_all(v_single, 'single', 1);
+    end if;
+    return v_results;
+end $$;
+CREATE FUNCTION public.ingest_plain_objects(r public.ingest_row[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    with o as (
+        insert into object (location, sha256, size, media)
+        select x.location, decode(x.sha256, 'hex'), x.size, coalesce(x.media, 'application/dicom')
+        from unnest(r) x
+        returning id, location
+    ), i as (
+        insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
+            number, rows, columns, frames, object_id, device_id)
+        select x.centre_id, s.id, q.id, x.sop_uid, x.sop_class, x.transfer_syntax,
+            x.instance_number, x.rows, x.columns, x.frames, o.id, x.device_id
+        from unnest(r) x join o on o.location = x.location
+            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+            join series q on q.study_id = s.id and q.series_uid = x.series_uid
+        returning id, study_id
+    )
+    insert into job (kind, subject_id, priority)
+    select 'metadata', i.id, e.priority from i join exam e on e.study_id = i.study_id;
+end $$;
+CREATE FUNCTION public.ingest_plain_parents(r public.ingest_row[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
+    select distinct on (x.centre_id, x.patient_id) x.centre_id, x.patient_id, x.patient_name,
+        decode(x.patient_name_raw, 'hex'), x.charset, coalesce(x.charset_guessed, false),
+        dicom_date(x.birth_date), case when x.sex in ('M', 'F', 'O') then x.sex end
+    from unnest(r) x
+    where not exists (select from patient p
+        where p.issuer_id = x.centre_id and p.patient_id = x.patient_id)
+    order by x.centre_id, x.patient_id, x.n
+    on conflict do nothing;
+    insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
+    select distinct on (x.study_uid, x.centre_id) x.centre_id, x.study_uid, p.id, nullif(x.accession, ''),
+        dicom_date(x.study_date), dicom_time(x.study_time), x.study_id, x.description
+    from unnest(r) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.patient_id
+    where not exists (select from study s
+        where s.study_uid = x.study_uid and s.centre_id = x.centre_id)
+    order by x.study_uid, x.centre_id, x.n
+    on conflict do nothing;
+    perform from study s
+    where (s.study_uid, s.centre_id) in (select x.study_uid, x.centre_id from unnest(r) x)
+    order by s.study_uid, s.centre_id for update;
+    insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
+    select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
+        x.series_description, x.body_part, x.laterality
+    from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+    where not exists (select from series q where q.study_id = s.id and q.series_uid = x.series_uid)
+    order by s.id, x.series_uid, x.n;
+    with fresh as (
+        insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id)
+        select distinct on (s.id) s.centre_id, s.id, x.device_id, coalesce(x.priority, 'routine'),
+            coalesce(x.quiet, 15), (select l.id from line l
+                where x.modality = any (l.modalities) and l.disabled_at is null order by l.id limit 1)
+        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+        where not exists (select from exam e where e.study_id = s.id)
+        order by s.id, x.n
+        returning id
+    )
+    insert into exam_event (exam_id, person_id, event, from_state, to_state)
+    select id, rdc_person(), 'arrive', null, 'arriving' from fresh;
+    -- Another worker may have been first with a study.
+    if exists (select from unnest(r) x
+            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+            join patient p on p.id = s.patient_id join exam e on e.study_id = s.id
+            where p.patient_id is distinct from x.patient_id or e.state <> 'arriving') then
+        raise integrity_constraint_violation using message = 'not plain any more';
+    end if;
+end $$;
+CREATE FUNCTION public.ingest_plain_rows(p_batch jsonb) RETURNS public.ingest_row[]
+    LANGUAGE plpgsql
+    AS $$
+declare
+    r ingest_row[];
+begin
+    with b as materialized (
+        select jsonb_populate_record(null::ingest_row, v || jsonb_build_object('n', n,
+            'patient_id', nullif(btrim(v ->> 'patient_id'), ''))) as x
+        from jsonb_array_elements(p_batch) with ordinality t(v, n)
+    ), ranked as (
+        select x, row_number() over (partition by (x).centre_id, (x).sop_uid order by (x).n) as again,
+            min((x).patient_id) over study = max((x).patient_id) over study as one_patient
+        from b
+        window study as (partition by (x).centre_id, (x).study_uid)
+    )
+    select array_agg(x order by (x).study_uid, (x).sop_uid) into r
+    from ranked
+        left join study s on s.study_uid = (x).study_uid and s.centre_id = (x).centre_id
+    where again = 1 and one_patient and (x).original is null and (x).patient_id is not null
+        and not exists (select from instance i
+            where i.sop_uid = (x).sop_uid and i.centre_id = (x).centre_id)
+        and (s.id is null or exists (select from exam e join patient p on p.id = s.patient_id
+            where e.study_id = s.id and e.state = 'arriving' and p.patient_id = (x).patient_id));
+    return r;
+end $$;
 CREATE FUNCTION public.ingest_series(p_study bigint, p jsonb) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -800,12 +1001,24 @@ end $$;
 CREATE FUNCTION public.ingest_store(p_batch jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 declare
     v record;
     v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
 begin
+    begin
+        v_results := ingest_plain(p_batch);
+    exception when data_exception or integrity_constraint_violation then
+        null;
+    end;
+    if array_position(v_results, null) is null then
+        return to_jsonb(v_results);
+    end if;
     for v in select value as p, ordinality as n from jsonb_array_elements(p_batch) with ordinality
+        where v_results[ordinality] is null
         order by value ->> 'study_uid', value ->> 'sop_uid', ordinality loop
         begin
             v_results[v.n] := ingest_one(v.p);
@@ -853,17 +1066,21 @@ end $$;
 CREATE FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 declare
     v jsonb;
 begin
     update job set state = 'quarantined', lease_until = null,
         last_error = coalesce(last_error, 'the worker ended three times while at it')
-    where kind = p_kind and attempts >= 3 and (state = 'queued' or (state = 'running' and lease_until < now()));
+    where kind = p_kind and state in ('queued', 'running') and attempts >= 3
+        and (state = 'queued' or lease_until < now());
     with picked as (
         select id from job
-        where kind = p_kind and ((state = 'queued' and run_at <= now())
-            or (state = 'running' and lease_until < now()))
+        where kind = p_kind and state in ('queued', 'running')
+            and ((state = 'queued' and run_at <= now()) or (state = 'running' and lease_until < now()))
         order by array_position(array['stat', 'urgent', 'routine'], priority), run_at, id
         limit p_limit for update skip locked
     ), taken as (
@@ -901,20 +1118,25 @@ begin
     return v;
 end $$;
 CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
+begin
     update instance set metadata = p_metadata where id = p_instance;
-    delete from job where id = p_job
-$$;
+    delete from job where id = p_job;
+end $$;
 CREATE FUNCTION public.object_insert(p jsonb) RETURNS bigint
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
+declare
+    v_id bigint;
+begin
     insert into object (location, sha256, size, media)
     values (p ->> 'location', decode(p ->> 'sha256', 'hex'), (p ->> 'size')::bigint,
         coalesce(p ->> 'media', 'application/dicom'))
-    returning id
-$$;
+    returning id into v_id;
+    return v_id;
+end $$;
 CREATE FUNCTION public.object_known(p_locations text[]) RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -1683,7 +1905,7 @@ CREATE INDEX exam_leased ON public.exam USING btree (lease_expires) WHERE (lease
 CREATE INDEX exam_open ON public.exam USING btree (hospital_id, state) WHERE (state <> ALL (ARRAY['final'::text, 'retracted'::text, 'withdrawn'::text]));
 CREATE INDEX instance_object ON public.instance USING btree (object_id);
 CREATE INDEX instance_study ON public.instance USING btree (study_id);
-CREATE INDEX job_due ON public.job USING btree (kind, run_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat'::text, 'urgent'::text, 'routine'::text], priority), run_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE UNIQUE INDEX patient_id_unique ON public.patient USING btree (issuer_id, patient_id) WHERE (patient_id IS NOT NULL);
 CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
 CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
@@ -1874,6 +2096,7 @@ GRANT ALL ON FUNCTION public.exam_claim(p_exam bigint, p_lease_seconds integer) 
 GRANT SELECT ON TABLE public.exam TO rdc_api;
 GRANT SELECT ON TABLE public.exam TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.exam_complete(e public.exam, p_grade text, p_expected integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_complete_all(p_exams bigint[], p_grade text, p_expected integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_complete_due() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_complete_due() TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.exam_detail(e public.exam) FROM PUBLIC;
@@ -1923,6 +2146,10 @@ REVOKE ALL ON FUNCTION public.ingest_exam(s public.study, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_exam_grew(e public.exam, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_one(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_patient(p_centre bigint, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain(p_batch jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_objects(r public.ingest_row[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_parents(r public.ingest_row[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_rows(p_batch jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_series(p_study bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_store(p_batch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb) TO rdc_ingest;

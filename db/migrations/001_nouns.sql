@@ -366,7 +366,9 @@ create table job (
     constraint job_state_known check (state in ('queued', 'running', 'quarantined')),
     constraint job_lease_tied check ((state = 'running') = (lease_until is not null))
 );
-create index job_due on job (kind, run_at) where state in ('queued', 'running');
+-- The order in which job_claim takes them.
+create index job_due on job (kind, array_position(array['stat', 'urgent', 'routine'], priority), run_at, id)
+    where state in ('queued', 'running');
 
 create table audit (
     id bigint generated always as identity primary key,

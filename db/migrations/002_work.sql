@@ -295,6 +295,32 @@ begin
     return exam_route(e, 'complete');
 end $$;
 
+-- The same for many exams that are arriving.
+create function exam_complete_all(p_exams bigint[], p_grade text, p_expected int default null)
+returns void language plpgsql as
+$$
+begin
+    with next as (
+        select e.id, c.id as contract_id, c.hospital_id, c.within_minutes, t.event, t.next_state
+        from exam e left join lateral (
+            select k.id, k.hospital_id, k.within_minutes from contract k
+                join organisation o on o.id = k.hospital_id and o.disabled_at is null
+            where k.centre_id = e.centre_id and k.line_id = e.line_id and k.disabled_at is null
+            order by k.id limit 1) c on true
+            join exam_transition t on t.state = e.state
+                and t.event = case when c.id is null then 'unrouted' else 'complete' end
+        where e.id = any (p_exams) and e.state = 'arriving'
+    ), moved as (
+        update exam e set grade = p_grade, expected = p_expected, hospital_id = n.hospital_id,
+            contract_id = n.contract_id, due_at = now() + make_interval(mins => n.within_minutes),
+            state = n.next_state, state_at = now()
+        from next n where e.id = n.id and e.state = 'arriving'
+        returning e.id, n.event, n.next_state, e.lease_no
+    )
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, lease_no)
+    select id, rdc_person(), event, 'arriving', next_state, lease_no from moved;
+end $$;
+
 -- Quiet time: no object for as long as the device is given.
 create function exam_complete_due() returns int
 language plpgsql security definer set search_path = public as

@@ -32,29 +32,42 @@ end $$;
 
 -- ---------------------------------------------------------------- objects
 
--- DICOM DA and TM (PS3.5 6.2); null when they are not a date or a time.
+-- DICOM DA and TM (PS3.5 6.2); null when they are not a date or a time. No
+-- exception is caught, since that costs a subtransaction each time.
 create function dicom_date(p text) returns date language plpgsql immutable as
 $$
+declare
+    d date;
 begin
-    return case when p ~ '^\d{8}$' then make_date(substr(p, 1, 4)::int, substr(p, 5, 2)::int, substr(p, 7, 2)::int) end;
-exception when others then return null;
+    if p !~ '^(?!0000)\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$' then
+        return null;
+    end if;
+    d := make_date(substr(p, 1, 4)::int, substr(p, 5, 2)::int, 1) + substr(p, 7, 2)::int - 1;
+    return case when extract(month from d) = substr(p, 5, 2)::int then d end;
 end $$;
 create function dicom_time(p text) returns time language plpgsql immutable as
 $$
 begin
-    return case when p ~ '^\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?$' then
-        make_time(substr(p, 1, 2)::int, coalesce(nullif(substr(p, 3, 2), ''), '0')::int,
-            least(coalesce(nullif(substr(p, 5), ''), '0')::numeric, 59.999999)::double precision) end;
-exception when others then return null;
+    if p !~ '^([01]\d|2[0-3])([0-5]\d(([0-5]\d|60)(\.\d{1,6})?)?)?$' then
+        return null;
+    end if;
+    return make_time(substr(p, 1, 2)::int, coalesce(nullif(substr(p, 3, 2), ''), '0')::int,
+        least(coalesce(nullif(substr(p, 5), ''), '0')::numeric, 59.999999)::double precision);
 end $$;
 
-create function object_insert(p jsonb) returns bigint language sql as
+-- Functions that are called for every object are in PL/pgSQL, which keeps its
+-- plans; a function in SQL is planned with each call.
+create function object_insert(p jsonb) returns bigint language plpgsql as
 $$
+declare
+    v_id bigint;
+begin
     insert into object (location, sha256, size, media)
     values (p ->> 'location', decode(p ->> 'sha256', 'hex'), (p ->> 'size')::bigint,
         coalesce(p ->> 'media', 'application/dicom'))
-    returning id
-$$;
+    returning id into v_id;
+    return v_id;
+end $$;
 
 create function ingest_patient(p_centre bigint, p jsonb) returns bigint language plpgsql as
 $$
@@ -207,17 +220,182 @@ begin
         'exam', e.id, 'study_uid', s.study_uid);
 end $$;
 
--- A batch, in one transaction. The rows are taken in the order of their study
--- and instance UIDs, so that batches of several workers cannot block each other
--- in a circle; a bad object fails alone. Results stand in the batch's order.
+-- One object of a batch, as ingest/ingest_record.c writes it; n is its place.
+create type ingest_row as (
+    n int, centre_id bigint, device_id bigint, quiet int, single boolean, priority text,
+    transfer_syntax text, location text, sha256 text, media text, size bigint, original jsonb,
+    patient_id text, patient_name text, patient_name_raw text, charset text, charset_guessed boolean,
+    birth_date text, sex text, study_uid text, study_date text, study_time text, study_id text,
+    accession text, description text, series_uid text, modality text, series_number int,
+    series_description text, body_part text, laterality text, sop_class text, sop_uid text,
+    instance_number int, rows int, columns int, frames int);
+
+-- Those objects of a batch about which ingest_one() has nothing to decide: the
+-- UID is new, and study and exam are new too, or the exam is still arriving and
+-- the patient is the same. In the order in which rows are locked everywhere.
+create function ingest_plain_rows(p_batch jsonb) returns ingest_row[] language plpgsql as
+$$
+declare
+    r ingest_row[];
+begin
+    with b as materialized (
+        select jsonb_populate_record(null::ingest_row, v || jsonb_build_object('n', n,
+            'patient_id', nullif(btrim(v ->> 'patient_id'), ''))) as x
+        from jsonb_array_elements(p_batch) with ordinality t(v, n)
+    ), ranked as (
+        select x, row_number() over (partition by (x).centre_id, (x).sop_uid order by (x).n) as again,
+            min((x).patient_id) over study = max((x).patient_id) over study as one_patient
+        from b
+        window study as (partition by (x).centre_id, (x).study_uid)
+    )
+    select array_agg(x order by (x).study_uid, (x).sop_uid) into r
+    from ranked
+        left join study s on s.study_uid = (x).study_uid and s.centre_id = (x).centre_id
+    where again = 1 and one_patient and (x).original is null and (x).patient_id is not null
+        and not exists (select from instance i
+            where i.sop_uid = (x).sop_uid and i.centre_id = (x).centre_id)
+        and (s.id is null or exists (select from exam e join patient p on p.id = s.patient_id
+            where e.study_id = s.id and e.state = 'arriving' and p.patient_id = (x).patient_id));
+    return r;
+end $$;
+
+-- Their patients, studies, series and exams, as far as they are missing. The
+-- studies are locked, so that two workers that store the same one take turns.
+create function ingest_plain_parents(r ingest_row[]) returns void language plpgsql as
+$$
+begin
+    insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
+    select distinct on (x.centre_id, x.patient_id) x.centre_id, x.patient_id, x.patient_name,
+        decode(x.patient_name_raw, 'hex'), x.charset, coalesce(x.charset_guessed, false),
+        dicom_date(x.birth_date), case when x.sex in ('M', 'F', 'O') then x.sex end
+    from unnest(r) x
+    where not exists (select from patient p
+        where p.issuer_id = x.centre_id and p.patient_id = x.patient_id)
+    order by x.centre_id, x.patient_id, x.n
+    on conflict do nothing;
+    insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
+    select distinct on (x.study_uid, x.centre_id) x.centre_id, x.study_uid, p.id, nullif(x.accession, ''),
+        dicom_date(x.study_date), dicom_time(x.study_time), x.study_id, x.description
+    from unnest(r) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.patient_id
+    where not exists (select from study s
+        where s.study_uid = x.study_uid and s.centre_id = x.centre_id)
+    order by x.study_uid, x.centre_id, x.n
+    on conflict do nothing;
+    perform from study s
+    where (s.study_uid, s.centre_id) in (select x.study_uid, x.centre_id from unnest(r) x)
+    order by s.study_uid, s.centre_id for update;
+    insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
+    select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
+        x.series_description, x.body_part, x.laterality
+    from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+    where not exists (select from series q where q.study_id = s.id and q.series_uid = x.series_uid)
+    order by s.id, x.series_uid, x.n;
+    with fresh as (
+        insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id)
+        select distinct on (s.id) s.centre_id, s.id, x.device_id, coalesce(x.priority, 'routine'),
+            coalesce(x.quiet, 15), (select l.id from line l
+                where x.modality = any (l.modalities) and l.disabled_at is null order by l.id limit 1)
+        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+        where not exists (select from exam e where e.study_id = s.id)
+        order by s.id, x.n
+        returning id
+    )
+    insert into exam_event (exam_id, person_id, event, from_state, to_state)
+    select id, rdc_person(), 'arrive', null, 'arriving' from fresh;
+    -- Another worker may have been first with a study.
+    if exists (select from unnest(r) x
+            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+            join patient p on p.id = s.patient_id join exam e on e.study_id = s.id
+            where p.patient_id is distinct from x.patient_id or e.state <> 'arriving') then
+        raise integrity_constraint_violation using message = 'not plain any more';
+    end if;
+end $$;
+
+create function ingest_plain_objects(r ingest_row[]) returns void language plpgsql as
+$$
+begin
+    with o as (
+        insert into object (location, sha256, size, media)
+        select x.location, decode(x.sha256, 'hex'), x.size, coalesce(x.media, 'application/dicom')
+        from unnest(r) x
+        returning id, location
+    ), i as (
+        insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
+            number, rows, columns, frames, object_id, device_id)
+        select x.centre_id, s.id, q.id, x.sop_uid, x.sop_class, x.transfer_syntax,
+            x.instance_number, x.rows, x.columns, x.frames, o.id, x.device_id
+        from unnest(r) x join o on o.location = x.location
+            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+            join series q on q.study_id = s.id and q.series_uid = x.series_uid
+        returning id, study_id
+    )
+    insert into job (kind, subject_id, priority)
+    select 'metadata', i.id, e.priority from i join exam e on e.study_id = i.study_id;
+end $$;
+
+-- The set form of ingest_one(), for the many objects that need none of its
+-- decisions. Gives the results of those it stored, in their places; null
+-- elsewhere. Fails as a whole.
+create function ingest_plain(p_batch jsonb) returns jsonb[] language plpgsql as
+$$
+declare
+    r ingest_row[] := ingest_plain_rows(p_batch);
+    v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
+    v record;
+    v_single bigint[];
+begin
+    if r is null then
+        return v_results;
+    end if;
+    perform ingest_plain_parents(r);
+    perform ingest_plain_objects(r);
+    update exam e set last_object_at = now(), priority = case when e.priority = 'routine'
+            then coalesce(g.priority, e.priority) else e.priority end
+    from (select s.id, (array_agg(x.priority order by x.n) filter (where x.priority <> 'routine'))[1] as priority
+        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+        group by s.id) g
+    where e.study_id = g.id and (e.last_object_at < now() or g.priority is distinct from e.priority
+        and g.priority is not null);
+    for v in select x.n, x.single, x.study_uid, e.id
+        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+            join exam e on e.study_id = s.id loop
+        v_results[v.n] := jsonb_build_object('outcome', 'stored', 'exam', v.id, 'study_uid', v.study_uid);
+        if v.single then
+            v_single := v_single || v.id;
+        end if;
+    end loop;
+    if v_single is not null then
+        perform exam_complete_all(v_single, 'single', 1);
+    end if;
+    return v_results;
+end $$;
+
+-- A batch, in one transaction: the plain objects as sets; what is left, or all
+-- of them when that fails, one by one in the order of their study and instance
+-- UIDs, so that batches of several workers cannot block each other in a circle;
+-- a bad object fails alone. Results stand in the batch's order.
+--
+-- The plans are kept for as long as a connection lives, also those that were
+-- made when the tables were empty: only such are allowed that stay good, by
+-- index for each row.
 create function ingest_store(p_batch jsonb) returns jsonb
-language plpgsql security definer set search_path = public as
+language plpgsql security definer set search_path = public
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
 $$
 declare
     v record;
     v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
 begin
+    begin
+        v_results := ingest_plain(p_batch);
+    exception when data_exception or integrity_constraint_violation then
+        null;
+    end;
+    if array_position(v_results, null) is null then
+        return to_jsonb(v_results);
+    end if;
     for v in select value as p, ordinality as n from jsonb_array_elements(p_batch) with ordinality
+        where v_results[ordinality] is null
         order by value ->> 'study_uid', value ->> 'sop_uid', ordinality loop
         begin
             v_results[v.n] := ingest_one(v.p);
@@ -251,18 +429,20 @@ end $$;
 
 -- Takes up to p_limit jobs. A job whose worker died three times is set aside.
 create function job_claim(p_kind text, p_limit int, p_lease_seconds int) returns jsonb
-language plpgsql security definer set search_path = public as
+language plpgsql security definer set search_path = public
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
 $$
 declare
     v jsonb;
 begin
     update job set state = 'quarantined', lease_until = null,
         last_error = coalesce(last_error, 'the worker ended three times while at it')
-    where kind = p_kind and attempts >= 3 and (state = 'queued' or (state = 'running' and lease_until < now()));
+    where kind = p_kind and state in ('queued', 'running') and attempts >= 3
+        and (state = 'queued' or lease_until < now());
     with picked as (
         select id from job
-        where kind = p_kind and ((state = 'queued' and run_at <= now())
-            or (state = 'running' and lease_until < now()))
+        where kind = p_kind and state in ('queued', 'running')
+            and ((state = 'queued' and run_at <= now()) or (state = 'running' and lease_until < now()))
         order by array_position(array['stat', 'urgent', 'routine'], priority), run_at, id
         limit p_limit for update skip locked
     ), taken as (
@@ -289,11 +469,12 @@ $$
 $$;
 
 create function metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) returns void
-language sql security definer set search_path = public as
+language plpgsql security definer set search_path = public as
 $$
+begin
     update instance set metadata = p_metadata where id = p_instance;
-    delete from job where id = p_job
-$$;
+    delete from job where id = p_job;
+end $$;
 
 -- ---------------------------------------------------------------- report files
 
