@@ -273,6 +273,7 @@ CREATE TABLE public.exam (
     conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
     due_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    order_id bigint,
     CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
     CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
     CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
@@ -1125,6 +1126,9 @@ begin
     update instance set metadata = p_metadata where id = p_instance;
     delete from job where id = p_job;
 end $$;
+CREATE FUNCTION public.name_key(p_name text, p_pinyin text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ select nullif(regexp_replace(upper(split_part(coalesce(nullif(p_pinyin, ''), p_name), '=', 1)), '[^A-Z]', '', 'g'), '') $$;
 CREATE FUNCTION public.object_insert(p jsonb) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -1141,6 +1145,328 @@ CREATE FUNCTION public.object_known(p_locations text[]) RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
     AS $$ select coalesce(array_agg(location), '{}') from object where location = any (p_locations) $$;
+CREATE TABLE public.exam_order (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    accession text NOT NULL,
+    placer_number text,
+    placer_issuer text DEFAULT ''::text NOT NULL,
+    filler_number text,
+    patient_id bigint NOT NULL,
+    study_uid text NOT NULL,
+    procedure_code text,
+    procedure_scheme text,
+    description text,
+    modality text NOT NULL,
+    line_id bigint,
+    station text,
+    station_name text,
+    location text,
+    scheduled_at timestamp with time zone NOT NULL,
+    priority text DEFAULT 'routine'::text NOT NULL,
+    requester text,
+    referrer text,
+    performer text,
+    admission_id text,
+    reason text,
+    state text DEFAULT 'scheduled'::text NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT exam_order_accession_form CHECK (((accession ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (accession = btrim(accession)))),
+    CONSTRAINT exam_order_admission_form CHECK ((admission_id ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
+    CONSTRAINT exam_order_description_form CHECK ((description ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
+    CONSTRAINT exam_order_filler_form CHECK ((filler_number ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
+    CONSTRAINT exam_order_location_form CHECK ((location ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT exam_order_modality_form CHECK ((modality ~ '^[A-Z0-9_]{1,16}$'::text)),
+    CONSTRAINT exam_order_performer_form CHECK ((performer ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
+    CONSTRAINT exam_order_placer_form CHECK ((placer_number ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
+    CONSTRAINT exam_order_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
+    CONSTRAINT exam_order_procedure_form CHECK (((procedure_code ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (COALESCE(procedure_scheme, ''::text) ~ '^[^\\[:cntrl:]]{0,16}$'::text))),
+    CONSTRAINT exam_order_reason_form CHECK ((length(reason) <= 2000)),
+    CONSTRAINT exam_order_referrer_form CHECK ((referrer ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
+    CONSTRAINT exam_order_requester_form CHECK ((requester ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
+    CONSTRAINT exam_order_state_known CHECK ((state = ANY (ARRAY['scheduled'::text, 'started'::text, 'done'::text, 'cancelled'::text]))),
+    CONSTRAINT exam_order_station_form CHECK (((station ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (station = btrim(station)))),
+    CONSTRAINT exam_order_station_name_form CHECK ((station_name ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT exam_order_study_form CHECK (((study_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$'::text) AND (length(study_uid) <= 64)))
+);
+ALTER TABLE ONLY public.exam_order FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.order_conflicts(o public.exam_order) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(jsonb_build_object('cause', 'resident_id', 'what', c)), '[]')
+    from patient p, unnest(resident_id_contradictions(coalesce(p.resident_id, p.patient_id),
+        p.birth_date, p.sex)) c
+    where p.id = o.patient_id
+$$;
+CREATE FUNCTION public.order_fill(o public.exam_order, p jsonb) RETURNS public.exam_order
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_zone text := (select timezone from organisation where id = o.centre_id);
+begin
+    update exam_order set
+        accession = coalesce(nullif(p ->> 'accession', ''), accession),
+        placer_number = coalesce(nullif(p ->> 'placer_number', ''), placer_number),
+        placer_issuer = coalesce(p ->> 'placer_issuer', placer_issuer),
+        filler_number = coalesce(nullif(p ->> 'filler_number', ''), filler_number),
+        procedure_code = coalesce(nullif(p ->> 'procedure_code', ''), procedure_code),
+        procedure_scheme = coalesce(nullif(p ->> 'procedure_scheme', ''), procedure_scheme),
+        description = coalesce(nullif(p ->> 'description', ''), description),
+        modality = coalesce(upper(nullif(p ->> 'modality', '')), modality),
+        line_id = (select id from line where coalesce(upper(nullif(p ->> 'modality', '')), o.modality) = any (modalities)
+            and disabled_at is null order by id limit 1),
+        station = coalesce(nullif(p ->> 'station', ''), station),
+        station_name = coalesce(nullif(p ->> 'station_name', ''), station_name),
+        location = coalesce(nullif(p ->> 'location', ''), location),
+        scheduled_at = coalesce(order_time(nullif(p ->> 'scheduled_at', ''), v_zone), scheduled_at),
+        priority = coalesce(lower(nullif(p ->> 'priority', '')), priority),
+        requester = coalesce(nullif(p ->> 'requester', ''), requester),
+        referrer = coalesce(nullif(p ->> 'referrer', ''), referrer),
+        performer = coalesce(nullif(p ->> 'performer', ''), performer),
+        admission_id = coalesce(nullif(p ->> 'admission_id', ''), admission_id),
+        reason = coalesce(nullif(p ->> 'reason', ''), reason)
+    where id = o.id returning * into o;
+    update exam_order set conflicts = order_conflicts(o) where id = o.id returning * into o;
+    update exam set priority = o.priority where order_id = o.id and priority <> o.priority
+        and state not in ('final', 'retracted', 'withdrawn');
+    return o;
+end $$;
+CREATE FUNCTION public.order_find(p_centre bigint, p jsonb) RETURNS public.exam_order
+    LANGUAGE plpgsql
+    AS $$
+declare
+    o exam_order;
+begin
+    if p ? 'id' then
+        select * into o from exam_order where centre_id = p_centre and id = (p ->> 'id')::bigint for update;
+    elsif nullif(p ->> 'placer_number', '') is not null then
+        select * into o from exam_order where centre_id = p_centre
+            and placer_issuer = coalesce(p ->> 'placer_issuer', '')
+            and placer_number = p ->> 'placer_number' for update;
+    elsif nullif(p ->> 'accession', '') is not null then
+        select * into o from exam_order where centre_id = p_centre and accession = p ->> 'accession' for update;
+    end if;
+    return o;
+end $$;
+CREATE FUNCTION public.order_get(p_order bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v jsonb := (select order_row(o) || jsonb_build_object(
+            'candidates', (select patient_candidates(p) from patient p where p.id = o.patient_id),
+            'events', (select coalesce(jsonb_agg(jsonb_build_object('at', x.at, 'event', x.event,
+                    'from', x.from_state, 'to', x.to_state, 'by', person_name(x.person_id)) order by x.id), '[]')
+                from exam_order_event x where x.order_id = o.id))
+        from exam_order o where o.id = p_order);
+begin
+    if v is null then
+        perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
+    end if;
+    return v;
+end $$;
+CREATE FUNCTION public.order_insert(p_centre bigint, p jsonb) RETURNS public.exam_order
+    LANGUAGE plpgsql
+    AS $$
+declare
+    o exam_order;
+    v_zone text := (select timezone from organisation where id = p_centre);
+    v_id bigint := nextval(pg_get_serial_sequence('exam_order', 'id'));
+    k text;
+begin
+    foreach k in array array['modality', 'patient_name'] loop
+        if coalesce(btrim(p ->> k), '') = '' then
+            perform fail(422, format('an order needs %s', k), 'see docs/openapi.yaml');
+        end if;
+    end loop;
+    insert into exam_order (id, centre_id, accession, placer_number, placer_issuer, filler_number,
+        patient_id, study_uid, modality, scheduled_at)
+    overriding system value
+    values (v_id, p_centre, coalesce(nullif(p ->> 'accession', ''), 'R' || v_id),
+        nullif(p ->> 'placer_number', ''), coalesce(p ->> 'placer_issuer', ''), nullif(p ->> 'filler_number', ''),
+        order_patient(p_centre, p, null), coalesce(nullif(p ->> 'study_uid', ''), uid_new()), upper(p ->> 'modality'),
+        coalesce(order_time(nullif(p ->> 'scheduled_at', ''), v_zone), now()))
+    returning * into o;
+    insert into exam_order_event (order_id, person_id, event, from_state, to_state)
+    values (o.id, rdc_person(), 'schedule', null, o.state);
+    return o;
+end $$;
+CREATE FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    if p_state is not null and p_state not in ('scheduled', 'started', 'done', 'cancelled') then
+        perform fail(422, 'state is unknown', 'known are scheduled, started, done, cancelled');
+    end if;
+    return (select jsonb_build_object('orders', coalesce(jsonb_agg(order_row(o) order by o.id), '[]'))
+        from (select * from exam_order x
+              where (p_state is null or x.state = p_state)
+                and (p_accession is null or x.accession = p_accession)
+                and (p_patient is null or exists (select from patient t
+                    where t.id = x.patient_id and t.patient_id = p_patient))
+              order by x.id desc limit p_limit) o);
+end $$;
+CREATE FUNCTION public.order_move(o public.exam_order, p_event text, p_detail jsonb DEFAULT NULL::jsonb) RETURNS public.exam_order
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_next text := (select next_state from exam_order_transition where state = o.state and event = p_event);
+    v exam_order;
+begin
+    if v_next is null then
+        perform fail(409, format('order %s is %s: %s is not possible', o.id, o.state, p_event),
+            'look at the order again');
+    end if;
+    update exam_order set state = v_next, state_at = now() where id = o.id and state = o.state returning * into v;
+    if v.id is null then
+        perform fail(409, format('order %s was changed by somebody else', o.id), 'look at the order again');
+    end if;
+    insert into exam_order_event (order_id, person_id, event, from_state, to_state, detail)
+    values (o.id, rdc_person(), p_event, o.state, v_next, p_detail);
+    return v;
+end $$;
+CREATE FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v patient;
+    v_pid text := nullif(btrim(p ->> 'patient_id'), '');
+    v_birth date := coalesce(dicom_date(p ->> 'birth_date'),
+        dicom_date(replace(p ->> 'birth_date', '-', '')));
+    v_against text[];
+begin
+    if nullif(p ->> 'birth_date', '') is not null and v_birth is null then
+        perform fail(422, 'birth_date is not a date', 'YYYYMMDD or YYYY-MM-DD');
+    end if;
+    if v_pid is null and p_old is not null then
+        select * into v from patient where id = p_old for update;
+    elsif v_pid is not null then
+        select * into v from patient where issuer_id = p_centre and patient_id = v_pid for update;
+    end if;
+    if v.id is null then
+        insert into patient (issuer_id, patient_id, name, pinyin, birth_date, sex, resident_id)
+        values (p_centre, v_pid, p ->> 'patient_name', p ->> 'patient_pinyin', v_birth,
+            nullif(p ->> 'sex', ''), nullif(p ->> 'resident_id', ''))
+        returning * into v;
+        return v.id;
+    end if;
+    v_against := patient_contradictions(v.name, v.pinyin, v.birth_date, v.sex,
+        p ->> 'patient_name', p ->> 'patient_pinyin', v_birth, nullif(p ->> 'sex', ''));
+    if cardinality(v_against) > 0 and not coalesce((p ->> 'correct_patient')::boolean, false) then
+        perform fail(409, format('patient %s is known with another %s', coalesce(v.patient_id, ''),
+                array_to_string(v_against, ' and ')),
+            'correct the order; or, if the order is right, send "correct_patient": true');
+    end if;
+    perform patient_correct(v, null, null, p ->> 'reason', jsonb_strip_nulls(jsonb_build_object(
+        'name', nullif(p ->> 'patient_name', ''), 'pinyin', nullif(p ->> 'patient_pinyin', ''),
+        'birth_date', v_birth, 'sex', nullif(p ->> 'sex', ''),
+        'resident_id', nullif(p ->> 'resident_id', ''))));
+    return v.id;
+end $$;
+CREATE FUNCTION public.order_progress(p_order bigint, p_event text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    o exam_order;
+begin
+    select * into o from exam_order where id = p_order for update;
+    if exists (select from exam_order_transition where state = o.state and event = p_event) then
+        perform order_move(o, p_event);
+    end if;
+end $$;
+CREATE FUNCTION public.order_put(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+begin
+    perform upload_permit();
+    return order_upsert(p || jsonb_build_object('centre_id', rdc_org()));
+end $$;
+CREATE FUNCTION public.order_row(o public.exam_order) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('id', o.id, 'state', o.state, 'state_at', o.state_at,
+        'centre', (select code from organisation where id = o.centre_id),
+        'accession', o.accession, 'placer_number', o.placer_number,
+        'placer_issuer', nullif(o.placer_issuer, ''), 'filler_number', o.filler_number,
+        'patient', (select patient_view(p) from patient p where p.id = o.patient_id),
+        'study_uid', o.study_uid, 'procedure_code', o.procedure_code,
+        'procedure_scheme', o.procedure_scheme, 'description', o.description,
+        'modality', o.modality, 'line', (select code from line where id = o.line_id),
+        'station', o.station, 'station_name', o.station_name, 'location', o.location,
+        'scheduled_at', o.scheduled_at, 'priority', o.priority, 'requester', o.requester,
+        'referrer', o.referrer, 'performer', o.performer, 'admission_id', o.admission_id,
+        'reason', o.reason, 'conflicts', o.conflicts, 'created_at', o.created_at,
+        'exam', (select min(id) from exam where order_id = o.id))
+$$;
+CREATE FUNCTION public.order_time(p text, p_zone text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $_$
+declare
+    v text := regexp_replace(btrim(p), '^(\d{8})(\d{2})(\d{2})?(\d{2})?', '\1T\2\3\4');
+begin
+    if v ~ '^\d{8}T\d{2}($|[^\d])' then
+        v := regexp_replace(v, '^(\d{8}T\d{2})', '\100');
+    end if;
+    if v ~ 'T.*(Z|[+-]\d{2}(:?\d{2})?)$' or v ~ ':.*(Z|[+-]\d{2}(:?\d{2})?)$' then
+        return v::timestamptz;
+    end if;
+    return v::timestamp at time zone p_zone;
+exception when others then
+    perform fail(422, 'this is not a date and time', '2026-01-31T08:30, or with an offset 2026-01-31T08:30+08:00');
+end $_$;
+CREATE FUNCTION public.order_upsert(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v_centre bigint := (p ->> 'centre_id')::bigint;
+    v_control text := coalesce(p ->> 'control', '');
+    v_outcome text := 'changed';
+    v_before jsonb;
+    o exam_order;
+begin
+    if jsonb_typeof(p -> 'patient') = 'object' then
+        p := p || jsonb_strip_nulls(jsonb_build_object('patient_id', p #> '{patient,id}',
+            'patient_name', p #> '{patient,name}', 'birth_date', p #> '{patient,birth_date}',
+            'sex', p #> '{patient,sex}', 'resident_id', p #> '{patient,resident_id}'));
+    end if;
+    o := order_find(v_centre, p);
+    if o.id is null and v_control in ('change', 'cancel') then
+        perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
+    elsif o.id is not null and v_control = 'new' then
+        perform fail(409, format('there is such an order already: %s', o.id), 'change it, or use another number');
+    end if;
+    if v_control = 'cancel' then
+        if o.state <> 'cancelled' then
+            o := order_move(o, 'cancel', jsonb_strip_nulls(jsonb_build_object('reason', p ->> 'reason')));
+        end if;
+        perform audit_write('cancel', 'order', o.id);
+        return order_row(o) || '{"outcome": "cancelled"}';
+    end if;
+    if o.state in ('done', 'cancelled') then
+        perform fail(409, format('order %s is %s', o.id, o.state), 'make a new order');
+    end if;
+    v_before := order_row(o);
+    if o.id is null then
+        o := order_insert(v_centre, p);
+        v_outcome := 'created';
+    else
+        update exam_order set patient_id = order_patient(v_centre, p, o.patient_id)
+        where id = o.id returning * into o;
+    end if;
+    o := order_fill(o, p);
+    if v_outcome = 'changed' and order_row(o) = v_before then
+        v_outcome := 'same';
+    elsif v_outcome = 'changed' then
+        insert into exam_order_event (order_id, person_id, event, from_state, to_state)
+        values (o.id, rdc_person(), 'change', o.state, o.state);
+    end if;
+    perform audit_write(v_outcome, 'order', o.id);
+    return order_row(o) || jsonb_build_object('outcome', v_outcome);
+end $$;
 CREATE FUNCTION public.org_id(p_code text, p_kind text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1156,6 +1482,62 @@ begin
     end if;
     return o.id;
 end $$;
+CREATE TABLE public.patient (
+    id bigint NOT NULL,
+    issuer_id bigint NOT NULL,
+    patient_id text,
+    name text,
+    name_raw bytea,
+    charset text,
+    charset_guessed boolean DEFAULT false NOT NULL,
+    birth_date date,
+    sex text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    pinyin text,
+    resident_id text,
+    CONSTRAINT patient_id_given CHECK ((patient_id <> ''::text)),
+    CONSTRAINT patient_sex_known CHECK ((sex = ANY (ARRAY['M'::text, 'F'::text, 'O'::text])))
+);
+ALTER TABLE ONLY public.patient FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.patient_candidates(p public.patient) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(patient_view(q) order by q.id), '[]')
+    from (select * from patient x
+          where x.issuer_id = p.issuer_id and x.id <> p.id and x.birth_date = p.birth_date
+            and (x.name = p.name or name_key(x.name, x.pinyin) = name_key(p.name, p.pinyin))
+          order by x.id limit 20) q
+$$;
+CREATE FUNCTION public.patient_contradictions(a_name text, a_pinyin text, a_birth date, a_sex text, b_name text, b_pinyin text, b_birth date, b_sex text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select array_remove(array[
+        case when lower(btrim(a_name, ' ^=')) <> lower(btrim(b_name, ' ^='))
+                and name_key(a_name, a_pinyin) <> name_key(b_name, b_pinyin) then 'name' end,
+        case when a_birth <> b_birth then 'birth_date' end,
+        case when a_sex <> b_sex and 'O' not in (a_sex, b_sex) then 'sex' end], null)
+$$;
+CREATE FUNCTION public.patient_correct(p public.patient, p_order bigint, p_exam bigint, p_reason text, p_after jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v patient;
+begin
+    update patient set name = coalesce(p_after ->> 'name', name), pinyin = coalesce(p_after ->> 'pinyin', pinyin),
+        birth_date = coalesce((p_after ->> 'birth_date')::date, birth_date),
+        sex = coalesce(p_after ->> 'sex', sex), resident_id = coalesce(p_after ->> 'resident_id', resident_id)
+    where id = p.id returning * into v;
+    if patient_view(v) <> patient_view(p) then
+        insert into patient_correction (patient_id, order_id, exam_id, person_id, reason, before, after)
+        values (p.id, p_order, p_exam, rdc_person(), p_reason, patient_view(p), patient_view(v));
+    end if;
+end $$;
+CREATE FUNCTION public.patient_view(p public.patient) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('id', p.patient_id, 'name', p.name, 'pinyin', p.pinyin,
+        'birth_date', p.birth_date, 'sex', p.sex, 'resident_id', p.resident_id)
+$$;
 CREATE FUNCTION public.person_name(p_person bigint) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -1277,6 +1659,33 @@ begin
     perform report_instance(e, r.pdf_series_uid, 'DOC', r.pdf_uid, p_pdf ->> 'sop_class', r.version, r.pdf_object_id);
     return true;
 end $$;
+CREATE FUNCTION public.resident_id_contradictions(p_id text, p_birth date, p_sex text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+declare
+    v_weights int[] := '{7,9,10,5,8,4,2,1,6,3,7,9,10,5,8,4,2}';
+    v_birth date := dicom_date(substr(p_id, 7, 8));
+    v_sum int := 0;
+    v text[] := '{}';
+begin
+    if p_id is null or p_id !~ '^\d{17}[\dXx]$' or v_birth is null or v_birth < '1850-01-01'
+        or v_birth > now() then
+        return v;
+    end if;
+    for i in 1..17 loop
+        v_sum := v_sum + v_weights[i] * substr(p_id, i, 1)::int;
+    end loop;
+    if substr('10X98765432', v_sum % 11 + 1, 1) <> upper(substr(p_id, 18, 1)) then
+        v := v || 'checksum'::text;
+    end if;
+    if p_birth <> v_birth then
+        v := v || 'birth_date'::text;
+    end if;
+    if p_sex in ('M', 'F') and (p_sex = 'M') <> (substr(p_id, 17, 1)::int % 2 = 1) then
+        v := v || 'sex'::text;
+    end if;
+    return v;
+end $_$;
 CREATE FUNCTION public.sees_exam(p_centre bigint, p_line bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -1302,6 +1711,8 @@ CREATE FUNCTION public.sees_patient(p_patient bigint, p_issuer bigint) RETURNS b
     AS $$
     select p_issuer = rdc_org()
         or exists (select from study s where s.patient_id = p_patient and sees_study(s.id))
+        or exists (select from exam_order o where o.patient_id = p_patient
+                   and sees_exam(o.centre_id, o.line_id))
 $$;
 CREATE FUNCTION public.sees_report(p_report bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1584,6 +1995,39 @@ ALTER TABLE public.exam ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.exam_order_event (
+    id bigint NOT NULL,
+    order_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    person_id bigint,
+    event text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    detail jsonb
+);
+ALTER TABLE ONLY public.exam_order_event FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.exam_order_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.exam_order_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE public.exam_order ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.exam_order_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.exam_order_transition (
+    state text NOT NULL,
+    event text NOT NULL,
+    next_state text NOT NULL
+);
+ALTER TABLE ONLY public.exam_order_transition FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.exam_transition (
     state text NOT NULL,
     event text NOT NULL,
@@ -1704,21 +2148,26 @@ ALTER TABLE public.organisation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
-CREATE TABLE public.patient (
+CREATE TABLE public.patient_correction (
     id bigint NOT NULL,
-    issuer_id bigint NOT NULL,
-    patient_id text,
-    name text,
-    name_raw bytea,
-    charset text,
-    charset_guessed boolean DEFAULT false NOT NULL,
-    birth_date date,
-    sex text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT patient_id_given CHECK ((patient_id <> ''::text)),
-    CONSTRAINT patient_sex_known CHECK ((sex = ANY (ARRAY['M'::text, 'F'::text, 'O'::text])))
+    patient_id bigint NOT NULL,
+    order_id bigint,
+    exam_id bigint,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    person_id bigint,
+    reason text,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL
 );
-ALTER TABLE ONLY public.patient FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY public.patient_correction FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.patient_correction ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.patient_correction_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 ALTER TABLE public.patient ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.patient_id_seq
     START WITH 1
@@ -1847,6 +2296,18 @@ ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_pkey PRIMARY KEY (exam_id);
 ALTER TABLE ONLY public.exam_event
     ADD CONSTRAINT exam_event_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.exam_order
+    ADD CONSTRAINT exam_order_accession_unique UNIQUE (centre_id, accession);
+ALTER TABLE ONLY public.exam_order_event
+    ADD CONSTRAINT exam_order_event_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.exam_order
+    ADD CONSTRAINT exam_order_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.exam_order
+    ADD CONSTRAINT exam_order_placer_unique UNIQUE (centre_id, placer_issuer, placer_number);
+ALTER TABLE ONLY public.exam_order
+    ADD CONSTRAINT exam_order_study_unique UNIQUE (centre_id, study_uid);
+ALTER TABLE ONLY public.exam_order_transition
+    ADD CONSTRAINT exam_order_transition_pkey PRIMARY KEY (state, event);
 ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.exam
@@ -1873,6 +2334,8 @@ ALTER TABLE ONLY public.organisation
     ADD CONSTRAINT organisation_code_unique UNIQUE (code);
 ALTER TABLE ONLY public.organisation
     ADD CONSTRAINT organisation_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.patient_correction
+    ADD CONSTRAINT patient_correction_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.patient
     ADD CONSTRAINT patient_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.person
@@ -1903,9 +2366,15 @@ CREATE INDEX exam_centre ON public.exam USING btree (centre_id, state_at);
 CREATE INDEX exam_event_exam ON public.exam_event USING btree (exam_id);
 CREATE INDEX exam_leased ON public.exam USING btree (lease_expires) WHERE (lease_holder IS NOT NULL);
 CREATE INDEX exam_open ON public.exam USING btree (hospital_id, state) WHERE (state <> ALL (ARRAY['final'::text, 'retracted'::text, 'withdrawn'::text]));
+CREATE INDEX exam_order_event_order ON public.exam_order_event USING btree (order_id);
+CREATE INDEX exam_order_of ON public.exam USING btree (order_id) WHERE (order_id IS NOT NULL);
+CREATE INDEX exam_order_open ON public.exam_order USING btree (centre_id, scheduled_at) WHERE (state = ANY (ARRAY['scheduled'::text, 'started'::text]));
+CREATE INDEX exam_order_patient ON public.exam_order USING btree (patient_id);
 CREATE INDEX instance_object ON public.instance USING btree (object_id);
 CREATE INDEX instance_study ON public.instance USING btree (study_id);
 CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat'::text, 'urgent'::text, 'routine'::text], priority), run_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX patient_born ON public.patient USING btree (issuer_id, birth_date);
+CREATE INDEX patient_correction_patient ON public.patient_correction USING btree (patient_id);
 CREATE UNIQUE INDEX patient_id_unique ON public.patient USING btree (issuer_id, patient_id) WHERE (patient_id IS NOT NULL);
 CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
 CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
@@ -1951,6 +2420,18 @@ ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_lease_holder_fkey FOREIGN KEY (lease_holder) REFERENCES public.person(id);
 ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_line_id_fkey FOREIGN KEY (line_id) REFERENCES public.line(id);
+ALTER TABLE ONLY public.exam_order
+    ADD CONSTRAINT exam_order_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.exam_order_event
+    ADD CONSTRAINT exam_order_event_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.exam_order(id);
+ALTER TABLE ONLY public.exam_order_event
+    ADD CONSTRAINT exam_order_event_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
+ALTER TABLE ONLY public.exam
+    ADD CONSTRAINT exam_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.exam_order(id);
+ALTER TABLE ONLY public.exam_order
+    ADD CONSTRAINT exam_order_line_id_fkey FOREIGN KEY (line_id) REFERENCES public.line(id);
+ALTER TABLE ONLY public.exam_order
+    ADD CONSTRAINT exam_order_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
 ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.study(id);
 ALTER TABLE ONLY public.instance
@@ -1965,6 +2446,14 @@ ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_series_id_fkey FOREIGN KEY (series_id) REFERENCES public.series(id);
 ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.study(id);
+ALTER TABLE ONLY public.patient_correction
+    ADD CONSTRAINT patient_correction_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
+ALTER TABLE ONLY public.patient_correction
+    ADD CONSTRAINT patient_correction_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.exam_order(id);
+ALTER TABLE ONLY public.patient_correction
+    ADD CONSTRAINT patient_correction_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
+ALTER TABLE ONLY public.patient_correction
+    ADD CONSTRAINT patient_correction_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
 ALTER TABLE ONLY public.patient
     ADD CONSTRAINT patient_issuer_id_fkey FOREIGN KEY (issuer_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.person
@@ -1989,6 +2478,7 @@ ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
+CREATE POLICY all_read ON public.exam_order_transition USING (true);
 CREATE POLICY all_read ON public.exam_transition USING (true);
 CREATE POLICY api_read ON public.contract FOR SELECT TO rdc_api USING (((public.rdc_org() = centre_id) OR (public.rdc_org() = hospital_id)));
 CREATE POLICY api_read ON public.delivery FOR SELECT TO rdc_api USING (public.sees_report(report_id));
@@ -2003,6 +2493,10 @@ CREATE POLICY api_read ON public.exam FOR SELECT TO rdc_api USING (public.sees_e
 CREATE POLICY api_read ON public.exam_event FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e
   WHERE (e.id = exam_event.exam_id))));
+CREATE POLICY api_read ON public.exam_order FOR SELECT TO rdc_api USING (public.sees_exam(centre_id, line_id));
+CREATE POLICY api_read ON public.exam_order_event FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.exam_order o
+  WHERE (o.id = exam_order_event.order_id))));
 CREATE POLICY api_read ON public.instance FOR SELECT TO rdc_api USING (((centre_id = public.rdc_org()) OR public.sees_study(study_id)));
 CREATE POLICY api_read ON public.line FOR SELECT TO rdc_api USING ((public.rdc_org() IS NOT NULL));
 CREATE POLICY api_read ON public.object FOR SELECT TO rdc_api USING (public.sees_object(id));
@@ -2012,6 +2506,9 @@ CREATE POLICY api_read ON public.organisation FOR SELECT TO rdc_api USING (((id 
    FROM public.contract c
   WHERE ((c.hospital_id = organisation.id) AND (c.centre_id = public.rdc_org()))))));
 CREATE POLICY api_read ON public.patient FOR SELECT TO rdc_api USING (public.sees_patient(id, issuer_id));
+CREATE POLICY api_read ON public.patient_correction FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.patient p
+  WHERE (p.id = patient_correction.patient_id))));
 CREATE POLICY api_read ON public.report FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e
   WHERE (e.id = report.exam_id))));
@@ -2025,6 +2522,9 @@ ALTER TABLE public.device ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.draft ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.exam_order ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.exam_order_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.exam_order_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_transition ENABLE ROW LEVEL SECURITY;
 CREATE POLICY ingest_all ON public.audit FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.contract FOR SELECT TO rdc_ingest USING (true);
@@ -2034,12 +2534,15 @@ CREATE POLICY ingest_all ON public.device FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.draft FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam_event FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.exam_order FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.exam_order_event FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.instance FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.job FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.line FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.object FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.organisation FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.patient FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.patient_correction FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.person FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.report FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.series FOR SELECT TO rdc_ingest USING (true);
@@ -2058,18 +2561,22 @@ CREATE POLICY owner_all ON public.device TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.draft TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_event TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.exam_order TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.exam_order_event TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.instance TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.job TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.line TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.object TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.organisation TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.patient TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.patient_correction TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.person TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.report TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.series TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.session TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.study TO rdc USING (true) WITH CHECK (true);
 ALTER TABLE public.patient ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.patient_correction ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.person ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.report ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.series ENABLE ROW LEVEL SECURITY;
@@ -2163,10 +2670,41 @@ GRANT ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seco
 REVOKE ALL ON FUNCTION public.line_id(p_code text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;
+GRANT SELECT ON TABLE public.exam_order TO rdc_api;
+GRANT SELECT ON TABLE public.exam_order TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.order_conflicts(o public.exam_order) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_fill(o public.exam_order, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_find(p_centre bigint, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_get(p_order bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.order_get(p_order bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.order_insert(p_centre bigint, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.order_move(o public.exam_order, p_event text, p_detail jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_progress(p_order bigint, p_event text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.order_progress(p_order bigint, p_event text) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.order_put(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.order_put(p jsonb) TO rdc_api;
+REVOKE ALL ON FUNCTION public.order_row(o public.exam_order) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.order_row(o public.exam_order) TO rdc_api;
+REVOKE ALL ON FUNCTION public.order_time(p text, p_zone text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_upsert(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.order_upsert(p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.org_id(p_code text, p_kind text) FROM PUBLIC;
+GRANT SELECT ON TABLE public.patient TO rdc_api;
+GRANT SELECT ON TABLE public.patient TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.patient_candidates(p public.patient) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.patient_candidates(p public.patient) TO rdc_api;
+REVOKE ALL ON FUNCTION public.patient_contradictions(a_name text, a_pinyin text, a_birth date, a_sex text, b_name text, b_pinyin text, b_birth date, b_sex text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.patient_correct(p public.patient, p_order bigint, p_exam bigint, p_reason text, p_after jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.patient_view(p public.patient) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.patient_view(p public.patient) TO rdc_api;
 REVOKE ALL ON FUNCTION public.person_name(p_person bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.person_name(p_person bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.rdc_org() FROM PUBLIC;
@@ -2185,6 +2723,7 @@ REVOKE ALL ON FUNCTION public.report_instance(p_exam public.exam, p_series_uid t
 REVOKE ALL ON FUNCTION public.report_render_input(p_report bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.report_rendered(p_job bigint, p_report bigint, p_sr jsonb, p_pdf jsonb, p_pdf_file jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.report_rendered(p_job bigint, p_report bigint, p_sr jsonb, p_pdf jsonb, p_pdf_file jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.resident_id_contradictions(p_id text, p_birth date, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.sees_exam(p_centre bigint, p_line bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sees_exam(p_centre bigint, p_line bigint) TO rdc_api;
 GRANT ALL ON FUNCTION public.sees_exam(p_centre bigint, p_line bigint) TO rdc_ingest;
@@ -2227,6 +2766,10 @@ GRANT SELECT ON TABLE public.draft TO rdc_api;
 GRANT SELECT ON TABLE public.draft TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_event TO rdc_api;
 GRANT SELECT ON TABLE public.exam_event TO rdc_ingest;
+GRANT SELECT ON TABLE public.exam_order_event TO rdc_api;
+GRANT SELECT ON TABLE public.exam_order_event TO rdc_ingest;
+GRANT SELECT ON TABLE public.exam_order_transition TO rdc_api;
+GRANT SELECT ON TABLE public.exam_order_transition TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_transition TO rdc_api;
 GRANT SELECT ON TABLE public.exam_transition TO rdc_ingest;
 GRANT SELECT ON TABLE public.instance TO rdc_api;
@@ -2238,8 +2781,8 @@ GRANT SELECT ON TABLE public.object TO rdc_api;
 GRANT SELECT ON TABLE public.object TO rdc_ingest;
 GRANT SELECT ON TABLE public.organisation TO rdc_api;
 GRANT SELECT ON TABLE public.organisation TO rdc_ingest;
-GRANT SELECT ON TABLE public.patient TO rdc_api;
-GRANT SELECT ON TABLE public.patient TO rdc_ingest;
+GRANT SELECT ON TABLE public.patient_correction TO rdc_api;
+GRANT SELECT ON TABLE public.patient_correction TO rdc_ingest;
 GRANT SELECT ON TABLE public.report TO rdc_api;
 GRANT SELECT ON TABLE public.report TO rdc_ingest;
 GRANT SELECT ON TABLE public.series TO rdc_api;

@@ -1,5 +1,5 @@
 /*
- * rdc org|line|device|user|contract|destination|delivery VERB …
+ * rdc org|line|device|user|contract|destination|delivery|order VERB …
  *
  * One table says for each noun and verb which arguments it takes and which
  * named query they are the parameters of, in this order.
@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "db/db_sync.h"
 #include "model/model_password.h"
+#include "model/model_pinyin.h"
 #include "rdc/rdc_table.h"
 
 #include <assert.h>
@@ -27,6 +28,7 @@ enum arg_kind {
     ARG_PEER,     /* --flag AET@HOST:PORT, three parameters */
     ARG_STEPS,    /* --two-step or --one-step */
     ARG_PASSWORD, /* --password-stdin: the first line of standard input, hashed */
+    ARG_PINYIN,   /* no argument: --patient-name in pinyin */
     ARG_TRUE,     /* no argument: the parameter true */
     ARG_FALSE,
 };
@@ -38,7 +40,7 @@ struct arg {
     const char *hint; /* what stands for the value in the help */
 };
 
-enum { ARGS_MAX = 9, PARAMS_MAX = 12 };
+enum { ARGS_MAX = 20, PARAMS_MAX = 20 };
 
 struct verb {
     const char *noun;
@@ -70,6 +72,10 @@ struct verb {
 #define ENABLE                                                                                     \
     {                                                                                              \
         ARG_FALSE, false, "", ""                                                                   \
+    }
+#define PINYIN                                                                                     \
+    {                                                                                              \
+        ARG_PINYIN, false, "", ""                                                                  \
     }
 #define TWO_STEP                                                                                   \
     {                                                                                              \
@@ -156,6 +162,27 @@ static const struct verb verbs[] = {
     {"destination", "enable", DB_Q_DESTINATION_DISABLE, {NAME("NAME"), ENABLE}},
     {"delivery", "list", DB_Q_DELIVERY_LIST, {{0}}},
     {"delivery", "retry", DB_Q_DELIVERY_RETRY, {NAME("ID")}},
+    {"order",
+     "add",
+     DB_Q_ORDER_ADD,
+     {NEED("--org", "CODE"), MAY("--patient-id", "ID"), NEED("--patient-name", "NAME"), PINYIN,
+      MAY("--birth", "YYYYMMDD"), MAY("--sex", "M|F|O"), MAY("--resident-id", "NUMBER"),
+      MAY("--accession", "NUMBER"), NEED("--modality", "M"), MAY("--description", "TEXT"),
+      MAY("--at", "TIME"), MAY("--priority", "stat|urgent|routine"), MAY("--station", "AET"),
+      MAY("--study-uid", "UID"), MAY("--procedure-code", "CODE"),
+      MAY("--procedure-scheme", "SCHEME"), MAY("--placer", "NUMBER"), MAY("--requester", "NAME"),
+      MAY("--referrer", "NAME")}},
+    {"order", "list", DB_Q_ORDER_TABLE, {{0}}},
+    {"order",
+     "change",
+     DB_Q_ORDER_CHANGE,
+     {NAME("ACCESSION"), NEED("--org", "CODE"), MAY("--patient-name", "NAME"), PINYIN,
+      MAY("--birth", "YYYYMMDD"), MAY("--sex", "M|F|O"), MAY("--description", "TEXT"),
+      MAY("--at", "TIME"), MAY("--priority", "stat|urgent|routine"), MAY("--station", "AET")}},
+    {"order",
+     "cancel",
+     DB_Q_ORDER_CANCEL,
+     {NAME("ACCESSION"), NEED("--org", "CODE"), MAY("--reason", "TEXT")}},
 };
 
 /* The values of one call, in the order of the verb's arguments. */
@@ -302,6 +329,20 @@ static bool add_password(struct call *c, const char *value)
     return ok;
 }
 
+static bool add_pinyin(struct call *c)
+{
+    const struct arg *a = find_flag(c->verb, "--patient-name");
+    const char *name = a ? c->values[a - c->verb->args] : NULL;
+    struct base_buf pinyin = {0};
+    if (!name)
+        add_param(c, db_null());
+    bool ok = !name || model_pinyin_name(name, strlen(name), &pinyin) == BASE_OK;
+    if (name && ok)
+        add_part(c, base_buf_cstr(&pinyin), pinyin.n);
+    base_buf_deinit(&pinyin);
+    return ok;
+}
+
 static bool add_number(struct call *c, const char *value)
 {
     char *end = NULL;
@@ -331,6 +372,8 @@ static bool add_arg(struct call *c, const struct arg *a, const char *value)
         return true;
     case ARG_PASSWORD:
         return add_password(c, value);
+    case ARG_PINYIN:
+        return add_pinyin(c);
     case ARG_TRUE:
     case ARG_FALSE:
         add_param(c, db_bool(a->kind == ARG_TRUE));

@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"contract", rdc_cmd_noun, "which hospital reads which line for which centre"},
     {"destination", rdc_cmd_noun, "where reports go"},
     {"delivery", rdc_cmd_noun, "reports on their way; retry those that are dead"},
+    {"order", rdc_cmd_noun, "what a centre means to do: the modality worklist"},
     {"ecg", rdc_cmd_ecg, "what an ECG file holds, its sheet, its conversion"},
     {"render", rdc_cmd_render, NULL},
 };

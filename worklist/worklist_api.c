@@ -160,6 +160,11 @@ static const struct net_http_route routes[] = {
     {"POST", "/api/v1/exams/{id}/recall", post_recall, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/sign", post_sign, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/{verb}", post_verb, SMALL_BODY},
+    {"POST", "/api/v1/orders", worklist_post_order, SMALL_BODY},
+    {"GET", "/api/v1/orders", worklist_get_orders, NO_BODY},
+    {"GET", "/api/v1/orders/{id}", worklist_get_order, NO_BODY},
+    {"PATCH", "/api/v1/orders/{id}", worklist_patch_order, SMALL_BODY},
+    {"POST", "/api/v1/orders/{id}/cancel", worklist_cancel_order, SMALL_BODY},
 };
 
 struct net_http_table worklist_http(struct api *api)

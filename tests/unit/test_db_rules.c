@@ -143,6 +143,12 @@ START_TEST(a_delivery_has_one_lease_and_is_tried_again)
 }
 END_TEST
 
+START_TEST(an_order_is_one_by_its_numbers_and_belongs_to_its_centre)
+{
+    run_rules("orders");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db_rules");
@@ -153,6 +159,7 @@ int main(void)
     tcase_add_test(tc, nobody_sees_a_study_without_a_contract_or_as_its_centre);
     tcase_add_test(tc, objects_are_stored_once_and_conflicts_are_kept);
     tcase_add_test(tc, a_delivery_has_one_lease_and_is_tried_again);
+    tcase_add_test(tc, an_order_is_one_by_its_numbers_and_belongs_to_its_centre);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     pg_cluster_start(&cluster);

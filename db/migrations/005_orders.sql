@@ -1,0 +1,529 @@
+-- Orders: what a centre means to do, for whom and when. The modality worklist
+-- is read from them, and an object that answers an order is its patient's.
+
+create table exam_order (
+    id bigint generated always as identity primary key,
+    centre_id bigint not null references organisation,
+    accession text not null,
+    -- the order's key at who placed it, and at who fills it
+    placer_number text,
+    placer_issuer text not null default '',
+    filler_number text,
+    patient_id bigint not null references patient,
+    study_uid text not null,
+    procedure_code text,
+    procedure_scheme text,
+    description text,
+    modality text not null,
+    line_id bigint references line,
+    station text,       -- AE title; null = any of the centre's devices
+    station_name text,
+    location text,
+    scheduled_at timestamptz not null,
+    priority text not null default 'routine',
+    requester text,
+    referrer text,
+    performer text,
+    admission_id text,
+    reason text,
+    state text not null default 'scheduled',
+    state_at timestamptz not null default now(),
+    conflicts jsonb not null default '[]',
+    created_at timestamptz not null default now(),
+    constraint exam_order_accession_unique unique (centre_id, accession),
+    constraint exam_order_placer_unique unique (centre_id, placer_issuer, placer_number),
+    constraint exam_order_study_unique unique (centre_id, study_uid),
+    -- PS3.5 6.2: SH has 16 characters, LO and each group of a PN 64, AE and CS 16
+    constraint exam_order_accession_form check (accession ~ '^[^\\[:cntrl:]]{1,16}$' and accession = btrim(accession)),
+    constraint exam_order_placer_form check (placer_number ~ '^[^\\[:cntrl:]]{1,64}$'),
+    constraint exam_order_filler_form check (filler_number ~ '^[^\\[:cntrl:]]{1,64}$'),
+    constraint exam_order_study_form check (study_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$' and length(study_uid) <= 64),
+    constraint exam_order_procedure_form check (procedure_code ~ '^[^\\[:cntrl:]]{1,16}$'
+        and coalesce(procedure_scheme, '') ~ '^[^\\[:cntrl:]]{0,16}$'),
+    constraint exam_order_description_form check (description ~ '^[^\\[:cntrl:]]{1,64}$'),
+    constraint exam_order_modality_form check (modality ~ '^[A-Z0-9_]{1,16}$'),
+    constraint exam_order_station_form check (station ~ '^[^\\[:cntrl:]]{1,16}$' and station = btrim(station)),
+    constraint exam_order_station_name_form check (station_name ~ '^[^\\[:cntrl:]]{1,16}$'),
+    constraint exam_order_location_form check (location ~ '^[^\\[:cntrl:]]{1,16}$'),
+    constraint exam_order_requester_form check (requester ~ '^[^\\[:cntrl:]]{1,194}$'),
+    constraint exam_order_referrer_form check (referrer ~ '^[^\\[:cntrl:]]{1,194}$'),
+    constraint exam_order_performer_form check (performer ~ '^[^\\[:cntrl:]]{1,194}$'),
+    constraint exam_order_admission_form check (admission_id ~ '^[^\\[:cntrl:]]{1,64}$'),
+    constraint exam_order_reason_form check (length(reason) <= 2000),
+    constraint exam_order_priority_known check (priority in ('stat', 'urgent', 'routine')),
+    constraint exam_order_state_known check (state in ('scheduled', 'started', 'done', 'cancelled'))
+);
+create index exam_order_open on exam_order (centre_id, scheduled_at) where state in ('scheduled', 'started');
+create index exam_order_patient on exam_order (patient_id);
+
+create table exam_order_event (
+    id bigint generated always as identity primary key,
+    order_id bigint not null references exam_order,
+    at timestamptz not null default now(),
+    person_id bigint references person,
+    event text not null,
+    from_state text,
+    to_state text not null,
+    detail jsonb
+);
+create index exam_order_event_order on exam_order_event (order_id);
+
+alter table exam add column order_id bigint references exam_order;
+create index exam_order_of on exam (order_id) where order_id is not null;
+
+-- pinyin: the name in Latin capitals, FAMILY^GIVEN; set by the program.
+alter table patient add column pinyin text, add column resident_id text;
+
+-- What a person changed about a patient, and what stood there before.
+create table patient_correction (
+    id bigint generated always as identity primary key,
+    patient_id bigint not null references patient,
+    order_id bigint references exam_order,
+    exam_id bigint references exam,
+    at timestamptz not null default now(),
+    person_id bigint references person,
+    reason text,
+    before jsonb not null,
+    after jsonb not null
+);
+create index patient_correction_patient on patient_correction (patient_id);
+
+do $$
+declare
+    t text;
+begin
+    foreach t in array array['exam_order', 'exam_order_event', 'patient_correction'] loop
+        execute format('alter table %I enable row level security', t);
+        execute format('alter table %I force row level security', t);
+        execute format('create policy owner_all on %I to %I using (true) with check (true)',
+                       t, current_user);
+        execute format('create policy ingest_all on %I for select to rdc_ingest using (true)', t);
+        execute format('grant select on %I to rdc_api, rdc_ingest', t);
+    end loop;
+end $$;
+
+-- Its own centre, and the hospitals that read this line for it.
+create policy api_read on exam_order for select to rdc_api using (sees_exam(centre_id, line_id));
+create policy api_read on exam_order_event for select to rdc_api using (
+    exists (select from exam_order o where o.id = exam_order_event.order_id));
+create policy api_read on patient_correction for select to rdc_api using (
+    exists (select from patient p where p.id = patient_correction.patient_id));
+
+create or replace function sees_patient(p_patient bigint, p_issuer bigint) returns boolean
+language sql stable security definer set search_path = public as
+$$
+    select p_issuer = rdc_org()
+        or exists (select from study s where s.patient_id = p_patient and sees_study(s.id))
+        or exists (select from exam_order o where o.patient_id = p_patient
+                   and sees_exam(o.centre_id, o.line_id))
+$$;
+
+-- ---------------------------------------------------------------- states
+
+--   scheduled ─start─► started ─finish─► done
+--   scheduled ─finish─► done          started ─discontinue─► cancelled
+--   scheduled ─cancel─► cancelled
+--
+-- scheduled and started stand on the worklist until their time is over; a
+-- state changes in order_move() and nowhere else.
+create table exam_order_transition (
+    state text not null,
+    event text not null,
+    next_state text not null,
+    primary key (state, event)
+);
+insert into exam_order_transition (state, event, next_state) values
+    ('scheduled', 'start', 'started'),          -- MPPS N-CREATE, or the first object
+    ('scheduled', 'finish', 'done'),
+    ('scheduled', 'discontinue', 'cancelled'),
+    ('scheduled', 'cancel', 'cancelled'),
+    ('started', 'finish', 'done'),              -- MPPS COMPLETED, or the study is complete
+    ('started', 'discontinue', 'cancelled'),    -- MPPS DISCONTINUED
+    ('started', 'cancel', 'cancelled');
+alter table exam_order_transition enable row level security;
+alter table exam_order_transition force row level security;
+create policy all_read on exam_order_transition using (true);
+grant select on exam_order_transition to rdc_api, rdc_ingest;
+
+create function order_move(o exam_order, p_event text, p_detail jsonb default null) returns exam_order
+language plpgsql as
+$$
+declare
+    v_next text := (select next_state from exam_order_transition where state = o.state and event = p_event);
+    v exam_order;
+begin
+    if v_next is null then
+        perform fail(409, format('order %s is %s: %s is not possible', o.id, o.state, p_event),
+            'look at the order again');
+    end if;
+    update exam_order set state = v_next, state_at = now() where id = o.id and state = o.state returning * into v;
+    if v.id is null then
+        perform fail(409, format('order %s was changed by somebody else', o.id), 'look at the order again');
+    end if;
+    insert into exam_order_event (order_id, person_id, event, from_state, to_state, detail)
+    values (o.id, rdc_person(), p_event, o.state, v_next, p_detail);
+    return v;
+end $$;
+
+-- What a device or an exam tells about an order: what is over stays so.
+create function order_progress(p_order bigint, p_event text) returns void
+language plpgsql security definer set search_path = public as
+$$
+declare
+    o exam_order;
+begin
+    select * into o from exam_order where id = p_order for update;
+    if exists (select from exam_order_transition where state = o.state and event = p_event) then
+        perform order_move(o, p_event);
+    end if;
+end $$;
+
+-- ---------------------------------------------------------------- patients
+
+-- GB 11643: 17 digits and a check character; digits 7 to 14 are the birth date,
+-- the 17th is odd for men. Returns what contradicts: checksum, birth_date, sex.
+-- A number whose digits are no birth date is not taken for a resident ID.
+create function resident_id_contradictions(p_id text, p_birth date, p_sex text) returns text[]
+language plpgsql immutable as
+$$
+declare
+    v_weights int[] := '{7,9,10,5,8,4,2,1,6,3,7,9,10,5,8,4,2}';
+    v_birth date := dicom_date(substr(p_id, 7, 8));
+    v_sum int := 0;
+    v text[] := '{}';
+begin
+    if p_id is null or p_id !~ '^\d{17}[\dXx]$' or v_birth is null or v_birth < '1850-01-01'
+        or v_birth > now() then
+        return v;
+    end if;
+    for i in 1..17 loop
+        v_sum := v_sum + v_weights[i] * substr(p_id, i, 1)::int;
+    end loop;
+    if substr('10X98765432', v_sum % 11 + 1, 1) <> upper(substr(p_id, 18, 1)) then
+        v := v || 'checksum'::text;
+    end if;
+    if p_birth <> v_birth then
+        v := v || 'birth_date'::text;
+    end if;
+    if p_sex in ('M', 'F') and (p_sex = 'M') <> (substr(p_id, 17, 1)::int % 2 = 1) then
+        v := v || 'sex'::text;
+    end if;
+    return v;
+end $$;
+
+-- A name as letters only: the same for 测试一 (through its pinyin), CESHI YI
+-- and Ceshi^Yi. Null when there are none.
+create function name_key(p_name text, p_pinyin text) returns text language sql immutable as
+$$ select nullif(regexp_replace(upper(split_part(coalesce(nullif(p_pinyin, ''), p_name), '=', 1)), '[^A-Z]', '', 'g'), '') $$;
+
+-- Do these tell of two people? Only what both sides know counts; names written
+-- in two ways (Hanzi and pinyin) are one.
+create function patient_contradictions(a_name text, a_pinyin text, a_birth date, a_sex text,
+    b_name text, b_pinyin text, b_birth date, b_sex text) returns text[]
+language sql immutable as
+$$
+    select array_remove(array[
+        case when lower(btrim(a_name, ' ^=')) <> lower(btrim(b_name, ' ^='))
+                and name_key(a_name, a_pinyin) <> name_key(b_name, b_pinyin) then 'name' end,
+        case when a_birth <> b_birth then 'birth_date' end,
+        case when a_sex <> b_sex and 'O' not in (a_sex, b_sex) then 'sex' end], null)
+$$;
+
+create function patient_view(p patient) returns jsonb language sql stable as
+$$
+    select jsonb_build_object('id', p.patient_id, 'name', p.name, 'pinyin', p.pinyin,
+        'birth_date', p.birth_date, 'sex', p.sex, 'resident_id', p.resident_id)
+$$;
+
+-- Others of the same centre who may be the same person: same birth date, and
+-- the same name or the same letters of it. Listed, never merged.
+create function patient_candidates(p patient) returns jsonb language sql stable as
+$$
+    select coalesce(jsonb_agg(patient_view(q) order by q.id), '[]')
+    from (select * from patient x
+          where x.issuer_id = p.issuer_id and x.id <> p.id and x.birth_date = p.birth_date
+            and (x.name = p.name or name_key(x.name, x.pinyin) = name_key(p.name, p.pinyin))
+          order by x.id limit 20) q
+$$;
+create index patient_born on patient (issuer_id, birth_date);
+
+-- The patient an order names: found by ID, made when new. What an order adds is
+-- filled in; what it contradicts is refused unless it says that it corrects.
+create function order_patient(p_centre bigint, p jsonb, p_old bigint) returns bigint language plpgsql as
+$$
+declare
+    v patient;
+    v_pid text := nullif(btrim(p ->> 'patient_id'), '');
+    v_birth date := coalesce(dicom_date(p ->> 'birth_date'),
+        dicom_date(replace(p ->> 'birth_date', '-', '')));
+    v_against text[];
+begin
+    if nullif(p ->> 'birth_date', '') is not null and v_birth is null then
+        perform fail(422, 'birth_date is not a date', 'YYYYMMDD or YYYY-MM-DD');
+    end if;
+    if v_pid is null and p_old is not null then
+        select * into v from patient where id = p_old for update;
+    elsif v_pid is not null then
+        select * into v from patient where issuer_id = p_centre and patient_id = v_pid for update;
+    end if;
+    if v.id is null then
+        insert into patient (issuer_id, patient_id, name, pinyin, birth_date, sex, resident_id)
+        values (p_centre, v_pid, p ->> 'patient_name', p ->> 'patient_pinyin', v_birth,
+            nullif(p ->> 'sex', ''), nullif(p ->> 'resident_id', ''))
+        returning * into v;
+        return v.id;
+    end if;
+    v_against := patient_contradictions(v.name, v.pinyin, v.birth_date, v.sex,
+        p ->> 'patient_name', p ->> 'patient_pinyin', v_birth, nullif(p ->> 'sex', ''));
+    if cardinality(v_against) > 0 and not coalesce((p ->> 'correct_patient')::boolean, false) then
+        perform fail(409, format('patient %s is known with another %s', coalesce(v.patient_id, ''),
+                array_to_string(v_against, ' and ')),
+            'correct the order; or, if the order is right, send "correct_patient": true');
+    end if;
+    perform patient_correct(v, null, null, p ->> 'reason', jsonb_strip_nulls(jsonb_build_object(
+        'name', nullif(p ->> 'patient_name', ''), 'pinyin', nullif(p ->> 'patient_pinyin', ''),
+        'birth_date', v_birth, 'sex', nullif(p ->> 'sex', ''),
+        'resident_id', nullif(p ->> 'resident_id', ''))));
+    return v.id;
+end $$;
+
+-- The one way to change a patient: what stood there is kept.
+create function patient_correct(p patient, p_order bigint, p_exam bigint, p_reason text, p_after jsonb)
+returns void language plpgsql as
+$$
+declare
+    v patient;
+begin
+    update patient set name = coalesce(p_after ->> 'name', name), pinyin = coalesce(p_after ->> 'pinyin', pinyin),
+        birth_date = coalesce((p_after ->> 'birth_date')::date, birth_date),
+        sex = coalesce(p_after ->> 'sex', sex), resident_id = coalesce(p_after ->> 'resident_id', resident_id)
+    where id = p.id returning * into v;
+    if patient_view(v) <> patient_view(p) then
+        insert into patient_correction (patient_id, order_id, exam_id, person_id, reason, before, after)
+        values (p.id, p_order, p_exam, rdc_person(), p_reason, patient_view(p), patient_view(v));
+    end if;
+end $$;
+
+-- ---------------------------------------------------------------- orders
+
+-- A moment as ISO 8601, as DICOM or HL7 write it, or a date alone; without an
+-- offset it is in the centre's zone.
+create function order_time(p text, p_zone text) returns timestamptz language plpgsql stable as
+$$
+declare
+    v text := regexp_replace(btrim(p), '^(\d{8})(\d{2})(\d{2})?(\d{2})?', '\1T\2\3\4');
+begin
+    if v ~ '^\d{8}T\d{2}($|[^\d])' then
+        v := regexp_replace(v, '^(\d{8}T\d{2})', '\100');
+    end if;
+    if v ~ 'T.*(Z|[+-]\d{2}(:?\d{2})?)$' or v ~ ':.*(Z|[+-]\d{2}(:?\d{2})?)$' then
+        return v::timestamptz;
+    end if;
+    return v::timestamp at time zone p_zone;
+exception when others then
+    perform fail(422, 'this is not a date and time', '2026-01-31T08:30, or with an offset 2026-01-31T08:30+08:00');
+end $$;
+
+create function order_row(o exam_order) returns jsonb language sql stable as
+$$
+    select jsonb_build_object('id', o.id, 'state', o.state, 'state_at', o.state_at,
+        'centre', (select code from organisation where id = o.centre_id),
+        'accession', o.accession, 'placer_number', o.placer_number,
+        'placer_issuer', nullif(o.placer_issuer, ''), 'filler_number', o.filler_number,
+        'patient', (select patient_view(p) from patient p where p.id = o.patient_id),
+        'study_uid', o.study_uid, 'procedure_code', o.procedure_code,
+        'procedure_scheme', o.procedure_scheme, 'description', o.description,
+        'modality', o.modality, 'line', (select code from line where id = o.line_id),
+        'station', o.station, 'station_name', o.station_name, 'location', o.location,
+        'scheduled_at', o.scheduled_at, 'priority', o.priority, 'requester', o.requester,
+        'referrer', o.referrer, 'performer', o.performer, 'admission_id', o.admission_id,
+        'reason', o.reason, 'conflicts', o.conflicts, 'created_at', o.created_at,
+        'exam', (select min(id) from exam where order_id = o.id))
+$$;
+
+-- What is odd about an order without being refused: told on it, for a person.
+create function order_conflicts(o exam_order) returns jsonb language sql stable as
+$$
+    select coalesce(jsonb_agg(jsonb_build_object('cause', 'resident_id', 'what', c)), '[]')
+    from patient p, unnest(resident_id_contradictions(coalesce(p.resident_id, p.patient_id),
+        p.birth_date, p.sex)) c
+    where p.id = o.patient_id
+$$;
+
+create function order_find(p_centre bigint, p jsonb) returns exam_order language plpgsql as
+$$
+declare
+    o exam_order;
+begin
+    if p ? 'id' then
+        select * into o from exam_order where centre_id = p_centre and id = (p ->> 'id')::bigint for update;
+    elsif nullif(p ->> 'placer_number', '') is not null then
+        select * into o from exam_order where centre_id = p_centre
+            and placer_issuer = coalesce(p ->> 'placer_issuer', '')
+            and placer_number = p ->> 'placer_number' for update;
+    elsif nullif(p ->> 'accession', '') is not null then
+        select * into o from exam_order where centre_id = p_centre and accession = p ->> 'accession' for update;
+    end if;
+    return o;
+end $$;
+
+create function order_insert(p_centre bigint, p jsonb) returns exam_order language plpgsql as
+$$
+declare
+    o exam_order;
+    v_zone text := (select timezone from organisation where id = p_centre);
+    v_id bigint := nextval(pg_get_serial_sequence('exam_order', 'id'));
+    k text;
+begin
+    foreach k in array array['modality', 'patient_name'] loop
+        if coalesce(btrim(p ->> k), '') = '' then
+            perform fail(422, format('an order needs %s', k), 'see docs/openapi.yaml');
+        end if;
+    end loop;
+    insert into exam_order (id, centre_id, accession, placer_number, placer_issuer, filler_number,
+        patient_id, study_uid, modality, scheduled_at)
+    overriding system value
+    values (v_id, p_centre, coalesce(nullif(p ->> 'accession', ''), 'R' || v_id),
+        nullif(p ->> 'placer_number', ''), coalesce(p ->> 'placer_issuer', ''), nullif(p ->> 'filler_number', ''),
+        order_patient(p_centre, p, null), coalesce(nullif(p ->> 'study_uid', ''), uid_new()), upper(p ->> 'modality'),
+        coalesce(order_time(nullif(p ->> 'scheduled_at', ''), v_zone), now()))
+    returning * into o;
+    insert into exam_order_event (order_id, person_id, event, from_state, to_state)
+    values (o.id, rdc_person(), 'schedule', null, o.state);
+    return o;
+end $$;
+
+-- What an order says over what stood there; what it leaves out stays.
+create function order_fill(o exam_order, p jsonb) returns exam_order language plpgsql as
+$$
+declare
+    v_zone text := (select timezone from organisation where id = o.centre_id);
+begin
+    update exam_order set
+        accession = coalesce(nullif(p ->> 'accession', ''), accession),
+        placer_number = coalesce(nullif(p ->> 'placer_number', ''), placer_number),
+        placer_issuer = coalesce(p ->> 'placer_issuer', placer_issuer),
+        filler_number = coalesce(nullif(p ->> 'filler_number', ''), filler_number),
+        procedure_code = coalesce(nullif(p ->> 'procedure_code', ''), procedure_code),
+        procedure_scheme = coalesce(nullif(p ->> 'procedure_scheme', ''), procedure_scheme),
+        description = coalesce(nullif(p ->> 'description', ''), description),
+        modality = coalesce(upper(nullif(p ->> 'modality', '')), modality),
+        line_id = (select id from line where coalesce(upper(nullif(p ->> 'modality', '')), o.modality) = any (modalities)
+            and disabled_at is null order by id limit 1),
+        station = coalesce(nullif(p ->> 'station', ''), station),
+        station_name = coalesce(nullif(p ->> 'station_name', ''), station_name),
+        location = coalesce(nullif(p ->> 'location', ''), location),
+        scheduled_at = coalesce(order_time(nullif(p ->> 'scheduled_at', ''), v_zone), scheduled_at),
+        priority = coalesce(lower(nullif(p ->> 'priority', '')), priority),
+        requester = coalesce(nullif(p ->> 'requester', ''), requester),
+        referrer = coalesce(nullif(p ->> 'referrer', ''), referrer),
+        performer = coalesce(nullif(p ->> 'performer', ''), performer),
+        admission_id = coalesce(nullif(p ->> 'admission_id', ''), admission_id),
+        reason = coalesce(nullif(p ->> 'reason', ''), reason)
+    where id = o.id returning * into o;
+    update exam_order set conflicts = order_conflicts(o) where id = o.id returning * into o;
+    update exam set priority = o.priority where order_id = o.id and priority <> o.priority
+        and state not in ('final', 'retracted', 'withdrawn');
+    return o;
+end $$;
+
+-- One order, from whoever brings it (API, command line, FHIR, HL7): a member
+-- "centre_id" says whose it is, "control" what is meant: new (must not be there
+-- yet), change (must be there), cancel, or nothing: one or the other. Its key is
+-- the placer's number and issuer, else the accession number (or our "id").
+-- Returns order_row with "outcome": created, changed, cancelled or same.
+create function order_upsert(p jsonb) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    v_centre bigint := (p ->> 'centre_id')::bigint;
+    v_control text := coalesce(p ->> 'control', '');
+    v_outcome text := 'changed';
+    v_before jsonb;
+    o exam_order;
+begin
+    if jsonb_typeof(p -> 'patient') = 'object' then
+        p := p || jsonb_strip_nulls(jsonb_build_object('patient_id', p #> '{patient,id}',
+            'patient_name', p #> '{patient,name}', 'birth_date', p #> '{patient,birth_date}',
+            'sex', p #> '{patient,sex}', 'resident_id', p #> '{patient,resident_id}'));
+    end if;
+    o := order_find(v_centre, p);
+    if o.id is null and v_control in ('change', 'cancel') then
+        perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
+    elsif o.id is not null and v_control = 'new' then
+        perform fail(409, format('there is such an order already: %s', o.id), 'change it, or use another number');
+    end if;
+    if v_control = 'cancel' then
+        if o.state <> 'cancelled' then
+            o := order_move(o, 'cancel', jsonb_strip_nulls(jsonb_build_object('reason', p ->> 'reason')));
+        end if;
+        perform audit_write('cancel', 'order', o.id);
+        return order_row(o) || '{"outcome": "cancelled"}';
+    end if;
+    if o.state in ('done', 'cancelled') then
+        perform fail(409, format('order %s is %s', o.id, o.state), 'make a new order');
+    end if;
+    v_before := order_row(o);
+    if o.id is null then
+        o := order_insert(v_centre, p);
+        v_outcome := 'created';
+    else
+        update exam_order set patient_id = order_patient(v_centre, p, o.patient_id)
+        where id = o.id returning * into o;
+    end if;
+    o := order_fill(o, p);
+    if v_outcome = 'changed' and order_row(o) = v_before then
+        v_outcome := 'same';
+    elsif v_outcome = 'changed' then
+        insert into exam_order_event (order_id, person_id, event, from_state, to_state)
+        values (o.id, rdc_person(), 'change', o.state, o.state);
+    end if;
+    perform audit_write(v_outcome, 'order', o.id);
+    return order_row(o) || jsonb_build_object('outcome', v_outcome);
+end $$;
+
+-- The form for people: always of their own centre.
+create function order_put(p jsonb) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+begin
+    perform upload_permit();
+    return order_upsert(p || jsonb_build_object('centre_id', rdc_org()));
+end $$;
+
+create function order_get(p_order bigint) returns jsonb language plpgsql stable as
+$$
+declare
+    v jsonb := (select order_row(o) || jsonb_build_object(
+            'candidates', (select patient_candidates(p) from patient p where p.id = o.patient_id),
+            'events', (select coalesce(jsonb_agg(jsonb_build_object('at', x.at, 'event', x.event,
+                    'from', x.from_state, 'to', x.to_state, 'by', person_name(x.person_id)) order by x.id), '[]')
+                from exam_order_event x where x.order_id = o.id))
+        from exam_order o where o.id = p_order);
+begin
+    if v is null then
+        perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
+    end if;
+    return v;
+end $$;
+
+create function order_list(p_state text, p_accession text, p_patient text, p_limit int) returns jsonb
+language plpgsql stable as
+$$
+begin
+    if p_state is not null and p_state not in ('scheduled', 'started', 'done', 'cancelled') then
+        perform fail(422, 'state is unknown', 'known are scheduled, started, done, cancelled');
+    end if;
+    return (select jsonb_build_object('orders', coalesce(jsonb_agg(order_row(o) order by o.id), '[]'))
+        from (select * from exam_order x
+              where (p_state is null or x.state = p_state)
+                and (p_accession is null or x.accession = p_accession)
+                and (p_patient is null or exists (select from patient t
+                    where t.id = x.patient_id and t.patient_id = p_patient))
+              order by x.id desc limit p_limit) o);
+end $$;
+
+grant execute on function order_put(jsonb), order_row(exam_order), order_get(bigint),
+    order_list(text, text, text, int), patient_view(patient), patient_candidates(patient),
+    name_key(text, text) to rdc_api;
+grant execute on function order_upsert(jsonb), order_progress(bigint, text) to rdc_ingest;

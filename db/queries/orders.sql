@@ -1,0 +1,38 @@
+-- Orders: for people (order_put …), for the listeners (order_upsert) and for
+-- operators on the command line (order_add …).
+
+-- name: order_put
+select order_put($1::jsonb)::text;
+
+-- name: order_get
+select order_get($1::bigint)::text;
+
+-- name: order_list
+select order_list(nullif($1::text, ''), nullif($2::text, ''), nullif($3::text, ''), $4::int)::text;
+
+-- name: order_upsert
+select order_upsert($1::jsonb)::text;
+
+-- name: order_add
+select order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'new', 'centre_id', org_id($1, 'centre'),
+    'patient_id', $2::text, 'patient_name', $3::text, 'patient_pinyin', $4::text, 'birth_date', $5::text,
+    'sex', upper($6::text), 'resident_id', $7::text, 'accession', $8::text, 'modality', upper($9::text),
+    'description', $10::text, 'scheduled_at', $11::text, 'priority', $12::text, 'station', $13::text,
+    'study_uid', $14::text, 'procedure_code', $15::text, 'procedure_scheme', $16::text,
+    'placer_number', $17::text, 'requester', $18::text, 'referrer', $19::text))) ->> 'accession';
+
+-- name: order_change
+select order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'change', 'centre_id', org_id($2, 'centre'),
+    'accession', $1::text, 'patient_name', $3::text, 'patient_pinyin', $4::text, 'birth_date', $5::text,
+    'sex', upper($6::text), 'description', $7::text, 'scheduled_at', $8::text, 'priority', $9::text,
+    'station', $10::text))) ->> 'accession';
+
+-- name: order_cancel
+select order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'cancel', 'centre_id', org_id($2, 'centre'),
+    'accession', $1::text, 'reason', $3::text))) ->> 'accession';
+
+-- name: order_table
+select c.code as org, o.accession, p.patient_id, o.modality, o.station, o.scheduled_at as at, o.priority,
+    o.state, o.description
+from exam_order o join organisation c on c.id = o.centre_id join patient p on p.id = o.patient_id
+order by o.id desc limit 500;

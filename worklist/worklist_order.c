@@ -1,0 +1,126 @@
+/*
+ * Orders by HTTP: what a centre enters, changes and cancels. The rules stand in
+ * db/migrations/005_orders.sql.
+ */
+#include "worklist/worklist_priv.h"
+
+#include "model/model_pinyin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIST_MAX = 500 };
+
+/* The patient's name in pinyin goes along: the database has no tables for it. */
+enum base_err worklist_order_pinyin(json_t *order)
+{
+    const json_t *name = json_object_get(order, "patient_name");
+    struct base_buf pinyin = {0};
+    json_object_del(order, "patient_pinyin");
+    if (!json_is_string(name))
+        name = json_object_get(json_object_get(order, "patient"), "name");
+    if (!json_is_string(name))
+        return BASE_OK;
+    enum base_err err =
+        model_pinyin_name(json_string_value(name), json_string_length(name), &pinyin);
+    if (!err && json_object_set_new(order, "patient_pinyin", json_string(base_buf_cstr(&pinyin))))
+        err = BASE_ENOMEM;
+    base_buf_deinit(&pinyin);
+    return err;
+}
+
+static void on_put(void *arg, const struct db_outcome *outcome)
+{
+    struct net_http_request *req = arg;
+    if (outcome->err) {
+        api_problem(req, outcome);
+        return;
+    }
+    /* The first statement entered the session. */
+    struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
+    json_t *order = json_loadb((const char *)text.p, text.n, 0, NULL);
+    const char *done = json_string_value(json_object_get(order, "outcome"));
+    int status = 200;
+    if (done && strcmp(done, "created") == 0) {
+        char location[64];
+        snprintf(location, sizeof location, "/api/v1/orders/%lld",
+                 (long long)json_integer_value(json_object_get(order, "id")));
+        net_http_reply_header(req, "Location", location);
+        status = 201;
+    }
+    net_http_reply(req, status, "application/json", text);
+    json_decref(order);
+}
+
+/* Takes the order. */
+static void put(const struct api *api, struct net_http_request *req, json_t *order,
+                const char *control)
+{
+    /* Whose it is, is what the session says. */
+    json_object_del(order, "centre_id");
+    bool ok = json_object_set_new(order, "control", json_string(control)) == 0 &&
+              worklist_order_pinyin(order) == BASE_OK;
+    char *text = ok ? json_dumps(order, JSON_COMPACT) : NULL;
+    json_decref(order);
+    if (!text) {
+        api_problem_err(req, BASE_ENOMEM);
+        return;
+    }
+    struct db_tx *tx = api_begin(api, req);
+    if (tx) {
+        db_tx_add(tx, DB_Q_ORDER_PUT, (struct db_param[]){db_text(text)}, 1);
+        enum base_err err = db_tx_submit(tx, on_put, req);
+        if (err)
+            api_problem_err(req, err);
+    }
+    free(text);
+}
+
+void worklist_post_order(struct net_http_request *req, void *arg)
+{
+    json_t *order = api_body(req, false);
+    if (!order)
+        return;
+    json_object_del(order, "id");
+    put(arg, req, order, "new");
+}
+
+static void put_by_id(struct net_http_request *req, const struct api *api, bool may_be_empty,
+                      const char *control)
+{
+    int64_t id;
+    json_t *order = api_path_id(req, "id", &id) ? api_body(req, may_be_empty) : NULL;
+    if (!order)
+        return;
+    if (json_object_set_new(order, "id", json_integer(id))) {
+        json_decref(order);
+        api_problem_err(req, BASE_ENOMEM);
+        return;
+    }
+    put(api, req, order, control);
+}
+
+void worklist_patch_order(struct net_http_request *req, void *arg)
+{
+    put_by_id(req, arg, false, "change");
+}
+
+void worklist_cancel_order(struct net_http_request *req, void *arg)
+{
+    put_by_id(req, arg, true, "cancel");
+}
+
+void worklist_get_orders(struct net_http_request *req, void *arg)
+{
+    struct db_param params[] = {db_text(net_http_query(req, "state")),
+                                db_text(net_http_query(req, "accession")),
+                                db_text(net_http_query(req, "patient")), db_int(LIST_MAX)};
+    api_run(arg, req, DB_Q_ORDER_LIST, params, 4);
+}
+
+void worklist_get_order(struct net_http_request *req, void *arg)
+{
+    int64_t id;
+    if (api_path_id(req, "id", &id))
+        api_run(arg, req, DB_Q_ORDER_GET, (struct db_param[]){db_int(id)}, 1);
+}
