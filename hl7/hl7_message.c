@@ -1,0 +1,226 @@
+#include "hl7/hl7_message.h"
+
+#include "base/utf8.h"
+
+#include <string.h>
+
+static bool is_name(const uint8_t *p)
+{
+    for (int i = 0; i < 3; i++)
+        if (!((p[i] >= 'A' && p[i] <= 'Z') || (i > 0 && p[i] >= '0' && p[i] <= '9')))
+            return false;
+    return true;
+}
+
+/* 2.5.4: MSH-1 and MSH-2 name the delimiters; all are different, none is a letter. */
+static enum base_err read_delimiters(struct base_bytes text, struct hl7_delimiters *d,
+                                     struct base_error *error)
+{
+    if (text.n < 8 || memcmp(text.p, "MSH", 3) != 0)
+        return base_fail(error, BASE_EFORMAT, 0, "the message does not begin with MSH");
+    const char *p = (const char *)text.p;
+    *d = (struct hl7_delimiters){p[3], p[4], p[5], p[6], p[7]};
+    for (size_t i = 3; i < 8; i++)
+        for (size_t k = 3; k < 8; k++)
+            if (p[i] <= ' ' || p[i] > '~' || (i != k && p[i] == p[k]))
+                return base_fail(error, BASE_EFORMAT, i,
+                                 "MSH-1 and MSH-2 must be five different "
+                                 "characters, such as |^~\\&");
+    return BASE_OK;
+}
+
+static enum base_err add_segment(struct hl7_message *m, struct base_bytes line, size_t pos,
+                                 struct base_error *error)
+{
+    if (line.n < 3 || !is_name(line.p) || (line.n > 3 && (char)line.p[3] != m->d.field))
+        return base_fail(error, BASE_EFORMAT, pos,
+                         "this is no segment: it needs a name of three "
+                         "characters and the field separator");
+    if (m->n == HL7_SEGMENTS_MAX)
+        return base_fail(error, BASE_ELIMIT, pos, "more than %d segments", HL7_SEGMENTS_MAX);
+    struct hl7_segment *s = &m->segments[m->n++];
+    memcpy(s->name, line.p, 3);
+    s->name[3] = 0;
+    s->text = line;
+    return BASE_OK;
+}
+
+enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out, struct base_error *error)
+{
+    out->n = 0;
+    if (text.n > HL7_MESSAGE_MAX)
+        return base_fail(error, BASE_ELIMIT, BASE_NOPOS, "the message is larger than %d bytes",
+                         HL7_MESSAGE_MAX);
+    enum base_err err = read_delimiters(text, &out->d, error);
+    size_t pos = 0;
+    while (!err && pos < text.n) {
+        size_t end = pos;
+        while (end < text.n && text.p[end] != '\r' && text.p[end] != '\n')
+            end++;
+        if (end > pos)
+            err = add_segment(out, base_bytes_of(text.p + pos, end - pos), pos, error);
+        pos = end + 1;
+    }
+    return err;
+}
+
+size_t hl7_find(const struct hl7_message *m, const char *name, size_t from)
+{
+    for (size_t i = from; i < m->n; i++)
+        if (strcmp(m->segments[i].name, name) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
+/* Part i (from 0) between delimiters; empty when there are fewer. */
+static struct base_bytes part_of(struct base_bytes b, char delimiter, unsigned i)
+{
+    const uint8_t *end = b.p + b.n;
+    const uint8_t *p = b.p;
+    for (; p; i--) {
+        const uint8_t *next = p < end ? memchr(p, delimiter, (size_t)(end - p)) : NULL;
+        if (i == 0)
+            return base_bytes_of(p, (size_t)((next ? next : end) - p));
+        p = next ? next + 1 : NULL;
+    }
+    return base_bytes_of(NULL, 0);
+}
+
+struct base_bytes hl7_raw(const struct hl7_message *m, size_t segment, unsigned field,
+                          unsigned repetition, unsigned component, unsigned subcomponent)
+{
+    if (segment >= m->n)
+        return base_bytes_of(NULL, 0);
+    const struct hl7_segment *s = &m->segments[segment];
+    bool header = strcmp(s->name, "MSH") == 0;
+    if (header && field == 1)
+        return base_bytes_of(s->text.p + 3, 1);
+    struct base_bytes v = part_of(s->text, m->d.field, header ? field - 1 : field);
+    /* MSH-2 is the delimiters, not text with delimiters. */
+    if (!(header && field == 2)) {
+        v = part_of(v, m->d.repetition, repetition);
+        if (component)
+            v = part_of(v, m->d.component, component - 1);
+        if (component && subcomponent)
+            v = part_of(v, m->d.subcomponent, subcomponent - 1);
+    }
+    /* 2.5.3.1: "" means delete; for us that is empty. */
+    return v.n == 2 && memcmp(v.p, "\"\"", 2) == 0 ? base_bytes_of(NULL, 0) : v;
+}
+
+unsigned hl7_repetitions(const struct hl7_message *m, size_t segment, unsigned field)
+{
+    if (segment >= m->n)
+        return 0;
+    struct base_bytes v = part_of(m->segments[segment].text, m->d.field, field);
+    unsigned n = v.n ? 1 : 0;
+    for (size_t i = 0; i < v.n; i++)
+        n += (char)v.p[i] == m->d.repetition;
+    return n;
+}
+
+/* 2.7.1: \F\ \S\ \T\ \R\ \E\ stand for the delimiters; .br is a new line; what
+ * is unknown is dropped. */
+static void add_escape(const struct hl7_message *m, struct base_bytes seq, struct base_buf *out)
+{
+    static const char letters[] = "FSTRE";
+    const char values[] = {m->d.field, m->d.component, m->d.subcomponent, m->d.repetition,
+                           m->d.escape};
+    const char *at = seq.n == 1 ? strchr(letters, (char)seq.p[0]) : NULL;
+    if (at && *at)
+        base_buf_add_byte(out, (uint8_t)values[at - letters]);
+    else if (seq.n == 3 && memcmp(seq.p, ".br", 3) == 0)
+        base_buf_add_byte(out, '\n');
+}
+
+static void unescape(const struct hl7_message *m, struct base_bytes raw, struct base_buf *out)
+{
+    size_t i = 0;
+    while (i < raw.n) {
+        const uint8_t *end = (char)raw.p[i] == m->d.escape && i + 1 < raw.n
+                                 ? memchr(raw.p + i + 1, m->d.escape, raw.n - i - 1)
+                                 : NULL;
+        if (end && end - (raw.p + i) <= 64) {
+            add_escape(m, base_bytes_of(raw.p + i + 1, (size_t)(end - raw.p) - i - 1), out);
+            i = (size_t)(end - raw.p) + 1;
+        } else {
+            base_buf_add_byte(out, raw.p[i++]);
+        }
+    }
+}
+
+bool hl7_text(const struct hl7_message *m, size_t segment, unsigned field, unsigned repetition,
+              unsigned component, char *out, size_t size)
+{
+    struct base_buf b = {.cap = HL7_MESSAGE_MAX};
+    unescape(m, hl7_raw(m, segment, field, repetition, component, component ? 1 : 0), &b);
+    const char *s = base_buf_cstr(&b);
+    size_t n = 0;
+    for (size_t k; n < b.n && (k = base_utf8_sequence(s + n, b.n - n)) && n + k < size; n += k)
+        ;
+    memcpy(out, s, n);
+    out[n] = 0;
+    base_buf_deinit(&b);
+    return n > 0;
+}
+
+static void add_escaped(const struct hl7_delimiters *d, const char *text, struct base_buf *out)
+{
+    for (; *text; text++) {
+        char c = *text;
+        const char *name = c == d->field          ? "F"
+                           : c == d->component    ? "S"
+                           : c == d->subcomponent ? "T"
+                           : c == d->repetition   ? "R"
+                           : c == d->escape       ? "E"
+                                                  : NULL;
+        if (name)
+            base_buf_printf(out, "%c%s%c", d->escape, name, d->escape);
+        else
+            base_buf_add_byte(out, c == '\r' || c == '\n' ? ' ' : (uint8_t)c);
+    }
+}
+
+static void add_field(const struct hl7_message *m, unsigned field, struct base_buf *out)
+{
+    struct base_bytes v = m ? hl7_raw(m, 0, field, 0, 0, 0) : base_bytes_of(NULL, 0);
+    base_buf_add(out, v.p, v.n);
+}
+
+void hl7_write_ack(const struct hl7_message *m, const struct hl7_ack *ack, struct base_buf *out)
+{
+    static const struct hl7_delimiters usual = {'|', '^', '~', '\\', '&'};
+    const struct hl7_delimiters *d = m ? &m->d : &usual;
+    const char f = d->field;
+    struct base_bytes event = m ? hl7_raw(m, 0, 9, 0, 2, 0) : base_bytes_of(NULL, 0);
+    base_buf_printf(out, "MSH%c%c%c%c%c%c", f, d->component, d->repetition, d->escape,
+                    d->subcomponent, f);
+    /* The receiver answers the sender: 5, 6 before 3, 4. */
+    static const unsigned ends[] = {5, 6, 3, 4};
+    for (size_t i = 0; i < 4; i++) {
+        add_field(m, ends[i], out);
+        base_buf_add_byte(out, (uint8_t)f);
+    }
+    base_buf_printf(out, "%s%c%cACK", ack->time, f, f);
+    if (event.n) {
+        base_buf_add_byte(out, (uint8_t)d->component);
+        base_buf_add(out, event.p, event.n);
+        base_buf_printf(out, "%cACK", d->component);
+    }
+    base_buf_printf(out, "%c%s%c", f, ack->control_id, f);
+    if (m && hl7_raw(m, 0, 11, 0, 0, 0).n)
+        add_field(m, 11, out);
+    else
+        base_buf_add_byte(out, 'P');
+    base_buf_printf(out, "%c2.5.1%c%c%c%c%c%cUNICODE UTF-8\rMSA%c%s%c", f, f, f, f, f, f, f, f,
+                    ack->code, f);
+    add_field(m, 10, out);
+    base_buf_add_byte(out, '\r');
+    if (ack->text) {
+        base_buf_printf(out, "ERR%c%c%s%c%s%c%s%cHL70357%cE%c%c%c%c", f, f,
+                        ack->location ? ack->location : "", f, ack->error_code, d->component,
+                        ack->error_name, d->component, f, f, f, f, f);
+        add_escaped(d, ack->text, out);
+        base_buf_add_byte(out, '\r');
+    }
+}

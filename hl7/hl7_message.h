@@ -1,0 +1,74 @@
+/*
+ * HL7 v2 messages (v2.5.1 chapter 2): segments, fields, repetitions, components,
+ * subcomponents, escape sequences. Pure; the text is UTF-8 already, because in
+ * GBK and GB18030 the second byte of a character may be a delimiter.
+ *
+ * A message borrows the bytes that it was parsed from.
+ */
+#ifndef HL7_MESSAGE_H
+#define HL7_MESSAGE_H
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+
+enum { HL7_SEGMENTS_MAX = 2000, HL7_MESSAGE_MAX = 4 << 20 };
+
+struct hl7_segment {
+    char name[4];
+    struct base_bytes text; /* the whole segment without its end */
+};
+
+/* The delimiters of MSH-1 and MSH-2 (2.5.4). */
+struct hl7_delimiters {
+    char field;
+    char component;
+    char repetition;
+    char escape;
+    char subcomponent;
+};
+
+struct hl7_message {
+    struct hl7_delimiters d;
+    size_t n;
+    struct hl7_segment segments[HL7_SEGMENTS_MAX];
+};
+
+/* Segments end with CR; LF and CRLF are taken as well, as files have them.
+ * BASE_EFORMAT: no MSH, bad delimiters, a segment name that is none (pos = byte);
+ * BASE_ELIMIT: too many segments or bytes. */
+enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out,
+                        struct base_error *error) BASE_MUST_CHECK;
+
+/* The n-th segment of this name from segment `from` on; SIZE_MAX when none. */
+size_t hl7_find(const struct hl7_message *m, const char *name, size_t from);
+
+/* Field `field` of a segment (1-based; MSH-1 is the field separator itself),
+ * repetition 0.., component and subcomponent 1..; 0 = the whole, with
+ * delimiters. Raw view, not unescaped; empty when absent or "" (delete). */
+struct base_bytes hl7_raw(const struct hl7_message *m, size_t segment, unsigned field,
+                          unsigned repetition, unsigned component, unsigned subcomponent);
+/* The same (first subcomponent) with escape sequences resolved, NUL-terminated,
+ * cut at a character to fit. False when it is empty. */
+bool hl7_text(const struct hl7_message *m, size_t segment, unsigned field, unsigned repetition,
+              unsigned component, char *out, size_t size);
+/* Number of repetitions of a field; 0 when it is empty. */
+unsigned hl7_repetitions(const struct hl7_message *m, size_t segment, unsigned field);
+
+/* What an acknowledgement says. */
+struct hl7_ack {
+    const char *code;       /* MSA-1: AA, AE, AR, or CA, CE, CR (table 0008) */
+    const char *text;       /* ERR-8, for the sender's operator; NULL when fine */
+    const char *error_code; /* ERR-3, table 0357 */
+    const char *error_name;
+    const char *location;   /* ERR-2, such as "PID^1^3"; NULL */
+    const char *control_id; /* of the acknowledgement, MSH-10 */
+    const char *time;       /* MSH-7, YYYYMMDDHHMMSS+ZZZZ */
+};
+/* Appends ACK for m (its sender becomes the receiver), in UTF-8, CR at the end of each
+ * segment. m NULL: the message could not be parsed. */
+void hl7_write_ack(const struct hl7_message *m, const struct hl7_ack *ack, struct base_buf *out);
+
+#endif

@@ -1,0 +1,228 @@
+#include "hl7/hl7_order.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TEXT_MAX = 1024 };
+
+static enum base_err refuse(struct hl7_problem *p, enum base_err err, const char *code,
+                            const char *name, const char *location, const char *text)
+{
+    p->code = code;
+    p->name = name;
+    snprintf(p->location, sizeof p->location, "%s", location);
+    snprintf(p->text, sizeof p->text, "%s", text);
+    return err;
+}
+
+static bool add(struct base_json *j, const char *key, const char *value)
+{
+    if (!value[0])
+        return false;
+    base_json_key(j, key);
+    base_json_string(j, value);
+    return true;
+}
+
+/* The first of these fields that is filled. */
+struct place {
+    const char *segment;
+    unsigned field;
+    unsigned component;
+};
+
+struct order {
+    const struct hl7_message *m;
+    size_t orc; /* its segments; SIZE_MAX when absent */
+    size_t end; /* the next order begins here */
+};
+
+static size_t segment_of(const struct order *o, const char *name)
+{
+    size_t i =
+        hl7_find(o->m, name, strcmp(name, "PID") == 0 || strcmp(name, "PV1") == 0 ? 0 : o->orc);
+    return i < o->end ? i : SIZE_MAX;
+}
+
+static bool first_text(const struct order *o, const struct place *places, size_t n, char *out)
+{
+    out[0] = 0;
+    for (size_t i = 0; i < n; i++)
+        if (hl7_text(o->m, segment_of(o, places[i].segment), places[i].field, 0,
+                     places[i].component, out, TEXT_MAX))
+            return true;
+    return false;
+}
+
+#define PLACES(...)                                                                                \
+    (const struct place[]){__VA_ARGS__},                                                           \
+        sizeof((const struct place[]){__VA_ARGS__}) / sizeof(struct place)
+
+static void add_first(const struct order *o, struct base_json *j, const char *key,
+                      const struct place *places, size_t n)
+{
+    char text[TEXT_MAX];
+    if (first_text(o, places, n, text))
+        add(j, key, text);
+}
+
+/* XPN and XCN to PN (PS3.5 6.2.1): family^given^middle^prefix^suffix; `from`
+ * is the component of the family name. */
+static void add_name(const struct order *o, struct base_json *j, const char *key,
+                     const char *segment, unsigned field, unsigned from)
+{
+    static const unsigned order[] = {0, 1, 2, 4, 3};
+    char part[TEXT_MAX];
+    struct base_buf name = {.cap = TEXT_MAX};
+    size_t s = segment_of(o, segment);
+    for (size_t i = 0; i < 5; i++) {
+        if (i)
+            base_buf_add_byte(&name, '^');
+        if (hl7_text(o->m, s, field, 0, from + order[i], part, sizeof part))
+            base_buf_add_str(&name, part);
+    }
+    while (name.n && name.p[name.n - 1] == '^')
+        name.p[--name.n] = 0;
+    add(j, key, base_buf_cstr(&name));
+    base_buf_deinit(&name);
+}
+
+/* PID-3: the identifiers; that of type NNCHN or PRC is the resident ID, the
+ * first other one is the Patient ID. */
+static void add_ids(const struct order *o, struct base_json *j)
+{
+    size_t pid = segment_of(o, "PID");
+    bool have_id = false;
+    bool have_resident = false;
+    for (unsigned r = 0; r < hl7_repetitions(o->m, pid, 3); r++) {
+        char id[TEXT_MAX];
+        char type[16];
+        hl7_text(o->m, pid, 3, r, 5, type, sizeof type);
+        bool resident = strcmp(type, "NNCHN") == 0 || strcmp(type, "NI") == 0;
+        if (!hl7_text(o->m, pid, 3, r, 1, id, sizeof id))
+            continue;
+        if (resident && !have_resident)
+            have_resident = add(j, "resident_id", id);
+        else if (!resident && !have_id)
+            have_id = add(j, "patient_id", id);
+    }
+}
+
+static void add_patient(const struct order *o, struct base_json *j)
+{
+    char text[TEXT_MAX];
+    size_t pid = segment_of(o, "PID");
+    add_ids(o, j);
+    add_name(o, j, "patient_name", "PID", 5, 1);
+    if (hl7_text(o->m, pid, 7, 0, 1, text, sizeof text)) {
+        text[8 < strlen(text) ? 8 : strlen(text)] = 0;
+        add(j, "birth_date", text);
+    }
+    if (hl7_text(o->m, pid, 8, 0, 1, text, sizeof text) && strchr("MFO", text[0]) && !text[1])
+        add(j, "sex", text);
+    add_first(o, j, "admission_id", PLACES({"PV1", 19, 1}));
+}
+
+/* Table 0027 and its older letters. */
+static void add_priority(const struct order *o, struct base_json *j)
+{
+    char text[TEXT_MAX];
+    if (!first_text(o, PLACES({"TQ1", 9, 1}, {"OBR", 27, 6}, {"ORC", 7, 6}, {"OBR", 5, 0}), text))
+        return;
+    if (text[0] == 'S' || text[0] == 's')
+        add(j, "priority", "stat");
+    else if (text[0] == 'A' || text[0] == 'a' || text[0] == 'C' || text[0] == 'T')
+        add(j, "priority", "urgent");
+    else
+        add(j, "priority", "routine");
+}
+
+static void add_procedure(const struct order *o, struct base_json *j)
+{
+    add_first(o, j, "placer_number", PLACES({"ORC", 2, 1}, {"OBR", 2, 1}));
+    add_first(o, j, "placer_issuer", PLACES({"ORC", 2, 2}, {"OBR", 2, 2}));
+    add_first(o, j, "filler_number", PLACES({"ORC", 3, 1}, {"OBR", 3, 1}));
+    add_first(o, j, "accession", PLACES({"IPC", 1, 1}, {"OBR", 18, 1}));
+    add_first(o, j, "study_uid", PLACES({"IPC", 3, 1}, {"ZDS", 1, 1}));
+    add_first(o, j, "modality", PLACES({"IPC", 5, 1}, {"OBR", 24, 1}));
+    add_first(o, j, "procedure_code", PLACES({"OBR", 4, 1}));
+    add_first(o, j, "procedure_scheme", PLACES({"OBR", 4, 3}));
+    add_first(o, j, "description", PLACES({"OBR", 4, 2}, {"IPC", 6, 2}));
+    add_first(o, j, "station", PLACES({"IPC", 9, 0}));
+    add_first(o, j, "station_name", PLACES({"IPC", 7, 1}));
+    add_first(o, j, "location", PLACES({"IPC", 8, 2}, {"IPC", 8, 1}));
+    add_first(o, j, "scheduled_at",
+              PLACES({"TQ1", 7, 1}, {"OBR", 36, 1}, {"OBR", 27, 4}, {"ORC", 7, 4}));
+    add_first(o, j, "reason", PLACES({"OBR", 31, 2}, {"OBR", 31, 1}, {"OBR", 13, 0}));
+    add_priority(o, j);
+    add_name(o, j, "requester", "ORC", 12, 2);
+    add_name(o, j, "referrer", "PV1", 8, 2);
+}
+
+/* Table 0119: what the sender wants of the order. */
+static const char *control_of(const char *code)
+{
+    static const struct {
+        const char *code;
+        const char *control;
+    } known[] = {{"NW", ""}, {"XO", ""}, {"SN", ""}, {"CA", "cancel"}, {"DC", "cancel"}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(code, known[i].code) == 0)
+            return known[i].control;
+    return NULL;
+}
+
+static enum base_err write_order(const struct order *o, struct base_json *j,
+                                 struct hl7_problem *problem)
+{
+    char code[16];
+    hl7_text(o->m, o->orc, 1, 0, 1, code, sizeof code);
+    const char *control = control_of(code);
+    if (!control)
+        return refuse(problem, BASE_EUNSUPPORTED, "103", "Table value not found", "ORC^1^1",
+                      "ORC-1 must be NW, XO, CA or DC");
+    if (segment_of(o, "OBR") == SIZE_MAX)
+        return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "OBR",
+                      "each ORC needs an OBR");
+    base_json_open_object(j);
+    base_json_key(j, "control");
+    base_json_string(j, control);
+    add_patient(o, j);
+    add_procedure(o, j);
+    base_json_close_object(j);
+    return BASE_OK;
+}
+
+enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
+                               struct hl7_problem *problem)
+{
+    char type[16];
+    char event[16];
+    hl7_text(m, 0, 9, 0, 1, type, sizeof type);
+    hl7_text(m, 0, 9, 0, 2, event, sizeof event);
+    bool orm = strcmp(type, "ORM") == 0;
+    if (!orm && strcmp(type, "OMI") != 0)
+        return refuse(problem, BASE_EUNSUPPORTED, "200", "Unsupported message type", "MSH^1^9",
+                      "this listener takes ORM^O01 and OMI^O23");
+    if (strcmp(event, orm ? "O01" : "O23") != 0)
+        return refuse(problem, BASE_EUNSUPPORTED, "201", "Unsupported event code", "MSH^1^9",
+                      "this listener takes ORM^O01 and OMI^O23");
+    if (hl7_find(m, "PID", 0) == SIZE_MAX)
+        return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "PID",
+                      "an order needs a PID segment");
+    size_t orc = hl7_find(m, "ORC", 0);
+    if (orc == SIZE_MAX)
+        return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "ORC",
+                      "the message has no order: ORC is missing");
+    base_json_open_array(j);
+    while (orc != SIZE_MAX) {
+        size_t next = hl7_find(m, "ORC", orc + 1);
+        struct order o = {m, orc, next == SIZE_MAX ? m->n : next};
+        enum base_err err = write_order(&o, j, problem);
+        if (err)
+            return err;
+        orc = next;
+    }
+    base_json_close_array(j);
+    return BASE_OK;
+}

@@ -1,0 +1,32 @@
+/*
+ * Orders out of ORM^O01 and OMI^O23 (HL7 v2.5.1 chapter 4), as the JSON that
+ * order_upsert() of the database takes. Pure.
+ */
+#ifndef HL7_ORDER_H
+#define HL7_ORDER_H
+
+#include "base/json.h"
+#include "hl7/hl7_message.h"
+
+/* What was wrong with a message, as ERR says it (table 0357). */
+struct hl7_problem {
+    const char *code;  /* "101" */
+    const char *name;  /* "Required field missing" */
+    char location[32]; /* "PID^1^5" */
+    char text[160];
+};
+
+/*
+ * Writes an array with one object per order (ORC with its OBR) to j: control
+ * ("", "cancel"), placer_number, placer_issuer, filler_number, accession,
+ * study_uid, modality, procedure_code, procedure_scheme, description, station,
+ * station_name, location, scheduled_at (as in the message), priority, requester,
+ * referrer, reason, admission_id, patient_id, resident_id, patient_name (DICOM
+ * PN), birth_date, sex. Members that the message does not have are left out.
+ * BASE_EUNSUPPORTED: another message type (problem 200, 201), an order control
+ * that we do not take (103). BASE_EFORMAT: a required segment or field is missing.
+ */
+enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
+                               struct hl7_problem *problem) BASE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,288 @@
+#include "net/net_mllp.h"
+
+#include "net/net_stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, FLUSH_MS = 5000 };
+
+/* ---- framing ---- */
+
+static enum net_mllp_step take_inside(struct net_mllp_decoder *d, struct base_bytes *in)
+{
+    const uint8_t *end = memchr(in->p, FS, in->n);
+    size_t n = end ? (size_t)(end - in->p) : in->n;
+    base_buf_add(&d->message, in->p, n);
+    if (d->message.err)
+        return NET_MLLP_TOO_LONG;
+    *in = base_bytes_of(in->p + n + (end != NULL), in->n - n - (end != NULL));
+    if (!end)
+        return NET_MLLP_MORE;
+    d->at = NET_MLLP_AT_END;
+    return NET_MLLP_MESSAGE;
+}
+
+enum net_mllp_step net_mllp_decode(struct net_mllp_decoder *d, struct base_bytes *in)
+{
+    while (in->n) {
+        uint8_t c = in->p[0];
+        if (d->at == NET_MLLP_INSIDE)
+            return take_inside(d, in);
+        *in = base_bytes_of(in->p + 1, in->n - 1);
+        if (c == VT)
+            d->at = NET_MLLP_INSIDE;
+        else if (c != CR && c != LF && c != 0)
+            return NET_MLLP_NOISE;
+    }
+    return NET_MLLP_MORE;
+}
+
+void net_mllp_next(struct net_mllp_decoder *d)
+{
+    base_buf_reset(&d->message);
+    d->at = NET_MLLP_OUTSIDE;
+}
+
+/* ---- server ---- */
+
+struct net_mllp_conn {
+    struct net_mllp_server *server; /* NULL once that is gone */
+    struct net_mllp_conn *prev;
+    struct net_mllp_conn *next;
+    struct net_stream *stream; /* NULL once closed */
+    struct net_mllp_decoder decoder;
+    struct base_buf rest; /* what came behind a message that is being answered */
+    void *context;
+    bool waiting;  /* for net_mllp_answer */
+    bool handling; /* inside on_message */
+    bool broken;   /* the answer could not be sent, or was the last one */
+};
+
+struct net_mllp_server {
+    struct net_mllp_options o;
+    struct net_listener *listener;
+    struct net_mllp_conn *conns;
+    unsigned n;
+    bool stopping;
+};
+
+static void conn_free(struct net_mllp_conn *c)
+{
+    base_buf_deinit(&c->decoder.message);
+    base_buf_deinit(&c->rest);
+    free(c->context);
+    free(c);
+}
+
+/* Out of the list; freed now, or when its answer comes. */
+static void conn_close(struct net_mllp_conn *c)
+{
+    struct net_mllp_server *s = c->server;
+    if (c->stream)
+        net_stream_finish(c->stream, FLUSH_MS);
+    c->stream = NULL;
+    if (s) {
+        if (c->prev)
+            c->prev->next = c->next;
+        else
+            s->conns = c->next;
+        if (c->next)
+            c->next->prev = c->prev;
+        s->n--;
+        c->server = NULL;
+    }
+    if (!c->waiting)
+        conn_free(c);
+}
+
+static void fault(struct net_mllp_conn *c, const char *cause)
+{
+    struct net_mllp_server *s = c->server;
+    if (s->o.on_fault)
+        s->o.on_fault(s->o.arg, net_stream_peer(c->stream), cause);
+    conn_close(c);
+}
+
+/* Hands the message out. True when it was answered at once, so that the next
+ * one in `in` may follow; false when c must not be touched any more. */
+static bool handle(struct net_mllp_conn *c, struct base_bytes in)
+{
+    c->waiting = true;
+    c->handling = true;
+    net_stream_pause(c->stream);
+    net_stream_timeout(c->stream, 0);
+    c->server->o.on_message(c->server->o.arg, c, base_buf_bytes(&c->decoder.message));
+    c->handling = false;
+    if (c->waiting) {
+        base_buf_add(&c->rest, in.p, in.n);
+        if (c->rest.err)
+            fault(c, "the peer sends on without waiting for answers");
+        return false;
+    }
+    if (c->broken) {
+        conn_close(c);
+        return false;
+    }
+    net_mllp_next(&c->decoder);
+    net_stream_resume(c->stream);
+    return true;
+}
+
+/* Takes bytes until a message waits for its answer. Frees c on a fault. */
+static void take(struct net_mllp_conn *c, struct base_bytes in)
+{
+    while (in.n) {
+        switch (net_mllp_decode(&c->decoder, &in)) {
+        case NET_MLLP_MORE:
+            break;
+        case NET_MLLP_NOISE:
+            fault(c, "the peer does not speak MLLP: a message begins with the byte 0B");
+            return;
+        case NET_MLLP_TOO_LONG:
+            fault(c, "the message is too long, or its end (1C 0D) is missing");
+            return;
+        case NET_MLLP_MESSAGE:
+            if (!handle(c, in))
+                return;
+            break;
+        }
+    }
+    net_stream_timeout(c->stream, c->server->o.idle_timeout_ms);
+}
+
+static void on_read(void *arg, struct base_bytes bytes)
+{
+    take(arg, bytes);
+}
+
+static void on_timeout(void *arg)
+{
+    struct net_mllp_conn *c = arg;
+    if (c->decoder.at == NET_MLLP_INSIDE)
+        fault(c, "the message stopped in the middle");
+    else
+        conn_close(c);
+}
+
+static void on_error(void *arg, enum base_err err)
+{
+    struct net_mllp_conn *c = arg;
+    (void)err;
+    net_stream_close(c->stream);
+    c->stream = NULL;
+    conn_close(c);
+}
+
+static void on_accept(void *arg, struct net_stream *stream)
+{
+    static const struct net_stream_events events = {
+        .on_read = on_read, .on_timeout = on_timeout, .on_error = on_error};
+    struct net_mllp_server *s = arg;
+    struct net_mllp_conn *c = s->n < s->o.max_connections ? calloc(1, sizeof *c) : NULL;
+    if (!c) {
+        net_stream_close(stream);
+        return;
+    }
+    c->server = s;
+    c->stream = stream;
+    c->decoder.message.cap = s->o.max_message;
+    c->rest.cap = 64 * 1024;
+    c->next = s->conns;
+    if (c->next)
+        c->next->prev = c;
+    s->conns = c;
+    s->n++;
+    net_stream_start(stream, &events, c);
+    net_stream_timeout(stream, s->o.idle_timeout_ms);
+}
+
+enum base_err net_mllp_listen(const struct net_mllp_options *o, struct net_mllp_server **out)
+{
+    struct net_mllp_server *s = calloc(1, sizeof *s);
+    if (!s)
+        return BASE_ENOMEM;
+    s->o = *o;
+    enum base_err err = net_listener_new(o->loop, o->fd, on_accept, s, &s->listener);
+    if (err) {
+        free(s);
+        return err;
+    }
+    *out = s;
+    return BASE_OK;
+}
+
+void net_mllp_stop(struct net_mllp_server *s)
+{
+    net_listener_free(s->listener);
+    s->listener = NULL;
+    s->stopping = true;
+    for (struct net_mllp_conn *c = s->conns, *next; c; c = next) {
+        next = c->next;
+        if (!c->waiting)
+            conn_close(c);
+    }
+}
+
+unsigned net_mllp_connections(const struct net_mllp_server *s)
+{
+    return s->n;
+}
+
+void net_mllp_free(struct net_mllp_server *s)
+{
+    if (!s)
+        return;
+    net_listener_free(s->listener);
+    while (s->conns)
+        conn_close(s->conns);
+    free(s);
+}
+
+const char *net_mllp_peer(const struct net_mllp_conn *c)
+{
+    return c->stream ? net_stream_peer(c->stream) : "";
+}
+
+void net_mllp_set(struct net_mllp_conn *c, void *context)
+{
+    c->context = context;
+}
+
+void *net_mllp_get(const struct net_mllp_conn *c)
+{
+    return c->context;
+}
+
+void net_mllp_answer(struct net_mllp_conn *c, struct base_bytes message)
+{
+    static const uint8_t tail[] = {FS, CR};
+    assert(c->waiting);
+    c->waiting = false;
+    if (!c->stream) {
+        conn_free(c);
+        return;
+    }
+    struct base_buf frame = {0};
+    base_buf_add_byte(&frame, VT);
+    base_buf_add(&frame, message.p, message.n);
+    base_buf_add(&frame, tail, sizeof tail);
+    enum base_err err = frame.err;
+    if (!err)
+        err = net_stream_write(c->stream, base_buf_bytes(&frame), NULL);
+    base_buf_deinit(&frame);
+    c->broken = err || !c->server || c->server->stopping;
+    if (c->handling)
+        return;
+    if (c->broken) {
+        conn_close(c);
+        return;
+    }
+    struct base_buf rest = c->rest;
+    c->rest = (struct base_buf){.cap = rest.cap};
+    net_mllp_next(&c->decoder);
+    net_stream_resume(c->stream);
+    take(c, base_buf_bytes(&rest));
+    base_buf_deinit(&rest);
+}

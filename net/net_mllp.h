@@ -1,0 +1,69 @@
+/*
+ * MLLP (HL7 v2 transport specification, release 1): framing of messages over a
+ * connection, <VT> message <FS><CR>, each answered before the next is taken.
+ */
+#ifndef NET_MLLP_H
+#define NET_MLLP_H
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+
+/* ---- framing, pure ---- */
+
+enum net_mllp_step {
+    NET_MLLP_MORE,    /* all input was taken */
+    NET_MLLP_MESSAGE, /* d->message is whole; reset it with net_mllp_next */
+    NET_MLLP_NOISE,   /* bytes outside a frame: the peer speaks something else */
+    NET_MLLP_TOO_LONG
+};
+
+struct net_mllp_decoder {
+    enum { NET_MLLP_OUTSIDE, NET_MLLP_INSIDE, NET_MLLP_AT_END } at;
+    struct base_buf message; /* its cap is the longest message */
+};
+
+/* Takes from *in what belongs to the next step. CR, LF and NUL between frames
+ * are passed over, as is a <FS> that lacks its <CR>. */
+enum net_mllp_step net_mllp_decode(struct net_mllp_decoder *d, struct base_bytes *in);
+void net_mllp_next(struct net_mllp_decoder *d);
+
+/* ---- server ---- */
+
+struct net_mllp_server;
+struct net_mllp_conn;
+
+struct net_mllp_options {
+    struct loop *loop;
+    int fd;             /* bound; the server listens on a duplicate */
+    size_t max_message; /* bytes */
+    unsigned max_connections;
+    uint64_t idle_timeout_ms; /* between messages, and within one */
+    /* A message came (borrowed for the call). Answer with net_mllp_answer, now
+     * or later; nothing more is read before. */
+    void (*on_message)(void *arg, struct net_mllp_conn *c, struct base_bytes message);
+    /* The connection ended because of what the peer sent; for the log. */
+    void (*on_fault)(void *arg, const char *peer, const char *cause);
+    void *arg;
+};
+
+enum base_err net_mllp_listen(const struct net_mllp_options *o,
+                              struct net_mllp_server **out) BASE_MUST_CHECK;
+/* Accepts no more; connections that wait for an answer get it and are closed. */
+void net_mllp_stop(struct net_mllp_server *s);
+unsigned net_mllp_connections(const struct net_mllp_server *s);
+/* Closes what is left. Takes NULL. */
+void net_mllp_free(struct net_mllp_server *s);
+
+const char *net_mllp_peer(const struct net_mllp_conn *c);
+/* What the user keeps for a connection; dropped with free() at its end. */
+void net_mllp_set(struct net_mllp_conn *c, void *context);
+void *net_mllp_get(const struct net_mllp_conn *c);
+/* Frames and sends the answer. c stays valid from on_message to this call, also
+ * when the peer is gone. */
+void net_mllp_answer(struct net_mllp_conn *c, struct base_bytes message);
+
+#endif

@@ -1,0 +1,193 @@
+/* HL7 messages, orders out of them, and acknowledgements. */
+#include "hl7/hl7_message.h"
+#include "hl7/hl7_order.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct hl7_message m;
+static struct base_error error;
+
+static const char order_text[] =
+    "MSH|^~\\&|HIS|QINGHE|RDC|RDC|20260131080000||ORM^O01|MSG1|P|2.5.1|||AL|NE||UNICODE UTF-8\r"
+    "PID|1||P1^^^QINGHE^PI~11010119900307233X^^^CN^NNCHN||测试^一||19900307|M\r"
+    "PV1|1|O||||||Ref^Erring\r"
+    "ORC|NW|PL1^HIS|F1|||||||||123^王^医生\r"
+    "OBR|1|PL1^HIS||CTCH^胸部\\T\\CT^L||||||||||||||ACC1||||||CT|||^^^202601311000^^S\r"
+    "ZDS|1.2.3.4^^Application^DICOM\r";
+
+static void parse(const char *text)
+{
+    ck_assert_int_eq(hl7_parse(base_bytes_str(text), &m, &error), BASE_OK);
+}
+
+START_TEST(fields_are_found_by_their_numbers)
+{
+    char out[64];
+    parse(order_text);
+    ck_assert_uint_eq(m.n, 6);
+    ck_assert(hl7_text(&m, 0, 1, 0, 0, out, sizeof out));
+    ck_assert_str_eq(out, "|");
+    ck_assert_mem_eq(hl7_raw(&m, 0, 2, 0, 0, 0).p, "^~\\&", 4);
+    ck_assert(hl7_text(&m, 0, 10, 0, 1, out, sizeof out));
+    ck_assert_str_eq(out, "MSG1");
+    ck_assert_uint_eq(hl7_repetitions(&m, 1, 3), 2);
+    ck_assert(hl7_text(&m, 1, 3, 1, 5, out, sizeof out));
+    ck_assert_str_eq(out, "NNCHN");
+    ck_assert(!hl7_text(&m, 1, 99, 0, 1, out, sizeof out));
+    ck_assert(!hl7_text(&m, 77, 1, 0, 1, out, sizeof out));
+}
+END_TEST
+
+START_TEST(escapes_stand_for_the_delimiters)
+{
+    char out[64];
+    parse("MSH|^~\\&|a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f\\.br\\g\\X41\\h\\i\r");
+    ck_assert(hl7_text(&m, 0, 3, 0, 0, out, sizeof out));
+    ck_assert_str_eq(out, "a|b^c&d~e\\f\ngh\\i");
+}
+END_TEST
+
+START_TEST(text_is_cut_at_a_character)
+{
+    char out[6];
+    parse("MSH|^~\\&|测试一\r");
+    ck_assert(hl7_text(&m, 0, 3, 0, 1, out, sizeof out));
+    ck_assert_str_eq(out, "测");
+}
+END_TEST
+
+START_TEST(what_is_no_message_is_refused_with_its_place)
+{
+    ck_assert_int_eq(hl7_parse(base_bytes_str("PID|1\r"), &m, &error), BASE_EFORMAT);
+    ck_assert_int_eq(hl7_parse(base_bytes_str("MSH||||||\r"), &m, &error), BASE_EFORMAT);
+    ck_assert_int_eq(hl7_parse(base_bytes_str("MSH|^~\\&|a\rpid|1\r"), &m, &error), BASE_EFORMAT);
+    ck_assert_uint_eq(error.pos, 11);
+    ck_assert_int_eq(hl7_parse(base_bytes_str(""), &m, &error), BASE_EFORMAT);
+}
+END_TEST
+
+START_TEST(no_prefix_of_a_message_breaks_the_parser)
+{
+    for (size_t n = 0; n < sizeof order_text; n++) {
+        char *copy = malloc(n ? n : 1);
+        struct base_buf out = {0};
+        struct base_json j;
+        struct hl7_problem problem;
+        memcpy(copy, order_text, n);
+        base_json_init(&j, &out);
+        if (hl7_parse(base_bytes_of(copy, n), &m, &error) == BASE_OK)
+            (void)!hl7_orders_write(&m, &j, &problem);
+        base_buf_deinit(&out);
+        free(copy);
+    }
+}
+END_TEST
+
+static enum base_err orders(const char *text, struct base_buf *out, struct hl7_problem *problem)
+{
+    struct base_json j;
+    parse(text);
+    base_json_init(&j, out);
+    return hl7_orders_write(&m, &j, problem);
+}
+
+START_TEST(an_order_becomes_json)
+{
+    struct base_buf out = {0};
+    struct hl7_problem problem;
+    ck_assert_int_eq(orders(order_text, &out, &problem), BASE_OK);
+    static const char *const parts[] = {"\"control\":\"\"",
+                                        "\"patient_id\":\"P1\"",
+                                        "\"resident_id\":\"11010119900307233X\"",
+                                        "\"patient_name\":\"测试^一\"",
+                                        "\"birth_date\":\"19900307\"",
+                                        "\"sex\":\"M\"",
+                                        "\"placer_number\":\"PL1\"",
+                                        "\"placer_issuer\":\"HIS\"",
+                                        "\"filler_number\":\"F1\"",
+                                        "\"accession\":\"ACC1\"",
+                                        "\"study_uid\":\"1.2.3.4\"",
+                                        "\"modality\":\"CT\"",
+                                        "\"procedure_code\":\"CTCH\"",
+                                        "\"description\":\"胸部&CT\"",
+                                        "\"scheduled_at\":\"202601311000\"",
+                                        "\"priority\":\"stat\"",
+                                        "\"requester\":\"王^医生\"",
+                                        "\"referrer\":\"Erring\""};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        ck_assert_msg(strstr(base_buf_cstr(&out), parts[i]) != NULL, "%s is not in %s", parts[i],
+                      base_buf_cstr(&out));
+    base_buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(a_message_that_is_no_order_is_refused_as_table_0357_says)
+{
+    static const struct {
+        const char *text;
+        const char *code;
+    } rows[] = {
+        {"MSH|^~\\&|||||||ADT^A01|1|P|2.5\r", "200"},
+        {"MSH|^~\\&|||||||ORM^O02|1|P|2.5\r", "201"},
+        {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\r", "100"},
+        {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1\r", "100"},
+        {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1\rORC|NW\r", "100"},
+        {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1\rORC|ZZ\rOBR|1\r", "103"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct base_buf out = {0};
+        struct hl7_problem problem;
+        ck_assert_int_ne(orders(rows[i].text, &out, &problem), BASE_OK);
+        ck_assert_str_eq(problem.code, rows[i].code);
+        base_buf_deinit(&out);
+    }
+}
+END_TEST
+
+START_TEST(an_acknowledgement_answers_the_sender)
+{
+    struct base_buf out = {0};
+    parse(order_text);
+    hl7_write_ack(&m,
+                  &(struct hl7_ack){.code = "AE",
+                                    .text = "wrong | value",
+                                    .error_code = "103",
+                                    .error_name = "Table value not found",
+                                    .location = "ORC^1^1",
+                                    .control_id = "A1",
+                                    .time = "20260131080001"},
+                  &out);
+    ck_assert_str_eq(base_buf_cstr(&out),
+                     "MSH|^~\\&|RDC|RDC|HIS|QINGHE|20260131080001||ACK^O01^ACK|A1|P|2.5.1||||||"
+                     "UNICODE UTF-8\rMSA|AE|MSG1\r"
+                     "ERR||ORC^1^1|103^Table value not found^HL70357|E||||wrong \\F\\ value\r");
+    base_buf_reset(&out);
+    hl7_write_ack(NULL, &(struct hl7_ack){.code = "AR", .control_id = "A2", .time = "2026"}, &out);
+    ck_assert_str_eq(base_buf_cstr(&out),
+                     "MSH|^~\\&|||||2026||ACK|A2|P|2.5.1||||||UNICODE UTF-8\rMSA|AR|\r");
+    base_buf_deinit(&out);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("hl7_message");
+    TCase *tc = tcase_create("messages");
+    tcase_add_test(tc, fields_are_found_by_their_numbers);
+    tcase_add_test(tc, escapes_stand_for_the_delimiters);
+    tcase_add_test(tc, text_is_cut_at_a_character);
+    tcase_add_test(tc, what_is_no_message_is_refused_with_its_place);
+    tcase_add_test(tc, no_prefix_of_a_message_breaks_the_parser);
+    tcase_add_test(tc, an_order_becomes_json);
+    tcase_add_test(tc, a_message_that_is_no_order_is_refused_as_table_0357_says);
+    tcase_add_test(tc, an_acknowledgement_answers_the_sender);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
