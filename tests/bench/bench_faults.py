@@ -1,8 +1,12 @@
 #!/usr/bin/python3
 """Faults: mutated byte streams under the sanitizers, and kill -9 while sending.
 
-bench_faults.py [--quick]   10,000 streams for each fuzz target and 20 kills; quick: 300 and 2.
-Prints JSON lines; the exit status is 1 when anything crashed, hung or was lost.
+bench_faults.py [--quick]   10,000 streams for each entry and 20 kills; quick: 300, 150 and 2.
+
+Streams go twice through ASan and UBSan: into the fuzz targets, and over sockets
+into a running `rdc serve`, which must still answer afterwards, with no worker
+ended, no leak and no file left open. Prints JSON lines; the exit status is 1
+when anything crashed, hung or was lost.
 """
 import glob
 import json
@@ -15,8 +19,9 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests/system'))
+from rdc_system import Rdc  # noqa: E402  (it makes testdata/ known)
+import live_streams  # noqa: E402
 from load import Objects, Senders, missing  # noqa: E402
-from rdc_system import Rdc  # noqa: E402
 
 
 def streams(count):
@@ -38,6 +43,24 @@ def streams(count):
                           'ok': out.returncode == 0, 'seconds': round(time.monotonic() - began, 1)}),
               flush=True)
     return ok
+
+
+def live(count):
+    """The same against the program itself, over its ports."""
+    ok = True
+    rdc = Rdc(program=f'{ROOT}/build/asan/rdc').people().start()
+    for kind, seconds, wrong in live_streams.run(rdc, count):
+        ok = ok and not wrong
+        for text in wrong[:20]:
+            print(f'{kind}: {text}', file=sys.stderr)
+        print(json.dumps({'bench': 'faults', 'live': kind, 'streams': count, 'ok': not wrong,
+                          'seconds': round(seconds, 1)}), flush=True)
+    offset = rdc.log_size()
+    status = rdc.stop()  # the leak check runs as the workers end
+    wrong = live_streams.bad_lines(rdc, offset)
+    for text in wrong:
+        print(f'at the end: {text}', file=sys.stderr)
+    return ok and status == 0 and not wrong
 
 
 def kills(count):
@@ -69,6 +92,7 @@ def kills(count):
 def main():
     quick = '--quick' in sys.argv[1:]
     ok = streams(300 if quick else 10000)
+    ok = live(150 if quick else 10000) and ok
     ok = kills(2 if quick else 20) and ok
     return 0 if ok else 1
 

@@ -44,6 +44,12 @@ def command(*elements):
     return struct.pack('<HHII', 0, 0, 4, len(out)) + out
 
 
+def pdata(context, data, is_command, last=True):
+    """A P-DATA-TF with one fragment."""
+    flags = (1 if is_command else 0) | (2 if last else 0)
+    return struct.pack('>BxIIBB', 4, len(data) + 6, len(data) + 2, context, flags) + data
+
+
 def parse_command(data):
     out, at = {}, 0
     while at + 8 <= len(data):
@@ -120,9 +126,7 @@ class Association:
         room = self.max_pdu - 6
         for at in range(0, max(len(data), 1), room):
             part = data[at:at + room]
-            flags = (1 if is_command else 0) | (2 if at + room >= len(data) else 0)
-            self.socket.sendall(struct.pack('>BxIIBB', 4, len(part) + 6, len(part) + 2, context, flags)
-                                + part)
+            self.socket.sendall(pdata(context, part, is_command, at + room >= len(data)))
 
     def read_response(self):
         data = b''

@@ -78,13 +78,17 @@ class Place:
         program = os.environ.get('RDC_TEST_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
         if not os.path.exists(program):
             raise SystemExit(f'{program} is not built: scripts/build')
-        # A copy: a checkout may lie where rdc's user cannot go.
-        self.program = os.path.join(self.folder, 'rdc')
-        shutil.copy(program, self.program)
-        os.chmod(self.program, 0o755)
+        self.program = self.copy(program, 0o755)
         out = shell('users_prepare; s=$(runtime_folder "$1"); cluster_start "$1" "$s"; echo "$s"',
                     args=[self.folder])
         self.sockets = out.split()[-1]
+
+    def copy(self, path, mode=0o644):
+        """Of a file, where rdc's user can go: a checkout may lie in a closed home."""
+        copy = os.path.join(self.folder, os.path.basename(os.path.dirname(path)) + '-' + os.path.basename(path))
+        shutil.copy(path, copy)
+        os.chmod(copy, mode)
+        return copy
 
     def close(self):
         shell('cluster_stop "$1"; rmdir "$2"', args=[self.folder, self.sockets], check=False)
@@ -190,11 +194,21 @@ class Client:
                                 {'Content-Type': 'application/octet-stream'})
 
 
+def sanitizer_options():
+    """For a program that was built with sanitizers; others do not read them."""
+    suppressions = place().copy(os.path.join(ROOT, 'tests/lsan.supp'))
+    return {'LSAN_OPTIONS': f'suppressions={suppressions}:print_suppressions=0',
+            # The memory that it holds back shall not hide a leak.
+            'ASAN_OPTIONS': 'quarantine_size_mb=16'}
+
+
 class Rdc:
     """`rdc serve` on free ports, with a fresh database and data folder."""
 
-    def __init__(self, conf=None):
+    def __init__(self, conf=None, program=None):
         self.place = place()
+        self.program = self.place.copy(program, 0o755) if program else self.place.program
+        self.environment = dict(os.environ, **sanitizer_options())
         self.database = self.place.new_database()
         self.data = os.path.join(self.place.folder, self.database)
         os.mkdir(self.data, 0o755)
@@ -215,7 +229,8 @@ class Rdc:
 
     def cli(self, *args, **kw):
         """The command line as an operator uses it; the output."""
-        return tool(*unprivileged([self.place.program, '--config', self.conf, *args]), cwd='/', **kw)
+        return tool(*unprivileged([self.program, '--config', self.conf, *args]), cwd='/',
+                    env=self.environment, **kw)
 
     def sql(self, text):
         return self.place.sql(self.database, text)
@@ -223,7 +238,7 @@ class Rdc:
     def start(self):
         log = open(self.log, 'ab')
         self.process = subprocess.Popen(
-            unprivileged([self.place.program, '--config', self.conf, 'serve']), cwd='/',
+            unprivileged([self.program, '--config', self.conf, 'serve']), cwd='/', env=self.environment,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
         wait_for('rdc serve to become ready', self.ready, 60)
@@ -280,11 +295,14 @@ class Rdc:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                return self.process.wait(30)
+                status = self.process.wait(30)
             except subprocess.TimeoutExpired:
                 tail = self.tail()
                 self.kill_all()
                 raise AssertionError(f'rdc serve did not end within 30 s of SIGTERM:\n{tail}') from None
+            if 'Sanitizer: ' in self.log_from(0):
+                raise AssertionError(f'a sanitizer complains:\n{self.tail(100)}')
+            return status
         return None
 
     # What most tests need: two centres, a hospital that reads for both.
