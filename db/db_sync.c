@@ -29,8 +29,11 @@ static enum base_err failed(struct db_sync *s, struct base_error *error)
     snprintf(s->sqlstate, sizeof s->sqlstate, "%s", sqlstate);
     const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
-    return base_fail(error, db_err_of_sqlstate(sqlstate), BASE_NOPOS, "%s%s%s",
-                     message ? message : sqlstate, detail ? ": " : "", detail ? detail : "");
+    const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
+    bool has_hint = hint && hint[0];
+    return base_fail(error, db_err_of_sqlstate(sqlstate), BASE_NOPOS, "%s%s%s%s%s",
+                     message ? message : sqlstate, detail ? ": " : "", detail ? detail : "",
+                     has_hint ? "; " : "", has_hint ? hint : "");
 }
 
 static enum base_err take(struct db_sync *s, PGresult *res, struct base_error *error)
