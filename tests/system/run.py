@@ -53,6 +53,13 @@ class Result(unittest.TestResult):
         super().addError(test, err)
         self.line(test, 'ERROR', self.errors[-1][1])
 
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            failed = issubclass(err[0], test.failureException)
+            self.line(test, 'FAILED' if failed else 'ERROR',
+                      f'{subtest._subDescription()}\n{(self.failures if failed else self.errors)[-1][1]}')
+
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self.line(test, 'skip', reason)
