@@ -1,5 +1,7 @@
 """Row-level security: what an organisation sees when a query forgets to ask."""
+import json
 import os
+import re
 
 import make_dicom
 from rdc_system import Client, SystemTest, place, wait_for
@@ -48,6 +50,32 @@ class ATenant(SystemTest):
             with self.subTest(table):
                 self.assertEqual(self.seen('OTHER', table), set())
                 self.assertEqual(self.seen('no such organisation', table), set())
+
+    def listed(self, org, function):
+        """Exams that a reading function of the API gives when nothing in it asks who is
+        asking: its where clause is taken out."""
+        source = self.rdc.sql(f"select replace(pg_get_functiondef('{function}'::regprocedure), chr(10), ' ')")[0][0]
+        name = function.partition('(')[0]
+        bare, found = re.subn(r'(from exam x) +where .*?(?= order by (array_position|x\.id))', r'\1', source)
+        self.assertEqual(found, 1, source)
+        self.assertNotIn('rdc_org', bare)
+        arguments = {'exam_worklist': '1000', 'exam_list': 'null, null, 1000'}[name]
+        rows = self.rdc.sql(f"""begin;
+            {bare.replace(name, 'bare_' + name, 1)};
+            grant execute on all functions in schema public to rdc_api;
+            select set_config('rdc.org', id::text, true) from organisation where code = '{org}' \\g /dev/null
+            set local role rdc_api;
+            select bare_{name}({arguments});
+            rollback;""")
+        return [e['centre'] for e in json.loads(rows[0][0])['exams']]
+
+    def test_sees_only_its_own_when_the_reads_of_the_api_lose_their_filter(self):
+        for function in ('exam_worklist(int)', 'exam_list(text, timestamptz, int)'):
+            with self.subTest(function):
+                self.assertEqual(self.listed('QINGHE', function), ['QINGHE'])
+                self.assertEqual(self.listed('DONGSHAN', function), ['DONGSHAN'])
+                self.assertEqual(sorted(self.listed('SHIYI', function)), ['DONGSHAN', 'QINGHE'])
+                self.assertEqual(self.listed('OTHER', function), [])
 
     def test_cannot_write_or_become_another_role(self):
         for statement in ('delete from exam', "update exam set state = 'final'",

@@ -1,4 +1,5 @@
 """The way of a study: sent, waiting, claimed, written, signed, delivered."""
+import concurrent.futures
 import glob
 import os
 import struct
@@ -132,6 +133,60 @@ class AStudy(Way):
         self.assertEqual(self.reader1.put(f'/api/v1/exams/{exam}/draft', stale).status, 409)
         self.assertEqual(self.reader1.post(f'/api/v1/exams/{exam}/sign', {'lease': lease['lease'] - 1}).status,
                          409)
+
+    def test_is_given_to_one_of_many_who_ask_at_once(self):
+        self.rdc.storescu(*ct_series('race', make_dicom.TWO, 1))
+        exam = self.waiting(make_dicom.uid('study race'), self.reader1)['id']
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(lambda n: (self.reader1, self.reader2)[n % 2].post(
+                f'/api/v1/exams/{exam}/claim').status, range(10)))
+        self.assertEqual(sorted(answers), [200] + [409] * 9)
+
+    def test_of_a_contract_with_two_steps_is_signed_by_another_than_its_author(self):
+        self.rdc.cli('contract', 'change', '--centre', 'QINGHE', '--hospital', 'SHIYI', '--line', 'radiology',
+                     '--two-step')
+        self.addCleanup(self.rdc.cli, 'contract', 'change', '--centre', 'QINGHE', '--hospital', 'SHIYI',
+                        '--line', 'radiology', '--one-step')
+        self.rdc.storescu(*ct_series('steps', make_dicom.TWO, 1))
+        exam = self.waiting(make_dicom.uid('study steps'), self.reader1)['id']
+        path = f'/api/v1/exams/{exam}/'
+
+        def claim(reader, status=200):
+            answer = reader.post(path + 'claim')
+            self.assertEqual(answer.status, status, answer)
+            return answer.json() if status == 200 else None
+
+        def act(reader, verb, lease, status=200, **more):
+            answer = reader.post(path + verb, {'lease': lease, **more})
+            self.assertEqual(answer.status, status, answer)
+            return self.reader1.exam(exam)['state']
+
+        def submit(reader):
+            lease = claim(reader)['lease']
+            self.assertEqual(reader.put(path + 'draft', {'lease': lease, 'report': REPORT}).status, 200)
+            act(reader, 'sign', lease, 409)
+            self.assertEqual(act(reader, 'submit', lease), 'written')
+            return lease
+
+        old = submit(self.reader1)
+        claim(self.reader1, 409)  # the reviewer is not the author
+        act(self.reader1, 'sign', old, 409)
+        # Rejected with a reason, and the draft is there for the next try.
+        lease = claim(self.reader2)['lease']
+        self.assertEqual(self.reader1.exam(exam)['state'], 'reviewing')
+        act(self.reader2, 'reject', lease, 422)
+        self.assertEqual(act(self.reader2, 'reject', lease, reason='描述不完整'), 'waiting')
+        self.assertEqual(self.reader1.exam(exam)['reason'], '描述不完整')
+        again = claim(self.reader1)
+        self.assertEqual(again['draft'], REPORT)
+        self.assertEqual(act(self.reader1, 'submit', again['lease']), 'written')
+        # Taken back by its author, submitted again, and signed by the other.
+        lease = self.reader1.post(path + 'recall').json()['lease']
+        self.assertEqual(act(self.reader1, 'submit', lease), 'written')
+        shown = claim(self.reader2)
+        self.assertEqual(act(self.reader2, 'sign', shown['lease'], objects_digest=shown['objects_digest']), 'final')
+        report = self.reader1.exam(exam)['reports'][0]
+        self.assertEqual((report['author'], report['signer']), ('Test reader1', 'Test reader2'))
 
     def test_that_changed_after_the_claim_is_not_signed_unseen(self):
         first, second = ct_series('late', make_dicom.TWO, 2)
