@@ -8,8 +8,13 @@ static enum dicom_scan not_dicom(struct base_error *error)
     return DICOM_SCAN_BAD;
 }
 
+struct meta_texts {
+    char syntax[DICOM_UID_SIZE];
+    char creator[DICOM_UID_SIZE]; /* of the private information */
+};
+
 static void take_meta(const struct dicom_element *e, struct dicom_part10 *out,
-                      char syntax[DICOM_UID_SIZE])
+                      struct meta_texts *texts)
 {
     switch (e->tag) {
     case DICOM_TAG_MediaStorageSOPClassUID:
@@ -19,10 +24,17 @@ static void take_meta(const struct dicom_element *e, struct dicom_part10 *out,
         dicom_value_copy(e->value, out->sop_instance, sizeof out->sop_instance);
         break;
     case DICOM_TAG_TransferSyntaxUID:
-        dicom_value_copy(e->value, syntax, DICOM_UID_SIZE);
+        dicom_value_copy(e->value, texts->syntax, sizeof texts->syntax);
         break;
     case DICOM_TAG_ImplementationClassUID:
         dicom_value_copy(e->value, out->implementation_class, sizeof out->implementation_class);
+        break;
+    case DICOM_TAG_PrivateInformationCreatorUID:
+        dicom_value_copy(e->value, texts->creator, sizeof texts->creator);
+        break;
+    case DICOM_TAG_PrivateInformation:
+        if (strcmp(texts->creator, DICOM_PRIVATE_INFORMATION_UID) == 0)
+            out->private_information = e->value;
         break;
     default:
         break;
@@ -37,7 +49,7 @@ static enum dicom_scan read_meta(struct base_bytes prefix, size_t start, bool co
     struct dicom_cursor c;
     struct dicom_element e;
     struct dicom_part10 found = {.has_meta = true};
-    char syntax[DICOM_UID_SIZE] = "";
+    struct meta_texts texts = {0};
     struct base_bytes meta = {prefix.p + start, prefix.n - start};
     dicom_cursor_init(&c, meta, DICOM_EXPLICIT_LE, complete);
     while (c.resume + 2 <= meta.n && base_load_le16(meta.p + c.resume) == 2) {
@@ -48,17 +60,18 @@ static enum dicom_scan read_meta(struct base_bytes prefix, size_t start, bool co
             base_fail(error, c.error.code, start + c.error.pos, "file meta group: %s", c.error.msg);
             return DICOM_SCAN_BAD;
         }
-        take_meta(&e, &found, syntax);
+        take_meta(&e, &found, &texts);
     }
     if (c.resume + 2 > meta.n && !complete)
         return DICOM_SCAN_MORE;
     found.dataset = start + (size_t)c.resume;
-    found.syntax = dicom_syntax_find(syntax);
+    found.syntax = dicom_syntax_find(texts.syntax);
     if (!found.syntax) {
-        base_fail(error, *syntax ? BASE_EUNSUPPORTED : BASE_EFORMAT, start,
-                  *syntax ? "transfer syntax %s is not known"
-                          : "file meta group: no Transfer Syntax UID (0002,0010)%s",
-                  syntax);
+        bool named = texts.syntax[0] != 0;
+        base_fail(error, named ? BASE_EUNSUPPORTED : BASE_EFORMAT, start,
+                  named ? "transfer syntax %s is not known"
+                        : "file meta group: no Transfer Syntax UID (0002,0010)%s",
+                  texts.syntax);
         return DICOM_SCAN_BAD;
     }
     *out = found;
@@ -100,8 +113,7 @@ enum dicom_scan dicom_part10_read(struct base_bytes prefix, bool complete, struc
     return DICOM_SCAN_DONE;
 }
 
-void dicom_part10_write_meta(struct base_buf *out, const char *sop_class, const char *sop_instance,
-                             const char *syntax_uid, const char *source_aet)
+void dicom_part10_write(struct base_buf *out, const struct dicom_part10_meta *meta)
 {
     struct dicom_writer w;
     dicom_writer_init(&w, out, DICOM_EXPLICIT_LE);
@@ -110,13 +122,27 @@ void dicom_part10_write_meta(struct base_buf *out, const char *sop_class, const 
     dicom_write_int(&w, DICOM_TAG_FileMetaInformationGroupLength, 0);
     size_t start = out->n;
     dicom_write(&w, DICOM_TAG_FileMetaInformationVersion, DICOM_VR_OB, "\0\1", 2);
-    dicom_write_text(&w, DICOM_TAG_MediaStorageSOPClassUID, sop_class);
-    dicom_write_text(&w, DICOM_TAG_MediaStorageSOPInstanceUID, sop_instance);
-    dicom_write_text(&w, DICOM_TAG_TransferSyntaxUID, syntax_uid);
+    dicom_write_text(&w, DICOM_TAG_MediaStorageSOPClassUID, meta->sop_class);
+    dicom_write_text(&w, DICOM_TAG_MediaStorageSOPInstanceUID, meta->sop_instance);
+    dicom_write_text(&w, DICOM_TAG_TransferSyntaxUID, meta->syntax_uid);
     dicom_write_text(&w, DICOM_TAG_ImplementationClassUID, DICOM_IMPLEMENTATION_UID);
     dicom_write_text(&w, DICOM_TAG_ImplementationVersionName, DICOM_IMPLEMENTATION_VERSION);
-    if (source_aet)
-        dicom_write_text(&w, DICOM_TAG_SourceApplicationEntityTitle, source_aet);
+    if (meta->source_aet)
+        dicom_write_text(&w, DICOM_TAG_SourceApplicationEntityTitle, meta->source_aet);
+    if (meta->private_information.n) {
+        dicom_write_text(&w, DICOM_TAG_PrivateInformationCreatorUID, DICOM_PRIVATE_INFORMATION_UID);
+        dicom_write(&w, DICOM_TAG_PrivateInformation, DICOM_VR_OB, meta->private_information.p,
+                    meta->private_information.n);
+    }
     if (!out->err)
         base_store_le32(out->p + start - 4, (uint32_t)(out->n - start));
+}
+
+void dicom_part10_write_meta(struct base_buf *out, const char *sop_class, const char *sop_instance,
+                             const char *syntax_uid, const char *source_aet)
+{
+    dicom_part10_write(out, &(struct dicom_part10_meta){.sop_class = sop_class,
+                                                        .sop_instance = sop_instance,
+                                                        .syntax_uid = syntax_uid,
+                                                        .source_aet = source_aet});
 }

@@ -21,6 +21,8 @@ struct dicom_part10 {
     char sop_class[DICOM_UID_SIZE]; /* of the meta group, "" when absent */
     char sop_instance[DICOM_UID_SIZE];
     char implementation_class[DICOM_UID_SIZE];
+    /* (0002,0102) of a file that we wrote; borrowed from the prefix; else empty */
+    struct base_bytes private_information;
 };
 
 /* From the first bytes of a file (complete: all of them). 1 KiB is nearly always
@@ -31,6 +33,15 @@ enum dicom_scan dicom_part10_read(struct base_bytes prefix, bool complete, struc
 
 /* Preamble, "DICM" and the meta group. source_aet may be NULL. Errors are sticky
  * in out. The data set follows as received. */
+struct dicom_part10_meta {
+    const char *sop_class;
+    const char *sop_instance;
+    const char *syntax_uid;
+    const char *source_aet;                /* NULL = none */
+    struct base_bytes private_information; /* under our creator UID; empty = none */
+};
+void dicom_part10_write(struct base_buf *out, const struct dicom_part10_meta *meta);
+/* The same without private information. */
 void dicom_part10_write_meta(struct base_buf *out, const char *sop_class, const char *sop_instance,
                              const char *syntax_uid, const char *source_aet);
 

@@ -93,6 +93,8 @@ struct dicom_sop_class {
 /* Our Implementation Class UID and Version Name (PS3.7 D.3.3.2). */
 #define DICOM_IMPLEMENTATION_UID     "2.25.195751245664669214813368048798936763014"
 #define DICOM_IMPLEMENTATION_VERSION "RDC_" RDC_VERSION
+/* (0002,0100) of the private information in our files. */
+#define DICOM_PRIVATE_INFORMATION_UID "2.25.164987389157861108824392838666829228503"
 
 /* NULL when unknown. */
 const struct dicom_syntax *dicom_syntax_find(const char *uid);

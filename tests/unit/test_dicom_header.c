@@ -229,6 +229,33 @@ START_TEST(our_meta_group_is_read_back)
 }
 END_TEST
 
+START_TEST(private_information_is_read_back_when_it_is_ours)
+{
+    struct base_buf b = {0};
+    struct dicom_part10 f;
+    struct base_error error;
+    struct dicom_part10_meta meta = {
+        .sop_class = DICOM_UID_CT_IMAGE,
+        .sop_instance = "1.2.3",
+        .syntax_uid = DICOM_UID_EXPLICIT_LE,
+        .private_information = base_bytes_str("{\"centre\":\"C1\"}"),
+    };
+    dicom_part10_write(&b, &meta);
+    size_t end = b.n;
+    write_header(&b, DICOM_EXPLICIT_LE, false);
+    ck_assert_int_eq(dicom_part10_read(base_buf_bytes(&b), true, &f, &error), DICOM_SCAN_DONE);
+    ck_assert_uint_eq(f.dataset, end);
+    ck_assert_uint_eq(f.private_information.n, 16); /* padded to even */
+    ck_assert_mem_eq(f.private_information.p, "{\"centre\":\"C1\"}", 16);
+    uint8_t *creator = memmem(b.p, b.n, DICOM_PRIVATE_INFORMATION_UID, 20);
+    ck_assert_ptr_nonnull(creator);
+    creator[5] ^= 1;
+    ck_assert_int_eq(dicom_part10_read(base_buf_bytes(&b), true, &f, &error), DICOM_SCAN_DONE);
+    ck_assert_uint_eq(f.private_information.n, 0);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(files_without_preamble_or_meta_group_are_recognised)
 {
     struct base_buf b = {0};
@@ -292,6 +319,7 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("part10");
     tcase_add_test(t, our_meta_group_is_read_back);
+    tcase_add_test(t, private_information_is_read_back_when_it_is_ours);
     tcase_add_test(t, files_without_preamble_or_meta_group_are_recognised);
     tcase_add_test(t, what_is_not_dicom_is_refused_with_a_reason);
     suite_add_tcase(s, t);
