@@ -161,6 +161,7 @@ static void take_device(struct scp_assoc *as, json_t *row)
             .centre_id = number_of(row, "centre_id"),
             .quiet_seconds = number_of(row, "quiet"),
             .aet = rq->calling,
+            .centre = text_of(row, "centre"),
             .charset = text_of(row, "charset"),
             .callback_host = text_of(row, "callback_host"),
             .callback_port = (uint16_t)number_of(row, "callback_port"),

@@ -46,7 +46,8 @@ struct api_scp_device {
     int64_t id;
     int64_t centre_id;
     int64_t quiet_seconds;
-    const char *aet; /* "" when a field is not set; borrowed for the association's life */
+    const char *centre; /* its code */
+    const char *aet;    /* "" when a field is not set; borrowed for the association's life */
     const char *charset;
     const char *callback_host;
     uint16_t callback_port;

@@ -1,7 +1,9 @@
 #include "ingest/ingest_object.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ingest/ingest_priv.h"
+#include "model/model_provenance.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@ enum { PREFIX_MAX = 1 << 20 };
 struct ingest_object {
     struct ingest *g;
     struct ingest_source source; /* its strings point below */
+    char centre_code[40];
     char aet[DICOM_AET_SIZE];
     char priority[16];
     char sop_class[DICOM_UID_SIZE];
@@ -50,6 +53,7 @@ enum base_err ingest_object_new(struct ingest *g, const struct ingest_source *so
         return BASE_ENOMEM;
     o->g = g;
     o->source = *source;
+    o->source.centre_code = keep(o->centre_code, sizeof o->centre_code, source->centre_code);
     o->source.aet = keep(o->aet, sizeof o->aet, source->aet);
     o->source.priority = keep(o->priority, sizeof o->priority, source->priority);
     o->source.sop_class = keep(o->sop_class, sizeof o->sop_class, source->sop_class);
@@ -135,6 +139,54 @@ static void fill_in(char *field, size_t size, const char *value)
         snprintf(field, size, "%s", value);
 }
 
+/* A 12-lead ECG is a whole exam. */
+static bool is_single(const struct ingest_object *o)
+{
+    return o->source.single || strcmp(o->header.sop_class, DICOM_UID_TWELVE_LEAD_ECG) == 0;
+}
+
+static void write_provenance(const struct ingest_object *o, struct base_buf *out)
+{
+    char hex[BASE_SHA256_HEX];
+    struct model_provenance p = {
+        .centre = o->source.centre_code,
+        .device = o->source.aet,
+        .received_us = base_clock_wall_us(),
+        .quiet_seconds = o->source.quiet_seconds,
+        .priority = o->source.priority,
+        .single = is_single(o),
+        .patient_id = o->source.patient_id,
+        .patient_name = o->source.patient_name,
+        .accession = o->source.accession,
+    };
+    if (o->source.original) {
+        base_hex(o->original.sha256, sizeof o->original.sha256, hex);
+        p.original_location = o->original.location;
+        p.original_sha256 = hex;
+        p.original_media = o->source.original_media;
+        p.original_size = (int64_t)o->original.size;
+    }
+    model_provenance_write(&p, out);
+}
+
+/* Preamble and our meta group. */
+static void write_meta(const struct ingest_object *o, struct base_buf *out)
+{
+    struct base_buf provenance = {0};
+    write_provenance(o, &provenance);
+    struct dicom_part10_meta meta = {
+        .sop_class = o->header.sop_class,
+        .sop_instance = o->header.sop_instance,
+        .syntax_uid = o->source.syntax->uid,
+        .source_aet = o->source.aet,
+        .private_information = base_buf_bytes(&provenance),
+    };
+    dicom_part10_write(out, &meta);
+    if (provenance.err)
+        out->err = provenance.err;
+    base_buf_deinit(&provenance);
+}
+
 /* The header is known: our meta group, and what has arrived so far. */
 static void begin_file(struct ingest_object *o)
 {
@@ -145,8 +197,7 @@ static void begin_file(struct ingest_object *o)
     fill_in(h->patient_id, sizeof h->patient_id, o->source.patient_id);
     fill_in(h->patient_name, sizeof h->patient_name, o->source.patient_name);
     fill_in(h->accession_number, sizeof h->accession_number, o->source.accession);
-    dicom_part10_write_meta(&meta, h->sop_class, h->sop_instance, o->source.syntax->uid,
-                            o->source.aet);
+    write_meta(o, &meta);
     enum loop_class class =
         o->source.priority && strcmp(o->source.priority, "stat") == 0 ? LOOP_STAT : LOOP_ORDINARY;
     enum base_err err =
@@ -280,9 +331,7 @@ static void on_durable(void *arg, enum base_err err, const struct store_object *
             .device_id = o->source.device_id,
             .quiet_seconds = o->source.quiet_seconds,
             .priority = o->source.priority,
-            /* A 12-lead ECG is a whole exam. */
-            .single =
-                o->source.single || strcmp(o->header.sop_class, DICOM_UID_TWELVE_LEAD_ECG) == 0,
+            .single = is_single(o),
             .transfer_syntax = o->source.syntax->uid,
             .header = &o->header,
             .object = &o->object,

@@ -20,7 +20,8 @@ struct ingest_object;
 /* Where it comes from. Strings are copied. */
 struct ingest_source {
     int64_t centre_id;
-    int64_t device_id; /* 0 = not from a device */
+    const char *centre_code; /* goes into the file, from which the index can be rebuilt */
+    int64_t device_id;       /* 0 = not from a device */
     int64_t quiet_seconds;
     const char *aet;      /* of the device; NULL */
     const char *priority; /* NULL = routine */

@@ -55,6 +55,7 @@ static void begin(struct api_scp_call *call, void *arg)
     const struct api_scp_device *device = api_scp_device(call);
     struct ingest_source source = {
         .centre_id = device->centre_id,
+        .centre_code = device->centre,
         .device_id = device->id,
         .quiet_seconds = device->quiet_seconds,
         .aet = device->aet,

@@ -205,6 +205,7 @@ static void on_permit(void *arg, const struct db_outcome *outcome)
     const char *code = json_string_value(json_object_get(permit, "code"));
     u->source.centre_id = json_integer_value(json_object_get(permit, "centre_id"));
     snprintf(u->centre_code, sizeof u->centre_code, "%s", code ? code : "");
+    u->source.centre_code = u->centre_code;
     json_decref(permit);
     net_http_on_abort(u->req, on_client_left, u);
     net_http_body_start(u->req, &sink, u);

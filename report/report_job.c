@@ -1,7 +1,9 @@
 #include "report/report_job.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "dicom/dicom_part10.h"
+#include "model/model_provenance.h"
 #include "report/report_content.h"
 #include "report/report_pdf.h"
 #include "report/report_sr.h"
@@ -223,21 +225,49 @@ static void on_pdf_stored(void *arg, enum base_err err, const struct store_objec
     on_stored(arg, FILE_PDF, err, object);
 }
 
+/* Preamble and meta group with where it comes from: whose exam, and ours. */
+static void write_meta(const struct render *r, const struct dicom_part10 *p, struct base_buf *out)
+{
+    struct base_buf text = {0};
+    struct model_provenance provenance = {.centre = text_of(r->job->input, "centre_code"),
+                                          .received_us = base_clock_wall_us(),
+                                          .own = true};
+    model_provenance_write(&provenance, &text);
+    dicom_part10_write(out, &(struct dicom_part10_meta){
+                                .sop_class = p->sop_class,
+                                .sop_instance = p->sop_instance,
+                                .syntax_uid = p->syntax->uid,
+                                .private_information = base_buf_bytes(&text),
+                            });
+    if (text.err)
+        out->err = text.err;
+    base_buf_deinit(&text);
+}
+
+static enum base_err store_dicom(struct render *r, enum file file, store_put_fn *done)
+{
+    struct dicom_part10 p;
+    struct base_bytes bytes = base_buf_bytes(&r->bytes[file]);
+    struct base_buf meta = {0};
+    if (dicom_part10_read(bytes, true, &p, &r->error) != DICOM_SCAN_DONE)
+        return BASE_EINTERNAL;
+    memcpy(r->sop_class[file], p.sop_class, sizeof p.sop_class);
+    write_meta(r, &p, &meta);
+    enum base_err err = meta.err;
+    if (!err)
+        err = store_put_mem(r->config->store, "dcm", LOOP_STAT, base_buf_bytes(&meta),
+                            base_bytes_of(bytes.p + p.dataset, bytes.n - p.dataset), done, r);
+    base_buf_deinit(&meta);
+    return err;
+}
+
 static enum base_err store_file(struct render *r, enum file file)
 {
     static store_put_fn *const done[] = {on_sr_stored, on_pdf_object_stored, on_pdf_stored};
-    struct base_bytes bytes = base_buf_bytes(&r->bytes[file]);
-    size_t header = 0;
-    if (file != FILE_PDF) {
-        struct dicom_part10 p;
-        if (dicom_part10_read(bytes, true, &p, &r->error) != DICOM_SCAN_DONE)
-            return BASE_EINTERNAL;
-        memcpy(r->sop_class[file], p.sop_class, sizeof p.sop_class);
-        header = p.dataset;
-    }
-    return store_put_mem(r->config->store, file == FILE_PDF ? "pdf" : "dcm", LOOP_STAT,
-                         base_bytes_of(bytes.p, header),
-                         base_bytes_of(bytes.p + header, bytes.n - header), done[file], r);
+    if (file != FILE_PDF)
+        return store_dicom(r, file, done[file]);
+    return store_put_mem(r->config->store, "pdf", LOOP_STAT, base_bytes_of(NULL, 0),
+                         base_buf_bytes(&r->bytes[file]), done[file], r);
 }
 
 static void on_rendered(void *arg, bool cancelled)

@@ -17,7 +17,8 @@ begin
         and (x.called is null or x.called = p_called)
     order by x.called nulls last, masklen(x.address) desc nulls last limit 1;
     if d.id is not null then
-        return jsonb_build_object('id', d.id, 'centre_id', d.org_id, 'quiet', d.quiet_seconds,
+        return jsonb_build_object('id', d.id, 'centre_id', d.org_id,
+            'centre', (select code from organisation where id = d.org_id), 'quiet', d.quiet_seconds,
             'called', d.called, 'charset', d.charset, 'callback_host', d.callback_host,
             'callback_port', d.callback_port);
     end if;
@@ -406,10 +407,18 @@ begin
     return to_jsonb(v_results);
 end $$;
 
--- Those of these locations that the index knows: the rest is debris.
+-- Those of these locations that the index knows: the rest is debris. An empty
+-- index knows nothing of a store that has files: it is a new database beside
+-- an old store, which must not be swept but indexed (rdc fsck --rebuild).
 create function object_known(p_locations text[]) returns text[]
-language sql stable security definer set search_path = public as
-$$ select coalesce(array_agg(location), '{}') from object where location = any (p_locations) $$;
+language plpgsql stable security definer set search_path = public as
+$$
+begin
+    if not exists (select from object) then
+        perform fail(409, 'the index is empty, the store is not', 'rdc fsck --rebuild');
+    end if;
+    return (select coalesce(array_agg(location), '{}') from object where location = any (p_locations));
+end $$;
 
 -- May this person send, and for which centre?
 create function upload_permit() returns jsonb
@@ -522,7 +531,8 @@ create function report_instance(p_exam exam, p_series_uid text, p_modality text,
     p_sop_class text, p_number int, p_object bigint) returns void language sql as
 $$
     insert into series (study_id, series_uid, modality, number, description)
-    values (p_exam.study_id, p_series_uid, p_modality, 9000 + p_number, 'report');
+    values (p_exam.study_id, p_series_uid, p_modality,
+        case p_modality when 'SR' then 9000 else 9500 end + p_number, 'report');
     insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
         number, object_id, own)
     select p_exam.centre_id, p_exam.study_id, id, p_sop_uid, p_sop_class, '1.2.840.10008.1.2.1',
