@@ -138,7 +138,8 @@ begin
         and (x.called is null or x.called = p_called)
     order by x.called nulls last, masklen(x.address) desc nulls last limit 1;
     if d.id is not null then
-        return jsonb_build_object('id', d.id, 'centre_id', d.org_id, 'quiet', d.quiet_seconds,
+        return jsonb_build_object('id', d.id, 'centre_id', d.org_id,
+            'centre', (select code from organisation where id = d.org_id), 'quiet', d.quiet_seconds,
             'called', d.called, 'charset', d.charset, 'callback_host', d.callback_host,
             'callback_port', d.callback_port);
     end if;
@@ -1064,6 +1065,95 @@ begin
     end if;
     return v;
 end $$;
+CREATE FUNCTION public.integrity_findings() RETURNS TABLE(kind text, subject text, detail text, open boolean)
+    LANGUAGE sql STABLE
+    AS $$
+    select 'metadata_missing', 'instance ' || i.sop_uid, 'no metadata, and no job that would make it', true
+    from instance i
+    where i.metadata is null and not i.own
+        and not exists (select from job j where j.kind = 'metadata' and j.subject_id = i.id)
+    union all
+    select 'report_unrendered', 'report ' || r.id, 'no files, and no job that would make them', true
+    from report r
+    where r.rendered_at is null
+        and not exists (select from job j where j.kind = 'render' and j.subject_id = r.id)
+    union all
+    select 'job_orphan', 'job ' || j.id, j.kind || ' of something that is not there', true
+    from job j
+    where (j.kind = 'metadata' and not exists (select from instance i where i.id = j.subject_id))
+        or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id))
+    union all
+    select 'job_quarantined', 'job ' || j.id, j.kind || ': ' || coalesce(j.last_error, ''), false
+    from job j where j.state = 'quarantined'
+    union all
+    select 'job_stuck', 'job ' || j.id, j.kind || ': its lease ran out and nobody took it', false
+    from job j where j.state = 'running' and j.lease_until < now() - interval '10 minutes'
+    union all
+    select 'exam_missing', 'study ' || s.study_uid, 'a study without an exam', true
+    from study s where not exists (select from exam e where e.study_id = s.id)
+    union all
+    select 'exam_stuck', 'exam ' || e.id, 'still arriving, long after its last object', false
+    from exam e
+    where e.state = 'arriving'
+        and e.last_object_at + make_interval(secs => e.quiet_seconds) < now() - interval '1 hour'
+    union all
+    select 'report_missing', 'exam ' || e.id, e.state || ' without a signed report', true
+    from exam e
+    where e.state in ('final', 'retracted') and not exists (select from report r where r.exam_id = e.id)
+    union all
+    select 'instance_misplaced', 'instance ' || i.sop_uid, 'its series or its centre is not its study''s', true
+    from instance i join series q on q.id = i.series_id join study s on s.id = i.study_id
+    where q.study_id <> i.study_id or s.centre_id <> i.centre_id
+    union all
+    select 'delivery_stuck', 'delivery ' || d.id, 'sending, and its lease ran out', false
+    from delivery d where d.state = 'sending' and d.lease_until < now() - interval '10 minutes'
+    union all
+    select 'object_unused', o.location, 'no instance or report names it', false
+    from object o
+    where not exists (select from instance i where i.object_id = o.id or i.original_id = o.id)
+        and not exists (select from report r
+                        where o.id in (r.sr_object_id, r.pdf_object_id, r.pdf_file_id))
+    union all
+    select 'constraint_invalid', conrelid::regclass || ' ' || conname, 'not checked for all rows', true
+    from pg_constraint where not convalidated and connamespace = 'public'::regnamespace
+$$;
+CREATE FUNCTION public.integrity_repair() RETURNS void
+    LANGUAGE sql
+    AS $$
+    delete from job j
+    where (j.kind = 'metadata' and not exists (select from instance i where i.id = j.subject_id))
+        or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id));
+    insert into job (kind, subject_id)
+    select 'metadata', i.id from instance i where i.metadata is null and not i.own
+    on conflict do nothing;
+    insert into job (kind, subject_id, priority)
+    select 'render', r.id, 'stat' from report r where r.rendered_at is null
+    on conflict do nothing
+$$;
+CREATE FUNCTION public.integrity_rerender(p_object bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+    r report;
+begin
+    select * into r from report
+    where p_object in (sr_object_id, pdf_object_id, pdf_file_id) for update;
+    if r.id is null then
+        return false;
+    end if;
+    update report set rendered_at = null, sr_object_id = null, pdf_object_id = null, pdf_file_id = null
+    where id = r.id;
+    delete from instance where own and object_id in (r.sr_object_id, r.pdf_object_id);
+    delete from series q using exam e
+    where e.id = r.exam_id and q.study_id = e.study_id
+        and q.series_uid in (r.sr_series_uid, r.pdf_series_uid)
+        and not exists (select from instance i where i.series_id = q.id);
+    delete from object where id in (r.sr_object_id, r.pdf_object_id, r.pdf_file_id);
+    insert into job (kind, subject_id, priority) values ('render', r.id, 'stat')
+    on conflict (kind, subject_id) do update
+        set state = 'queued', attempts = 0, run_at = now(), lease_until = null, last_error = null;
+    return true;
+end $$;
 CREATE FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -1142,9 +1232,15 @@ begin
     return v_id;
 end $$;
 CREATE FUNCTION public.object_known(p_locations text[]) RETURNS text[]
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
-    AS $$ select coalesce(array_agg(location), '{}') from object where location = any (p_locations) $$;
+    AS $$
+begin
+    if not exists (select from object) then
+        perform fail(409, 'the index is empty, the store is not', 'rdc fsck --rebuild');
+    end if;
+    return (select coalesce(array_agg(location), '{}') from object where location = any (p_locations));
+end $$;
 CREATE TABLE public.exam_order (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
@@ -1551,6 +1647,46 @@ CREATE FUNCTION public.rdc_person() RETURNS bigint
 CREATE FUNCTION public.rdc_person_role() RETURNS text
     LANGUAGE sql STABLE
     AS $$ select nullif(current_setting('rdc.role', true), '') $$;
+CREATE FUNCTION public.rebuild_one(p_record jsonb, p_provenance jsonb) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_centre bigint;
+    v_own boolean := coalesce((p_provenance ->> 'own')::boolean, false);
+    v_at timestamptz := to_timestamp((p_provenance ->> 'received_us')::numeric / 1000000);
+    v_instance bigint;
+    v jsonb;
+    e exam;
+begin
+    insert into organisation (code, name, kind)
+    select p_provenance ->> 'centre', p_provenance ->> 'centre', 'centre'
+    where not exists (select from organisation where code = p_provenance ->> 'centre');
+    select id into strict v_centre from organisation where code = p_provenance ->> 'centre';
+    v := ingest_one(p_record || jsonb_strip_nulls(jsonb_build_object('centre_id', v_centre,
+        'device_id', (select min(id) from device
+                      where org_id = v_centre and aet = p_provenance ->> 'device'))));
+    select i.id into v_instance from instance i join object o on o.id = i.object_id
+    where o.location = p_record ->> 'location';
+    if v_instance is null then
+        return v ->> 'outcome';
+    end if;
+    update instance set received_at = v_at, own = v_own where id = v_instance;
+    if v_own then
+        delete from job where kind = 'metadata' and subject_id = v_instance;
+        -- Its report was signed; the rows of the report are not in the store.
+        select * into e from exam where id = (v ->> 'exam')::bigint for update;
+        if e.state <> 'withdrawn' then
+            update exam set reason = 'rebuilt from the store: its report stands among its objects'
+            where id = e.id;
+            perform exam_move(e, 'withdraw', jsonb_build_object('cause', 'rebuilt'));
+        end if;
+    else
+        update exam set last_object_at = v_at where id = (v ->> 'exam')::bigint;
+    end if;
+    return v ->> 'outcome';
+exception when data_exception or integrity_constraint_violation then
+    return 'error';
+end $$;
 CREATE FUNCTION public.report_content_check(p_content jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1591,7 +1727,8 @@ CREATE FUNCTION public.report_instance(p_exam public.exam, p_series_uid text, p_
     LANGUAGE sql
     AS $$
     insert into series (study_id, series_uid, modality, number, description)
-    values (p_exam.study_id, p_series_uid, p_modality, 9000 + p_number, 'report');
+    values (p_exam.study_id, p_series_uid, p_modality,
+        case p_modality when 'SR' then 9000 else 9500 end + p_number, 'report');
     insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
         number, object_id, own)
     select p_exam.centre_id, p_exam.study_id, id, p_sop_uid, p_sop_class, '1.2.840.10008.1.2.1',
@@ -2663,6 +2800,9 @@ GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.ingest_study(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.instance_file(p_uid text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.integrity_findings() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.integrity_repair() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.integrity_rerender(p_object bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
@@ -2716,6 +2856,7 @@ GRANT ALL ON FUNCTION public.rdc_person() TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.rdc_person_role() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.rdc_person_role() TO rdc_api;
 GRANT ALL ON FUNCTION public.rdc_person_role() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.rebuild_one(p_record jsonb, p_provenance jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.report_content_check(p_content jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.report_file(p_exam bigint, p_version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.report_file(p_exam bigint, p_version integer) TO rdc_api;

@@ -33,6 +33,9 @@ static void on_known(void *arg, const struct db_outcome *outcome)
     bool keep[STORE_SWEEP_BATCH] = {false};
     const char *known[STORE_SWEEP_BATCH];
     size_t n = outcome->err ? 0 : db_rows_count(rows);
+    if (outcome->err == BASE_ECONFLICT)
+        BASE_LOG(WARN, "store_not_swept", LOG_S("cause", "the index is empty, the store is not"),
+                 LOG_S("remedy", "stop rdc and run: rdc fsck --rebuild"));
     if (outcome->err || n > STORE_SWEEP_BATCH) {
         store_sweep_answer(s->under_way, NULL);
         return;

@@ -33,6 +33,8 @@ static const struct command commands[] = {
     {"delivery", rdc_cmd_noun, "reports on their way; retry those that are dead"},
     {"order", rdc_cmd_noun, "what a centre means to do: the modality worklist"},
     {"ecg", rdc_cmd_ecg, "what an ECG file holds, its sheet, its conversion"},
+    {"export", rdc_cmd_export, "a study as ordinary DICOM files"},
+    {"fsck", rdc_cmd_fsck, "prove store and database against each other; make the index again"},
     {"render", rdc_cmd_render, NULL},
 };
 

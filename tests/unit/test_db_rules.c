@@ -137,6 +137,12 @@ START_TEST(objects_are_stored_once_and_conflicts_are_kept)
 }
 END_TEST
 
+START_TEST(contradictions_are_found_and_the_index_can_be_made_again)
+{
+    run_rules("integrity");
+}
+END_TEST
+
 START_TEST(a_delivery_has_one_lease_and_is_tried_again)
 {
     run_rules("delivery");
@@ -158,6 +164,7 @@ int main(void)
     tcase_add_test(tc, each_state_moves_as_the_table_says_and_a_lost_lease_writes_nothing);
     tcase_add_test(tc, nobody_sees_a_study_without_a_contract_or_as_its_centre);
     tcase_add_test(tc, objects_are_stored_once_and_conflicts_are_kept);
+    tcase_add_test(tc, contradictions_are_found_and_the_index_can_be_made_again);
     tcase_add_test(tc, a_delivery_has_one_lease_and_is_tried_again);
     tcase_add_test(tc, an_order_is_one_by_its_numbers_and_belongs_to_its_centre);
     suite_add_tcase(suite, tc);

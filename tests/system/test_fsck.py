@@ -1,0 +1,230 @@
+"""rdc fsck finds and repairs what was damaged on purpose, makes the index again
+from the store alone, and rdc export gives back what was sent."""
+import json
+import os
+import shutil
+import subprocess
+
+import dicom_scu
+import make_dicom
+from rdc_system import Client, Rdc, dump, unprivileged, wait_for
+from test_way import Way, ct_series, scp_file
+
+OLD = 1_600_000_000  # a time long past, for files
+
+
+class Checked(Way):
+    def fsck(self, *args, rdc=None):
+        """(exit status, the JSON answer)"""
+        rdc = rdc or self.rdc
+        out = subprocess.run(unprivileged([rdc.place.program, '--config', rdc.conf, 'fsck', '--json', *args]),
+                             cwd='/', capture_output=True, text=True, timeout=120, check=False)
+        self.assertIn(out.returncode, (0, 1), out.stderr)
+        self.assertTrue(out.stdout, out.stderr)
+        answer = json.loads(out.stdout)
+        self.assertEqual(out.returncode == 0, answer['agree'], answer)
+        return out.returncode, answer
+
+    def clean(self, rdc=None):
+        status, answer = self.fsck(rdc=rdc)
+        self.assertEqual(status, 0, answer)
+        return answer
+
+    def path(self, location, rdc=None):
+        return os.path.join((rdc or self.rdc).data, 'store', location)
+
+    def settled(self, rdc=None):
+        wait_for('all jobs to be done', lambda: (rdc or self.rdc).sql('select count(*) from job') == [['0']])
+
+    def locations(self, where='true'):
+        return [r[0] for r in self.rdc.sql(
+            f'select o.location from instance i join object o on o.id = i.object_id where {where} order by i.id')]
+
+
+class Fsck(Checked):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.tech, cls.reader = Client(cls.rdc, 'tech'), Client(cls.rdc, 'reader1')
+
+    def send(self, name):
+        self.rdc.storescu(*ct_series(name))
+        return make_dicom.uid('study ' + name)
+
+    def test_is_clean_beside_workers_that_run(self):
+        self.send('clean')
+        self.settled()
+        answer = self.clean()
+        self.assertGreaterEqual(answer['objects'], 4)
+        self.assertEqual(answer['workers'], 2)
+        self.assertIn('store and index agree', self.rdc.cli('fsck'))
+
+    def test_finds_a_file_that_changed_and_one_that_is_gone(self):
+        uid = self.send('damaged')
+        self.settled()
+        changed, gone, cut = [self.path(x) for x in self.locations(
+            f"study_id = (select id from study where study_uid = '{uid}')")[:3]]
+        whole = {p: open(p, 'rb').read() for p in (changed, gone, cut)}
+        with open(changed, 'r+b') as f:
+            f.seek(-1, 2)
+            last = f.read(1)[0]
+            f.seek(-1, 2)
+            f.write(bytes([last ^ 1]))
+        os.unlink(gone)
+        os.truncate(cut, len(whole[cut]) - 2)
+        status, answer = self.fsck()
+        self.assertEqual((status, answer['open']), (1, 3), answer)
+        found = {self.path(f['subject']): f['kind'] for f in answer['findings'] if f['state'] == 'open'}
+        self.assertEqual(found, {changed: 'file_damaged', cut: 'file_damaged', gone: 'file_missing'})
+        for path, content in whole.items():
+            with open(path, 'wb') as f:
+                f.write(content)
+            shutil.chown(path, 'rdc', 'rdc')
+        self.clean()
+
+    def test_moves_what_a_dead_worker_left_and_leaves_what_a_living_one_writes(self):
+        self.send('orphan')
+        self.settled()
+        alive = os.path.dirname(self.path(self.locations()[-1]))
+        dead = self.path('20200101T000000-0123456789abcdef-0/0')
+        os.makedirs(dead)
+        for folder in (dead, os.path.dirname(dead)):
+            shutil.chown(folder, 'rdc', 'rdc')
+        for name in (f'{alive}/99999.dcm', f'{dead}/1.dcm', f'{dead}/2.dcm'):
+            with open(name, 'w') as f:
+                f.write('torn')
+            if not name.endswith('2.dcm'):
+                os.utime(name, (OLD, OLD))
+        answer = self.clean()
+        states = {f['kind']: f['state'] for f in answer['findings']}
+        self.assertEqual(states, {'file_unknown': 'repaired', 'file_unacknowledged': 'note',
+                                  'file_young': 'note'})
+        self.assertTrue(os.path.exists(self.rdc.data + '/lost/20200101T000000-0123456789abcdef-0-0-1.dcm'))
+        self.assertTrue(os.path.exists(f'{alive}/99999.dcm'))
+        os.unlink(f'{alive}/99999.dcm')
+        os.unlink(f'{dead}/2.dcm')
+
+    def test_queues_the_metadata_that_nobody_would_make(self):
+        uid = self.send('metadata')
+        self.settled()
+        self.rdc.sql(f"update instance set metadata = null where study_id = "
+                     f"(select id from study where study_uid = '{uid}')")
+        status, answer = self.fsck()
+        self.assertEqual((status, answer['queued']), (1, 4), answer)
+        self.settled()
+        self.clean()
+
+    def test_renders_the_files_of_a_report_again_under_the_same_uids(self):
+        uid = self.send('report')
+        self.sign(self.waiting(uid, self.reader)['id'], self.reader)
+        self.settled()
+        own = self.locations('own')
+        before = self.rdc.sql('select sr_uid, pdf_uid from report order by id')
+        os.unlink(self.path(own[-2]))
+        status, answer = self.fsck()
+        self.assertEqual((status, answer['queued']), (1, 1), answer)
+        self.settled()
+        self.assertEqual(self.rdc.sql('select sr_uid, pdf_uid from report order by id'), before)
+        again = self.locations('own')
+        self.assertEqual(len(again), len(own))
+        self.assertEqual(dump(self.path(again[-2]), '0008,0018')['0008,0018'], before[-1][0])
+        self.clean()
+
+
+class Export(Checked):
+    def test_gives_back_what_was_sent_and_never_overwrites(self):
+        sent = ct_series('export')
+        self.rdc.storescu(*sent)
+        ecg = Client(self.rdc, 'tech').upload(scp_file('export-scp'), patient_id='EXPORT1')
+        self.assertEqual(ecg.status, 201, ecg)
+        out = os.path.join(self.rdc.data, 'out')
+        text = self.rdc.cli('export', make_dicom.uid('study export'), '-o', out)
+        self.assertIn('4 objects', text)
+        self.assertEqual(len(os.listdir(out)), 4)
+        for path in sent:
+            uid, data = dicom_scu.part10(path)[1], dicom_scu.part10(path)[3]
+            self.assertEqual(dicom_scu.part10(f'{out}/{uid}.dcm')[3], data)
+        before = {n: os.stat(f'{out}/{n}').st_mtime_ns for n in os.listdir(out)}
+        refused = subprocess.run(
+            unprivileged([self.rdc.place.program, '--config', self.rdc.conf, 'export',
+                          make_dicom.uid('study export'), '-o', out]),
+            cwd='/', capture_output=True, text=True, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn('exists already', refused.stderr)
+        self.assertEqual({n: os.stat(f'{out}/{n}').st_mtime_ns for n in os.listdir(out)}, before)
+        self.rdc.cli('export', ecg.json()['study_uid'], '-o', out)
+        original = [n for n in os.listdir(out) if n.endswith('.scp')]
+        self.assertEqual(len(original), 1)
+        with open(f'{out}/{original[0]}', 'rb') as a, open(scp_file('export-scp'), 'rb') as b:
+            self.assertEqual(a.read(), b.read())
+
+
+INDEX = """
+select c.code, p.patient_id, p.name, p.charset_guessed, s.study_uid, s.accession, s.study_date,
+    s.description, q.series_uid, q.modality, q.number, i.sop_uid, i.variant, i.sop_class,
+    i.transfer_syntax, i.rows, i.columns, i.own, o.location, encode(o.sha256, 'hex'), o.size, f.location,
+    encode(f.sha256, 'hex')
+from instance i join organisation c on c.id = i.centre_id join study s on s.id = i.study_id
+    join patient p on p.id = s.patient_id join series q on q.id = i.series_id
+    join object o on o.id = i.object_id left join object f on f.id = i.original_id
+order by c.code, i.sop_uid, i.variant"""
+
+
+RECEIVED = 'select extract(epoch from received_at) from instance order by centre_id, sop_uid, variant'
+
+
+class Rebuild(Checked):
+    def test_makes_the_index_again_from_the_store_alone(self):
+        rdc = self.rdc
+        reader = Client(rdc, 'reader1')
+        rdc.storescu(*ct_series('rebuild'))
+        rdc.storescu(*ct_series('rebuild-east', make_dicom.TWO), aet='DS_CT')
+        # Another object under a UID that is there, and the same one twice.
+        other = ct_series('rebuild', make_dicom.ONE, size=16)
+        rdc.storescu(other[0])
+        rdc.storescu(other[0])
+        ecg = Client(rdc, 'tech').upload(scp_file('rebuild-scp'), patient_id='R1', accession='RA1')
+        self.assertEqual(ecg.status, 201, ecg)
+        self.sign(self.waiting(make_dicom.uid('study rebuild-east'), reader)['id'], reader)
+        self.settled()
+        before, received = rdc.sql(INDEX), rdc.sql(RECEIVED)
+        self.assertEqual(len(before), 12, before)
+        self.clean()
+        # A torn file, as a power cut leaves it.
+        torn = self.path('20200101T000000-0123456789abcdef-0/0')
+        os.makedirs(torn)
+        for folder in (torn, os.path.dirname(torn)):
+            shutil.chown(folder, 'rdc', 'rdc')
+        with open(self.path(before[0][18]), 'rb') as f, open(torn + '/1.dcm', 'wb') as g:
+            g.write(f.read()[:-100])
+        os.utime(torn + '/1.dcm', (OLD, OLD))
+
+        refused = subprocess.run(unprivileged([rdc.place.program, '--config', rdc.conf, 'fsck', '--rebuild']),
+                                 cwd='/', capture_output=True, text=True, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn('not empty', refused.stderr)
+        rdc.stop()
+
+        new = Rdc()
+        self.addCleanup(new.stop)
+        shutil.rmtree(new.data)
+        shutil.move(rdc.data, new.data)
+        new.start()  # with an empty index nothing of the store is swept away
+        wait_for('the sweep to be refused', lambda: 'store_not_swept' in new.log_from(0))
+        status = subprocess.run(unprivileged([new.place.program, '--config', new.conf, 'fsck', '--rebuild']),
+                                cwd='/', capture_output=True, text=True, check=False)
+        self.assertIn('stop it first', status.stderr)
+        new.stop()
+        _, answer = self.fsck('--rebuild', rdc=new)
+        self.assertEqual((answer['rebuilt'], answer['not_rebuilt']), (12, 1), answer)
+        self.assertEqual(answer['open'], 0, answer)
+        for now, then in zip(new.sql(INDEX), before, strict=True):
+            self.assertEqual(now, then)
+        for now, then in zip(new.sql(RECEIVED), received, strict=True):
+            self.assertAlmostEqual(float(now[0]), float(then[0]), delta=10)
+        new.start()
+        self.settled(new)
+        self.clean(new)
+        states = dict(new.sql('select s.study_uid, e.state from exam e join study s on s.id = e.study_id'))
+        self.assertEqual(states[make_dicom.uid('study rebuild-east')], 'withdrawn')
+        self.assertEqual(states[ecg.json()['study_uid']], 'unrouted')
