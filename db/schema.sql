@@ -2054,6 +2054,58 @@ begin
     end loop;
     return '2.25.' || n::text;
 end $$;
+CREATE FUNCTION public.upload_begin(p_id text, p_length bigint, p_params jsonb, p_most integer, p_bytes bigint) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v_permit jsonb := upload_permit();
+    v_open record;
+begin
+    -- Two requests of one person take turns, so that the limit holds.
+    perform 1 from person where id = rdc_person() for update;
+    select count(*) as n, coalesce(sum(length), 0) as bytes into v_open
+    from upload where person_id = rdc_person() and done_at is null;
+    if v_open.n >= p_most or v_open.bytes + p_length > p_bytes then
+        perform fail(429, 'too many unfinished uploads', 'finish or delete some, then try again');
+    end if;
+    insert into upload (id, centre_id, person_id, length, params)
+    values (p_id, (v_permit ->> 'centre_id')::bigint, rdc_person(), p_length, p_params);
+    return jsonb_build_object('id', p_id);
+end $$;
+CREATE FUNCTION public.upload_done(p_id text, p_answer jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ update upload set done_at = now(), touched_at = now(), answer = p_answer where id = p_id and done_at is null $$;
+CREATE FUNCTION public.upload_drop(p_id text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ delete from upload where id = p_id $$;
+CREATE FUNCTION public.upload_expire(p_seconds integer) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    with gone as (
+        delete from upload where touched_at < now() - make_interval(secs => p_seconds) returning id
+    )
+    select coalesce(jsonb_agg(id), '[]') from gone
+$$;
+CREATE FUNCTION public.upload_find(p_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v_permit jsonb := upload_permit();
+    u upload;
+begin
+    update upload set touched_at = now()
+    where id = p_id and centre_id = rdc_org() and person_id = rdc_person() returning * into u;
+    if u.id is null then
+        perform fail(404, 'no such upload', 'begin one with POST /api/v1/uploads and Upload-Length');
+    end if;
+    return v_permit || jsonb_build_object('id', u.id, 'length', u.length, 'params', u.params,
+        'answer', u.answer);
+end $$;
 CREATE FUNCTION public.upload_permit() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -2504,6 +2556,21 @@ ALTER TABLE public.study ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.upload (
+    id text NOT NULL,
+    centre_id bigint NOT NULL,
+    person_id bigint NOT NULL,
+    length bigint NOT NULL,
+    params jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    touched_at timestamp with time zone DEFAULT now() NOT NULL,
+    done_at timestamp with time zone,
+    answer jsonb,
+    CONSTRAINT upload_done_whole CHECK (((done_at IS NULL) = (answer IS NULL))),
+    CONSTRAINT upload_id_form CHECK ((id ~ '^[0-9a-f]{32}$'::text)),
+    CONSTRAINT upload_length_positive CHECK ((length > 0))
+);
+ALTER TABLE ONLY public.upload FORCE ROW LEVEL SECURITY;
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.contract
@@ -2592,6 +2659,8 @@ ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_uid_unique UNIQUE (study_uid, centre_id);
+ALTER TABLE ONLY public.upload
+    ADD CONSTRAINT upload_pkey PRIMARY KEY (id);
 CREATE INDEX audit_noun ON public.audit USING btree (noun, noun_id, at);
 CREATE INDEX contract_hospital ON public.contract USING btree (hospital_id, line_id, centre_id);
 CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state = ANY (ARRAY['due'::text, 'sending'::text]));
@@ -2616,6 +2685,7 @@ CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
 CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
 CREATE INDEX session_expiry ON public.session USING btree (expires_at);
 CREATE INDEX study_patient ON public.study USING btree (patient_id);
+CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.audit
@@ -2716,6 +2786,10 @@ ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
+ALTER TABLE ONLY public.upload
+    ADD CONSTRAINT upload_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.upload
+    ADD CONSTRAINT upload_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
 CREATE POLICY all_read ON public.exam_order_transition USING (true);
 CREATE POLICY all_read ON public.exam_transition USING (true);
 CREATE POLICY api_read ON public.contract FOR SELECT TO rdc_api USING (((public.rdc_org() = centre_id) OR (public.rdc_org() = hospital_id)));
@@ -2759,6 +2833,7 @@ CREATE POLICY api_read ON public.report FOR SELECT TO rdc_api USING ((EXISTS ( S
   WHERE (e.id = report.exam_id))));
 CREATE POLICY api_read ON public.series FOR SELECT TO rdc_api USING (public.sees_study(study_id));
 CREATE POLICY api_read ON public.study FOR SELECT TO rdc_api USING (((centre_id = public.rdc_org()) OR public.sees_study(id)));
+CREATE POLICY api_read ON public.upload FOR SELECT TO rdc_api USING ((centre_id = public.rdc_org()));
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.contract ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.delivery ENABLE ROW LEVEL SECURITY;
@@ -2823,6 +2898,7 @@ CREATE POLICY owner_all ON public.report TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.series TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.session TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.study TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.upload TO rdc USING (true) WITH CHECK (true);
 ALTER TABLE public.patient ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.patient_correction ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.person ENABLE ROW LEVEL SECURITY;
@@ -2830,6 +2906,7 @@ ALTER TABLE public.report ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.series ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.study ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.upload ENABLE ROW LEVEL SECURITY;
 REVOKE ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
@@ -3013,6 +3090,16 @@ REVOKE ALL ON FUNCTION public.status_report() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.status_report() TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.stranger_doctor(p_causes jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.uid_new() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.upload_begin(p_id text, p_length bigint, p_params jsonb, p_most integer, p_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_begin(p_id text, p_length bigint, p_params jsonb, p_most integer, p_bytes bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.upload_done(p_id text, p_answer jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_done(p_id text, p_answer jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.upload_drop(p_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_drop(p_id text) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.upload_expire(p_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_expire(p_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.upload_find(p_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_find(p_id text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.upload_permit() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_permit() TO rdc_api;
 GRANT SELECT ON TABLE public.contract TO rdc_api;
@@ -3048,4 +3135,5 @@ GRANT SELECT ON TABLE public.report TO rdc_api;
 GRANT SELECT ON TABLE public.report TO rdc_ingest;
 GRANT SELECT ON TABLE public.series TO rdc_api;
 GRANT SELECT ON TABLE public.series TO rdc_ingest;
+GRANT SELECT ON TABLE public.upload TO rdc_api;
 ALTER DEFAULT PRIVILEGES FOR ROLE rdc REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

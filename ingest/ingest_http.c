@@ -1,5 +1,6 @@
 /* The HTTP routes of ingest/. */
 #include "ingest/ingest_priv.h"
+#include "ingest/ingest_resume.h"
 #include "ingest/ingest_stow.h"
 #include "ingest/ingest_upload.h"
 
@@ -7,6 +8,9 @@
  * ingest_object knows. */
 static const struct net_http_route routes[] = {
     {"POST", "/api/v1/uploads", ingest_upload_post, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
+    {"GET", "/api/v1/uploads/{id}", ingest_resume_get, NET_HTTP_BODY_NONE, 0, 0},
+    {"PATCH", "/api/v1/uploads/{id}", ingest_resume_patch, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
+    {"DELETE", "/api/v1/uploads/{id}", ingest_resume_delete, NET_HTTP_BODY_NONE, 0, 0},
     {"POST", "/dicom-web/studies", ingest_stow_post, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
     {"POST", "/dicom-web/studies/{study}", ingest_stow_post, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
 };

@@ -11,6 +11,7 @@ struct ingest_intake {
     struct ingest *g;
     struct ingest_arrival_options options;
     char centre_code[INGEST_CENTRE_CODE];
+    bool single;
     enum { UNDECIDED, ONE_FILE, FORM } kind;
     struct ingest_arrival *file;
     struct ingest_many *many;
@@ -105,12 +106,13 @@ static void write_item(struct base_json *j, const struct ingest_many_item *item)
 static void on_files(void *arg, struct ingest_many_item *const *items, size_t n)
 {
     struct ingest_intake *in = arg;
-    struct ingest_answer answer = {.status = 201};
+    struct ingest_answer answer = {0};
     struct base_json j;
     const struct ingest_many_item *first = NULL;
+    int64_t refused = 0;
     for (size_t i = 0; i < n; i++) {
         if (items[i]->err)
-            answer.status = 202;
+            refused++;
         else if (!first)
             first = items[i];
     }
@@ -119,9 +121,14 @@ static void on_files(void *arg, struct ingest_many_item *const *items, size_t n)
                     n ? items[0]->message : "there is no file in it");
         return;
     }
+    answer.status = refused ? 202 : 201;
     base_json_init(&j, &answer.json);
     base_json_open_object(&j);
     write_stored(&j, &first->stored);
+    if (refused) {
+        base_json_key(&j, "refused");
+        base_json_int(&j, refused);
+    }
     base_json_key(&j, "files");
     base_json_open_array(&j);
     for (size_t i = 0; i < n; i++)
@@ -157,6 +164,7 @@ enum base_err ingest_intake_new(struct ingest *g, const struct ingest_arrival_op
         return BASE_ENOMEM;
     in->g = g;
     in->options = *options;
+    in->single = options->source.single;
     in->options.source.single = false;
     snprintf(in->centre_code, sizeof in->centre_code, "%s", options->source.centre_code);
     in->options.source.centre_code = in->centre_code;
@@ -177,7 +185,7 @@ enum base_err ingest_intake_new(struct ingest *g, const struct ingest_arrival_op
 static void begin_file(struct ingest_intake *in)
 {
     in->kind = ONE_FILE;
-    in->options.source.single = true;
+    in->options.source.single = in->single;
     if (ingest_arrival_new(in->g, &in->options, &in->file)) {
         refuse(in, BASE_ENOMEM, "the server is out of memory; send it again later");
         return;

@@ -6,6 +6,7 @@
 #include "ingest/ingest_intake.h"
 #include "ingest/ingest_permit.h"
 #include "ingest/ingest_priv.h"
+#include "ingest/ingest_resume.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,7 @@ static void on_permit(void *arg, const struct ingest_permit *permit)
     struct ingest_arrival_options options = {
         .source = {.centre_id = permit->centre_id,
                    .centre_code = permit->centre_code,
+                   .single = true,
                    .priority = u->priority,
                    .patient_id = ingest_upload_query(u->req, "patient_id"),
                    .patient_name = ingest_upload_query(u->req, "patient_name"),
@@ -115,6 +117,10 @@ bool ingest_upload_priority(struct net_http_request *req, const char **priority)
 void ingest_upload_post(struct net_http_request *req, void *arg)
 {
     const char *priority;
+    if (net_http_header(req, "Upload-Length")) {
+        ingest_resume_begin(req, arg);
+        return;
+    }
     if (!ingest_upload_priority(req, &priority))
         return;
     struct upload *u = calloc(1, sizeof *u);

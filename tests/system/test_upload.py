@@ -1,8 +1,12 @@
-"""Everything that comes in by HTTP: STOW-RS, forms, archives, several files at once."""
+"""Everything that comes in by HTTP: STOW-RS, forms, archives, several files at once,
+and uploads in pieces."""
+import base64
+import hashlib
 import os
+import socket
 import uuid
 
-from rdc_system import Client, SystemTest, dump
+from rdc_system import Client, SystemTest, dump, wait_for
 from test_way import ct_series, scp_file
 
 
@@ -130,3 +134,101 @@ class FormTest(Upload):
         self.assertEqual(answer.status, 202, answer)
         self.assertEqual([f['outcome'] for f in answer.json()['files']], ['refused', 'stored'])
         self.assertIn('neither DICOM', answer.json()['files'][0]['cause'])
+
+
+class ResumedTest(Upload):
+    def begin(self, length, client=None, query='', **headers):
+        return (client or self.tech).request('POST', '/api/v1/uploads' + query, None,
+                                             {'Upload-Length': str(length), **headers})
+
+    def patch(self, path, offset, content, client=None, **headers):
+        return (client or self.tech).request('PATCH', path, content, {'Upload-Offset': str(offset), **headers})
+
+    def offset(self, path):
+        answer = self.tech.request('HEAD', path)
+        self.assertEqual(answer.status, 200, answer)
+        return int(answer.headers['Upload-Offset'])
+
+    def place_of(self, answer):
+        self.assertEqual(answer.status, 201, answer)
+        path = answer.headers['Location']
+        self.assertEqual(answer.json(), {'id': path.rpartition('/')[2], 'offset': 0,
+                                         'length': answer.json()['length']})
+        return path
+
+    def test_pieces_make_a_file_and_the_answer_is_that_of_one_shot(self):
+        content = read(ct_series('resume', count=1, size=128)[0])
+        path = self.place_of(self.begin(len(content)))
+        self.assertEqual(self.offset(path), 0)
+        at = 0
+        for piece in (content[:1], content[1:5000], content[5000:20000]):
+            answer = self.patch(path, at, piece)
+            at += len(piece)
+            self.assertEqual((answer.status, answer.headers['Upload-Offset']), (204, str(at)), answer)
+            self.assertEqual(self.offset(path), at)
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        done = self.patch(path, at, content[at:], **{'Repr-Digest': f'sha-256=:{digest}:'})
+        self.assertEqual(done.status, 201, done)
+        self.assertEqual(done.json()['outcome'], 'stored')
+        # The answer got lost: it is given again, also by GET.
+        again = wait_for('the answer to be kept', lambda: self.tech.get(path).json()['answer'])
+        self.assertEqual(again, done.json())
+        self.assertEqual(self.patch(path, len(content), b'').json(), done.json())
+        shot = self.tech.request('POST', '/api/v1/uploads', content)
+        self.assertEqual((shot.status, shot.json()['exam']), (201, done.json()['exam']))
+        self.assertNotIn(path.rpartition('/')[2], os.listdir(os.path.join(self.rdc.data, 'uploads')))
+
+    def test_a_wrong_offset_is_409_and_says_the_right_one(self):
+        path = self.place_of(self.begin(100))
+        self.assertEqual(self.patch(path, 0, b'x' * 10).status, 204)
+        answer = self.patch(path, 5, b'y')
+        self.assertEqual((answer.status, answer.headers['Upload-Offset']), (409, '10'), answer)
+        answer = self.patch(path, 10, b'z' * 91)
+        self.assertEqual((answer.status, answer.headers['Upload-Offset']), (413, '100'), answer)
+        self.assertEqual(self.tech.request('PATCH', path, b'x').status, 400)
+
+    def test_another_digest_is_refused_and_the_upload_gone(self):
+        content = read(ct_series('resume-bad', count=1)[0])
+        path = self.place_of(self.begin(len(content), query='?sha256=' + '0' * 64))
+        answer = self.patch(path, 0, content)
+        self.assertEqual(answer.status, 422, answer)
+        self.assertIn('digest', answer.json()['title'])
+        wait_for('the upload to be gone', lambda: self.tech.get(path).status == 404)
+        self.assertEqual(self.begin(10, query='?sha256=xyz').status, 400)
+
+    def test_it_is_its_senders_alone(self):
+        path = self.place_of(self.begin(10))
+        for login, status in (('doctor', 404), ('doctor2', 404), ('reader1', 403)):
+            other = Client(self.rdc, login)
+            self.assertEqual(self.patch(path, 0, b'x', other).status, status)
+            self.assertEqual(other.get(path).status, status)
+        self.assertEqual(self.patch(path, 0, b'x', Client(self.rdc)).status, 401)
+        self.assertEqual(self.tech.request('DELETE', path).status, 204)
+        self.assertEqual(self.tech.get(path).status, 404)
+        self.assertEqual(self.tech.get('/api/v1/uploads/..%2f..%2fx').status, 404)
+
+    def test_limits(self):
+        self.assertEqual(self.begin(1 << 60).status, 413)
+        self.assertEqual(self.begin(0).status, 400)
+        self.assertEqual(self.tech.request('POST', '/api/v1/uploads', b'x', {'Upload-Length': '1'}).status, 400)
+        doctor = Client(self.rdc, 'doctor2')
+        statuses = [self.begin(10, doctor).status for _ in range(21)]
+        self.assertEqual(statuses, [201] * 20 + [429])
+
+    def test_a_broken_line_and_a_killed_server_lose_nothing_that_was_answered(self):
+        content = read(ct_series('resume-kill', count=1, size=256)[0])
+        path = self.place_of(self.begin(len(content), query='?patient_id=RESUMED'))
+        self.assertEqual(self.patch(path, 0, content[:40000]).status, 204)
+        # A piece whose sender vanishes in its middle: what came stays.
+        with socket.create_connection(('127.0.0.1', self.rdc.http_port)) as s:
+            s.sendall(f'PATCH {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.tech.token}\r\n'
+                      f'Upload-Offset: 40000\r\nContent-Length: 60000\r\n\r\n'.encode() + content[40000:50000])
+            wait_for('the part to be stored', lambda: self.offset(path) == 50000)
+        wait_for('the lock to be free', lambda: self.patch(path, 50000, content[50000:60000]).status == 204)
+        self.rdc.kill_all()
+        self.rdc.start()
+        at = self.offset(path)
+        self.assertEqual(at, 60000)
+        answer = self.patch(path, at, content[at:])
+        self.assertEqual(answer.status, 201, answer)
+        self.assertEqual(self.stored(answer.json()['study_uid']), 1)

@@ -149,6 +149,12 @@ START_TEST(contradictions_are_found_and_the_index_can_be_made_again)
 }
 END_TEST
 
+START_TEST(an_upload_in_pieces_is_its_senders_alone)
+{
+    run_rules("uploads");
+}
+END_TEST
+
 START_TEST(a_delivery_has_one_lease_and_is_tried_again)
 {
     run_rules("delivery");
@@ -172,6 +178,7 @@ int main(void)
     tcase_add_test(tc, nobody_sees_a_study_without_a_contract_or_as_its_centre);
     tcase_add_test(tc, objects_are_stored_once_and_conflicts_are_kept);
     tcase_add_test(tc, contradictions_are_found_and_the_index_can_be_made_again);
+    tcase_add_test(tc, an_upload_in_pieces_is_its_senders_alone);
     tcase_add_test(tc, a_delivery_has_one_lease_and_is_tried_again);
     tcase_add_test(tc, an_order_is_one_by_its_numbers_and_belongs_to_its_centre);
     suite_add_tcase(suite, tc);
