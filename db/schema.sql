@@ -54,55 +54,6 @@ CREATE FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_de
     insert into audit (person_id, org_id, action, noun, noun_id, detail)
     values (rdc_person(), rdc_org(), p_action, p_noun, p_id, p_detail)
 $$;
-CREATE FUNCTION public.contact_note(p_notes jsonb) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-    insert into device_contact as c (device_id, address, calling, called, cause, last_at, count, detail, contexts)
-    select n.device, n.address, n.calling, n.called, n.cause,
-        now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null')
-    from jsonb_to_recordset(p_notes) as n(device bigint, address inet, calling text, called text,
-        cause text, count bigint, age_ms bigint, detail text, contexts jsonb)
-    where n.device is null or exists (select from device where id = n.device)
-    order by n.device, n.address, n.calling, n.called, n.cause
-    on conflict on constraint device_contact_key do update set
-        last_at = greatest(c.last_at, excluded.last_at), count = c.count + excluded.count,
-        detail = excluded.detail, contexts = coalesce(excluded.contexts, c.contexts);
-    delete from device_contact where id in (
-        select id from device_contact where device_id is null
-        order by last_at desc, id desc offset 1000);
-    delete from device_contact where id in (
-        select id from (
-            select id, row_number() over (partition by device_id order by last_at desc, id desc) as place
-            from device_contact
-            where device_id in (select (n ->> 'device')::bigint from jsonb_array_elements(p_notes) n)) x
-        where place > 200)
-$$;
-CREATE TABLE public.device_contact (
-    id bigint NOT NULL,
-    device_id bigint,
-    address inet NOT NULL,
-    calling text NOT NULL,
-    called text NOT NULL,
-    cause text NOT NULL,
-    first_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_at timestamp with time zone NOT NULL,
-    count bigint NOT NULL,
-    detail text,
-    contexts jsonb,
-    CONSTRAINT device_contact_aet_length CHECK (((length(calling) <= 16) AND (length(called) <= 16))),
-    CONSTRAINT device_contact_cause_form CHECK ((cause ~ '^[a-z_0-9]{0,40}$'::text)),
-    CONSTRAINT device_contact_counted CHECK ((count > 0))
-);
-ALTER TABLE ONLY public.device_contact FORCE ROW LEVEL SECURITY;
-CREATE FUNCTION public.contact_row(c public.device_contact, p_causes jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE
-    AS $$
-    select jsonb_build_object('code', c.cause) || coalesce(p_causes -> c.cause, '{}')
-        || jsonb_build_object('count', c.count, 'first_at', c.first_at, 'last_at', c.last_at,
-            'address', host(c.address), 'calling', nullif(c.calling, ''),
-            'called', nullif(c.called, ''), 'stranger', c.device_id is null, 'detail', c.detail)
-$$;
 CREATE FUNCTION public.contract_id(p_centre text, p_hospital text, p_line text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     AS $$
@@ -174,34 +125,6 @@ CREATE FUNCTION public.delivery_retry(p_delivery bigint) RETURNS text
     update delivery set state = 'due', next_at = now() where id = p_delivery and state in ('dead', 'due')
     returning state
 $$;
-CREATE FUNCTION public.device_doctor(p_aet text, p_causes jsonb) RETURNS jsonb
-    LANGUAGE plpgsql STABLE
-    AS $$
-declare
-    v_devices bigint[] := array(select id from device where aet = p_aet);
-    v_rows bigint[];
-begin
-    v_rows := array(select c.id from device_contact c
-        where c.device_id = any (v_devices) or (c.device_id is null and (c.calling = p_aet
-            or exists (select from device d where d.id = any (v_devices) and d.address = c.address))));
-    if v_devices = '{}' and v_rows = '{}' then
-        perform fail(404, format('no such device %s, and nobody called by this name', p_aet),
-            'list the devices with: rdc device list');
-    end if;
-    return jsonb_build_object('aet', p_aet,
-        'devices', (select coalesce(jsonb_agg(jsonb_build_object('org', o.code, 'address', d.address,
-                'called', d.called, 'disabled_at', d.disabled_at) order by d.id), '[]')
-            from device d join organisation o on o.id = d.org_id where d.id = any (v_devices)),
-        'last_contact_at', (select max(last_at) from device_contact where id = any (v_rows)),
-        'last_ok_at', (select max(last_at) from device_contact where id = any (v_rows) and cause = ''),
-        'last_error', (select contact_row(c, p_causes) from device_contact c
-            where c.id = any (v_rows) and c.cause <> '' order by c.last_at desc, c.id desc limit 1),
-        'causes', (select coalesce(jsonb_agg(contact_row(c, p_causes) order by c.last_at desc, c.id desc), '[]')
-            from device_contact c where c.id = any (v_rows) and c.cause <> ''),
-        'contexts', (select coalesce((select c.contexts from device_contact c
-            where c.device_id = any (v_devices) and c.contexts is not null
-            order by c.last_at desc, c.id desc limit 1), '[]')));
-end $$;
 CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -257,6 +180,15 @@ begin
     d := make_date(substr(p, 1, 4)::int, substr(p, 5, 2)::int, 1) + substr(p, 7, 2)::int - 1;
     return case when extract(month from d) = substr(p, 5, 2)::int then d end;
 end $_$;
+CREATE FUNCTION public.dicom_items(p jsonb, p_tag text) RETURNS SETOF jsonb
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select v from jsonb_array_elements(coalesce(p -> p_tag -> 'Value', '[]')) v
+    where jsonb_typeof(v) = 'object'
+$$;
+CREATE FUNCTION public.dicom_text(p jsonb, p_tag text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ select nullif(btrim(p -> p_tag -> 'Value' ->> 0), '') $$;
 CREATE FUNCTION public.dicom_time(p text) RETURNS time without time zone
     LANGUAGE plpgsql IMMUTABLE
     AS $_$
@@ -267,6 +199,185 @@ begin
     return make_time(substr(p, 1, 2)::int, coalesce(nullif(substr(p, 3, 2), ''), '0')::int,
         least(coalesce(nullif(substr(p, 5), ''), '0')::numeric, 59.999999)::double precision);
 end $_$;
+CREATE FUNCTION public.dimse_reply(p_status integer, p_comment text DEFAULT NULL::text, p_tags text[] DEFAULT NULL::text[], p_error_id integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select jsonb_strip_nulls(jsonb_build_object('status', p_status, 'comment', left(p_comment, 64),
+        'tags', p_tags, 'error_id', p_error_id))
+$$;
+CREATE TABLE public.exam (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_id bigint NOT NULL,
+    line_id bigint,
+    hospital_id bigint,
+    contract_id bigint,
+    device_id bigint,
+    state text DEFAULT 'arriving'::text NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    priority text DEFAULT 'routine'::text NOT NULL,
+    lease_no bigint DEFAULT 0 NOT NULL,
+    lease_holder bigint,
+    lease_expires timestamp with time zone,
+    shown_digest bytea,
+    author_id bigint,
+    reason text,
+    last_object_at timestamp with time zone DEFAULT now() NOT NULL,
+    quiet_seconds integer DEFAULT 15 NOT NULL,
+    grade text,
+    expected integer,
+    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    due_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    order_id bigint,
+    CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
+    CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
+    CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
+    CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
+    CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
+    CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
+);
+ALTER TABLE ONLY public.exam FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) RETURNS public.exam
+    LANGUAGE plpgsql
+    AS $$
+declare
+    e exam;
+begin
+    select x.* into e from exam x join study s on s.id = x.study_id
+    where s.study_uid = p_study_uid and s.centre_id = p_centre for update of x;
+    return e;
+end $$;
+CREATE FUNCTION public.evidence_grew() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+declare
+    r record;
+    v evidence;
+begin
+    for r in
+        select k.id, s.centre_id, s.study_uid, count(o.sop_uid) as n
+        from added a join study s on s.id = a.study_id
+            join evidence k on k.study_uid = s.study_uid and k.centre_id = s.centre_id and not k.open
+            left join evidence_object o on o.evidence_id = k.id and o.sop_uid = a.sop_uid
+        where a.variant = 0 and not a.own
+        group by 1, 2, 3 order by 3, 2 loop
+        update evidence set present = present + r.n where id = r.id returning * into v;
+        if v.present >= v.expected then
+            perform evidence_weigh(v.id, evidence_exam(r.centre_id, r.study_uid));
+        end if;
+    end loop;
+    return null;
+end $$;
+CREATE FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ select evidence_note(p_centre, p_study_uid, 'manifest', false, true, p_uids) $$;
+CREATE FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_best text[] := array['mpps', 'commitment', 'manifest'];
+    e exam := evidence_exam(p_centre, p_study_uid);
+    v_id bigint;
+begin
+    insert into evidence as v (centre_id, study_uid, kind, open) values (p_centre, p_study_uid, p_kind, p_open)
+    on conflict (study_uid, centre_id) do update set kind = p_kind, open = p_open, at = now()
+        where array_position(v_best, p_kind) <= array_position(v_best, v.kind)
+    returning id into v_id;
+    if v_id is null then
+        return;
+    end if;
+    if not p_add then
+        delete from evidence_object where evidence_id = v_id;
+    end if;
+    insert into evidence_object (evidence_id, sop_uid) select v_id, unnest(p_uids) on conflict do nothing;
+    update evidence set expected = (select count(*) from evidence_object where evidence_id = v_id)
+    where id = v_id;
+    perform evidence_weigh(v_id, e);
+end $$;
+CREATE TABLE public.performed_step (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    device_id bigint,
+    sop_uid text NOT NULL,
+    state text DEFAULT 'IN PROGRESS'::text NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    content jsonb NOT NULL,
+    accession text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT performed_step_ended_tied CHECK (((state = 'IN PROGRESS'::text) = (ended_at IS NULL))),
+    CONSTRAINT performed_step_state_known CHECK ((state = ANY (ARRAY['IN PROGRESS'::text, 'COMPLETED'::text, 'DISCONTINUED'::text]))),
+    CONSTRAINT performed_step_uid_form CHECK ((sop_uid ~ '^[0-9.]{1,64}$'::text))
+);
+ALTER TABLE ONLY public.performed_step FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.evidence_of_steps(s public.performed_step) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_study text;
+    v_open boolean;
+    v_uids text[];
+begin
+    for v_study in select study_uid from performed_study where step_id = s.id order by 1 loop
+        select bool_or(p.state = 'IN PROGRESS') into v_open
+        from performed_study x join performed_step p on p.id = x.step_id
+        where x.study_uid = v_study and x.centre_id = s.centre_id;
+        select array_agg(distinct i.sop_uid) into v_uids
+        from performed_study x join performed_series r on r.step_id = x.step_id
+            join performed_instance i on i.series_id = r.id
+        where x.study_uid = v_study and x.centre_id = s.centre_id
+            and (select count(*) from performed_study y where y.step_id = x.step_id) = 1;
+        if v_open or v_uids is not null then
+            perform evidence_note(s.centre_id, v_study, 'mpps', v_open, false, v_uids);
+        else
+            perform evidence_without_list(s, v_study);
+        end if;
+    end loop;
+end $$;
+CREATE FUNCTION public.evidence_weigh(p_id bigint, e public.exam) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v evidence;
+begin
+    update evidence x set weighed_at = now(), present = (
+        select count(*) from instance i join evidence_object o on o.evidence_id = x.id and o.sop_uid = i.sop_uid
+        where i.study_id = e.study_id and i.variant = 0 and not i.own)
+    where id = p_id returning * into v;
+    if v.open or e.id is null or e.state = 'withdrawn' then
+        return;
+    end if;
+    if e.state <> 'arriving' then
+        update exam set expected = v.expected,
+            grade = case when v.present >= v.expected then v.kind else 'given_up' end
+        where id = e.id and grade <> 'single';
+    elsif v.present >= v.expected and v.kind <> 'commitment' then
+        perform exam_complete(e, v.kind, v.expected);
+    end if;
+end $$;
+CREATE FUNCTION public.evidence_without_list(s public.performed_step, p_study_uid text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    e exam := evidence_exam(s.centre_id, p_study_uid);
+begin
+    delete from evidence_object o using evidence v
+    where v.id = o.evidence_id and v.study_uid = p_study_uid and v.centre_id = s.centre_id and v.kind = 'mpps';
+    delete from evidence where study_uid = p_study_uid and centre_id = s.centre_id and kind = 'mpps';
+    if e.state = 'arriving' and s.state = 'DISCONTINUED' then
+        if exam_objects(e.study_id) = 0 then
+            perform exam_move(e, 'withdraw', jsonb_build_object('reason', 'MPPS DISCONTINUED'));
+        else
+            perform exam_complete(e, 'mpps');
+        end if;
+    end if;
+end $$;
 CREATE FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -327,39 +438,6 @@ begin
         'objects_digest', encode(v_digest, 'hex'), 'state', e.state,
         'draft', (select content from draft where exam_id = e.id));
 end $$;
-CREATE TABLE public.exam (
-    id bigint NOT NULL,
-    centre_id bigint NOT NULL,
-    study_id bigint NOT NULL,
-    line_id bigint,
-    hospital_id bigint,
-    contract_id bigint,
-    device_id bigint,
-    state text DEFAULT 'arriving'::text NOT NULL,
-    state_at timestamp with time zone DEFAULT now() NOT NULL,
-    priority text DEFAULT 'routine'::text NOT NULL,
-    lease_no bigint DEFAULT 0 NOT NULL,
-    lease_holder bigint,
-    lease_expires timestamp with time zone,
-    shown_digest bytea,
-    author_id bigint,
-    reason text,
-    last_object_at timestamp with time zone DEFAULT now() NOT NULL,
-    quiet_seconds integer DEFAULT 15 NOT NULL,
-    grade text,
-    expected integer,
-    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
-    due_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    order_id bigint,
-    CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
-    CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
-    CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
-    CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
-    CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
-    CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
-);
-ALTER TABLE ONLY public.exam FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.exam_complete(e public.exam, p_grade text, p_expected integer DEFAULT NULL::integer) RETURNS public.exam
     LANGUAGE plpgsql
     AS $$
@@ -396,24 +474,62 @@ CREATE FUNCTION public.exam_complete_due() RETURNS integer
     SET search_path TO 'public'
     AS $$
 declare
+    r record;
     e exam;
     n int := 0;
 begin
-    for e in select * from exam
-        where state = 'arriving' and last_object_at + make_interval(secs => quiet_seconds) < now()
-        order by id limit 200 for update skip locked loop
-        perform exam_complete(e, 'quiet');
+    for r in select x.id, v.id as evidence, v.kind, v.open, v.expected, v.present >= v.expected as met,
+            coalesce(v.weighed_at <= x.last_object_at, false) as stale,
+            greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now() as late
+        from exam x join study s on s.id = x.study_id
+            left join evidence v on v.study_uid = s.study_uid and v.centre_id = s.centre_id
+            left join device d on d.id = x.device_id
+        where x.state = 'arriving'
+            and x.last_object_at + make_interval(secs => case when v.kind = 'commitment'
+                then least(x.quiet_seconds, 2) else x.quiet_seconds end) < now()
+            and (v.id is null or v.weighed_at <= x.last_object_at
+                or v.kind = 'commitment' and v.present >= v.expected
+                or greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now())
+        order by x.id limit 200 for update of x skip locked loop
+        select * into e from exam where id = r.id;
+        if r.evidence is null then
+            perform exam_complete(e, 'quiet');
+        elsif r.met and r.kind = 'commitment' and not r.open and exam_objects(e.study_id) <= r.expected then
+            perform exam_complete(e, 'commitment', r.expected);
+        elsif r.stale then
+            perform evidence_weigh(r.evidence, e);
+        elsif r.late then
+            perform exam_complete(e, 'given_up', nullif(r.expected, 0));
+        end if;
         n := n + 1;
     end loop;
     return n;
 end $$;
+CREATE FUNCTION public.exam_completeness(e public.exam) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select jsonb_build_object('grade', e.grade,
+        'expected', coalesce(nullif(v.expected, 0), e.expected),
+        'present', case when v.expected > 0 then v.present else exam_objects(e.study_id) end,
+        'evidence', v.kind, 'open', coalesce(v.open, false),
+        'missing', (select coalesce(jsonb_agg(m.sop_uid), '[]') from (
+            select o.sop_uid from evidence_object o
+            where o.evidence_id = v.id and not exists (select from instance i
+                where i.sop_uid = o.sop_uid and i.centre_id = e.centre_id)
+            order by 1 limit 100) m),
+        'steps', (select coalesce(jsonb_agg(jsonb_build_object('uid', p.sop_uid, 'state', p.state,
+                'state_at', p.state_at) order by p.id), '[]')
+            from performed_study x join performed_step p on p.id = x.step_id
+            where x.study_uid = s.study_uid and x.centre_id = s.centre_id))
+    from study s left join evidence v on v.study_uid = s.study_uid and v.centre_id = s.centre_id
+    where s.id = e.study_id
+$$;
 CREATE FUNCTION public.exam_detail(e public.exam) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
     select exam_row(e) || jsonb_build_object(
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
-        'completeness', jsonb_build_object('grade', e.grade, 'expected', e.expected,
-            'present', exam_objects(e.study_id)),
         'conflicts', e.conflicts, 'reason', e.reason,
         'two_step', exam_two_step(e),
         'instances', (select coalesce(jsonb_agg(jsonb_build_object('uid', i.sop_uid,
@@ -497,7 +613,8 @@ CREATE FUNCTION public.exam_get(p_exam bigint) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 declare
-    v jsonb := (select exam_detail(e) from exam e where e.id = p_exam);
+    v jsonb := (select exam_detail(e) || jsonb_build_object('completeness', exam_completeness(e))
+        from exam e where e.id = p_exam);
 begin
     if v is null then
         perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
@@ -1293,6 +1410,75 @@ begin
     update instance set metadata = p_metadata where id = p_instance;
     delete from job where id = p_job;
 end $$;
+CREATE FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $_$
+declare
+    v_fault jsonb := performed_missing(p, '', 'create');
+    s performed_step;
+begin
+    if p_uid !~ '^[0-9.]{0,64}$' then
+        return dimse_reply(x'0117'::int, 'the SOP Instance UID is no UID');
+    elsif v_fault is not null then
+        return v_fault;
+    elsif dicom_text(p, '00400252') <> 'IN PROGRESS' then
+        return dimse_reply(x'0106'::int, 'a step is created IN PROGRESS', array['00400252']);
+    end if;
+    -- PS3.7 10.1.5.1.4: without a UID it is ours to give
+    insert into performed_step (centre_id, device_id, sop_uid, content, accession)
+    select p_centre, p_device, coalesce(nullif(p_uid, ''), uid_new()), p,
+        (select dicom_text(i, '00080050') from dicom_items(p, '00400270') i limit 1)
+    on conflict (sop_uid, centre_id) do nothing returning * into s;
+    if s.id is null then
+        return dimse_reply(x'0111'::int, 'a step with this UID was created before');
+    end if;
+    insert into performed_study (step_id, centre_id, study_uid)
+    select distinct s.id, p_centre, dicom_text(i, '0020000D') from dicom_items(p, '00400270') i;
+    perform performed_lists(s), audit_write('mpps_create', 'performed_step', s.id,
+        jsonb_build_object('device', p_device)), performed_orders(s, 'start'), evidence_of_steps(s);
+    return dimse_reply(0) || jsonb_build_object('uid', s.sop_uid);
+exception when check_violation or not_null_violation then
+    return dimse_reply(x'0106'::int, 'a UID in the data set is none');
+end $_$;
+CREATE FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    s performed_step;
+    v_event text;
+    v_content jsonb;
+    v_fault jsonb;
+begin
+    select * into s from performed_step where sop_uid = p_uid and centre_id = p_centre for update;
+    if s.id is null then
+        return dimse_reply(x'0112'::int, 'no step with this UID was created');
+    elsif s.state <> 'IN PROGRESS' then
+        -- PS3.4 F.7.2.2.4
+        return dimse_reply(x'0110'::int, 'Performed Procedure Step Object may no longer be updated',
+            null, x'A710'::int);
+    end if;
+    v_event := case coalesce(dicom_text(p, '00400252'), 'IN PROGRESS') when 'IN PROGRESS' then 'set'
+        when 'COMPLETED' then 'complete' when 'DISCONTINUED' then 'discontinue' end;
+    if v_event is null then
+        return dimse_reply(x'0106'::int, 'this is no status of a step', array['00400252']);
+    end if;
+    v_content := s.content || p;
+    v_fault := coalesce(performed_not_to_set(s, p), performed_missing(p, '', 'set'),
+        case when v_event <> 'set' then performed_missing(v_content, '', 'end') end);
+    if v_fault is not null then
+        return v_fault;
+    end if;
+    s := performed_step_move(s, v_event, v_content);
+    perform performed_lists(s), evidence_of_steps(s);
+    if v_event <> 'set' then
+        perform performed_orders(s, case v_event when 'complete' then 'finish' else v_event end);
+    end if;
+    return dimse_reply(0);
+exception when check_violation or not_null_violation then
+    return dimse_reply(x'0106'::int, 'a UID in the data set is none');
+end $$;
 CREATE FUNCTION public.name_key(p_name text, p_pinyin text) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$ select nullif(regexp_replace(upper(split_part(coalesce(nullif(p_pinyin, ''), p_name), '=', 1)), '[^A-Z]', '', 'g'), '') $$;
@@ -1711,6 +1897,97 @@ CREATE FUNCTION public.patient_view(p public.patient) RETURNS jsonb
     select jsonb_build_object('id', p.patient_id, 'name', p.name, 'pinyin', p.pinyin,
         'birth_date', p.birth_date, 'sex', p.sex, 'resident_id', p.resident_id)
 $$;
+CREATE FUNCTION public.performed_lists(s public.performed_step) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_series jsonb;
+    v_id bigint;
+begin
+    delete from performed_instance i using performed_series r where r.id = i.series_id and r.step_id = s.id;
+    delete from performed_series where step_id = s.id;
+    for v_series in select dicom_items(s.content, '00400340') loop
+        insert into performed_series (step_id, series_uid, protocol, description)
+        values (s.id, dicom_text(v_series, '0020000E'), dicom_text(v_series, '00181030'),
+            dicom_text(v_series, '0008103E'))
+        on conflict (step_id, series_uid) do update set protocol = excluded.protocol
+        returning id into v_id;
+        insert into performed_instance (series_id, sop_uid, sop_class)
+        select v_id, dicom_text(o, '00081155'), dicom_text(o, '00081150')
+        from (values ('00081140'), ('00400220')) t(tag), dicom_items(v_series, t.tag) o
+        on conflict do nothing;
+    end loop;
+end $$;
+CREATE FUNCTION public.performed_missing(p jsonb, p_parent text, p_when text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    r record;
+    v_item jsonb;
+    v_fault jsonb;
+begin
+    for r in select *, case p_when when 'create' then at_create when 'set' then at_set else at_end end as type
+        from performed_attribute where parent = p_parent order by tag loop
+        if r.type = 1 and not p ? r.tag then
+            return dimse_reply(x'0120'::int, r.keyword || ' is missing', array[r.tag]);
+        elsif r.type = 1 and coalesce(p -> r.tag -> 'Value' ->> 0, '') = '' then
+            return dimse_reply(x'0121'::int, r.keyword || ' has no value', array[r.tag]);
+        end if;
+    end loop;
+    for r in select distinct parent from performed_attribute where parent <> '' and p ? parent loop
+        for v_item in select dicom_items(p, r.parent) loop
+            v_fault := coalesce(v_fault, performed_missing(v_item, r.parent, p_when));
+        end loop;
+    end loop;
+    return v_fault;
+end $$;
+CREATE FUNCTION public.performed_not_to_set(s public.performed_step, p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v record;
+begin
+    select k.tag, a.at_set into v from jsonb_object_keys(p) k(tag)
+        left join performed_attribute a on a.parent = '' and a.tag = k.tag
+    where k.tag <> '00080005' and (a.at_set = 0
+        -- DEVIATION: type 2 counts as created, see performed_missing
+        or coalesce(a.at_create, 3) = 3 and not s.content ? k.tag)
+    order by 1 limit 1;
+    if v.tag is null then
+        return null;
+    end if;
+    return dimse_reply(x'0105'::int, case when v.at_set = 0 then 'an attribute that may not be set'
+        else 'an attribute that was not created' end, array[v.tag]);
+end $$;
+CREATE FUNCTION public.performed_orders(s public.performed_step, p_event text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_order bigint;
+begin
+    for v_order in select id from exam_order
+        where centre_id = s.centre_id and (
+            study_uid in (select dicom_text(i, '0020000D') from dicom_items(s.content, '00400270') i)
+            or accession in (select dicom_text(i, '00080050') from dicom_items(s.content, '00400270') i))
+        order by id loop
+        perform order_progress(v_order, p_event);
+    end loop;
+end $$;
+CREATE FUNCTION public.performed_step_move(s public.performed_step, p_event text, p_content jsonb) RETURNS public.performed_step
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v performed_step;
+begin
+    update performed_step x set state = t.next_state, content = p_content,
+        state_at = case when t.next_state = x.state then x.state_at else now() end,
+        ended_at = case when t.next_state <> 'IN PROGRESS' then now() end
+    from performed_step_transition t
+    where x.id = s.id and t.state = x.state and t.event = p_event
+    returning x.* into strict v;
+    perform audit_write('mpps_' || p_event, 'performed_step', v.id, jsonb_build_object('device', v.device_id));
+    return v;
+end $$;
 CREATE FUNCTION public.person_name(p_person bigint) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -2034,14 +2311,6 @@ CREATE FUNCTION public.status_report() RETURNS jsonb
             select format('%s jobs are set aside after three attempts', count(*))
             from job where state = 'quarantined' having count(*) > 0) warnings))
 $$;
-CREATE FUNCTION public.stranger_doctor(p_causes jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE
-    AS $$
-    select jsonb_build_object('strangers',
-        coalesce(jsonb_agg(contact_row(c, p_causes) order by c.last_at desc, c.id desc), '[]'))
-    from (select * from device_contact where device_id is null
-          order by last_at desc, id desc limit 200) c
-$$;
 CREATE FUNCTION public.uid_new() RETURNS text
     LANGUAGE plpgsql
     AS $$
@@ -2053,58 +2322,6 @@ begin
         n := n * 4294967296 + ('x' || lpad(substr(hex, 1 + 8 * i, 8), 16, '0'))::bit(64)::bigint;
     end loop;
     return '2.25.' || n::text;
-end $$;
-CREATE FUNCTION public.upload_begin(p_id text, p_length bigint, p_params jsonb, p_most integer, p_bytes bigint) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-declare
-    v_permit jsonb := upload_permit();
-    v_open record;
-begin
-    -- Two requests of one person take turns, so that the limit holds.
-    perform 1 from person where id = rdc_person() for update;
-    select count(*) as n, coalesce(sum(length), 0) as bytes into v_open
-    from upload where person_id = rdc_person() and done_at is null;
-    if v_open.n >= p_most or v_open.bytes + p_length > p_bytes then
-        perform fail(429, 'too many unfinished uploads', 'finish or delete some, then try again');
-    end if;
-    insert into upload (id, centre_id, person_id, length, params)
-    values (p_id, (v_permit ->> 'centre_id')::bigint, rdc_person(), p_length, p_params);
-    return jsonb_build_object('id', p_id);
-end $$;
-CREATE FUNCTION public.upload_done(p_id text, p_answer jsonb) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$ update upload set done_at = now(), touched_at = now(), answer = p_answer where id = p_id and done_at is null $$;
-CREATE FUNCTION public.upload_drop(p_id text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$ delete from upload where id = p_id $$;
-CREATE FUNCTION public.upload_expire(p_seconds integer) RETURNS jsonb
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-    with gone as (
-        delete from upload where touched_at < now() - make_interval(secs => p_seconds) returning id
-    )
-    select coalesce(jsonb_agg(id), '[]') from gone
-$$;
-CREATE FUNCTION public.upload_find(p_id text) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-declare
-    v_permit jsonb := upload_permit();
-    u upload;
-begin
-    update upload set touched_at = now()
-    where id = p_id and centre_id = rdc_org() and person_id = rdc_person() returning * into u;
-    if u.id is null then
-        perform fail(404, 'no such upload', 'begin one with POST /api/v1/uploads and Upload-Length');
-    end if;
-    return v_permit || jsonb_build_object('id', u.id, 'length', u.length, 'params', u.params,
-        'answer', u.answer);
 end $$;
 CREATE FUNCTION public.upload_permit() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2216,23 +2433,17 @@ CREATE TABLE public.device (
     callback_port integer,
     charset text,
     quiet_seconds integer DEFAULT 15 NOT NULL,
+    limit_seconds integer DEFAULT 300 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
     CONSTRAINT device_aet_form CHECK (((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (aet = btrim(aet)))),
     CONSTRAINT device_callback_port_range CHECK (((callback_port >= 1) AND (callback_port <= 65535))),
     CONSTRAINT device_callback_whole CHECK (((callback_host IS NULL) = (callback_port IS NULL))),
     CONSTRAINT device_called_form CHECK ((called ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT device_limit_range CHECK (((limit_seconds >= 0) AND (limit_seconds <= 86400))),
     CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400)))
 );
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
-ALTER TABLE public.device_contact ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.device_contact_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 ALTER TABLE public.device ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.device_id_seq
     START WITH 1
@@ -2249,6 +2460,32 @@ CREATE TABLE public.draft (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE ONLY public.draft FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.evidence (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_uid text NOT NULL,
+    kind text NOT NULL,
+    open boolean DEFAULT false NOT NULL,
+    expected integer DEFAULT 0 NOT NULL,
+    present integer DEFAULT 0 NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    weighed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT evidence_kind_known CHECK ((kind = ANY (ARRAY['mpps'::text, 'commitment'::text, 'manifest'::text])))
+);
+ALTER TABLE ONLY public.evidence FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.evidence ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.evidence_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.evidence_object (
+    evidence_id bigint NOT NULL,
+    sop_uid text NOT NULL
+);
+ALTER TABLE ONLY public.evidence_object FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.exam_event (
     id bigint NOT NULL,
     exam_id bigint NOT NULL,
@@ -2458,6 +2695,59 @@ ALTER TABLE public.patient ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.performed_attribute (
+    parent text NOT NULL,
+    tag text NOT NULL,
+    keyword text NOT NULL,
+    at_create integer NOT NULL,
+    at_set integer NOT NULL,
+    at_end integer NOT NULL,
+    CONSTRAINT performed_attribute_types CHECK (((at_create = ANY (ARRAY[1, 2, 3])) AND (at_set = ANY (ARRAY[0, 1, 2, 3])) AND (at_end = ANY (ARRAY[1, 2, 3]))))
+);
+ALTER TABLE ONLY public.performed_attribute FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.performed_instance (
+    series_id bigint NOT NULL,
+    sop_uid text NOT NULL,
+    sop_class text NOT NULL
+);
+ALTER TABLE ONLY public.performed_instance FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.performed_series (
+    id bigint NOT NULL,
+    step_id bigint NOT NULL,
+    series_uid text NOT NULL,
+    protocol text,
+    description text
+);
+ALTER TABLE ONLY public.performed_series FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.performed_series ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.performed_series_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE public.performed_step ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.performed_step_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.performed_step_transition (
+    state text NOT NULL,
+    event text NOT NULL,
+    next_state text NOT NULL
+);
+ALTER TABLE ONLY public.performed_step_transition FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.performed_study (
+    step_id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_uid text NOT NULL,
+    CONSTRAINT performed_study_uid_form CHECK ((study_uid ~ '^[0-9.]{1,64}$'::text))
+);
+ALTER TABLE ONLY public.performed_study FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.person (
     id bigint NOT NULL,
     org_id bigint NOT NULL,
@@ -2556,21 +2846,6 @@ ALTER TABLE public.study ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-CREATE TABLE public.upload (
-    id text NOT NULL,
-    centre_id bigint NOT NULL,
-    person_id bigint NOT NULL,
-    length bigint NOT NULL,
-    params jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    touched_at timestamp with time zone DEFAULT now() NOT NULL,
-    done_at timestamp with time zone,
-    answer jsonb,
-    CONSTRAINT upload_done_whole CHECK (((done_at IS NULL) = (answer IS NULL))),
-    CONSTRAINT upload_id_form CHECK ((id ~ '^[0-9a-f]{32}$'::text)),
-    CONSTRAINT upload_length_positive CHECK ((length > 0))
-);
-ALTER TABLE ONLY public.upload FORCE ROW LEVEL SECURITY;
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.contract
@@ -2585,16 +2860,18 @@ ALTER TABLE ONLY public.destination
     ADD CONSTRAINT destination_name_unique UNIQUE (name);
 ALTER TABLE ONLY public.destination
     ADD CONSTRAINT destination_pkey PRIMARY KEY (id);
-ALTER TABLE ONLY public.device_contact
-    ADD CONSTRAINT device_contact_key UNIQUE NULLS NOT DISTINCT (device_id, address, calling, called, cause);
-ALTER TABLE ONLY public.device_contact
-    ADD CONSTRAINT device_contact_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_key_unique UNIQUE NULLS NOT DISTINCT (aet, address, called);
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_pkey PRIMARY KEY (exam_id);
+ALTER TABLE ONLY public.evidence_object
+    ADD CONSTRAINT evidence_object_pkey PRIMARY KEY (evidence_id, sop_uid);
+ALTER TABLE ONLY public.evidence
+    ADD CONSTRAINT evidence_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.evidence
+    ADD CONSTRAINT evidence_study_unique UNIQUE (study_uid, centre_id);
 ALTER TABLE ONLY public.exam_event
     ADD CONSTRAINT exam_event_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.exam_order
@@ -2639,6 +2916,22 @@ ALTER TABLE ONLY public.patient_correction
     ADD CONSTRAINT patient_correction_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.patient
     ADD CONSTRAINT patient_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.performed_attribute
+    ADD CONSTRAINT performed_attribute_pkey PRIMARY KEY (parent, tag);
+ALTER TABLE ONLY public.performed_instance
+    ADD CONSTRAINT performed_instance_pkey PRIMARY KEY (series_id, sop_uid);
+ALTER TABLE ONLY public.performed_series
+    ADD CONSTRAINT performed_series_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.performed_series
+    ADD CONSTRAINT performed_series_unique UNIQUE (step_id, series_uid);
+ALTER TABLE ONLY public.performed_step
+    ADD CONSTRAINT performed_step_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.performed_step_transition
+    ADD CONSTRAINT performed_step_transition_pkey PRIMARY KEY (state, event);
+ALTER TABLE ONLY public.performed_step
+    ADD CONSTRAINT performed_step_uid_unique UNIQUE (sop_uid, centre_id);
+ALTER TABLE ONLY public.performed_study
+    ADD CONSTRAINT performed_study_pkey PRIMARY KEY (study_uid, centre_id, step_id);
 ALTER TABLE ONLY public.person
     ADD CONSTRAINT person_login_unique UNIQUE (login);
 ALTER TABLE ONLY public.person
@@ -2659,13 +2952,9 @@ ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_uid_unique UNIQUE (study_uid, centre_id);
-ALTER TABLE ONLY public.upload
-    ADD CONSTRAINT upload_pkey PRIMARY KEY (id);
 CREATE INDEX audit_noun ON public.audit USING btree (noun, noun_id, at);
 CREATE INDEX contract_hospital ON public.contract USING btree (hospital_id, line_id, centre_id);
 CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state = ANY (ARRAY['due'::text, 'sending'::text]));
-CREATE INDEX device_contact_calling ON public.device_contact USING btree (calling) WHERE (device_id IS NULL);
-CREATE INDEX device_contact_stranger ON public.device_contact USING btree (last_at) WHERE (device_id IS NULL);
 CREATE INDEX exam_arriving ON public.exam USING btree (last_object_at) WHERE (state = 'arriving'::text);
 CREATE INDEX exam_centre ON public.exam USING btree (centre_id, state_at);
 CREATE INDEX exam_event_exam ON public.exam_event USING btree (exam_id);
@@ -2681,11 +2970,12 @@ CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat
 CREATE INDEX patient_born ON public.patient USING btree (issuer_id, birth_date);
 CREATE INDEX patient_correction_patient ON public.patient_correction USING btree (patient_id);
 CREATE UNIQUE INDEX patient_id_unique ON public.patient USING btree (issuer_id, patient_id) WHERE (patient_id IS NOT NULL);
+CREATE INDEX performed_study_step ON public.performed_study USING btree (step_id);
 CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
 CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
 CREATE INDEX session_expiry ON public.session USING btree (expires_at);
 CREATE INDEX study_patient ON public.study USING btree (patient_id);
-CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);
+CREATE TRIGGER evidence_grew AFTER INSERT ON public.instance REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.evidence_grew();
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.audit
@@ -2702,14 +2992,16 @@ ALTER TABLE ONLY public.delivery
     ADD CONSTRAINT delivery_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.destination
     ADD CONSTRAINT destination_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
-ALTER TABLE ONLY public.device_contact
-    ADD CONSTRAINT device_contact_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.person(id);
 ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
+ALTER TABLE ONLY public.evidence
+    ADD CONSTRAINT evidence_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.evidence_object
+    ADD CONSTRAINT evidence_object_evidence_id_fkey FOREIGN KEY (evidence_id) REFERENCES public.evidence(id);
 ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.person(id);
 ALTER TABLE ONLY public.exam
@@ -2764,6 +3056,18 @@ ALTER TABLE ONLY public.patient_correction
     ADD CONSTRAINT patient_correction_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
 ALTER TABLE ONLY public.patient
     ADD CONSTRAINT patient_issuer_id_fkey FOREIGN KEY (issuer_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.performed_instance
+    ADD CONSTRAINT performed_instance_series_id_fkey FOREIGN KEY (series_id) REFERENCES public.performed_series(id);
+ALTER TABLE ONLY public.performed_series
+    ADD CONSTRAINT performed_series_step_id_fkey FOREIGN KEY (step_id) REFERENCES public.performed_step(id);
+ALTER TABLE ONLY public.performed_step
+    ADD CONSTRAINT performed_step_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.performed_step
+    ADD CONSTRAINT performed_step_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+ALTER TABLE ONLY public.performed_study
+    ADD CONSTRAINT performed_study_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.performed_study
+    ADD CONSTRAINT performed_study_step_id_fkey FOREIGN KEY (step_id) REFERENCES public.performed_step(id);
 ALTER TABLE ONLY public.person
     ADD CONSTRAINT person_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.report
@@ -2786,10 +3090,6 @@ ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
-ALTER TABLE ONLY public.upload
-    ADD CONSTRAINT upload_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
-ALTER TABLE ONLY public.upload
-    ADD CONSTRAINT upload_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
 CREATE POLICY all_read ON public.exam_order_transition USING (true);
 CREATE POLICY all_read ON public.exam_transition USING (true);
 CREATE POLICY api_read ON public.contract FOR SELECT TO rdc_api USING (((public.rdc_org() = centre_id) OR (public.rdc_org() = hospital_id)));
@@ -2798,13 +3098,6 @@ CREATE POLICY api_read ON public.destination FOR SELECT TO rdc_api USING (((org_
    FROM public.delivery d
   WHERE (d.destination_id = destination.id)))));
 CREATE POLICY api_read ON public.device FOR SELECT TO rdc_api USING ((org_id = public.rdc_org()));
-CREATE POLICY api_read ON public.device_contact FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
-   FROM public.device d
-  WHERE
-        CASE
-            WHEN (device_contact.device_id IS NOT NULL) THEN (d.id = device_contact.device_id)
-            ELSE ((d.aet = device_contact.calling) OR ((d.address)::inet = device_contact.address))
-        END)));
 CREATE POLICY api_read ON public.draft FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e
   WHERE ((e.id = draft.exam_id) AND (e.hospital_id = public.rdc_org())))));
@@ -2833,14 +3126,14 @@ CREATE POLICY api_read ON public.report FOR SELECT TO rdc_api USING ((EXISTS ( S
   WHERE (e.id = report.exam_id))));
 CREATE POLICY api_read ON public.series FOR SELECT TO rdc_api USING (public.sees_study(study_id));
 CREATE POLICY api_read ON public.study FOR SELECT TO rdc_api USING (((centre_id = public.rdc_org()) OR public.sees_study(id)));
-CREATE POLICY api_read ON public.upload FOR SELECT TO rdc_api USING ((centre_id = public.rdc_org()));
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.contract ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.delivery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.destination ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.device ENABLE ROW LEVEL SECURITY;
-ALTER TABLE public.device_contact ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.draft ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.evidence ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.evidence_object ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order ENABLE ROW LEVEL SECURITY;
@@ -2852,8 +3145,9 @@ CREATE POLICY ingest_all ON public.contract FOR SELECT TO rdc_ingest USING (true
 CREATE POLICY ingest_all ON public.delivery FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.destination FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.device FOR SELECT TO rdc_ingest USING (true);
-CREATE POLICY ingest_all ON public.device_contact FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.draft FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.evidence FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.evidence_object FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam_event FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam_order FOR SELECT TO rdc_ingest USING (true);
@@ -2865,6 +3159,12 @@ CREATE POLICY ingest_all ON public.object FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.organisation FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.patient FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.patient_correction FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.performed_attribute FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.performed_instance FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.performed_series FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.performed_step FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.performed_step_transition FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.performed_study FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.person FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.report FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.series FOR SELECT TO rdc_ingest USING (true);
@@ -2880,8 +3180,9 @@ CREATE POLICY owner_all ON public.contract TO rdc USING (true) WITH CHECK (true)
 CREATE POLICY owner_all ON public.delivery TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.destination TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.device TO rdc USING (true) WITH CHECK (true);
-CREATE POLICY owner_all ON public.device_contact TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.draft TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.evidence TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.evidence_object TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_event TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_order TO rdc USING (true) WITH CHECK (true);
@@ -2893,52 +3194,68 @@ CREATE POLICY owner_all ON public.object TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.organisation TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.patient TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.patient_correction TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.performed_attribute TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.performed_instance TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.performed_series TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.performed_step TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.performed_step_transition TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.performed_study TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.person TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.report TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.series TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.session TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.study TO rdc USING (true) WITH CHECK (true);
-CREATE POLICY owner_all ON public.upload TO rdc USING (true) WITH CHECK (true);
 ALTER TABLE public.patient ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.patient_correction ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.performed_attribute ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.performed_instance ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.performed_series ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.performed_step ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.performed_step_transition ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.performed_study ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.person ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.report ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.series ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.study ENABLE ROW LEVEL SECURITY;
-ALTER TABLE public.upload ENABLE ROW LEVEL SECURITY;
 REVOKE ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.contact_note(p_notes jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.contact_note(p_notes jsonb) TO rdc_ingest;
-GRANT SELECT ON TABLE public.device_contact TO rdc_api;
-GRANT SELECT ON TABLE public.device_contact TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.contact_row(c public.device_contact, p_causes jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.contact_row(c public.device_contact, p_causes jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.contract_id(p_centre text, p_hospital text, p_line text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.delivery_retry(p_delivery bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.device_id(p_aet text, p_address inet, p_called text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_date(p text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_items(p jsonb, p_tag text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_text(p jsonb, p_tag text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_time(p text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dimse_reply(p_status integer, p_comment text, p_tags text[], p_error_id integer) FROM PUBLIC;
+GRANT SELECT ON TABLE public.exam TO rdc_api;
+GRANT SELECT ON TABLE public.exam TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.evidence_grew() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[]) FROM PUBLIC;
+GRANT SELECT ON TABLE public.performed_step TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.evidence_of_steps(s public.performed_step) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.evidence_weigh(p_id bigint, e public.exam) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.evidence_without_list(s public.performed_step, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_claim(p_exam bigint, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_claim(p_exam bigint, p_lease_seconds integer) TO rdc_api;
-GRANT SELECT ON TABLE public.exam TO rdc_api;
-GRANT SELECT ON TABLE public.exam TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.exam_complete(e public.exam, p_grade text, p_expected integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_complete_all(p_exams bigint[], p_grade text, p_expected integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_complete_due() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_complete_due() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.exam_completeness(e public.exam) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_completeness(e public.exam) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_detail(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_detail(e public.exam) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds integer) FROM PUBLIC;
@@ -3006,6 +3323,10 @@ GRANT ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seco
 REVOKE ALL ON FUNCTION public.line_id(p_code text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
@@ -3041,6 +3362,11 @@ REVOKE ALL ON FUNCTION public.patient_contradictions(a_name text, a_pinyin text,
 REVOKE ALL ON FUNCTION public.patient_correct(p public.patient, p_order bigint, p_exam bigint, p_reason text, p_after jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.patient_view(p public.patient) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_view(p public.patient) TO rdc_api;
+REVOKE ALL ON FUNCTION public.performed_lists(s public.performed_step) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.performed_missing(p jsonb, p_parent text, p_when text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.performed_not_to_set(s public.performed_step, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.performed_orders(s public.performed_step, p_event text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.performed_step_move(s public.performed_step, p_event text, p_content jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.person_name(p_person bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.person_name(p_person bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.rdc_org() FROM PUBLIC;
@@ -3088,18 +3414,7 @@ REVOKE ALL ON FUNCTION public.session_open(p_person bigint, p_token_hash bytea, 
 GRANT ALL ON FUNCTION public.session_open(p_person bigint, p_token_hash bytea, p_minutes integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.status_report() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.status_report() TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.stranger_doctor(p_causes jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.uid_new() FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.upload_begin(p_id text, p_length bigint, p_params jsonb, p_most integer, p_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.upload_begin(p_id text, p_length bigint, p_params jsonb, p_most integer, p_bytes bigint) TO rdc_api;
-REVOKE ALL ON FUNCTION public.upload_done(p_id text, p_answer jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.upload_done(p_id text, p_answer jsonb) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.upload_drop(p_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.upload_drop(p_id text) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.upload_expire(p_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.upload_expire(p_seconds integer) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.upload_find(p_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.upload_find(p_id text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.upload_permit() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_permit() TO rdc_api;
 GRANT SELECT ON TABLE public.contract TO rdc_api;
@@ -3112,6 +3427,8 @@ GRANT SELECT ON TABLE public.device TO rdc_api;
 GRANT SELECT ON TABLE public.device TO rdc_ingest;
 GRANT SELECT ON TABLE public.draft TO rdc_api;
 GRANT SELECT ON TABLE public.draft TO rdc_ingest;
+GRANT SELECT ON TABLE public.evidence TO rdc_ingest;
+GRANT SELECT ON TABLE public.evidence_object TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_event TO rdc_api;
 GRANT SELECT ON TABLE public.exam_event TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_order_event TO rdc_api;
@@ -3131,9 +3448,13 @@ GRANT SELECT ON TABLE public.organisation TO rdc_api;
 GRANT SELECT ON TABLE public.organisation TO rdc_ingest;
 GRANT SELECT ON TABLE public.patient_correction TO rdc_api;
 GRANT SELECT ON TABLE public.patient_correction TO rdc_ingest;
+GRANT SELECT ON TABLE public.performed_attribute TO rdc_ingest;
+GRANT SELECT ON TABLE public.performed_instance TO rdc_ingest;
+GRANT SELECT ON TABLE public.performed_series TO rdc_ingest;
+GRANT SELECT ON TABLE public.performed_step_transition TO rdc_ingest;
+GRANT SELECT ON TABLE public.performed_study TO rdc_ingest;
 GRANT SELECT ON TABLE public.report TO rdc_api;
 GRANT SELECT ON TABLE public.report TO rdc_ingest;
 GRANT SELECT ON TABLE public.series TO rdc_api;
 GRANT SELECT ON TABLE public.series TO rdc_ingest;
-GRANT SELECT ON TABLE public.upload TO rdc_api;
 ALTER DEFAULT PRIVILEGES FOR ROLE rdc REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

@@ -106,6 +106,7 @@ static enum base_err take_element(struct decoder *d, const struct dicom_element 
          DIMSE_HAS_DESTINATION, NULL},
         {DICOM_TAG_Priority, &c->priority, NULL, 0, DIMSE_HAS_PRIORITY, NULL},
         {DICOM_TAG_Status, &c->status, NULL, 0, DIMSE_HAS_STATUS, NULL},
+        {DICOM_TAG_ErrorID, &c->error_id, NULL, 0, 0, NULL},
         {DICOM_TAG_AffectedSOPInstanceUID, NULL, c->sop_instance, sizeof c->sop_instance,
          DIMSE_HAS_INSTANCE, NULL},
         {DICOM_TAG_RequestedSOPInstanceUID, NULL, c->sop_instance, sizeof c->sop_instance,
@@ -247,6 +248,8 @@ static void encode_status(const struct dicom_dimse *cmd, unsigned fields, struct
         dicom_write_tag(w, DICOM_TAG_OffendingElement, cmd->offending);
     if (*cmd->error_comment)
         dicom_write_text(w, DICOM_TAG_ErrorComment, cmd->error_comment);
+    if (cmd->error_id)
+        dicom_write_int(w, DICOM_TAG_ErrorID, cmd->error_id);
 }
 
 static void encode_operation(const struct dicom_dimse *cmd, unsigned fields, struct dicom_writer *w)

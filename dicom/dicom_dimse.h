@@ -48,12 +48,12 @@ enum dicom_dimse_field {
     X(N_GET_RQ, 0x0110, DIMSE_RQ | DIMSE_HAS_INSTANCE | DIMSE_REQUESTED, DIMSE_HAS_ATTRIBUTES, 0)  \
     X(N_GET_RSP, 0x8110, DIMSE_RSP, DIMSE_SOP, 2)                                                  \
     X(N_SET_RQ, 0x0120, DIMSE_RQ | DIMSE_HAS_INSTANCE | DIMSE_REQUESTED, 0, 1)                     \
-    X(N_SET_RSP, 0x8120, DIMSE_RSP, DIMSE_SOP, 2)                                                  \
+    X(N_SET_RSP, 0x8120, DIMSE_RSP, DIMSE_SOP | DIMSE_HAS_ATTRIBUTES, 2)                           \
     X(N_ACTION_RQ, 0x0130, DIMSE_RQ | DIMSE_HAS_INSTANCE | DIMSE_REQUESTED | DIMSE_HAS_ACTION, 0,  \
       2)                                                                                           \
     X(N_ACTION_RSP, 0x8130, DIMSE_RSP, DIMSE_SOP | DIMSE_HAS_ACTION, 2)                            \
     X(N_CREATE_RQ, 0x0140, DIMSE_RQ, DIMSE_HAS_INSTANCE, 2)                                        \
-    X(N_CREATE_RSP, 0x8140, DIMSE_RSP, DIMSE_SOP, 2)                                               \
+    X(N_CREATE_RSP, 0x8140, DIMSE_RSP, DIMSE_SOP | DIMSE_HAS_ATTRIBUTES, 2)                        \
     X(N_DELETE_RQ, 0x0150, DIMSE_RQ | DIMSE_HAS_INSTANCE | DIMSE_REQUESTED, 0, 0)                  \
     X(N_DELETE_RSP, 0x8150, DIMSE_RSP, DIMSE_SOP, 0)                                               \
     X(C_CANCEL_RQ, 0x0FFF, DIMSE_HAS_RESPONDED, 0, 0)
@@ -71,6 +71,9 @@ enum dicom_dimse_status {
     DIMSE_PENDING_WARNING = 0xFF01,
     DIMSE_CANCEL = 0xFE00,
     DIMSE_NO_SUCH_SOP_CLASS = 0x0118,
+    DIMSE_NO_SUCH_ACTION = 0x0123,
+    DIMSE_INVALID_ARGUMENT = 0x0115,
+    DIMSE_RESOURCE_LIMITATION = 0x0213,
     DIMSE_SOP_CLASS_NOT_SUPPORTED = 0x0122,
     DIMSE_DUPLICATE_INVOCATION = 0x0210,
     DIMSE_UNRECOGNIZED_OPERATION = 0x0211,
@@ -111,6 +114,7 @@ struct dicom_dimse {
     uint16_t failed;
     uint16_t warning;
     char error_comment[DICOM_COMMENT_SIZE];
+    uint16_t error_id;  /* (0000,0903), 0 = none */
     uint32_t offending; /* first Offending Element, 0 = none */
     /* Attribute Identifier List as encoded (pairs of little-endian numbers). Borrowed
      * from the decoded bytes; in an assembler, until the next message. */

@@ -11,8 +11,7 @@ struct ingest {
     struct ingest_batch *batch;
     struct model_jobs *metadata;
     struct ingest_sweep *sweep;
-    struct loop_timer *expiry; /* of unfinished uploads */
-    unsigned objects;          /* and files of uploads, on their way */
+    unsigned objects; /* on their way */
 };
 
 #endif

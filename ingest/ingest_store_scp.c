@@ -5,6 +5,7 @@
 #include "ingest/ingest_priv.h"
 
 #include "ingest/ingest_object.h"
+#include "ingest/ingest_request.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,16 @@ static void gone(struct api_scp_call *call, void *arg)
 
 static const struct api_scp_service services[] = {
     {.command = DIMSE_C_STORE_RQ, .sop_class = NULL, .begin = begin, .data = data, .gone = gone},
+    {.command = DIMSE_N_CREATE_RQ,
+     .sop_class = DICOM_UID_MPPS,
+     .begin = ingest_request_begin,
+     .data = ingest_request_data,
+     .gone = ingest_request_gone},
+    {.command = DIMSE_N_SET_RQ,
+     .sop_class = DICOM_UID_MPPS,
+     .begin = ingest_request_begin,
+     .data = ingest_request_data,
+     .gone = ingest_request_gone},
 };
 
 struct api_scp_table ingest_scp(struct ingest *g)

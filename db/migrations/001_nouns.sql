@@ -72,6 +72,7 @@ create table device (
     callback_port int,
     charset text,
     quiet_seconds int not null default 15,
+    limit_seconds int not null default 300, -- an exam waits so long for objects that were announced
     created_at timestamptz not null default now(),
     disabled_at timestamptz,
     constraint device_key_unique unique nulls not distinct (aet, address, called),
@@ -79,7 +80,8 @@ create table device (
     constraint device_called_form check (called ~ '^[^\\[:cntrl:]]{1,16}$'),
     constraint device_callback_whole check ((callback_host is null) = (callback_port is null)),
     constraint device_callback_port_range check (callback_port between 1 and 65535),
-    constraint device_quiet_range check (quiet_seconds between 0 and 86400)
+    constraint device_quiet_range check (quiet_seconds between 0 and 86400),
+    constraint device_limit_range check (limit_seconds between 0 and 86400)
 );
 
 create table person (

@@ -321,23 +321,6 @@ begin
     select id, rdc_person(), event, 'arriving', next_state, lease_no from moved;
 end $$;
 
--- Quiet time: no object for as long as the device is given.
-create function exam_complete_due() returns int
-language plpgsql security definer set search_path = public as
-$$
-declare
-    e exam;
-    n int := 0;
-begin
-    for e in select * from exam
-        where state = 'arriving' and last_object_at + make_interval(secs => quiet_seconds) < now()
-        order by id limit 200 for update skip locked loop
-        perform exam_complete(e, 'quiet');
-        n := n + 1;
-    end loop;
-    return n;
-end $$;
-
 -- Leases that ran out, and unrouted exams that a new contract covers.
 create function exam_expire_due() returns int
 language plpgsql security definer set search_path = public as
@@ -652,8 +635,6 @@ create function exam_detail(e exam) returns jsonb language sql stable as
 $$
     select exam_row(e) || jsonb_build_object(
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
-        'completeness', jsonb_build_object('grade', e.grade, 'expected', e.expected,
-            'present', exam_objects(e.study_id)),
         'conflicts', e.conflicts, 'reason', e.reason,
         'two_step', exam_two_step(e),
         'instances', (select coalesce(jsonb_agg(jsonb_build_object('uid', i.sop_uid,
@@ -691,7 +672,8 @@ $$;
 create function exam_get(p_exam bigint) returns jsonb language plpgsql as
 $$
 declare
-    v jsonb := (select exam_detail(e) from exam e where e.id = p_exam);
+    v jsonb := (select exam_detail(e) || jsonb_build_object('completeness', exam_completeness(e))
+        from exam e where e.id = p_exam);
 begin
     if v is null then
         perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');

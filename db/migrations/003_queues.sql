@@ -681,7 +681,7 @@ grant execute on function session_login(text), session_failed(bigint), session_o
     upload_permit(), report_file(bigint, int), instance_file(text)
     to rdc_api;
 grant execute on function device_find(text, inet, text), ingest_store(jsonb), object_known(text[]),
-    exam_complete_due(), exam_expire_due(), job_claim(text, int, int), job_failed(bigint, text, int),
+    exam_expire_due(), job_claim(text, int, int), job_failed(bigint, text, int),
     metadata_done(bigint, bigint, jsonb), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
     delivery_claim(int, int), delivery_done(bigint, bigint, text, text, int, int)
     to rdc_ingest;

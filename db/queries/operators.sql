@@ -34,20 +34,23 @@ update line set disabled_at = case when $2::boolean then now() end
 where id = line_id($1) returning code;
 
 -- name: device_add
-insert into device (aet, org_id, address, called, callback_host, callback_port, charset, quiet_seconds)
-values ($1, org_id($2, 'centre'), network($3::inet)::cidr, $4, $5, $6::int, $7, coalesce($8::int, 15))
+insert into device (aet, org_id, address, called, callback_host, callback_port, charset, quiet_seconds,
+    limit_seconds)
+values ($1, org_id($2, 'centre'), network($3::inet)::cidr, $4, $5, $6::int, $7, coalesce($8::int, 15),
+    coalesce($9::int, 300))
 returning aet;
 
 -- name: device_list
 select d.aet, o.code as org, d.address, d.called,
     d.callback_host || ':' || d.callback_port as callback, d.charset, d.quiet_seconds as quiet,
-    d.disabled_at
+    d.limit_seconds as limit, d.disabled_at
 from device d join organisation o on o.id = d.org_id order by d.aet, d.id;
 
 -- name: device_change
 update device set
     callback_host = coalesce($4, callback_host), callback_port = coalesce($5::int, callback_port),
-    charset = coalesce($6, charset), quiet_seconds = coalesce($7::int, quiet_seconds)
+    charset = coalesce($6, charset), quiet_seconds = coalesce($7::int, quiet_seconds),
+    limit_seconds = coalesce($8::int, limit_seconds)
 where id = device_id($1, $2::inet, $3) returning aet;
 
 -- name: device_disable

@@ -1,10 +1,14 @@
 """A small DICOM SCU of its own, for what DCMTK's tools cannot do: sit idle,
 stop in the middle, send rubbish, and say exactly which object was acknowledged.
-PS3.8 9.3 (PDUs) and PS3.7 9.3, 6.3.1 (C-ECHO, C-STORE, implicit VR LE)."""
+PS3.8 9.3 (PDUs) and PS3.7 9.3, 10.3, 6.3.1 (C-ECHO, C-STORE, N-services, implicit VR LE).
+Peer is the other side: it takes one association, as a device does that waits for
+a report."""
 import socket
 import struct
 
 VERIFICATION = '1.2.840.10008.1.1'
+MPPS = '1.2.840.10008.3.1.2.3.3'
+COMMITMENT, COMMITMENT_INSTANCE = '1.2.840.10008.1.20.1', '1.2.840.10008.1.20.1.1'
 IMPLICIT_LE, EXPLICIT_LE = '1.2.840.10008.1.2', '1.2.840.10008.1.2.1'
 
 
@@ -59,6 +63,49 @@ def parse_command(data):
     return out
 
 
+def dataset(elements):
+    """{(group, element): text, number (US) or list of such dicts (SQ)} as implicit VR LE."""
+    out = b''
+    for (group, number), value in sorted(elements.items()):
+        if isinstance(value, list):
+            value = b''.join(struct.pack('<HHI', 0xfffe, 0xe000, len(d)) + d for d in map(dataset, value))
+        elif isinstance(value, int):
+            value = struct.pack('<H', value)
+        else:
+            value = value.encode()
+            value += (b'\0' if value[:1].isdigit() else b' ') * (len(value) % 2)
+        out += struct.pack('<HHI', group, number, len(value)) + value
+    return out
+
+
+SEQUENCES = {(0x0008, 0x1198), (0x0008, 0x1199)}
+
+
+def parse_dataset(data):
+    """The same back, for what we are sent: implicit VR LE with defined lengths."""
+    out, at = {}, 0
+    while at + 8 <= len(data):
+        group, number, n = struct.unpack_from('<HHI', data, at)
+        value = data[at + 8:at + 8 + n]
+        at += 8 + n
+        if (group, number) in SEQUENCES:
+            items, inner = [], 0
+            while inner + 8 <= len(value):
+                size = struct.unpack_from('<I', value, inner + 4)[0]
+                items.append(parse_dataset(value[inner + 8:inner + 8 + size]))
+                inner += 8 + size
+            out[group, number] = items
+        elif (group, number) == (0x0008, 0x1197):
+            out[group, number] = struct.unpack('<H', value)[0]
+        else:
+            out[group, number] = value.rstrip(b'\0 ').decode()
+    return out
+
+
+def number_of(command, tag):
+    return struct.unpack('<H', command[tag])[0] if tag in command else None
+
+
 def part10(path):
     """(SOP class, SOP instance, transfer syntax, data set) of a file."""
     with open(path, 'rb') as f:
@@ -77,23 +124,12 @@ def part10(path):
     return found[2], found[3], found[0x10], data[at:]
 
 
-class Association:
-    def __init__(self, port, calling, called='RDC', contexts=None, host='127.0.0.1', timeout=30):
-        self.message = 0
-        self.max_pdu = 16384
-        self.socket = socket.create_connection((host, port), timeout=timeout)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        contexts = contexts or [(1, VERIFICATION, [IMPLICIT_LE])]
-        self.ids = {abstract: number for number, abstract, _ in contexts}
-        try:
-            self.socket.sendall(associate_rq(called, calling, contexts))
-            kind, body = self.read_pdu()
-            if kind != 2:
-                raise Refused({3: 'A-ASSOCIATE-RJ', 7: 'A-ABORT'}.get(kind, f'PDU {kind}'), tuple(body[1:4]))
-            self.accepted = self.read_results(body)
-        except BaseException:
-            self.socket.close()
-            raise
+class Connection:
+    """What both sides do with a socket."""
+
+    def __init__(self, sock):
+        self.socket, self.max_pdu, self.message = sock, 16384, 0
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def read_exactly(self, n):
         out = b''
@@ -107,20 +143,6 @@ class Association:
     def read_pdu(self):
         kind, n = struct.unpack('>BxI', self.read_exactly(6))
         return kind, self.read_exactly(n)
-
-    def read_results(self, body):
-        """{presentation context id: result}, and the peer's maximum length."""
-        out, at = {}, 68
-        while at + 4 <= len(body):
-            kind, n = struct.unpack_from('>BxH', body, at)
-            data = body[at + 4:at + 4 + n]
-            if kind == 0x21:
-                out[data[0]] = data[2]
-            if kind == 0x50 and data[:1] == b'\x51':
-                limit = struct.unpack_from('>I', data, 4)[0]
-                self.max_pdu = min(limit or 65536, 65536)
-            at += 4 + n
-        return out
 
     def send_data(self, context, data, is_command):
         room = self.max_pdu - 6
@@ -140,6 +162,66 @@ class Association:
             data += body[6:4 + n]
             if flags == 3:
                 return parse_command(data)
+
+    def read_message(self):
+        """(context, command, data set) of the next message, request or response."""
+        parts, context = [b'', b''], None
+        while True:
+            kind, body = self.read_pdu()
+            if kind == 7:
+                raise Refused('A-ABORT', tuple(body[1:4]))
+            if kind != 4:
+                raise ConnectionError(f'PDU {kind} instead of P-DATA')
+            at = 0
+            while at < len(body):
+                n, context, flags = struct.unpack_from('>IBB', body, at)
+                parts[0 if flags & 1 else 1] += body[at + 6:at + 4 + n]
+                at += 4 + n
+                if flags == 2 or flags == 3 and number_of(parse_command(parts[0]), 0x800) == 0x101:
+                    return context, parse_command(parts[0]), parts[1]
+
+    def respond(self, context, request, status):
+        """A response without data set."""
+        extra = [(0x1002, number_of(request, 0x1002))] if 0x1002 in request else []
+        self.send_data(context, command(
+            (0x002, request[0x002].rstrip(b'\0').decode()), (0x100, number_of(request, 0x100) | 0x8000),
+            (0x120, number_of(request, 0x110)), (0x800, 0x101), (0x900, status),
+            (0x1000, request[0x1000].rstrip(b'\0').decode()), *extra), True)
+
+    def close(self):
+        self.socket.close()
+
+
+class Association(Connection):
+    """The side that asks."""
+
+    def __init__(self, port, calling, called='RDC', contexts=None, host='127.0.0.1', timeout=30):
+        super().__init__(socket.create_connection((host, port), timeout=timeout))
+        contexts = contexts or [(1, VERIFICATION, [IMPLICIT_LE])]
+        self.ids = {abstract: number for number, abstract, _ in contexts}
+        try:
+            self.socket.sendall(associate_rq(called, calling, contexts))
+            kind, body = self.read_pdu()
+            if kind != 2:
+                raise Refused({3: 'A-ASSOCIATE-RJ', 7: 'A-ABORT'}.get(kind, f'PDU {kind}'), tuple(body[1:4]))
+            self.accepted = self.read_results(body)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def read_results(self, body):
+        """{presentation context id: result}, and the peer's maximum length."""
+        out, at = {}, 68
+        while at + 4 <= len(body):
+            kind, n = struct.unpack_from('>BxH', body, at)
+            data = body[at + 4:at + 4 + n]
+            if kind == 0x21:
+                out[data[0]] = data[2]
+            if kind == 0x50 and data[:1] == b'\x51':
+                limit = struct.unpack_from('>I', data, 4)[0]
+                self.max_pdu = min(limit or 65536, 65536)
+            at += 4 + n
+        return out
 
     def status(self):
         return struct.unpack('<H', self.read_response()[0x900])[0]
@@ -162,6 +244,19 @@ class Association:
         self.send_data(self.ids[sop_class], data, False)
         return self.status()
 
+    def request(self, sop_class, field, instance, data=None, more=()):
+        """Any N-request; (status, command of the response). field is the Command Field."""
+        self.message += 1
+        asked = field in (0x0110, 0x0120, 0x0130)
+        uids = [(0x003 if asked else 0x002, sop_class)], [(0x1001 if asked else 0x1000, instance)] if instance else []
+        self.send_data(self.ids[sop_class], command(
+            *uids[0], (0x100, field), (0x110, self.message), (0x800, 0x101 if data is None else 1),
+            *uids[1], *more), True)
+        if data is not None:
+            self.send_data(self.ids[sop_class], dataset(data), False)
+        _, response, _ = self.read_message()
+        return number_of(response, 0x900), response
+
     def release(self):
         try:
             self.socket.sendall(struct.pack('>BxII', 5, 4, 0))
@@ -169,8 +264,52 @@ class Association:
         finally:
             self.socket.close()
 
-    def close(self):
+
+class Peer(Connection):
+    """The side that is called, for one association at a time."""
+
+    def __init__(self, port=0):
+        self.listener = socket.create_server(('127.0.0.1', port))
+        self.listener.settimeout(60)
+        self.port = self.listener.getsockname()[1]
+
+    def accept(self, role=True):
+        """Takes an association: {'calling', 'called', 'contexts', 'roles'} of its request."""
+        super().__init__(self.listener.accept()[0])
+        self.socket.settimeout(30)
+        kind, body = self.read_pdu()
+        assert kind == 1, kind
+        asked = {'called': body[4:20].decode().strip(), 'calling': body[20:36].decode().strip(),
+                 'contexts': {}, 'roles': {}}
+        at, answer, roles = 68, item(0x10, b'1.2.840.10008.3.1.1.1'), b''
+        while at + 4 <= len(body):
+            kind, n = struct.unpack_from('>BxH', body, at)
+            data = body[at + 4:at + 4 + n]
+            at += 4 + n
+            if kind == 0x20:
+                n = struct.unpack_from('>H', data, 6)[0]
+                asked['contexts'][data[0]] = data[8:8 + n].decode()
+                answer += item(0x21, struct.pack('BBBB', data[0], 0, 0, 0) + item(0x40, IMPLICIT_LE.encode()))
+            inner = 0
+            while kind == 0x50 and inner + 4 <= len(data):
+                sub, n = struct.unpack_from('>BxH', data, inner)
+                value = data[inner + 4:inner + 4 + n]
+                inner += 4 + n
+                if sub == 0x54:
+                    asked['roles'][value[2:-2].decode()] = tuple(value[-2:])
+                    roles += item(0x54, value) if role else b''
+        answer += item(0x50, item(0x51, struct.pack('>I', 16384)) + item(0x52, b'2.25.1') + roles)
+        body = body[:68] + answer
+        self.socket.sendall(struct.pack('>BxI', 2, len(body)) + body)
+        return asked
+
+    def finish(self):
+        """Answers A-RELEASE-RQ."""
+        kind, _ = self.read_pdu()
+        if kind == 5:
+            self.socket.sendall(struct.pack('>BxII', 6, 4, 0))
         self.socket.close()
+        return kind == 5
 
 
 def store_context(sop_class):

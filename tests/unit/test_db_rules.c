@@ -125,12 +125,6 @@ START_TEST(each_state_moves_as_the_table_says_and_a_lost_lease_writes_nothing)
 }
 END_TEST
 
-START_TEST(the_connection_doctor_knows_each_device_and_stranger)
-{
-    run_rules("doctor");
-}
-END_TEST
-
 START_TEST(nobody_sees_a_study_without_a_contract_or_as_its_centre)
 {
     run_rules("tenants");
@@ -149,12 +143,6 @@ START_TEST(contradictions_are_found_and_the_index_can_be_made_again)
 }
 END_TEST
 
-START_TEST(an_upload_in_pieces_is_its_senders_alone)
-{
-    run_rules("uploads");
-}
-END_TEST
-
 START_TEST(a_delivery_has_one_lease_and_is_tried_again)
 {
     run_rules("delivery");
@@ -167,6 +155,12 @@ START_TEST(an_order_is_one_by_its_numbers_and_belongs_to_its_centre)
 }
 END_TEST
 
+START_TEST(a_performed_step_keeps_its_rules_and_its_list_completes_the_exam)
+{
+    run_rules("evidence");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db_rules");
@@ -174,13 +168,12 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, the_schema_in_the_repository_is_what_the_migrations_make);
     tcase_add_test(tc, each_state_moves_as_the_table_says_and_a_lost_lease_writes_nothing);
-    tcase_add_test(tc, the_connection_doctor_knows_each_device_and_stranger);
     tcase_add_test(tc, nobody_sees_a_study_without_a_contract_or_as_its_centre);
     tcase_add_test(tc, objects_are_stored_once_and_conflicts_are_kept);
     tcase_add_test(tc, contradictions_are_found_and_the_index_can_be_made_again);
-    tcase_add_test(tc, an_upload_in_pieces_is_its_senders_alone);
     tcase_add_test(tc, a_delivery_has_one_lease_and_is_tried_again);
     tcase_add_test(tc, an_order_is_one_by_its_numbers_and_belongs_to_its_centre);
+    tcase_add_test(tc, a_performed_step_keeps_its_rules_and_its_list_completes_the_exam);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     pg_cluster_start(&cluster);

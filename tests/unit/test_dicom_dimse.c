@@ -26,6 +26,7 @@ static struct dicom_dimse sample(uint16_t command, bool has_dataset)
         .failed = 5,
         .warning = 6,
         .error_comment = "because",
+        .error_id = 0xA710,
         .offending = DICOM_TAG_PatientID,
         .attributes = base_bytes_of("\x10\0\x20\0", 4),
     };
@@ -64,6 +65,7 @@ START_TEST(every_command_survives_encoding_and_decoding)
     ck_assert_uint_eq(back.priority, f & DIMSE_HAS_PRIORITY ? 1 : 0);
     ck_assert_uint_eq(back.status, f & DIMSE_HAS_STATUS ? 0xFF00 : 0);
     ck_assert_str_eq(back.error_comment, f & DIMSE_HAS_STATUS ? "because" : "");
+    ck_assert_uint_eq(back.error_id, f & DIMSE_HAS_STATUS ? 0xA710 : 0);
     ck_assert_uint_eq(back.offending, f & DIMSE_HAS_STATUS ? DICOM_TAG_PatientID : 0);
     ck_assert_str_eq(back.move_destination, f & DIMSE_HAS_DESTINATION ? "DEST" : "");
     ck_assert_str_eq(back.move_originator, f & DIMSE_HAS_ORIGINATOR ? "MOVER" : "");

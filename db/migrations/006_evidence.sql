@@ -1,0 +1,537 @@
+-- What devices say about their work: performed procedure steps (MPPS, PS3.4
+-- F.7), and the evidence of what a study should hold that follows from it.
+
+-- A reply to an N-service: status (PS3.7 Annex C), Error Comment, Error ID, and
+-- the attributes it is about.
+create function dimse_reply(p_status int, p_comment text default null, p_tags text[] default null,
+    p_error_id int default null) returns jsonb language sql immutable as
+$$
+    select jsonb_strip_nulls(jsonb_build_object('status', p_status, 'comment', left(p_comment, 64),
+        'tags', p_tags, 'error_id', p_error_id))
+$$;
+
+-- Data sets come in the DICOM JSON model (PS3.18 F): attributes by tag, values
+-- in arrays. First value of an attribute as text; items of a sequence.
+create function dicom_text(p jsonb, p_tag text) returns text language sql immutable as
+$$ select nullif(btrim(p -> p_tag -> 'Value' ->> 0), '') $$;
+create function dicom_items(p jsonb, p_tag text) returns setof jsonb language sql immutable as
+$$
+    select v from jsonb_array_elements(coalesce(p -> p_tag -> 'Value', '[]')) v
+    where jsonb_typeof(v) = 'object'
+$$;
+
+-- ---------------------------------------------------------------- performed steps
+
+-- content is the data set as created, with what was set since laid over it.
+create table performed_step (
+    id bigint generated always as identity primary key,
+    centre_id bigint not null references organisation,
+    device_id bigint references device,
+    sop_uid text not null,
+    state text not null default 'IN PROGRESS',
+    state_at timestamptz not null default now(),
+    content jsonb not null,
+    accession text,
+    created_at timestamptz not null default now(),
+    ended_at timestamptz,
+    constraint performed_step_uid_unique unique (sop_uid, centre_id),
+    constraint performed_step_uid_form check (sop_uid ~ '^[0-9.]{1,64}$'),
+    constraint performed_step_state_known check (state in ('IN PROGRESS', 'COMPLETED', 'DISCONTINUED')),
+    constraint performed_step_ended_tied check ((state = 'IN PROGRESS') = (ended_at is null))
+);
+
+-- The studies that a step belongs to: one, unless several orders are done at once.
+create table performed_study (
+    step_id bigint not null references performed_step,
+    centre_id bigint not null references organisation,
+    study_uid text not null,
+    primary key (study_uid, centre_id, step_id),
+    constraint performed_study_uid_form check (study_uid ~ '^[0-9.]{1,64}$')
+);
+create index performed_study_step on performed_study (step_id);
+
+create table performed_series (
+    id bigint generated always as identity primary key,
+    step_id bigint not null references performed_step,
+    series_uid text not null,
+    protocol text,
+    description text,
+    constraint performed_series_unique unique (step_id, series_uid)
+);
+
+create table performed_instance (
+    series_id bigint not null references performed_series,
+    sop_uid text not null,
+    sop_class text not null,
+    primary key (series_id, sop_uid)
+);
+
+--   IN PROGRESS ─set─► IN PROGRESS ─complete─► COMPLETED
+--                                  ─discontinue─► DISCONTINUED
+--
+-- A state changes in performed_step_move() and nowhere else; a final one never.
+create table performed_step_transition (
+    state text not null,
+    event text not null,
+    next_state text not null,
+    primary key (state, event)
+);
+insert into performed_step_transition (state, event, next_state) values
+    ('IN PROGRESS', 'set', 'IN PROGRESS'),
+    ('IN PROGRESS', 'complete', 'COMPLETED'),
+    ('IN PROGRESS', 'discontinue', 'DISCONTINUED');
+
+-- PS3.4 Table F.7.2-1: what the SCU must give at N-CREATE, may change by N-SET, and
+-- must have given at the end. 1: with a value; 2: may be empty; 3: may be absent;
+-- 0: not to be set. Attributes that are not here are type 3 throughout.
+create table performed_attribute (
+    parent text not null, -- tag of the sequence; '' = the data set itself
+    tag text not null,
+    keyword text not null,
+    at_create int not null,
+    at_set int not null,
+    at_end int not null,
+    primary key (parent, tag),
+    constraint performed_attribute_types check (at_create in (1, 2, 3) and at_set in (0, 1, 2, 3)
+        and at_end in (1, 2, 3))
+);
+insert into performed_attribute (parent, tag, keyword, at_create, at_set, at_end) values
+    ('', '00080060', 'Modality', 1, 0, 3),
+    ('', '00081032', 'ProcedureCodeSequence', 2, 3, 3),
+    ('', '00081120', 'ReferencedPatientSequence', 2, 0, 3),
+    ('', '00100010', 'PatientName', 2, 0, 3),
+    ('', '00100020', 'PatientID', 2, 0, 3),
+    ('', '00100030', 'PatientBirthDate', 2, 0, 3),
+    ('', '00100040', 'PatientSex', 2, 0, 3),
+    ('', '00200010', 'StudyID', 2, 0, 3),
+    ('', '00400241', 'PerformedStationAETitle', 1, 0, 3),
+    ('', '00400242', 'PerformedStationName', 2, 0, 3),
+    ('', '00400243', 'PerformedLocation', 2, 0, 3),
+    ('', '00400244', 'PerformedProcedureStepStartDate', 1, 0, 3),
+    ('', '00400245', 'PerformedProcedureStepStartTime', 1, 0, 3),
+    ('', '00400250', 'PerformedProcedureStepEndDate', 2, 3, 1),
+    ('', '00400251', 'PerformedProcedureStepEndTime', 2, 3, 1),
+    ('', '00400252', 'PerformedProcedureStepStatus', 1, 3, 1),
+    ('', '00400253', 'PerformedProcedureStepID', 1, 0, 3),
+    ('', '00400254', 'PerformedProcedureStepDescription', 2, 3, 3),
+    ('', '00400255', 'PerformedProcedureTypeDescription', 2, 3, 3),
+    ('', '00400260', 'PerformedProtocolCodeSequence', 2, 3, 3),
+    ('', '00400270', 'ScheduledStepAttributesSequence', 1, 0, 3),
+    ('', '00400280', 'CommentsOnThePerformedProcedureStep', 3, 3, 3),
+    ('', '00400281', 'PerformedProcedureStepDiscontinuationReasonCodeSequence', 3, 3, 3),
+    ('', '00400340', 'PerformedSeriesSequence', 2, 3, 1),
+    ('00400270', '0020000D', 'StudyInstanceUID', 1, 0, 3),
+    ('00400340', '0020000E', 'SeriesInstanceUID', 1, 1, 1),
+    ('00400340', '00181030', 'ProtocolName', 1, 1, 1),
+    ('00081140', '00081150', 'ReferencedSOPClassUID', 1, 1, 1),
+    ('00081140', '00081155', 'ReferencedSOPInstanceUID', 1, 1, 1),
+    ('00400220', '00081150', 'ReferencedSOPClassUID', 1, 1, 1),
+    ('00400220', '00081155', 'ReferencedSOPInstanceUID', 1, 1, 1);
+
+-- The first thing of type 1 that is missing, as a reply; null when nothing is.
+-- DEVIATION (PS3.4 F.7.2.1.2): an attribute of type 2 that is missing counts as
+-- created empty, since many devices leave it out and their steps are still true.
+create function performed_missing(p jsonb, p_parent text, p_when text) returns jsonb
+language plpgsql stable as
+$$
+declare
+    r record;
+    v_item jsonb;
+    v_fault jsonb;
+begin
+    for r in select *, case p_when when 'create' then at_create when 'set' then at_set else at_end end as type
+        from performed_attribute where parent = p_parent order by tag loop
+        if r.type = 1 and not p ? r.tag then
+            return dimse_reply(x'0120'::int, r.keyword || ' is missing', array[r.tag]);
+        elsif r.type = 1 and coalesce(p -> r.tag -> 'Value' ->> 0, '') = '' then
+            return dimse_reply(x'0121'::int, r.keyword || ' has no value', array[r.tag]);
+        end if;
+    end loop;
+    for r in select distinct parent from performed_attribute where parent <> '' and p ? parent loop
+        for v_item in select dicom_items(p, r.parent) loop
+            v_fault := coalesce(v_fault, performed_missing(v_item, r.parent, p_when));
+        end loop;
+    end loop;
+    return v_fault;
+end $$;
+
+-- The one setter of performed_step.state.
+create function performed_step_move(s performed_step, p_event text, p_content jsonb) returns performed_step
+language plpgsql as
+$$
+declare
+    v performed_step;
+begin
+    update performed_step x set state = t.next_state, content = p_content,
+        state_at = case when t.next_state = x.state then x.state_at else now() end,
+        ended_at = case when t.next_state <> 'IN PROGRESS' then now() end
+    from performed_step_transition t
+    where x.id = s.id and t.state = x.state and t.event = p_event
+    returning x.* into strict v;
+    perform audit_write('mpps_' || p_event, 'performed_step', v.id, jsonb_build_object('device', v.device_id));
+    return v;
+end $$;
+
+-- Series and instances as the step lists them now.
+create function performed_lists(s performed_step) returns void language plpgsql as
+$$
+declare
+    v_series jsonb;
+    v_id bigint;
+begin
+    delete from performed_instance i using performed_series r where r.id = i.series_id and r.step_id = s.id;
+    delete from performed_series where step_id = s.id;
+    for v_series in select dicom_items(s.content, '00400340') loop
+        insert into performed_series (step_id, series_uid, protocol, description)
+        values (s.id, dicom_text(v_series, '0020000E'), dicom_text(v_series, '00181030'),
+            dicom_text(v_series, '0008103E'))
+        on conflict (step_id, series_uid) do update set protocol = excluded.protocol
+        returning id into v_id;
+        insert into performed_instance (series_id, sop_uid, sop_class)
+        select v_id, dicom_text(o, '00081155'), dicom_text(o, '00081150')
+        from (values ('00081140'), ('00400220')) t(tag), dicom_items(v_series, t.tag) o
+        on conflict do nothing;
+    end loop;
+end $$;
+
+-- The orders that a step works on, by their study or their accession number.
+create function performed_orders(s performed_step, p_event text) returns void language plpgsql as
+$$
+declare
+    v_order bigint;
+begin
+    for v_order in select id from exam_order
+        where centre_id = s.centre_id and (
+            study_uid in (select dicom_text(i, '0020000D') from dicom_items(s.content, '00400270') i)
+            or accession in (select dicom_text(i, '00080050') from dicom_items(s.content, '00400270') i))
+        order by id loop
+        perform order_progress(v_order, p_event);
+    end loop;
+end $$;
+
+-- N-CREATE (PS3.4 F.7.2.1): {"status", …, "uid"}.
+create function mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    v_fault jsonb := performed_missing(p, '', 'create');
+    s performed_step;
+begin
+    if p_uid !~ '^[0-9.]{0,64}$' then
+        return dimse_reply(x'0117'::int, 'the SOP Instance UID is no UID');
+    elsif v_fault is not null then
+        return v_fault;
+    elsif dicom_text(p, '00400252') <> 'IN PROGRESS' then
+        return dimse_reply(x'0106'::int, 'a step is created IN PROGRESS', array['00400252']);
+    end if;
+    -- PS3.7 10.1.5.1.4: without a UID it is ours to give
+    insert into performed_step (centre_id, device_id, sop_uid, content, accession)
+    select p_centre, p_device, coalesce(nullif(p_uid, ''), uid_new()), p,
+        (select dicom_text(i, '00080050') from dicom_items(p, '00400270') i limit 1)
+    on conflict (sop_uid, centre_id) do nothing returning * into s;
+    if s.id is null then
+        return dimse_reply(x'0111'::int, 'a step with this UID was created before');
+    end if;
+    insert into performed_study (step_id, centre_id, study_uid)
+    select distinct s.id, p_centre, dicom_text(i, '0020000D') from dicom_items(p, '00400270') i;
+    perform performed_lists(s), audit_write('mpps_create', 'performed_step', s.id,
+        jsonb_build_object('device', p_device)), performed_orders(s, 'start'), evidence_of_steps(s);
+    return dimse_reply(0) || jsonb_build_object('uid', s.sop_uid);
+exception when check_violation or not_null_violation then
+    return dimse_reply(x'0106'::int, 'a UID in the data set is none');
+end $$;
+
+-- An attribute that this N-SET may not carry: null when there is none.
+create function performed_not_to_set(s performed_step, p jsonb) returns jsonb language plpgsql stable as
+$$
+declare
+    v record;
+begin
+    select k.tag, a.at_set into v from jsonb_object_keys(p) k(tag)
+        left join performed_attribute a on a.parent = '' and a.tag = k.tag
+    where k.tag <> '00080005' and (a.at_set = 0
+        -- DEVIATION: type 2 counts as created, see performed_missing
+        or coalesce(a.at_create, 3) = 3 and not s.content ? k.tag)
+    order by 1 limit 1;
+    if v.tag is null then
+        return null;
+    end if;
+    return dimse_reply(x'0105'::int, case when v.at_set = 0 then 'an attribute that may not be set'
+        else 'an attribute that was not created' end, array[v.tag]);
+end $$;
+
+-- N-SET (PS3.4 F.7.2.2).
+create function mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    s performed_step;
+    v_event text;
+    v_content jsonb;
+    v_fault jsonb;
+begin
+    select * into s from performed_step where sop_uid = p_uid and centre_id = p_centre for update;
+    if s.id is null then
+        return dimse_reply(x'0112'::int, 'no step with this UID was created');
+    elsif s.state <> 'IN PROGRESS' then
+        -- PS3.4 F.7.2.2.4
+        return dimse_reply(x'0110'::int, 'Performed Procedure Step Object may no longer be updated',
+            null, x'A710'::int);
+    end if;
+    v_event := case coalesce(dicom_text(p, '00400252'), 'IN PROGRESS') when 'IN PROGRESS' then 'set'
+        when 'COMPLETED' then 'complete' when 'DISCONTINUED' then 'discontinue' end;
+    if v_event is null then
+        return dimse_reply(x'0106'::int, 'this is no status of a step', array['00400252']);
+    end if;
+    v_content := s.content || p;
+    v_fault := coalesce(performed_not_to_set(s, p), performed_missing(p, '', 'set'),
+        case when v_event <> 'set' then performed_missing(v_content, '', 'end') end);
+    if v_fault is not null then
+        return v_fault;
+    end if;
+    s := performed_step_move(s, v_event, v_content);
+    perform performed_lists(s), evidence_of_steps(s);
+    if v_event <> 'set' then
+        perform performed_orders(s, case v_event when 'complete' then 'finish' else v_event end);
+    end if;
+    return dimse_reply(0);
+exception when check_violation or not_null_violation then
+    return dimse_reply(x'0106'::int, 'a UID in the data set is none');
+end $$;
+
+-- ---------------------------------------------------------------- evidence
+
+-- What a study should hold, by the best evidence there is. expected of the
+-- objects are listed, present of those have come; open: a step is still IN PROGRESS,
+-- so that what it will list is not known yet.
+create table evidence (
+    id bigint generated always as identity primary key,
+    centre_id bigint not null references organisation,
+    study_uid text not null,
+    kind text not null,
+    open boolean not null default false,
+    expected int not null default 0,
+    present int not null default 0,
+    at timestamptz not null default now(),
+    weighed_at timestamptz not null default now(),
+    constraint evidence_study_unique unique (study_uid, centre_id),
+    constraint evidence_kind_known check (kind in ('mpps', 'commitment', 'manifest'))
+);
+create table evidence_object (
+    evidence_id bigint not null references evidence,
+    sop_uid text not null,
+    primary key (evidence_id, sop_uid)
+);
+
+create function evidence_exam(p_centre bigint, p_study_uid text) returns exam language plpgsql as
+$$
+declare
+    e exam;
+begin
+    select x.* into e from exam x join study s on s.id = x.study_id
+    where s.study_uid = p_study_uid and s.centre_id = p_centre for update of x;
+    return e;
+end $$;
+
+-- Counts anew, and completes the exam when all is there. A commitment request may
+-- be one of several, so that exam waits for a moment of quiet besides: see
+-- exam_complete_due().
+create function evidence_weigh(p_id bigint, e exam) returns void language plpgsql as
+$$
+declare
+    v evidence;
+begin
+    update evidence x set weighed_at = now(), present = (
+        select count(*) from instance i join evidence_object o on o.evidence_id = x.id and o.sop_uid = i.sop_uid
+        where i.study_id = e.study_id and i.variant = 0 and not i.own)
+    where id = p_id returning * into v;
+    if v.open or e.id is null or e.state = 'withdrawn' then
+        return;
+    end if;
+    if e.state <> 'arriving' then
+        update exam set expected = v.expected,
+            grade = case when v.present >= v.expected then v.kind else 'given_up' end
+        where id = e.id and grade <> 'single';
+    elsif v.present >= v.expected and v.kind <> 'commitment' then
+        perform exam_complete(e, v.kind, v.expected);
+    end if;
+end $$;
+
+-- Lists objects as evidence of this kind: as the whole list, or beside those that
+-- are listed already. A worse kind than what there is changes nothing.
+create function evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean,
+    p_add boolean, p_uids text[]) returns void language plpgsql as
+$$
+declare
+    v_best text[] := array['mpps', 'commitment', 'manifest'];
+    e exam := evidence_exam(p_centre, p_study_uid);
+    v_id bigint;
+begin
+    insert into evidence as v (centre_id, study_uid, kind, open) values (p_centre, p_study_uid, p_kind, p_open)
+    on conflict (study_uid, centre_id) do update set kind = p_kind, open = p_open, at = now()
+        where array_position(v_best, p_kind) <= array_position(v_best, v.kind)
+    returning id into v_id;
+    if v_id is null then
+        return;
+    end if;
+    if not p_add then
+        delete from evidence_object where evidence_id = v_id;
+    end if;
+    insert into evidence_object (evidence_id, sop_uid) select v_id, unnest(p_uids) on conflict do nothing;
+    update evidence set expected = (select count(*) from evidence_object where evidence_id = v_id)
+    where id = v_id;
+    perform evidence_weigh(v_id, e);
+end $$;
+
+-- All steps of a study are over and none lists an object: done as it is.
+create function evidence_without_list(s performed_step, p_study_uid text) returns void
+language plpgsql as
+$$
+declare
+    e exam := evidence_exam(s.centre_id, p_study_uid);
+begin
+    delete from evidence_object o using evidence v
+    where v.id = o.evidence_id and v.study_uid = p_study_uid and v.centre_id = s.centre_id and v.kind = 'mpps';
+    delete from evidence where study_uid = p_study_uid and centre_id = s.centre_id and kind = 'mpps';
+    if e.state = 'arriving' and s.state = 'DISCONTINUED' then
+        if exam_objects(e.study_id) = 0 then
+            perform exam_move(e, 'withdraw', jsonb_build_object('reason', 'MPPS DISCONTINUED'));
+        else
+            perform exam_complete(e, 'mpps');
+        end if;
+    end if;
+end $$;
+
+-- A step was created or set. Its list is that of one study; where it belongs to
+-- several it cannot be told whose an object is, and only that it is open counts.
+create function evidence_of_steps(s performed_step) returns void language plpgsql as
+$$
+declare
+    v_study text;
+    v_open boolean;
+    v_uids text[];
+begin
+    for v_study in select study_uid from performed_study where step_id = s.id order by 1 loop
+        select bool_or(p.state = 'IN PROGRESS') into v_open
+        from performed_study x join performed_step p on p.id = x.step_id
+        where x.study_uid = v_study and x.centre_id = s.centre_id;
+        select array_agg(distinct i.sop_uid) into v_uids
+        from performed_study x join performed_series r on r.step_id = x.step_id
+            join performed_instance i on i.series_id = r.id
+        where x.study_uid = v_study and x.centre_id = s.centre_id
+            and (select count(*) from performed_study y where y.step_id = x.step_id) = 1;
+        if v_open or v_uids is not null then
+            perform evidence_note(s.centre_id, v_study, 'mpps', v_open, false, v_uids);
+        else
+            perform evidence_without_list(s, v_study);
+        end if;
+    end loop;
+end $$;
+
+-- What a sender says an upload holds.
+create function evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) returns void
+language sql security definer set search_path = public as
+$$ select evidence_note(p_centre, p_study_uid, 'manifest', false, true, p_uids) $$;
+
+-- New instances, however they were inserted. Nothing is counted for studies
+-- without evidence, and nothing anew before the last listed object is there.
+create function evidence_grew() returns trigger language plpgsql security definer
+set search_path = public set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
+$$
+declare
+    r record;
+    v evidence;
+begin
+    for r in
+        select k.id, s.centre_id, s.study_uid, count(o.sop_uid) as n
+        from added a join study s on s.id = a.study_id
+            join evidence k on k.study_uid = s.study_uid and k.centre_id = s.centre_id and not k.open
+            left join evidence_object o on o.evidence_id = k.id and o.sop_uid = a.sop_uid
+        where a.variant = 0 and not a.own
+        group by 1, 2, 3 order by 3, 2 loop
+        update evidence set present = present + r.n where id = r.id returning * into v;
+        if v.present >= v.expected then
+            perform evidence_weigh(v.id, evidence_exam(r.centre_id, r.study_uid));
+        end if;
+    end loop;
+    return null;
+end $$;
+create trigger evidence_grew after insert on instance referencing new table as added
+    for each statement execute function evidence_grew();
+
+-- Exams that time decides: quiet ones without evidence; those whose listed objects are
+-- there, a moment after the last one; and those given up at the device's limit.
+create function exam_complete_due() returns int
+language plpgsql security definer set search_path = public as
+$$
+declare
+    r record;
+    e exam;
+    n int := 0;
+begin
+    for r in select x.id, v.id as evidence, v.kind, v.open, v.expected, v.present >= v.expected as met,
+            coalesce(v.weighed_at <= x.last_object_at, false) as stale,
+            greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now() as late
+        from exam x join study s on s.id = x.study_id
+            left join evidence v on v.study_uid = s.study_uid and v.centre_id = s.centre_id
+            left join device d on d.id = x.device_id
+        where x.state = 'arriving'
+            and x.last_object_at + make_interval(secs => case when v.kind = 'commitment'
+                then least(x.quiet_seconds, 2) else x.quiet_seconds end) < now()
+            and (v.id is null or v.weighed_at <= x.last_object_at
+                or v.kind = 'commitment' and v.present >= v.expected
+                or greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now())
+        order by x.id limit 200 for update of x skip locked loop
+        select * into e from exam where id = r.id;
+        if r.evidence is null then
+            perform exam_complete(e, 'quiet');
+        elsif r.met and r.kind = 'commitment' and not r.open and exam_objects(e.study_id) <= r.expected then
+            perform exam_complete(e, 'commitment', r.expected);
+        elsif r.stale then
+            perform evidence_weigh(r.evidence, e);
+        elsif r.late then
+            perform exam_complete(e, 'given_up', nullif(r.expected, 0));
+        end if;
+        n := n + 1;
+    end loop;
+    return n;
+end $$;
+
+-- Grade and counts as shown; present counts what is listed, when there is a list.
+create function exam_completeness(e exam) returns jsonb
+language sql stable security definer set search_path = public as
+$$
+    select jsonb_build_object('grade', e.grade,
+        'expected', coalesce(nullif(v.expected, 0), e.expected),
+        'present', case when v.expected > 0 then v.present else exam_objects(e.study_id) end,
+        'evidence', v.kind, 'open', coalesce(v.open, false),
+        'missing', (select coalesce(jsonb_agg(m.sop_uid), '[]') from (
+            select o.sop_uid from evidence_object o
+            where o.evidence_id = v.id and not exists (select from instance i
+                where i.sop_uid = o.sop_uid and i.centre_id = e.centre_id)
+            order by 1 limit 100) m),
+        'steps', (select coalesce(jsonb_agg(jsonb_build_object('uid', p.sop_uid, 'state', p.state,
+                'state_at', p.state_at) order by p.id), '[]')
+            from performed_study x join performed_step p on p.id = x.step_id
+            where x.study_uid = s.study_uid and x.centre_id = s.centre_id))
+    from study s left join evidence v on v.study_uid = s.study_uid and v.centre_id = s.centre_id
+    where s.id = e.study_id
+$$;
+
+do $$
+declare
+    t text;
+begin
+    foreach t in array array['performed_step', 'performed_study', 'performed_series', 'performed_instance',
+        'performed_step_transition', 'performed_attribute', 'evidence', 'evidence_object'] loop
+        execute format('alter table %I enable row level security', t);
+        execute format('alter table %I force row level security', t);
+        execute format('create policy owner_all on %I to %I using (true) with check (true)',
+                       t, current_user);
+        execute format('create policy ingest_all on %I for select to rdc_ingest using (true)', t);
+        execute format('grant select on %I to rdc_ingest', t);
+    end loop;
+end $$;
+grant execute on function mpps_create(bigint, bigint, text, jsonb), mpps_set(bigint, bigint, text, jsonb),
+    evidence_manifest(bigint, text, text[]), exam_complete_due() to rdc_ingest;
+grant execute on function exam_completeness(exam) to rdc_api;

@@ -1,0 +1,154 @@
+-- A step as a device creates it; p_more is laid over.
+create function t_step(p_uid text, p_study text, p_more jsonb default '{}') returns jsonb
+language sql as
+$$
+    select mpps_create(org_id('C1'), device_id('CR1', null, null), p_uid, jsonb_build_object(
+        '00080060', '{"vr": "CS", "Value": ["CT"]}'::jsonb,
+        '00400241', '{"vr": "AE", "Value": ["CR1"]}'::jsonb,
+        '00400244', '{"vr": "DA", "Value": ["20260131"]}'::jsonb,
+        '00400245', '{"vr": "TM", "Value": ["1200"]}'::jsonb,
+        '00400252', '{"vr": "CS", "Value": ["IN PROGRESS"]}'::jsonb,
+        '00400253', '{"vr": "SH", "Value": ["S1"]}'::jsonb,
+        '00400281', '{"vr": "SQ"}'::jsonb,
+        '00400270', jsonb_build_object('vr', 'SQ', 'Value', jsonb_build_array(jsonb_build_object(
+            '0020000D', jsonb_build_object('vr', 'UI', 'Value', jsonb_build_array(p_study)))))) || p_more)
+$$;
+-- The end of a step that lists these objects.
+create function t_end(p_state text, p_uids text[]) returns jsonb language sql as
+$$
+    select jsonb_build_object('00400252', jsonb_build_object('Value', jsonb_build_array(p_state)),
+        '00400250', '{"Value": ["20260131"]}'::jsonb, '00400251', '{"Value": ["1201"]}'::jsonb,
+        '00400340', jsonb_build_object('Value', jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
+            '0020000E', '{"Value": ["1.6.1"]}'::jsonb, '00181030', '{"Value": ["P"]}'::jsonb,
+            '00081140', jsonb_build_object('Value', (select jsonb_agg(jsonb_build_object(
+                '00081150', '{"Value": ["1.2.840.10008.5.1.4.1.1.2"]}'::jsonb,
+                '00081155', jsonb_build_object('Value', jsonb_build_array(u))))
+            from unnest(p_uids) u)))))))
+$$;
+create function t_set(p_uid text, p jsonb) returns jsonb language sql as
+$$ select mpps_set(org_id('C1'), device_id('CR1', null, null), p_uid, p) $$;
+create function t_exam(p_study text) returns exam language sql as
+$$ select e.* from exam e join study s on s.id = e.study_id where study_uid = p_study and s.centre_id = org_id('C1') $$;
+create function t_counts(p_study text) returns text language sql as
+$$
+    select concat_ws(' ', (t_exam(p_study)).state, c ->> 'grade', c ->> 'present', 'of', c ->> 'expected')
+    from exam_completeness(t_exam(p_study)) c
+$$;
+create function t_status(p jsonb) returns text language sql as
+$$ select upper(to_hex((p ->> 'status')::int)) || coalesce(' ' || (p -> 'tags' ->> 0), '') $$;
+
+-- The rules of N-CREATE and N-SET.
+do $$
+declare
+    v jsonb;
+begin
+    assert t_status(t_step('1.6.9', '1.6', '{"00400252": {"Value": ["COMPLETED"]}}')) = '106 00400252';
+    assert t_status(t_step('1.6.9', '1.6', '{"00080060": {"vr": "CS"}}')) = '121 00080060';
+    assert t_status(t_step('1.6.9', '1.6', '{"00400270": {"Value": [{}]}}')) = '120 0020000D';
+    assert t_status(t_step('1.6.9', 'no uid')) = '106';
+    assert t_status(t_step('no uid', '1.6')) = '117';
+    assert not exists (select from performed_step);
+    assert t_status(t_step('1.6.9', '1.6')) = '0';
+    assert t_status(t_step('1.6.9', '1.6')) = '111';
+    assert t_step('', '1.6.0') ->> 'uid' like '2.25.%';
+    assert t_status(t_set('1.6.8', '{}')) = '112';
+    assert t_status(mpps_set(org_id('C2'), null, '1.6.9', '{}')) = '112', 'another centre''s';
+    assert t_status(t_set('1.6.9', '{"00400253": {"Value": ["S2"]}}')) = '105 00400253', 'may not be set';
+    assert t_status(t_set('1.6.9', '{"00400280": {"Value": ["x"]}}')) = '105 00400280', 'was not created';
+    assert t_status(t_set('1.6.9', '{"00400281": {"Value": [{}]}}')) = '0';
+    assert t_status(t_set('1.6.9', '{"00400252": {"Value": ["DONE"]}}')) = '106 00400252';
+    assert t_status(t_set('1.6.9', '{"00400252": {"Value": ["COMPLETED"]}}')) = '120 00400250';
+    assert t_status(t_set('1.6.9', t_end('COMPLETED', null) - '00400340')) = '120 00400340';
+    assert t_status(t_set('1.6.9', t_end('COMPLETED', null)
+        || '{"00400340": {"Value": [{"0020000E": {"Value": ["1.6.1"]}}]}}')) = '120 00181030';
+    assert (select state from performed_step where sop_uid = '1.6.9') = 'IN PROGRESS';
+    assert t_status(t_set('1.6.9', t_end('COMPLETED', array['1.6.1.1', '1.6.1.2']))) = '0';
+    assert (select count(*) from performed_instance) = 2;
+    v := t_set('1.6.9', t_end('COMPLETED', null));
+    assert t_status(v) = '110' and (v ->> 'error_id')::int = x'A710'::int;
+    assert (select count(*) from audit where action = 'mpps_complete') = 1;
+end $$;
+
+-- The list completes the exam, whether it comes before the objects or after.
+do $$
+begin
+    assert t_object('1.6', '1.6.1.1') ->> 'outcome' = 'stored';
+    assert t_counts('1.6') = 'arriving 1 of 2', t_counts('1.6');
+    perform t_object('1.6', '1.6.1.2');
+    assert t_counts('1.6') = 'waiting mpps 2 of 2', t_counts('1.6');
+    -- late, while a step is open again
+    perform t_object('1.7', '1.7.1.1'), t_step('1.7.9', '1.7'), t_object('1.7', '1.7.1.2');
+    update exam set last_object_at = now() - interval '1 minute', quiet_seconds = 1;
+    update evidence set weighed_at = now();
+    perform exam_complete_due();
+    assert t_counts('1.7') = 'arriving 2 of', t_counts('1.7');
+    perform t_set('1.7.9', t_end('COMPLETED', array['1.7.1.1', '1.7.1.2', '1.7.1.3']));
+    assert t_counts('1.7') = 'arriving 2 of 3';
+    assert exam_completeness(t_exam('1.7')) -> 'missing' = '["1.7.1.3"]';
+    -- given up at the device's limit, and complete after all
+    update exam set last_object_at = now() - interval '299 seconds';
+    update evidence set weighed_at = now(), at = now() - interval '299 seconds';
+    perform exam_complete_due();
+    assert t_counts('1.7') = 'arriving 2 of 3';
+    update device set limit_seconds = 200 where aet = 'CR1';
+    perform exam_complete_due();
+    assert t_counts('1.7') = 'waiting given_up 2 of 3', t_counts('1.7');
+    perform t_object('1.7', '1.7.1.3');
+    assert t_counts('1.7') = 'waiting mpps 3 of 3', t_counts('1.7');
+    -- a second step of the same study lists more
+    perform t_step('1.7.8', '1.7'), t_set('1.7.8', t_end('COMPLETED', array['1.7.1.4']));
+    assert t_counts('1.7') = 'waiting given_up 3 of 4', t_counts('1.7');
+    perform t_object('1.7', '1.7.1.4');
+    assert t_counts('1.7') = 'waiting mpps 4 of 4';
+    -- an object that was listed and is another one's conflict counts once
+    perform t_object('1.7', '1.7.1.4', jsonb_build_object('sha256', repeat('ab', 32)));
+    assert t_counts('1.7') = 'waiting mpps 4 of 4';
+end $$;
+
+-- DISCONTINUED: with objects, as they are; without, withdrawn.
+do $$
+begin
+    perform t_object('1.8', '1.8.1.1'), t_step('1.8.9', '1.8'), t_set('1.8.9', t_end('DISCONTINUED', null));
+    assert t_counts('1.8') = 'waiting mpps 1 of', t_counts('1.8');
+    perform t_object('1.9', '1.9.1.1');
+    delete from job;
+    delete from instance where sop_uid = '1.9.1.1';
+    perform t_step('1.9.9', '1.9'), t_set('1.9.9', t_end('DISCONTINUED', null));
+    assert t_state((t_exam('1.9')).id) = 'withdrawn';
+    -- without any list only quiet time is left
+    perform t_object('1.10', '1.10.1.1'), t_step('1.10.9', '1.10'), t_set('1.10.9', t_end('COMPLETED', null));
+    assert t_counts('1.10') = 'arriving 1 of';
+    update exam set last_object_at = now() - interval '1 minute', quiet_seconds = 1;
+    perform exam_complete_due();
+    assert t_counts('1.10') = 'waiting quiet 1 of';
+    -- a step for two studies says only that it is open
+    perform t_object('1.11', '1.11.1.1'), t_step('1.11.9', '1.11', '{"00400270": {"Value": [
+        {"0020000D": {"Value": ["1.11"]}}, {"0020000D": {"Value": ["1.12"]}}]}}');
+    assert (select count(*) from evidence where study_uid in ('1.11', '1.12') and open) = 2;
+    perform t_set('1.11.9', t_end('COMPLETED', array['1.11.1.1']));
+    assert not exists (select from evidence where study_uid in ('1.11', '1.12'));
+end $$;
+
+-- The list of an upload.
+do $$
+begin
+    perform evidence_manifest(org_id('C1'), '1.13', array['1.13.1.1', '1.13.1.2']);
+    perform t_object('1.13', '1.13.1.1');
+    assert t_counts('1.13') = 'arriving 1 of 2';
+    perform t_object('1.13', '1.13.1.2');
+    assert t_counts('1.13') = 'waiting manifest 2 of 2';
+end $$;
+
+-- An order follows its step, and leaves the worklist with it.
+do $$
+declare
+    v_order bigint;
+begin
+    select (order_upsert(jsonb_build_object('centre_id', org_id('C1'), 'accession', 'A14', 'study_uid', '1.14',
+        'modality', 'CT', 'patient', jsonb_build_object('id', 'P1', 'name', '测试一'),
+        'scheduled_at', '2026-01-31T12:00:00+08:00')) ->> 'id')::bigint into v_order;
+    perform t_step('1.14.9', '1.14');
+    assert (select state from exam_order where study_uid = '1.14') = 'started';
+    perform t_set('1.14.9', t_end('COMPLETED', array['1.14.1.1']));
+    assert (select state from exam_order where study_uid = '1.14') = 'done';
+end $$;
