@@ -1,5 +1,6 @@
 #include "api/api_scp.h"
 
+#include "api/api_contact.h"
 #include "base/log.h"
 
 #include <jansson.h>
@@ -12,6 +13,7 @@ enum { OFFERS_MAX = 32 };
 struct api_scp {
     const struct api_scp_config *config;
     struct net_assoc_server *server;
+    struct api_contact *contact;
     struct dicom_offer offers[OFFERS_MAX];
     unsigned n_offers;
 };
@@ -38,6 +40,16 @@ struct scp_assoc {
     struct api_scp_call *call; /* under way */
 };
 
+/* While its connection is there. */
+static struct api_contact_peer peer_of(const struct scp_assoc *as)
+{
+    const struct dicom_associate *rq = net_assoc_request(as->a);
+    return (struct api_contact_peer){.device_id = as->device.id,
+                                     .address = net_assoc_peer(as->a, NULL),
+                                     .calling = rq->calling,
+                                     .called = rq->called};
+}
+
 static void free_when_unused(struct scp_assoc *as)
 {
     if (as->a || as->asking)
@@ -46,53 +58,40 @@ static void free_when_unused(struct scp_assoc *as)
     free(as);
 }
 
+static void note(const struct scp_assoc *as, enum model_cause cause, const char *detail)
+{
+    struct api_contact_peer peer = peer_of(as);
+    api_contact_note(as->s->contact, &peer, cause, detail);
+}
+
 /* ---- who may associate ---- */
 
-static void refuse(struct scp_assoc *as, const char *cause, const char *remedy,
-                   struct dicom_reject reject)
+static void refuse(struct scp_assoc *as, enum model_cause cause, struct dicom_reject reject)
 {
-    const struct dicom_associate *rq = net_assoc_request(as->a);
+    struct api_contact_peer peer = peer_of(as);
     BASE_LOG(WARN, "association_refused", LOG_U("association", net_assoc_id(as->a)),
-             LOG_S("address", net_assoc_peer(as->a, NULL)), LOG_S("calling", rq->calling),
-             LOG_S("called", rq->called), LOG_S("cause", cause), LOG_S("remedy", remedy));
+             LOG_S("address", peer.address), LOG_S("calling", peer.calling),
+             LOG_S("called", peer.called), LOG_S("cause", model_cause_code(cause)),
+             LOG_S("detail", model_cause_text(cause)->en),
+             LOG_S("remedy", model_cause_text(cause)->remedy_en));
     base_count(&as->s->config->counters->associations_refused_total, 1);
+    note(as, cause, dicom_reject_text(reject));
     net_assoc_reject(as->a, reject);
 }
 
-static void refuse_busy(struct scp_assoc *as, const char *cause, const char *remedy)
+static void refuse_busy(struct scp_assoc *as, enum model_cause cause)
 {
-    refuse(as, cause, remedy,
+    refuse(as, cause,
            (struct dicom_reject){DICOM_RJ_TRANSIENT, DICOM_RJ_PRESENTATION,
                                  DICOM_RJ_PRESENTATION_CONGESTION});
 }
 
 /* PS3.8 9.3.4 has a reason for a wrong calling and for a wrong called title. */
-static void refuse_unknown(struct scp_assoc *as, const char *cause)
+static void refuse_unknown(struct scp_assoc *as, enum model_cause cause)
 {
-    static const struct {
-        const char *cause;
-        const char *remedy;
-        uint8_t reason;
-    } known[] = {
-        {"unknown_aet", "no device has this calling AE title: rdc device add AET --org CODE",
-         DICOM_RJ_USER_CALLING_AET},
-        {"disabled", "the device or its centre is disabled: rdc device enable AET",
-         DICOM_RJ_USER_CALLING_AET},
-        {"wrong_address", "the device calls from another address than it is registered with",
-         DICOM_RJ_USER_CALLING_AET},
-        {"wrong_called",
-         "the device calls us by another AE title than it is registered with, or than dicom.aet",
-         DICOM_RJ_USER_CALLED_AET},
-    };
-    struct dicom_reject reject = {DICOM_RJ_PERMANENT, DICOM_RJ_USER, DICOM_RJ_USER_NO_REASON};
-    const char *remedy = "";
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strcmp(cause, known[i].cause) == 0) {
-            reject.reason = known[i].reason;
-            remedy = known[i].remedy;
-        }
-    }
-    refuse(as, cause, remedy, reject);
+    uint8_t reason =
+        cause == MODEL_CAUSE_WRONG_CALLED ? DICOM_RJ_USER_CALLED_AET : DICOM_RJ_USER_CALLING_AET;
+    refuse(as, cause, (struct dicom_reject){DICOM_RJ_PERMANENT, DICOM_RJ_USER, reason});
 }
 
 /* Every context that was refused is told in the log, for the technician who
@@ -127,6 +126,8 @@ static void accept(struct scp_assoc *as)
         return;
     }
     as->accepted = true;
+    struct api_contact_peer peer = peer_of(as);
+    api_contact_note_answer(as->s->contact, &peer, rq, &ac);
     base_count(&config->counters->associations_total, 1);
     base_count(&config->counters->associations_open, 1);
     BASE_LOG(INFO, "association_accepted", LOG_U("association", net_assoc_id(as->a)),
@@ -150,10 +151,12 @@ static void take_device(struct scp_assoc *as, json_t *row)
 {
     const char *called = text_of(row, "called");
     const struct dicom_associate *rq = net_assoc_request(as->a);
-    if (!row || text_of(row, "cause")[0]) {
-        refuse_unknown(as, row ? text_of(row, "cause") : "no_answer");
+    if (!row) {
+        refuse_busy(as, MODEL_CAUSE_DATABASE);
+    } else if (text_of(row, "cause")[0]) {
+        refuse_unknown(as, model_cause_find(text_of(row, "cause")));
     } else if (strcmp(rq->called, called[0] ? called : as->s->config->conf->dicom_aet) != 0) {
-        refuse_unknown(as, "wrong_called");
+        refuse_unknown(as, MODEL_CAUSE_WRONG_CALLED);
     } else {
         as->row = json_incref(row);
         as->device = (struct api_scp_device){
@@ -177,7 +180,7 @@ static void on_device(void *arg, const struct db_outcome *outcome)
     if (!as->a) {
         free_when_unused(as);
     } else if (outcome->err) {
-        refuse_busy(as, "database_unavailable", "the database of the server does not answer");
+        refuse_busy(as, MODEL_CAUSE_DATABASE);
     } else {
         json_t *row = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
         take_device(as, row);
@@ -201,7 +204,7 @@ static void on_request(struct net_assoc *a, void *arg, const struct dicom_associ
                                 db_text(rq->called)};
     as->asking = db_call(s->config->db, DB_Q_DEVICE_FIND, params, 3, on_device, as) == BASE_OK;
     if (!as->asking)
-        refuse_busy(as, "busy", "the server is busy");
+        refuse_busy(as, MODEL_CAUSE_BUSY);
 }
 
 /* ---- requests ---- */
@@ -313,6 +316,8 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
     struct scp_assoc *as = arg;
     if (!as)
         return;
+    if (cause != NET_ASSOC_STOPPED && cause != NET_ASSOC_REJECTED)
+        note(as, api_contact_cause(cause, text), text);
     as->a = NULL;
     if (as->call) {
         if (as->call->service && as->call->service->gone)
@@ -332,6 +337,8 @@ static void on_stranger(void *arg, const char *address, enum net_assoc_cause cau
                         const char *text)
 {
     struct api_scp *s = arg;
+    struct api_contact_peer peer = {.address = address, .calling = "", .called = ""};
+    api_contact_note(s->contact, &peer, api_contact_cause(cause, text), text);
     base_count(&s->config->counters->associations_refused_total, 1);
     BASE_LOG(WARN, "stranger", LOG_S("address", address),
              LOG_S("cause", net_assoc_cause_text(cause)), LOG_S("remedy", text));
@@ -393,6 +400,9 @@ enum base_err api_scp_respond(struct api_scp_call *call, const struct dicom_dims
 void api_scp_finish_with(struct api_scp_call *call, const struct dicom_dimse *response,
                          struct base_bytes data)
 {
+    struct api_contact_peer peer = peer_of(call->assoc);
+    api_contact_note_status(call->assoc->s->contact, &peer, response->status,
+                            response->error_comment);
     if (net_assoc_send(call->assoc->a, call->context_id, response, data))
         net_assoc_abort(call->assoc->a);
     end_call(call);
@@ -468,9 +478,11 @@ enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp 
     s->config = config;
     enum base_err err = collect_offers(s);
     if (!err)
+        err = api_contact_new(config->loop, config->db, &s->contact);
+    if (!err)
         err = net_assoc_listen(config->loop, config->fd, &net, &handlers, s, &s->server);
     if (err) {
-        free(s);
+        api_scp_free(s);
         return err;
     }
     *out = s;
@@ -480,6 +492,7 @@ enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp 
 void api_scp_drain(struct api_scp *s)
 {
     net_assoc_server_stop(s->server);
+    api_contact_flush(s->contact);
 }
 
 void api_scp_stop(struct api_scp *s, void (*done)(void *arg), void *arg)
@@ -490,5 +503,8 @@ void api_scp_stop(struct api_scp *s, void (*done)(void *arg), void *arg)
 
 void api_scp_free(struct api_scp *s)
 {
+    if (!s)
+        return;
+    api_contact_free(s->contact);
     free(s);
 }

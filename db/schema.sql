@@ -54,6 +54,55 @@ CREATE FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_de
     insert into audit (person_id, org_id, action, noun, noun_id, detail)
     values (rdc_person(), rdc_org(), p_action, p_noun, p_id, p_detail)
 $$;
+CREATE FUNCTION public.contact_note(p_notes jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    insert into device_contact as c (device_id, address, calling, called, cause, last_at, count, detail, contexts)
+    select n.device, n.address, n.calling, n.called, n.cause,
+        now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null')
+    from jsonb_to_recordset(p_notes) as n(device bigint, address inet, calling text, called text,
+        cause text, count bigint, age_ms bigint, detail text, contexts jsonb)
+    where n.device is null or exists (select from device where id = n.device)
+    order by n.device, n.address, n.calling, n.called, n.cause
+    on conflict on constraint device_contact_key do update set
+        last_at = greatest(c.last_at, excluded.last_at), count = c.count + excluded.count,
+        detail = excluded.detail, contexts = coalesce(excluded.contexts, c.contexts);
+    delete from device_contact where id in (
+        select id from device_contact where device_id is null
+        order by last_at desc, id desc offset 1000);
+    delete from device_contact where id in (
+        select id from (
+            select id, row_number() over (partition by device_id order by last_at desc, id desc) as place
+            from device_contact
+            where device_id in (select (n ->> 'device')::bigint from jsonb_array_elements(p_notes) n)) x
+        where place > 200)
+$$;
+CREATE TABLE public.device_contact (
+    id bigint NOT NULL,
+    device_id bigint,
+    address inet NOT NULL,
+    calling text NOT NULL,
+    called text NOT NULL,
+    cause text NOT NULL,
+    first_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    count bigint NOT NULL,
+    detail text,
+    contexts jsonb,
+    CONSTRAINT device_contact_aet_length CHECK (((length(calling) <= 16) AND (length(called) <= 16))),
+    CONSTRAINT device_contact_cause_form CHECK ((cause ~ '^[a-z_0-9]{0,40}$'::text)),
+    CONSTRAINT device_contact_counted CHECK ((count > 0))
+);
+ALTER TABLE ONLY public.device_contact FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.contact_row(c public.device_contact, p_causes jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('code', c.cause) || coalesce(p_causes -> c.cause, '{}')
+        || jsonb_build_object('count', c.count, 'first_at', c.first_at, 'last_at', c.last_at,
+            'address', host(c.address), 'calling', nullif(c.calling, ''),
+            'called', nullif(c.called, ''), 'stranger', c.device_id is null, 'detail', c.detail)
+$$;
 CREATE FUNCTION public.contract_id(p_centre text, p_hospital text, p_line text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     AS $$
@@ -125,6 +174,34 @@ CREATE FUNCTION public.delivery_retry(p_delivery bigint) RETURNS text
     update delivery set state = 'due', next_at = now() where id = p_delivery and state in ('dead', 'due')
     returning state
 $$;
+CREATE FUNCTION public.device_doctor(p_aet text, p_causes jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v_devices bigint[] := array(select id from device where aet = p_aet);
+    v_rows bigint[];
+begin
+    v_rows := array(select c.id from device_contact c
+        where c.device_id = any (v_devices) or (c.device_id is null and (c.calling = p_aet
+            or exists (select from device d where d.id = any (v_devices) and d.address = c.address))));
+    if v_devices = '{}' and v_rows = '{}' then
+        perform fail(404, format('no such device %s, and nobody called by this name', p_aet),
+            'list the devices with: rdc device list');
+    end if;
+    return jsonb_build_object('aet', p_aet,
+        'devices', (select coalesce(jsonb_agg(jsonb_build_object('org', o.code, 'address', d.address,
+                'called', d.called, 'disabled_at', d.disabled_at) order by d.id), '[]')
+            from device d join organisation o on o.id = d.org_id where d.id = any (v_devices)),
+        'last_contact_at', (select max(last_at) from device_contact where id = any (v_rows)),
+        'last_ok_at', (select max(last_at) from device_contact where id = any (v_rows) and cause = ''),
+        'last_error', (select contact_row(c, p_causes) from device_contact c
+            where c.id = any (v_rows) and c.cause <> '' order by c.last_at desc, c.id desc limit 1),
+        'causes', (select coalesce(jsonb_agg(contact_row(c, p_causes) order by c.last_at desc, c.id desc), '[]')
+            from device_contact c where c.id = any (v_rows) and c.cause <> ''),
+        'contexts', (select coalesce((select c.contexts from device_contact c
+            where c.device_id = any (v_devices) and c.contexts is not null
+            order by c.last_at desc, c.id desc limit 1), '[]')));
+end $$;
 CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -2311,6 +2388,14 @@ CREATE FUNCTION public.status_report() RETURNS jsonb
             select format('%s jobs are set aside after three attempts', count(*))
             from job where state = 'quarantined' having count(*) > 0) warnings))
 $$;
+CREATE FUNCTION public.stranger_doctor(p_causes jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('strangers',
+        coalesce(jsonb_agg(contact_row(c, p_causes) order by c.last_at desc, c.id desc), '[]'))
+    from (select * from device_contact where device_id is null
+          order by last_at desc, id desc limit 200) c
+$$;
 CREATE FUNCTION public.uid_new() RETURNS text
     LANGUAGE plpgsql
     AS $$
@@ -2322,6 +2407,58 @@ begin
         n := n * 4294967296 + ('x' || lpad(substr(hex, 1 + 8 * i, 8), 16, '0'))::bit(64)::bigint;
     end loop;
     return '2.25.' || n::text;
+end $$;
+CREATE FUNCTION public.upload_begin(p_id text, p_length bigint, p_params jsonb, p_most integer, p_bytes bigint) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v_permit jsonb := upload_permit();
+    v_open record;
+begin
+    -- Two requests of one person take turns, so that the limit holds.
+    perform 1 from person where id = rdc_person() for update;
+    select count(*) as n, coalesce(sum(length), 0) as bytes into v_open
+    from upload where person_id = rdc_person() and done_at is null;
+    if v_open.n >= p_most or v_open.bytes + p_length > p_bytes then
+        perform fail(429, 'too many unfinished uploads', 'finish or delete some, then try again');
+    end if;
+    insert into upload (id, centre_id, person_id, length, params)
+    values (p_id, (v_permit ->> 'centre_id')::bigint, rdc_person(), p_length, p_params);
+    return jsonb_build_object('id', p_id);
+end $$;
+CREATE FUNCTION public.upload_done(p_id text, p_answer jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ update upload set done_at = now(), touched_at = now(), answer = p_answer where id = p_id and done_at is null $$;
+CREATE FUNCTION public.upload_drop(p_id text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ delete from upload where id = p_id $$;
+CREATE FUNCTION public.upload_expire(p_seconds integer) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    with gone as (
+        delete from upload where touched_at < now() - make_interval(secs => p_seconds) returning id
+    )
+    select coalesce(jsonb_agg(id), '[]') from gone
+$$;
+CREATE FUNCTION public.upload_find(p_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v_permit jsonb := upload_permit();
+    u upload;
+begin
+    update upload set touched_at = now()
+    where id = p_id and centre_id = rdc_org() and person_id = rdc_person() returning * into u;
+    if u.id is null then
+        perform fail(404, 'no such upload', 'begin one with POST /api/v1/uploads and Upload-Length');
+    end if;
+    return v_permit || jsonb_build_object('id', u.id, 'length', u.length, 'params', u.params,
+        'answer', u.answer);
 end $$;
 CREATE FUNCTION public.upload_permit() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2444,6 +2581,14 @@ CREATE TABLE public.device (
     CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400)))
 );
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.device_contact ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.device_contact_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 ALTER TABLE public.device ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.device_id_seq
     START WITH 1
@@ -2846,6 +2991,21 @@ ALTER TABLE public.study ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.upload (
+    id text NOT NULL,
+    centre_id bigint NOT NULL,
+    person_id bigint NOT NULL,
+    length bigint NOT NULL,
+    params jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    touched_at timestamp with time zone DEFAULT now() NOT NULL,
+    done_at timestamp with time zone,
+    answer jsonb,
+    CONSTRAINT upload_done_whole CHECK (((done_at IS NULL) = (answer IS NULL))),
+    CONSTRAINT upload_id_form CHECK ((id ~ '^[0-9a-f]{32}$'::text)),
+    CONSTRAINT upload_length_positive CHECK ((length > 0))
+);
+ALTER TABLE ONLY public.upload FORCE ROW LEVEL SECURITY;
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.contract
@@ -2860,6 +3020,10 @@ ALTER TABLE ONLY public.destination
     ADD CONSTRAINT destination_name_unique UNIQUE (name);
 ALTER TABLE ONLY public.destination
     ADD CONSTRAINT destination_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.device_contact
+    ADD CONSTRAINT device_contact_key UNIQUE NULLS NOT DISTINCT (device_id, address, calling, called, cause);
+ALTER TABLE ONLY public.device_contact
+    ADD CONSTRAINT device_contact_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_key_unique UNIQUE NULLS NOT DISTINCT (aet, address, called);
 ALTER TABLE ONLY public.device
@@ -2952,9 +3116,13 @@ ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_uid_unique UNIQUE (study_uid, centre_id);
+ALTER TABLE ONLY public.upload
+    ADD CONSTRAINT upload_pkey PRIMARY KEY (id);
 CREATE INDEX audit_noun ON public.audit USING btree (noun, noun_id, at);
 CREATE INDEX contract_hospital ON public.contract USING btree (hospital_id, line_id, centre_id);
 CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state = ANY (ARRAY['due'::text, 'sending'::text]));
+CREATE INDEX device_contact_calling ON public.device_contact USING btree (calling) WHERE (device_id IS NULL);
+CREATE INDEX device_contact_stranger ON public.device_contact USING btree (last_at) WHERE (device_id IS NULL);
 CREATE INDEX exam_arriving ON public.exam USING btree (last_object_at) WHERE (state = 'arriving'::text);
 CREATE INDEX exam_centre ON public.exam USING btree (centre_id, state_at);
 CREATE INDEX exam_event_exam ON public.exam_event USING btree (exam_id);
@@ -2975,6 +3143,7 @@ CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
 CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
 CREATE INDEX session_expiry ON public.session USING btree (expires_at);
 CREATE INDEX study_patient ON public.study USING btree (patient_id);
+CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);
 CREATE TRIGGER evidence_grew AFTER INSERT ON public.instance REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.evidence_grew();
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
@@ -2992,6 +3161,8 @@ ALTER TABLE ONLY public.delivery
     ADD CONSTRAINT delivery_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.destination
     ADD CONSTRAINT destination_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.device_contact
+    ADD CONSTRAINT device_contact_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.draft
@@ -3090,6 +3261,10 @@ ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
+ALTER TABLE ONLY public.upload
+    ADD CONSTRAINT upload_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.upload
+    ADD CONSTRAINT upload_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
 CREATE POLICY all_read ON public.exam_order_transition USING (true);
 CREATE POLICY all_read ON public.exam_transition USING (true);
 CREATE POLICY api_read ON public.contract FOR SELECT TO rdc_api USING (((public.rdc_org() = centre_id) OR (public.rdc_org() = hospital_id)));
@@ -3098,6 +3273,13 @@ CREATE POLICY api_read ON public.destination FOR SELECT TO rdc_api USING (((org_
    FROM public.delivery d
   WHERE (d.destination_id = destination.id)))));
 CREATE POLICY api_read ON public.device FOR SELECT TO rdc_api USING ((org_id = public.rdc_org()));
+CREATE POLICY api_read ON public.device_contact FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.device d
+  WHERE
+        CASE
+            WHEN (device_contact.device_id IS NOT NULL) THEN (d.id = device_contact.device_id)
+            ELSE ((d.aet = device_contact.calling) OR ((d.address)::inet = device_contact.address))
+        END)));
 CREATE POLICY api_read ON public.draft FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e
   WHERE ((e.id = draft.exam_id) AND (e.hospital_id = public.rdc_org())))));
@@ -3126,11 +3308,13 @@ CREATE POLICY api_read ON public.report FOR SELECT TO rdc_api USING ((EXISTS ( S
   WHERE (e.id = report.exam_id))));
 CREATE POLICY api_read ON public.series FOR SELECT TO rdc_api USING (public.sees_study(study_id));
 CREATE POLICY api_read ON public.study FOR SELECT TO rdc_api USING (((centre_id = public.rdc_org()) OR public.sees_study(id)));
+CREATE POLICY api_read ON public.upload FOR SELECT TO rdc_api USING ((centre_id = public.rdc_org()));
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.contract ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.delivery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.destination ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.device ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.device_contact ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.draft ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.evidence ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.evidence_object ENABLE ROW LEVEL SECURITY;
@@ -3145,6 +3329,7 @@ CREATE POLICY ingest_all ON public.contract FOR SELECT TO rdc_ingest USING (true
 CREATE POLICY ingest_all ON public.delivery FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.destination FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.device FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.device_contact FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.draft FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.evidence FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.evidence_object FOR SELECT TO rdc_ingest USING (true);
@@ -3180,6 +3365,7 @@ CREATE POLICY owner_all ON public.contract TO rdc USING (true) WITH CHECK (true)
 CREATE POLICY owner_all ON public.delivery TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.destination TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.device TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.device_contact TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.draft TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.evidence TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.evidence_object TO rdc USING (true) WITH CHECK (true);
@@ -3205,6 +3391,7 @@ CREATE POLICY owner_all ON public.report TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.series TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.session TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.study TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.upload TO rdc USING (true) WITH CHECK (true);
 ALTER TABLE public.patient ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.patient_correction ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.performed_attribute ENABLE ROW LEVEL SECURITY;
@@ -3218,15 +3405,24 @@ ALTER TABLE public.report ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.series ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.study ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.upload ENABLE ROW LEVEL SECURITY;
 REVOKE ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.contact_note(p_notes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.contact_note(p_notes jsonb) TO rdc_ingest;
+GRANT SELECT ON TABLE public.device_contact TO rdc_api;
+GRANT SELECT ON TABLE public.device_contact TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.contact_row(c public.device_contact, p_causes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.contact_row(c public.device_contact, p_causes jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.contract_id(p_centre text, p_hospital text, p_line text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.delivery_retry(p_delivery bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.device_id(p_aet text, p_address inet, p_called text) FROM PUBLIC;
@@ -3414,7 +3610,18 @@ REVOKE ALL ON FUNCTION public.session_open(p_person bigint, p_token_hash bytea, 
 GRANT ALL ON FUNCTION public.session_open(p_person bigint, p_token_hash bytea, p_minutes integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.status_report() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.status_report() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.stranger_doctor(p_causes jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.uid_new() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.upload_begin(p_id text, p_length bigint, p_params jsonb, p_most integer, p_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_begin(p_id text, p_length bigint, p_params jsonb, p_most integer, p_bytes bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.upload_done(p_id text, p_answer jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_done(p_id text, p_answer jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.upload_drop(p_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_drop(p_id text) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.upload_expire(p_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_expire(p_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.upload_find(p_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.upload_find(p_id text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.upload_permit() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_permit() TO rdc_api;
 GRANT SELECT ON TABLE public.contract TO rdc_api;
@@ -3457,4 +3664,5 @@ GRANT SELECT ON TABLE public.report TO rdc_api;
 GRANT SELECT ON TABLE public.report TO rdc_ingest;
 GRANT SELECT ON TABLE public.series TO rdc_api;
 GRANT SELECT ON TABLE public.series TO rdc_ingest;
+GRANT SELECT ON TABLE public.upload TO rdc_api;
 ALTER DEFAULT PRIVILEGES FOR ROLE rdc REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

@@ -2,9 +2,17 @@
 
 #include "ingest/ingest_metadata.h"
 #include "ingest/ingest_priv.h"
+#include "ingest/ingest_resume.h"
 #include "ingest/ingest_sweep.h"
 
 #include <stdlib.h>
+
+enum { EXPIRY_FIRST_MS = 60 * 1000, EXPIRY_MS = 600 * 1000 };
+
+static void on_expiry(void *arg)
+{
+    ingest_resume_sweep(arg);
+}
 
 enum base_err ingest_start(const struct ingest_config *config, struct ingest **out)
 {
@@ -17,10 +25,14 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
         err = ingest_metadata_start(config, &g->metadata);
     if (!err)
         err = ingest_sweep_start(config->loop, config->store, config->db, &g->sweep);
+    if (!err)
+        err = loop_timer_new(config->loop, on_expiry, g, &g->expiry);
     if (err) {
         ingest_free(g);
         return err;
     }
+    loop_timer_start(g->expiry, EXPIRY_FIRST_MS, EXPIRY_MS);
+    loop_timer_unref(g->expiry);
     *out = g;
     return BASE_OK;
 }
@@ -30,6 +42,7 @@ void ingest_drain(struct ingest *g)
     model_jobs_stop(g->metadata);
     ingest_sweep_stop(g->sweep);
     g->sweep = NULL;
+    loop_timer_stop(g->expiry);
 }
 
 unsigned ingest_busy(const struct ingest *g)
@@ -42,6 +55,7 @@ void ingest_free(struct ingest *g)
     if (!g)
         return;
     ingest_sweep_stop(g->sweep);
+    loop_timer_free(g->expiry);
     model_jobs_free(g->metadata);
     ingest_batch_free(g->batch);
     free(g);

@@ -21,6 +21,7 @@ struct ingest_object {
     char priority[16];
     char sop_class[DICOM_UID_SIZE];
     char sop_instance[DICOM_UID_SIZE];
+    char study_uid[DICOM_UID_SIZE];
     char patient_id[257];
     char patient_name[773];
     char accession[65];
@@ -58,6 +59,7 @@ enum base_err ingest_object_new(struct ingest *g, const struct ingest_source *so
     o->source.priority = keep(o->priority, sizeof o->priority, source->priority);
     o->source.sop_class = keep(o->sop_class, sizeof o->sop_class, source->sop_class);
     o->source.sop_instance = keep(o->sop_instance, sizeof o->sop_instance, source->sop_instance);
+    o->source.study_uid = keep(o->study_uid, sizeof o->study_uid, source->study_uid);
     o->source.patient_id = keep(o->patient_id, sizeof o->patient_id, source->patient_id);
     o->source.patient_name = keep(o->patient_name, sizeof o->patient_name, source->patient_name);
     o->source.accession = keep(o->accession, sizeof o->accession, source->accession);
@@ -130,6 +132,8 @@ static bool is_as_announced(struct ingest_object *o)
         fail(o, BASE_EINVAL, "the SOP Class UID in the data set is not that of the command");
     else if (s->sop_instance && strcmp(s->sop_instance, o->header.sop_instance) != 0)
         fail(o, BASE_EINVAL, "the SOP Instance UID in the data set is not that of the command");
+    else if (s->study_uid && strcmp(s->study_uid, o->header.study_uid) != 0)
+        fail(o, BASE_EINVAL, "it belongs to another study than the one in the address");
     return o->result.err == BASE_OK;
 }
 
@@ -284,6 +288,8 @@ static void end(struct ingest_object *o)
         BASE_LOG(WARN, "object_refused", LOG_S("aet", o->aet),
                  LOG_S("sop_instance", o->header.sop_instance),
                  LOG_S("error", base_err_text(o->result.err)), LOG_S("cause", o->result.message));
+    o->result.sop_class = o->header.sop_class;
+    o->result.sop_instance = o->header.sop_instance;
     o->fn(o->arg, &o->result);
     object_free(o);
 }

@@ -29,6 +29,7 @@ struct ingest_source {
     const struct dicom_syntax *syntax;
     const char *sop_class; /* as the command announced it, NULL = as the object says */
     const char *sop_instance;
+    const char *study_uid; /* the study it must belong to; NULL = any */
     /* What the sender says of the patient where the object is silent; NULL, "" */
     const char *patient_id;
     const char *patient_name;
@@ -39,11 +40,14 @@ struct ingest_source {
 
 struct ingest_result {
     /* BASE_OK: acknowledged. BASE_EFORMAT: not a usable object. BASE_EINVAL: not
-     * what the command announced. BASE_ELIMIT: too large. BASE_ENOSPC: no disk.
+     * what was announced. BASE_ELIMIT: too large. BASE_ENOSPC: no disk.
      * BASE_EUNAVAILABLE, BASE_EUNKNOWN, BASE_EIO …: not acknowledged, send again. */
     enum base_err err;
     struct ingest_stored stored; /* when BASE_OK */
     char message[256];           /* otherwise: for the sender; no patient data */
+    /* Of the object, as far as it could be read; NULL = not known. Borrowed. */
+    const char *sop_class;
+    const char *sop_instance;
 };
 
 /* Borrowed for the call. */

@@ -11,7 +11,8 @@ struct ingest {
     struct ingest_batch *batch;
     struct model_jobs *metadata;
     struct ingest_sweep *sweep;
-    unsigned objects; /* on their way */
+    struct loop_timer *expiry; /* of unfinished uploads */
+    unsigned objects;          /* and files of uploads, on their way */
 };
 
 #endif

@@ -26,7 +26,7 @@ static const struct command commands[] = {
     {"worklist", rdc_cmd_worklist, "what waits to be read"},
     {"org", rdc_cmd_noun, "centres and hospitals"},
     {"line", rdc_cmd_noun, "service lines"},
-    {"device", rdc_cmd_noun, "devices that may send"},
+    {"device", rdc_cmd_device, "devices that may send; doctor: what is wrong with one"},
     {"user", rdc_cmd_noun, "people that may log in"},
     {"contract", rdc_cmd_noun, "which hospital reads which line for which centre"},
     {"destination", rdc_cmd_noun, "where reports go"},

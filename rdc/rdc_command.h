@@ -24,6 +24,7 @@ int rdc_cmd_config(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_db(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv);
+int rdc_cmd_device(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_worklist(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_status(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_ecg(struct rdc_context *ctx, int argc, char **argv);

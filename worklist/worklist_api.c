@@ -1,5 +1,7 @@
 #include "worklist/worklist_priv.h"
 
+#include "model/model_cause.h"
+
 #include <string.h>
 
 enum { LIST_MAX = 500 };
@@ -142,6 +144,16 @@ static void post_verb(struct net_http_request *req, void *arg)
     json_decref(body);
 }
 
+static void get_device_doctor(struct net_http_request *req, void *arg)
+{
+    struct base_buf causes = {0};
+    model_cause_json(&causes);
+    struct db_param params[] = {db_text(net_http_param(req, "aet")),
+                                db_text_n((const char *)causes.p, causes.n)};
+    api_run(arg, req, DB_Q_DEVICE_DOCTOR, params, 2);
+    base_buf_deinit(&causes);
+}
+
 enum { REPORT_BODY_MAX = 512 * 1024 };
 
 #define NO_BODY    NET_HTTP_BODY_NONE, 0, 0
@@ -160,6 +172,7 @@ static const struct net_http_route routes[] = {
     {"POST", "/api/v1/exams/{id}/recall", post_recall, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/sign", post_sign, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/{verb}", post_verb, SMALL_BODY},
+    {"GET", "/api/v1/devices/{aet}/doctor", get_device_doctor, NO_BODY},
     {"POST", "/api/v1/orders", worklist_post_order, SMALL_BODY},
     {"GET", "/api/v1/orders", worklist_get_orders, NO_BODY},
     {"GET", "/api/v1/orders/{id}", worklist_get_order, NO_BODY},

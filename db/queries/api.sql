@@ -66,3 +66,9 @@ select audit_read($1::text, $2::bigint);
 
 -- name: ping
 select 1;
+
+-- name: upload_begin
+select upload_begin($1::text, $2::bigint, $3::jsonb, $4::int, $5::bigint)::text;
+
+-- name: upload_find
+select upload_find($1::text)::text;

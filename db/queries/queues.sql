@@ -33,6 +33,15 @@ select delivery_claim($1::int, $2::int)::text;
 -- name: delivery_done
 select delivery_done($1::bigint, $2::bigint, $3::text, $4::text, $5::int, $6::int);
 
+-- name: upload_done
+select upload_done($1::text, $2::jsonb);
+
+-- name: upload_drop
+select upload_drop($1::text);
+
+-- name: upload_expire
+select upload_expire($1::int)::text;
+
 -- name: mpps_create
 select mpps_create($1::bigint, $2::bigint, $3::text, $4::jsonb)::text;
 

@@ -340,10 +340,11 @@ class StoreScp:
         os.makedirs(self.folder, exist_ok=True)
         self.process = None
 
-    def start(self):
-        self.process = subprocess.Popen(
-            ['storescp', '-aet', self.aet, '-od', self.folder, '+xa', '-uf', *self.options, str(self.port)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def start(self, *options):
+        with open(self.folder + '.log', 'ab') as log:
+            self.process = subprocess.Popen(
+                ['storescp', '-aet', self.aet, '-od', self.folder, '+xa', '-uf', *self.options, *options,
+                 str(self.port)], stdout=log, stderr=log)
         wait_for('storescp to listen', self.listens)
         return self
 
@@ -353,6 +354,11 @@ class StoreScp:
             return True
         except OSError:
             return False
+
+    def offered(self):
+        """The SOP Instance UID of each C-STORE request since start('-d'), acknowledged or not."""
+        with open(self.folder + '.log', errors='replace') as f:
+            return re.findall(r'C-STORE RQ\n(?:.*\n)*?.*Affected SOP Instance UID +: ([0-9.]+)', f.read())
 
     def files(self):
         return sorted(os.path.join(self.folder, n) for n in os.listdir(self.folder))

@@ -125,6 +125,12 @@ START_TEST(each_state_moves_as_the_table_says_and_a_lost_lease_writes_nothing)
 }
 END_TEST
 
+START_TEST(the_connection_doctor_knows_each_device_and_stranger)
+{
+    run_rules("doctor");
+}
+END_TEST
+
 START_TEST(nobody_sees_a_study_without_a_contract_or_as_its_centre)
 {
     run_rules("tenants");
@@ -140,6 +146,12 @@ END_TEST
 START_TEST(contradictions_are_found_and_the_index_can_be_made_again)
 {
     run_rules("integrity");
+}
+END_TEST
+
+START_TEST(an_upload_in_pieces_is_its_senders_alone)
+{
+    run_rules("uploads");
 }
 END_TEST
 
@@ -168,9 +180,11 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, the_schema_in_the_repository_is_what_the_migrations_make);
     tcase_add_test(tc, each_state_moves_as_the_table_says_and_a_lost_lease_writes_nothing);
+    tcase_add_test(tc, the_connection_doctor_knows_each_device_and_stranger);
     tcase_add_test(tc, nobody_sees_a_study_without_a_contract_or_as_its_centre);
     tcase_add_test(tc, objects_are_stored_once_and_conflicts_are_kept);
     tcase_add_test(tc, contradictions_are_found_and_the_index_can_be_made_again);
+    tcase_add_test(tc, an_upload_in_pieces_is_its_senders_alone);
     tcase_add_test(tc, a_delivery_has_one_lease_and_is_tried_again);
     tcase_add_test(tc, an_order_is_one_by_its_numbers_and_belongs_to_its_centre);
     tcase_add_test(tc, a_performed_step_keeps_its_rules_and_its_list_completes_the_exam);

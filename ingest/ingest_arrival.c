@@ -1,0 +1,221 @@
+#include "ingest/ingest_arrival.h"
+
+#include "ecg/ecg_open.h"
+#include "ingest/ingest_ecg.h"
+#include "ingest/ingest_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SNIFF_BYTES = 4096,      /* enough to recognise nearly any file */
+    SNIFF_MAX = 256 * 1024,  /* a meta group may be that long */
+    ECG_FILE_MAX = 64 << 20, /* of a file that is read whole */
+};
+
+struct ingest_arrival {
+    struct ingest *g;
+    struct ingest_arrival_options options;
+    char centre_code[INGEST_CENTRE_CODE];
+    struct base_buf head;         /* until recognised; of an ECG file: all of it */
+    struct ingest_object *object; /* DICOM, from when it was recognised to finish */
+    bool is_ecg;
+    enum base_err unlike;         /* why it is no DICOM file */
+    struct ingest_result refusal; /* err is set when it is none of ours */
+    void (*on_room)(void *arg);
+    void *on_room_arg;
+    ingest_object_fn *fn;
+    void *arg;
+};
+
+int ingest_http_status(enum base_err err)
+{
+    switch ((int)err) {
+    case BASE_EFORMAT:
+    case BASE_EINVAL:
+        return 422;
+    case BASE_EUNSUPPORTED:
+        return 415;
+    case BASE_ELIMIT:
+        return 413;
+    case BASE_ENOSPC:
+        return 507;
+    default:
+        return 503;
+    }
+}
+
+const char *ingest_outcome_text(const struct ingest_stored *stored)
+{
+    static const char *const outcomes[] = {[INGEST_STORED] = "stored",
+                                           [INGEST_DUPLICATE] = "duplicate",
+                                           [INGEST_CONFLICT] = "conflict",
+                                           [INGEST_REFUSED] = "refused"};
+    return outcomes[stored->outcome];
+}
+
+enum base_err ingest_arrival_new(struct ingest *g, const struct ingest_arrival_options *options,
+                                 struct ingest_arrival **out)
+{
+    struct ingest_arrival *f = calloc(1, sizeof *f);
+    if (!f)
+        return BASE_ENOMEM;
+    f->g = g;
+    f->options = *options;
+    snprintf(f->centre_code, sizeof f->centre_code, "%s",
+             options->source.centre_code ? options->source.centre_code : "");
+    f->options.source.centre_code = f->centre_code;
+    base_buf_init(&f->head, ECG_FILE_MAX);
+    *out = f;
+    return BASE_OK;
+}
+
+static void file_free(struct ingest_arrival *f)
+{
+    base_buf_deinit(&f->head);
+    free(f);
+}
+
+static void refuse(struct ingest_arrival *f, enum base_err err, const char *message)
+{
+    f->refusal.err = err;
+    snprintf(f->refusal.message, sizeof f->refusal.message, "%s", message);
+    base_buf_deinit(&f->head);
+}
+
+static void refuse_unknown(struct ingest_arrival *f)
+{
+    if (f->unlike == BASE_EUNSUPPORTED)
+        refuse(f, BASE_EUNSUPPORTED, "its transfer syntax is not one that rdc knows");
+    else if (f->options.dicom_only)
+        refuse(f, BASE_EFORMAT, "it is not a DICOM file");
+    else
+        refuse(f, BASE_EUNSUPPORTED,
+               "it is neither DICOM nor an ECG format that rdc reads; send a DICOM file or an "
+               "SCP-ECG file, as the device exported it");
+}
+
+/* ---- recognition ---- */
+
+static void on_room(void *arg)
+{
+    struct ingest_arrival *f = arg;
+    if (f->on_room)
+        f->on_room(f->on_room_arg);
+}
+
+/* The data set of a DICOM file goes on to the store. */
+static bool begin_dicom(struct ingest_arrival *f, bool complete)
+{
+    struct dicom_part10 file;
+    struct base_error error = {0};
+    struct base_bytes head = base_buf_bytes(&f->head);
+    if (dicom_part10_read(head, complete, &file, &error) != DICOM_SCAN_DONE) {
+        f->unlike = error.code;
+        return false;
+    }
+    f->options.source.syntax = file.syntax;
+    if (ingest_object_new(f->g, &f->options.source, &f->object)) {
+        refuse(f, BASE_ENOMEM, "the server is out of memory; send it again later");
+        return true;
+    }
+    ingest_object_on_room(f->object, on_room, f);
+    ingest_object_write(f->object, base_bytes_of(head.p + file.dataset, head.n - file.dataset));
+    base_buf_deinit(&f->head);
+    return true;
+}
+
+static bool is_part10(struct base_bytes b)
+{
+    return b.n >= 132 && memcmp(b.p + 128, "DICM", 4) == 0;
+}
+
+/* By the first bytes of the file, or all of them. */
+static bool recognise(struct ingest_arrival *f, bool complete)
+{
+    struct base_bytes head = base_buf_bytes(&f->head);
+    if (!f->options.dicom_only && !is_part10(head) && ecg_detect(head) == ECG_FORMAT_SCP)
+        f->is_ecg = true;
+    return f->is_ecg || begin_dicom(f, complete);
+}
+
+void ingest_arrival_write(struct ingest_arrival *f, struct base_bytes bytes)
+{
+    if (f->refusal.err)
+        return;
+    if (f->object) {
+        ingest_object_write(f->object, bytes);
+        return;
+    }
+    base_buf_add(&f->head, bytes.p, bytes.n);
+    if (f->head.err)
+        refuse(f, BASE_ELIMIT, "it is too large: an ECG file may have 64 MiB");
+    else if (!f->is_ecg && f->head.n >= SNIFF_BYTES && !recognise(f, false) &&
+             f->head.n >= SNIFF_MAX)
+        refuse_unknown(f);
+}
+
+bool ingest_arrival_is_refused(const struct ingest_arrival *f)
+{
+    return f->refusal.err != BASE_OK;
+}
+
+bool ingest_arrival_room(struct ingest_arrival *f)
+{
+    return !f->object || ingest_object_room(f->object);
+}
+
+void ingest_arrival_on_room(struct ingest_arrival *f, void (*fn)(void *arg), void *arg)
+{
+    f->on_room = fn;
+    f->on_room_arg = arg;
+}
+
+/* ---- the end ---- */
+
+static void on_result(void *arg, const struct ingest_result *result)
+{
+    struct ingest_arrival *f = arg;
+    f->fn(f->arg, result);
+    file_free(f);
+}
+
+static void on_ecg_result(void *arg, enum base_err err, const struct ingest_result *result,
+                          const char *message)
+{
+    struct ingest_arrival *f = arg;
+    if (err)
+        refuse(f, err, message);
+    on_result(f, err ? &f->refusal : result);
+}
+
+void ingest_arrival_finish(struct ingest_arrival *f, ingest_object_fn *fn, void *arg)
+{
+    f->fn = fn;
+    f->arg = arg;
+    f->on_room = NULL;
+    if (!f->refusal.err && !f->object && !f->is_ecg) {
+        if (f->head.n == 0)
+            refuse(f, BASE_EFORMAT, "it is empty");
+        else if (!recognise(f, true))
+            refuse_unknown(f);
+    }
+    if (f->refusal.err) {
+        on_result(f, &f->refusal);
+    } else if (f->is_ecg) {
+        ingest_ecg_take(f->g, &f->options.source, f->centre_code, &f->head, on_ecg_result, f);
+    } else {
+        struct ingest_object *o = f->object;
+        f->object = NULL;
+        ingest_object_finish(o, on_result, f);
+    }
+}
+
+void ingest_arrival_abort(struct ingest_arrival *f)
+{
+    if (!f)
+        return;
+    ingest_object_abort(f->object);
+    file_free(f);
+}

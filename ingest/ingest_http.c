@@ -1,0 +1,21 @@
+/* The HTTP routes of ingest/. */
+#include "ingest/ingest_priv.h"
+#include "ingest/ingest_resume.h"
+#include "ingest/ingest_stow.h"
+#include "ingest/ingest_upload.h"
+
+/* The real limit of a body is upload.max-bytes for each object, which
+ * ingest_object knows. */
+static const struct net_http_route routes[] = {
+    {"POST", "/api/v1/uploads", ingest_upload_post, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
+    {"GET", "/api/v1/uploads/{id}", ingest_resume_get, NET_HTTP_BODY_NONE, 0, 0},
+    {"PATCH", "/api/v1/uploads/{id}", ingest_resume_patch, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
+    {"DELETE", "/api/v1/uploads/{id}", ingest_resume_delete, NET_HTTP_BODY_NONE, 0, 0},
+    {"POST", "/dicom-web/studies", ingest_stow_post, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
+    {"POST", "/dicom-web/studies/{study}", ingest_stow_post, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
+};
+
+struct net_http_table ingest_http(struct ingest *g)
+{
+    return (struct net_http_table){routes, sizeof routes / sizeof routes[0], g};
+}

@@ -1,0 +1,265 @@
+#include "ingest/ingest_intake.h"
+
+#include "base/json.h"
+#include "ingest/ingest_parts.h"
+#include "ingest/ingest_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct ingest_intake {
+    struct ingest *g;
+    struct ingest_arrival_options options;
+    char centre_code[INGEST_CENTRE_CODE];
+    bool single;
+    enum { UNDECIDED, ONE_FILE, FORM } kind;
+    struct ingest_arrival *file;
+    struct ingest_many *many;
+    struct ingest_parts parts;
+    enum base_err err; /* the body as such is refused */
+    const char *cause;
+    void (*on_room)(void *arg);
+    void *on_room_arg;
+    ingest_intake_fn *fn;
+    void *arg;
+};
+
+static void intake_free(struct ingest_intake *in)
+{
+    free(in);
+}
+
+static void refuse(struct ingest_intake *in, enum base_err err, const char *cause)
+{
+    in->err = err;
+    in->cause = cause;
+}
+
+/* ---- the answer ---- */
+
+void ingest_answer_send(struct net_http_request *req, struct ingest_answer *answer)
+{
+    if (answer->status < 300)
+        net_http_reply_buf(req, answer->status, "application/json", &answer->json);
+    else
+        net_http_problem(req, answer->status, answer->title, answer->detail);
+}
+
+static void end(struct ingest_intake *in, struct ingest_answer *answer)
+{
+    in->fn(in->arg, answer);
+    base_buf_deinit(&answer->json);
+    intake_free(in);
+}
+
+static void end_refused(struct ingest_intake *in, enum base_err err, const char *detail)
+{
+    struct ingest_answer answer = {
+        .status = ingest_http_status(err), .title = "the file was not taken", .detail = detail};
+    end(in, &answer);
+}
+
+static void write_stored(struct base_json *j, const struct ingest_stored *stored)
+{
+    base_json_key(j, "study_uid");
+    base_json_string(j, stored->study_uid);
+    base_json_key(j, "exam");
+    base_json_int(j, stored->exam);
+    base_json_key(j, "outcome");
+    base_json_string(j, ingest_outcome_text(stored));
+}
+
+static void on_file(void *arg, const struct ingest_result *r)
+{
+    struct ingest_intake *in = arg;
+    struct ingest_answer answer = {.status = 201};
+    struct base_json j;
+    if (r->err) {
+        end_refused(in, r->err, r->message);
+        return;
+    }
+    base_json_init(&j, &answer.json);
+    base_json_open_object(&j);
+    write_stored(&j, &r->stored);
+    base_json_close_object(&j);
+    end(in, &answer);
+}
+
+static void write_item(struct base_json *j, const struct ingest_many_item *item)
+{
+    base_json_open_object(j);
+    base_json_key(j, "name");
+    base_json_string(j, item->name);
+    if (item->err) {
+        base_json_key(j, "outcome");
+        base_json_string(j, "refused");
+        base_json_key(j, "cause");
+        base_json_string(j, item->message);
+    } else {
+        write_stored(j, &item->stored);
+    }
+    base_json_close_object(j);
+}
+
+/* Study and exam of the first file taken stand in front, as in the answer to
+ * one file. 202: some were refused. */
+static void on_files(void *arg, struct ingest_many_item *const *items, size_t n)
+{
+    struct ingest_intake *in = arg;
+    struct ingest_answer answer = {0};
+    struct base_json j;
+    const struct ingest_many_item *first = NULL;
+    int64_t refused = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (items[i]->err)
+            refused++;
+        else if (!first)
+            first = items[i];
+    }
+    if (!first) {
+        end_refused(in, n ? items[0]->err : BASE_EFORMAT,
+                    n ? items[0]->message : "there is no file in it");
+        return;
+    }
+    answer.status = refused ? 202 : 201;
+    base_json_init(&j, &answer.json);
+    base_json_open_object(&j);
+    write_stored(&j, &first->stored);
+    if (refused) {
+        base_json_key(&j, "refused");
+        base_json_int(&j, refused);
+    }
+    base_json_key(&j, "files");
+    base_json_open_array(&j);
+    for (size_t i = 0; i < n; i++)
+        write_item(&j, items[i]);
+    base_json_close_array(&j);
+    base_json_close_object(&j);
+    end(in, &answer);
+}
+
+/* ---- the body ---- */
+
+static void on_room(void *arg)
+{
+    struct ingest_intake *in = arg;
+    if (in->on_room)
+        in->on_room(in->on_room_arg);
+}
+
+static enum base_err begin_many(struct ingest_intake *in)
+{
+    enum base_err err = ingest_many_new(in->g, &in->options, &in->many);
+    if (!err)
+        ingest_many_on_room(in->many, on_room, in);
+    return err;
+}
+
+enum base_err ingest_intake_new(struct ingest *g, const struct ingest_arrival_options *options,
+                                const char *content_type, struct ingest_intake **out)
+{
+    struct ingest_intake *in = calloc(1, sizeof *in);
+    enum base_err err = BASE_OK;
+    if (!in)
+        return BASE_ENOMEM;
+    in->g = g;
+    in->options = *options;
+    in->single = options->source.single;
+    in->options.source.single = false;
+    snprintf(in->centre_code, sizeof in->centre_code, "%s", options->source.centre_code);
+    in->options.source.centre_code = in->centre_code;
+    if (net_mime_is(content_type, "multipart/form-data")) {
+        in->kind = FORM;
+        err = begin_many(in);
+        if (!err)
+            err = ingest_parts_init(&in->parts, content_type, true, in->many);
+    }
+    if (err) {
+        ingest_intake_abort(in);
+        return err;
+    }
+    *out = in;
+    return BASE_OK;
+}
+
+static void begin_file(struct ingest_intake *in)
+{
+    in->kind = ONE_FILE;
+    in->options.source.single = in->single;
+    if (ingest_arrival_new(in->g, &in->options, &in->file)) {
+        refuse(in, BASE_ENOMEM, "the server is out of memory; send it again later");
+        return;
+    }
+    ingest_arrival_on_room(in->file, on_room, in);
+}
+
+void ingest_intake_write(struct ingest_intake *in, struct base_bytes bytes)
+{
+    enum base_err err = BASE_OK;
+    const char *cause = "";
+    if (in->err || bytes.n == 0)
+        return;
+    if (in->kind == UNDECIDED)
+        begin_file(in);
+    if (in->kind == FORM)
+        err = ingest_parts_write(&in->parts, bytes, &cause);
+    else if (in->file)
+        ingest_arrival_write(in->file, bytes);
+    if (err)
+        refuse(in, err, cause);
+}
+
+bool ingest_intake_is_refused(const struct ingest_intake *in)
+{
+    return in->err || (in->file && ingest_arrival_is_refused(in->file));
+}
+
+bool ingest_intake_room(struct ingest_intake *in)
+{
+    return in->err || (in->file   ? ingest_arrival_room(in->file)
+                       : in->many ? ingest_many_room(in->many)
+                                  : true);
+}
+
+void ingest_intake_on_room(struct ingest_intake *in, void (*fn)(void *arg), void *arg)
+{
+    in->on_room = fn;
+    in->on_room_arg = arg;
+}
+
+static void end_of_body(struct ingest_intake *in)
+{
+    const char *cause = "";
+    if (in->err)
+        return;
+    if (in->kind == UNDECIDED)
+        refuse(in, BASE_EFORMAT, "the body is empty; send the file as the body of the request");
+    else if (in->kind == FORM && ingest_parts_end(&in->parts, &cause))
+        refuse(in, BASE_EFORMAT, cause);
+}
+
+void ingest_intake_finish(struct ingest_intake *in, ingest_intake_fn *fn, void *arg)
+{
+    in->fn = fn;
+    in->arg = arg;
+    in->on_room = NULL;
+    end_of_body(in);
+    if (in->err) {
+        ingest_arrival_abort(in->file);
+        ingest_many_abort(in->many);
+        end_refused(in, in->err, in->cause);
+    } else if (in->many) {
+        ingest_many_finish(in->many, on_files, in);
+    } else {
+        ingest_arrival_finish(in->file, on_file, in);
+    }
+}
+
+void ingest_intake_abort(struct ingest_intake *in)
+{
+    if (!in)
+        return;
+    ingest_arrival_abort(in->file);
+    ingest_many_abort(in->many);
+    intake_free(in);
+}

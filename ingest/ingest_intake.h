@@ -1,0 +1,43 @@
+/*
+ * What a technician uploads, in one body however it came: one file, several as
+ * multipart/form-data, or a ZIP archive; and the answer of /api/v1/uploads to it.
+ *
+ *   new ─► write* ─► finish ─► callback        abort at any time before finish
+ */
+#ifndef INGEST_INTAKE_H
+#define INGEST_INTAKE_H
+
+#include "ingest/ingest_arrival.h"
+#include "net/net_http.h"
+
+struct ingest_intake;
+
+struct ingest_answer {
+    int status;
+    struct base_buf json; /* of a 2xx; may be moved out */
+    const char *title;    /* otherwise; borrowed for the call */
+    const char *detail;
+};
+
+typedef void ingest_intake_fn(void *arg, struct ingest_answer *answer);
+
+/* Strings of the source are borrowed until the callback. content_type of the body, NULL = by its
+ * content. options->source.single is set here. BASE_EINVAL: a multipart type without a boundary. */
+enum base_err ingest_intake_new(struct ingest *g, const struct ingest_arrival_options *options,
+                                const char *content_type,
+                                struct ingest_intake **out) BASE_MUST_CHECK;
+void ingest_intake_write(struct ingest_intake *in, struct base_bytes bytes);
+/* More of it changes nothing: finish tells why. */
+bool ingest_intake_is_refused(const struct ingest_intake *in);
+/* As of ingest_object. */
+bool ingest_intake_room(struct ingest_intake *in);
+void ingest_intake_on_room(struct ingest_intake *in, void (*fn)(void *arg), void *arg);
+/* fn runs once, perhaps inside this call; in is gone then. */
+void ingest_intake_finish(struct ingest_intake *in, ingest_intake_fn *fn, void *arg);
+/* Only before finish. Files that were complete are taken all the same. Takes NULL. */
+void ingest_intake_abort(struct ingest_intake *in);
+
+/* Answers a request with it. */
+void ingest_answer_send(struct net_http_request *req, struct ingest_answer *answer);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * rdc device doctor [AET] [--json]: what went wrong with a device, or with
+ * strangers, and what to do about it. The other verbs are those of cmd_nouns.c.
+ */
+#include "rdc/rdc_command.h"
+
+#include "db/db_sync.h"
+#include "model/model_cause.h"
+#include "rdc/rdc_table.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] = "rdc device doctor [AET] [--json]\n";
+
+/* The query's one JSON text; NULL: it has said why not. */
+static json_t *ask(struct rdc_context *ctx, const char *aet)
+{
+    struct db_sync *db = rdc_open_database(ctx);
+    const struct db_rows *rows = NULL;
+    struct base_error err = {0};
+    struct base_buf causes = {0};
+    json_t *answer = NULL;
+    if (!db)
+        return NULL;
+    model_cause_json(&causes);
+    struct db_param params[] = {db_text(aet), db_text_n((const char *)causes.p, causes.n)};
+    enum base_err e = aet ? db_sync_exec(db, DB_Q_DEVICE_DOCTOR, params, 2, &rows, &err)
+                          : db_sync_exec(db, DB_Q_STRANGER_DOCTOR, params + 1, 1, &rows, &err);
+    if (e)
+        fprintf(stderr, "rdc device doctor: %s\n", err.msg);
+    else
+        answer = json_loads(db_rows_text(rows, 0, 0), 0, NULL);
+    base_buf_deinit(&causes);
+    db_sync_close(db);
+    return answer;
+}
+
+static const char *text_of(const json_t *row, const char *name)
+{
+    const char *s = json_string_value(json_object_get(row, name));
+    return s ? s : "";
+}
+
+static void print_cause(const json_t *c)
+{
+    printf("\n%s  %" JSON_INTEGER_FORMAT " times, last %s, from %s", text_of(c, "code"),
+           json_integer_value(json_object_get(c, "count")), text_of(c, "last_at"),
+           text_of(c, "address"));
+    if (text_of(c, "calling")[0])
+        printf(" as %s to %s", text_of(c, "calling"), text_of(c, "called"));
+    printf("\n  %s\n  %s\n", text_of(c, "text_zh"), text_of(c, "text_en"));
+    if (text_of(c, "remedy_zh")[0])
+        printf("  → %s\n  → %s\n", text_of(c, "remedy_zh"), text_of(c, "remedy_en"));
+    if (text_of(c, "detail")[0])
+        printf("  %s\n", text_of(c, "detail"));
+}
+
+static void print_causes(const json_t *causes)
+{
+    size_t i;
+    const json_t *c;
+    json_array_foreach((json_t *)(uintptr_t)causes, i, c) print_cause(c);
+}
+
+/* The presentation contexts of the last association. */
+static void print_contexts(const json_t *contexts)
+{
+    static const char *const headers[] = {"sop class", "accepted", "refused because"};
+    struct base_buf out = {0};
+    struct rdc_table *t = rdc_table_new(headers, sizeof headers / sizeof headers[0]);
+    size_t i;
+    const json_t *c;
+    if (!t || json_array_size(contexts) == 0) {
+        rdc_table_free(t);
+        return;
+    }
+    json_array_foreach((json_t *)(uintptr_t)contexts, i, c)
+    {
+        rdc_table_add(t, text_of(c, "name"));
+        rdc_table_add(t, text_of(c, "accepted"));
+        rdc_table_add(t, text_of(c, "text_zh"));
+    }
+    rdc_table_print(t, &out);
+    printf("\n%s", base_buf_cstr(&out));
+    rdc_table_free(t);
+    base_buf_deinit(&out);
+}
+
+static void print_device(const json_t *answer)
+{
+    size_t i;
+    const json_t *d;
+    json_array_foreach(json_object_get(answer, "devices"), i, d)
+    {
+        printf("device        %s of %s, address %s, called %s%s\n", text_of(answer, "aet"),
+               text_of(d, "org"), text_of(d, "address")[0] ? text_of(d, "address") : "any",
+               text_of(d, "called")[0] ? text_of(d, "called") : "ours",
+               text_of(d, "disabled_at")[0] ? ", disabled" : "");
+    }
+    const char *last = text_of(answer, "last_contact_at");
+    const char *ok = text_of(answer, "last_ok_at");
+    printf("last contact  %s\nlast in order %s\n", last[0] ? last : "never", ok[0] ? ok : "never");
+    print_causes(json_object_get(answer, "causes"));
+    print_contexts(json_object_get(answer, "contexts"));
+}
+
+static int doctor(struct rdc_context *ctx, int argc, char **argv)
+{
+    const char *aet = NULL;
+    bool json = false;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            json = true;
+        } else if (!aet && argv[i][0] != '-') {
+            aet = argv[i];
+        } else {
+            fprintf(stderr, "rdc device doctor: does not take %s\nusage: %s", argv[i], usage);
+            return 2;
+        }
+    }
+    json_t *answer = ask(ctx, aet);
+    if (!answer)
+        return 1;
+    if (json) {
+        json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        putchar('\n');
+    } else if (aet) {
+        print_device(answer);
+    } else {
+        const json_t *strangers = json_object_get(answer, "strangers");
+        printf("%zu strangers\n", json_array_size(strangers));
+        print_causes(strangers);
+    }
+    json_decref(answer);
+    return 0;
+}
+
+int rdc_cmd_device(struct rdc_context *ctx, int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "doctor") == 0)
+        return doctor(ctx, argc - 2, argv + 2);
+    int status = rdc_cmd_noun(ctx, argc, argv);
+    if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0))
+        fputs(usage, stdout);
+    return status;
+}

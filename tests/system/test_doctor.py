@@ -1,0 +1,142 @@
+"""The connection doctor: each mistake of a real peer is known by its cause, with a remedy."""
+import json
+import socket
+import subprocess
+
+import dicom_scu
+from rdc_system import Client, SystemTest, needs, tool, wait_for
+
+CT = '1.2.840.10008.5.1.4.1.1.2'
+
+
+class TheDoctor(SystemTest):
+    conf = {'dicom.artim-seconds': '1'}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.rdc.cli('device', 'add', 'FAR', '--org', 'QINGHE', '--address', '10.1.2.3')
+        cls.rdc.cli('device', 'add', 'OFF', '--org', 'QINGHE')
+        cls.rdc.cli('device', 'disable', 'OFF')
+        cls.rdc.cli('device', 'add', 'HERE', '--org', 'QINGHE', '--address', '127.0.0.1', '--called', 'HERE_CALLED')
+
+    def doctor(self, *aet):
+        return json.loads(self.rdc.cli('device', 'doctor', *aet, '--json'))
+
+    def cause(self, code, *aet):
+        """Waits until this cause is the doctor's; the entry."""
+        def find():
+            try:
+                answer = self.doctor(*aet)
+            except AssertionError:
+                return None
+            for c in answer['causes' if aet else 'strangers']:
+                if c['code'] == code:
+                    return c
+            return None
+        entry = wait_for(f'the cause {code} of {aet or "strangers"}', find, 15)
+        for text in ('text_en', 'text_zh', 'remedy_en', 'remedy_zh'):
+            self.assertTrue(entry[text], entry)
+        self.assertGreaterEqual(entry['count'], 1)
+        self.assertTrue(entry['last_at'])
+        self.note(f"{code}: {entry['remedy_zh']}")
+        return entry
+
+    def echo(self, aet, called='RDC', check=False, options=()):
+        needs('echoscu')
+        return tool('echoscu', '-aet', aet, '-aec', called, *options, '127.0.0.1',
+                    str(self.rdc.dicom_port), check=check)
+
+    def send(self, data):
+        with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10) as s:
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+            try:
+                while s.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass
+
+    def test_knows_who_may_not_associate_and_why(self):
+        self.echo('NOBODY')
+        self.echo('FAR')
+        self.echo('OFF')
+        self.echo('QH_CT', 'WRONG')
+        self.assertEqual(self.cause('unknown_aet', 'NOBODY')['calling'], 'NOBODY')
+        self.assertEqual(self.cause('wrong_address', 'FAR')['address'], '127.0.0.1')
+        self.cause('disabled', 'OFF')
+        self.assertEqual(self.cause('wrong_called', 'QH_CT')['called'], 'WRONG')
+        self.assertIn('RDC', self.rdc.cli('device', 'doctor', 'QH_CT'))
+
+    def test_says_when_all_is_well(self):
+        self.echo('DS_CT', check=True)
+        wait_for('a contact in order', lambda: self.try_doctor('DS_CT').get('last_ok_at'), 15)
+        answer = self.doctor('DS_CT')
+        self.assertEqual(answer['causes'], [])
+        self.assertEqual(answer['contexts'][0]['sop_class'], dicom_scu.VERIFICATION)
+
+    def try_doctor(self, aet):
+        try:
+            return self.doctor(aet)
+        except AssertionError:
+            return {}
+
+    def test_lists_what_was_requested_and_accepted(self):
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[
+            (1, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE]),
+            (3, '1.2.3.4.5', [dicom_scu.IMPLICIT_LE]),
+            (5, CT, ['1.2.3.4.6'])])
+        a.release()
+        self.cause('context_refused', 'QH_CT')
+        contexts = self.doctor('QH_CT')['contexts']
+        self.assertEqual([c.get('refused') for c in contexts],
+                         [None, 'sop_class_not_supported', 'no_common_transfer_syntax'])
+        self.assertEqual(contexts[0]['accepted'], dicom_scu.IMPLICIT_LE)
+        self.assertEqual(contexts[2]['requested'], ['1.2.3.4.6'])
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, '1.2.3.4.5', [dicom_scu.IMPLICIT_LE])])
+        a.release()
+        self.cause('no_context', 'QH_CT')
+
+    def test_knows_tls_on_the_plain_port_from_openssl(self):
+        needs('openssl')
+        subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{self.rdc.dicom_port}'],
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+        self.cause('tls_on_plain_port')
+        # The device that calls from this one address is told as well.
+        self.assertTrue(self.cause('tls_on_plain_port', 'HERE')['stranger'])
+
+    def test_knows_other_protocols_and_noise(self):
+        for data, code in ((b'GET / HTTP/1.1\r\nHost: x\r\n\r\n', 'http_on_dicom_port'),
+                           (b'\x0bMSH|^~\\&|A|B\r\x1c\r', 'hl7_on_dicom_port'),
+                           (b'SSH-2.0-OpenSSH_9\r\n', 'ssh_on_dicom_port'),
+                           (b'\xff' * 100, 'not_dicom')):
+            self.send(data)
+            self.cause(code)
+
+    def test_knows_silence_and_broken_protocol(self):
+        with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10):
+            self.cause('timed_out')
+        self.send(b'\x04\x00\x00\x00\x00\x04abcd')
+        self.cause('protocol_error')
+
+    def test_knows_how_an_association_of_a_device_ended(self):
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=dicom_scu.store_context(CT))
+        a.store_begin(CT, '1.2.3')
+        a.close()
+        self.cause('connection_lost', 'QH_CT')
+        self.echo('QH_CT', options=['--abort'])
+        self.cause('aborted_by_device', 'QH_CT')
+
+    def test_tells_the_staff_of_the_centre_and_nobody_else(self):
+        self.echo('QH_CT', 'WRONG')
+        self.cause('wrong_called', 'QH_CT')
+        answer = Client(self.rdc, 'tech').get('/api/v1/devices/QH_CT/doctor')
+        self.assertEqual(answer.status, 200, answer)
+        self.assertIn('wrong_called', [c['code'] for c in answer.json()['causes']])
+        self.assertEqual(Client(self.rdc, 'tech2').get('/api/v1/devices/QH_CT/doctor').status, 404)
+        self.assertEqual(Client(self.rdc).get('/api/v1/devices/QH_CT/doctor').status, 401)
+
+    def test_says_that_it_knows_nothing_of_a_name(self):
+        with self.assertRaises(AssertionError) as error:
+            self.doctor('NEVER')
+        self.assertIn('nobody called by this name', str(error.exception))

@@ -1,0 +1,234 @@
+"""Everything that comes in by HTTP: STOW-RS, forms, archives, several files at once,
+and uploads in pieces."""
+import base64
+import hashlib
+import os
+import socket
+import uuid
+
+from rdc_system import Client, SystemTest, dump, wait_for
+from test_way import ct_series, scp_file
+
+
+def read(path):
+    with open(path, 'rb') as f:
+        return f.read()
+
+
+def multipart(parts, kind='related; type="application/dicom"', head='Content-Type: application/dicom'):
+    """(Content-Type, body); parts are bytes, or (header lines, bytes)."""
+    boundary = uuid.uuid4().hex
+    body = b''
+    for part in parts:
+        lines, content = part if isinstance(part, tuple) else (head, part)
+        body += f'--{boundary}\r\n{lines}\r\n\r\n'.encode() + content + b'\r\n'
+    return f'multipart/{kind}; boundary={boundary}', body + f'--{boundary}--\r\n'.encode()
+
+
+def uids(path):
+    tags = dump(path, '0008,0016', '0008,0018', '0020,000d')
+    return [tags[t] for t in ('0008,0018', '0020,000d')]
+
+
+class Upload(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.tech = Client(cls.rdc, 'tech')
+
+    def stored(self, study):
+        return int(self.rdc.sql('select count(*) from instance i join study s on s.id = i.study_id '
+                                f"where s.study_uid = '{study}'")[0][0])
+
+
+class StowTest(Upload):
+    def stow(self, parts, study=None, client=None, content_type=None, **headers):
+        kind, body = multipart(parts) if isinstance(parts, list) else (content_type, parts)
+        headers = {'Content-Type': kind, **{k.replace('_', '-'): v for k, v in headers.items()}}
+        path = '/dicom-web/studies' + (f'/{study}' if study else '')
+        return (client or self.tech).request('POST', path, body, headers)
+
+    def test_a_series_is_stored_and_each_instance_answered(self):
+        files = ct_series('stow-series', count=5)
+        answer = self.stow([read(f) for f in files])
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.headers['Content-Type'], 'application/dicom+json')
+        body = answer.json()
+        got = {x['00081155']['Value'][0] for x in body['00081199']['Value']}
+        self.assertEqual(got, {uids(f)[0] for f in files})
+        study = uids(files[0])[1]
+        self.assertEqual(body['00081190'], {'vr': 'UR', 'Value': [f'/dicom-web/studies/{study}']})
+        self.assertNotIn('00081198', body)
+        self.assertEqual(self.stored(study), 5)
+        again = self.stow([read(f) for f in files], study=study)
+        self.assertEqual(again.status, 200, again)
+        self.assertEqual(self.stored(study), 5)
+
+    def test_a_single_part_body_is_one_instance(self):
+        [path] = ct_series('stow-one', count=1)
+        answer = self.stow(read(path), content_type='application/dicom')
+        self.assertEqual(answer.status, 200, answer)
+
+    def test_what_is_refused_is_told_with_its_reason_beside_what_was_stored(self):
+        good, other = ct_series('stow-good', count=1)[0], ct_series('stow-other', count=1)[0]
+        answer = self.stow([read(good), read(other), b'no DICOM at all' * 10], study=uids(good)[1])
+        self.assertEqual(answer.status, 202, answer)
+        body = answer.json()
+        self.assertEqual([x['00081155']['Value'][0] for x in body['00081199']['Value']], [uids(good)[0]])
+        [failed] = body['00081198']['Value']
+        self.assertEqual(failed['00081155']['Value'], [uids(other)[0]])
+        self.assertEqual(failed['00081197']['Value'], [0xA900])
+        self.assertEqual(body['0008119A']['Value'], [{'00081197': {'vr': 'US', 'Value': [0xC000]}}])
+        self.assertEqual(self.stored(uids(other)[1]), 0)
+
+    def test_nothing_stored_is_409(self):
+        answer = self.stow([b'rubbish'])
+        self.assertEqual(answer.status, 409, answer)
+        answer = self.stow([('Content-Type: text/plain', read(ct_series('stow-typed', count=1)[0]))])
+        self.assertEqual(answer.status, 409, answer)
+
+    def test_requests_that_are_none_are_refused(self):
+        [path] = ct_series('stow-bad', count=1)
+        kind, body = multipart([read(path)])
+        for content_type, content, status in (
+                (kind, body[:-10], 400), (kind, body[:20], 400), (kind, b'', 400),
+                ('multipart/related; type="application/dicom"', body, 400),
+                ('multipart/related; type="application/dicom+xml"; boundary=a', body, 415),
+                ('application/json', b'{}', 415)):
+            answer = self.stow(content, content_type=content_type)
+            self.assertEqual(answer.status, status, (content_type, answer))
+        answer = self.stow([read(path)], Accept='application/dicom+xml')
+        self.assertEqual(answer.status, 406, answer)
+        self.assertEqual(self.stow([read(path)], client=Client(self.rdc)).status, 401)
+        self.assertEqual(self.stow([read(path)], client=Client(self.rdc, 'reader1')).status, 403)
+
+    def test_more_instances_than_are_in_flight_at_once(self):
+        files = ct_series('stow-many', count=20)
+        answer = self.stow([read(f) for f in [*files, *files]])
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(len(answer.json()['00081199']['Value']), 40)
+        self.assertEqual(self.stored(uids(files[0])[1]), 20)
+
+
+class FormTest(Upload):
+    def test_a_form_brings_several_files_of_any_format(self):
+        ct = ct_series('form', count=2)
+        field = ('Content-Disposition: form-data; name="note"', b'hello')
+        parts = [(f'Content-Disposition: form-data; name="f"; filename="{os.path.basename(p)}"', read(p))
+                 for p in [*ct, scp_file('form-scp')]]
+        kind, body = multipart([field, *parts], kind='form-data')
+        answer = self.tech.request('POST', '/api/v1/uploads?patient_id=FORM', body, {'Content-Type': kind})
+        self.assertEqual(answer.status, 201, answer)
+        files = answer.json()['files']
+        self.assertEqual([f['outcome'] for f in files], ['stored'] * 3)
+        self.assertEqual(files[0]['name'], os.path.basename(ct[0]))
+        self.assertEqual(answer.json()['study_uid'], uids(ct[0])[1])
+        self.assertEqual(len({f['exam'] for f in files}), 2)
+
+    def test_a_file_that_is_refused_does_not_fail_the_others(self):
+        [ct] = ct_series('form-part', count=1)
+        head = 'Content-Disposition: form-data; name="f"; filename="%s"'
+        kind, body = multipart([(head % 'a', b'rubbish'), (head % 'b', read(ct)), (head % 'DICOMDIR', b'x')],
+                               kind='form-data')
+        answer = self.tech.request('POST', '/api/v1/uploads', body, {'Content-Type': kind})
+        self.assertEqual(answer.status, 202, answer)
+        self.assertEqual([f['outcome'] for f in answer.json()['files']], ['refused', 'stored'])
+        self.assertIn('neither DICOM', answer.json()['files'][0]['cause'])
+
+
+class ResumedTest(Upload):
+    def begin(self, length, client=None, query='', **headers):
+        return (client or self.tech).request('POST', '/api/v1/uploads' + query, None,
+                                             {'Upload-Length': str(length), **headers})
+
+    def patch(self, path, offset, content, client=None, **headers):
+        return (client or self.tech).request('PATCH', path, content, {'Upload-Offset': str(offset), **headers})
+
+    def offset(self, path):
+        answer = self.tech.request('HEAD', path)
+        self.assertEqual(answer.status, 200, answer)
+        return int(answer.headers['Upload-Offset'])
+
+    def place_of(self, answer):
+        self.assertEqual(answer.status, 201, answer)
+        path = answer.headers['Location']
+        self.assertEqual(answer.json(), {'id': path.rpartition('/')[2], 'offset': 0,
+                                         'length': answer.json()['length']})
+        return path
+
+    def test_pieces_make_a_file_and_the_answer_is_that_of_one_shot(self):
+        content = read(ct_series('resume', count=1, size=128)[0])
+        path = self.place_of(self.begin(len(content)))
+        self.assertEqual(self.offset(path), 0)
+        at = 0
+        for piece in (content[:1], content[1:5000], content[5000:20000]):
+            answer = self.patch(path, at, piece)
+            at += len(piece)
+            self.assertEqual((answer.status, answer.headers['Upload-Offset']), (204, str(at)), answer)
+            self.assertEqual(self.offset(path), at)
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        done = self.patch(path, at, content[at:], **{'Repr-Digest': f'sha-256=:{digest}:'})
+        self.assertEqual(done.status, 201, done)
+        self.assertEqual(done.json()['outcome'], 'stored')
+        # The answer got lost: it is given again, also by GET.
+        again = wait_for('the answer to be kept', lambda: self.tech.get(path).json()['answer'])
+        self.assertEqual(again, done.json())
+        self.assertEqual(self.patch(path, len(content), b'').json(), done.json())
+        shot = self.tech.request('POST', '/api/v1/uploads', content)
+        self.assertEqual((shot.status, shot.json()['exam']), (201, done.json()['exam']))
+        self.assertNotIn(path.rpartition('/')[2], os.listdir(os.path.join(self.rdc.data, 'uploads')))
+
+    def test_a_wrong_offset_is_409_and_says_the_right_one(self):
+        path = self.place_of(self.begin(100))
+        self.assertEqual(self.patch(path, 0, b'x' * 10).status, 204)
+        answer = self.patch(path, 5, b'y')
+        self.assertEqual((answer.status, answer.headers['Upload-Offset']), (409, '10'), answer)
+        answer = self.patch(path, 10, b'z' * 91)
+        self.assertEqual((answer.status, answer.headers['Upload-Offset']), (413, '100'), answer)
+        self.assertEqual(self.tech.request('PATCH', path, b'x').status, 400)
+
+    def test_another_digest_is_refused_and_the_upload_gone(self):
+        content = read(ct_series('resume-bad', count=1)[0])
+        path = self.place_of(self.begin(len(content), query='?sha256=' + '0' * 64))
+        answer = self.patch(path, 0, content)
+        self.assertEqual(answer.status, 422, answer)
+        self.assertIn('digest', answer.json()['title'])
+        wait_for('the upload to be gone', lambda: self.tech.get(path).status == 404)
+        self.assertEqual(self.begin(10, query='?sha256=xyz').status, 400)
+
+    def test_it_is_its_senders_alone(self):
+        path = self.place_of(self.begin(10))
+        for login, status in (('doctor', 404), ('doctor2', 404), ('reader1', 403)):
+            other = Client(self.rdc, login)
+            self.assertEqual(self.patch(path, 0, b'x', other).status, status)
+            self.assertEqual(other.get(path).status, status)
+        self.assertEqual(self.patch(path, 0, b'x', Client(self.rdc)).status, 401)
+        self.assertEqual(self.tech.request('DELETE', path).status, 204)
+        self.assertEqual(self.tech.get(path).status, 404)
+        self.assertEqual(self.tech.get('/api/v1/uploads/..%2f..%2fx').status, 404)
+
+    def test_limits(self):
+        self.assertEqual(self.begin(1 << 60).status, 413)
+        self.assertEqual(self.begin(0).status, 400)
+        self.assertEqual(self.tech.request('POST', '/api/v1/uploads', b'x', {'Upload-Length': '1'}).status, 400)
+        doctor = Client(self.rdc, 'doctor2')
+        statuses = [self.begin(10, doctor).status for _ in range(21)]
+        self.assertEqual(statuses, [201] * 20 + [429])
+
+    def test_a_broken_line_and_a_killed_server_lose_nothing_that_was_answered(self):
+        content = read(ct_series('resume-kill', count=1, size=256)[0])
+        path = self.place_of(self.begin(len(content), query='?patient_id=RESUMED'))
+        self.assertEqual(self.patch(path, 0, content[:40000]).status, 204)
+        # A piece whose sender vanishes in its middle: what came stays.
+        with socket.create_connection(('127.0.0.1', self.rdc.http_port)) as s:
+            s.sendall(f'PATCH {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.tech.token}\r\n'
+                      f'Upload-Offset: 40000\r\nContent-Length: 60000\r\n\r\n'.encode() + content[40000:50000])
+            wait_for('the part to be stored', lambda: self.offset(path) == 50000)
+        wait_for('the lock to be free', lambda: self.patch(path, 50000, content[50000:60000]).status == 204)
+        self.rdc.kill_all()
+        self.rdc.start()
+        at = self.offset(path)
+        self.assertEqual(at, 60000)
+        answer = self.patch(path, at, content[at:])
+        self.assertEqual(answer.status, 201, answer)
+        self.assertEqual(self.stored(answer.json()['study_uid']), 1)
