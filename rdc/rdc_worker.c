@@ -16,7 +16,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { IDLE_CHECK_MS = 50, TABLES = 4, SERVICE_TABLES = 1 };
+enum { IDLE_CHECK_MS = 50, REPORT_WAIT_MS = 8000, TABLES = 4, SERVICE_TABLES = 1 };
 
 /* What a worker is made of, in the order of its making. */
 struct worker {
@@ -91,8 +91,13 @@ static enum base_err start_flows(struct worker *w)
         .conf = w->conf,
         .counters = w->counters,
     };
-    w->viewer_config =
-        (struct viewer_config){.loop = w->loop, .api = &w->api, .store = w->store, .conf = w->conf};
+    w->viewer_config = (struct viewer_config){
+        .loop = w->loop,
+        .api = &w->api,
+        .store = w->store,
+        .conf = w->conf,
+        .report_wait_ms = REPORT_WAIT_MS,
+    };
     enum base_err err = ingest_start(&w->ingest_config, &w->ingest);
     if (!err)
         err = report_job_start(&w->report_config, &w->report);

@@ -20,6 +20,8 @@ struct viewer_config {
     const struct api *api;
     struct store *store;
     const struct base_conf *conf; /* render.* */
+    /* How long the request for a report waits for its rendering; then 503. */
+    unsigned report_wait_ms;
 };
 
 /* Borrows what config points to. */

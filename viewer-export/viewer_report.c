@@ -1,18 +1,28 @@
-/* The PDF of a signed report, as it was made at its signing. */
+/*
+ * The PDF of a signed report, as it was made at its signing. Rendering is a job
+ * that follows the signing; who asks before it is done waits a little.
+ */
 #include "viewer-export/viewer_priv.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { PDF_MAX = 64 << 20 };
+enum { PDF_MAX = 64 << 20, ASK_AGAIN_MS = 100 };
 
+/* In the request's arena. */
 struct reading {
     struct viewer *viewer;
     struct net_http_request *req;
     int64_t exam;
+    struct db_param version; /* borrows from the request */
+    int64_t give_up_at;
+    struct loop_timer *timer; /* while the report is being rendered */
 };
+
+static void ask(struct reading *r);
 
 static void on_read(void *arg, enum base_err err, struct base_buf *buf)
 {
@@ -30,6 +40,29 @@ static void on_read(void *arg, enum base_err err, struct base_buf *buf)
     net_http_reply_buf(r->req, 200, "application/pdf", buf);
 }
 
+static void on_timer(void *arg)
+{
+    struct reading *r = arg;
+    struct viewer *v = r->viewer;
+    loop_timer_free(r->timer);
+    r->timer = NULL;
+    ask(r);
+    viewer_read_done(v);
+}
+
+static void answer_not_rendered(struct reading *r)
+{
+    struct viewer *v = r->viewer;
+    if (!net_http_is_gone(r->req) && base_clock_mono_ms() < r->give_up_at &&
+        loop_timer_new(v->config.loop, on_timer, r, &r->timer) == BASE_OK) {
+        viewer_reading(v);
+        loop_timer_start(r->timer, ASK_AGAIN_MS, 0);
+        return;
+    }
+    net_http_reply_header(r->req, "Retry-After", "1");
+    net_http_problem(r->req, 503, "the report is being rendered", "try again in a second");
+}
+
 static void on_found(void *arg, const struct db_outcome *outcome)
 {
     struct reading *r = arg;
@@ -41,8 +74,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
     json_t *file = json_loadb((const char *)row.p, row.n, 0, NULL);
     const char *location = json_string_value(json_object_get(file, "location"));
     if (!location) {
-        net_http_reply_header(r->req, "Retry-After", "1");
-        net_http_problem(r->req, 503, "the report is being rendered", "try again in a second");
+        answer_not_rendered(r);
     } else {
         viewer_reading(r->viewer);
         enum base_err err =
@@ -69,6 +101,18 @@ static bool read_version(struct net_http_request *req, struct db_param *out)
     return false;
 }
 
+static void ask(struct reading *r)
+{
+    struct db_tx *tx = api_begin(r->viewer->config.api, r->req);
+    if (!tx)
+        return;
+    db_tx_add(tx, DB_Q_REPORT_FILE, (struct db_param[]){db_int(r->exam), r->version}, 2);
+    db_tx_add(tx, DB_Q_AUDIT_READ, (struct db_param[]){db_text("report"), db_int(r->exam)}, 2);
+    enum base_err err = db_tx_submit(tx, on_found, r);
+    if (err)
+        api_problem_err(r->req, err);
+}
+
 void viewer_get_report(struct net_http_request *req, void *arg)
 {
     struct viewer *v = arg;
@@ -77,16 +121,16 @@ void viewer_get_report(struct net_http_request *req, void *arg)
     if (!api_path_id(req, "id", &id) || !read_version(req, &version))
         return;
     struct reading *r = base_arena_alloc(net_http_arena(req), sizeof *r);
-    struct db_tx *tx = r ? api_begin(v->config.api, req) : NULL;
-    if (!tx) {
-        if (!r)
-            net_http_problem(req, 503, NULL, NULL);
+    if (!r) {
+        net_http_problem(req, 503, NULL, NULL);
         return;
     }
-    *r = (struct reading){.viewer = v, .req = req, .exam = id};
-    db_tx_add(tx, DB_Q_REPORT_FILE, (struct db_param[]){db_int(id), version}, 2);
-    db_tx_add(tx, DB_Q_AUDIT_READ, (struct db_param[]){db_text("report"), db_int(id)}, 2);
-    enum base_err err = db_tx_submit(tx, on_found, r);
-    if (err)
-        api_problem_err(req, err);
+    *r = (struct reading){
+        .viewer = v,
+        .req = req,
+        .exam = id,
+        .version = version,
+        .give_up_at = base_clock_mono_ms() + (int64_t)v->config.report_wait_ms,
+    };
+    ask(r);
 }

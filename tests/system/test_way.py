@@ -302,6 +302,9 @@ class AnEcg(Way):
         sheet = self.reader1.get(f'/api/v1/instances/{make_dicom.uid("instance system ecg")}/rendered')
         self.assertEqual((sheet.status, sheet.body[1:4]), (200, b'PNG'), sheet)
         self.sign(row['id'], self.reader1, {'findings': '窦性心律。', 'impression': '正常心电图。'})
+        # Who asks at once waits until it is rendered.
+        report = self.tech.get(f'/api/v1/exams/{row["id"]}/report.pdf')
+        self.assertEqual((report.status, report.body[:5]), (200, b'%PDF-'), report)
 
     def test_that_is_no_ecg_is_refused_with_the_reason(self):
         path = os.path.join(folder('none'), 'x.scp')
