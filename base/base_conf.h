@@ -81,6 +81,10 @@ struct base_conf_addr {
       "Free space below which nothing more is accepted, so that the database keeps room.")         \
     X(INT, lease_seconds, "lease.seconds", "300", 10, 86400, NULL,                                 \
       "How long a claimed exam is held without a sign of life from its reader.")                   \
+    X(INT, worklist_expire_hours, "worklist.expire-hours", "24", 1, 8760, NULL,                    \
+      "How long after its time an order stays on the modality worklist.")                          \
+    X(INT, worklist_max_answers, "worklist.max-answers", "500", 1, 10000, NULL,                    \
+      "Most answers to one modality worklist query.")                                              \
     X(STRING, metrics_token, "metrics.token", "", 0, 256, NULL,                                    \
       "Bearer token for /metrics from other machines; empty = this machine only.")                 \
     X(INT, delivery_retry_min_seconds, "delivery.retry-min-seconds", "2", 1, 3600, NULL,           \

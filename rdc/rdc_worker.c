@@ -16,7 +16,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { IDLE_CHECK_MS = 50, REPORT_WAIT_MS = 8000, TABLES = 4, SERVICE_TABLES = 1 };
+enum { IDLE_CHECK_MS = 50, REPORT_WAIT_MS = 8000, TABLES = 4, SERVICE_TABLES = 2 };
 
 /* What a worker is made of, in the order of its making. */
 struct worker {
@@ -38,6 +38,7 @@ struct worker {
     struct viewer_config viewer_config;
     struct viewer *viewer;
     struct worklist_clock *clock;
+    struct worklist_scp_config worklist_config;
     struct api_scp_table services[SERVICE_TABLES];
     struct api_scp_config scp_config;
     struct api_scp *scp;
@@ -112,7 +113,10 @@ static enum base_err start_flows(struct worker *w)
 
 static enum base_err start_dicom(struct worker *w)
 {
+    w->worklist_config =
+        (struct worklist_scp_config){.loop = w->loop, .db = w->queue_db, .conf = w->conf};
     w->services[0] = ingest_scp(w->ingest);
+    w->services[1] = worklist_scp(&w->worklist_config);
     w->scp_config = (struct api_scp_config){
         .loop = w->loop,
         .db = w->queue_db,

@@ -1,15 +1,25 @@
 /*
  * The reading worklist: sessions, and the exam's way from waiting to signed
- * (docs/openapi.yaml). The rules stand in db/migrations/002_work.sql; here a
- * request becomes the statement that applies them.
+ * (docs/openapi.yaml); orders, and the modality worklist that devices read from
+ * them. The rules stand in db/migrations/002_work.sql and 005_orders.sql; here
+ * a request becomes the statement that applies them.
  */
 #ifndef WORKLIST_H
 #define WORKLIST_H
 
 #include "api/api.h"
+#include "api/api_scp.h"
 
 /* The routes. */
 struct net_http_table worklist_http(struct api *api);
+
+/* The modality worklist for devices. Borrows what it is given. */
+struct worklist_scp_config {
+    struct loop *loop;
+    struct db *db; /* as rdc_ingest */
+    const struct base_conf *conf;
+};
+struct api_scp_table worklist_scp(struct worklist_scp_config *config);
 
 /* The clock of the worklist: exams that are complete after their device's quiet
  * time, leases that ran out, new contracts for unrouted exams. */

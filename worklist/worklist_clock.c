@@ -1,6 +1,7 @@
 #include "worklist/worklist.h"
 
 #include "base/log.h"
+#include "model/model_pinyin.h"
 
 #include <stdlib.h>
 
@@ -9,13 +10,15 @@ enum { TICK_MS = 500 };
 struct worklist_clock {
     struct db *db; /* as rdc_ingest */
     struct loop_timer *timer;
+    struct loop_job pinyin; /* compiles the tables before somebody waits for them */
+    bool warming;
     unsigned under_way;
     bool stopped;
 };
 
 static void free_when_idle(struct worklist_clock *c)
 {
-    if (c->stopped && c->under_way == 0)
+    if (c->stopped && c->under_way == 0 && !c->warming)
         free(c);
 }
 
@@ -26,6 +29,20 @@ static void on_done(void *arg, const struct db_outcome *outcome)
     if (outcome->err && outcome->err != BASE_ECANCELED)
         BASE_LOG(WARN, "worklist_clock_failed", LOG_S("sqlstate", outcome->sqlstate),
                  LOG_S("error", base_err_text(outcome->err)));
+    free_when_idle(c);
+}
+
+static void warm(void *arg)
+{
+    (void)arg;
+    model_pinyin_warm();
+}
+
+static void on_warm(void *arg, bool cancelled)
+{
+    struct worklist_clock *c = arg;
+    (void)cancelled;
+    c->warming = false;
     free_when_idle(c);
 }
 
@@ -56,6 +73,8 @@ enum base_err worklist_clock_start(struct loop *loop, struct db *db, struct work
         return err;
     }
     loop_timer_start(c->timer, TICK_MS, TICK_MS);
+    c->warming = true;
+    loop_work(loop, &c->pinyin, LOOP_CPU, LOOP_ORDINARY, warm, on_warm, c);
     *out = c;
     return BASE_OK;
 }

@@ -527,3 +527,155 @@ grant execute on function order_put(jsonb), order_row(exam_order), order_get(big
     order_list(text, text, text, int), patient_view(patient), patient_candidates(patient),
     name_key(text, text) to rdc_api;
 grant execute on function order_upsert(jsonb), order_progress(bigint, text) to rdc_ingest;
+
+-- ---------------------------------------------------------------- modality worklist
+
+-- PS3.4 C.2.2.2.1 and C.2.2.2.4: one value, or with wildcards * and ?.
+create function dicom_like(p_value text, p_key text) returns boolean language sql immutable as
+$$
+    select coalesce(p_value, '') like translate(replace(replace(replace(p_key, '\', '\\'), '%', '\%'),
+        '_', '\_'), '*?', '%_')
+$$;
+
+-- A person name matches without regard to case, in any of its groups or in
+-- pinyin, as a whole or component by component; what the key leaves out of
+-- either matches all.
+create function dicom_name_like(p_name text, p_pinyin text, p_key text) returns boolean
+language sql immutable as
+$$
+    select exists (
+        select from unnest(string_to_array(lower(p_name), '=') || lower(p_pinyin)) g,
+            unnest(string_to_array(lower(btrim(p_key)), '=')) k
+        where btrim(k, ' ^') <> '' and (
+            dicom_like(translate(btrim(g, ' ^'), '^', ' '), translate(btrim(k, ' ^'), '^', ' '))
+            or not exists (
+                select from unnest(string_to_array(k, '^')) with ordinality c(part, n)
+                where btrim(c.part) <> ''
+                    and not dicom_like(btrim(split_part(g, '^', c.n::int)), btrim(c.part)))))
+        or (p_key !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(p_key, null))
+$$;
+
+-- The moments that a date and a time key mean together (PS3.4 K.2.2.1.2), in the
+-- centre's zone: from is included, to is not. Without a date, nothing.
+create function worklist_span(p_date text, p_time text, p_zone text, out v_from timestamptz, out v_to timestamptz)
+language plpgsql immutable as
+$$
+declare
+    d text[] := dicom_ends(replace(p_date, '.', ''));
+    t text[] := dicom_ends(replace(p_time, ':', ''));
+    d1 date := dicom_date(d[1]);
+    d2 date := dicom_date(d[2]);
+begin
+    if p_date is null then
+        v_from := '-infinity';
+        v_to := 'infinity';
+        return;
+    end if;
+    if (d[1] <> '' and d1 is null) or (d[2] <> '' and d2 is null) or (d1 is null and d2 is null) then
+        perform fail(422, 'a date key is malformed');
+    end if;
+    v_from := coalesce((d1 + coalesce(dicom_time(t[1]), '00:00')) at time zone p_zone, '-infinity');
+    v_to := coalesce((d2 + coalesce(dicom_time_end(t[2]), interval '24 hours')) at time zone p_zone, 'infinity');
+end $$;
+
+-- a-b, a-, -b or a as two ends.
+create function dicom_ends(p text) returns text[] language sql immutable as
+$$
+    select case when position('-' in p) > 0
+        then array[btrim(split_part(p, '-', 1)), btrim(split_part(p, '-', 2))]
+        else array[btrim(p), btrim(p)] end
+$$;
+
+-- The end of what a time of this precision means: 10 is until 11:00.
+create function dicom_time_end(p text) returns interval language sql immutable as
+$$
+    select dicom_time(p)::interval + case when p like '%.%' then interval '1 microsecond'
+        when length(p) = 2 then interval '1 hour' when length(p) = 4 then interval '1 minute'
+        else interval '1 second' end
+$$;
+
+-- A time key alone matches every day.
+create function worklist_time_like(p_local timestamp, p_date text, p_time text) returns boolean
+language plpgsql immutable as
+$$
+declare
+    t text[] := dicom_ends(replace(p_time, ':', ''));
+begin
+    if (t[1] <> '' and dicom_time(t[1]) is null) or (t[2] <> '' and dicom_time(t[2]) is null)
+        or (t[1] = '' and t[2] = '') then
+        perform fail(422, 'a time key is malformed');
+    end if;
+    return p_date is not null or (p_local::time::interval >= coalesce(dicom_time(t[1])::interval, '0')
+        and p_local::time::interval < coalesce(dicom_time_end(t[2]), '25 hours'));
+end $$;
+
+create function worklist_row(o exam_order, p patient, c organisation, p_station text) returns jsonb
+language sql stable as
+$$
+    select jsonb_strip_nulls(jsonb_build_object('accession', o.accession, 'institution', c.name,
+        'referrer', o.referrer, 'patient_name', p.name, 'patient_id', p.patient_id, 'issuer', c.code,
+        'birth_date', to_char(p.birth_date, 'YYYYMMDD'), 'sex', p.sex, 'study_uid', o.study_uid,
+        'requester', o.requester, 'description', coalesce(o.description, o.procedure_code, o.modality),
+        'admission_id', o.admission_id, 'procedure_id', o.accession, 'reason', o.reason,
+        'priority', case o.priority when 'stat' then 'STAT' when 'urgent' then 'HIGH' else 'ROUTINE' end,
+        'placer_number', o.placer_number, 'filler_number', o.filler_number, 'modality', o.modality,
+        'station', coalesce(o.station, p_station),
+        'date', to_char(o.scheduled_at at time zone c.timezone, 'YYYYMMDD'),
+        'time', to_char(o.scheduled_at at time zone c.timezone, 'HH24MISS'),
+        'performer', o.performer, 'step_id', o.accession, 'station_name', o.station_name,
+        'location', o.location,
+        'status', case o.state when 'started' then 'STARTED' else 'SCHEDULED' end,
+        'procedure_code', o.procedure_code, 'procedure_scheme', coalesce(o.procedure_scheme, '99RDC')))
+$$;
+
+create function dicom_date_like(p_date date, p_key text) returns boolean language plpgsql immutable as
+$$
+declare
+    s record := worklist_span(p_key, null, 'UTC');
+begin
+    return p_date::timestamp at time zone 'UTC' >= s.v_from and p_date::timestamp at time zone 'UTC' < s.v_to;
+end $$;
+
+-- Do the keys match, all but date, time and the columns of the index? A station
+-- of nobody's is anybody's.
+create function worklist_matches(v jsonb, o exam_order, p patient, k jsonb) returns boolean
+language sql immutable as
+$$
+    select not exists (
+        select from jsonb_each_text(k) x(name, key)
+        where name not in ('date', 'time') and not coalesce(case
+            when name = 'patient_name' then dicom_name_like(p.name, p.pinyin, key)
+            when name in ('referrer', 'requester', 'performer') then dicom_name_like(v ->> name, null, key)
+            when name = 'study_uid' then v ->> name = any (string_to_array(key, '\'))
+            when name = 'station' then o.station is null or dicom_like(o.station, key)
+            when name = 'birth_date' then dicom_date_like(p.birth_date, key)
+            else dicom_like(v ->> name, key) end, false))
+$$;
+
+-- The open orders of a centre that match, as worklist_row, most urgent first.
+-- Keys by the names of worklist_row; p_station stands where none is scheduled.
+create function worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours int, p_limit int)
+returns jsonb language plpgsql stable security definer set search_path = public as
+$$
+declare
+    v_zone text := (select timezone from organisation where id = p_centre);
+    s record := worklist_span(p_keys ->> 'date', p_keys ->> 'time', v_zone);
+    v_from timestamptz := greatest(s.v_from, now() - make_interval(hours => p_expire_hours));
+begin
+    -- also when nothing is there to match
+    perform worklist_time_like(now()::timestamp, p_keys ->> 'date', p_keys ->> 'time')
+    where p_keys ? 'time';
+    perform worklist_span(p_keys ->> 'birth_date', null, 'UTC');
+    return (select coalesce(jsonb_agg(x.v order by x.rank, x.scheduled_at, x.id), '[]') from (
+        select o.id, o.scheduled_at, w.v, array_position(array['stat', 'urgent', 'routine'], o.priority) as rank
+        from exam_order o join patient p on p.id = o.patient_id join organisation c on c.id = o.centre_id,
+            lateral (select worklist_row(o, p, c, p_station) as v) w
+        where o.centre_id = p_centre and o.state in ('scheduled', 'started')
+            and o.scheduled_at >= v_from and o.scheduled_at < s.v_to
+            and (not p_keys ? 'modality' or dicom_like(o.modality, p_keys ->> 'modality'))
+            and (not p_keys ? 'time' or worklist_time_like(o.scheduled_at at time zone c.timezone,
+                p_keys ->> 'date', p_keys ->> 'time'))
+            and worklist_matches(w.v, o, p, p_keys)
+        order by rank, o.scheduled_at, o.id limit p_limit) x);
+end $$;
+grant execute on function worklist_find(bigint, text, jsonb, int, int) to rdc_ingest;

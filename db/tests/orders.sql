@@ -93,6 +93,71 @@ begin
     assert jsonb_array_length(order_get((v ->> 'id')::bigint) -> 'candidates') = 2;
 end $$;
 
+-- The modality worklist: each kind of key.
+do $$
+declare
+    v record;
+    o jsonb;
+begin
+    delete from exam_order_event;
+    delete from patient_correction;
+    delete from exam_order;
+    perform t_order('{"accession": "W1", "scheduled_at": "2030-01-31T08:30", "station": "CT1", "performer": "Wang^Wu=王^五",
+        "description": "胸部平扫", "procedure_code": "CHEST"}'),
+        t_order('{"accession": "W2", "scheduled_at": "2030-01-31T10:00", "priority": "stat", "patient_id": "P7",
+            "patient_name": "Li^Si=李^四", "patient_pinyin": "LI^SI", "birth_date": "19900505"}'),
+        t_order('{"accession": "W3", "scheduled_at": "2030-02-01T09:15:30", "modality": "US", "sex": null,
+            "patient_id": "P8", "patient_name": "100%_a", "patient_pinyin": null, "birth_date": null}'),
+        t_order(jsonb_build_object('accession', 'W4', 'scheduled_at', '2030-01-31T08:30', 'centre_id', org_id('C2'))),
+        t_order(jsonb_build_object('accession', 'W5', 'scheduled_at', now() - interval '30 hours'));
+    for v in select * from (values
+        ('{}', 'W2,W1,W3'), -- the most urgent first
+        ('{"modality": "CT"}', 'W2,W1'), ('{"modality": "C"}', ''), ('{"modality": "?T"}', 'W2,W1'),
+        ('{"station": "CT1"}', 'W2,W1,W3'), ('{"station": "CT2"}', 'W2,W3'),
+        ('{"date": "20300131"}', 'W2,W1'), ('{"date": "20300131-"}', 'W2,W1,W3'), ('{"date": "-20300131"}', 'W2,W1'),
+        ('{"date": "20300131-20300201"}', 'W2,W1,W3'), ('{"date": "2030.02.01"}', 'W3'), ('{"date": "20300202-"}', ''),
+        ('{"time": "0830"}', 'W1'), ('{"time": "08"}', 'W1'), ('{"time": "0900-"}', 'W2,W3'), ('{"time": "-0830"}', 'W1'),
+        ('{"time": "083001-0900"}', ''), ('{"time": "09:15:30"}', 'W3'),
+        -- date and time are one interval: from 09:00 of the one to 09:15 of the other
+        ('{"date": "20300131-20300201", "time": "0900-0915"}', 'W2,W3'),
+        ('{"date": "20300131-20300201", "time": "0900-091529"}', 'W2'),
+        ('{"date": "20300131", "time": "0800-0900"}', 'W1'),
+        ('{"accession": "W1"}', 'W1'), ('{"accession": "W?"}', 'W2,W1,W3'), ('{"accession": "w1"}', ''),
+        ('{"patient_id": "P7"}', 'W2'), ('{"patient_id": "100%"}', ''),
+        ('{"patient_name": "li^si"}', 'W2'), ('{"patient_name": "LI*"}', 'W2'), ('{"patient_name": "李*"}', 'W2'),
+        ('{"patient_name": "li"}', 'W2'), ('{"patient_name": "^si"}', 'W2'), ('{"patient_name": "l?^s*"}', 'W2'),
+        ('{"patient_name": "Li Si"}', 'W2'), ('{"patient_name": "=李^四"}', 'W2'), ('{"patient_name": "si"}', ''),
+        ('{"patient_name": "ce*"}', 'W1'), ('{"patient_name": "CESHI YI"}', 'W1'), ('{"patient_name": "测试一"}', 'W1'),
+        ('{"patient_name": "100%_*"}', 'W3'), ('{"patient_name": "100__*"}', ''),
+        ('{"performer": "wang*"}', 'W1'), ('{"performer": "王^五"}', 'W1'),
+        ('{"birth_date": "19800102"}', 'W1'), ('{"birth_date": "19800101-19901231"}', 'W2,W1'),
+        ('{"sex": "F"}', 'W2,W1'), ('{"priority": "STAT"}', 'W2'), ('{"status": "SCHEDULED"}', 'W2,W1,W3'),
+        ('{"procedure_code": "CHEST", "procedure_scheme": "99RDC"}', 'W1'), ('{"description": "*平扫"}', 'W1'),
+        ('{"study_uid": "1.2.3"}', ''), ('{"modality": "CT", "accession": "W3"}', '')) x(keys, found)
+    loop
+        assert v.found = (select coalesce(string_agg(r ->> 'accession', ',' order by n), '')
+            from jsonb_array_elements(worklist_find(org_id('C1'), 'ANY', v.keys::jsonb, 24, 10)) with ordinality y(r, n)),
+            v.keys;
+    end loop;
+    o := worklist_find(org_id('C1'), 'ANY', '{"accession": "W2"}', 24, 10) -> 0;
+    assert o ->> 'station' = 'ANY' and o ->> 'date' = '20300131' and o ->> 'time' = '100000' and o ->> 'priority' = 'STAT'
+        and o ->> 'description' = 'CT' and o ->> 'study_uid' like '2.25.%';
+    assert worklist_find(org_id('C1'), 'ANY', jsonb_build_object('study_uid', '1.2\' || (o ->> 'study_uid')), 24, 10)
+        #>> '{0,accession}' = 'W2';
+    assert jsonb_array_length(worklist_find(org_id('C1'), 'ANY', '{}', 24, 2)) = 2;
+    -- what was to be yesterday is over, unless it is kept longer
+    assert jsonb_array_length(worklist_find(org_id('C1'), 'ANY', '{}', 48, 10)) = 4;
+    perform t_fails('RD422', format('select worklist_find(%s, ''A'', ''{"date": "2030"}'', 24, 10)', org_id('C1')));
+    perform t_fails('RD422', format('select worklist_find(%s, ''A'', ''{"time": "9h"}'', 24, 10)', org_id('C1')));
+    perform t_fails('RD422', format('select worklist_find(%s, ''A'', ''{"birth_date": "-"}'', 24, 10)', org_id('C1')));
+    -- what is over leaves the list
+    perform order_progress((select id from exam_order where accession = 'W1'), 'start');
+    assert worklist_find(org_id('C1'), 'ANY', '{"accession": "W1"}', 24, 10) #>> '{0,status}' = 'STARTED';
+    perform order_progress((select id from exam_order where accession = 'W1'), 'finish'),
+        order_progress((select id from exam_order where accession = 'W2'), 'discontinue');
+    assert jsonb_array_length(worklist_find(org_id('C1'), 'ANY', '{}', 24, 10)) = 1;
+end $$;
+
 -- Who sees them: the centre, and the hospital that reads the line.
 select set_config('t.order', (t_order('{"accession": "S1"}') ->> 'id'), true);
 set role rdc_api;
