@@ -103,7 +103,7 @@ START_TEST(the_migrations_of_the_program_apply_to_an_empty_database)
     ck_assert_msg(err == BASE_OK, "%s", error.msg);
     ck_assert_int_eq(db_migrate_check(s, db_migrations, db_migrations_count, &status, &error),
                      BASE_OK);
-    ck_assert_int_eq(status.applied, (int)db_migrations_count);
+    ck_assert_int_eq(status.applied, db_migrations[db_migrations_count - 1].version);
 }
 END_TEST
 
