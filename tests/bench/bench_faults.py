@@ -82,11 +82,13 @@ def kills(count):
             print(f'lost: {uid}: {why}', file=sys.stderr)
     senders.finish()
     lost = missing(rdc, senders.acknowledged)
+    doubled = rdc.sql('select sop_uid from instance group by sop_uid having count(*) > 1')
     rdc.stop()
     print(json.dumps({'bench': 'faults', 'kills': count, 'acknowledged': len(senders.acknowledged),
                       'broken_off': senders.broken, 'refused': len(senders.refused), 'lost': len(lost),
+                      'doubled': len(doubled),
                       'seconds': round(time.monotonic() - began, 1)}), flush=True)
-    return all_ok and not lost and not senders.refused
+    return all_ok and not lost and not doubled and not senders.refused
 
 
 def main():
