@@ -104,11 +104,12 @@ static void on_put_room(void *arg)
         o->on_room(o->on_room_arg);
 }
 
+/* At most 64 characters: devices show it as Error Comment (0000,0902), an LO. */
 static const char *why_not_stored(enum base_err err)
 {
     switch ((int)err) {
     case BASE_ENOSPC:
-        return "the disk of the server is full; tell its operator, and send again later";
+        return "the server's disk is full; tell its operator, send again later";
     case BASE_EDENIED:
         return "the server cannot write to its store; tell its operator";
     case BASE_ENOMEM:

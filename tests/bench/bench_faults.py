@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-"""Faults: mutated byte streams under the sanitizers, and kill -9 while sending.
+"""Faults: mutated byte streams under the sanitizers, and all that can break while sending.
 
-bench_faults.py [--quick]   10,000 streams for each entry and 20 kills; quick: 300, 150 and 2.
+bench_faults.py [--quick]   10,000 streams for each entry, 20 kills and 20 rounds of every
+                            fault of tests/system/faults.py; quick: 300, 150, 2 and none,
+                            since scripts/test has them as system tests.
+bench_faults.py --only WORD   streams, live, kills, or outages
 
 Streams go twice through ASan and UBSan: into the fuzz targets, and over sockets
 into a running `rdc serve`, which must still answer afterwards, with no worker
@@ -16,10 +19,12 @@ import signal
 import subprocess
 import sys
 import time
+import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests/system'))
 from rdc_system import Rdc  # noqa: E402  (it makes testdata/ known)
+import faults  # noqa: E402
 import live_streams  # noqa: E402
 from load import Objects, Senders, missing  # noqa: E402
 
@@ -91,11 +96,52 @@ def kills(count):
     return all_ok and not lost and not doubled and not senders.refused
 
 
+OUTAGES = ((faults.PowerCut, ('round',)),
+           (faults.Database, ('killed', 'backend_killed', 'stopped', 'commit_unknown')),
+           (faults.Workers, ('worker_killed', 'all_killed', 'same_study')),
+           (faults.FullDisk, ('round',)), (faults.ReadOnly, ('round',)),
+           (faults.Shim, ('sync_fails', 'slow', 'clock')))
+
+
+def outage(kind, name, fault, count):
+    """`count` rounds of one fault, as one line."""
+    began, done, why = time.monotonic(), 0, None
+    try:
+        for done in range(count):
+            getattr(fault, name)(done)
+        done = count
+    except (AssertionError, OSError) as e:
+        why = str(e)[:2000]
+    print(json.dumps({'bench': 'faults', 'outage': f'{kind.__name__} {name}', 'rounds': count, 'ok': done == count,
+                      'why': why, 'seconds': round(time.monotonic() - began, 1)}), flush=True)
+    return done == count
+
+
+def outages(count):
+    """Each round sends, breaks, repairs, and ends with everything acknowledged there
+    and rdc fsck clean."""
+    ok = True
+    for kind, names in OUTAGES:
+        try:
+            fault = kind()
+        except unittest.SkipTest as e:
+            print(json.dumps({'bench': 'faults', 'outage': kind.__name__, 'skipped': str(e)}), flush=True)
+            continue
+        for name in names:
+            ok = outage(kind, name, fault, count) and ok
+        fault.close()
+    return ok
+
+
 def main():
-    quick = '--quick' in sys.argv[1:]
-    ok = streams(300 if quick else 10000)
-    ok = live(150 if quick else 10000) and ok
-    ok = kills(2 if quick else 20) and ok
+    args = sys.argv[1:]
+    quick = '--quick' in args
+    only = args[args.index('--only') + 1] if '--only' in args else None
+    ok = True
+    for part, few, many in ((streams, 300, 10000), (live, 150, 10000), (kills, 2, 20), (outages, 0, 20)):
+        count = few if quick else many
+        if count and only in (None, part.__name__):
+            ok = part(count) and ok
     return 0 if ok else 1
 
 

@@ -224,7 +224,9 @@ class Association(Connection):
         return out
 
     def status(self):
-        return struct.unpack('<H', self.read_response()[0x900])[0]
+        response = self.read_response()
+        self.comment = response.get(0x902, b'').decode().rstrip()
+        return struct.unpack('<H', response[0x900])[0]
 
     def echo(self):
         self.message += 1

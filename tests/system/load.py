@@ -23,12 +23,14 @@ class Objects:
 
 
 class Senders:
-    """`lanes` threads, each with one association after another; what fails is sent again."""
+    """`lanes` threads, each with one association after another; what fails is sent again.
+    patient: as devices do, also what was answered with "out of resources" (A7xx)."""
 
-    def __init__(self, rdc, objects, lanes=8, aet='QH_CT'):
+    def __init__(self, rdc, objects, lanes=8, aet='QH_CT', patient=False):
         self.rdc, self.aet = rdc, aet
         self.todo = list(reversed(objects.all))
         self.acknowledged, self.refused, self.broken = {}, [], 0
+        self.patient, self.put_off = patient, []
         self.lock = threading.Lock()
         self.stopped = False
         self.threads = [threading.Thread(target=self.lane, daemon=True) for _ in range(lanes)]
@@ -59,8 +61,13 @@ class Senders:
             with self.lock:
                 if status == 0:
                     self.acknowledged[item[0]] = item[1]
+                elif self.patient and status >> 8 == 0xa7:
+                    self.put_off.append(association.comment)
+                    self.todo.append(item)
                 else:
                     self.refused.append((item[0], status))
+            if status >> 8 == 0xa7:
+                threading.Event().wait(0.1)
         if association:
             association.release()
 

@@ -68,24 +68,55 @@ def shell(script, **kw):
 
 
 class Place:
-    """The temporary folder and the cluster of this run."""
+    """A temporary folder and a cluster in it; where: another folder than a new one, for
+    data and cluster only."""
 
-    def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix='rdc-test-')
-        os.chmod(self.folder, 0o711)
+    def __init__(self, where=None):
+        self.own = tempfile.mkdtemp(prefix='rdc-test-')
+        self.folder = where or self.own
+        for path in {self.own, self.folder}:
+            os.chmod(path, 0o711)
         self.count = 0
         atexit.register(self.close)
         program = os.environ.get('RDC_TEST_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
         if not os.path.exists(program):
             raise SystemExit(f'{program} is not built: scripts/build')
         self.program = self.copy(program, 0o755)
+        self.start_cluster()
+
+    def start_cluster(self):
         out = shell('users_prepare; s=$(runtime_folder "$1"); cluster_start "$1" "$s"; echo "$s"',
                     args=[self.folder])
         self.sockets = out.split()[-1]
+        with open(os.path.join(self.folder, 'pg/postmaster.pid')) as f:
+            self.postmaster = int(f.readline())
+
+    def stop_cluster(self):
+        shell('cluster_stop "$1"', args=[self.folder])
+
+    def kill_cluster(self):
+        """SIGKILL to the postmaster and all that it started."""
+        pids = [self.postmaster, *children(self.postmaster)]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for pid in pids:
+            wait_for(f'process {pid} to end', lambda p=pid: not alive(p), 20)
+
+    def forget_postmaster(self):
+        """Where nobody waits for orphans a killed postmaster stays as a zombie, which
+        pg_ctl takes for alive. After a reboot its number would be free."""
+        if os.path.exists(f'/proc/{self.postmaster}'):
+            for path in (os.path.join(self.folder, 'pg/postmaster.pid'),
+                         os.path.join(self.sockets, '.s.PGSQL.5432.lock')):
+                if os.path.exists(path):
+                    os.unlink(path)
 
     def copy(self, path, mode=0o644):
         """Of a file, where rdc's user can go: a checkout may lie in a closed home."""
-        copy = os.path.join(self.folder, os.path.basename(os.path.dirname(path)) + '-' + os.path.basename(path))
+        copy = os.path.join(self.own, os.path.basename(os.path.dirname(path)) + '-' + os.path.basename(path))
         shutil.copy(path, copy)
         os.chmod(copy, mode)
         return copy
@@ -93,9 +124,10 @@ class Place:
     def close(self):
         shell('cluster_stop "$1"; rmdir "$2"', args=[self.folder, self.sockets], check=False)
         if os.environ.get('RDC_TEST_KEEP'):
-            print(f'kept {self.folder}')
+            print(f'kept {self.folder} {self.own}')
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.own, ignore_errors=True)
 
     def sql(self, database, text):
         """Runs SQL as the role rdc; rows as lists of text."""
@@ -112,6 +144,30 @@ class Place:
         tool('psql', '-X', '-q', '-h', self.sockets, '-U', 'postgres', '-d', 'postgres', '-c',
              f"create database {name} owner rdc template template0 encoding 'UTF8'")
         return name
+
+
+def alive(pid):
+    """Does it still run? A process that ended and was not waited for does not."""
+    try:
+        with open(f'/proc/{pid}/stat') as f:
+            return f.read().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
+def children(pid):
+    """pids of its children that run."""
+    out = []
+    for entry in os.listdir('/proc'):
+        if entry.isdigit():
+            try:
+                with open(f'/proc/{entry}/stat') as f:
+                    fields = f.read().rpartition(')')[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == pid and fields[0] != 'Z':
+                out.append(int(entry))
+    return sorted(out)
 
 
 _place = None
@@ -205,8 +261,8 @@ def sanitizer_options():
 class Rdc:
     """`rdc serve` on free ports, with a fresh database and data folder."""
 
-    def __init__(self, conf=None, program=None):
-        self.place = place()
+    def __init__(self, conf=None, program=None, where=None):
+        self.place = where or place()
         self.program = self.place.copy(program, 0o755) if program else self.place.program
         self.environment = dict(os.environ, **sanitizer_options())
         self.database = self.place.new_database()
@@ -215,8 +271,8 @@ class Rdc:
         if os.getuid() == 0:
             shutil.chown(self.data, 'rdc', 'rdc')
         self.http_port, self.dicom_port = free_port(), free_port()
-        self.conf = os.path.join(self.place.folder, self.database + '.conf')
-        self.log = os.path.join(self.place.folder, self.database + '.log')
+        self.conf = os.path.join(self.place.own, self.database + '.conf')
+        self.log = os.path.join(self.place.own, self.database + '.log')
         values = {'database': f'host={self.place.sockets} user=rdc dbname={self.database}',
                   'data': self.data, 'http.address': f'127.0.0.1:{self.http_port}',
                   'dicom.address': f'127.0.0.1:{self.dicom_port}'}
@@ -266,17 +322,7 @@ class Rdc:
 
     def workers(self):
         """pids of the supervisor's children."""
-        out = []
-        for entry in os.listdir('/proc'):
-            if entry.isdigit():
-                try:
-                    with open(f'/proc/{entry}/stat') as f:
-                        fields = f.read().rpartition(')')[2].split()
-                except OSError:
-                    continue
-                if int(fields[1]) == self.process.pid and fields[0] != 'Z':
-                    out.append(int(entry))
-        return sorted(out)
+        return children(self.process.pid)
 
     def kill_all(self):
         """SIGKILL to the supervisor and every worker, as a power cut would end them."""
@@ -288,7 +334,7 @@ class Rdc:
                 pass
         self.process.wait()
         for pid in pids[1:]:
-            wait_for(f'process {pid} to end', lambda p=pid: not os.path.exists(f'/proc/{p}'), 20)
+            wait_for(f'process {pid} to end', lambda p=pid: not alive(p), 20)
         self.process = None
 
     def stop(self):

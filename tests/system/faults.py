@@ -1,0 +1,378 @@
+"""What can break, made to break on purpose, each as one round in the middle of a
+parallel send. tests/system/test_outage.py takes a few rounds of each,
+tests/bench/bench_faults.py twenty."""
+import fcntl
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import time
+import unittest
+
+import dicom_scu
+from load import Objects, Senders, missing
+from rdc_system import Place, Rdc, place, unprivileged, wait_for
+
+FS_IOC_SHUTDOWN, NOLOGFLUSH = 0x8004587d, 2  # linux/fs.h: _IOR('X', 125, __u32)
+
+
+def ended_well(rdc, senders, count, seconds=180):
+    """The send goes on to its end; then all is there, once, and fsck agrees."""
+    senders.finish(seconds)
+    if senders.refused:
+        raise AssertionError(f'refused: {senders.refused[:5]}')
+    if len(senders.acknowledged) != count:
+        raise AssertionError(f'{len(senders.acknowledged)} of {count} objects acknowledged')
+    nothing_lost(rdc, senders.acknowledged)
+    double = rdc.sql('select sop_uid from instance group by sop_uid having count(*) > 1')
+    if double:
+        raise AssertionError(f'an object that was sent again has two rows: {double[:5]}')
+    agrees(rdc)
+
+
+def nothing_lost(rdc, acknowledged):
+    lost = missing(rdc, acknowledged)
+    if lost:
+        raise AssertionError(f'{len(lost)} acknowledged objects are lost: {lost[:5]}')
+
+
+def agrees(rdc):
+    """rdc fsck, while rdc serves; its answer."""
+    out = subprocess.run(unprivileged([rdc.program, '--config', rdc.conf, 'fsck', '--json']), cwd='/',
+                         capture_output=True, text=True, timeout=120, check=False)
+    if out.returncode:
+        raise AssertionError(f'rdc fsck: {out.returncode}: {out.stdout[:2000]} {out.stderr[:500]}')
+    return json.loads(out.stdout)
+
+
+class Disk:
+    """An ext4 of its own in a file, mounted: it can lose its power."""
+
+    def __init__(self, name, mib):
+        if os.getuid():
+            raise unittest.SkipTest('only root can mount a file system')
+        self.folder = os.path.join(place().own, name)
+        self.image = self.folder + '.img'
+        os.mkdir(self.folder)
+        with open(self.image, 'wb') as f:
+            f.truncate(mib << 20)
+        out = subprocess.run(['mkfs.ext4', '-q', '-F', self.image], capture_output=True, text=True, check=False)
+        if out.returncode:
+            raise unittest.SkipTest(f'mkfs.ext4: {out.stderr.strip()}')
+        self.mount()
+
+    def mount(self):
+        out = subprocess.run(['mount', '-o', 'loop', self.image, self.folder], capture_output=True, text=True,
+                             check=False)
+        if out.returncode:
+            raise unittest.SkipTest(f'loop mounts are not allowed here: {out.stderr.strip()}')
+
+    def cut_power(self):
+        fd = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, FS_IOC_SHUTDOWN, struct.pack('I', NOLOGFLUSH))
+        finally:
+            os.close(fd)
+
+    def unmount(self):
+        wait_for(f'{self.folder} to be unmounted',
+                 lambda: subprocess.run(['umount', self.folder], capture_output=True, check=False).returncode == 0)
+
+    def close(self):
+        subprocess.run(['umount', '-l', self.folder], capture_output=True, check=False)
+        os.unlink(self.image)
+
+
+class PowerCut:
+    """Store and database on one disk that loses its power."""
+
+    def __init__(self):
+        self.disk = Disk('power', 2048)
+        self.place = Place(self.disk.folder)
+        self.rdc = Rdc({'disk.reserve': '16M'}, where=self.place).people().start()
+
+    def round(self, number, count=250):
+        objects = Objects(f'power {number} {os.getpid()}', count)
+        senders = Senders(self.rdc, objects, patient=True)
+        senders.wait_acknowledged(random.randint(count // 5, count // 2))
+        self.disk.cut_power()
+        self.rdc.kill_all()
+        self.place.kill_cluster()
+        acknowledged = dict(senders.acknowledged)
+        self.disk.unmount()
+        self.disk.mount()
+        self.place.forget_postmaster()
+        self.place.start_cluster()
+        self.rdc.start()
+        nothing_lost(self.rdc, acknowledged)
+        ended_well(self.rdc, senders, count)
+        return f'{len(acknowledged)} acknowledged before the cut'
+
+    def close(self):
+        self.rdc.stop()
+        self.place.close()
+        self.disk.close()
+
+
+class Database:
+    """A cluster of its own, which dies, stops, and loses its backends."""
+
+    def __init__(self):
+        self.place = Place()
+        self.rdc = Rdc(where=self.place).people().start()
+
+    def send(self, name, number, count):
+        objects = Objects(f'{name} {number} {os.getpid()}', count)
+        return Senders(self.rdc, objects, patient=True)
+
+    def killed(self, number, count=250):
+        senders = self.send('killed', number, count)
+        senders.wait_acknowledged(random.randint(count // 5, count // 2))
+        self.place.kill_cluster()
+        acknowledged = dict(senders.acknowledged)
+        self.place.forget_postmaster()
+        self.place.start_cluster()
+        nothing_lost(self.rdc, acknowledged)
+        ended_well(self.rdc, senders, count)
+        return f'{len(acknowledged)} acknowledged before'
+
+    def backend_killed(self, number, count=250):
+        """SIGKILL to one backend: PostgreSQL ends all and recovers."""
+        senders = self.send('backend', number, count)
+        senders.wait_acknowledged(random.randint(count // 5, count // 2))
+        pids = [int(r[0]) for r in self.rdc.sql(
+            "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()")]
+        os.kill(random.choice(pids), signal.SIGKILL)
+        ended_well(self.rdc, senders, count)
+        return f'{senders.broken} sends broken off, {len(senders.put_off)} put off'
+
+    def stopped(self, number, count=250):
+        senders = self.send('stopped', number, count)
+        senders.wait_acknowledged(count // 4)
+        self.place.stop_cluster()
+        time.sleep(1)
+        before = len(senders.acknowledged)
+        time.sleep(1)
+        if len(senders.acknowledged) != before:
+            raise AssertionError('objects were acknowledged while the database was stopped')
+        self.place.start_cluster()
+        ended_well(self.rdc, senders, count)
+        return f'{senders.broken} sends broken off, {len(senders.put_off)} put off'
+
+    def commit_unknown(self, number, count=400):
+        """Connections end at random moments, also between COMMIT and its answer."""
+        senders = self.send('unknown', number, count)
+        ended = 0
+        while any(t.is_alive() for t in senders.threads):
+            ended += int(self.rdc.sql(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                "where pid <> pg_backend_pid() and usename = 'rdc' and state <> 'idle' and random() < 0.7")[0][0])
+            time.sleep(0.02)
+            if ended > 200:
+                break
+        ended_well(self.rdc, senders, count)
+        return f'{ended} connections ended, {senders.broken} sends broken off, {len(senders.put_off)} put off'
+
+    def close(self):
+        self.rdc.stop()
+        self.place.close()
+
+
+def fill(path):
+    """A file that takes all the room there is."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        for size in (1 << 16, 1 << 12):
+            while True:
+                try:
+                    os.write(fd, bytes(size))
+                except OSError:
+                    break
+    finally:
+        os.close(fd)
+
+
+class FullDisk:
+    """The store on a small file system of its own; the database elsewhere."""
+
+    def __init__(self):
+        if os.getuid():
+            raise unittest.SkipTest('only root can mount a file system')
+        self.rdc = Rdc({'disk.reserve': '2M'}).people()
+        out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=48m,mode=755', 'tmpfs', self.rdc.data],
+                             capture_output=True, text=True, check=False)
+        if out.returncode:
+            raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
+        shutil.chown(self.rdc.data, 'rdc', 'rdc')
+        self.rdc.start()
+
+    def round(self, number, count=250):
+        objects = Objects(f'full {number} {os.getpid()}', count)
+        senders = Senders(self.rdc, objects, patient=True)
+        senders.wait_acknowledged(count // 4)
+        ballast = os.path.join(self.rdc.data, 'ballast')
+        fill(ballast)
+        wait_for('a device to hear that the disk is full', lambda: senders.put_off, 20)
+        before = len(senders.acknowledged)
+        if not any('disk' in comment for comment in senders.put_off):
+            raise AssertionError(f'the comments were {set(senders.put_off)}')
+        with dicom_echo(self.rdc) as status:
+            if status:
+                raise AssertionError(f'C-ECHO gave {status:04x} while the disk was full')
+        os.unlink(ballast)
+        ended_well(self.rdc, senders, count)
+        return f'{before} acknowledged before, {len(senders.put_off)} times put off: {senders.put_off[0]}'
+
+    def close(self):
+        self.rdc.stop()
+        subprocess.run(['umount', '-l', self.rdc.data], capture_output=True, check=False)
+
+
+class dicom_echo:
+    """with dicom_echo(rdc) as status: …"""
+
+    def __init__(self, rdc):
+        self.association = dicom_scu.Association(rdc.dicom_port, 'QH_CT')
+
+    def __enter__(self):
+        return self.association.echo()
+
+    def __exit__(self, *_):
+        self.association.release()
+
+
+class ReadOnly:
+    """The store's folders lose their write permission, as a file system that
+    turned read-only takes it from them."""
+
+    def __init__(self):
+        if not os.getuid():
+            place()  # rdc runs as a user of its own, whom permissions bind
+        self.rdc = Rdc().people().start()
+
+    def round(self, number, count=200):
+        objects = Objects(f'readonly {number} {os.getpid()}', count)
+        senders = Senders(self.rdc, objects, patient=True)
+        senders.wait_acknowledged(count // 4)
+        folders = [f for f, _, _ in os.walk(os.path.join(self.rdc.data, 'store'))]
+        for folder in folders:
+            os.chmod(folder, 0o500)
+        try:
+            wait_for('a device to hear it', lambda: senders.put_off, 20)
+        finally:
+            for folder in folders:
+                os.chmod(folder, 0o700)
+        ended_well(self.rdc, senders, count)
+        return f'{len(senders.put_off)} times put off: {senders.put_off[0]}'
+
+    def close(self):
+        self.rdc.stop()
+
+
+class Shim:
+    """rdc with syncs that fail or are slow, and a clock that steps (fault_shim.c)."""
+
+    def __init__(self):
+        cc = shutil.which('cc')
+        if not cc:
+            raise unittest.SkipTest('no C compiler')
+        self.folder = os.path.join(place().own, 'shim')
+        os.makedirs(self.folder, exist_ok=True)
+        os.chmod(self.folder, 0o755)
+        library = os.path.join(self.folder, 'shim.so')
+        source = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'fault_shim.c')
+        subprocess.run([cc, '-O2', '-shared', '-fPIC', '-o', library, source], check=True)
+        self.rdc = Rdc().people()
+        self.rdc.environment.update({'LD_PRELOAD': library, 'RDC_TEST_SHIM': self.folder})
+        self.rdc.start()
+
+    def set(self, name, value):
+        path = os.path.join(self.folder, name)
+        if value is None:
+            os.unlink(path)
+            return
+        with open(path + '.new', 'w') as f:
+            f.write(str(value))
+        os.rename(path + '.new', path)
+
+    def sync_fails(self, number, count=200):
+        objects = Objects(f'sync {number} {os.getpid()}', count)
+        self.set('sync-fails', 4)
+        senders = Senders(self.rdc, objects, patient=True)
+        try:
+            wait_for('syncs to fail', lambda: len(senders.put_off) > 10, 30)
+        finally:
+            self.set('sync-fails', None)
+        ended_well(self.rdc, senders, count)
+        return f'{len(senders.put_off)} times put off: {senders.put_off[0]}'
+
+    def slow(self, number, count=200):
+        objects = Objects(f'slow {number} {os.getpid()}', count)
+        self.set('sync-ms', 100)
+        senders = Senders(self.rdc, objects, patient=True)
+        try:
+            senders.wait_acknowledged(20)
+            began = time.monotonic()
+            with dicom_echo(self.rdc) as status:
+                taken = time.monotonic() - began
+            if status or taken > 5:
+                raise AssertionError(f'C-ECHO gave {status:04x} after {taken:.1f} s')
+        finally:
+            self.set('sync-ms', None)
+        ended_well(self.rdc, senders, count)
+        return f'C-ECHO beside it took {taken * 1000:.0f} ms'
+
+    def clock(self, number, count=200):
+        objects = Objects(f'clock {number} {os.getpid()}', count)
+        senders = Senders(self.rdc, objects, patient=True)
+        try:
+            for share, step in enumerate((-86400, 86400, 0), 1):
+                senders.wait_acknowledged(share * count // 5)
+                self.set('clock-step', step)
+        finally:
+            self.set('clock-step', 0)
+        ended_well(self.rdc, senders, count)
+        return 'a day back, a day forth, and back again'
+
+    def close(self):
+        self.rdc.stop()
+
+
+class Workers:
+    """Of one rdc: killed one by one and all together."""
+
+    def __init__(self):
+        self.rdc = Rdc().people().start()
+
+    def worker_killed(self, number, count=200):
+        senders = Senders(self.rdc, Objects(f'worker {number} {os.getpid()}', count))
+        senders.wait_acknowledged(random.randint(count // 5, count // 2))
+        os.kill(random.choice(self.rdc.workers()), signal.SIGKILL)
+        ended_well(self.rdc, senders, count)
+        return f'{senders.broken} sends broken off'
+
+    def all_killed(self, number, count=200):
+        senders = Senders(self.rdc, Objects(f'all {number} {os.getpid()}', count))
+        senders.wait_acknowledged(random.randint(count // 5, count // 2))
+        self.rdc.kill_all()
+        acknowledged = dict(senders.acknowledged)
+        self.rdc.start()
+        nothing_lost(self.rdc, acknowledged)
+        ended_well(self.rdc, senders, count)
+        return f'{len(acknowledged)} acknowledged before, {senders.broken} sends broken off'
+
+    def same_study(self, number, count=200):
+        """Every lane sends objects of the same few studies, to all workers."""
+        objects = Objects(f'same {number} {os.getpid()}', count)
+        random.Random(number).shuffle(objects.all)
+        senders = Senders(self.rdc, objects, lanes=16)
+        ended_well(self.rdc, senders, count)
+        studies = self.rdc.sql("select count(*) from study where accession like 'L%'")
+        deadlocks = self.rdc.sql('select deadlocks from pg_stat_database where datname = current_database()')
+        return f'{studies[0][0]} studies so far, {deadlocks[0][0]} deadlocks'
+
+    def close(self):
+        self.rdc.stop()
