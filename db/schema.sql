@@ -37,6 +37,193 @@ CREATE TYPE public.ingest_row AS (
 	columns integer,
 	frames integer
 );
+CREATE FUNCTION public.advice_check(p_instance bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    i instance;
+    e exam;
+    o exam_order;
+    v_modality text;
+    v jsonb := '{}';
+begin
+    select * into i from instance where id = p_instance;
+    v_modality := dicom_text(i.metadata, '00080060');
+    if i.own or i.variant > 0 or coalesce(v_modality, 'SR') in ('SR', 'KO', 'PR', 'DOC', 'AU') then
+        return;
+    end if;
+    select * into e from exam where study_id = i.study_id;
+    if v_modality in ('CR', 'DX', 'RG', 'MG') then
+        v := advice_radiography(i.metadata);
+    end if;
+    o := exam_order_of(e);
+    if o.id is not null then
+        v := v || advice_order(o, i.metadata);
+        perform advice_views(e, o);
+    end if;
+    if v <> '{}' then
+        insert into exam_advice (exam_id, instance_id, device_id, code, detail)
+        select e.id, i.id, i.device_id, key, value from jsonb_each_text(v)
+        on conflict on constraint exam_advice_once do nothing;
+    end if;
+end $$;
+CREATE TABLE public.exam_order (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    accession text NOT NULL,
+    placer_number text,
+    placer_issuer text DEFAULT ''::text NOT NULL,
+    filler_number text,
+    patient_id bigint NOT NULL,
+    study_uid text NOT NULL,
+    procedure_code text,
+    procedure_scheme text,
+    description text,
+    modality text NOT NULL,
+    line_id bigint,
+    station text,
+    station_name text,
+    location text,
+    scheduled_at timestamp with time zone NOT NULL,
+    priority text DEFAULT 'routine'::text NOT NULL,
+    requester text,
+    referrer text,
+    performer text,
+    admission_id text,
+    reason text,
+    state text DEFAULT 'scheduled'::text NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT exam_order_accession_form CHECK (((accession ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (accession = btrim(accession)))),
+    CONSTRAINT exam_order_admission_form CHECK ((admission_id ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
+    CONSTRAINT exam_order_description_form CHECK ((description ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
+    CONSTRAINT exam_order_filler_form CHECK ((filler_number ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
+    CONSTRAINT exam_order_location_form CHECK ((location ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT exam_order_modality_form CHECK ((modality ~ '^[A-Z0-9_]{1,16}$'::text)),
+    CONSTRAINT exam_order_performer_form CHECK ((performer ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
+    CONSTRAINT exam_order_placer_form CHECK ((placer_number ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
+    CONSTRAINT exam_order_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
+    CONSTRAINT exam_order_procedure_form CHECK (((procedure_code ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (COALESCE(procedure_scheme, ''::text) ~ '^[^\\[:cntrl:]]{0,16}$'::text))),
+    CONSTRAINT exam_order_reason_form CHECK ((length(reason) <= 2000)),
+    CONSTRAINT exam_order_referrer_form CHECK ((referrer ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
+    CONSTRAINT exam_order_requester_form CHECK ((requester ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
+    CONSTRAINT exam_order_state_known CHECK ((state = ANY (ARRAY['scheduled'::text, 'started'::text, 'done'::text, 'cancelled'::text]))),
+    CONSTRAINT exam_order_station_form CHECK (((station ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (station = btrim(station)))),
+    CONSTRAINT exam_order_station_name_form CHECK ((station_name ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT exam_order_study_form CHECK (((study_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$'::text) AND (length(study_uid) <= 64)))
+);
+ALTER TABLE ONLY public.exam_order FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.advice_order(o public.exam_order, m jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v_projection text[] := '{CR,DX,RG}'; -- the same examination on another machine
+    v_modality text := dicom_text(m, '00080060');
+    v_wanted text[] := body_regions(o.description);
+    v_shown text[] := body_regions(dicom_text(m, '00180015'));
+    v_left boolean := coalesce(o.description ~* '左|\mleft\M', false);
+    v_right boolean := coalesce(o.description ~* '右|\mright\M', false);
+    v_side text := dicom_side(m);
+    v jsonb := '{}';
+begin
+    if v_modality <> o.modality and not (v_modality = any (v_projection) and o.modality = any (v_projection)) then
+        v := v || jsonb_build_object('order_modality_mismatch', format('%s, not %s', v_modality, o.modality));
+    end if;
+    if v_wanted <> '{}' and v_shown <> '{}' and not v_wanted && v_shown then
+        v := v || jsonb_build_object('order_body_part_mismatch', dicom_text(m, '00180015'));
+    end if;
+    if v_left <> v_right and not coalesce(o.description ~* '双|\m(both|bilateral)\M', false)
+        and v_side in ('L', 'R') and (v_side = 'L') <> v_left then
+        v := v || jsonb_build_object('order_laterality_mismatch', v_side);
+    end if;
+    return v;
+end $$;
+CREATE FUNCTION public.advice_radiography(m jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v_part text := upper(dicom_text(m, '00180015'));
+    v_index double precision := dicom_number(m, '00181413');
+    v_exposure double precision := dicom_number(m, '00181411');
+    v_target double precision := dicom_number(m, '00181412');
+    v jsonb := '{}';
+begin
+    if v_part is null and m #> '{00082218,Value,0}' is null then
+        v := v || '{"body_part_missing": null}';
+    end if;
+    -- PS3.16 Annex L: these come in pairs
+    if dicom_side(m) is null and (dicom_text(m, '00080060') = 'MG' or v_part in ('ANKLE', 'ARM', 'BREAST',
+        'CALCANEUS', 'CLAVICLE', 'ELBOW', 'FEMUR', 'FIBULA', 'FINGER', 'FOOT', 'FOREARM', 'HAND', 'HEEL',
+        'HUMERUS', 'KNEE', 'LEG', 'PATELLA', 'RADIUS', 'SCAPULA', 'SHOULDER', 'THIGH', 'THUMB', 'TIBFIB',
+        'TIBIA', 'TOE', 'ULNA', 'WRIST')) then
+        v := v || jsonb_build_object('laterality_missing', v_part);
+    end if;
+    -- IEC 62494-1: DI = 10 log10(EI / target); AAPM TG 116, Table III: beyond ±3
+    if v_index is null and v_exposure > 0 and v_target > 0 then
+        v_index := 10 * log(v_exposure / v_target);
+    end if;
+    if abs(v_index) > 3 then
+        v := v || jsonb_build_object(case when v_index < 0 then 'exposure_low' else 'exposure_high' end,
+            'deviation index ' || round(v_index::numeric, 1));
+    end if;
+    return v;
+end $$;
+CREATE TABLE public.exam (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_id bigint NOT NULL,
+    line_id bigint,
+    hospital_id bigint,
+    contract_id bigint,
+    device_id bigint,
+    state text DEFAULT 'arriving'::text NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    priority text DEFAULT 'routine'::text NOT NULL,
+    lease_no bigint DEFAULT 0 NOT NULL,
+    lease_holder bigint,
+    lease_expires timestamp with time zone,
+    shown_digest bytea,
+    author_id bigint,
+    reason text,
+    last_object_at timestamp with time zone DEFAULT now() NOT NULL,
+    quiet_seconds integer DEFAULT 15 NOT NULL,
+    grade text,
+    expected integer,
+    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    due_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    order_id bigint,
+    CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
+    CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
+    CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
+    CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
+    CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
+    CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
+);
+ALTER TABLE ONLY public.exam FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.advice_views(e public.exam, o public.exam_order) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_wanted int;
+    v_have int;
+begin
+    select views into v_wanted from view_rule
+    where phrase = upper(o.procedure_code) or position(phrase in upper(o.description)) > 0
+    order by phrase = upper(o.procedure_code) desc nulls last, length(phrase) desc limit 1;
+    select count(*) into v_have from instance i join series r on r.id = i.series_id
+    where i.study_id = e.study_id and not i.own and i.variant = 0
+        and r.modality in ('CR', 'DX', 'RG', 'MG', 'IO', 'PX');
+    if v_have > 0 and v_have < v_wanted and e.state <> 'arriving' then
+        insert into exam_advice (exam_id, device_id, code, detail)
+        values (e.id, e.device_id, 'views_missing', format('%s of %s', v_have, v_wanted))
+        on conflict on constraint exam_advice_once do update set detail = excluded.detail, resolved_at = null;
+    elsif v_have >= v_wanted then
+        update exam_advice set resolved_at = now()
+        where exam_id = e.id and code = 'views_missing' and resolved_at is null;
+    end if;
+end $$;
 CREATE FUNCTION public.audit_read(p_kind text, p_exam bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
@@ -54,6 +241,13 @@ CREATE FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_de
     insert into audit (person_id, org_id, action, noun, noun_id, detail)
     values (rdc_person(), rdc_org(), p_action, p_noun, p_id, p_detail)
 $$;
+CREATE FUNCTION public.body_regions(p_text text) RETURNS text[]
+    LANGUAGE sql STABLE
+    AS $_$
+    select coalesce(array_agg(distinct region), '{}') from body_part_word
+    where case when word ~ '^[A-Z]+$' then upper(p_text) ~ ('\m' || word || '\M')
+        else position(word in p_text) > 0 end
+$_$;
 CREATE FUNCTION public.contact_note(p_notes jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
@@ -174,6 +368,18 @@ CREATE FUNCTION public.delivery_retry(p_delivery bigint) RETURNS text
     update delivery set state = 'due', next_at = now() where id = p_delivery and state in ('dead', 'due')
     returning state
 $$;
+CREATE FUNCTION public.device_advice(p_devices bigint[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(jsonb_build_object('code', x.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
+        'count', x.n, 'last_at', x.last_at, 'weeks', x.weeks) order by x.n desc, x.code), '[]')
+    from (
+        select code, sum(n) as n, max(last_at) as last_at, jsonb_object_agg(week, n) as weeks
+        from (select code, to_char(at, 'IYYY-"W"IW') as week, count(*) as n, max(at) as last_at
+            from exam_advice where device_id = any (p_devices) and at > now() - interval '91 days'
+            group by 1, 2) w
+        group by 1) x join advice_code c on c.code = x.code
+$$;
 CREATE FUNCTION public.device_doctor(p_aet text, p_causes jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -200,7 +406,8 @@ begin
             from device_contact c where c.id = any (v_rows) and c.cause <> ''),
         'contexts', (select coalesce((select c.contexts from device_contact c
             where c.device_id = any (v_devices) and c.contexts is not null
-            order by c.last_at desc, c.id desc limit 1), '[]')));
+            order by c.last_at desc, c.id desc limit 1), '[]')),
+        'advice', device_advice(v_devices));
 end $$;
 CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -257,46 +464,26 @@ begin
     d := make_date(substr(p, 1, 4)::int, substr(p, 5, 2)::int, 1) + substr(p, 7, 2)::int - 1;
     return case when extract(month from d) = substr(p, 5, 2)::int then d end;
 end $_$;
-CREATE FUNCTION public.dicom_date_like(p_date date, p_key text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE
-    AS $$
-declare
-    s record := worklist_span(p_key, null, 'UTC');
-begin
-    return p_date::timestamp at time zone 'UTC' >= s.v_from and p_date::timestamp at time zone 'UTC' < s.v_to;
-end $$;
-CREATE FUNCTION public.dicom_ends(p text) RETURNS text[]
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select case when position('-' in p) > 0
-        then array[btrim(split_part(p, '-', 1)), btrim(split_part(p, '-', 2))]
-        else array[btrim(p), btrim(p)] end
-$$;
 CREATE FUNCTION public.dicom_items(p jsonb, p_tag text) RETURNS SETOF jsonb
     LANGUAGE sql IMMUTABLE
     AS $$
     select v from jsonb_array_elements(coalesce(p -> p_tag -> 'Value', '[]')) v
     where jsonb_typeof(v) = 'object'
 $$;
-CREATE FUNCTION public.dicom_like(p_value text, p_key text) RETURNS boolean
+CREATE FUNCTION public.dicom_number(m jsonb, p_tag text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    AS $_$
+    select case when v ~ '^[-+]?\d{1,15}(\.\d{1,15})?([eE][-+]?\d{1,2})?$' then v::double precision end
+    from (select dicom_text(m, p_tag) as v) x
+$_$;
+CREATE FUNCTION public.dicom_side(m jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$
-    select coalesce(p_value, '') like translate(replace(replace(replace(p_key, '\', '\\'), '%', '\%'),
-        '_', '\_'), '*?', '%_')
-$$;
-CREATE FUNCTION public.dicom_name_like(p_name text, p_pinyin text, p_key text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select exists (
-        select from unnest(string_to_array(lower(p_name), '=') || lower(p_pinyin)) g,
-            unnest(string_to_array(lower(btrim(p_key)), '=')) k
-        where btrim(k, ' ^') <> '' and (
-            dicom_like(translate(btrim(g, ' ^'), '^', ' '), translate(btrim(k, ' ^'), '^', ' '))
-            or not exists (
-                select from unnest(string_to_array(k, '^')) with ordinality c(part, n)
-                where btrim(c.part) <> ''
-                    and not dicom_like(btrim(split_part(g, '^', c.n::int)), btrim(c.part)))))
-        or (p_key !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(p_key, null))
+    select case when v in ('L', 'R', 'B') then v
+        when v in ('7771000', 'G-A101') then 'L' when v in ('24028007', 'G-A100') then 'R'
+        when v in ('51440002', 'G-A102') then 'B' end
+    from (select upper(coalesce(dicom_text(m, '00200062'), dicom_text(m, '00200060'),
+        m #>> '{00082218,Value,0,00082220,Value,0,00080100,Value,0}')) as v) x
 $$;
 CREATE FUNCTION public.dicom_text(p jsonb, p_tag text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -311,52 +498,12 @@ begin
     return make_time(substr(p, 1, 2)::int, coalesce(nullif(substr(p, 3, 2), ''), '0')::int,
         least(coalesce(nullif(substr(p, 5), ''), '0')::numeric, 59.999999)::double precision);
 end $_$;
-CREATE FUNCTION public.dicom_time_end(p text) RETURNS interval
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select dicom_time(p)::interval + case when p like '%.%' then interval '1 microsecond'
-        when length(p) = 2 then interval '1 hour' when length(p) = 4 then interval '1 minute'
-        else interval '1 second' end
-$$;
 CREATE FUNCTION public.dimse_reply(p_status integer, p_comment text DEFAULT NULL::text, p_tags text[] DEFAULT NULL::text[], p_error_id integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     AS $$
     select jsonb_strip_nulls(jsonb_build_object('status', p_status, 'comment', left(p_comment, 64),
         'tags', p_tags, 'error_id', p_error_id))
 $$;
-CREATE TABLE public.exam (
-    id bigint NOT NULL,
-    centre_id bigint NOT NULL,
-    study_id bigint NOT NULL,
-    line_id bigint,
-    hospital_id bigint,
-    contract_id bigint,
-    device_id bigint,
-    state text DEFAULT 'arriving'::text NOT NULL,
-    state_at timestamp with time zone DEFAULT now() NOT NULL,
-    priority text DEFAULT 'routine'::text NOT NULL,
-    lease_no bigint DEFAULT 0 NOT NULL,
-    lease_holder bigint,
-    lease_expires timestamp with time zone,
-    shown_digest bytea,
-    author_id bigint,
-    reason text,
-    last_object_at timestamp with time zone DEFAULT now() NOT NULL,
-    quiet_seconds integer DEFAULT 15 NOT NULL,
-    grade text,
-    expected integer,
-    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
-    due_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    order_id bigint,
-    CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
-    CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
-    CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
-    CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
-    CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
-    CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
-);
-ALTER TABLE ONLY public.exam FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) RETURNS public.exam
     LANGUAGE plpgsql
     AS $$
@@ -497,6 +644,14 @@ begin
         end if;
     end if;
 end $$;
+CREATE FUNCTION public.exam_advice_list(p_exam bigint) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
+        'instance', i.sop_uid, 'detail', a.detail, 'at', a.at) order by a.id), '[]')
+    from exam_advice a join advice_code c on c.code = a.code left join instance i on i.id = a.instance_id
+    where a.exam_id = p_exam and a.resolved_at is null
+$$;
 CREATE FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -624,6 +779,18 @@ begin
     end loop;
     return n;
 end $$;
+CREATE FUNCTION public.exam_completed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    o exam_order := exam_order_of(new);
+begin
+    if o.id is not null then
+        perform advice_views(new, o);
+    end if;
+    return null;
+end $$;
 CREATE FUNCTION public.exam_completeness(e public.exam) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -732,7 +899,8 @@ CREATE FUNCTION public.exam_get(p_exam bigint) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 declare
-    v jsonb := (select exam_detail(e) || jsonb_build_object('completeness', exam_completeness(e))
+    v jsonb := (select exam_detail(e) || jsonb_build_object('completeness', exam_completeness(e),
+            'advice', exam_advice_list(e.id))
         from exam e where e.id = p_exam);
 begin
     if v is null then
@@ -807,6 +975,14 @@ CREATE FUNCTION public.exam_objects_digest(p_study bigint) RETURNS bytea
         order by i.sop_uid collate "C", i.variant), ''), 'UTF8'))
     from instance i join object o on o.id = i.object_id
     where i.study_id = p_study and not i.own
+$$;
+CREATE FUNCTION public.exam_order_of(e public.exam) RETURNS public.exam_order
+    LANGUAGE sql STABLE
+    AS $$
+    select o from study s join exam_order o on o.centre_id = s.centre_id
+        and (o.id = e.order_id or o.study_uid = s.study_uid or o.accession = s.accession)
+    where s.id = e.study_id
+    order by o.id = e.order_id desc nulls last, o.study_uid = s.study_uid desc, o.id limit 1
 $$;
 CREATE FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1527,6 +1703,7 @@ CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata
     AS $$
 begin
     update instance set metadata = p_metadata where id = p_instance;
+    perform advice_check(p_instance);
     delete from job where id = p_job;
 end $$;
 CREATE FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
@@ -1623,53 +1800,6 @@ begin
     end if;
     return (select coalesce(array_agg(location), '{}') from object where location = any (p_locations));
 end $$;
-CREATE TABLE public.exam_order (
-    id bigint NOT NULL,
-    centre_id bigint NOT NULL,
-    accession text NOT NULL,
-    placer_number text,
-    placer_issuer text DEFAULT ''::text NOT NULL,
-    filler_number text,
-    patient_id bigint NOT NULL,
-    study_uid text NOT NULL,
-    procedure_code text,
-    procedure_scheme text,
-    description text,
-    modality text NOT NULL,
-    line_id bigint,
-    station text,
-    station_name text,
-    location text,
-    scheduled_at timestamp with time zone NOT NULL,
-    priority text DEFAULT 'routine'::text NOT NULL,
-    requester text,
-    referrer text,
-    performer text,
-    admission_id text,
-    reason text,
-    state text DEFAULT 'scheduled'::text NOT NULL,
-    state_at timestamp with time zone DEFAULT now() NOT NULL,
-    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT exam_order_accession_form CHECK (((accession ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (accession = btrim(accession)))),
-    CONSTRAINT exam_order_admission_form CHECK ((admission_id ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
-    CONSTRAINT exam_order_description_form CHECK ((description ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
-    CONSTRAINT exam_order_filler_form CHECK ((filler_number ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
-    CONSTRAINT exam_order_location_form CHECK ((location ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
-    CONSTRAINT exam_order_modality_form CHECK ((modality ~ '^[A-Z0-9_]{1,16}$'::text)),
-    CONSTRAINT exam_order_performer_form CHECK ((performer ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
-    CONSTRAINT exam_order_placer_form CHECK ((placer_number ~ '^[^\\[:cntrl:]]{1,64}$'::text)),
-    CONSTRAINT exam_order_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
-    CONSTRAINT exam_order_procedure_form CHECK (((procedure_code ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (COALESCE(procedure_scheme, ''::text) ~ '^[^\\[:cntrl:]]{0,16}$'::text))),
-    CONSTRAINT exam_order_reason_form CHECK ((length(reason) <= 2000)),
-    CONSTRAINT exam_order_referrer_form CHECK ((referrer ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
-    CONSTRAINT exam_order_requester_form CHECK ((requester ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
-    CONSTRAINT exam_order_state_known CHECK ((state = ANY (ARRAY['scheduled'::text, 'started'::text, 'done'::text, 'cancelled'::text]))),
-    CONSTRAINT exam_order_station_form CHECK (((station ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (station = btrim(station)))),
-    CONSTRAINT exam_order_station_name_form CHECK ((station_name ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
-    CONSTRAINT exam_order_study_form CHECK (((study_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$'::text) AND (length(study_uid) <= 64)))
-);
-ALTER TABLE ONLY public.exam_order FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.order_conflicts(o public.exam_order) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -2515,108 +2645,13 @@ begin
     end if;
     return jsonb_build_object('centre_id', o.id, 'code', o.code);
 end $$;
-CREATE FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) RETURNS jsonb
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-declare
-    v_zone text := (select timezone from organisation where id = p_centre);
-    s record := worklist_span(p_keys ->> 'date', p_keys ->> 'time', v_zone);
-    v_from timestamptz := greatest(s.v_from, now() - make_interval(hours => p_expire_hours));
-begin
-    -- also when nothing is there to match
-    perform worklist_time_like(now()::timestamp, p_keys ->> 'date', p_keys ->> 'time')
-    where p_keys ? 'time';
-    perform worklist_span(p_keys ->> 'birth_date', null, 'UTC');
-    return (select coalesce(jsonb_agg(x.v order by x.rank, x.scheduled_at, x.id), '[]') from (
-        select o.id, o.scheduled_at, w.v, array_position(array['stat', 'urgent', 'routine'], o.priority) as rank
-        from exam_order o join patient p on p.id = o.patient_id join organisation c on c.id = o.centre_id,
-            lateral (select worklist_row(o, p, c, p_station) as v) w
-        where o.centre_id = p_centre and o.state in ('scheduled', 'started')
-            and o.scheduled_at >= v_from and o.scheduled_at < s.v_to
-            and (not p_keys ? 'modality' or dicom_like(o.modality, p_keys ->> 'modality'))
-            and (not p_keys ? 'time' or worklist_time_like(o.scheduled_at at time zone c.timezone,
-                p_keys ->> 'date', p_keys ->> 'time'))
-            and worklist_matches(w.v, o, p, p_keys)
-        order by rank, o.scheduled_at, o.id limit p_limit) x);
-end $$;
-CREATE FUNCTION public.worklist_matches(v jsonb, o public.exam_order, p public.patient, k jsonb) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select not exists (
-        select from jsonb_each_text(k) x(name, key)
-        where name not in ('date', 'time') and not coalesce(case
-            when name = 'patient_name' then dicom_name_like(p.name, p.pinyin, key)
-            when name in ('referrer', 'requester', 'performer') then dicom_name_like(v ->> name, null, key)
-            when name = 'study_uid' then v ->> name = any (string_to_array(key, '\'))
-            when name = 'station' then o.station is null or dicom_like(o.station, key)
-            when name = 'birth_date' then dicom_date_like(p.birth_date, key)
-            else dicom_like(v ->> name, key) end, false))
-$$;
-CREATE TABLE public.organisation (
-    id bigint NOT NULL,
+CREATE TABLE public.advice_code (
     code text NOT NULL,
-    name text NOT NULL,
-    kind text NOT NULL,
-    timezone text DEFAULT 'Asia/Shanghai'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    disabled_at timestamp with time zone,
-    CONSTRAINT organisation_code_form CHECK ((code ~ '^[A-Za-z0-9_-]{1,32}$'::text)),
-    CONSTRAINT organisation_kind_known CHECK ((kind = ANY (ARRAY['centre'::text, 'hospital'::text]))),
-    CONSTRAINT organisation_name_form CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+    text_en text NOT NULL,
+    text_zh text NOT NULL,
+    CONSTRAINT advice_code_form CHECK ((code ~ '^[a-z_]{1,40}$'::text))
 );
-ALTER TABLE ONLY public.organisation FORCE ROW LEVEL SECURITY;
-CREATE FUNCTION public.worklist_row(o public.exam_order, p public.patient, c public.organisation, p_station text) RETURNS jsonb
-    LANGUAGE sql STABLE
-    AS $$
-    select jsonb_strip_nulls(jsonb_build_object('accession', o.accession, 'institution', c.name,
-        'referrer', o.referrer, 'patient_name', p.name, 'patient_id', p.patient_id, 'issuer', c.code,
-        'birth_date', to_char(p.birth_date, 'YYYYMMDD'), 'sex', p.sex, 'study_uid', o.study_uid,
-        'requester', o.requester, 'description', coalesce(o.description, o.procedure_code, o.modality),
-        'admission_id', o.admission_id, 'procedure_id', o.accession, 'reason', o.reason,
-        'priority', case o.priority when 'stat' then 'STAT' when 'urgent' then 'HIGH' else 'ROUTINE' end,
-        'placer_number', o.placer_number, 'filler_number', o.filler_number, 'modality', o.modality,
-        'station', coalesce(o.station, p_station),
-        'date', to_char(o.scheduled_at at time zone c.timezone, 'YYYYMMDD'),
-        'time', to_char(o.scheduled_at at time zone c.timezone, 'HH24MISS'),
-        'performer', o.performer, 'step_id', o.accession, 'station_name', o.station_name,
-        'location', o.location,
-        'status', case o.state when 'started' then 'STARTED' else 'SCHEDULED' end,
-        'procedure_code', o.procedure_code, 'procedure_scheme', coalesce(o.procedure_scheme, '99RDC')))
-$$;
-CREATE FUNCTION public.worklist_span(p_date text, p_time text, p_zone text, OUT v_from timestamp with time zone, OUT v_to timestamp with time zone) RETURNS record
-    LANGUAGE plpgsql IMMUTABLE
-    AS $$
-declare
-    d text[] := dicom_ends(replace(p_date, '.', ''));
-    t text[] := dicom_ends(replace(p_time, ':', ''));
-    d1 date := dicom_date(d[1]);
-    d2 date := dicom_date(d[2]);
-begin
-    if p_date is null then
-        v_from := '-infinity';
-        v_to := 'infinity';
-        return;
-    end if;
-    if (d[1] <> '' and d1 is null) or (d[2] <> '' and d2 is null) or (d1 is null and d2 is null) then
-        perform fail(422, 'a date key is malformed');
-    end if;
-    v_from := coalesce((d1 + coalesce(dicom_time(t[1]), '00:00')) at time zone p_zone, '-infinity');
-    v_to := coalesce((d2 + coalesce(dicom_time_end(t[2]), interval '24 hours')) at time zone p_zone, 'infinity');
-end $$;
-CREATE FUNCTION public.worklist_time_like(p_local timestamp without time zone, p_date text, p_time text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE
-    AS $$
-declare
-    t text[] := dicom_ends(replace(p_time, ':', ''));
-begin
-    if (t[1] <> '' and dicom_time(t[1]) is null) or (t[2] <> '' and dicom_time(t[2]) is null)
-        or (t[1] = '' and t[2] = '') then
-        perform fail(422, 'a time key is malformed');
-    end if;
-    return p_date is not null or (p_local::time::interval >= coalesce(dicom_time(t[1])::interval, '0')
-        and p_local::time::interval < coalesce(dicom_time_end(t[2]), '25 hours'));
-end $$;
+ALTER TABLE ONLY public.advice_code FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.audit (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
@@ -2636,6 +2671,12 @@ ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.body_part_word (
+    word text NOT NULL,
+    region text NOT NULL,
+    CONSTRAINT body_part_word_form CHECK (((word = upper(word)) AND ((length(word) >= 1) AND (length(word) <= 40))))
+);
+ALTER TABLE ONLY public.body_part_word FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.contract (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
@@ -2775,6 +2816,25 @@ CREATE TABLE public.evidence_object (
     sop_uid text NOT NULL
 );
 ALTER TABLE ONLY public.evidence_object FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.exam_advice (
+    id bigint NOT NULL,
+    exam_id bigint NOT NULL,
+    instance_id bigint,
+    device_id bigint,
+    code text NOT NULL,
+    detail text,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    resolved_at timestamp with time zone
+);
+ALTER TABLE ONLY public.exam_advice FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.exam_advice ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.exam_advice_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE public.exam_event (
     id bigint NOT NULL,
     exam_id bigint NOT NULL,
@@ -2935,6 +2995,19 @@ ALTER TABLE public.object ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.organisation (
+    id bigint NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    timezone text DEFAULT 'Asia/Shanghai'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT organisation_code_form CHECK ((code ~ '^[A-Za-z0-9_-]{1,32}$'::text)),
+    CONSTRAINT organisation_kind_known CHECK ((kind = ANY (ARRAY['centre'::text, 'hospital'::text]))),
+    CONSTRAINT organisation_name_form CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+ALTER TABLE ONLY public.organisation FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.organisation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.organisation_id_seq
     START WITH 1
@@ -3137,8 +3210,19 @@ CREATE TABLE public.upload (
     CONSTRAINT upload_length_positive CHECK ((length > 0))
 );
 ALTER TABLE ONLY public.upload FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.view_rule (
+    phrase text NOT NULL,
+    views integer NOT NULL,
+    CONSTRAINT view_rule_form CHECK (((phrase = upper(phrase)) AND ((length(phrase) >= 1) AND (length(phrase) <= 64)))),
+    CONSTRAINT view_rule_range CHECK (((views >= 1) AND (views <= 20)))
+);
+ALTER TABLE ONLY public.view_rule FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY public.advice_code
+    ADD CONSTRAINT advice_code_pkey PRIMARY KEY (code);
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.body_part_word
+    ADD CONSTRAINT body_part_word_pkey PRIMARY KEY (word, region);
 ALTER TABLE ONLY public.contract
     ADD CONSTRAINT contract_key_unique UNIQUE (centre_id, hospital_id, line_id);
 ALTER TABLE ONLY public.contract
@@ -3167,6 +3251,10 @@ ALTER TABLE ONLY public.evidence
     ADD CONSTRAINT evidence_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.evidence
     ADD CONSTRAINT evidence_study_unique UNIQUE (study_uid, centre_id);
+ALTER TABLE ONLY public.exam_advice
+    ADD CONSTRAINT exam_advice_once UNIQUE NULLS NOT DISTINCT (exam_id, instance_id, code);
+ALTER TABLE ONLY public.exam_advice
+    ADD CONSTRAINT exam_advice_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.exam_event
     ADD CONSTRAINT exam_event_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.exam_order
@@ -3249,11 +3337,14 @@ ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_uid_unique UNIQUE (study_uid, centre_id);
 ALTER TABLE ONLY public.upload
     ADD CONSTRAINT upload_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.view_rule
+    ADD CONSTRAINT view_rule_pkey PRIMARY KEY (phrase);
 CREATE INDEX audit_noun ON public.audit USING btree (noun, noun_id, at);
 CREATE INDEX contract_hospital ON public.contract USING btree (hospital_id, line_id, centre_id);
 CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state = ANY (ARRAY['due'::text, 'sending'::text]));
 CREATE INDEX device_contact_calling ON public.device_contact USING btree (calling) WHERE (device_id IS NULL);
 CREATE INDEX device_contact_stranger ON public.device_contact USING btree (last_at) WHERE (device_id IS NULL);
+CREATE INDEX exam_advice_device ON public.exam_advice USING btree (device_id, at);
 CREATE INDEX exam_arriving ON public.exam USING btree (last_object_at) WHERE (state = 'arriving'::text);
 CREATE INDEX exam_centre ON public.exam USING btree (centre_id, state_at);
 CREATE INDEX exam_event_exam ON public.exam_event USING btree (exam_id);
@@ -3276,6 +3367,7 @@ CREATE INDEX session_expiry ON public.session USING btree (expires_at);
 CREATE INDEX study_patient ON public.study USING btree (patient_id);
 CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);
 CREATE TRIGGER evidence_grew AFTER INSERT ON public.instance REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.evidence_grew();
+CREATE TRIGGER exam_completed AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> 'arriving'::text) AND (new.grade <> 'single'::text))) EXECUTE FUNCTION public.exam_completed();
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.audit
@@ -3304,6 +3396,14 @@ ALTER TABLE ONLY public.evidence
     ADD CONSTRAINT evidence_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.evidence_object
     ADD CONSTRAINT evidence_object_evidence_id_fkey FOREIGN KEY (evidence_id) REFERENCES public.evidence(id);
+ALTER TABLE ONLY public.exam_advice
+    ADD CONSTRAINT exam_advice_code_fkey FOREIGN KEY (code) REFERENCES public.advice_code(code);
+ALTER TABLE ONLY public.exam_advice
+    ADD CONSTRAINT exam_advice_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+ALTER TABLE ONLY public.exam_advice
+    ADD CONSTRAINT exam_advice_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
+ALTER TABLE ONLY public.exam_advice
+    ADD CONSTRAINT exam_advice_instance_id_fkey FOREIGN KEY (instance_id) REFERENCES public.instance(id);
 ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.person(id);
 ALTER TABLE ONLY public.exam
@@ -3396,8 +3496,10 @@ ALTER TABLE ONLY public.upload
     ADD CONSTRAINT upload_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.upload
     ADD CONSTRAINT upload_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
+ALTER TABLE public.advice_code ENABLE ROW LEVEL SECURITY;
 CREATE POLICY all_read ON public.exam_order_transition USING (true);
 CREATE POLICY all_read ON public.exam_transition USING (true);
+CREATE POLICY api_read ON public.advice_code FOR SELECT TO rdc_api USING (true);
 CREATE POLICY api_read ON public.contract FOR SELECT TO rdc_api USING (((public.rdc_org() = centre_id) OR (public.rdc_org() = hospital_id)));
 CREATE POLICY api_read ON public.delivery FOR SELECT TO rdc_api USING (public.sees_report(report_id));
 CREATE POLICY api_read ON public.destination FOR SELECT TO rdc_api USING (((org_id = public.rdc_org()) OR (EXISTS ( SELECT
@@ -3415,6 +3517,11 @@ CREATE POLICY api_read ON public.draft FOR SELECT TO rdc_api USING ((EXISTS ( SE
    FROM public.exam e
   WHERE ((e.id = draft.exam_id) AND (e.hospital_id = public.rdc_org())))));
 CREATE POLICY api_read ON public.exam FOR SELECT TO rdc_api USING (public.sees_exam(centre_id, line_id));
+CREATE POLICY api_read ON public.exam_advice FOR SELECT TO rdc_api USING (((EXISTS ( SELECT
+   FROM public.exam e
+  WHERE (e.id = exam_advice.exam_id))) OR (EXISTS ( SELECT
+   FROM public.device d
+  WHERE (d.id = exam_advice.device_id)))));
 CREATE POLICY api_read ON public.exam_event FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e
   WHERE (e.id = exam_event.exam_id))));
@@ -3441,6 +3548,7 @@ CREATE POLICY api_read ON public.series FOR SELECT TO rdc_api USING (public.sees
 CREATE POLICY api_read ON public.study FOR SELECT TO rdc_api USING (((centre_id = public.rdc_org()) OR public.sees_study(id)));
 CREATE POLICY api_read ON public.upload FOR SELECT TO rdc_api USING ((centre_id = public.rdc_org()));
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.body_part_word ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.contract ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.delivery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.destination ENABLE ROW LEVEL SECURITY;
@@ -3450,12 +3558,15 @@ ALTER TABLE public.draft ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.evidence ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.evidence_object ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.exam_advice ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_transition ENABLE ROW LEVEL SECURITY;
+CREATE POLICY ingest_all ON public.advice_code FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.audit FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.body_part_word FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.contract FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.delivery FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.destination FOR SELECT TO rdc_ingest USING (true);
@@ -3465,6 +3576,7 @@ CREATE POLICY ingest_all ON public.draft FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.evidence FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.evidence_object FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.exam_advice FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam_event FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam_order FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam_order_event FOR SELECT TO rdc_ingest USING (true);
@@ -3486,12 +3598,15 @@ CREATE POLICY ingest_all ON public.report FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.series FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.session FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.study FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.view_rule FOR SELECT TO rdc_ingest USING (true);
 ALTER TABLE public.instance ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.job ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.line ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.object ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.organisation ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner_all ON public.advice_code TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.audit TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.body_part_word TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.contract TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.delivery TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.destination TO rdc USING (true) WITH CHECK (true);
@@ -3501,6 +3616,7 @@ CREATE POLICY owner_all ON public.draft TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.evidence TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.evidence_object TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.exam_advice TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_event TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_order TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_order_event TO rdc USING (true) WITH CHECK (true);
@@ -3523,6 +3639,7 @@ CREATE POLICY owner_all ON public.series TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.session TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.study TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.upload TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.view_rule TO rdc USING (true) WITH CHECK (true);
 ALTER TABLE public.patient ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.patient_correction ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.performed_attribute ENABLE ROW LEVEL SECURITY;
@@ -3537,9 +3654,19 @@ ALTER TABLE public.series ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.study ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.upload ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.view_rule ENABLE ROW LEVEL SECURITY;
+REVOKE ALL ON FUNCTION public.advice_check(p_instance bigint) FROM PUBLIC;
+GRANT SELECT ON TABLE public.exam_order TO rdc_api;
+GRANT SELECT ON TABLE public.exam_order TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.advice_order(o public.exam_order, m jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.advice_radiography(m jsonb) FROM PUBLIC;
+GRANT SELECT ON TABLE public.exam TO rdc_api;
+GRANT SELECT ON TABLE public.exam TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.advice_views(e public.exam, o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.body_regions(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.contact_note(p_notes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.contact_note(p_notes jsonb) TO rdc_ingest;
 GRANT SELECT ON TABLE public.device_contact TO rdc_api;
@@ -3552,23 +3679,20 @@ GRANT ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds int
 REVOKE ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.delivery_retry(p_delivery bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.device_advice(p_devices bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.device_advice(p_devices bigint[]) TO rdc_api;
 REVOKE ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.device_id(p_aet text, p_address inet, p_called text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_date(p text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.dicom_date_like(p_date date, p_key text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.dicom_ends(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_items(p jsonb, p_tag text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.dicom_like(p_value text, p_key text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.dicom_name_like(p_name text, p_pinyin text, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_number(m jsonb, p_tag text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_side(m jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_text(p jsonb, p_tag text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_time(p text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.dicom_time_end(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dimse_reply(p_status integer, p_comment text, p_tags text[], p_error_id integer) FROM PUBLIC;
-GRANT SELECT ON TABLE public.exam TO rdc_api;
-GRANT SELECT ON TABLE public.exam TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_grew() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) FROM PUBLIC;
@@ -3578,6 +3702,8 @@ GRANT SELECT ON TABLE public.performed_step TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.evidence_of_steps(s public.performed_step) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_weigh(p_id bigint, e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_without_list(s public.performed_step, p_study_uid text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_advice_list(p_exam bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_advice_list(p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_claim(p_exam bigint, p_lease_seconds integer) FROM PUBLIC;
@@ -3586,6 +3712,7 @@ REVOKE ALL ON FUNCTION public.exam_complete(e public.exam, p_grade text, p_expec
 REVOKE ALL ON FUNCTION public.exam_complete_all(p_exams bigint[], p_grade text, p_expected integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_complete_due() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_complete_due() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.exam_completed() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_completeness(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_completeness(e public.exam) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_detail(e public.exam) FROM PUBLIC;
@@ -3606,6 +3733,7 @@ REVOKE ALL ON FUNCTION public.exam_objects(p_study bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_objects(p_study bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_objects_digest(p_study bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_objects_digest(p_study bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_order_of(e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_recall(p_exam bigint, p_lease_seconds integer) FROM PUBLIC;
@@ -3664,8 +3792,6 @@ GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;
-GRANT SELECT ON TABLE public.exam_order TO rdc_api;
-GRANT SELECT ON TABLE public.exam_order TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.order_conflicts(o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_fill(o public.exam_order, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_find(p_centre bigint, p jsonb) FROM PUBLIC;
@@ -3760,14 +3886,10 @@ REVOKE ALL ON FUNCTION public.upload_find(p_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_find(p_id text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.upload_permit() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_permit() TO rdc_api;
-REVOKE ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.worklist_matches(v jsonb, o public.exam_order, p public.patient, k jsonb) FROM PUBLIC;
-GRANT SELECT ON TABLE public.organisation TO rdc_api;
-GRANT SELECT ON TABLE public.organisation TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.worklist_row(o public.exam_order, p public.patient, c public.organisation, p_station text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.worklist_span(p_date text, p_time text, p_zone text, OUT v_from timestamp with time zone, OUT v_to timestamp with time zone) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.worklist_time_like(p_local timestamp without time zone, p_date text, p_time text) FROM PUBLIC;
+GRANT SELECT ON TABLE public.advice_code TO rdc_api;
+GRANT SELECT ON TABLE public.advice_code TO rdc_ingest;
+GRANT SELECT ON TABLE public.body_part_word TO rdc_api;
+GRANT SELECT ON TABLE public.body_part_word TO rdc_ingest;
 GRANT SELECT ON TABLE public.contract TO rdc_api;
 GRANT SELECT ON TABLE public.contract TO rdc_ingest;
 GRANT SELECT ON TABLE public.delivery TO rdc_api;
@@ -3780,6 +3902,8 @@ GRANT SELECT ON TABLE public.draft TO rdc_api;
 GRANT SELECT ON TABLE public.draft TO rdc_ingest;
 GRANT SELECT ON TABLE public.evidence TO rdc_ingest;
 GRANT SELECT ON TABLE public.evidence_object TO rdc_ingest;
+GRANT SELECT ON TABLE public.exam_advice TO rdc_api;
+GRANT SELECT ON TABLE public.exam_advice TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_event TO rdc_api;
 GRANT SELECT ON TABLE public.exam_event TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_order_event TO rdc_api;
@@ -3795,6 +3919,8 @@ GRANT SELECT ON TABLE public.line TO rdc_api;
 GRANT SELECT ON TABLE public.line TO rdc_ingest;
 GRANT SELECT ON TABLE public.object TO rdc_api;
 GRANT SELECT ON TABLE public.object TO rdc_ingest;
+GRANT SELECT ON TABLE public.organisation TO rdc_api;
+GRANT SELECT ON TABLE public.organisation TO rdc_ingest;
 GRANT SELECT ON TABLE public.patient_correction TO rdc_api;
 GRANT SELECT ON TABLE public.patient_correction TO rdc_ingest;
 GRANT SELECT ON TABLE public.performed_attribute TO rdc_ingest;
@@ -3807,4 +3933,6 @@ GRANT SELECT ON TABLE public.report TO rdc_ingest;
 GRANT SELECT ON TABLE public.series TO rdc_api;
 GRANT SELECT ON TABLE public.series TO rdc_ingest;
 GRANT SELECT ON TABLE public.upload TO rdc_api;
+GRANT SELECT ON TABLE public.view_rule TO rdc_api;
+GRANT SELECT ON TABLE public.view_rule TO rdc_ingest;
 ALTER DEFAULT PRIVILEGES FOR ROLE rdc REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

@@ -89,6 +89,19 @@ static void print_contexts(const json_t *contexts)
     base_buf_deinit(&out);
 }
 
+/* What could have been better about its images, in the last quarter. */
+static void print_advice(const json_t *advice)
+{
+    size_t i;
+    const json_t *a;
+    json_array_foreach((json_t *)(uintptr_t)advice, i, a)
+    {
+        printf("\n%s  %" JSON_INTEGER_FORMAT " times in 13 weeks, last %s\n  %s\n  %s\n",
+               text_of(a, "code"), json_integer_value(json_object_get(a, "count")),
+               text_of(a, "last_at"), text_of(a, "text_zh"), text_of(a, "text_en"));
+    }
+}
+
 static void print_device(const json_t *answer)
 {
     size_t i;
@@ -104,6 +117,7 @@ static void print_device(const json_t *answer)
     const char *ok = text_of(answer, "last_ok_at");
     printf("last contact  %s\nlast in order %s\n", last[0] ? last : "never", ok[0] ? ok : "never");
     print_causes(json_object_get(answer, "causes"));
+    print_advice(json_object_get(answer, "advice"));
     print_contexts(json_object_get(answer, "contexts"));
 }
 

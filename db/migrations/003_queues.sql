@@ -482,6 +482,7 @@ language plpgsql security definer set search_path = public as
 $$
 begin
     update instance set metadata = p_metadata where id = p_instance;
+    perform advice_check(p_instance);
     delete from job where id = p_job;
 end $$;
 

@@ -104,7 +104,8 @@ begin
             from device_contact c where c.id = any (v_rows) and c.cause <> ''),
         'contexts', (select coalesce((select c.contexts from device_contact c
             where c.device_id = any (v_devices) and c.contexts is not null
-            order by c.last_at desc, c.id desc limit 1), '[]')));
+            order by c.last_at desc, c.id desc limit 1), '[]')),
+        'advice', device_advice(v_devices));
 end $$;
 
 -- For operators: who called and is no device.

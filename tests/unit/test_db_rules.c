@@ -131,6 +131,12 @@ START_TEST(the_connection_doctor_knows_each_device_and_stranger)
 }
 END_TEST
 
+START_TEST(advice_is_given_once_counted_and_taken_back)
+{
+    run_rules("advice");
+}
+END_TEST
+
 START_TEST(nobody_sees_a_study_without_a_contract_or_as_its_centre)
 {
     run_rules("tenants");
@@ -181,6 +187,7 @@ int main(void)
     tcase_add_test(tc, the_schema_in_the_repository_is_what_the_migrations_make);
     tcase_add_test(tc, each_state_moves_as_the_table_says_and_a_lost_lease_writes_nothing);
     tcase_add_test(tc, the_connection_doctor_knows_each_device_and_stranger);
+    tcase_add_test(tc, advice_is_given_once_counted_and_taken_back);
     tcase_add_test(tc, nobody_sees_a_study_without_a_contract_or_as_its_centre);
     tcase_add_test(tc, objects_are_stored_once_and_conflicts_are_kept);
     tcase_add_test(tc, contradictions_are_found_and_the_index_can_be_made_again);

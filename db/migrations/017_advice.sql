@@ -1,0 +1,288 @@
+-- Retake before the patient leaves: checks that need no opinion, run when the
+-- metadata of an object is there and when an exam is complete. What they find is
+-- told on the exam, counted for the device, and taken back when it is no longer
+-- so. Nothing waits for it and nothing is refused because of it.
+
+create table advice_code (
+    code text primary key,
+    text_en text not null,
+    text_zh text not null,
+    constraint advice_code_form check (code ~ '^[a-z_]{1,40}$')
+);
+insert into advice_code (code, text_en, text_zh) values
+    ('body_part_missing', 'the image does not say which part of the body it shows', '图像未标明检查部位'),
+    ('laterality_missing', 'the image does not say whether it shows the left or the right side', '图像未标明左右侧'),
+    ('exposure_low', 'the exposure is far below its target: the image may be too noisy to read',
+        '曝光量远低于目标值,图像噪声可能过大,请考虑重拍'),
+    ('exposure_high', 'the exposure is far above its target: dark parts may be lost', '曝光量远高于目标值,图像可能过曝'),
+    ('order_modality_mismatch', 'the order asks for another kind of examination', '检查类型与申请单不符'),
+    ('order_body_part_mismatch', 'the order asks for another part of the body', '检查部位与申请单不符'),
+    ('order_laterality_mismatch', 'the order asks for the other side', '左右侧与申请单不符'),
+    ('views_missing', 'there are fewer images than the order asks for', '图像数少于申请单要求的体位数');
+
+-- What stands on an exam; instance_id null: the exam as a whole. A row that no
+-- longer holds is kept for the device's count.
+create table exam_advice (
+    id bigint generated always as identity primary key,
+    exam_id bigint not null references exam,
+    instance_id bigint references instance,
+    device_id bigint references device,
+    code text not null references advice_code,
+    detail text,
+    at timestamptz not null default now(),
+    resolved_at timestamptz,
+    constraint exam_advice_once unique nulls not distinct (exam_id, instance_id, code)
+);
+create index exam_advice_device on exam_advice (device_id, at);
+
+-- Which words of an order, or defined terms of Body Part Examined (PS3.16
+-- Annex L), name which region; operators add their own. Words in ASCII count as
+-- whole words only.
+create table body_part_word (
+    word text not null,
+    region text not null,
+    primary key (word, region),
+    constraint body_part_word_form check (word = upper(word) and length(word) between 1 and 40)
+);
+insert into body_part_word (word, region)
+select w, region from (values
+    ('head', '{头,颅,脑,鼻,眼眶,颌,乳突,HEAD,SKULL,BRAIN,SINUS,NASAL,ORBIT,MANDIBLE,MAXILLA,JAW,FACE,ZYGOMA,TMJ}'),
+    ('neck', '{颈部,咽,喉,NECK,PHARYNX,LARYNX}'),
+    ('chest', '{胸,肺,肋,心脏,CHEST,THORAX,LUNG,RIB,RIBS,STERNUM,HEART}'),
+    ('abdomen', '{腹,泌尿,肾,KUB,ABDOMEN,KIDNEY,BLADDER}'),
+    ('pelvis', '{骨盆,盆腔,髋,骶髂,PELVIS,HIP,SIJOINT}'),
+    ('hip', '{髋,骨盆,HIP,PELVIS}'),
+    ('cspine', '{颈椎,脊柱,全脊柱,CSPINE,SPINE}'),
+    ('tspine', '{胸椎,脊柱,全脊柱,TSPINE,SPINE}'),
+    ('lspine', '{腰椎,腰骶,脊柱,全脊柱,LSPINE,LSSPINE,SPINE}'),
+    ('sacrum', '{骶,尾骨,SSPINE,LSSPINE,SACRUM,COCCYX}'),
+    ('shoulder', '{肩,锁骨,SHOULDER,SCAPULA,CLAVICLE}'),
+    ('upper arm', '{肱骨,上臂,ARM,HUMERUS}'),
+    ('elbow', '{肘,ELBOW}'),
+    ('forearm', '{前臂,尺桡骨,桡骨,尺骨,FOREARM,RADIUS,ULNA}'),
+    ('wrist', '{腕,WRIST}'),
+    ('hand', '{手部,左手,右手,双手,手指,拇指,掌骨,手正,HAND,FINGER,THUMB}'),
+    ('thigh', '{股骨,大腿,THIGH,FEMUR}'),
+    ('knee', '{膝,髌,KNEE,PATELLA}'),
+    ('leg', '{胫,腓,小腿,LEG,TIBIA,FIBULA,TIBFIB}'),
+    ('ankle', '{踝,ANKLE}'),
+    ('foot', '{足,跟骨,趾,FOOT,TOE,CALCANEUS,HEEL}'),
+    ('breast', '{乳腺,乳房,BREAST}')) as x(region, words), unnest(words::text[]) as w;
+
+-- How many images an order means at least, by its procedure code or a phrase of
+-- its description; the longest phrase counts. Operators add their own.
+create table view_rule (
+    phrase text primary key,
+    views int not null,
+    constraint view_rule_form check (phrase = upper(phrase) and length(phrase) between 1 and 64),
+    constraint view_rule_range check (views between 1 and 20)
+);
+insert into view_rule (phrase, views) values
+    ('正侧位', 2), ('正、侧位', 2), ('正位、侧位', 2), ('正斜位', 2), ('双斜位', 2), ('正侧双斜位', 4),
+    ('正侧位+双斜位', 4), ('过伸过屈位', 2), ('三位', 3), ('四位', 4), ('PA AND LATERAL', 2),
+    ('AP AND LATERAL', 2), ('AP/LAT', 2), ('PA/LAT', 2), ('2 VIEWS', 2), ('3 VIEWS', 3), ('4 VIEWS', 4);
+
+do $$
+declare
+    t text;
+begin
+    foreach t in array array['advice_code', 'exam_advice', 'body_part_word', 'view_rule'] loop
+        execute format('alter table %I enable row level security', t);
+        execute format('alter table %I force row level security', t);
+        execute format('create policy owner_all on %I to %I using (true) with check (true)', t, current_user);
+        execute format('create policy ingest_all on %I for select to rdc_ingest using (true)', t);
+        execute format('grant select on %I to rdc_api, rdc_ingest', t);
+    end loop;
+end $$;
+create policy api_read on advice_code for select to rdc_api using (true);
+create policy api_read on exam_advice for select to rdc_api using (
+    exists (select from exam e where e.id = exam_advice.exam_id)
+    or exists (select from device d where d.id = exam_advice.device_id));
+
+-- ---------------------------------------------------------------- the checks
+
+-- The first value of an attribute of DICOM JSON as a number; null when it is none.
+create function dicom_number(m jsonb, p_tag text) returns double precision language sql immutable as
+$$
+    select case when v ~ '^[-+]?\d{1,15}(\.\d{1,15})?([eE][-+]?\d{1,2})?$' then v::double precision end
+    from (select dicom_text(m, p_tag) as v) x
+$$;
+
+-- L, R, B, or null: Laterality, Image Laterality, or the modifier of the
+-- Anatomic Region (PS3.16 CID 244, in SNOMED CT or SNOMED RT).
+create function dicom_side(m jsonb) returns text language sql immutable as
+$$
+    select case when v in ('L', 'R', 'B') then v
+        when v in ('7771000', 'G-A101') then 'L' when v in ('24028007', 'G-A100') then 'R'
+        when v in ('51440002', 'G-A102') then 'B' end
+    from (select upper(coalesce(dicom_text(m, '00200062'), dicom_text(m, '00200060'),
+        m #>> '{00082218,Value,0,00082220,Value,0,00080100,Value,0}')) as v) x
+$$;
+
+create function body_regions(p_text text) returns text[] language sql stable as
+$$
+    select coalesce(array_agg(distinct region), '{}') from body_part_word
+    where case when word ~ '^[A-Z]+$' then upper(p_text) ~ ('\m' || word || '\M')
+        else position(word in p_text) > 0 end
+$$;
+
+-- One projection image for itself. Codes with a detail each, as an object.
+create function advice_radiography(m jsonb) returns jsonb language plpgsql stable as
+$$
+declare
+    v_part text := upper(dicom_text(m, '00180015'));
+    v_index double precision := dicom_number(m, '00181413');
+    v_exposure double precision := dicom_number(m, '00181411');
+    v_target double precision := dicom_number(m, '00181412');
+    v jsonb := '{}';
+begin
+    if v_part is null and m #> '{00082218,Value,0}' is null then
+        v := v || '{"body_part_missing": null}';
+    end if;
+    -- PS3.16 Annex L: these come in pairs
+    if dicom_side(m) is null and (dicom_text(m, '00080060') = 'MG' or v_part in ('ANKLE', 'ARM', 'BREAST',
+        'CALCANEUS', 'CLAVICLE', 'ELBOW', 'FEMUR', 'FIBULA', 'FINGER', 'FOOT', 'FOREARM', 'HAND', 'HEEL',
+        'HUMERUS', 'KNEE', 'LEG', 'PATELLA', 'RADIUS', 'SCAPULA', 'SHOULDER', 'THIGH', 'THUMB', 'TIBFIB',
+        'TIBIA', 'TOE', 'ULNA', 'WRIST')) then
+        v := v || jsonb_build_object('laterality_missing', v_part);
+    end if;
+    -- IEC 62494-1: DI = 10 log10(EI / target); AAPM TG 116, Table III: beyond ±3
+    if v_index is null and v_exposure > 0 and v_target > 0 then
+        v_index := 10 * log(v_exposure / v_target);
+    end if;
+    if abs(v_index) > 3 then
+        v := v || jsonb_build_object(case when v_index < 0 then 'exposure_low' else 'exposure_high' end,
+            'deviation index ' || round(v_index::numeric, 1));
+    end if;
+    return v;
+end $$;
+
+-- The order of an exam: as matched, else by the UID or number that its objects have.
+create function exam_order_of(e exam) returns exam_order language sql stable as
+$$
+    select o from study s join exam_order o on o.centre_id = s.centre_id
+        and (o.id = e.order_id or o.study_uid = s.study_uid or o.accession = s.accession)
+    where s.id = e.study_id
+    order by o.id = e.order_id desc nulls last, o.study_uid = s.study_uid desc, o.id limit 1
+$$;
+
+-- An image against its order: only where both say something.
+create function advice_order(o exam_order, m jsonb) returns jsonb language plpgsql stable as
+$$
+declare
+    v_projection text[] := '{CR,DX,RG}'; -- the same examination on another machine
+    v_modality text := dicom_text(m, '00080060');
+    v_wanted text[] := body_regions(o.description);
+    v_shown text[] := body_regions(dicom_text(m, '00180015'));
+    v_left boolean := coalesce(o.description ~* '左|\mleft\M', false);
+    v_right boolean := coalesce(o.description ~* '右|\mright\M', false);
+    v_side text := dicom_side(m);
+    v jsonb := '{}';
+begin
+    if v_modality <> o.modality and not (v_modality = any (v_projection) and o.modality = any (v_projection)) then
+        v := v || jsonb_build_object('order_modality_mismatch', format('%s, not %s', v_modality, o.modality));
+    end if;
+    if v_wanted <> '{}' and v_shown <> '{}' and not v_wanted && v_shown then
+        v := v || jsonb_build_object('order_body_part_mismatch', dicom_text(m, '00180015'));
+    end if;
+    if v_left <> v_right and not coalesce(o.description ~* '双|\m(both|bilateral)\M', false)
+        and v_side in ('L', 'R') and (v_side = 'L') <> v_left then
+        v := v || jsonb_build_object('order_laterality_mismatch', v_side);
+    end if;
+    return v;
+end $$;
+
+-- Fewer images than the order means, once no more are awaited.
+create function advice_views(e exam, o exam_order) returns void language plpgsql as
+$$
+declare
+    v_wanted int;
+    v_have int;
+begin
+    select views into v_wanted from view_rule
+    where phrase = upper(o.procedure_code) or position(phrase in upper(o.description)) > 0
+    order by phrase = upper(o.procedure_code) desc nulls last, length(phrase) desc limit 1;
+    select count(*) into v_have from instance i join series r on r.id = i.series_id
+    where i.study_id = e.study_id and not i.own and i.variant = 0
+        and r.modality in ('CR', 'DX', 'RG', 'MG', 'IO', 'PX');
+    if v_have > 0 and v_have < v_wanted and e.state <> 'arriving' then
+        insert into exam_advice (exam_id, device_id, code, detail)
+        values (e.id, e.device_id, 'views_missing', format('%s of %s', v_have, v_wanted))
+        on conflict on constraint exam_advice_once do update set detail = excluded.detail, resolved_at = null;
+    elsif v_have >= v_wanted then
+        update exam_advice set resolved_at = now()
+        where exam_id = e.id and code = 'views_missing' and resolved_at is null;
+    end if;
+end $$;
+
+-- Runs when the metadata of an instance is known.
+create function advice_check(p_instance bigint) returns void language plpgsql as
+$$
+declare
+    i instance;
+    e exam;
+    o exam_order;
+    v_modality text;
+    v jsonb := '{}';
+begin
+    select * into i from instance where id = p_instance;
+    v_modality := dicom_text(i.metadata, '00080060');
+    if i.own or i.variant > 0 or coalesce(v_modality, 'SR') in ('SR', 'KO', 'PR', 'DOC', 'AU') then
+        return;
+    end if;
+    select * into e from exam where study_id = i.study_id;
+    if v_modality in ('CR', 'DX', 'RG', 'MG') then
+        v := advice_radiography(i.metadata);
+    end if;
+    o := exam_order_of(e);
+    if o.id is not null then
+        v := v || advice_order(o, i.metadata);
+        perform advice_views(e, o);
+    end if;
+    if v <> '{}' then
+        insert into exam_advice (exam_id, instance_id, device_id, code, detail)
+        select e.id, i.id, i.device_id, key, value from jsonb_each_text(v)
+        on conflict on constraint exam_advice_once do nothing;
+    end if;
+end $$;
+
+-- An upload of one file is complete before its metadata is read, which then asks.
+create function exam_completed() returns trigger
+language plpgsql security definer set search_path = public as
+$$
+declare
+    o exam_order := exam_order_of(new);
+begin
+    if o.id is not null then
+        perform advice_views(new, o);
+    end if;
+    return null;
+end $$;
+create trigger exam_completed after update of state on exam for each row
+    when (old.state = 'arriving' and new.state <> 'arriving' and new.grade <> 'single')
+    execute function exam_completed();
+
+-- ---------------------------------------------------------------- told
+
+create function exam_advice_list(p_exam bigint) returns jsonb language sql stable as
+$$
+    select coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
+        'instance', i.sop_uid, 'detail', a.detail, 'at', a.at) order by a.id), '[]')
+    from exam_advice a join advice_code c on c.code = a.code left join instance i on i.id = a.instance_id
+    where a.exam_id = p_exam and a.resolved_at is null
+$$;
+
+-- How often each was said of these devices, by week, in the last quarter.
+create function device_advice(p_devices bigint[]) returns jsonb language sql stable as
+$$
+    select coalesce(jsonb_agg(jsonb_build_object('code', x.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
+        'count', x.n, 'last_at', x.last_at, 'weeks', x.weeks) order by x.n desc, x.code), '[]')
+    from (
+        select code, sum(n) as n, max(last_at) as last_at, jsonb_object_agg(week, n) as weeks
+        from (select code, to_char(at, 'IYYY-"W"IW') as week, count(*) as n, max(at) as last_at
+            from exam_advice where device_id = any (p_devices) and at > now() - interval '91 days'
+            group by 1, 2) w
+        group by 1) x join advice_code c on c.code = x.code
+$$;
+
+grant execute on function exam_advice_list(bigint), device_advice(bigint[]) to rdc_api;

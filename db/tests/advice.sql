@@ -1,0 +1,70 @@
+-- Advice that needs no opinion: what is found, told, counted and taken back.
+create function t_image(p_study text, p_sop text, p_metadata jsonb, p_more jsonb default '{}') returns bigint
+language plpgsql as
+$$
+declare
+    v jsonb := t_object(p_study, p_sop, '{"modality": "DX"}' || p_more);
+    v_instance bigint := (select id from instance where sop_uid = p_sop);
+begin
+    perform metadata_done((select id from job where kind = 'metadata' and subject_id = v_instance), v_instance,
+        '{"00080060": {"vr": "CS", "Value": ["DX"]}}' || p_metadata);
+    return (v ->> 'exam')::bigint;
+end $$;
+create function t_codes(p_exam bigint) returns text language sql as
+$$ select string_agg(a ->> 'code', ' ' order by a ->> 'code') from jsonb_array_elements(exam_advice_list(p_exam)) a $$;
+
+do $$
+declare
+    e bigint;
+    v jsonb;
+    v_chest jsonb := '{"00180015": {"vr": "CS", "Value": ["CHEST"]}}';
+    v_knee jsonb := '{"00180015": {"vr": "CS", "Value": ["KNEE"]}}';
+    v_right jsonb := '{"00200062": {"vr": "CS", "Value": ["R"]}}';
+    v_order jsonb := '{"modality": "DX", "patient_id": "P1", "patient_name": "测试一"}';
+begin
+    assert t_codes(t_image('1.6.1', '1.6.1.1', v_chest)) is null;
+    assert t_codes(t_image('1.6.2', '1.6.2.1', '{}')) = 'body_part_missing';
+    assert t_codes(t_image('1.6.3', '1.6.3.1', v_knee)) = 'laterality_missing';
+    assert t_codes(t_image('1.6.4', '1.6.4.1', v_knee || v_right)) is null;
+    -- the side as a modifier of the anatomic region
+    assert t_codes(t_image('1.6.5', '1.6.5.1', v_knee || '{"00082218": {"vr": "SQ", "Value": [
+        {"00082220": {"vr": "SQ", "Value": [{"00080100": {"vr": "SH", "Value": ["7771000"]}}]}}]}}')) is null;
+    assert t_codes(t_image('1.6.6', '1.6.6.1', v_chest || '{"00181413": {"vr": "DS", "Value": [-3.1]}}')) = 'exposure_low';
+    assert t_codes(t_image('1.6.7', '1.6.7.1', v_chest || '{"00181411": {"vr": "DS", "Value": [2100]},
+        "00181412": {"vr": "DS", "Value": [1000]}}')) = 'exposure_high';
+    assert t_codes(t_image('1.6.8', '1.6.8.1', v_chest || '{"00181413": {"vr": "DS", "Value": ["2.9"]},
+        "00181411": {"vr": "DS", "Value": ["bad"]}}')) is null;
+    -- against the order
+    perform order_upsert(v_order || jsonb_build_object('centre_id', org_id('C1'), 'accession', 'V1',
+        'description', '左膝关节正侧位', 'study_uid', '1.6.20'));
+    e := t_image('1.6.20', '1.6.20.1', v_knee || v_right);
+    assert t_codes(e) = 'order_laterality_mismatch', t_codes(e);
+    e := t_image('1.6.20', '1.6.20.2', v_chest || '{"00080060": {"vr": "CS", "Value": ["CT"]}}');
+    assert t_codes(e) = 'order_body_part_mismatch order_laterality_mismatch order_modality_mismatch', t_codes(e);
+    perform order_upsert(v_order || jsonb_build_object('centre_id', org_id('C1'), 'accession', 'V2',
+        'description', '胸部正侧位'));
+    -- one image while more may come is no advice; one when it is complete is
+    e := t_image('1.6.21', '1.6.21.1', v_chest || '{"00080060": {"vr": "CS", "Value": ["CR"]}}', '{"accession": "V2"}');
+    assert t_codes(e) is null, t_codes(e);
+    update exam set last_object_at = now() - interval '1 minute' where id = e;
+    perform exam_complete_due();
+    assert t_codes(e) = 'views_missing', t_codes(e);
+    v := exam_advice_list(e) -> 0;
+    assert v -> 'instance' = 'null' and v ->> 'detail' = '1 of 2' and v ->> 'text_zh' <> '', v::text;
+    perform t_image('1.6.21', '1.6.21.2', v_chest);
+    assert t_codes(e) is null;
+    -- told on the exam to who may see it, and counted for the device
+    e := t_image('1.6.3', '1.6.3.2', v_knee);
+    v := device_doctor('CR1', '{}') -> 'advice';
+    assert v @> '[{"code": "laterality_missing", "count": 2}, {"code": "views_missing", "count": 1}]', v::text;
+    set local role rdc_api;
+    perform t_as('tech1');
+    v := exam_get(e);
+    assert jsonb_array_length(v -> 'advice') = 2 and v -> 'advice' -> 0 ->> 'instance' = '1.6.3.1', v::text;
+    assert jsonb_array_length(device_doctor('CR1', '{}') -> 'advice') >= 2;
+    perform t_as('doc2');
+    assert exam_advice_list(e) = '[]';
+    reset role;
+    assert body_regions('胸椎正位') && '{tspine}' and body_regions('HANDLE') = '{}';
+    assert (select count(*) from body_part_word where region = 'hand') > 5;
+end $$;
