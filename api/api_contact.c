@@ -20,6 +20,7 @@ struct note {
     enum model_cause cause;
     char detail[DETAIL_SIZE];
     struct base_buf contexts; /* JSON; empty = nothing new */
+    int64_t contexts_at;
     unsigned count;
     unsigned sent; /* of these, in the write under way */
     int64_t at;    /* monotonic ms of the last one */
@@ -89,6 +90,8 @@ static void write_note(struct base_json *j, const struct note *n)
         base_json_raw(j, (const char *)n->contexts.p, n->contexts.n);
     else
         base_json_null(j);
+    base_json_key(j, "contexts_age_ms");
+    base_json_int(j, base_clock_mono_ms() - n->contexts_at);
     base_json_close_object(j);
 }
 
@@ -232,9 +235,9 @@ void api_contact_note_answer(struct api_contact *c, const struct api_contact_pee
     if (first)
         snprintf(n->detail, sizeof n->detail, "%u of %u refused, the first is %s", refused,
                  rq->n_contexts, dicom_uid_name(first->abstract));
-    /* Once between two writes: a device mostly proposes the same again. */
-    if (n->contexts.n == 0)
-        write_contexts(&n->contexts, rq, ac);
+    n->contexts_at = n->at;
+    base_buf_reset(&n->contexts);
+    write_contexts(&n->contexts, rq, ac);
 }
 
 void api_contact_note_status(struct api_contact *c, const struct api_contact_peer *peer,

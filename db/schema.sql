@@ -252,16 +252,19 @@ CREATE FUNCTION public.contact_note(p_notes jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
-    insert into device_contact as c (device_id, address, calling, called, cause, last_at, count, detail, contexts)
+    insert into device_contact as c (device_id, address, calling, called, cause, last_at, count, detail,
+        contexts, contexts_at)
     select n.device, n.address, n.calling, n.called, n.cause,
-        now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null')
+        now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null'),
+        case when n.contexts <> 'null' then now() - make_interval(secs => n.contexts_age_ms / 1000.0) end
     from jsonb_to_recordset(p_notes) as n(device bigint, address inet, calling text, called text,
-        cause text, count bigint, age_ms bigint, detail text, contexts jsonb)
+        cause text, count bigint, age_ms bigint, detail text, contexts jsonb, contexts_age_ms bigint)
     where n.device is null or exists (select from device where id = n.device)
     order by n.device, n.address, n.calling, n.called, n.cause
     on conflict on constraint device_contact_key do update set
         last_at = greatest(c.last_at, excluded.last_at), count = c.count + excluded.count,
-        detail = excluded.detail, contexts = coalesce(excluded.contexts, c.contexts);
+        detail = excluded.detail, contexts = coalesce(excluded.contexts, c.contexts),
+        contexts_at = coalesce(excluded.contexts_at, c.contexts_at);
     delete from device_contact where id in (
         select id from device_contact where device_id is null
         order by last_at desc, id desc offset 1000);
@@ -284,8 +287,10 @@ CREATE TABLE public.device_contact (
     count bigint NOT NULL,
     detail text,
     contexts jsonb,
+    contexts_at timestamp with time zone,
     CONSTRAINT device_contact_aet_length CHECK (((length(calling) <= 16) AND (length(called) <= 16))),
     CONSTRAINT device_contact_cause_form CHECK ((cause ~ '^[a-z_0-9]{0,40}$'::text)),
+    CONSTRAINT device_contact_contexts_tied CHECK (((contexts IS NULL) = (contexts_at IS NULL))),
     CONSTRAINT device_contact_counted CHECK ((count > 0))
 );
 ALTER TABLE ONLY public.device_contact FORCE ROW LEVEL SECURITY;
@@ -406,7 +411,7 @@ begin
             from device_contact c where c.id = any (v_rows) and c.cause <> ''),
         'contexts', (select coalesce((select c.contexts from device_contact c
             where c.device_id = any (v_devices) and c.contexts is not null
-            order by c.last_at desc, c.id desc limit 1), '[]')),
+            order by c.contexts_at desc, c.id desc limit 1), '[]')),
         'advice', device_advice(v_devices));
 end $$;
 CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text) RETURNS jsonb
@@ -464,11 +469,46 @@ begin
     d := make_date(substr(p, 1, 4)::int, substr(p, 5, 2)::int, 1) + substr(p, 7, 2)::int - 1;
     return case when extract(month from d) = substr(p, 5, 2)::int then d end;
 end $_$;
+CREATE FUNCTION public.dicom_date_like(p_date date, p_key text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+    s record := worklist_span(p_key, null, 'UTC');
+begin
+    return p_date::timestamp at time zone 'UTC' >= s.v_from and p_date::timestamp at time zone 'UTC' < s.v_to;
+end $$;
+CREATE FUNCTION public.dicom_ends(p text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case when position('-' in p) > 0
+        then array[btrim(split_part(p, '-', 1)), btrim(split_part(p, '-', 2))]
+        else array[btrim(p), btrim(p)] end
+$$;
 CREATE FUNCTION public.dicom_items(p jsonb, p_tag text) RETURNS SETOF jsonb
     LANGUAGE sql IMMUTABLE
     AS $$
     select v from jsonb_array_elements(coalesce(p -> p_tag -> 'Value', '[]')) v
     where jsonb_typeof(v) = 'object'
+$$;
+CREATE FUNCTION public.dicom_like(p_value text, p_key text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select coalesce(p_value, '') like translate(replace(replace(replace(p_key, '\', '\\'), '%', '\%'),
+        '_', '\_'), '*?', '%_')
+$$;
+CREATE FUNCTION public.dicom_name_like(p_name text, p_pinyin text, p_key text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select exists (
+        select from unnest(string_to_array(lower(p_name), '=') || lower(p_pinyin)) g,
+            unnest(string_to_array(lower(btrim(p_key)), '=')) k
+        where btrim(k, ' ^') <> '' and (
+            dicom_like(translate(btrim(g, ' ^'), '^', ' '), translate(btrim(k, ' ^'), '^', ' '))
+            or not exists (
+                select from unnest(string_to_array(k, '^')) with ordinality c(part, n)
+                where btrim(c.part) <> ''
+                    and not dicom_like(btrim(split_part(g, '^', c.n::int)), btrim(c.part)))))
+        or (p_key !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(p_key, null))
 $$;
 CREATE FUNCTION public.dicom_number(m jsonb, p_tag text) RETURNS double precision
     LANGUAGE sql IMMUTABLE
@@ -498,6 +538,13 @@ begin
     return make_time(substr(p, 1, 2)::int, coalesce(nullif(substr(p, 3, 2), ''), '0')::int,
         least(coalesce(nullif(substr(p, 5), ''), '0')::numeric, 59.999999)::double precision);
 end $_$;
+CREATE FUNCTION public.dicom_time_end(p text) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select dicom_time(p)::interval + case when p like '%.%' then interval '1 microsecond'
+        when length(p) = 2 then interval '1 hour' when length(p) = 4 then interval '1 minute'
+        else interval '1 second' end
+$$;
 CREATE FUNCTION public.dimse_reply(p_status integer, p_comment text DEFAULT NULL::text, p_tags text[] DEFAULT NULL::text[], p_error_id integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -2645,6 +2692,108 @@ begin
     end if;
     return jsonb_build_object('centre_id', o.id, 'code', o.code);
 end $$;
+CREATE FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v_zone text := (select timezone from organisation where id = p_centre);
+    s record := worklist_span(p_keys ->> 'date', p_keys ->> 'time', v_zone);
+    v_from timestamptz := greatest(s.v_from, now() - make_interval(hours => p_expire_hours));
+begin
+    -- also when nothing is there to match
+    perform worklist_time_like(now()::timestamp, p_keys ->> 'date', p_keys ->> 'time')
+    where p_keys ? 'time';
+    perform worklist_span(p_keys ->> 'birth_date', null, 'UTC');
+    return (select coalesce(jsonb_agg(x.v order by x.rank, x.scheduled_at, x.id), '[]') from (
+        select o.id, o.scheduled_at, w.v, array_position(array['stat', 'urgent', 'routine'], o.priority) as rank
+        from exam_order o join patient p on p.id = o.patient_id join organisation c on c.id = o.centre_id,
+            lateral (select worklist_row(o, p, c, p_station) as v) w
+        where o.centre_id = p_centre and o.state in ('scheduled', 'started')
+            and o.scheduled_at >= v_from and o.scheduled_at < s.v_to
+            and (not p_keys ? 'modality' or dicom_like(o.modality, p_keys ->> 'modality'))
+            and (not p_keys ? 'time' or worklist_time_like(o.scheduled_at at time zone c.timezone,
+                p_keys ->> 'date', p_keys ->> 'time'))
+            and worklist_matches(w.v, o, p, p_keys)
+        order by rank, o.scheduled_at, o.id limit p_limit) x);
+end $$;
+CREATE FUNCTION public.worklist_matches(v jsonb, o public.exam_order, p public.patient, k jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select not exists (
+        select from jsonb_each_text(k) x(name, key)
+        where name not in ('date', 'time') and not coalesce(case
+            when name = 'patient_name' then dicom_name_like(p.name, p.pinyin, key)
+            when name in ('referrer', 'requester', 'performer') then dicom_name_like(v ->> name, null, key)
+            when name = 'study_uid' then v ->> name = any (string_to_array(key, '\'))
+            when name = 'station' then o.station is null or dicom_like(o.station, key)
+            when name = 'birth_date' then dicom_date_like(p.birth_date, key)
+            else dicom_like(v ->> name, key) end, false))
+$$;
+CREATE TABLE public.organisation (
+    id bigint NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    timezone text DEFAULT 'Asia/Shanghai'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT organisation_code_form CHECK ((code ~ '^[A-Za-z0-9_-]{1,32}$'::text)),
+    CONSTRAINT organisation_kind_known CHECK ((kind = ANY (ARRAY['centre'::text, 'hospital'::text]))),
+    CONSTRAINT organisation_name_form CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+ALTER TABLE ONLY public.organisation FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.worklist_row(o public.exam_order, p public.patient, c public.organisation, p_station text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_strip_nulls(jsonb_build_object('accession', o.accession, 'institution', c.name,
+        'referrer', o.referrer, 'patient_name', p.name, 'patient_id', p.patient_id, 'issuer', c.code,
+        'birth_date', to_char(p.birth_date, 'YYYYMMDD'), 'sex', p.sex, 'study_uid', o.study_uid,
+        'requester', o.requester, 'description', coalesce(o.description, o.procedure_code, o.modality),
+        'admission_id', o.admission_id, 'procedure_id', o.accession, 'reason', o.reason,
+        'priority', case o.priority when 'stat' then 'STAT' when 'urgent' then 'HIGH' else 'ROUTINE' end,
+        'placer_number', o.placer_number, 'filler_number', o.filler_number, 'modality', o.modality,
+        'station', coalesce(o.station, p_station),
+        'date', to_char(o.scheduled_at at time zone c.timezone, 'YYYYMMDD'),
+        'time', to_char(o.scheduled_at at time zone c.timezone, 'HH24MISS'),
+        'performer', o.performer, 'step_id', o.accession, 'station_name', o.station_name,
+        'location', o.location,
+        'status', case o.state when 'started' then 'STARTED' else 'SCHEDULED' end,
+        'procedure_code', o.procedure_code, 'procedure_scheme', coalesce(o.procedure_scheme, '99RDC')))
+$$;
+CREATE FUNCTION public.worklist_span(p_date text, p_time text, p_zone text, OUT v_from timestamp with time zone, OUT v_to timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+    d text[] := dicom_ends(replace(p_date, '.', ''));
+    t text[] := dicom_ends(replace(p_time, ':', ''));
+    d1 date := dicom_date(d[1]);
+    d2 date := dicom_date(d[2]);
+begin
+    if p_date is null then
+        v_from := '-infinity';
+        v_to := 'infinity';
+        return;
+    end if;
+    if (d[1] <> '' and d1 is null) or (d[2] <> '' and d2 is null) or (d1 is null and d2 is null) then
+        perform fail(422, 'a date key is malformed');
+    end if;
+    v_from := coalesce((d1 + coalesce(dicom_time(t[1]), '00:00')) at time zone p_zone, '-infinity');
+    v_to := coalesce((d2 + coalesce(dicom_time_end(t[2]), interval '24 hours')) at time zone p_zone, 'infinity');
+end $$;
+CREATE FUNCTION public.worklist_time_like(p_local timestamp without time zone, p_date text, p_time text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+    t text[] := dicom_ends(replace(p_time, ':', ''));
+begin
+    if (t[1] <> '' and dicom_time(t[1]) is null) or (t[2] <> '' and dicom_time(t[2]) is null)
+        or (t[1] = '' and t[2] = '') then
+        perform fail(422, 'a time key is malformed');
+    end if;
+    return p_date is not null or (p_local::time::interval >= coalesce(dicom_time(t[1])::interval, '0')
+        and p_local::time::interval < coalesce(dicom_time_end(t[2]), '25 hours'));
+end $$;
 CREATE TABLE public.advice_code (
     code text NOT NULL,
     text_en text NOT NULL,
@@ -2995,19 +3144,6 @@ ALTER TABLE public.object ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-CREATE TABLE public.organisation (
-    id bigint NOT NULL,
-    code text NOT NULL,
-    name text NOT NULL,
-    kind text NOT NULL,
-    timezone text DEFAULT 'Asia/Shanghai'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    disabled_at timestamp with time zone,
-    CONSTRAINT organisation_code_form CHECK ((code ~ '^[A-Za-z0-9_-]{1,32}$'::text)),
-    CONSTRAINT organisation_kind_known CHECK ((kind = ANY (ARRAY['centre'::text, 'hospital'::text]))),
-    CONSTRAINT organisation_name_form CHECK (((length(name) >= 1) AND (length(name) <= 200)))
-);
-ALTER TABLE ONLY public.organisation FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.organisation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.organisation_id_seq
     START WITH 1
@@ -3687,11 +3823,16 @@ REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called t
 GRANT ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.device_id(p_aet text, p_address inet, p_called text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_date(p text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_date_like(p_date date, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_ends(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_items(p jsonb, p_tag text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_like(p_value text, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_name_like(p_name text, p_pinyin text, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_number(m jsonb, p_tag text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_side(m jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_text(p jsonb, p_tag text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_time(p text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.dicom_time_end(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dimse_reply(p_status integer, p_comment text, p_tags text[], p_error_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_grew() FROM PUBLIC;
@@ -3886,6 +4027,14 @@ REVOKE ALL ON FUNCTION public.upload_find(p_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_find(p_id text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.upload_permit() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_permit() TO rdc_api;
+REVOKE ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.worklist_matches(v jsonb, o public.exam_order, p public.patient, k jsonb) FROM PUBLIC;
+GRANT SELECT ON TABLE public.organisation TO rdc_api;
+GRANT SELECT ON TABLE public.organisation TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.worklist_row(o public.exam_order, p public.patient, c public.organisation, p_station text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.worklist_span(p_date text, p_time text, p_zone text, OUT v_from timestamp with time zone, OUT v_to timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.worklist_time_like(p_local timestamp without time zone, p_date text, p_time text) FROM PUBLIC;
 GRANT SELECT ON TABLE public.advice_code TO rdc_api;
 GRANT SELECT ON TABLE public.advice_code TO rdc_ingest;
 GRANT SELECT ON TABLE public.body_part_word TO rdc_api;
@@ -3919,8 +4068,6 @@ GRANT SELECT ON TABLE public.line TO rdc_api;
 GRANT SELECT ON TABLE public.line TO rdc_ingest;
 GRANT SELECT ON TABLE public.object TO rdc_api;
 GRANT SELECT ON TABLE public.object TO rdc_ingest;
-GRANT SELECT ON TABLE public.organisation TO rdc_api;
-GRANT SELECT ON TABLE public.organisation TO rdc_ingest;
 GRANT SELECT ON TABLE public.patient_correction TO rdc_api;
 GRANT SELECT ON TABLE public.patient_correction TO rdc_ingest;
 GRANT SELECT ON TABLE public.performed_attribute TO rdc_ingest;

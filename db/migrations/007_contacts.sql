@@ -15,11 +15,13 @@ create table device_contact (
     last_at timestamptz not null,
     count bigint not null,
     detail text,
-    contexts jsonb,
+    contexts jsonb,     -- of the last association with this outcome
+    contexts_at timestamptz,
     constraint device_contact_key unique nulls not distinct (device_id, address, calling, called, cause),
     constraint device_contact_aet_length check (length(calling) <= 16 and length(called) <= 16),
     constraint device_contact_cause_form check (cause ~ '^[a-z_0-9]{0,40}$'),
-    constraint device_contact_counted check (count > 0)
+    constraint device_contact_counted check (count > 0),
+    constraint device_contact_contexts_tied check ((contexts is null) = (contexts_at is null))
 );
 create index device_contact_stranger on device_contact (last_at) where device_id is null;
 create index device_contact_calling on device_contact (calling) where device_id is null;
@@ -40,22 +42,25 @@ create policy api_read on device_contact for select to rdc_api using (
 grant select on device_contact to rdc_api, rdc_ingest;
 
 -- Notes of one worker: [{"device", "address", "calling", "called", "cause",
--- "count", "age_ms", "detail", "contexts"}]. Taken in the order of their key, so
+-- "count", "age_ms", "detail", "contexts", "contexts_age_ms"}]. Taken in the order of their key, so
 -- that two workers cannot block each other. 1000 strangers are kept, and 200
 -- rows of each device; the oldest go.
 create function contact_note(p_notes jsonb) returns void
 language sql security definer set search_path = public as
 $$
-    insert into device_contact as c (device_id, address, calling, called, cause, last_at, count, detail, contexts)
+    insert into device_contact as c (device_id, address, calling, called, cause, last_at, count, detail,
+        contexts, contexts_at)
     select n.device, n.address, n.calling, n.called, n.cause,
-        now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null')
+        now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null'),
+        case when n.contexts <> 'null' then now() - make_interval(secs => n.contexts_age_ms / 1000.0) end
     from jsonb_to_recordset(p_notes) as n(device bigint, address inet, calling text, called text,
-        cause text, count bigint, age_ms bigint, detail text, contexts jsonb)
+        cause text, count bigint, age_ms bigint, detail text, contexts jsonb, contexts_age_ms bigint)
     where n.device is null or exists (select from device where id = n.device)
     order by n.device, n.address, n.calling, n.called, n.cause
     on conflict on constraint device_contact_key do update set
         last_at = greatest(c.last_at, excluded.last_at), count = c.count + excluded.count,
-        detail = excluded.detail, contexts = coalesce(excluded.contexts, c.contexts);
+        detail = excluded.detail, contexts = coalesce(excluded.contexts, c.contexts),
+        contexts_at = coalesce(excluded.contexts_at, c.contexts_at);
     delete from device_contact where id in (
         select id from device_contact where device_id is null
         order by last_at desc, id desc offset 1000);
@@ -104,7 +109,7 @@ begin
             from device_contact c where c.id = any (v_rows) and c.cause <> ''),
         'contexts', (select coalesce((select c.contexts from device_contact c
             where c.device_id = any (v_devices) and c.contexts is not null
-            order by c.last_at desc, c.id desc limit 1), '[]')),
+            order by c.contexts_at desc, c.id desc limit 1), '[]')),
         'advice', device_advice(v_devices));
 end $$;
 

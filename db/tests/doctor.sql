@@ -9,7 +9,7 @@ begin
     perform contact_note(jsonb_build_array(
         jsonb_build_object('device', v_cr, 'address', '10.1.0.7', 'calling', 'CR1', 'called', 'RDC',
             'cause', '', 'count', 3, 'age_ms', 5000, 'detail', null,
-            'contexts', '[{"sop_class": "1.2"}]'::jsonb),
+            'contexts', '[{"sop_class": "1.2"}]'::jsonb, 'contexts_age_ms', 5000),
         jsonb_build_object('device', null, 'address', '10.1.0.7', 'calling', 'CR1', 'called', 'OTHER',
             'cause', 'wrong_called', 'count', 1, 'age_ms', 0, 'detail', 'd', 'contexts', null),
         jsonb_build_object('device', null, 'address', '10.1.0.7', 'calling', '', 'called', '',
