@@ -449,7 +449,8 @@ enum base_err base_conf_load_env(struct base_conf *c, char *const *env, struct b
     for (; *env; env++) {
         const char *equal = strchr(*env, '=');
         if (strncmp(*env, "RDC_", 4) != 0 || strncmp(*env, "RDC_CONFIG=", 11) == 0 ||
-            strncmp(*env, "RDC_TEST_", 9) == 0 || strncmp(*env, "RDC_ECG_DATA=", 13) == 0 || !equal)
+            strncmp(*env, "RDC_TOKEN=", 10) == 0 || strncmp(*env, "RDC_TEST_", 9) == 0 ||
+            strncmp(*env, "RDC_ECG_DATA=", 13) == 0 || !equal)
             continue;
         char where[WHERE_MAX];
         snprintf(where, sizeof where, "environment %.*s", (int)(equal - *env) % 100, *env);

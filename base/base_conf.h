@@ -125,8 +125,8 @@ enum base_err base_conf_load_file(struct base_conf *c, const char *path,
 /* name stands for the file in messages. */
 enum base_err base_conf_load_text(struct base_conf *c, const char *name, struct base_bytes text,
                                   struct base_error *e) BASE_MUST_CHECK;
-/* Takes every RDC_… variable but RDC_CONFIG, and those for tests: RDC_ECG_DATA
- * and what begins with RDC_TEST_. */
+/* Takes every RDC_… variable but RDC_CONFIG, RDC_TOKEN (of rdc send), and those for tests:
+ * RDC_ECG_DATA and what begins with RDC_TEST_. */
 enum base_err base_conf_load_env(struct base_conf *c, char *const *env,
                                  struct base_error *e) BASE_MUST_CHECK;
 /* Takes flags from argv[0] on, up to the first argument that is none or to

@@ -35,6 +35,7 @@ static const struct command commands[] = {
     {"ecg", rdc_cmd_ecg, "what an ECG file holds, its sheet, its conversion"},
     {"export", rdc_cmd_export, "a study as ordinary DICOM files"},
     {"fsck", rdc_cmd_fsck, "prove store and database against each other; make the index again"},
+    {"send", rdc_cmd_send, "send DICOM and ECG files, by HTTP or as a DICOM device"},
     {"render", rdc_cmd_render, NULL},
 };
 

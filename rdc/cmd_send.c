@@ -1,0 +1,197 @@
+/*
+ * rdc send [--to URL|AET@HOST:PORT] … PATH…: what a technician has as files.
+ */
+#include "rdc/rdc_command.h"
+#include "rdc/rdc_send.h"
+#include "rdc/rdc_table.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: rdc send [--to URL|AET@HOST:PORT] [--login NAME] [--aet AET] [--accession TEXT]\n"
+    "                [--patient-id TEXT] [--patient-name TEXT] [--priority stat|urgent|routine]\n"
+    "                [--journal FILE] [--again] PATH…\n\n"
+    "Sends every DICOM and ECG file below PATH, found by its content, and ends with 0 only\n"
+    "if all were taken. What was acknowledged stands in the journal and is not sent again\n"
+    "by the next call, unless --again. URL (default: where this rdc serves) takes a token\n"
+    "from RDC_TOKEN, or --login with the password on standard input. AET@HOST:PORT sends\n"
+    "DICOM files by C-STORE as --aet (default RDC_SEND).\n";
+
+struct options {
+    const char *to;
+    const char *login;
+    const char *aet;
+    const char *journal;
+    bool again;
+    struct base_buf query;
+};
+
+static void add_query(struct base_buf *out, const char *name, const char *value)
+{
+    base_buf_printf(out, "%s%s=", out->n ? "&" : "", name);
+    for (; *value; value++) {
+        unsigned char c = (unsigned char)*value;
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+            base_buf_add_byte(out, c);
+        else
+            base_buf_printf(out, "%%%02X", c);
+    }
+}
+
+/* An option with its value; false: unknown. */
+static bool take_option(struct options *o, const char *name, const char *value)
+{
+    static const struct {
+        const char *option;
+        const char *query;
+    } queries[] = {{"--accession", "accession"},
+                   {"--patient-id", "patient_id"},
+                   {"--patient-name", "patient_name"},
+                   {"--priority", "priority"}};
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+        if (strcmp(name, queries[i].option) == 0) {
+            add_query(&o->query, queries[i].query, value);
+            return true;
+        }
+    const char **field = strcmp(name, "--to") == 0        ? &o->to
+                         : strcmp(name, "--login") == 0   ? &o->login
+                         : strcmp(name, "--aet") == 0     ? &o->aet
+                         : strcmp(name, "--journal") == 0 ? &o->journal
+                                                          : NULL;
+    if (field)
+        *field = value;
+    return field != NULL;
+}
+
+/* The first path, 0 when the options are wrong. */
+static int parse(struct options *o, int argc, char **argv)
+{
+    int i = 1;
+    for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            i++;
+            break;
+        }
+        if (strcmp(argv[i], "--again") == 0)
+            o->again = true;
+        else if (i + 1 >= argc || !take_option(o, argv[i], argv[i + 1]))
+            return 0;
+        else
+            i++;
+    }
+    return i < argc ? i : 0;
+}
+
+static void print_refused(const struct rdc_send *s)
+{
+    static const char *const headers[] = {"FILE", "WHY IT WAS REFUSED"};
+    struct rdc_table *table = rdc_table_new(headers, 2);
+    struct base_buf out = {0};
+    if (!table)
+        return;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->files[i].state == RDC_SEND_REFUSED) {
+            rdc_table_add(table, s->files[i].path);
+            rdc_table_add(table, s->files[i].cause);
+        }
+    rdc_table_print(table, &out);
+    fwrite(base_buf_cstr(&out), 1, out.n, stdout);
+    base_buf_deinit(&out);
+    rdc_table_free(table);
+}
+
+static int report(const struct rdc_send *s)
+{
+    size_t counts[4] = {0};
+    for (size_t i = 0; i < s->n; i++)
+        counts[s->files[i].state]++;
+    if (s->terminal)
+        fputc('\n', stderr);
+    if (counts[RDC_SEND_REFUSED])
+        print_refused(s);
+    printf("%zu taken, %zu taken before, %zu refused, %zu not sent, %zu passed over\n",
+           counts[RDC_SEND_TAKEN], counts[RDC_SEND_BEFORE], counts[RDC_SEND_REFUSED],
+           counts[RDC_SEND_WAITING], s->passed_over);
+    if (s->stopped[0])
+        fprintf(stderr, "rdc send: stopped: %s\nThe same command goes on where it stopped.\n",
+                s->stopped);
+    if (s->n == 0)
+        fputs("rdc send: there is no DICOM or ECG file\n", stderr);
+    return s->n == 0 || counts[RDC_SEND_REFUSED] || counts[RDC_SEND_WAITING];
+}
+
+/* The token, which the caller frees; NULL: said why. */
+static char *authenticate(const char *to, const struct options *o)
+{
+    char line[512] = "";
+    const char *token = getenv("RDC_TOKEN");
+    if (!o->login && token && token[0])
+        return strdup(token);
+    if (!o->login) {
+        fputs("rdc send: set RDC_TOKEN, or give --login NAME and the password on standard input\n",
+              stderr);
+        return NULL;
+    }
+    if (!fgets(line, sizeof line, stdin)) {
+        fputs("rdc send: no password on standard input\n", stderr);
+        return NULL;
+    }
+    line[strcspn(line, "\r\n")] = '\0';
+    char *mine = rdc_send_login(to, o->login, line);
+    explicit_bzero(line, sizeof line);
+    return mine;
+}
+
+static int run(struct rdc_send *s, const struct options *o, char **paths)
+{
+    bool http = strstr(s->to, "://") != NULL;
+    char *token = NULL;
+    if (rdc_send_collect(s, paths) || (!o->again && rdc_send_open_journal(s, o->journal)))
+        return 1;
+    if (http && rdc_send_next(s)) {
+        token = authenticate(s->to, o);
+        if (!token)
+            return 1;
+    }
+    s->token = token;
+    s->began_ms = base_clock_mono_ms();
+    for (size_t i = 0; i < s->n; i++)
+        s->done += s->files[i].state != RDC_SEND_WAITING;
+    if (http)
+        rdc_send_http(s);
+    else
+        rdc_send_dicom(s);
+    free(token);
+    return report(s);
+}
+
+int rdc_cmd_send(struct rdc_context *ctx, int argc, char **argv)
+{
+    struct options o = {.aet = "RDC_SEND"};
+    char here[128];
+    int first = parse(&o, argc, argv);
+    if (first == 0) {
+        fputs(usage, stderr);
+        base_buf_deinit(&o.query);
+        return 2;
+    }
+    const struct base_conf_addr *address = &ctx->conf.http_address;
+    snprintf(here, sizeof here, address->v6 ? "http://[%s]:%u" : "http://%s:%u", address->host,
+             (unsigned)address->port);
+    base_log_setup(BASE_LOG_ERROR, 0, "send");
+    struct rdc_send s = {
+        .to = o.to ? o.to : here,
+        .aet = o.aet,
+        .query = base_buf_cstr(&o.query),
+        .terminal = isatty(STDERR_FILENO),
+    };
+    int status = run(&s, &o, argv + first);
+    rdc_send_free(&s);
+    base_buf_deinit(&o.query);
+    return status;
+}

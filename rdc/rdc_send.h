@@ -1,0 +1,75 @@
+/*
+ * What the files of `rdc send` share: the list of files, what became of each,
+ * the journal of what was acknowledged, and what the person sees meanwhile.
+ */
+#ifndef RDC_SEND_H
+#define RDC_SEND_H
+
+#include "base/err.h"
+#include "dicom/dicom_uid.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct rdc_send_file {
+    char *path;
+    uint64_t size;
+    int64_t mtime_ns;
+    enum { RDC_SEND_DICOM, RDC_SEND_ECG } kind;
+    enum { RDC_SEND_WAITING, RDC_SEND_TAKEN, RDC_SEND_BEFORE, RDC_SEND_REFUSED } state;
+    char *cause; /* when refused */
+    /* of DICOM files */
+    size_t dataset; /* where it begins */
+    const struct dicom_syntax *syntax;
+    char sop_class[DICOM_UID_SIZE];
+    char sop_instance[DICOM_UID_SIZE];
+};
+
+struct rdc_send {
+    const char *to;    /* as given */
+    const char *aet;   /* calling, for DICOM */
+    const char *query; /* "patient_id=…&…" for HTTP, "" */
+    const char *token; /* for HTTP */
+    struct rdc_send_file *files;
+    size_t n;
+    size_t next;        /* all before it have been dealt with */
+    size_t passed_over; /* found in folders, of no kind that we send */
+    uint64_t bytes;     /* of all that is to be sent */
+
+    FILE *journal;
+    char **known; /* its lines, sorted */
+    size_t known_n;
+
+    bool terminal;
+    size_t done;
+    uint64_t done_bytes;
+    int64_t began_ms;
+    int64_t drawn_ms;
+    char stopped[256]; /* why it ended before the end; "" */
+};
+
+/* Finds what is to be sent below these paths, in the order of names. Says itself
+ * what is wrong. BASE_ENOTFOUND, BASE_ENOMEM. */
+enum base_err rdc_send_collect(struct rdc_send *s, char *const *paths) BASE_MUST_CHECK;
+void rdc_send_free(struct rdc_send *s);
+
+/* Files that the journal knows become RDC_SEND_BEFORE. path NULL = the default
+ * in the user's state folder. */
+enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path) BASE_MUST_CHECK;
+
+/* What became of a file; a file that was taken stands in the journal before
+ * this returns. */
+void rdc_send_taken(struct rdc_send *s, struct rdc_send_file *f);
+void rdc_send_refused(struct rdc_send *s, struct rdc_send_file *f, const char *cause);
+/* Bytes of the file under way. */
+void rdc_send_progress(struct rdc_send *s, uint64_t bytes);
+/* The next file to send; NULL when there is none. */
+struct rdc_send_file *rdc_send_next(struct rdc_send *s);
+
+/* Sends what waits. s->stopped says why some still wait. */
+void rdc_send_http(struct rdc_send *s);
+void rdc_send_dicom(struct rdc_send *s);
+/* POST /api/v1/session; the token is the caller's, NULL on failure (said). */
+char *rdc_send_login(const char *url, const char *name, const char *password);
+
+#endif

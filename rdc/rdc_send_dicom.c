@@ -1,0 +1,239 @@
+/* `rdc send` by C-STORE: one association at a time, its contexts from the files. */
+#include "rdc/rdc_send.h"
+
+#include "net/net_assoc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONNECT_MS = 10000, RESPONSE_MS = 120000, MAX_PDU = 128 * 1024, PIECE = 64 * 1024 };
+
+struct sender {
+    struct rdc_send *s;
+    struct loop *loop;
+    struct net_assoc_target target;
+    char called[DICOM_AET_SIZE];
+    char host[256];
+    struct dicom_context contexts[DICOM_CONTEXTS_MAX];
+    const char *syntaxes[DICOM_CONTEXTS_MAX];
+    unsigned n_contexts;
+    struct net_assoc *a;
+    struct rdc_send_file *file; /* that is being sent */
+    int fd;
+    uint64_t at; /* of the file */
+    uint16_t message_id;
+    size_t answered; /* on this association */
+    bool done;       /* nothing is left for it */
+    uint8_t piece[PIECE];
+};
+
+/* ---- one object ---- */
+
+static void close_file(struct sender *d)
+{
+    if (d->fd >= 0)
+        close(d->fd);
+    d->fd = -1;
+}
+
+static void on_pull(struct net_assoc *a, void *arg)
+{
+    struct sender *d = arg;
+    if (d->fd < 0)
+        return;
+    ssize_t n;
+    do
+        n = pread(d->fd, d->piece, PIECE, (off_t)d->at);
+    while (n < 0 && errno == EINTR);
+    d->at += n > 0 ? (uint64_t)n : 0;
+    bool last = d->at >= d->file->size;
+    /* Half an object cannot be taken back but by breaking off. */
+    if (n < 0 || (n == 0 && !last)) {
+        rdc_send_refused(d->s, d->file, n < 0 ? strerror(errno) : "it became shorter meanwhile");
+        d->file = NULL;
+        net_assoc_abort(a);
+        return;
+    }
+    rdc_send_progress(d->s, d->at);
+    if (last)
+        close_file(d);
+    if (net_assoc_feed(a, base_bytes_of(d->piece, (size_t)n), last))
+        net_assoc_abort(a);
+}
+
+static bool is_offered(const struct sender *d, const struct rdc_send_file *f)
+{
+    for (unsigned i = 0; i < d->n_contexts; i++)
+        if (strcmp(d->contexts[i].abstract, f->sop_class) == 0 &&
+            strcmp(d->syntaxes[i], f->syntax->uid) == 0)
+            return true;
+    return false;
+}
+
+/* False: it was refused before it was sent. */
+static bool begin_file(struct sender *d, struct rdc_send_file *f)
+{
+    uint8_t context = net_assoc_context(d->a, f->sop_class, f->syntax->uid, NULL);
+    struct dicom_dimse rq = {
+        .command = DIMSE_C_STORE_RQ, .message_id = ++d->message_id, .has_dataset = true};
+    if (!context) {
+        char cause[200];
+        snprintf(cause, sizeof cause, "%s does not take SOP Class %s in transfer syntax %s",
+                 d->called, f->sop_class, f->syntax->uid);
+        rdc_send_refused(d->s, f, cause);
+        return false;
+    }
+    snprintf(rq.sop_class, sizeof rq.sop_class, "%s", f->sop_class);
+    snprintf(rq.sop_instance, sizeof rq.sop_instance, "%s", f->sop_instance);
+    d->fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    if (d->fd < 0) {
+        rdc_send_refused(d->s, f, strerror(errno));
+        return false;
+    }
+    d->at = f->dataset;
+    d->file = f;
+    if (net_assoc_send_stream(d->a, context, &rq, on_pull))
+        net_assoc_abort(d->a);
+    return true;
+}
+
+static void send_next(struct sender *d)
+{
+    struct rdc_send_file *f;
+    while ((f = rdc_send_next(d->s)) != NULL && is_offered(d, f))
+        if (begin_file(d, f))
+            return;
+    d->done = true;
+    net_assoc_release(d->a);
+}
+
+/* ---- the association ---- */
+
+static void on_established(struct net_assoc *a, void *arg)
+{
+    (void)a;
+    send_next(arg);
+}
+
+static void on_command(struct net_assoc *a, void *arg, uint8_t context,
+                       const struct dicom_dimse *cmd)
+{
+    struct sender *d = arg;
+    (void)context;
+    if (cmd->command != DIMSE_C_STORE_RSP || cmd->responded_id != d->message_id || d->fd >= 0 ||
+        !d->file) {
+        snprintf(d->s->stopped, sizeof d->s->stopped, "%s answered something else than C-STORE-RSP",
+                 d->called);
+        net_assoc_abort(a);
+        return;
+    }
+    d->answered++;
+    /* PS3.4 B.2.3: Bxxx are warnings; 0111 means that it is there already. */
+    if (cmd->status == DIMSE_SUCCESS || (cmd->status & 0xF000) == 0xB000 ||
+        cmd->status == DIMSE_DUPLICATE_INSTANCE) {
+        rdc_send_taken(d->s, d->file);
+    } else {
+        char cause[256];
+        snprintf(cause, sizeof cause, "status %04X%s%s", (unsigned)cmd->status,
+                 cmd->error_comment[0] ? ": " : "", cmd->error_comment);
+        rdc_send_refused(d->s, d->file, cause);
+    }
+    d->file = NULL;
+    send_next(d);
+}
+
+static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause, const char *text)
+{
+    struct sender *d = arg;
+    (void)a;
+    close_file(d);
+    d->file = NULL;
+    d->a = NULL;
+    if (!d->done && !d->s->stopped[0] && d->answered == 0)
+        snprintf(d->s->stopped, sizeof d->s->stopped, "%s%s%s", net_assoc_cause_text(cause),
+                 text[0] ? ": " : "", text);
+}
+
+/* What the files that wait need, as far as one association can offer it. */
+static void offer(struct sender *d)
+{
+    d->n_contexts = 0;
+    for (size_t i = 0; i < d->s->n && d->n_contexts < DICOM_CONTEXTS_MAX; i++) {
+        struct rdc_send_file *f = &d->s->files[i];
+        if (f->state != RDC_SEND_WAITING || is_offered(d, f))
+            continue;
+        d->syntaxes[d->n_contexts] = f->syntax->uid;
+        d->contexts[d->n_contexts] = (struct dicom_context){
+            .abstract = f->sop_class, .syntaxes = &d->syntaxes[d->n_contexts], .n_syntaxes = 1};
+        d->n_contexts++;
+    }
+}
+
+/* AET@HOST:PORT */
+static bool parse_target(struct sender *d)
+{
+    const char *to = d->s->to;
+    const char *at = strchr(to, '@');
+    const char *colon = strrchr(to, ':');
+    unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
+    if (!at || !colon || colon < at || port == 0 || port > 65535 || at - to >= DICOM_AET_SIZE ||
+        colon - at - 1 >= (ptrdiff_t)sizeof d->host)
+        return false;
+    snprintf(d->called, sizeof d->called, "%.*s", (int)(at - to), to);
+    snprintf(d->host, sizeof d->host, "%.*s", (int)(colon - at - 1), at + 1);
+    d->target = (struct net_assoc_target){
+        .host = d->host,
+        .port = (uint16_t)port,
+        .calling = d->s->aet,
+        .called = d->called,
+        .contexts = d->contexts,
+        .connect_ms = CONNECT_MS,
+        .response_ms = RESPONSE_MS,
+        .max_pdu = MAX_PDU,
+    };
+    return true;
+}
+
+static void refuse_ecg(struct rdc_send *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->files[i].state == RDC_SEND_WAITING && s->files[i].kind == RDC_SEND_ECG)
+            rdc_send_refused(s, &s->files[i],
+                             "it is an ECG file that is not DICOM: send it by HTTP, or convert it "
+                             "with rdc ecg convert");
+}
+
+void rdc_send_dicom(struct rdc_send *s)
+{
+    static const struct net_assoc_handlers handlers = {
+        .on_established = on_established, .on_command = on_command, .on_closed = on_closed};
+    struct loop_options none = {0, 0};
+    struct sender *d = calloc(1, sizeof *d);
+    if (!d || loop_new(&none, &d->loop)) {
+        free(d);
+        snprintf(s->stopped, sizeof s->stopped, "out of memory");
+        return;
+    }
+    d->s = s;
+    d->fd = -1;
+    if (!parse_target(d))
+        snprintf(s->stopped, sizeof s->stopped, "%.100s is not AET@HOST:PORT", s->to);
+    else
+        refuse_ecg(s);
+    /* An association that breaks off after some answers is begun anew. */
+    while (!s->stopped[0] && rdc_send_next(s)) {
+        offer(d);
+        d->target.n_contexts = d->n_contexts;
+        d->answered = 0;
+        d->done = false;
+        if (net_assoc_connect(d->loop, &d->target, &handlers, d, &d->a))
+            snprintf(s->stopped, sizeof s->stopped, "no association can be made");
+        else
+            loop_run(d->loop);
+    }
+    loop_free(d->loop);
+    free(d);
+}

@@ -1,0 +1,325 @@
+#include "rdc/rdc_send.h"
+
+#include "base/clock.h"
+#include "dicom/dicom_header.h"
+#include "ecg/ecg_open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SNIFF = 4096, SNIFF_MORE = 1 << 20, DRAW_MS = 100, BAR = 24 };
+
+/* ---- what a file is ---- */
+
+static size_t read_head(int fd, struct base_buf *head, size_t n)
+{
+    base_buf_reset(head);
+    uint8_t *to = base_buf_reserve(head, n);
+    while (to && head->n < n) {
+        ssize_t got = pread(fd, to + head->n, n - head->n, (off_t)head->n);
+        if (got <= 0)
+            break;
+        head->n += (size_t)got;
+    }
+    return head->n;
+}
+
+/* The UIDs of a file whose meta group has none. */
+static bool scan_uids(struct rdc_send_file *f, struct base_bytes head, bool complete)
+{
+    static struct dicom_header h;
+    struct base_error error;
+    struct base_bytes data = base_bytes_of(head.p + f->dataset, head.n - f->dataset);
+    (void)dicom_header_scan(data, complete, f->syntax, &h, &error);
+    snprintf(f->sop_class, sizeof f->sop_class, "%s", h.sop_class);
+    snprintf(f->sop_instance, sizeof f->sop_instance, "%s", h.sop_instance);
+    return h.sop_class[0] && h.sop_instance[0];
+}
+
+static bool is_dicom(struct rdc_send_file *f, struct base_bytes head, bool complete)
+{
+    struct dicom_part10 part10;
+    struct base_error error;
+    if (dicom_part10_read(head, complete, &part10, &error) != DICOM_SCAN_DONE)
+        return false;
+    f->kind = RDC_SEND_DICOM;
+    f->dataset = part10.dataset;
+    f->syntax = part10.syntax;
+    snprintf(f->sop_class, sizeof f->sop_class, "%s", part10.sop_class);
+    snprintf(f->sop_instance, sizeof f->sop_instance, "%s", part10.sop_instance);
+    return (f->sop_class[0] && f->sop_instance[0]) || scan_uids(f, head, complete);
+}
+
+/* A DICOMDIR (PS3.3 F) names other files and is no object itself. */
+static bool is_directory(const struct rdc_send_file *f)
+{
+    return strcmp(f->sop_class, "1.2.840.10008.1.3.10") == 0;
+}
+
+static bool recognise(struct rdc_send_file *f, int fd, struct base_buf *head)
+{
+    for (size_t n = SNIFF;; n = SNIFF_MORE) {
+        bool complete = read_head(fd, head, n) < n;
+        struct base_bytes bytes = base_buf_bytes(head);
+        bool part10 = bytes.n >= 132 && memcmp(bytes.p + 128, "DICM", 4) == 0;
+        f->kind = RDC_SEND_ECG;
+        if (bytes.n && !part10 && ecg_detect(bytes) == ECG_FORMAT_SCP)
+            return true;
+        if (bytes.n && is_dicom(f, bytes, complete))
+            return !is_directory(f);
+        if (complete || n == SNIFF_MORE)
+            return false;
+    }
+}
+
+/* ---- the list ---- */
+
+static bool add(struct rdc_send *s, const struct rdc_send_file *f)
+{
+    if (s->n == 0 || (s->n >= 64 && (s->n & (s->n - 1)) == 0)) {
+        size_t size = s->n ? 2 * s->n : 64;
+        struct rdc_send_file *files = realloc(s->files, size * sizeof *files);
+        if (!files)
+            return false;
+        s->files = files;
+    }
+    s->files[s->n++] = *f;
+    return true;
+}
+
+static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base_buf *head)
+{
+    struct rdc_send_file f = {
+        .size = (uint64_t)e->fts_statp->st_size,
+        .mtime_ns =
+            e->fts_statp->st_mtim.tv_sec * INT64_C(1000000000) + e->fts_statp->st_mtim.tv_nsec,
+    };
+    int fd = open(e->fts_path, O_RDONLY | O_CLOEXEC);
+    bool ours = fd >= 0 && recognise(&f, fd, head);
+    int error = fd < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    /* What was named is told; what merely lies in a folder beside is not. */
+    if (!ours && !error && e->fts_level > 0) {
+        s->passed_over++;
+        return BASE_OK;
+    }
+    f.path = strdup(e->fts_path);
+    if (!f.path || !add(s, &f))
+        return BASE_ENOMEM;
+    if (ours)
+        s->bytes += f.size;
+    else
+        rdc_send_refused(s, &s->files[s->n - 1],
+                         error ? strerror(error) : "it is neither DICOM nor an ECG that rdc reads");
+    return BASE_OK;
+}
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+enum base_err rdc_send_collect(struct rdc_send *s, char *const *paths)
+{
+    struct base_buf head = {0};
+    enum base_err err = BASE_OK;
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
+    if (!tree)
+        return BASE_ENOMEM;
+    for (FTSENT *e; !err && (e = fts_read(tree)) != NULL;) {
+        if (e->fts_info == FTS_F) {
+            err = take_entry(s, e, &head);
+        } else if (e->fts_info == FTS_NS || e->fts_info == FTS_DNR || e->fts_info == FTS_ERR) {
+            fprintf(stderr, "rdc send: %s: %s\n", e->fts_path, strerror(e->fts_errno));
+            err = BASE_ENOTFOUND;
+        }
+    }
+    fts_close(tree);
+    base_buf_deinit(&head);
+    return err;
+}
+
+void rdc_send_free(struct rdc_send *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->files[i].path);
+        free(s->files[i].cause);
+    }
+    for (size_t i = 0; i < s->known_n; i++)
+        free(s->known[i]);
+    free(s->known);
+    free(s->files);
+    if (s->journal)
+        fclose(s->journal);
+}
+
+/* ---- the journal: a line for each file that was acknowledged ---- */
+
+static char *line_of(const struct rdc_send *s, const struct rdc_send_file *f)
+{
+    char *line = NULL;
+    char *path = realpath(f->path, NULL);
+    if (path && !strchr(path, '\n') &&
+        asprintf(&line, "%s\t%llu\t%lld\t%s", s->to, (unsigned long long)f->size,
+                 (long long)f->mtime_ns, path) < 0)
+        line = NULL;
+    free(path);
+    return line;
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static enum base_err read_journal(struct rdc_send *s)
+{
+    char *line = NULL;
+    size_t size = 0;
+    size_t room = 0;
+    ssize_t n;
+    /* A last line without its end was being written when the machine stopped. */
+    while ((n = getline(&line, &size, s->journal)) > 0 && line[n - 1] == '\n') {
+        line[n - 1] = '\0';
+        if (s->known_n == room) {
+            room = room ? 2 * room : 256;
+            char **known = realloc(s->known, room * sizeof *known);
+            if (!known)
+                break;
+            s->known = known;
+        }
+        if (!(s->known[s->known_n] = strdup(line)))
+            break;
+        s->known_n++;
+    }
+    bool whole = n < 0 || line[n - 1] != '\n';
+    bool cut = n > 0 && line[n - 1] != '\n';
+    free(line);
+    if (s->known_n)
+        qsort(s->known, s->known_n, sizeof *s->known, compare_lines);
+    if (cut)
+        fputc('\n', s->journal);
+    return whole ? BASE_OK : BASE_ENOMEM;
+}
+
+static void make_parents(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+}
+
+/* $XDG_STATE_HOME/rdc/sent, else ~/.local/state/rdc/sent */
+static char *default_journal(void)
+{
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    char *path = NULL;
+    int n = state && state[0] ? asprintf(&path, "%s/rdc/sent", state)
+                              : asprintf(&path, "%s/.local/state/rdc/sent", home ? home : ".");
+    if (n < 0)
+        return NULL;
+    make_parents(path);
+    return path;
+}
+
+enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path)
+{
+    char *own = path ? NULL : default_journal();
+    s->journal = path || own ? fopen(path ? path : own, "a+") : NULL;
+    if (!s->journal)
+        fprintf(stderr, "rdc send: %s: %s; name another one with --journal FILE\n",
+                path  ? path
+                : own ? own
+                      : "the journal",
+                strerror(errno));
+    free(own);
+    if (!s->journal)
+        return BASE_EIO;
+    rewind(s->journal);
+    enum base_err err = read_journal(s);
+    for (size_t i = 0; !err && i < s->n; i++) {
+        struct rdc_send_file *f = &s->files[i];
+        char *line = f->state == RDC_SEND_WAITING ? line_of(s, f) : NULL;
+        if (line && s->known_n &&
+            bsearch(&line, s->known, s->known_n, sizeof *s->known, compare_lines)) {
+            f->state = RDC_SEND_BEFORE;
+            s->bytes -= f->size;
+        }
+        free(line);
+    }
+    return err;
+}
+
+/* ---- what becomes of them ---- */
+
+static void draw(struct rdc_send *s, uint64_t bytes)
+{
+    char bar[BAR + 1];
+    int64_t now = base_clock_mono_ms();
+    double share = s->bytes ? (double)bytes / (double)s->bytes : 1;
+    size_t full = share >= 1 ? BAR : (size_t)(share * BAR);
+    double seconds = (double)(now - s->began_ms) / 1000;
+    s->drawn_ms = now;
+    memset(bar, '#', full);
+    memset(bar + full, '.', BAR - full);
+    bar[BAR] = '\0';
+    fprintf(stderr, "\r[%s] %zu of %zu files, %.1f of %.1f MiB, %.1f MiB/s ", bar, s->done, s->n,
+            (double)bytes / 1048576, (double)s->bytes / 1048576,
+            seconds > 0 ? (double)bytes / 1048576 / seconds : 0);
+    fflush(stderr);
+}
+
+void rdc_send_progress(struct rdc_send *s, uint64_t bytes)
+{
+    if (s->terminal && base_clock_mono_ms() - s->drawn_ms >= DRAW_MS)
+        draw(s, s->done_bytes + bytes);
+}
+
+static void advance(struct rdc_send *s, const struct rdc_send_file *f)
+{
+    s->done++;
+    s->done_bytes += f->size;
+    if (s->terminal)
+        draw(s, s->done_bytes);
+    else
+        fprintf(stderr, "%zu/%zu %s %s%s%s\n", s->done, s->n,
+                f->state == RDC_SEND_TAKEN ? "taken" : "refused", f->path, f->cause ? ": " : "",
+                f->cause ? f->cause : "");
+}
+
+void rdc_send_taken(struct rdc_send *s, struct rdc_send_file *f)
+{
+    char *line = line_of(s, f);
+    f->state = RDC_SEND_TAKEN;
+    /* A failure costs no more than sending it again, a duplicate. */
+    if (line && s->journal && fprintf(s->journal, "%s\n", line) > 0)
+        fflush(s->journal);
+    free(line);
+    advance(s, f);
+}
+
+void rdc_send_refused(struct rdc_send *s, struct rdc_send_file *f, const char *cause)
+{
+    bool counted = f->state == RDC_SEND_WAITING && s->began_ms;
+    f->state = RDC_SEND_REFUSED;
+    f->cause = strdup(cause);
+    if (counted)
+        advance(s, f);
+}
+
+struct rdc_send_file *rdc_send_next(struct rdc_send *s)
+{
+    /* No file ever waits again. */
+    while (s->next < s->n && s->files[s->next].state != RDC_SEND_WAITING)
+        s->next++;
+    return s->next < s->n ? &s->files[s->next] : NULL;
+}

@@ -1,0 +1,195 @@
+/* `rdc send` to POST /api/v1/uploads. */
+#include "rdc/rdc_send.h"
+
+#include "base/buf.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TRIES = 4, ANSWER_MAX = 1 << 20, CONNECT_S = 10, SILENCE_S = 120 };
+
+struct request {
+    struct rdc_send *s;
+    FILE *file;
+    uint64_t sent;
+    struct base_buf answer;
+};
+
+static size_t on_read(char *to, size_t size, size_t n, void *arg)
+{
+    struct request *r = arg;
+    size_t got = fread(to, 1, size * n, r->file);
+    if (got == 0 && ferror(r->file))
+        return CURL_READFUNC_ABORT;
+    r->sent += got;
+    rdc_send_progress(r->s, r->sent);
+    return got;
+}
+
+static size_t on_answer(char *from, size_t size, size_t n, void *arg)
+{
+    struct request *r = arg;
+    base_buf_add(&r->answer, from, size * n);
+    return r->answer.err ? 0 : size * n;
+}
+
+static char *address(const char *to, const char *path, const char *query)
+{
+    char *url = NULL;
+    size_t n = strlen(to);
+    while (n && to[n - 1] == '/')
+        n--;
+    if (asprintf(&url, "%.*s%s%s%s", (int)n, to, path, query[0] ? "?" : "", query) < 0)
+        return NULL;
+    return url;
+}
+
+static void prepare(CURL *curl, struct request *r, const char *url, struct curl_slist *fields,
+                    char *error)
+{
+    curl_easy_reset(curl);
+    base_buf_init(&r->answer, ANSWER_MAX);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_answer);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    error[0] = '\0';
+}
+
+/* Title and detail of a problem, or of what curl says. */
+static void explain(const struct request *r, long status, const char *error, char *out, size_t size)
+{
+    json_t *problem = json_loads(base_buf_cstr(&r->answer), 0, NULL);
+    const char *title = json_string_value(json_object_get(problem, "title"));
+    const char *detail = json_string_value(json_object_get(problem, "detail"));
+    if (status)
+        snprintf(out, size, "%ld %s%s%s", status, title ? title : "", detail ? ": " : "",
+                 detail ? detail : "");
+    else
+        snprintf(out, size, "%s", error[0] ? error : "the server does not answer");
+    json_decref(problem);
+}
+
+/* The status; 0 when there was no answer. */
+static long post_file(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, const char *url,
+                      struct curl_slist *fields, char *cause, size_t size)
+{
+    struct request r = {.s = s, .file = fopen(f->path, "rb")};
+    char error[CURL_ERROR_SIZE];
+    long status = 0;
+    if (!r.file) {
+        snprintf(cause, size, "%s", strerror(errno));
+        return 400;
+    }
+    prepare(curl, &r, url, fields, error);
+    curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(curl, CURLOPT_READDATA, &r);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->size);
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    /* A refusal may come before all was sent; an acknowledgement is whole or none. */
+    if (code && status < 300)
+        status = 0;
+    explain(&r, status, error, cause, size);
+    base_buf_deinit(&r.answer);
+    fclose(r.file);
+    return status;
+}
+
+static bool is_passing(long status)
+{
+    return status == 0 || status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+/* False: it makes no sense to go on. */
+static bool send_one(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, const char *url,
+                     struct curl_slist *fields)
+{
+    char cause[512];
+    long status = 0;
+    for (unsigned i = 0; i < TRIES && is_passing(status); i++) {
+        if (i)
+            sleep(1U << (i - 1));
+        status = post_file(curl, s, f, url, fields, cause, sizeof cause);
+    }
+    if (is_passing(status) || status == 401 || status == 403 || status == 507) {
+        snprintf(s->stopped, sizeof s->stopped, "%.250s", cause);
+        return false;
+    }
+    if (status == 201)
+        rdc_send_taken(s, f);
+    else
+        rdc_send_refused(s, f, cause);
+    return true;
+}
+
+static struct curl_slist *fields_of(const struct rdc_send *s)
+{
+    struct base_buf line = {0};
+    base_buf_printf(&line, "Authorization: Bearer %s", s->token ? s->token : "");
+    struct curl_slist *fields = curl_slist_append(NULL, "Content-Type: application/octet-stream");
+    fields = curl_slist_append(fields, "Expect:");
+    fields = curl_slist_append(fields, base_buf_cstr(&line));
+    base_buf_deinit(&line);
+    return fields;
+}
+
+void rdc_send_http(struct rdc_send *s)
+{
+    CURL *curl = curl_easy_init();
+    struct curl_slist *fields = fields_of(s);
+    char *url = address(s->to, "/api/v1/uploads", s->query);
+    if (!curl || !url || !fields)
+        snprintf(s->stopped, sizeof s->stopped, "out of memory");
+    for (struct rdc_send_file *f; !s->stopped[0] && (f = rdc_send_next(s)) != NULL;)
+        if (!send_one(curl, s, f, url, fields))
+            break;
+    free(url);
+    curl_slist_free_all(fields);
+    curl_easy_cleanup(curl);
+}
+
+char *rdc_send_login(const char *to, const char *name, const char *password)
+{
+    struct request r = {0};
+    char error[CURL_ERROR_SIZE];
+    char cause[512];
+    char *token = NULL;
+    long status = 0;
+    CURL *curl = curl_easy_init();
+    char *url = address(to, "/api/v1/session", "");
+    struct curl_slist *fields = curl_slist_append(NULL, "Content-Type: application/json");
+    json_t *body = json_pack("{s:s, s:s}", "login", name, "password", password);
+    char *text = body ? json_dumps(body, 0) : NULL;
+    if (curl && url && text) {
+        prepare(curl, &r, url, fields, error);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+        (void)curl_easy_perform(curl);
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+        json_t *answer = json_loads(base_buf_cstr(&r.answer), 0, NULL);
+        const char *found = json_string_value(json_object_get(answer, "token"));
+        token = found && status < 300 ? strdup(found) : NULL;
+        json_decref(answer);
+        explain(&r, status, error, cause, sizeof cause);
+        if (!token)
+            fprintf(stderr, "rdc send: cannot log in at %s: %s\n", to, cause);
+    }
+    base_buf_deinit(&r.answer);
+    json_decref(body);
+    free(text);
+    free(url);
+    curl_slist_free_all(fields);
+    curl_easy_cleanup(curl);
+    return token;
+}

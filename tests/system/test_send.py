@@ -1,0 +1,108 @@
+"""rdc send, as a technician uses it."""
+import os
+import shutil
+import subprocess
+
+from rdc_system import Client, PASSWORD, StoreScp, SystemTest, place, unprivileged, wait_for
+from test_way import ct_series, folder, scp_file
+
+
+class SendTest(SystemTest):
+    def send(self, *args, token=None, **kw):
+        """(exit status, output); the journal is this test's own."""
+        journal = os.path.join(folder('journals'), self.id())
+        os.chmod(os.path.dirname(journal), 0o777)
+        env = {**os.environ, **({'RDC_TOKEN': token} if token else {})}
+        done = subprocess.run(
+            unprivileged([place().program, '--config', self.rdc.conf, 'send', '--journal', journal, *args]),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd='/', env=env, timeout=120,
+            check=False, **kw)
+        return done.returncode, done.stdout
+
+    def files_of(self, name):
+        """A folder with folders: two CT images, an SCP-ECG, and a text beside."""
+        top = os.path.join(folder(name), 'top')
+        os.makedirs(os.path.join(top, 'deep/er'), exist_ok=True)
+        for i, path in enumerate(ct_series(name, count=2)):
+            shutil.copy(path, os.path.join(top, 'deep', f'{i}.bin'))
+        shutil.copy(scp_file(name + '-scp'), os.path.join(top, 'deep/er/ecg'))
+        with open(os.path.join(top, 'readme.txt'), 'w') as f:
+            f.write('no image')
+        return top
+
+    def test_by_http_takes_every_file_once(self):
+        top = self.files_of('send-http')
+        status, out = self.send('--login', 'tech', '--patient-id', 'SENT 1', top, input=PASSWORD + '\n')
+        self.assertEqual(status, 0, out)
+        self.assertIn('3 taken, 0 taken before, 0 refused, 0 not sent, 1 passed over', out)
+        token = Client(self.rdc, 'tech').token
+        status, out = self.send(top, token=token)
+        self.assertEqual(status, 0, out)
+        self.assertIn('0 taken, 3 taken before', out)
+        status, out = self.send('--again', top, token=token)
+        self.assertIn('3 taken, 0 taken before', out)
+        self.assertEqual(status, 0, out)
+
+    def test_what_is_refused_stands_in_a_table_and_the_rest_is_sent(self):
+        top = self.files_of('send-refused')
+        broken = os.path.join(top, 'broken.dcm')
+        shutil.copy(os.path.join(top, 'deep/0.bin'), broken)
+        with open(broken, 'r+b') as f:
+            f.truncate(600)
+        text = os.path.join(top, 'readme.txt')
+        status, out = self.send(text, top, token=Client(self.rdc, 'tech').token)
+        self.assertEqual(status, 1, out)
+        self.assertIn('3 taken, 0 taken before, 2 refused', out)
+        self.assertRegex(out, r'WHY IT WAS REFUSED\n(.*\n)?.*readme.txt +it is neither DICOM')
+        self.assertRegex(out, r'broken.dcm +422 ')
+
+    def test_that_was_interrupted_goes_on(self):
+        top = self.files_of('send-resumed')
+        token = Client(self.rdc, 'tech').token
+        status, out = self.send(os.path.join(top, 'deep/er'), token=token)
+        self.assertEqual(status, 0, out)
+        self.rdc.stop()
+        try:
+            status, out = self.send(top, token=token)
+            self.assertEqual(status, 1, out)
+            self.assertIn('0 taken, 1 taken before, 0 refused, 2 not sent', out)
+            self.assertIn('stopped: ', out)
+        finally:
+            self.rdc.start()
+        status, out = self.send(top, token=token)
+        self.assertEqual(status, 0, out)
+        self.assertIn('2 taken, 1 taken before', out)
+
+    def test_without_or_with_a_wrong_login_nothing_is_sent(self):
+        top = self.files_of('send-login')
+        self.assertEqual(self.send(top)[0], 1)
+        status, out = self.send('--login', 'tech', top, input='wrong password\n')
+        self.assertEqual(status, 1, out)
+        self.assertIn('cannot log in', out)
+        status, out = self.send(top, token='wrong')
+        self.assertEqual(status, 1, out)
+        self.assertIn('3 not sent', out)
+        self.assertEqual(self.send()[0], 2)
+        self.assertEqual(self.send('--frobnicate', 'x', top)[0], 2)
+
+    def test_by_dicom_uses_one_association(self):
+        top = self.files_of('send-dicom')
+        to = f'RDC@127.0.0.1:{self.rdc.dicom_port}'
+        status, out = self.send('--to', to, '--aet', 'QH_CT', top)
+        self.assertEqual(status, 1, out)
+        self.assertIn('2 taken, 0 taken before, 1 refused', out)
+        self.assertIn('send it by HTTP', out)
+        status, out = self.send('--to', to, '--aet', 'QH_CT', os.path.join(top, 'deep/0.bin'))
+        self.assertEqual((status, '1 taken before' in out), (0, True), out)
+        status, out = self.send('--to', to, '--aet', 'NOBODY', '--again', os.path.join(top, 'deep/0.bin'))
+        self.assertEqual(status, 1, out)
+        self.assertIn('calling AE title', out.lower().replace('ae title', 'AE title'))
+
+    def test_by_dicom_to_another_archive(self):
+        top = self.files_of('send-storescp')
+        archive = StoreScp('send-storescp-in').start()
+        self.addCleanup(archive.stop)
+        status, out = self.send('--to', f'{archive.aet}@127.0.0.1:{archive.port}', os.path.join(top, 'deep/0.bin'),
+                                os.path.join(top, 'deep/1.bin'))
+        self.assertEqual(status, 0, out)
+        wait_for('both files to arrive', lambda: len(archive.files()) == 2)
