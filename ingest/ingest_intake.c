@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "ingest/ingest_parts.h"
 #include "ingest/ingest_priv.h"
+#include "ingest/ingest_zip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,14 @@ struct ingest_intake {
     struct ingest_arrival_options options;
     char centre_code[INGEST_CENTRE_CODE];
     bool single;
-    enum { UNDECIDED, ONE_FILE, FORM } kind;
+    enum { UNDECIDED, ONE_FILE, FORM, ARCHIVE } kind;
+    uint8_t head[4]; /* while undecided */
+    size_t head_n;
     struct ingest_arrival *file;
     struct ingest_many *many;
     struct ingest_parts parts;
+    struct ingest_zip *zip;
+    bool closed;       /* the archive is refused, but not what was in it */
     enum base_err err; /* the body as such is refused */
     const char *cause;
     void (*on_room)(void *arg);
@@ -26,6 +31,7 @@ struct ingest_intake {
 
 static void intake_free(struct ingest_intake *in)
 {
+    ingest_zip_free(in->zip);
     free(in);
 }
 
@@ -193,32 +199,102 @@ static void begin_file(struct ingest_intake *in)
     ingest_arrival_on_room(in->file, on_room, in);
 }
 
-void ingest_intake_write(struct ingest_intake *in, struct base_bytes bytes)
+/* What is wrong with the archive stands as the last of its files. */
+static void refuse_archive(struct ingest_intake *in, enum base_err err, const char *cause)
+{
+    ingest_many_refuse(in->many, ingest_zip_name(in->zip), err, cause);
+    in->closed = true;
+}
+
+static void begin_entry(struct ingest_intake *in)
+{
+    const char *name = ingest_zip_name(in->zip);
+    enum base_err err = ingest_parts_is_index(name) ? BASE_OK : ingest_many_begin(in->many, name);
+    if (err)
+        refuse_archive(in, err,
+                       err == BASE_ELIMIT ? "an archive may have 10000 files"
+                                          : "the server is out of memory; send it again later");
+}
+
+static void write_archive(struct ingest_intake *in, struct base_bytes bytes)
+{
+    enum ingest_zip_event event = INGEST_ZIP_MORE;
+    do {
+        struct base_bytes data;
+        const char *cause;
+        size_t used = ingest_zip_parse(in->zip, bytes, &event, &data);
+        bytes = base_bytes_of(bytes.p + used, bytes.n - used);
+        if (event == INGEST_ZIP_ENTRY) {
+            begin_entry(in);
+        } else if (event == INGEST_ZIP_DATA) {
+            ingest_many_write(in->many, data);
+        } else if (event == INGEST_ZIP_ENTRY_END) {
+            ingest_many_end(in->many);
+        } else if (event == INGEST_ZIP_ENTRY_BAD) {
+            ingest_many_refuse(in->many, ingest_zip_name(in->zip), BASE_EFORMAT,
+                               "it is damaged in the archive: its CRC is wrong");
+        } else if (event == INGEST_ZIP_REFUSED) {
+            enum base_err err = ingest_zip_error(in->zip, &cause);
+            refuse_archive(in, err, cause);
+        }
+    } while (event != INGEST_ZIP_MORE && !in->closed);
+}
+
+static void begin_archive(struct ingest_intake *in)
+{
+    in->kind = ARCHIVE;
+    if (begin_many(in) || ingest_zip_new(in->g->config->conf->upload_max_bytes, &in->zip))
+        refuse(in, BASE_ENOMEM, "the server is out of memory; send it again later");
+}
+
+static void write_on(struct ingest_intake *in, struct base_bytes bytes)
 {
     enum base_err err = BASE_OK;
     const char *cause = "";
-    if (in->err || bytes.n == 0)
+    if (in->err || in->closed || bytes.n == 0)
         return;
-    if (in->kind == UNDECIDED)
-        begin_file(in);
     if (in->kind == FORM)
         err = ingest_parts_write(&in->parts, bytes, &cause);
-    else if (in->file)
+    else if (in->kind == ARCHIVE)
+        write_archive(in, bytes);
+    else
         ingest_arrival_write(in->file, bytes);
     if (err)
         refuse(in, err, cause);
 }
 
+/* The first bytes tell an archive; they go on then. */
+static void decide(struct ingest_intake *in)
+{
+    if (ingest_zip_is(base_bytes_of(in->head, in->head_n)))
+        begin_archive(in);
+    else
+        begin_file(in);
+    write_on(in, base_bytes_of(in->head, in->head_n));
+}
+
+void ingest_intake_write(struct ingest_intake *in, struct base_bytes bytes)
+{
+    while (in->kind == UNDECIDED && bytes.n) {
+        in->head[in->head_n++] = bytes.p[0];
+        bytes = base_bytes_of(bytes.p + 1, bytes.n - 1);
+        if (in->head_n == sizeof in->head)
+            decide(in);
+    }
+    write_on(in, bytes);
+}
+
 bool ingest_intake_is_refused(const struct ingest_intake *in)
 {
-    return in->err || (in->file && ingest_arrival_is_refused(in->file));
+    return in->err || in->closed || (in->file && ingest_arrival_is_refused(in->file));
 }
 
 bool ingest_intake_room(struct ingest_intake *in)
 {
-    return in->err || (in->file   ? ingest_arrival_room(in->file)
-                       : in->many ? ingest_many_room(in->many)
-                                  : true);
+    return in->err || in->closed ||
+           (in->file   ? ingest_arrival_room(in->file)
+            : in->many ? ingest_many_room(in->many)
+                       : true);
 }
 
 void ingest_intake_on_room(struct ingest_intake *in, void (*fn)(void *arg), void *arg)
@@ -230,12 +306,16 @@ void ingest_intake_on_room(struct ingest_intake *in, void (*fn)(void *arg), void
 static void end_of_body(struct ingest_intake *in)
 {
     const char *cause = "";
+    if (in->kind == UNDECIDED && in->head_n)
+        decide(in);
     if (in->err)
         return;
     if (in->kind == UNDECIDED)
         refuse(in, BASE_EFORMAT, "the body is empty; send the file as the body of the request");
     else if (in->kind == FORM && ingest_parts_end(&in->parts, &cause))
         refuse(in, BASE_EFORMAT, cause);
+    else if (in->kind == ARCHIVE && !in->closed && !ingest_zip_complete(in->zip))
+        refuse_archive(in, BASE_EFORMAT, "the archive is incomplete");
 }
 
 void ingest_intake_finish(struct ingest_intake *in, ingest_intake_fn *fn, void *arg)

@@ -2,9 +2,11 @@
 and uploads in pieces."""
 import base64
 import hashlib
+import io
 import os
 import socket
 import uuid
+import zipfile
 
 from rdc_system import Client, SystemTest, dump, wait_for
 from test_way import ct_series, scp_file
@@ -134,6 +136,50 @@ class FormTest(Upload):
         self.assertEqual(answer.status, 202, answer)
         self.assertEqual([f['outcome'] for f in answer.json()['files']], ['refused', 'stored'])
         self.assertIn('neither DICOM', answer.json()['files'][0]['cause'])
+
+
+class ArchiveTest(Upload):
+    def archive(self, files, how=zipfile.ZIP_DEFLATED):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, 'w', how) as z:
+            for name, content in files.items():
+                z.writestr(name, content)
+        return out.getvalue()
+
+    def post(self, body):
+        return self.tech.request('POST', '/api/v1/uploads', body, {'Content-Type': 'application/zip'})
+
+    def test_its_files_are_taken_by_themselves(self):
+        ct = ct_series('zip', count=3)
+        files = {f'study/{os.path.basename(p)}': read(p) for p in ct}
+        files.update({'ecg.scp': read(scp_file('zip-scp')), 'DICOMDIR': b'index', '__MACOSX/._x': b'fork'})
+        for how in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
+            answer = self.post(self.archive(files, how))
+            self.assertEqual(answer.status, 201, answer)
+            self.assertEqual([f['name'] for f in answer.json()['files']],
+                             [n for n in files if 'DIR' not in n and 'MAC' not in n])
+        self.assertEqual({f['outcome'] for f in answer.json()['files']}, {'duplicate'})
+        self.assertEqual(self.stored(uids(ct[0])[1]), 3)
+
+    def test_one_that_is_cut_off_tells_what_was_taken(self):
+        ct = ct_series('zip-cut', count=2)
+        body = self.archive({'a': read(ct[0]), 'b': read(ct[1])})
+        answer = self.post(body[:len(body) * 2 // 3])
+        self.assertEqual(answer.status, 202, answer)
+        self.assertEqual([f['outcome'] for f in answer.json()['files']], ['stored', 'refused'])
+        self.assertIn('incomplete', answer.json()['files'][1]['cause'])
+
+    def test_a_bomb_is_refused(self):
+        answer = self.post(self.archive({'bomb': bytes(100 << 20)}))
+        self.assertEqual(answer.status, 413, answer)
+        self.assertEqual(self.post(self.archive({})).status, 422)
+
+    def test_it_comes_in_pieces_as_well(self):
+        body = self.archive({p: read(p) for p in ct_series('zip-pieces', count=2)})
+        begun = self.tech.request('POST', '/api/v1/uploads', None, {'Upload-Length': str(len(body))})
+        answer = self.tech.request('PATCH', begun.headers['Location'], body, {'Upload-Offset': '0'})
+        self.assertEqual(answer.status, 201, answer)
+        self.assertEqual(len(answer.json()['files']), 2)
 
 
 class ResumedTest(Upload):

@@ -1,0 +1,346 @@
+#include "ingest/ingest_zip.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum {
+    LOCAL = 0x04034b50,      /* local file header */
+    CENTRAL = 0x02014b50,    /* central directory header */
+    END_RECORD = 0x06054b50, /* end of central directory */
+    EXTRA = 0x08064b50,      /* archive extra data record */
+    END64 = 0x06064b50,      /* ZIP64 end of central directory */
+    DESCRIPTOR = 0x08074b50,
+    HEADER = 30,
+    NAME_MAX_BYTES = 1024,
+    OUTPUT = 64 * 1024,
+    FREE_BYTES = 64 << 20, /* before the ratio counts */
+    RATIO_MAX = 300,
+};
+
+/*
+ *  SIGNATURE ─LOCAL─► FIXED ─► NAMES ─► CONTENT ─► [DESCRIPTOR…] ─► SIGNATURE
+ *      └─ any other record ─► DONE
+ */
+struct ingest_zip {
+    enum { SIGNATURE, FIXED, NAMES, CONTENT, TRAILER_SIGNATURE, TRAILER, DONE, BAD } state;
+    uint8_t head[HEADER];
+    size_t head_n;
+    uint8_t names[2 * 65535]; /* name and extra field */
+    size_t names_n;
+    size_t name_len;
+    size_t extra_len;
+    char name[NAME_MAX_BYTES + 1];
+    bool deflated;
+    bool sized;    /* the header has size and CRC */
+    bool zip64;    /* a descriptor has 8-byte sizes */
+    bool told;     /* the entry was announced: it is no folder */
+    uint32_t want; /* CRC */
+    uint32_t crc;
+    uint64_t left; /* compressed bytes to come, if sized */
+    size_t trailer_want;
+    z_stream stream;
+    uint64_t in;
+    uint64_t out;
+    uint64_t max_total;
+    enum base_err err;
+    const char *cause;
+    uint8_t output[OUTPUT];
+};
+
+enum base_err ingest_zip_new(uint64_t max_total, struct ingest_zip **out)
+{
+    struct ingest_zip *z = calloc(1, sizeof *z);
+    if (!z)
+        return BASE_ENOMEM;
+    /* Negative: raw deflate, without zlib's header. */
+    if (inflateInit2(&z->stream, -MAX_WBITS) != Z_OK) {
+        free(z);
+        return BASE_ENOMEM;
+    }
+    z->max_total = max_total;
+    *out = z;
+    return BASE_OK;
+}
+
+void ingest_zip_free(struct ingest_zip *z)
+{
+    if (!z)
+        return;
+    inflateEnd(&z->stream);
+    free(z);
+}
+
+bool ingest_zip_is(struct base_bytes head)
+{
+    if (head.n < 4)
+        return false;
+    uint32_t signature = base_load_le32(head.p);
+    return signature == LOCAL || signature == END_RECORD;
+}
+
+bool ingest_zip_complete(const struct ingest_zip *z)
+{
+    return z->state == DONE;
+}
+
+const char *ingest_zip_name(const struct ingest_zip *z)
+{
+    return z->name;
+}
+
+enum base_err ingest_zip_error(const struct ingest_zip *z, const char **cause)
+{
+    *cause = z->cause ? z->cause : "";
+    return z->err;
+}
+
+static enum ingest_zip_event refuse(struct ingest_zip *z, enum base_err err, const char *cause)
+{
+    z->state = BAD;
+    z->err = err;
+    z->cause = cause;
+    return INGEST_ZIP_REFUSED;
+}
+
+/* Collects up to n bytes into head; true when they are there. */
+static bool collect(struct ingest_zip *z, struct base_bytes *in, size_t n)
+{
+    size_t take = n - z->head_n < in->n ? n - z->head_n : in->n;
+    if (take)
+        memcpy(z->head + z->head_n, in->p, take);
+    z->head_n += take;
+    *in = base_bytes_of(in->p + take, in->n - take);
+    return z->head_n == n;
+}
+
+static void expect(struct ingest_zip *z, int state)
+{
+    z->state = state;
+    if (state != FIXED)
+        z->head_n = 0;
+}
+
+/* ---- headers ---- */
+
+static enum ingest_zip_event on_signature(struct ingest_zip *z)
+{
+    switch (base_load_le32(z->head)) {
+    case LOCAL:
+        z->state = FIXED;
+        return INGEST_ZIP_MORE;
+    case CENTRAL:
+    case END_RECORD:
+    case EXTRA:
+    case END64:
+        z->state = DONE;
+        return INGEST_ZIP_END;
+    default:
+        return refuse(z, BASE_EFORMAT, "the archive is damaged: no header where one should be");
+    }
+}
+
+/* APPNOTE 4.3.7 */
+static enum ingest_zip_event on_fixed(struct ingest_zip *z)
+{
+    uint16_t flags = base_load_le16(z->head + 6);
+    uint16_t method = base_load_le16(z->head + 8);
+    z->deflated = method == 8;
+    z->sized = !(flags & 8);
+    z->want = base_load_le32(z->head + 14);
+    z->left = base_load_le32(z->head + 18);
+    z->name_len = base_load_le16(z->head + 26);
+    z->extra_len = base_load_le16(z->head + 28);
+    z->names_n = 0;
+    z->zip64 = false;
+    if (flags & 0x2041)
+        return refuse(z, BASE_EUNSUPPORTED, "the archive is encrypted: make it without a password");
+    if (method != 0 && method != 8)
+        return refuse(
+            z, BASE_EUNSUPPORTED,
+            "an entry is compressed by another method than deflate: make an ordinary ZIP");
+    if (!z->sized && !z->deflated)
+        return refuse(z, BASE_EUNSUPPORTED,
+                      "a stored entry has no size in its header: make an ordinary ZIP");
+    z->state = NAMES;
+    return INGEST_ZIP_MORE;
+}
+
+/* APPNOTE 4.5.3: sizes of 8 bytes, the original one first. */
+static void read_zip64(struct ingest_zip *z)
+{
+    const uint8_t *p = z->names + z->name_len;
+    for (size_t left = z->extra_len; left >= 4;) {
+        size_t n = base_load_le16(p + 2);
+        if (n > left - 4)
+            return;
+        if (base_load_le16(p) == 1) {
+            z->zip64 = true;
+            if (n >= 16 && z->left == UINT32_MAX)
+                z->left = base_load_le64(p + 12);
+        }
+        p += 4 + n;
+        left -= 4 + n;
+    }
+}
+
+static enum ingest_zip_event on_names(struct ingest_zip *z)
+{
+    size_t n = z->name_len < NAME_MAX_BYTES ? z->name_len : NAME_MAX_BYTES;
+    for (size_t i = 0; i < n; i++)
+        z->name[i] = z->names[i] ? (char)z->names[i] : '?';
+    z->name[n] = '\0';
+    read_zip64(z);
+    z->told = n == 0 || z->name[n - 1] != '/';
+    z->crc = (uint32_t)crc32(0, NULL, 0);
+    if (inflateReset(&z->stream) != Z_OK)
+        return refuse(z, BASE_ENOMEM, "out of memory");
+    z->state = CONTENT;
+    return z->told ? INGEST_ZIP_ENTRY : INGEST_ZIP_MORE;
+}
+
+/* ---- content ---- */
+
+static enum ingest_zip_event end_entry(struct ingest_zip *z)
+{
+    expect(z, SIGNATURE);
+    if (!z->told)
+        return INGEST_ZIP_MORE;
+    return z->crc == z->want ? INGEST_ZIP_ENTRY_END : INGEST_ZIP_ENTRY_BAD;
+}
+
+static enum ingest_zip_event end_content(struct ingest_zip *z)
+{
+    if (z->sized)
+        return end_entry(z);
+    expect(z, TRAILER_SIGNATURE);
+    return INGEST_ZIP_MORE;
+}
+
+static enum ingest_zip_event give(struct ingest_zip *z, const uint8_t *p, size_t n,
+                                  struct base_bytes *data)
+{
+    z->crc = (uint32_t)crc32(z->crc, p, (uInt)n);
+    z->out += n;
+    if (z->out > z->max_total)
+        return refuse(z, BASE_ELIMIT, "the archive holds more than the server takes at once");
+    if (z->out > FREE_BYTES && z->out / RATIO_MAX > z->in)
+        return refuse(z, BASE_ELIMIT,
+                      "the archive grows out of all proportion when it is unpacked");
+    *data = base_bytes_of(p, n);
+    return z->told ? INGEST_ZIP_DATA : INGEST_ZIP_MORE;
+}
+
+static enum ingest_zip_event stored(struct ingest_zip *z, struct base_bytes *in,
+                                    struct base_bytes *data)
+{
+    size_t n = z->left < in->n ? (size_t)z->left : in->n;
+    if (z->left == 0)
+        return end_content(z);
+    if (n > OUTPUT)
+        n = OUTPUT;
+    const uint8_t *p = in->p;
+    z->left -= n;
+    *in = base_bytes_of(in->p + n, in->n - n);
+    return n ? give(z, p, n, data) : INGEST_ZIP_MORE;
+}
+
+static enum ingest_zip_event inflated(struct ingest_zip *z, struct base_bytes *in,
+                                      struct base_bytes *data)
+{
+    size_t n = in->n < OUTPUT ? in->n : OUTPUT;
+    if (z->sized && z->left < n)
+        n = (size_t)z->left;
+    z->stream.next_in = (Bytef *)(uintptr_t)in->p; /* zlib does not write to it */
+    z->stream.avail_in = (uInt)n;
+    z->stream.next_out = z->output;
+    z->stream.avail_out = OUTPUT;
+    int code = inflate(&z->stream, Z_NO_FLUSH);
+    size_t used = n - z->stream.avail_in;
+    size_t made = OUTPUT - z->stream.avail_out;
+    z->left -= z->sized ? used : 0;
+    *in = base_bytes_of(in->p + used, in->n - used);
+    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
+        return refuse(z, code == Z_MEM_ERROR ? BASE_ENOMEM : BASE_EFORMAT,
+                      "the archive is damaged: an entry cannot be unpacked");
+    if (code == Z_STREAM_END) {
+        if (z->sized && z->left)
+            return refuse(z, BASE_EFORMAT, "the archive is damaged: an entry ends too early");
+        z->stream.next_in = NULL;
+        z->deflated = false; /* its end is told next, as that of a stored one */
+        z->left = 0;
+    } else if (z->sized && z->left == 0 && made == 0) {
+        return refuse(z, BASE_EFORMAT, "the archive is damaged: an entry does not end");
+    }
+    return made ? give(z, z->output, made, data) : INGEST_ZIP_MORE;
+}
+
+/* ---- data descriptors: APPNOTE 4.3.9, the signature may be missing ---- */
+
+static enum ingest_zip_event on_trailer_signature(struct ingest_zip *z)
+{
+    bool has_signature = base_load_le32(z->head) == DESCRIPTOR;
+    z->trailer_want = (has_signature ? 4U : 0U) + 4U + (z->zip64 ? 16U : 8U);
+    z->state = TRAILER;
+    return INGEST_ZIP_MORE;
+}
+
+static enum ingest_zip_event on_trailer(struct ingest_zip *z)
+{
+    bool has_signature = z->trailer_want % 8 == 0;
+    z->want = base_load_le32(z->head + (has_signature ? 4 : 0));
+    return end_entry(z);
+}
+
+/* One step; MORE when it took what it needed and another step may follow. */
+static enum ingest_zip_event step(struct ingest_zip *z, struct base_bytes *in,
+                                  struct base_bytes *data)
+{
+    switch (z->state) {
+    case SIGNATURE:
+        return collect(z, in, 4) ? on_signature(z) : INGEST_ZIP_MORE;
+    case FIXED:
+        return collect(z, in, HEADER) ? on_fixed(z) : INGEST_ZIP_MORE;
+    case NAMES: {
+        size_t want = z->name_len + z->extra_len - z->names_n;
+        size_t n = want < in->n ? want : in->n;
+        if (n)
+            memcpy(z->names + z->names_n, in->p, n);
+        z->names_n += n;
+        *in = base_bytes_of(in->p + n, in->n - n);
+        return n == want ? on_names(z) : INGEST_ZIP_MORE;
+    }
+    case CONTENT:
+        return z->deflated ? inflated(z, in, data) : stored(z, in, data);
+    case TRAILER_SIGNATURE:
+        return collect(z, in, 4) ? on_trailer_signature(z) : INGEST_ZIP_MORE;
+    case TRAILER:
+        return collect(z, in, z->trailer_want) ? on_trailer(z) : INGEST_ZIP_MORE;
+    case DONE:
+        *in = base_bytes_of(in->p + in->n, 0);
+        return INGEST_ZIP_MORE;
+    case BAD:
+    default:
+        return INGEST_ZIP_REFUSED;
+    }
+}
+
+size_t ingest_zip_parse(struct ingest_zip *z, struct base_bytes in, enum ingest_zip_event *event,
+                        struct base_bytes *data)
+{
+    size_t n = in.n;
+    assert(z->state != BAD);
+    *data = base_bytes_of(NULL, 0);
+    for (;;) {
+        int state = z->state;
+        bool deflated = z->deflated;
+        size_t before = in.n;
+        *event = step(z, &in, data);
+        z->in += before - in.n;
+        /* Something may still come without input: inflated bytes, an empty entry's end. */
+        bool moved = before != in.n || state != (int)z->state || deflated != z->deflated;
+        if (*event != INGEST_ZIP_MORE || !moved)
+            return n - in.n;
+    }
+}
