@@ -38,6 +38,15 @@ struct scp_assoc {
     json_t *row; /* of the device, which borrows its texts */
     struct api_scp_device device;
     struct api_scp_call *call; /* under way */
+    unsigned holds;
+    uint16_t message_id;       /* of our last request */
+    api_scp_answer_fn *answer; /* to our request under way; NULL = none is */
+    void *answer_arg;
+};
+
+struct api_scp_hold {
+    struct scp_assoc *assoc;
+    uint8_t context_id;
 };
 
 /* While its connection is there. */
@@ -52,7 +61,7 @@ static struct api_contact_peer peer_of(const struct scp_assoc *as)
 
 static void free_when_unused(struct scp_assoc *as)
 {
-    if (as->a || as->asking)
+    if (as->a || as->asking || as->holds)
         return;
     json_decref(as->row);
     free(as);
@@ -278,6 +287,22 @@ static void begin_call(struct scp_assoc *as, uint8_t context, const struct dicom
         api_scp_finish(call, DIMSE_UNRECOGNIZED_OPERATION, "this service is not offered here");
 }
 
+static void end_ask(struct scp_assoc *as, const struct dicom_dimse *response)
+{
+    api_scp_answer_fn *answer = as->answer;
+    as->answer = NULL;
+    if (answer)
+        answer(as->answer_arg, response);
+}
+
+static void on_response(struct scp_assoc *as, const struct dicom_dimse *cmd)
+{
+    if (as->answer && cmd->responded_id == as->message_id)
+        end_ask(as, cmd);
+    else
+        net_assoc_abort(as->a);
+}
+
 static void on_command(struct net_assoc *a, void *arg, uint8_t context,
                        const struct dicom_dimse *cmd)
 {
@@ -286,7 +311,9 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
         /* Too late for a call that has ended: PS3.7 9.3.2.3 lets it pass. */
         if (as->call && as->call->request.message_id == cmd->responded_id)
             as->call->cancelled = true;
-    } else if (cmd->command & DIMSE_RESPONSE_BIT || as->call) {
+    } else if (cmd->command & DIMSE_RESPONSE_BIT) {
+        on_response(as, cmd);
+    } else if (as->call) {
         net_assoc_abort(a);
     } else if (cmd->command == DIMSE_C_ECHO_RQ) {
         on_echo(a, context, cmd);
@@ -325,6 +352,7 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
         free(as->call);
         as->call = NULL;
     }
+    end_ask(as, NULL);
     if (as->accepted)
         base_count(&as->s->config->counters->associations_open, -1);
     BASE_LOG(INFO, "association_closed", LOG_U("association", net_assoc_id(a)),
@@ -420,6 +448,57 @@ void api_scp_abort(struct api_scp_call *call)
 {
     net_assoc_abort(call->assoc->a);
     end_call(call);
+}
+
+/* ---- requests of our own ---- */
+
+struct api_scp_hold *api_scp_hold(struct api_scp_call *call)
+{
+    struct api_scp_hold *hold = calloc(1, sizeof *hold);
+    if (!hold)
+        return NULL;
+    hold->assoc = call->assoc;
+    hold->context_id = call->context_id;
+    call->assoc->holds++;
+    return hold;
+}
+
+const char *api_scp_hold_syntax(const struct api_scp_hold *hold)
+{
+    return hold->assoc->a ? net_assoc_transfer_syntax(hold->assoc->a, hold->context_id) : "";
+}
+
+bool api_scp_hold_idle(const struct api_scp_hold *hold)
+{
+    return hold->assoc->a && !hold->assoc->call && !hold->assoc->answer;
+}
+
+void api_scp_let_go(struct api_scp_hold *hold)
+{
+    if (!hold)
+        return;
+    hold->assoc->holds--;
+    free_when_unused(hold->assoc);
+    free(hold);
+}
+
+enum base_err api_scp_ask(struct api_scp_hold *hold, const struct dicom_dimse *request,
+                          struct base_bytes data, api_scp_answer_fn *fn, void *arg)
+{
+    struct scp_assoc *as = hold->assoc;
+    struct dicom_dimse rq = *request;
+    enum base_err err = BASE_ECLOSED;
+    rq.message_id = (uint16_t)(as->message_id + 1);
+    if (as->a)
+        err = api_scp_hold_idle(hold) ? net_assoc_send(as->a, hold->context_id, &rq, data)
+                                      : BASE_ECONFLICT;
+    if (!err) {
+        as->message_id = rq.message_id;
+        as->answer = fn;
+        as->answer_arg = arg;
+    }
+    api_scp_let_go(hold);
+    return err;
 }
 
 /* ---- the server ---- */

@@ -100,4 +100,27 @@ void api_scp_finish_with(struct api_scp_call *call, const struct dicom_dimse *re
 /* Breaks the association off; gone is not called. */
 void api_scp_abort(struct api_scp_call *call);
 
+/* ---- a request of our own, on an association that a device opened ---- */
+
+/* The association and the context of a call, held beyond the call's end: for a service
+ * whose result is a request of its own (N-EVENT-REPORT, PS3.4 J.3.3). */
+struct api_scp_hold;
+
+/* The response; NULL when the association ended without one. Borrowed. */
+typedef void api_scp_answer_fn(void *arg, const struct dicom_dimse *response);
+
+/* NULL when out of memory. */
+struct api_scp_hold *api_scp_hold(struct api_scp_call *call);
+/* Borrowed; "" when the association is gone. */
+const char *api_scp_hold_syntax(const struct api_scp_hold *hold);
+/* Is the association still there, without a request under way in either direction? */
+bool api_scp_hold_idle(const struct api_scp_hold *hold);
+/* Sends a request; its message ID is given here. Takes the hold, also on failure;
+ * fn runs exactly once unless it fails. BASE_ECLOSED, BASE_ECONFLICT when not
+ * idle, and as net_assoc_send. */
+enum base_err api_scp_ask(struct api_scp_hold *hold, const struct dicom_dimse *request,
+                          struct base_bytes data, api_scp_answer_fn *fn, void *arg) BASE_MUST_CHECK;
+/* Ends a hold that asks nothing. Takes NULL. */
+void api_scp_let_go(struct api_scp_hold *hold);
+
 #endif

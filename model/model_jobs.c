@@ -111,6 +111,11 @@ unsigned model_jobs_running(const struct model_jobs *j)
     return j->running + j->claiming;
 }
 
+void model_jobs_take(struct model_jobs *j, json_t *row)
+{
+    start_job(j, row);
+}
+
 void model_jobs_poke(struct model_jobs *j)
 {
     claim(j);

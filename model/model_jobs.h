@@ -47,6 +47,9 @@ void model_jobs_stop(struct model_jobs *j);
 /* Only when none is under way (model_jobs_running is 0). Takes NULL. */
 void model_jobs_free(struct model_jobs *j);
 unsigned model_jobs_running(const struct model_jobs *j);
+/* Runs a job that its maker claimed in the same transaction (an element of what job_claim
+ * returns), so that it begins here and now. */
+void model_jobs_take(struct model_jobs *j, json_t *row);
 /* There is something to do now. */
 void model_jobs_poke(struct model_jobs *j);
 
