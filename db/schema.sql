@@ -248,6 +248,168 @@ CREATE FUNCTION public.body_regions(p_text text) RETURNS text[]
     where case when word ~ '^[A-Z]+$' then upper(p_text) ~ ('\m' || word || '\M')
         else position(word in p_text) > 0 end
 $_$;
+CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    c commitment;
+begin
+    delete from job where id = p_job;
+    if not exists (select from commitment where id = p_id and state = 'checking') then
+        return null;
+    end if;
+    update commitment_item t set failure = f.reason
+    from unnest(p_failures) with ordinality f(reason, i)
+        join (select n, row_number() over (order by n) as i from commitment_item
+            where commitment_id = p_id) x using (i)
+    where t.commitment_id = p_id and t.n = x.n;
+    if p_lease_seconds is null then
+        perform commitment_move(p_id, 'checked');
+        return null;
+    end if;
+    return commitment_report(commitment_move(p_id, 'ask', p_lease_seconds));
+end $$;
+CREATE FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    c commitment;
+    v jsonb := '[]';
+begin
+    for c in select x.* from commitment x join job j on j.kind = 'commitment' and j.subject_id = x.id
+        where x.state = 'checking' and j.state = 'quarantined' for update of x skip locked loop
+        update commitment_item set failure = x'0110'::int where commitment_id = c.id;
+        delete from job where kind = 'commitment' and subject_id = c.id;
+        perform commitment_move(c.id, 'checked', null, 'the check did not come to an end');
+    end loop;
+    for c in select * from commitment where state = 'sending' and lease_until < now()
+        for update skip locked loop
+        perform commitment_move(c.id, 'expired', null, 'no answer in time');
+    end loop;
+    for c in select x.* from commitment x join device d on d.id = x.device_id
+        where x.state = 'due' and (x.attempts >= 30
+            or d.callback_host is null and x.created_at < now() - interval '7 days')
+        for update of x skip locked loop
+        perform commitment_move(c.id, 'give_up', null, coalesce(c.last_error, 'the device has no callback address'));
+    end loop;
+    for c in select x.* from commitment x join device d on d.id = x.device_id
+        where x.state = 'due' and x.next_at <= now() and d.callback_host is not null
+            and not exists (select from commitment y where y.device_id = x.device_id and y.state = 'sending')
+            and not exists (select from commitment y where y.device_id = x.device_id and y.state = 'due'
+                and y.next_at <= now() and (y.next_at, y.id) < (x.next_at, x.id))
+        order by x.next_at, x.id limit p_limit for update of x skip locked loop
+        v := v || commitment_report(commitment_move(c.id, 'send', p_lease_seconds));
+    end loop;
+    return v;
+end $$;
+CREATE FUNCTION public.commitment_done(p_id bigint, p_lease bigint, p_error text, p_retry_min integer, p_retry_max integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+begin
+    perform from commitment where id = p_id and lease_no = p_lease and state = 'sending' for update;
+    if not found then
+        return;
+    end if;
+    perform commitment_move(p_id, case when p_error is null then 'answered' else 'failed' end, null, p_error);
+    update commitment set next_at = now() + make_interval(secs => least(p_retry_max::double precision,
+        p_retry_min * power(2, least(attempts - 1, 20)))) where id = p_id;
+end $$;
+CREATE FUNCTION public.commitment_input(p_id bigint) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('n', t.n, 'asked_class', t.sop_class,
+        'sop_class', i.sop_class, 'location', o.location, 'size', o.size, 'sha256', encode(o.sha256, 'hex')))
+        order by t.n)
+    from commitment c join commitment_item t on t.commitment_id = c.id
+        left join instance i on i.sop_uid = t.sop_uid and i.centre_id = c.centre_id and i.variant = 0
+        left join object o on o.id = i.object_id
+    where c.id = p_id
+$$;
+CREATE TABLE public.commitment (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    device_id bigint NOT NULL,
+    transaction_uid text NOT NULL,
+    state text DEFAULT 'checking'::text NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_no bigint DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    last_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT commitment_lease_tied CHECK (((state = 'sending'::text) = (lease_until IS NOT NULL))),
+    CONSTRAINT commitment_state_known CHECK ((state = ANY (ARRAY['checking'::text, 'due'::text, 'sending'::text, 'reported'::text, 'dead'::text]))),
+    CONSTRAINT commitment_transaction_form CHECK ((transaction_uid ~ '^[0-9.]{1,64}$'::text))
+);
+ALTER TABLE ONLY public.commitment FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.commitment_move(p_id bigint, p_event text, p_lease_seconds integer DEFAULT NULL::integer, p_error text DEFAULT NULL::text) RETURNS public.commitment
+    LANGUAGE plpgsql
+    AS $$
+declare
+    c commitment;
+begin
+    update commitment x set state = t.next_state, state_at = now(),
+        attempts = x.attempts + (t.next_state = 'sending')::int,
+        lease_no = x.lease_no + (t.next_state = 'sending')::int,
+        lease_until = case when t.next_state = 'sending' then now() + make_interval(secs => p_lease_seconds) end,
+        last_error = case when t.next_state <> 'reported' then left(coalesce(p_error, x.last_error), 500) end
+    from commitment_transition t
+    where x.id = p_id and t.state = x.state and t.event = p_event
+    returning x.* into strict c;
+    perform audit_write('commitment_' || p_event, 'commitment', c.id,
+        jsonb_strip_nulls(jsonb_build_object('device', c.device_id, 'error', p_error)));
+    return c;
+end $$;
+CREATE FUNCTION public.commitment_report(c public.commitment) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('id', c.id, 'lease', c.lease_no, 'attempt', c.attempts,
+        'transaction', c.transaction_uid, 'aet', d.aet, 'called', d.called,
+        'host', d.callback_host, 'port', d.callback_port,
+        'items', (select jsonb_agg(jsonb_build_object('sop_class', t.sop_class, 'sop_uid', t.sop_uid,
+            'failure', t.failure) order by t.n) from commitment_item t where t.commitment_id = c.id))
+    from device d where d.id = c.device_id
+$$;
+CREATE FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    c commitment;
+    v_study text;
+begin
+    if p_uid <> '1.2.840.10008.1.20.1.1' then
+        return dimse_reply(x'0112'::int, 'not the instance of the Storage Commitment Push Model');
+    elsif dicom_text(p, '00081195') is null then
+        return dimse_reply(x'0115'::int, 'TransactionUID is missing or has no value');
+    elsif not exists (select from dicom_items(p, '00081199')) then
+        return dimse_reply(x'0115'::int, 'ReferencedSOPSequence lists no object');
+    end if;
+    insert into commitment (centre_id, device_id, transaction_uid)
+    values (p_centre, p_device, dicom_text(p, '00081195'))
+    on conflict (device_id, transaction_uid) do nothing returning * into c;
+    if c.id is null then
+        return dimse_reply(x'0131'::int, 'this Transaction UID was used before');
+    end if;
+    insert into commitment_item (commitment_id, n, sop_class, sop_uid)
+    select c.id, o.n, dicom_text(o.i, '00081150'), dicom_text(o.i, '00081155')
+    from dicom_items(p, '00081199') with ordinality o(i, n)
+    on conflict on constraint commitment_item_once do nothing;
+    insert into job (kind, subject_id, priority, state, attempts, lease_until)
+    values ('commitment', c.id, 'urgent', 'running', 1, now() + interval '10 minutes');
+    perform audit_write('commitment_request', 'commitment', c.id, jsonb_build_object('device', p_device)),
+        evidence_of_commitment(c);
+    return dimse_reply(0) || jsonb_build_object('job', (select jsonb_build_object('id', j.id,
+            'subject', c.id, 'attempt', 1, 'input', commitment_input(c.id))
+        from job j where j.kind = 'commitment' and j.subject_id = c.id));
+exception when check_violation or not_null_violation then
+    return dimse_reply(x'0115'::int, 'a UID in the request is missing, or is none');
+end $$;
 CREATE FUNCTION public.contact_note(p_notes jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
@@ -487,7 +649,8 @@ $$;
 CREATE FUNCTION public.dicom_items(p jsonb, p_tag text) RETURNS SETOF jsonb
     LANGUAGE sql IMMUTABLE
     AS $$
-    select v from jsonb_array_elements(coalesce(p -> p_tag -> 'Value', '[]')) v
+    select v from jsonb_array_elements(case when jsonb_typeof(p -> p_tag -> 'Value') = 'array'
+        then p -> p_tag -> 'Value' else '[]' end) v
     where jsonb_typeof(v) = 'object'
 $$;
 CREATE FUNCTION public.dicom_like(p_value text, p_key text) RETURNS boolean
@@ -612,6 +775,29 @@ begin
     update evidence set expected = (select count(*) from evidence_object where evidence_id = v_id)
     where id = v_id;
     perform evidence_weigh(v_id, e);
+end $$;
+CREATE FUNCTION public.evidence_of_commitment(c public.commitment) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_study record;
+    v_studies int;
+begin
+    if (select count(*) from commitment_item where commitment_id = c.id) < 2 then
+        return;
+    end if;
+    select count(distinct i.study_id) into v_studies from commitment_item t
+        join instance i on i.sop_uid = t.sop_uid and i.centre_id = c.centre_id
+    where t.commitment_id = c.id;
+    for v_study in select s.id, s.study_uid from study s where s.id in (
+            select i.study_id from commitment_item t
+                join instance i on i.sop_uid = t.sop_uid and i.centre_id = c.centre_id
+            where t.commitment_id = c.id) order by s.study_uid loop
+        perform evidence_note(c.centre_id, v_study.study_uid, 'commitment', false, true, (
+            select array_agg(distinct t.sop_uid) from commitment_item t
+            where t.commitment_id = c.id and (v_studies = 1 or exists (select from instance i
+                where i.sop_uid = t.sop_uid and i.study_id = v_study.id))));
+    end loop;
 end $$;
 CREATE TABLE public.performed_step (
     id bigint NOT NULL,
@@ -1719,6 +1905,7 @@ begin
         'attempt', t.attempts, 'input', case t.kind
             when 'metadata' then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
+            when 'commitment' then commitment_input(t.subject_id)
             when 'render' then report_render_input(t.subject_id) end) order by t.id), '[]')
     into v from taken t;
     return v;
@@ -2826,6 +3013,29 @@ CREATE TABLE public.body_part_word (
     CONSTRAINT body_part_word_form CHECK (((word = upper(word)) AND ((length(word) >= 1) AND (length(word) <= 40))))
 );
 ALTER TABLE ONLY public.body_part_word FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.commitment ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.commitment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.commitment_item (
+    commitment_id bigint NOT NULL,
+    n integer NOT NULL,
+    sop_class text NOT NULL,
+    sop_uid text NOT NULL,
+    failure integer,
+    CONSTRAINT commitment_item_uids CHECK (((sop_class ~ '^[0-9.]{1,64}$'::text) AND (sop_uid ~ '^[0-9.]{1,64}$'::text)))
+);
+ALTER TABLE ONLY public.commitment_item FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.commitment_transition (
+    state text NOT NULL,
+    event text NOT NULL,
+    next_state text NOT NULL
+);
+ALTER TABLE ONLY public.commitment_transition FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.contract (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
@@ -3093,7 +3303,7 @@ CREATE TABLE public.job (
     lease_until timestamp with time zone,
     last_error text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'render'::text]))),
+    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'render'::text, 'commitment'::text]))),
     CONSTRAINT job_lease_tied CHECK (((state = 'running'::text) = (lease_until IS NOT NULL))),
     CONSTRAINT job_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'quarantined'::text])))
 );
@@ -3359,6 +3569,16 @@ ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.body_part_word
     ADD CONSTRAINT body_part_word_pkey PRIMARY KEY (word, region);
+ALTER TABLE ONLY public.commitment_item
+    ADD CONSTRAINT commitment_item_once UNIQUE (commitment_id, sop_uid, sop_class);
+ALTER TABLE ONLY public.commitment_item
+    ADD CONSTRAINT commitment_item_pkey PRIMARY KEY (commitment_id, n);
+ALTER TABLE ONLY public.commitment
+    ADD CONSTRAINT commitment_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.commitment
+    ADD CONSTRAINT commitment_transaction_unique UNIQUE (device_id, transaction_uid);
+ALTER TABLE ONLY public.commitment_transition
+    ADD CONSTRAINT commitment_transition_pkey PRIMARY KEY (state, event);
 ALTER TABLE ONLY public.contract
     ADD CONSTRAINT contract_key_unique UNIQUE (centre_id, hospital_id, line_id);
 ALTER TABLE ONLY public.contract
@@ -3476,6 +3696,7 @@ ALTER TABLE ONLY public.upload
 ALTER TABLE ONLY public.view_rule
     ADD CONSTRAINT view_rule_pkey PRIMARY KEY (phrase);
 CREATE INDEX audit_noun ON public.audit USING btree (noun, noun_id, at);
+CREATE INDEX commitment_due ON public.commitment USING btree (next_at) WHERE (state = ANY (ARRAY['checking'::text, 'due'::text, 'sending'::text]));
 CREATE INDEX contract_hospital ON public.contract USING btree (hospital_id, line_id, centre_id);
 CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state = ANY (ARRAY['due'::text, 'sending'::text]));
 CREATE INDEX device_contact_calling ON public.device_contact USING btree (calling) WHERE (device_id IS NULL);
@@ -3508,6 +3729,12 @@ ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
+ALTER TABLE ONLY public.commitment
+    ADD CONSTRAINT commitment_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
+ALTER TABLE ONLY public.commitment
+    ADD CONSTRAINT commitment_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+ALTER TABLE ONLY public.commitment_item
+    ADD CONSTRAINT commitment_item_commitment_id_fkey FOREIGN KEY (commitment_id) REFERENCES public.commitment(id);
 ALTER TABLE ONLY public.contract
     ADD CONSTRAINT contract_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.contract
@@ -3685,6 +3912,9 @@ CREATE POLICY api_read ON public.study FOR SELECT TO rdc_api USING (((centre_id 
 CREATE POLICY api_read ON public.upload FOR SELECT TO rdc_api USING ((centre_id = public.rdc_org()));
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.body_part_word ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.commitment ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.commitment_item ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.commitment_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.contract ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.delivery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.destination ENABLE ROW LEVEL SECURITY;
@@ -3703,6 +3933,9 @@ ALTER TABLE public.exam_transition ENABLE ROW LEVEL SECURITY;
 CREATE POLICY ingest_all ON public.advice_code FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.audit FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.body_part_word FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.commitment FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.commitment_item FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.commitment_transition FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.contract FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.delivery FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.destination FOR SELECT TO rdc_ingest USING (true);
@@ -3743,6 +3976,9 @@ ALTER TABLE public.organisation ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner_all ON public.advice_code TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.audit TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.body_part_word TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.commitment TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.commitment_item TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.commitment_transition TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.contract TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.delivery TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.destination TO rdc USING (true) WITH CHECK (true);
@@ -3803,6 +4039,19 @@ REVOKE ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) FROM PUBLIC
 GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.body_regions(p_text text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.commitment_done(p_id bigint, p_lease bigint, p_error text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.commitment_done(p_id bigint, p_lease bigint, p_error text, p_retry_min integer, p_retry_max integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.commitment_input(p_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.commitment_input(p_id bigint) TO rdc_ingest;
+GRANT SELECT ON TABLE public.commitment TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.commitment_move(p_id bigint, p_event text, p_lease_seconds integer, p_error text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.commitment_report(c public.commitment) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.contact_note(p_notes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.contact_note(p_notes jsonb) TO rdc_ingest;
 GRANT SELECT ON TABLE public.device_contact TO rdc_api;
@@ -3839,6 +4088,7 @@ REVOKE ALL ON FUNCTION public.evidence_grew() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.evidence_of_commitment(c public.commitment) FROM PUBLIC;
 GRANT SELECT ON TABLE public.performed_step TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.evidence_of_steps(s public.performed_step) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_weigh(p_id bigint, e public.exam) FROM PUBLIC;
@@ -4039,6 +4289,8 @@ GRANT SELECT ON TABLE public.advice_code TO rdc_api;
 GRANT SELECT ON TABLE public.advice_code TO rdc_ingest;
 GRANT SELECT ON TABLE public.body_part_word TO rdc_api;
 GRANT SELECT ON TABLE public.body_part_word TO rdc_ingest;
+GRANT SELECT ON TABLE public.commitment_item TO rdc_ingest;
+GRANT SELECT ON TABLE public.commitment_transition TO rdc_ingest;
 GRANT SELECT ON TABLE public.contract TO rdc_api;
 GRANT SELECT ON TABLE public.contract TO rdc_ingest;
 GRANT SELECT ON TABLE public.delivery TO rdc_api;

@@ -10,6 +10,7 @@ struct ingest {
     const struct ingest_config *config;
     struct ingest_batch *batch;
     struct model_jobs *metadata;
+    struct ingest_commitment *commitment;
     struct ingest_sweep *sweep;
     struct loop_timer *expiry; /* of unfinished uploads */
     unsigned objects;          /* and files of uploads, on their way */

@@ -1,6 +1,7 @@
 #include "ingest/ingest_request.h"
 
 #include "base/log.h"
+#include "ingest/ingest_commitment.h"
 #include "ingest/ingest_dataset.h"
 #include "ingest/ingest_priv.h"
 
@@ -21,9 +22,11 @@ struct operation {
 static const struct operation operations[] = {
     {DIMSE_N_CREATE_RQ, "mpps_create", DB_Q_MPPS_CREATE, DIMSE_PROCESSING_FAILURE},
     {DIMSE_N_SET_RQ, "mpps_set", DB_Q_MPPS_SET, DIMSE_PROCESSING_FAILURE},
+    {DIMSE_N_ACTION_RQ, "commitment_request", DB_Q_COMMITMENT_REQUEST, DIMSE_INVALID_ARGUMENT},
 };
 
 struct request {
+    struct ingest *g;
     struct api_scp_call *call; /* NULL once the association is gone */
     const struct operation *op;
     bool asked; /* the database has it */
@@ -87,10 +90,14 @@ static void on_done(void *arg, const struct db_outcome *outcome)
     else
         BASE_LOG(WARN, "request_failed", LOG_S("request", r->op->name),
                  LOG_S("sqlstate", outcome->sqlstate), LOG_S("error", base_err_text(outcome->err)));
+    json_t *job = json_object_get(reply, "job");
+    struct api_scp_hold *hold = r->call && job ? api_scp_hold(r->call) : NULL;
     if (r->call && reply)
         answer(r, reply);
     else if (r->call)
         api_scp_finish(r->call, DIMSE_RESOURCE_LIMITATION, "the database does not answer");
+    if (job)
+        ingest_commitment_begin(r->g->commitment, job, hold);
     json_decref(reply);
     request_free(r);
 }
@@ -103,31 +110,35 @@ static void refuse(struct request *r, uint16_t status, const char *comment)
     request_free(r);
 }
 
-static enum base_err submit(struct ingest *g, struct request *r, const struct base_buf *json)
+static enum base_err submit(struct request *r, const struct base_buf *json)
 {
     const struct api_scp_device *device = api_scp_device(r->call);
     const struct dicom_dimse *rq = api_scp_request(r->call);
     struct db_param params[] = {db_int(device->centre_id), db_int(device->id),
                                 db_text(rq->sop_instance),
                                 db_text_n((const char *)json->p, json->n)};
-    enum base_err err = db_call(g->config->db, r->op->query, params, 4, on_done, r);
+    enum base_err err = db_call(r->g->config->db, r->op->query, params, 4, on_done, r);
     r->asked = !err;
     return err;
 }
 
-static void run(struct ingest *g, struct request *r)
+static void run(struct request *r)
 {
     const struct dicom_syntax *syntax = dicom_syntax_find(api_scp_transfer_syntax(r->call));
     struct base_error error = {.msg = "the data set is too long"};
     struct base_buf json = {0};
     enum base_err err = r->dataset.err;
+    if (r->op->command == DIMSE_N_ACTION_RQ && api_scp_request(r->call)->action_type != 1) {
+        refuse(r, DIMSE_NO_SUCH_ACTION, "the only Action Type ID is 1");
+        return;
+    }
     if (!err)
         err = ingest_dataset_json(base_buf_bytes(&r->dataset), syntax->encoding, &json, &error);
     base_buf_deinit(&r->dataset);
     if (err) {
         refuse(r, r->op->malformed, error.msg);
     } else {
-        err = submit(g, r, &json);
+        err = submit(r, &json);
         if (err)
             refuse(r, DIMSE_RESOURCE_LIMITATION, "the server is busy");
     }
@@ -142,20 +153,22 @@ void ingest_request_begin(struct api_scp_call *call, void *arg)
         api_scp_abort(call);
         return;
     }
+    r->g = arg;
     r->call = call;
     r->op = operation_of(rq);
     base_buf_init(&r->dataset, DATASET_MAX);
     api_scp_set(call, r);
     if (!rq->has_dataset)
-        run(arg, r);
+        run(r);
 }
 
 void ingest_request_data(struct api_scp_call *call, void *arg, struct base_bytes bytes, bool last)
 {
     struct request *r = api_scp_get(call);
+    (void)arg;
     base_buf_add(&r->dataset, bytes.p, bytes.n);
     if (last)
-        run(arg, r);
+        run(r);
 }
 
 void ingest_request_gone(struct api_scp_call *call, void *arg)

@@ -126,6 +126,11 @@ static const struct api_scp_service services[] = {
      .begin = ingest_request_begin,
      .data = ingest_request_data,
      .gone = ingest_request_gone},
+    {.command = DIMSE_N_ACTION_RQ,
+     .sop_class = DICOM_UID_STORAGE_COMMITMENT,
+     .begin = ingest_request_begin,
+     .data = ingest_request_data,
+     .gone = ingest_request_gone},
 };
 
 struct api_scp_table ingest_scp(struct ingest *g)

@@ -463,6 +463,7 @@ begin
         'attempt', t.attempts, 'input', case t.kind
             when 'metadata' then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
+            when 'commitment' then commitment_input(t.subject_id)
             when 'render' then report_render_input(t.subject_id) end) order by t.id), '[]')
     into v from taken t;
     return v;

@@ -1,5 +1,6 @@
 -- What devices say about their work: performed procedure steps (MPPS, PS3.4
--- F.7), and the evidence of what a study should hold that follows from it.
+-- F.7), requests for storage commitment (PS3.4 J), and the evidence of what a
+-- study should hold that follows from both.
 
 -- A reply to an N-service: status (PS3.7 Annex C), Error Comment, Error ID, and
 -- the attributes it is about.
@@ -16,7 +17,8 @@ create function dicom_text(p jsonb, p_tag text) returns text language sql immuta
 $$ select nullif(btrim(p -> p_tag -> 'Value' ->> 0), '') $$;
 create function dicom_items(p jsonb, p_tag text) returns setof jsonb language sql immutable as
 $$
-    select v from jsonb_array_elements(coalesce(p -> p_tag -> 'Value', '[]')) v
+    select v from jsonb_array_elements(case when jsonb_typeof(p -> p_tag -> 'Value') = 'array'
+        then p -> p_tag -> 'Value' else '[]' end) v
     where jsonb_typeof(v) = 'object'
 $$;
 
@@ -518,12 +520,254 @@ $$
     where s.id = e.study_id
 $$;
 
+-- ---------------------------------------------------------------- storage commitment
+
+-- A device asks whether it may delete its copies (PS3.4 J). The store is looked
+-- at by a job; what it found is told on the association that asked, or on a new
+-- one to the device's callback address, until the device has answered.
+create table commitment (
+    id bigint generated always as identity primary key,
+    centre_id bigint not null references organisation,
+    device_id bigint not null references device,
+    transaction_uid text not null,
+    state text not null default 'checking',
+    state_at timestamptz not null default now(),
+    attempts int not null default 0,
+    next_at timestamptz not null default now(),
+    lease_no bigint not null default 0,
+    lease_until timestamptz,
+    last_error text,
+    created_at timestamptz not null default now(),
+    constraint commitment_transaction_unique unique (device_id, transaction_uid),
+    constraint commitment_transaction_form check (transaction_uid ~ '^[0-9.]{1,64}$'),
+    constraint commitment_state_known check (state in ('checking', 'due', 'sending', 'reported', 'dead')),
+    constraint commitment_lease_tied check ((state = 'sending') = (lease_until is not null))
+);
+create index commitment_due on commitment (next_at) where state in ('checking', 'due', 'sending');
+
+-- failure: Failure Reason (PS3.3 C.14.1.1); null = committed, once it was checked.
+create table commitment_item (
+    commitment_id bigint not null references commitment,
+    n int not null,
+    sop_class text not null,
+    sop_uid text not null,
+    failure int,
+    primary key (commitment_id, n),
+    constraint commitment_item_once unique (commitment_id, sop_uid, sop_class),
+    constraint commitment_item_uids check (sop_class ~ '^[0-9.]{1,64}$' and sop_uid ~ '^[0-9.]{1,64}$')
+);
+
+--   checking ─checked─► due ─send─► sending ─answered─► reported
+--   checking ─ask─► sending         sending ─failed│expired─► due
+--   due│sending ─give up─► dead
+--
+-- ask: the association that asked is still open, and is told at once. A state
+-- changes in commitment_move() and nowhere else.
+create table commitment_transition (
+    state text not null,
+    event text not null,
+    next_state text not null,
+    primary key (state, event)
+);
+insert into commitment_transition (state, event, next_state) values
+    ('checking', 'checked', 'due'),
+    ('checking', 'ask', 'sending'),
+    ('due', 'send', 'sending'),
+    ('due', 'give_up', 'dead'),
+    ('sending', 'answered', 'reported'),
+    ('sending', 'failed', 'due'),
+    ('sending', 'expired', 'due'),
+    ('sending', 'give_up', 'dead');
+
+-- The one setter of commitment.state. Into sending it takes the lease, any other
+-- transition ends it.
+create function commitment_move(p_id bigint, p_event text, p_lease_seconds int default null,
+    p_error text default null) returns commitment language plpgsql as
+$$
+declare
+    c commitment;
+begin
+    update commitment x set state = t.next_state, state_at = now(),
+        attempts = x.attempts + (t.next_state = 'sending')::int,
+        lease_no = x.lease_no + (t.next_state = 'sending')::int,
+        lease_until = case when t.next_state = 'sending' then now() + make_interval(secs => p_lease_seconds) end,
+        last_error = case when t.next_state <> 'reported' then left(coalesce(p_error, x.last_error), 500) end
+    from commitment_transition t
+    where x.id = p_id and t.state = x.state and t.event = p_event
+    returning x.* into strict c;
+    perform audit_write('commitment_' || p_event, 'commitment', c.id,
+        jsonb_strip_nulls(jsonb_build_object('device', c.device_id, 'error', p_error)));
+    return c;
+end $$;
+
+-- N-ACTION (PS3.4 J.3.2): kept, and its job begun by who asks: {"status", …, "job"}.
+create function commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    c commitment;
+    v_study text;
+begin
+    if p_uid <> '1.2.840.10008.1.20.1.1' then
+        return dimse_reply(x'0112'::int, 'not the instance of the Storage Commitment Push Model');
+    elsif dicom_text(p, '00081195') is null then
+        return dimse_reply(x'0115'::int, 'TransactionUID is missing or has no value');
+    elsif not exists (select from dicom_items(p, '00081199')) then
+        return dimse_reply(x'0115'::int, 'ReferencedSOPSequence lists no object');
+    end if;
+    insert into commitment (centre_id, device_id, transaction_uid)
+    values (p_centre, p_device, dicom_text(p, '00081195'))
+    on conflict (device_id, transaction_uid) do nothing returning * into c;
+    if c.id is null then
+        return dimse_reply(x'0131'::int, 'this Transaction UID was used before');
+    end if;
+    insert into commitment_item (commitment_id, n, sop_class, sop_uid)
+    select c.id, o.n, dicom_text(o.i, '00081150'), dicom_text(o.i, '00081155')
+    from dicom_items(p, '00081199') with ordinality o(i, n)
+    on conflict on constraint commitment_item_once do nothing;
+    insert into job (kind, subject_id, priority, state, attempts, lease_until)
+    values ('commitment', c.id, 'urgent', 'running', 1, now() + interval '10 minutes');
+    perform audit_write('commitment_request', 'commitment', c.id, jsonb_build_object('device', p_device)),
+        evidence_of_commitment(c);
+    return dimse_reply(0) || jsonb_build_object('job', (select jsonb_build_object('id', j.id,
+            'subject', c.id, 'attempt', 1, 'input', commitment_input(c.id))
+        from job j where j.kind = 'commitment' and j.subject_id = c.id));
+exception when check_violation or not_null_violation then
+    return dimse_reply(x'0115'::int, 'a UID in the request is missing, or is none');
+end $$;
+
+-- What the check needs: for each item what the index knows of it.
+create function commitment_input(p_id bigint) returns jsonb
+language sql stable security definer set search_path = public as
+$$
+    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('n', t.n, 'asked_class', t.sop_class,
+        'sop_class', i.sop_class, 'location', o.location, 'size', o.size, 'sha256', encode(o.sha256, 'hex')))
+        order by t.n)
+    from commitment c join commitment_item t on t.commitment_id = c.id
+        left join instance i on i.sop_uid = t.sop_uid and i.centre_id = c.centre_id and i.variant = 0
+        left join object o on o.id = i.object_id
+    where c.id = p_id
+$$;
+
+-- What the report needs; the called title is the one that the device calls us by.
+create function commitment_report(c commitment) returns jsonb language sql stable as
+$$
+    select jsonb_build_object('id', c.id, 'lease', c.lease_no, 'attempt', c.attempts,
+        'transaction', c.transaction_uid, 'aet', d.aet, 'called', d.called,
+        'host', d.callback_host, 'port', d.callback_port,
+        'items', (select jsonb_agg(jsonb_build_object('sop_class', t.sop_class, 'sop_uid', t.sop_uid,
+            'failure', t.failure) order by t.n) from commitment_item t where t.commitment_id = c.id))
+    from device d where d.id = c.device_id
+$$;
+
+-- The store was looked at; p_failures has a Failure Reason or null per item. With
+-- p_lease_seconds the caller reports at once and gets the report.
+create function commitment_checked(p_job bigint, p_id bigint, p_failures int[], p_lease_seconds int)
+returns jsonb language plpgsql security definer set search_path = public as
+$$
+declare
+    c commitment;
+begin
+    delete from job where id = p_job;
+    if not exists (select from commitment where id = p_id and state = 'checking') then
+        return null;
+    end if;
+    update commitment_item t set failure = f.reason
+    from unnest(p_failures) with ordinality f(reason, i)
+        join (select n, row_number() over (order by n) as i from commitment_item
+            where commitment_id = p_id) x using (i)
+    where t.commitment_id = p_id and t.n = x.n;
+    if p_lease_seconds is null then
+        perform commitment_move(p_id, 'checked');
+        return null;
+    end if;
+    return commitment_report(commitment_move(p_id, 'ask', p_lease_seconds));
+end $$;
+
+-- Reports that are due, one at a time to each device. What cannot be reported is
+-- given up: after 30 attempts, or after a week without a callback address.
+create function commitment_claim(p_limit int, p_lease_seconds int) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    c commitment;
+    v jsonb := '[]';
+begin
+    for c in select x.* from commitment x join job j on j.kind = 'commitment' and j.subject_id = x.id
+        where x.state = 'checking' and j.state = 'quarantined' for update of x skip locked loop
+        update commitment_item set failure = x'0110'::int where commitment_id = c.id;
+        delete from job where kind = 'commitment' and subject_id = c.id;
+        perform commitment_move(c.id, 'checked', null, 'the check did not come to an end');
+    end loop;
+    for c in select * from commitment where state = 'sending' and lease_until < now()
+        for update skip locked loop
+        perform commitment_move(c.id, 'expired', null, 'no answer in time');
+    end loop;
+    for c in select x.* from commitment x join device d on d.id = x.device_id
+        where x.state = 'due' and (x.attempts >= 30
+            or d.callback_host is null and x.created_at < now() - interval '7 days')
+        for update of x skip locked loop
+        perform commitment_move(c.id, 'give_up', null, coalesce(c.last_error, 'the device has no callback address'));
+    end loop;
+    for c in select x.* from commitment x join device d on d.id = x.device_id
+        where x.state = 'due' and x.next_at <= now() and d.callback_host is not null
+            and not exists (select from commitment y where y.device_id = x.device_id and y.state = 'sending')
+            and not exists (select from commitment y where y.device_id = x.device_id and y.state = 'due'
+                and y.next_at <= now() and (y.next_at, y.id) < (x.next_at, x.id))
+        order by x.next_at, x.id limit p_limit for update of x skip locked loop
+        v := v || commitment_report(commitment_move(c.id, 'send', p_lease_seconds));
+    end loop;
+    return v;
+end $$;
+
+-- The device has answered (p_error null), or not. A lease that is not the newest
+-- changes nothing.
+create function commitment_done(p_id bigint, p_lease bigint, p_error text, p_retry_min int, p_retry_max int)
+returns void language plpgsql security definer set search_path = public as
+$$
+begin
+    perform from commitment where id = p_id and lease_no = p_lease and state = 'sending' for update;
+    if not found then
+        return;
+    end if;
+    perform commitment_move(p_id, case when p_error is null then 'answered' else 'failed' end, null, p_error);
+    update commitment set next_at = now() + make_interval(secs => least(p_retry_max::double precision,
+        p_retry_min * power(2, least(attempts - 1, 20)))) where id = p_id;
+end $$;
+
+-- A request lists objects of studies that are here; what has not come counts
+-- for the study when there is only one. A request for one object says nothing about
+-- how many there are.
+create function evidence_of_commitment(c commitment) returns void language plpgsql as
+$$
+declare
+    v_study record;
+    v_studies int;
+begin
+    if (select count(*) from commitment_item where commitment_id = c.id) < 2 then
+        return;
+    end if;
+    select count(distinct i.study_id) into v_studies from commitment_item t
+        join instance i on i.sop_uid = t.sop_uid and i.centre_id = c.centre_id
+    where t.commitment_id = c.id;
+    for v_study in select s.id, s.study_uid from study s where s.id in (
+            select i.study_id from commitment_item t
+                join instance i on i.sop_uid = t.sop_uid and i.centre_id = c.centre_id
+            where t.commitment_id = c.id) order by s.study_uid loop
+        perform evidence_note(c.centre_id, v_study.study_uid, 'commitment', false, true, (
+            select array_agg(distinct t.sop_uid) from commitment_item t
+            where t.commitment_id = c.id and (v_studies = 1 or exists (select from instance i
+                where i.sop_uid = t.sop_uid and i.study_id = v_study.id))));
+    end loop;
+end $$;
+
 do $$
 declare
     t text;
 begin
     foreach t in array array['performed_step', 'performed_study', 'performed_series', 'performed_instance',
-        'performed_step_transition', 'performed_attribute', 'evidence', 'evidence_object'] loop
+        'performed_step_transition', 'performed_attribute', 'evidence', 'evidence_object', 'commitment',
+        'commitment_item', 'commitment_transition'] loop
         execute format('alter table %I enable row level security', t);
         execute format('alter table %I force row level security', t);
         execute format('create policy owner_all on %I to %I using (true) with check (true)',
@@ -533,5 +777,8 @@ begin
     end loop;
 end $$;
 grant execute on function mpps_create(bigint, bigint, text, jsonb), mpps_set(bigint, bigint, text, jsonb),
-    evidence_manifest(bigint, text, text[]), exam_complete_due() to rdc_ingest;
+    evidence_manifest(bigint, text, text[]), exam_complete_due(),
+    commitment_request(bigint, bigint, text, jsonb), commitment_input(bigint),
+    commitment_checked(bigint, bigint, int[], int), commitment_claim(int, int),
+    commitment_done(bigint, bigint, text, int, int) to rdc_ingest;
 grant execute on function exam_completeness(exam) to rdc_api;

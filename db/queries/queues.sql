@@ -47,3 +47,15 @@ select mpps_create($1::bigint, $2::bigint, $3::text, $4::jsonb)::text;
 
 -- name: mpps_set
 select mpps_set($1::bigint, $2::bigint, $3::text, $4::jsonb)::text;
+
+-- name: commitment_request
+select commitment_request($1::bigint, $2::bigint, $3::text, $4::jsonb)::text;
+
+-- name: commitment_checked
+select commitment_checked($1::bigint, $2::bigint, $3::int[], $4::int)::text;
+
+-- name: commitment_claim
+select commitment_claim($1::int, $2::int)::text;
+
+-- name: commitment_done
+select commitment_done($1::bigint, $2::bigint, $3::text, $4::int, $5::int);

@@ -152,3 +152,87 @@ begin
     perform t_set('1.14.9', t_end('COMPLETED', array['1.14.1.1']));
     assert (select state from exam_order where study_uid = '1.14') = 'done';
 end $$;
+
+-- Storage commitment: requests are kept once, checked, reported until answered.
+create function t_commit(p_transaction text, p_uids text[]) returns jsonb language sql as
+$$
+    select commitment_request(org_id('C1'), device_id('CR1', null, null), '1.2.840.10008.1.20.1.1',
+        jsonb_build_object('00081195', jsonb_build_object('Value', jsonb_build_array(p_transaction)),
+            '00081199', jsonb_build_object('Value', (select jsonb_agg(jsonb_build_object(
+                '00081150', '{"Value": ["1.2.840.10008.5.1.4.1.1.2"]}'::jsonb,
+                '00081155', jsonb_build_object('Value', jsonb_build_array(u)))) from unnest(p_uids) u))))
+$$;
+do $$
+declare
+    v jsonb;
+    c commitment;
+begin
+    perform t_object('1.15', '1.15.1.1'), t_object('1.15', '1.15.1.2');
+    assert t_status(t_commit('no uid', array['1.15.1.1'])) = '115';
+    assert t_status(t_commit('', array['1.15.1.1'])) = '115';
+    assert t_status(t_commit('1.1', null)) = '115';
+    assert t_status(t_commit('1.1', array['1.15.1.1', 'no uid'])) = '115';
+    assert t_status(commitment_request(org_id('C1'), device_id('CR1', null, null), '1.2', '{}')) = '112';
+    assert not exists (select from commitment);
+    -- an object that is listed twice is one
+    v := t_commit('1.1', array['1.15.1.1', '1.15.1.2', '1.15.1.1', '1.15.1.3']);
+    assert v ->> 'status' = '0' and jsonb_array_length(v #> '{job,input}') = 3;
+    assert v #>> '{job,input,0,size}' = '100' and not v #> '{job,input,2}' ? 'location';
+    assert t_status(t_commit('1.1', array['1.15.1.1'])) = '131';
+    assert jsonb_array_length(job_claim('commitment', 9, 60)) = 0, 'who was asked has begun';
+    -- checked, and told at once; that fails, so it is due for the callback
+    v := commitment_checked((v #>> '{job,id}')::bigint, (v #>> '{job,subject}')::bigint,
+        array[null, null, 274], 15);
+    assert v #>> '{items,2,failure}' = '274' and v #> '{items,0,failure}' = 'null';
+    select * into c from commitment;
+    assert c.state = 'sending';
+    perform commitment_done(c.id, c.lease_no, 'closed', 0, 60);
+    assert commitment_claim(9, 60) = '[]', 'without a callback it waits';
+    update device set callback_host = 'ct', callback_port = 104 where aet = 'CR1';
+    v := commitment_claim(9, 60);
+    assert v #>> '{0,host}' = 'ct' and v #>> '{0,aet}' = 'CR1' and v #>> '{0,called}' = 'RDC'
+        and v #>> '{0,transaction}' = '1.1', v::text;
+    assert commitment_claim(9, 60) = '[]';
+    -- the worker dies; its answer comes too late
+    update commitment set lease_until = now() - interval '1 second';
+    v := commitment_claim(9, 60);
+    perform commitment_done(c.id, c.lease_no + 1, null, 0, 60);
+    assert (select state from commitment) = 'sending';
+    perform commitment_done(c.id, (v #>> '{0,lease}')::bigint, null, 0, 60);
+    assert (select state from commitment) = 'reported';
+    -- too many
+    v := t_commit('1.2', array['1.15.1.1']);
+    perform commitment_checked((v #>> '{job,id}')::bigint, (v #>> '{job,subject}')::bigint, array[null]::int[], null);
+    update commitment set attempts = 30 where state = 'due';
+    assert commitment_claim(9, 60) = '[]';
+    assert (select count(*) from commitment where state = 'dead') = 1;
+    -- a check that kills its worker three times is reported as a failure
+    v := t_commit('1.3', array['1.15.1.1']);
+    update job set state = 'quarantined', lease_until = null where kind = 'commitment';
+    assert commitment_claim(9, 60) #>> '{0,items,0,failure}' = '272';
+end $$;
+
+-- Its list is evidence; one study's, and not of a request for a single object.
+do $$
+begin
+    assert t_counts('1.15') = 'arriving 2 of 3', t_counts('1.15');
+    perform t_object('1.15', '1.15.1.3');
+    update exam set last_object_at = now() - interval '3 seconds', quiet_seconds = 3600
+    where id = (t_exam('1.15')).id;
+    update evidence set weighed_at = now();
+    perform exam_complete_due();
+    assert t_counts('1.15') = 'waiting commitment 3 of 3', t_counts('1.15');
+    perform t_object('1.16', '1.16.1.1'), t_commit('1.4', array['1.16.1.1']);
+    assert t_counts('1.16') = 'arriving 1 of';
+    -- an object that no request lists: not all are
+    perform t_object('1.16', '1.16.1.2'), t_commit('1.5', array['1.16.1.1', '1.16.1.2']),
+        t_object('1.16', '1.16.1.3');
+    update exam set last_object_at = now() - interval '3 seconds', quiet_seconds = 3600
+    where id = (t_exam('1.16')).id;
+    perform exam_complete_due();
+    assert t_counts('1.16') = 'arriving 2 of 2', t_counts('1.16');
+    perform t_commit('1.6', array['1.16.1.3', '1.16.1.2']);
+    update exam set last_object_at = now() - interval '3 seconds' where id = (t_exam('1.16')).id;
+    perform exam_complete_due();
+    assert t_counts('1.16') = 'waiting commitment 3 of 3', t_counts('1.16');
+end $$;

@@ -1,13 +1,13 @@
-"""What a device says about its work: MPPS, and completeness by it."""
+"""What a device says about its work: MPPS and storage commitment, and completeness by them."""
 import os
 
 import dicom_scu
 import make_dicom
-from dicom_scu import COMMITMENT, MPPS
+from dicom_scu import COMMITMENT, COMMITMENT_INSTANCE, MPPS
 from rdc_system import Client, SystemTest, place, wait_for
 
 CT = '1.2.840.10008.5.1.4.1.1.2'
-CREATE, SET = 0x0140, 0x0120
+CREATE, SET, ACTION, EVENT = 0x0140, 0x0120, 0x0130, 0x0100
 CONTEXTS = [(1, MPPS, [dicom_scu.IMPLICIT_LE]), (3, COMMITMENT, [dicom_scu.IMPLICIT_LE]),
             (5, CT, [dicom_scu.EXPLICIT_LE])]
 
@@ -34,6 +34,8 @@ def ended(state, uids):
 
 
 class ADevice(SystemTest):
+    conf = {'delivery.retry-min-seconds': 1}
+
     def setUp(self):
         super().setUp()
         self.rdc.sql("update device set quiet_seconds = 3600, limit_seconds = 3600")
@@ -117,3 +119,88 @@ class ADevice(SystemTest):
         a.send_data(1, b'\x08\x00\x60\x00\xff\xff\x00\x00CT', False)
         self.assertEqual(a.status(), 0x0110)
         a.release()
+
+    # ---- storage commitment
+
+    def commit(self, a, transaction, uids, sop_class=CT):
+        """N-ACTION; the status."""
+        refs = [{(0x8, 0x1150): sop_class, (0x8, 0x1155): u} for u in uids]
+        return a.request(COMMITMENT, ACTION, COMMITMENT_INSTANCE,
+                         {(0x8, 0x1195): transaction, (0x8, 0x1199): refs}, [(0x1008, 1)])[0]
+
+    def report(self, side):
+        """An N-EVENT-REPORT from this side, answered: (event type, transaction, committed, {failed: why})."""
+        context, command, data = side.read_message()
+        self.assertEqual(dicom_scu.number_of(command, 0x100), EVENT)
+        self.assertEqual(command[0x1000].rstrip(b'\0').decode(), COMMITMENT_INSTANCE)
+        side.respond(context, command, 0)
+        d = dicom_scu.parse_dataset(data)
+        return (dicom_scu.number_of(command, 0x1002), d[0x8, 0x1195],
+                sorted(x[0x8, 0x1155] for x in d.get((0x8, 0x1199), [])),
+                {x[0x8, 0x1155]: x[0x8, 0x1197] for x in d.get((0x8, 0x1198), [])})
+
+    def reported(self, transaction):
+        return self.rdc.sql(f"select state from commitment where transaction_uid = '{transaction}'") == [['reported']]
+
+    def test_gets_its_commitment_on_the_association_that_asked(self):
+        paths, uids = slices('commitment here', 3)
+        self.rdc.storescu(*paths)
+        a = self.associate()
+        transaction = make_dicom.uid('transaction here')
+        self.assertEqual(self.commit(a, transaction, uids), 0)
+        self.assertEqual(self.report(a), (1, transaction, sorted(uids), {}))
+        wait_for('the answer to be noted', lambda: self.reported(transaction))
+        wait_for('the exam to be complete by its list', lambda: self.completeness(
+            make_dicom.uid('study commitment here')) == ('waiting', 'commitment', 3, 3))
+        # and once more, with what is not there
+        transaction = make_dicom.uid('transaction here again')
+        self.assertEqual(self.commit(a, transaction, [uids[0], '1.2.3.4']), 0)
+        self.assertEqual(self.report(a), (2, transaction, [uids[0]], {'1.2.3.4': 0x0112}))
+        self.assertEqual(self.commit(a, transaction, uids), 0x0131)
+        self.assertEqual(self.commit(a, make_dicom.uid('transaction of none'), []), 0x0115)
+        self.assertEqual(self.commit(a, 'not a uid', uids), 0x0115)
+        status, _ = a.request(COMMITMENT, ACTION, COMMITMENT_INSTANCE, {(0x8, 0x1195): '1.2'}, [(0x1008, 2)])
+        self.assertEqual(status, 0x0123)
+        a.release()
+
+    def test_gets_its_commitment_on_a_new_association_with_the_true_reasons(self):
+        paths, uids = slices('commitment there', 4)
+        self.rdc.storescu(*paths)
+        peer = dicom_scu.Peer()
+        self.addCleanup(peer.listener.close)
+        self.rdc.cli('device', 'change', 'QH_CT', '--callback', f'127.0.0.1:{peer.port}')
+        # On the disk one object is shorter, one changed, one gone: the tables know nothing of it.
+        files = [os.path.join(self.rdc.data, r[0]) for r in self.rdc.sql(
+            "select 'store/' || location from object o join instance i on i.object_id = o.id "
+            f"where sop_uid in ('{uids[0]}', '{uids[1]}', '{uids[2]}') order by array_position("
+            f"array['{uids[0]}', '{uids[1]}', '{uids[2]}'], sop_uid)")]
+        files = [f if os.path.exists(f) else f.replace('/store/store/', '/store/') for f in files]
+        os.truncate(files[0], os.path.getsize(files[0]) - 2)
+        with open(files[1], 'r+b') as f:
+            f.seek(-1, os.SEEK_END)
+            last = f.read(1)
+            f.seek(-1, os.SEEK_END)
+            f.write(bytes([last[0] ^ 1]))
+        os.unlink(files[2])
+        a = self.associate()
+        transaction = make_dicom.uid('transaction there')
+        self.assertEqual(self.commit(a, transaction, [*uids, '1.2.3.4']), 0)
+        a.close()
+        asked = peer.accept()
+        self.assertEqual((asked['calling'], asked['called']), ('RDC', 'QH_CT'))
+        self.assertEqual(asked['roles'], {COMMITMENT: (0, 1)})
+        self.assertEqual(self.report(peer), (2, transaction, [uids[3]], {
+            uids[0]: 0x0110, uids[1]: 0x0110, uids[2]: 0x0110, '1.2.3.4': 0x0112}))
+        self.assertTrue(peer.finish())
+        wait_for('the answer to be noted', lambda: self.reported(transaction))
+        # A class that the object is not of, and one that is none; the first call fails.
+        transaction = make_dicom.uid('transaction of classes')
+        a = self.associate()
+        self.assertEqual(self.commit(a, transaction, [uids[3]], '1.2.840.10008.5.1.4.1.1.4'), 0)
+        a.close()
+        peer.accept()
+        peer.close()
+        peer.accept(role=False)
+        self.assertEqual(self.report(peer), (2, transaction, [], {uids[3]: 0x0119}))
+        peer.finish()
+        wait_for('the answer to be noted', lambda: self.reported(transaction))

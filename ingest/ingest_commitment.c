@@ -1,0 +1,267 @@
+#include "ingest/ingest_commitment.h"
+
+#include "base/log.h"
+#include "ingest/ingest_commitment_check.h"
+#include "ingest/ingest_commitment_report.h"
+#include "model/model_jobs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    CHECKS = 4,
+    CHECK_LEASE_SECONDS = 600,
+    REPORTS = 8, /* devices that this worker reports to at a time */
+    REPORT_LEASE_SECONDS = 90,
+    TELL_LEASE_SECONDS = 15, /* for an answer on the association that asked */
+    POLL_MS = 1000
+};
+
+struct ingest_commitment {
+    const struct ingest_config *config;
+    struct model_jobs *jobs;
+    struct loop_timer *timer;
+    struct api_scp_hold *begun; /* for the check that is just being begun */
+    unsigned reporting;
+    bool claiming;
+    bool draining;
+};
+
+/* A check under way. */
+struct checking {
+    struct ingest_commitment *c;
+    struct model_job *job;
+    struct api_scp_hold *hold;
+};
+
+/* A report under way: the row's id and the lease that entitles us to end it. */
+struct reporting {
+    struct ingest_commitment *c;
+    json_t *row;
+    int64_t id;
+    int64_t lease;
+    bool told; /* on the association that asked: if it fails the next try is due at once */
+};
+
+static void claim(struct ingest_commitment *c);
+
+/* ---- reports ---- */
+
+static void reporting_free(struct reporting *r)
+{
+    struct ingest_commitment *c = r->c;
+    json_decref(r->row);
+    free(r);
+    c->reporting--;
+    claim(c);
+}
+
+static void on_noted(void *arg, const struct db_outcome *outcome)
+{
+    struct reporting *r = arg;
+    /* If it could not be noted the lease runs out, and it is told once more. */
+    if (outcome->err)
+        BASE_LOG(WARN, "commitment_not_noted", LOG_I("commitment", r->id),
+                 LOG_S("error", base_err_text(outcome->err)));
+    reporting_free(r);
+}
+
+static void on_reported(void *arg, const char *error)
+{
+    struct reporting *r = arg;
+    const struct base_conf *conf = r->c->config->conf;
+    if (error)
+        BASE_LOG(WARN, "commitment_not_reported", LOG_I("commitment", r->id),
+                 LOG_S("cause", error));
+    else
+        BASE_LOG(INFO, "commitment_reported", LOG_I("commitment", r->id));
+    struct db_param params[] = {db_int(r->id), db_int(r->lease), db_text(error),
+                                db_int(r->told ? 0 : conf->delivery_retry_min_seconds),
+                                db_int(conf->delivery_retry_max_seconds)};
+    if (db_call(r->c->config->db, DB_Q_COMMITMENT_DONE, params, 5, on_noted, r))
+        reporting_free(r);
+}
+
+/* Takes row. NULL when out of memory: its lease runs out. */
+static struct reporting *reporting_new(struct ingest_commitment *c, json_t *row)
+{
+    struct reporting *r = calloc(1, sizeof *r);
+    if (!r) {
+        json_decref(row);
+        return NULL;
+    }
+    r->c = c;
+    r->row = row;
+    r->id = json_integer_value(json_object_get(row, "id"));
+    r->lease = json_integer_value(json_object_get(row, "lease"));
+    c->reporting++;
+    return r;
+}
+
+static void on_claimed(void *arg, const struct db_outcome *outcome)
+{
+    struct ingest_commitment *c = arg;
+    c->claiming = false;
+    if (outcome->err) {
+        if (outcome->err != BASE_ECANCELED)
+            BASE_LOG(WARN, "commitment_claim_failed", LOG_S("sqlstate", outcome->sqlstate),
+                     LOG_S("error", base_err_text(outcome->err)));
+        return;
+    }
+    json_t *rows = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        struct reporting *r = reporting_new(c, json_incref(json_array_get(rows, i)));
+        if (r)
+            ingest_commitment_call(c->config, r->row, on_reported, r);
+    }
+    json_decref(rows);
+}
+
+static void claim(struct ingest_commitment *c)
+{
+    if (c->draining || c->claiming || c->reporting >= REPORTS)
+        return;
+    struct db_param params[] = {db_int(REPORTS - c->reporting), db_int(REPORT_LEASE_SECONDS)};
+    c->claiming =
+        db_call(c->config->db, DB_Q_COMMITMENT_CLAIM, params, 2, on_claimed, c) == BASE_OK;
+}
+
+static void on_tick(void *arg)
+{
+    claim(arg);
+}
+
+/* ---- checks ---- */
+
+static void give_up(struct checking *k, const char *error)
+{
+    struct model_job *job = k->job;
+    api_scp_let_go(k->hold);
+    free(k);
+    model_job_failed(job, error);
+}
+
+static void on_noted_check(void *arg, const struct db_outcome *outcome)
+{
+    struct checking *k = arg;
+    struct ingest_commitment *c = k->c;
+    struct api_scp_hold *hold = k->hold;
+    if (outcome->err) {
+        give_up(k, base_err_text(outcome->err));
+        return;
+    }
+    json_t *row = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    model_job_done(k->job);
+    free(k);
+    struct reporting *r = row ? reporting_new(c, row) : NULL;
+    if (r) {
+        r->told = true;
+        ingest_commitment_tell(hold, r->row, on_reported, r);
+    } else {
+        api_scp_let_go(hold);
+        claim(c);
+    }
+}
+
+static void on_checked(void *arg, const uint16_t *failures, size_t n)
+{
+    struct checking *k = arg;
+    struct base_buf list = {0};
+    if (!failures) {
+        give_up(k, "stopped");
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        base_buf_add_byte(&list, i ? ',' : '{');
+        if (failures[i])
+            base_buf_printf(&list, "%u", (unsigned)failures[i]);
+        else
+            base_buf_add_str(&list, "null");
+    }
+    base_buf_add_byte(&list, '}');
+    bool open = k->hold && api_scp_hold_idle(k->hold);
+    struct db_param params[] = {db_int(k->job->id), db_int(k->job->subject),
+                                db_text(base_buf_cstr(&list)),
+                                open ? db_int(TELL_LEASE_SECONDS) : db_null()};
+    enum base_err err =
+        list.err ? list.err
+                 : db_call(k->c->config->db, DB_Q_COMMITMENT_CHECKED, params, 4, on_noted_check, k);
+    base_buf_deinit(&list);
+    if (err)
+        give_up(k, base_err_text(err));
+}
+
+static void run(void *arg, struct model_job *job)
+{
+    struct ingest_commitment *c = arg;
+    struct checking *k = calloc(1, sizeof *k);
+    if (!k) {
+        model_job_failed(job, "out of memory");
+        return;
+    }
+    k->c = c;
+    k->job = job;
+    k->hold = c->begun;
+    c->begun = NULL;
+    if (ingest_commitment_check(c->config, job->input, on_checked, k))
+        give_up(k, "out of memory");
+}
+
+void ingest_commitment_begin(struct ingest_commitment *c, json_t *job, struct api_scp_hold *hold)
+{
+    c->begun = hold;
+    model_jobs_take(c->jobs, job);
+    api_scp_let_go(c->begun);
+    c->begun = NULL;
+}
+
+enum base_err ingest_commitment_start(const struct ingest_config *config,
+                                      struct ingest_commitment **out)
+{
+    struct ingest_commitment *c = calloc(1, sizeof *c);
+    if (!c)
+        return BASE_ENOMEM;
+    c->config = config;
+    struct model_jobs_config jobs = {
+        .loop = config->loop,
+        .db = config->db,
+        .counters = config->counters,
+        .kind = "commitment",
+        .parallel = CHECKS,
+        .lease_seconds = CHECK_LEASE_SECONDS,
+        .poll_ms = POLL_MS,
+        .run = run,
+        .arg = c,
+    };
+    enum base_err err = loop_timer_new(config->loop, on_tick, c, &c->timer);
+    if (!err)
+        err = model_jobs_start(&jobs, &c->jobs);
+    if (err) {
+        ingest_commitment_free(c);
+        return err;
+    }
+    loop_timer_start(c->timer, 1, POLL_MS);
+    *out = c;
+    return BASE_OK;
+}
+
+void ingest_commitment_drain(struct ingest_commitment *c)
+{
+    c->draining = true;
+    loop_timer_stop(c->timer);
+    model_jobs_stop(c->jobs);
+}
+
+unsigned ingest_commitment_busy(const struct ingest_commitment *c)
+{
+    return c->reporting + c->claiming + model_jobs_running(c->jobs);
+}
+
+void ingest_commitment_free(struct ingest_commitment *c)
+{
+    if (!c)
+        return;
+    loop_timer_free(c->timer);
+    model_jobs_free(c->jobs);
+    free(c);
+}
