@@ -161,7 +161,7 @@ static const char *sex_word(const char *sex)
     return strcmp(sex, "M") == 0 ? "男" : strcmp(sex, "F") == 0 ? "女" : "其他";
 }
 
-enum { WORD = 64 };
+enum { WORD = 64, NAME = 800 };
 
 static bool is_digits(const char *s, size_t n)
 {
@@ -196,6 +196,36 @@ static void moment_word(int64_t us, int utc_offset_minutes, char out[WORD])
 }
 
 /* The age on the day of the study, in years, months or days (PS3.5 6.2, AS). */
+/* One component group of a PN as people write the name. */
+static size_t add_group(char *out, size_t n, size_t size, const char *group, size_t len)
+{
+    bool plain = true;
+    for (size_t i = 0; i < len; i++)
+        plain = plain && (unsigned char)group[i] < 0x80;
+    while (len > 0 && (group[len - 1] == '^' || group[len - 1] == ' '))
+        len--;
+    for (size_t i = 0; i < len && n + 1 < size; i++) {
+        if (group[i] != '^')
+            out[n++] = group[i];
+        else if (plain && n > 0 && out[n - 1] != ' ')
+            out[n++] = ' '; /* Chinese names have no space */
+    }
+    return n;
+}
+
+/* PS3.5 6.2.1.2: "ZHANG^SAN=张^三" is written 张三 ZHANG SAN. */
+static void name_word(const char *pn, char out[NAME])
+{
+    const char *first = pn ? pn : "";
+    size_t first_n = strcspn(first, "=");
+    const char *second = first[first_n] ? first + first_n + 1 : "";
+    size_t n = add_group(out, 0, NAME, second, strcspn(second, "="));
+    if (n > 0 && first_n > 0 && n + 1 < NAME)
+        out[n++] = ' ';
+    n = add_group(out, n, NAME, first, first_n);
+    out[n] = 0;
+}
+
 static void age_word(const struct report_content *c, char out[WORD])
 {
     const char *age = c->patient_age;
@@ -284,7 +314,7 @@ static void footer(struct sheet *s)
 static void next_page(struct sheet *s)
 {
     const struct report_content *c = s->c;
-    char text[400];
+    char text[400], name[NAME];
     if (s->page > 0 && s->draw) {
         footer(s);
         cairo_show_page(s->cr);
@@ -293,9 +323,10 @@ static void next_page(struct sheet *s)
     s->y = TOP;
     if (s->page == 1)
         return;
-    snprintf(text, sizeof text, "%.120s  %.16s  患者编号 %.64s  检查号 %.64s",
-             c->patient_name ? c->patient_name : "", sex_word(c->patient_sex),
-             c->patient_id ? c->patient_id : "", c->accession ? c->accession : "");
+    name_word(c->patient_name, name);
+    snprintf(text, sizeof text, "%.120s  %.16s  患者编号 %.64s  检查号 %.64s", name,
+             sex_word(c->patient_sex), c->patient_id ? c->patient_id : "",
+             c->accession ? c->accession : "");
     put(s, MARGIN, s->y, WIDTH, LEFT, 9, grey, text);
     put(s, MARGIN, s->y, WIDTH, RIGHT, 9, grey, "（续页）");
     s->y += 16;
@@ -354,14 +385,15 @@ static void cells(struct sheet *s, const struct cell *row, size_t n)
 static void patient_table(struct sheet *s)
 {
     const struct report_content *c = s->c;
-    char age[WORD], birth[WORD], study[WORD], number[WORD];
+    char age[WORD], birth[WORD], study[WORD], number[WORD], name[NAME];
     const double third = WIDTH / 3;
+    name_word(c->patient_name, name);
     age_word(c, age);
     date_word(c->patient_birth_date, NULL, birth);
     date_word(c->study_date, c->study_time, study);
     snprintf(number, sizeof number, "%lld", (long long)c->exam_id);
     const struct cell rows[][3] = {
-        {{"姓名", c->patient_name, 0, third},
+        {{"姓名", name, 0, third},
          {"性别", sex_word(c->patient_sex), third, third},
          {"年龄", age, 2 * third, third}},
         {{"患者编号", c->patient_id, 0, third},

@@ -125,7 +125,7 @@ class AStudy(Way):
         with open(path, 'wb') as f:
             f.write(answer.body)
         text = ''.join(tool('pdftotext', '-enc', 'UTF-8', path, '-').split())
-        self.assertIn('测试', text)
+        self.assertIn('测试一TESTONE', text)
         self.assertIn('右肺上叶结节，建议复查。', text)
         self.assertEqual(dump(encapsulated, '0008,0016')['0008,0016'], ENCAPSULATED_PDF)
         with open(encapsulated, 'rb') as f:

@@ -59,6 +59,31 @@ static void expect(const struct base_buf *text, const char *needle)
                   base_buf_cstr(text));
 }
 
+START_TEST(a_name_is_printed_as_people_write_it)
+{
+    static const char *const names[][2] = {
+        {"ZHANG^SAN=张^三", "张三 ZHANG SAN"},
+        {"张^三", "张三"},
+        {"张三", "张三"},
+        {"SMITH^JOHN^^DR^", "SMITH JOHN DR"},
+        {"=张^三", "张三"},
+        {"OUYANG^XUE=欧阳^雪=", "欧阳雪 OUYANG XUE"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct base_buf pdf = {0}, text = {0};
+        struct report_content c = content();
+        c.patient_name = names[i][0];
+        render(&c, &pdf);
+        if (text_of(&pdf, &text)) {
+            expect(&text, names[i][1]);
+            ck_assert_ptr_null(strchr(base_buf_cstr(&text), '^'));
+        }
+        base_buf_deinit(&pdf);
+        base_buf_deinit(&text);
+    }
+}
+END_TEST
+
 START_TEST(chinese_text_can_be_read_back)
 {
     struct base_buf pdf = {0}, text = {0};
@@ -201,6 +226,7 @@ int main(void)
     Suite *s = suite_create("report_pdf");
     TCase *t = tcase_create("pdf");
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, a_name_is_printed_as_people_write_it);
     tcase_add_test(t, chinese_text_can_be_read_back);
     tcase_add_test(t, the_same_content_gives_the_same_bytes);
     tcase_add_test(t, a_long_text_flows_over_pages_without_losing_a_line);
