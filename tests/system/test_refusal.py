@@ -1,10 +1,11 @@
 """What the ports refuse, how, and what the log tells a technician."""
 import socket
 
-import dicom_scu
 from rdc_system import Client, SystemTest, tool, wait_for
+import dicom_scu
+import make_dicom
 
-CT = '1.2.840.10008.5.1.4.1.1.2'
+CT, CR = make_dicom.CT, make_dicom.CR
 
 
 class TheDicomPort(SystemTest):
@@ -18,12 +19,11 @@ class TheDicomPort(SystemTest):
         text = wait_for(f'a log line with {words}', line, 10)
         self.note(text[:160])
 
-    def send(self, data, half_close=True):
+    def send(self, data):
         """What the port answers to these bytes until it closes."""
         with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10) as s:
             s.sendall(data)
-            if half_close:
-                s.shutdown(socket.SHUT_WR)
+            s.shutdown(socket.SHUT_WR)
             out = b''
             try:
                 while got := s.recv(4096):
@@ -46,6 +46,39 @@ class TheDicomPort(SystemTest):
             dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', 'WRONG', dicom_scu.store_context(CT))
         self.assertEqual((refused.exception.what, refused.exception.reason), ('A-ASSOCIATE-RJ', (1, 1, 7)))
         self.logged(at, 'WRONG')
+
+    def test_refuses_another_application_context_and_protocol_version(self):
+        rq = dicom_scu.associate_rq('RDC', 'QH_CT', dicom_scu.store_context(CT))
+        for changed, reason in ((rq.replace(b'1.2.840.10008.3.1.1.1', b'1.2.840.10008.3.1.1.2'), (1, 1, 2)),
+                                (rq[:6] + b'\0\2' + rq[8:], (1, 2, 2))):
+            # The server then waits for the peer to close (PS3.8 9.2, Sta13).
+            with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10) as s:
+                s.sendall(changed)
+                answer = s.recv(10, socket.MSG_WAITALL)
+            self.assertEqual((answer[0], tuple(answer[7:10])), (3, reason))
+
+    def store(self, d, sop_class=CT, sop_instance=None):
+        """(status, Error Comment) of a C-STORE of this data set, announced as such."""
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=dicom_scu.store_context(CT))
+        a.ids[sop_class] = a.ids[CT]
+        a.store_begin(sop_class, sop_instance or d.elements[0x00080018][1][0])
+        a.send_data(1, d.encode(make_dicom.plain('gb18030')), False)
+        response = a.read_response()
+        a.release()
+        return int.from_bytes(response[0x900], 'little'), response.get(0x902, b'').decode()
+
+    def test_answers_an_object_that_it_cannot_take_with_status_and_reason(self):
+        d = make_dicom.ct_slice('refused', 1, size=8)
+        self.assertEqual(self.store(d, CR)[0], 0x0122)
+        self.assertEqual(self.store(d, sop_instance='1.2.3')[0], 0xA900)
+        d.add(0x0020000d, 'UI', '1.2.not')
+        status, comment = self.store(d)
+        self.assertEqual(status, 0xC000)
+        self.assertIn('StudyInstanceUID', comment)
+        del d.elements[0x0020000d]
+        self.assertEqual(self.store(d)[0], 0xC000)
+        d.add(0x0020000d, 'UI', make_dicom.uid('study refused'))
+        self.assertEqual(self.store(d), (0, ''))
 
     def test_answers_each_context_for_itself(self):
         a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[
