@@ -1,10 +1,14 @@
 """What a device says about its work: MPPS and storage commitment, and completeness by them."""
+import json
 import os
+import shutil
+import subprocess
+import unittest
 
 import dicom_scu
 import make_dicom
 from dicom_scu import COMMITMENT, COMMITMENT_INSTANCE, MPPS
-from rdc_system import Client, SystemTest, place, wait_for
+from rdc_system import Client, SystemTest, free_port, needs, place, tool, wait_for
 
 CT = '1.2.840.10008.5.1.4.1.1.2'
 CREATE, SET, ACTION, EVENT = 0x0140, 0x0120, 0x0130, 0x0100
@@ -19,6 +23,22 @@ def slices(name, count):
     for n, path in enumerate(paths):
         make_dicom.write(path, make_dicom.ct_slice(name, n, size=16))
     return paths, [dicom_scu.part10(p)[1] for p in paths]
+
+
+def node_modules(package):
+    """The folder where npm put this package; a skip where it cannot be had."""
+    needs('node', 'npm')
+    folder = os.path.join(place().folder, 'npm')
+    found = os.path.join(folder, 'node_modules')
+    if not os.path.isdir(os.path.join(found, package)):
+        os.makedirs(folder, exist_ok=True)
+        try:
+            subprocess.run(['npm', 'install', '--no-audit', '--no-fund', '--prefix', folder, package],
+                           cwd=folder, capture_output=True, check=True, timeout=120)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise unittest.SkipTest(f'npm cannot install {package} here') from None
+    return found
 
 
 def created(study, **more):
@@ -204,3 +224,19 @@ class ADevice(SystemTest):
         self.assertEqual(self.report(peer), (2, transaction, [], {uids[3]: 0x0119}))
         peer.finish()
         wait_for('the answer to be noted', lambda: self.reported(transaction))
+
+    def test_made_of_dcmjs_dimse_works_through_a_whole_step(self):
+        modules = node_modules('dcmjs-dimse')
+        paths, uids = slices('dcmjs', 3)
+        study, port = make_dicom.uid('study dcmjs'), free_port()
+        self.rdc.cli('device', 'change', 'QH_CT', '--callback', f'127.0.0.1:{port}')
+        script = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'dcmjs_device.js')
+        out = tool('node', script, modules, str(self.rdc.dicom_port), str(port), 'QH_CT', study, *paths)
+        lines = [json.loads(x) for x in out.splitlines() if x.startswith('{')]
+        answers = {k: v for x in lines for k, v in x.items()}
+        self.assertEqual((answers['create'], answers['store'], answers['set'], answers['action']),
+                         ([0], [0, 0, 0], [0], [0]), out)
+        self.assertEqual((answers['event'], sorted(answers['committed']), answers['failed']),
+                         (1, sorted(uids), []), out)
+        self.assertEqual(self.completeness(study), ('waiting', 'mpps', 3, 3))
+        wait_for('the answer to be noted', lambda: self.reported(answers['transaction']))
