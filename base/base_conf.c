@@ -9,7 +9,7 @@
 
 enum { FILE_MAX = 1 << 20, KEY_MAX = 64, WHERE_MAX = 160 };
 
-enum type { STRING, PATH, INT, BOOL, ADDR, SIZE, DURATION, ENUM };
+enum type { STRING, PATH, INT, BOOL, ADDR, OPTADDR, SIZE, DURATION, ENUM };
 
 struct key {
     enum type type;
@@ -170,6 +170,10 @@ static enum base_err set_value(struct base_conf *c, const struct key *k, const c
         return set_bool(c, k, value);
     case ADDR:
         return parse_addr(value, field_of(c, k)) ? BASE_OK : BASE_EINVAL;
+    case OPTADDR:
+        if (!value[0])
+            *(struct base_conf_addr *)field_of(c, k) = (struct base_conf_addr){.host = ""};
+        return !value[0] || parse_addr(value, field_of(c, k)) ? BASE_OK : BASE_EINVAL;
     case SIZE:
     case DURATION:
         return set_number(c, k, value);
@@ -216,7 +220,9 @@ static void print_value(const struct base_conf *c, const struct key *k, struct b
         base_buf_add_str(out, *(const bool *)p ? "yes" : "no");
         break;
     case ADDR:
-        base_buf_printf(out, a->v6 ? "[%s]:%u" : "%s:%u", a->host, (unsigned)a->port);
+    case OPTADDR:
+        if (a->host[0])
+            base_buf_printf(out, a->v6 ? "[%s]:%u" : "%s:%u", a->host, (unsigned)a->port);
         break;
     case SIZE:
         print_number(out, *(const uint64_t *)p, size_units, SIZE_UNITS);
@@ -245,8 +251,11 @@ static void print_allowed(const struct key *k, struct base_buf *out)
         base_buf_add_str(out, "yes or no");
         break;
     case ADDR:
+    case OPTADDR:
         base_buf_add_str(out, "ADDRESS:PORT with a numeric address, such as 127.0.0.1:8080 or "
                               "[::1]:8080");
+        if (k->type == OPTADDR)
+            base_buf_add_str(out, ", or nothing");
         break;
     case SIZE:
     case DURATION: {

@@ -33,6 +33,7 @@ struct base_conf_addr {
  *   INT           int64_t between least and most
  *   BOOL          bool: yes, no
  *   ADDR          struct base_conf_addr
+ *   OPTADDR       the same, where empty means none: host is "" then
  *   SIZE          uint64_t bytes; K, M, G are powers of 1024
  *   DURATION      uint64_t milliseconds; ms, s (the default), m, h
  *   ENUM          int, the position in allowed, whose words are parted by '|' */
@@ -41,6 +42,19 @@ struct base_conf_addr {
     X(ADDR, http_address, "http.address", "127.0.0.1:8080", 0, 0, NULL, "Where HTTP is served.")   \
     X(ADDR, dicom_address, "dicom.address", "127.0.0.1:11112", 0, 0, NULL,                         \
       "Where DICOM associations are accepted.")                                                    \
+    X(OPTADDR, https_address, "https.address", "", 0, 0, NULL,                                     \
+      "Where HTTP over TLS is served; empty = nowhere. Needs tls.certificate and tls.key.")        \
+    X(OPTADDR, dicom_tls_address, "dicom-tls.address", "", 0, 0, NULL,                             \
+      "Where DICOM over TLS is accepted (PS3.15 B.12); empty = nowhere.")                          \
+    X(STRING, tls_certificate, "tls.certificate", "", 0, 4000, NULL,                               \
+      "File with our certificate and the intermediate ones, PEM.")                                 \
+    X(STRING, tls_key, "tls.key", "", 0, 4000, NULL, "File with the private key of it, PEM.")      \
+    X(STRING, tls_client_ca, "tls.client-ca", "", 0, 4000, NULL,                                   \
+      "File with the CA certificates that sign the devices'; then DICOM over TLS demands one.")    \
+    X(STRING, tls_peer_ca, "tls.peer-ca", "", 0, 4000, NULL,                                       \
+      "File with the CA certificates of destinations over TLS; empty = those of the system.")      \
+    X(BOOL, tls_peer_name, "tls.peer-name", "yes", 0, 0, NULL,                                     \
+      "Whether a destination's certificate must carry the host name or address it has here.")      \
     X(STRING, dicom_aet, "dicom.aet", "RDC", 1, 16, NULL,                                          \
       "Our AE title, which devices must call.")                                                    \
     X(STRING, database, "database", "", 0, 4000, NULL,                                             \
@@ -101,6 +115,7 @@ struct base_conf_addr {
 #define BASE_CONF_TYPE_INT      int64_t
 #define BASE_CONF_TYPE_BOOL     bool
 #define BASE_CONF_TYPE_ADDR     struct base_conf_addr
+#define BASE_CONF_TYPE_OPTADDR  struct base_conf_addr
 #define BASE_CONF_TYPE_SIZE     uint64_t
 #define BASE_CONF_TYPE_DURATION uint64_t
 #define BASE_CONF_TYPE_ENUM     int

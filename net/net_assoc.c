@@ -30,6 +30,10 @@ const char *net_assoc_cause_text(enum net_assoc_cause cause)
         return "not DICOM";
     case NET_ASSOC_PROTOCOL_ERROR:
         return "protocol error";
+    case NET_ASSOC_PLAIN_ON_TLS:
+        return "no TLS on the TLS port";
+    case NET_ASSOC_TLS_FAILED:
+        return "TLS failed";
     case NET_ASSOC_LIMIT:
         return "over a limit";
     case NET_ASSOC_STOPPED:
@@ -82,6 +86,7 @@ void net_assoc_unref(struct net_assoc *a)
     base_buf_deinit(&a->out);
     base_buf_deinit(&a->writing);
     base_arena_deinit(&a->arena);
+    net_tls_free(a->tls);
     net_assoc_dial_free(a->dial);
     if (a->server)
         net_assoc_server_leave(a);
@@ -97,6 +102,8 @@ static void close_handles(struct net_assoc *a)
 {
     if (a->dial)
         net_assoc_dial_cancel(a);
+    if (a->tls)
+        net_assoc_say_bye(a);
     if (a->tcp_open && !uv_is_closing((uv_handle_t *)&a->tcp))
         uv_close((uv_handle_t *)&a->tcp, on_handle_closed);
     uv_close((uv_handle_t *)&a->timer, on_handle_closed);
@@ -221,21 +228,30 @@ static void on_idle(struct net_assoc *a)
     net_assoc_give_up(a, NET_ASSOC_TIMED_OUT, text);
 }
 
+static const char *silence_text(const struct net_assoc *a)
+{
+    if (a->decoder.taken)
+        return "association request did not arrive whole";
+    if (a->tls && !net_tls_is_open(a->tls))
+        return "the TLS handshake did not come to its end";
+    return "connected but sent no association request";
+}
+
 static void on_timer(uv_timer_t *t)
 {
     struct net_assoc *a = t->data;
     switch (a->state) {
     case DUL_STA2:
-        net_assoc_end(a, NET_ASSOC_TIMED_OUT,
-                      a->decoder.taken ? "association request did not arrive whole"
-                                       : "connected but sent no association request");
+        net_assoc_end(a, NET_ASSOC_TIMED_OUT, silence_text(a));
         net_assoc_event(a, DUL_EVT18, false);
         break;
     case DUL_STA13:
         net_assoc_event(a, DUL_EVT18, false);
         break;
     case DUL_STA4:
-        net_assoc_give_up(a, NET_ASSOC_TIMED_OUT, "no TCP connection in time");
+        net_assoc_give_up(a, NET_ASSOC_TIMED_OUT,
+                          a->tls ? "no TCP connection or TLS handshake in time"
+                                 : "no TCP connection in time");
         break;
     case DUL_STA5:
         net_assoc_give_up(a, NET_ASSOC_TIMED_OUT, "no answer to the association request");
@@ -552,6 +568,11 @@ struct dicom_reject net_assoc_rejection(const struct net_assoc *a)
 uint64_t net_assoc_id(const struct net_assoc *a)
 {
     return a->id;
+}
+
+const struct net_tls *net_assoc_tls(const struct net_assoc *a)
+{
+    return a->tls;
 }
 
 const char *net_assoc_peer(const struct net_assoc *a, uint16_t *port)

@@ -20,6 +20,7 @@
 #include "dicom/dicom_dimse.h"
 #include "dicom/dicom_negotiate.h"
 #include "loop/loop.h"
+#include "net/net_tls.h"
 
 #include <stdbool.h>
 
@@ -38,6 +39,8 @@ enum net_assoc_cause {
     NET_ASSOC_TLS_ON_PLAIN,   /* first byte 0x16: a TLS hello on the plain port */
     NET_ASSOC_NOT_DICOM,      /* first bytes are no PDU at all (HTTP, noise) */
     NET_ASSOC_PROTOCOL_ERROR, /* malformed or unexpected PDU, PDV or command */
+    NET_ASSOC_PLAIN_ON_TLS,   /* first byte not of TLS: a peer without it on the TLS port */
+    NET_ASSOC_TLS_FAILED,     /* handshake or record refused; net_assoc_tls tells which cause */
     NET_ASSOC_LIMIT,          /* too many associations, or a PDU over the limit */
     NET_ASSOC_STOPPED         /* the server or loop is ending */
 };
@@ -66,6 +69,7 @@ struct net_assoc_handlers {
 };
 
 struct net_assoc_config {
+    struct net_tls_context *tls;    /* borrowed for the server's life; NULL: without TLS */
     uint32_t max_pdu;               /* bytes of a P-DATA-TF that we take, told to the peer */
     unsigned artim_ms;              /* waiting for A-ASSOCIATE-RQ, and for the close */
     unsigned idle_ms;               /* silence of the peer on an open association; 0 = no limit.
@@ -107,7 +111,8 @@ void net_assoc_reject(struct net_assoc *a, struct dicom_reject rj);
 /* ---- requestor ---- */
 
 struct net_assoc_target {
-    const char *host; /* name or address */
+    struct net_tls_context *tls; /* of a client; NULL: without TLS. Borrowed during the call. */
+    const char *host;            /* name or address */
     uint16_t port;
     const char *calling; /* our AE title */
     const char *called;
@@ -143,6 +148,8 @@ const char *net_assoc_transfer_syntax(const struct net_assoc *a, uint8_t context
 /* "127.0.0.1", borrowed; and the port. */
 const char *net_assoc_peer(const struct net_assoc *a, uint16_t *port);      /* port may be NULL */
 const struct dicom_associate *net_assoc_request(const struct net_assoc *a); /* what was asked for */
+/* NULL without TLS. */
+const struct net_tls *net_assoc_tls(const struct net_assoc *a);
 /* What was answered; NULL before the association is established. */
 const struct dicom_associate *net_assoc_answer(const struct net_assoc *a);
 /* What the peer answered, or we; meaningful when the cause is NET_ASSOC_REJECTED. */

@@ -49,7 +49,17 @@ static void on_connect(uv_connect_t *req, int status)
         return;
     }
     uv_tcp_nodelay(&a->tcp, 1);
-    net_assoc_event(a, DUL_EVT2, false);
+    if (!a->tls) {
+        net_assoc_event(a, DUL_EVT2, false);
+        return;
+    }
+    /* EVT2 comes when the handshake is done. */
+    if (net_tls_start(a->tls)) {
+        net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+        return;
+    }
+    net_assoc_flush(a);
+    net_assoc_update_reading(a);
 }
 
 static void try_next(struct net_assoc *a)
@@ -211,6 +221,8 @@ enum base_err net_assoc_connect(struct loop *loop, const struct net_assoc_target
     a->given = true;
     a->dial = calloc(1, sizeof *a->dial);
     enum base_err err = a->dial ? fill_request(a, target) : BASE_ENOMEM;
+    if (!err && target->tls)
+        err = net_tls_new(target->tls, target->host, &a->tls);
     if (!err) {
         struct net_assoc_dial *d = a->dial;
         struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};

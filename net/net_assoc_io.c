@@ -204,25 +204,87 @@ static void acknowledge_now(struct net_assoc *a)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
 }
 
+/* Plain bytes; what is not taken now is held. */
+static void take_read(struct net_assoc *a, struct base_bytes in)
+{
+    take(a, &in);
+    if (in.n && a->state != DUL_STA1) {
+        base_buf_add(&a->held, in.p, in.n);
+        if (a->held.err)
+            net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+    }
+}
+
+static void on_hangup(struct net_assoc *a, const char *text)
+{
+    uv_read_stop((uv_stream_t *)&a->tcp);
+    if (a->tls && !a->server && a->state == DUL_STA4)
+        net_assoc_end(a, NET_ASSOC_TLS_FAILED,
+                      "the peer closed the connection during the TLS handshake: does it speak TLS "
+                      "on this port?");
+    else if (text)
+        net_assoc_end(a, NET_ASSOC_PEER_CLOSED, text);
+    net_assoc_event(a, DUL_EVT17, false);
+}
+
+/* ---- TLS ---- */
+
+/* A peer without TLS is answered without it, so that it understands the
+ * A-ABORT; one with TLS gets the alert, which is in the output already. */
+static void on_tls_failed(struct net_assoc *a)
+{
+    char text[NET_ASSOC_TEXT_SIZE];
+    enum net_tls_cause cause = net_tls_failure(a->tls);
+    bool plain = cause == NET_TLS_PLAIN;
+    snprintf(text, sizeof text, "%s: %s; %s", net_tls_cause_word(cause),
+             net_tls_failure_text(a->tls), net_tls_cause_remedy(cause));
+    net_assoc_flush(a);
+    if (plain) {
+        net_tls_free(a->tls);
+        a->tls = NULL;
+    }
+    a->deaf = true;
+    a->hangup = true;
+    a->abort = (struct dicom_abort){DICOM_ABORT_PROVIDER, DICOM_ABORT_NOT_SPECIFIED};
+    net_assoc_end(a, plain ? NET_ASSOC_PLAIN_ON_TLS : NET_ASSOC_TLS_FAILED, text);
+    net_assoc_event(a, a->state == DUL_STA4 ? DUL_EVT17 : DUL_EVT19, false);
+}
+
+static void take_cipher(struct net_assoc *a, struct base_bytes in)
+{
+    struct base_buf own = {0};
+    struct base_buf *plain = a->server ? &a->server->plain : &own;
+    base_buf_reset(plain);
+    enum base_err err = net_tls_read(a->tls, in, plain);
+    net_assoc_flush(a);
+    if (a->state == DUL_STA4 && net_tls_is_open(a->tls))
+        net_assoc_event(a, DUL_EVT2, false);
+    if (plain->n && a->state != DUL_STA1)
+        take_read(a, base_buf_bytes(plain));
+    base_buf_deinit(&own);
+    if (a->state == DUL_STA1)
+        return;
+    if (err == BASE_ECLOSED)
+        on_hangup(a, NULL);
+    else if (err == BASE_ENOMEM)
+        net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+    else if (err && !a->deaf)
+        on_tls_failed(a);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct net_assoc *a = stream->data;
     if (n == UV_ENOBUFS) {
         net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
     } else if (n < 0) {
-        uv_read_stop(stream);
-        if (n != UV_EOF)
-            net_assoc_end(a, NET_ASSOC_PEER_CLOSED, uv_strerror((int)n));
-        net_assoc_event(a, DUL_EVT17, false);
+        on_hangup(a, n == UV_EOF ? NULL : uv_strerror((int)n));
     } else if (n > 0) {
         a->active = uv_now(stream->loop);
-        struct base_bytes in = base_bytes_of(buf->base, (size_t)n);
-        take(a, &in);
-        if (in.n && a->state != DUL_STA1) {
-            base_buf_add(&a->held, in.p, in.n);
-            if (a->held.err)
-                net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
-        }
+        if (a->tls)
+            take_cipher(a, base_bytes_of(buf->base, (size_t)n));
+        else
+            take_read(a, base_bytes_of(buf->base, (size_t)n));
         if (a->state != DUL_STA1 && (size_t)n < buf->len)
             acknowledge_now(a);
         net_assoc_update_reading(a);
@@ -308,10 +370,39 @@ static bool write_now(struct net_assoc *a)
     return true;
 }
 
+/* Makes of what is to be sent what TLS sends, and adds what TLS itself has to say. */
+static void encrypt(struct net_assoc *a)
+{
+    struct base_buf *cipher = net_tls_output(a->tls);
+    if (a->out.n == 0 && cipher->n == 0)
+        return;
+    enum base_err err = net_tls_write(a->tls, base_buf_bytes(&a->out));
+    /* Before the handshake is done, or after it failed, there is no way to say it. */
+    if ((err && err != BASE_ECONFLICT) || cipher->err)
+        a->broken = true;
+    base_buf_deinit(&a->out);
+    a->out = *cipher;
+    base_buf_init(cipher, 0);
+}
+
+void net_assoc_say_bye(struct net_assoc *a)
+{
+    if (!a->tcp_open || a->broken || a->in_flight || uv_is_closing((uv_handle_t *)&a->tcp))
+        return;
+    net_tls_shut(a->tls);
+    struct base_buf *out = net_tls_output(a->tls);
+    uv_buf_t buf = uv_buf_init((char *)out->p, (unsigned)out->n);
+    if (out->n)
+        (void)uv_try_write((uv_stream_t *)&a->tcp, &buf, 1);
+    base_buf_deinit(out);
+}
+
 void net_assoc_flush(struct net_assoc *a)
 {
     if (a->in_flight || a->state == DUL_STA1)
         return;
+    if (a->tls)
+        encrypt(a);
     if (a->out.n && !a->broken && write_now(a))
         return;
     if (a->pull) /* more comes: keep the memory */

@@ -12,6 +12,7 @@ enum {
     NET_ASSOC_QUEUE_SIZE = 256 * 1024,  /* a stream is pulled while less is queued */
     NET_ASSOC_PDU_DEFAULT = 64 * 1024,  /* that we send to a peer that sets no limit */
     NET_ASSOC_ARTIM_DEFAULT_MS = 30000, /* when it was configured as 0 */
+    NET_ASSOC_TEXT_SIZE = 480,          /* of the detail of an end */
     NET_ASSOC_ARENA_LIMIT = 4 * 1024 * 1024
 };
 
@@ -29,6 +30,7 @@ struct net_assoc {
     uv_write_t write;
     unsigned refs;
     bool tcp_open;
+    struct net_tls *tls; /* NULL: none */
     struct loop *loop;
     struct loop_call call; /* posted by net_assoc_wake */
     bool posted;
@@ -48,7 +50,7 @@ struct net_assoc {
     bool ended;    /* cause and text are set; of the callbacks only on_closed may come */
     bool notified; /* on_closed was called */
     enum net_assoc_cause cause;
-    char text[200];
+    char text[NET_ASSOC_TEXT_SIZE];
 
     enum dicom_dul_state state;
     const struct dicom_pdu *pdu; /* during an event that a PDU caused */
@@ -105,6 +107,7 @@ struct net_assoc_server {
     struct net_assoc *first;
     unsigned open; /* associations that handlers have and that have not ended */
     uint8_t *read_buffer;
+    struct base_buf plain; /* what TLS made of it, during a read */
     void (*done)(void *arg);
     void *done_arg;
 };
@@ -131,6 +134,8 @@ void net_assoc_arm(struct net_assoc *a);
 void net_assoc_take_held(struct net_assoc *a);
 /* Reads or not, as pauses and the end ask for. */
 void net_assoc_update_reading(struct net_assoc *a);
+/* Tells the peer of a TLS connection that we close it. */
+void net_assoc_say_bye(struct net_assoc *a);
 size_t net_assoc_queued(const struct net_assoc *a);
 void net_assoc_flush(struct net_assoc *a);
 

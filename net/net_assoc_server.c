@@ -25,6 +25,7 @@ static void release_server(struct net_assoc_server *s)
     void (*done)(void *) = s->done;
     void *arg = s->done_arg;
     free(s->read_buffer);
+    base_buf_deinit(&s->plain);
     free(s);
     if (done)
         done(arg);
@@ -77,7 +78,7 @@ static void adopt(struct net_assoc_server *s, int fd, const struct sockaddr *add
     a->tcp.data = a;
     a->tcp_open = true;
     net_assoc_ref(a);
-    if (uv_tcp_open(&a->tcp, fd)) {
+    if ((s->config.tls && net_tls_new(s->config.tls, NULL, &a->tls)) || uv_tcp_open(&a->tcp, fd)) {
         close(fd);
         uv_close((uv_handle_t *)&a->tcp, on_dropped);
         uv_close((uv_handle_t *)&a->timer, on_dropped);

@@ -22,6 +22,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "loop/loop.h"
+#include "net/net_tls.h"
 
 #include <stdbool.h>
 
@@ -76,6 +77,7 @@ struct net_http_result {
 struct net_http_options {
     struct loop *loop;
     int fd;                              /* bound; the server listens on a duplicate */
+    struct net_tls_context *tls;         /* borrowed for the server's life; NULL = plain */
     const struct net_http_table *tables; /* borrowed for the server's life */
     size_t table_count;
     size_t max_connections;     /* 0 = 10000 */

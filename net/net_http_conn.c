@@ -368,10 +368,21 @@ void net_http_conn_next(struct net_http_conn *c, bool close)
 
 /* ---- events of the stream ---- */
 
+static void log_stranger(const struct net_http_conn *c, const char *cause, const char *detail,
+                         const char *remedy)
+{
+    BASE_LOG(WARN, "http_stranger", LOG_S("address", net_stream_peer(c->stream)),
+             LOG_S("cause", cause), LOG_S("detail", detail), LOG_S("remedy", remedy));
+}
+
 static void on_read(void *arg, struct base_bytes bytes)
 {
     struct net_http_conn *c = arg;
     assert(c->pending.n == 0);
+    if (c->fresh && bytes.p[0] == 0x16 && !net_stream_tls(c->stream))
+        log_stranger(c, "tls_on_plain_port", "TLS hello on the port without TLS",
+                     "use http:// on this port, or the port of https.address");
+    c->fresh = false;
     c->in = bytes;
     net_http_conn_run(c);
 }
@@ -393,8 +404,14 @@ static void on_drain(void *arg)
 
 static void on_error(void *arg, enum base_err err)
 {
+    struct net_http_conn *c = arg;
+    const struct net_tls *tls = net_stream_tls(c->stream);
+    enum net_tls_cause cause = tls ? net_tls_failure(tls) : NET_TLS_NONE;
     (void)err; /* a client that leaves is no event of its own: 499 is logged */
-    net_http_conn_drop(arg);
+    if (cause)
+        log_stranger(c, net_tls_cause_word(cause), net_tls_failure_text(tls),
+                     net_tls_cause_remedy(cause));
+    net_http_conn_drop(c);
 }
 
 static const struct net_stream_events events = {
@@ -414,6 +431,7 @@ void net_http_conn_open(struct net_http_server *s, struct net_stream *stream)
     }
     c->server = s;
     c->stream = stream;
+    c->fresh = true;
     net_http_parser_init(&c->parser);
     bool full = s->conn_count >= s->o.max_connections;
     net_http_server_add(s, c);

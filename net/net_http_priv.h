@@ -69,6 +69,7 @@ struct net_http_conn {
     struct net_http_conn *prev;
     struct net_http_conn *next;
     struct net_stream *stream;
+    bool fresh; /* nothing was read yet */
     struct net_http_parser parser;
     struct base_bytes in;    /* input not yet parsed, in the read buffer or in pending */
     struct base_buf pending; /* input kept while a request is under way */

@@ -30,7 +30,9 @@ struct net_stream {
     enum state state;
     unsigned pending; /* handles and requests that will still call back */
     bool reading;
-    bool broken; /* on_error was called or write failed */
+    bool broken;         /* on_error was called or write failed */
+    struct net_tls *tls; /* NULL: none */
+    bool greeted;        /* on_connect was called, or never has to be */
     const struct net_stream_events *events;
     void *arg;
     size_t lingered;
@@ -67,8 +69,10 @@ static enum base_err from_uv(int r)
 
 static void release(struct net_stream *s)
 {
-    if (--s->pending == 0)
-        free(s);
+    if (--s->pending)
+        return;
+    net_tls_free(s->tls);
+    free(s);
 }
 
 static void on_closed(uv_handle_t *h)
@@ -88,6 +92,7 @@ static struct net_stream *stream_new(uv_loop_t *uv)
     s->timer.data = s;
     s->pending = 2;
     s->state = OPEN;
+    s->greeted = true;
     return s;
 }
 
@@ -107,6 +112,8 @@ void net_stream_close(struct net_stream *s)
     if (s)
         close_now(s);
 }
+
+static enum base_err send_tls(struct net_stream *s);
 
 static void fail(struct net_stream *s, enum base_err err)
 {
@@ -155,11 +162,43 @@ static void linger(struct net_stream *s, ssize_t n)
     }
 }
 
+static void on_connectable(struct net_stream *s)
+{
+    s->greeted = true;
+    uv_timer_stop(&s->timer);
+    if (s->events->on_connect)
+        s->events->on_connect(s->arg);
+}
+
+/* Bytes of the wire: the output that they cause leaves before the callbacks,
+ * each of which may close the stream. */
+static void on_cipher(struct net_stream *s, struct base_bytes in)
+{
+    struct base_buf plain = {0};
+    enum base_err err = net_tls_read(s->tls, in, &plain);
+    enum base_err sent = send_tls(s);
+    if (!err)
+        err = sent;
+    if (!s->greeted && net_tls_is_open(s->tls))
+        on_connectable(s);
+    if (plain.n && s->state == OPEN && !s->broken)
+        s->events->on_read(s->arg, base_buf_bytes(&plain));
+    base_buf_deinit(&plain);
+    if (s->state != OPEN)
+        return;
+    if (err == BASE_ECLOSED)
+        on_eof(s);
+    else if (err)
+        fail(s, err);
+}
+
 static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
 {
     struct net_stream *s = h->data;
     if (s->state == FINISHING)
         linger(s, n);
+    else if (n > 0 && s->state == OPEN && s->reading && s->tls)
+        on_cipher(s, base_bytes_of(buf->base, (size_t)n));
     else if (n > 0 && s->state == OPEN && s->reading)
         s->events->on_read(s->arg, base_bytes_of(buf->base, (size_t)n));
     else if (n == UV_EOF)
@@ -231,7 +270,7 @@ static enum base_err queue_rest(struct net_stream *s, struct base_bytes head, st
     return BASE_OK;
 }
 
-enum base_err net_stream_write(struct net_stream *s, struct base_bytes head, struct base_buf *body)
+static enum base_err write_raw(struct net_stream *s, struct base_bytes head, struct base_buf *body)
 {
     size_t body_n = body ? body->n : 0;
     enum base_err err = s->state == OPEN && !s->broken ? BASE_OK : BASE_ECLOSED;
@@ -255,6 +294,32 @@ enum base_err net_stream_write(struct net_stream *s, struct base_bytes head, str
     return err;
 }
 
+/* Whatever TLS has to say by now. */
+static enum base_err send_tls(struct net_stream *s)
+{
+    struct base_buf *out = net_tls_output(s->tls);
+    if (!out->n && !out->err)
+        return BASE_OK;
+    enum base_err err = out->err;
+    if (!err)
+        err = write_raw(s, base_bytes_of(NULL, 0), out);
+    base_buf_deinit(out);
+    return err;
+}
+
+enum base_err net_stream_write(struct net_stream *s, struct base_bytes head, struct base_buf *body)
+{
+    if (!s->tls)
+        return write_raw(s, head, body);
+    enum base_err err = net_tls_write(s->tls, head);
+    if (!err && body)
+        err = net_tls_write(s->tls, base_buf_bytes(body));
+    if (body)
+        base_buf_deinit(body);
+    enum base_err sent = send_tls(s);
+    return err ? err : sent;
+}
+
 size_t net_stream_queued(const struct net_stream *s)
 {
     return uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp);
@@ -265,7 +330,7 @@ size_t net_stream_queued(const struct net_stream *s)
 static void on_timer(uv_timer_t *t)
 {
     struct net_stream *s = t->data;
-    if (s->state == RESOLVING || s->state == CONNECTING)
+    if (s->state == RESOLVING || s->state == CONNECTING || !s->greeted)
         fail(s, BASE_ETIMEOUT);
     else if (s->events->on_timeout)
         s->events->on_timeout(s->arg);
@@ -307,6 +372,11 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 
 void net_stream_finish(struct net_stream *s, uint64_t flush_ms)
 {
+    if (s->state == OPEN && !s->broken && s->tls) {
+        net_tls_shut(s->tls);
+        if (send_tls(s))
+            s->broken = true;
+    }
     if (s->state != OPEN || s->broken) {
         close_now(s);
         return;
@@ -322,6 +392,19 @@ void net_stream_finish(struct net_stream *s, uint64_t flush_ms)
     s->queued_before = net_stream_queued(s) + 1;
     net_stream_resume(s);
     uv_timer_start(&s->timer, on_flush_timer, flush_ms ? flush_ms : LINGER_MS, 0);
+}
+
+/* ---- TLS ---- */
+
+enum base_err net_stream_secure(struct net_stream *s, struct net_tls_context *tls, const char *host)
+{
+    assert(!s->tls && !s->reading);
+    return net_tls_new(tls, host, &s->tls);
+}
+
+const struct net_tls *net_stream_tls(const struct net_stream *s)
+{
+    return s->tls;
 }
 
 /* ---- peers ---- */
@@ -451,11 +534,15 @@ static void on_connected(uv_connect_t *req, int status)
     struct net_stream *s = req->data;
     if (s->state == CONNECTING) {
         if (status == 0) {
-            uv_timer_stop(&s->timer);
             opened(s);
             net_stream_resume(s);
-            if (s->events->on_connect)
-                s->events->on_connect(s->arg);
+            enum base_err err = s->tls ? net_tls_start(s->tls) : BASE_OK;
+            if (!err && s->tls)
+                err = send_tls(s);
+            if (err)
+                fail(s, err);
+            else if (!s->tls)
+                on_connectable(s);
         } else {
             fail(s, status == UV_ECONNREFUSED ? BASE_EUNAVAILABLE : from_uv(status));
         }
@@ -494,6 +581,7 @@ enum base_err net_stream_connect(struct loop *l, const char *host, uint16_t port
         return BASE_ENOMEM;
     s->events = events;
     s->arg = arg;
+    s->greeted = false;
     s->resolve.data = s;
     int r = uv_getaddrinfo(loop_uv(l), &s->resolve, on_resolved, host, service, &hints);
     if (r != 0) {

@@ -1,6 +1,7 @@
 /*
- * TCP connections on the loop: reading with back-pressure, writing with
- * ownership of what cannot be sent at once, one time-out each.
+ * TCP connections on the loop, with TLS where wanted: reading with
+ * back-pressure, writing with ownership of what cannot be sent at once, one
+ * time-out each.
  *
  * A stream belongs to whoever started it, until net_stream_close or
  * net_stream_finish; after either no callback comes. TCP_NODELAY is always on.
@@ -12,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "loop/loop.h"
+#include "net/net_tls.h"
 
 #include <stdbool.h>
 
@@ -20,9 +22,9 @@ struct net_listener;
 
 /* Any may be NULL but on_read and on_error. Each may close the stream. */
 struct net_stream_events {
-    /* Only after net_stream_connect; then reading begins. */
+    /* Only after net_stream_connect (and the handshake of TLS); then reading begins. */
     void (*on_connect)(void *arg);
-    /* Borrowed during the call. At most 64 KiB. */
+    /* Borrowed during the call. At most 64 KiB; with TLS, 96 KiB. */
     void (*on_read)(void *arg, struct base_bytes bytes);
     /* The peer has sent its last byte; it may still read. NULL: on_error with
      * BASE_ECLOSED comes instead. */
@@ -52,6 +54,15 @@ void net_stream_start(struct net_stream *s, const struct net_stream_events *even
 enum base_err net_stream_connect(struct loop *l, const char *host, uint16_t port,
                                  uint64_t timeout_ms, const struct net_stream_events *events,
                                  void *arg, struct net_stream **out) BASE_MUST_CHECK;
+
+/* Puts TLS between, before anything is read or written: on an accepted stream
+ * before net_stream_start, on another right after net_stream_connect (host as
+ * there). If the handshake fails on_error comes with BASE_EFORMAT, and
+ * net_stream_tls tells why. What is written before it is done is an error. */
+enum base_err net_stream_secure(struct net_stream *s, struct net_tls_context *tls,
+                                const char *host) BASE_MUST_CHECK;
+/* NULL without TLS. Lives as long as s. */
+const struct net_tls *net_stream_tls(const struct net_stream *s);
 
 /* Pausing takes effect at once, even inside on_read. */
 void net_stream_pause(struct net_stream *s);
