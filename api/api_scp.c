@@ -1,6 +1,7 @@
 #include "api/api_scp.h"
 
 #include "api/api_contact.h"
+#include "base/digest.h"
 #include "base/log.h"
 
 #include <jansson.h>
@@ -14,6 +15,9 @@ struct api_scp {
     const struct api_scp_config *config;
     struct net_assoc_server *server;
     struct api_contact *contact;
+    struct net_assoc_server *tls_server; /* NULL: not served */
+    void (*stopped)(void *arg);
+    void *stopped_arg;
     struct dicom_offer offers[OFFERS_MAX];
     unsigned n_offers;
 };
@@ -35,7 +39,8 @@ struct scp_assoc {
     struct net_assoc *a; /* NULL once closed */
     bool asking;         /* the device is being looked up */
     bool accepted;
-    json_t *row; /* of the device, which borrows its texts */
+    char certificate[BASE_SHA256_HEX]; /* what was shown over TLS; "" */
+    json_t *row;                       /* of the device, which borrows its texts */
     struct api_scp_device device;
     struct api_scp_call *call; /* under way */
     unsigned holds;
@@ -80,8 +85,8 @@ static void refuse(struct scp_assoc *as, enum model_cause cause, struct dicom_re
     struct api_contact_peer peer = peer_of(as);
     BASE_LOG(WARN, "association_refused", LOG_U("association", net_assoc_id(as->a)),
              LOG_S("address", peer.address), LOG_S("calling", peer.calling),
-             LOG_S("called", peer.called), LOG_S("cause", model_cause_code(cause)),
-             LOG_S("detail", model_cause_text(cause)->en),
+             LOG_S("called", peer.called), LOG_S("certificate", as->certificate),
+             LOG_S("cause", model_cause_code(cause)), LOG_S("detail", model_cause_text(cause)->en),
              LOG_S("remedy", model_cause_text(cause)->remedy_en));
     base_count(&as->s->config->counters->associations_refused_total, 1);
     note(as, cause, dicom_reject_text(reject));
@@ -137,12 +142,13 @@ static void accept(struct scp_assoc *as)
     as->accepted = true;
     struct api_contact_peer peer = peer_of(as);
     api_contact_note_answer(as->s->contact, &peer, rq, &ac);
+    const struct net_tls *tls = net_assoc_tls(as->a);
     base_count(&config->counters->associations_total, 1);
     base_count(&config->counters->associations_open, 1);
     BASE_LOG(INFO, "association_accepted", LOG_U("association", net_assoc_id(as->a)),
              LOG_S("address", net_assoc_peer(as->a, NULL)), LOG_S("calling", rq->calling),
-             LOG_I("device", as->device.id), LOG_U("contexts", rq->n_contexts),
-             LOG_U("accepted", accepted));
+             LOG_I("device", as->device.id), LOG_S("tls", tls ? net_tls_version(tls) : "none"),
+             LOG_U("contexts", rq->n_contexts), LOG_U("accepted", accepted));
 }
 
 static const char *text_of(const json_t *row, const char *name)
@@ -209,9 +215,14 @@ static void on_request(struct net_assoc *a, void *arg, const struct dicom_associ
     }
     as->s = s;
     as->a = a;
+    uint8_t print[BASE_SHA256];
+    const struct net_tls *tls = net_assoc_tls(a);
+    if (tls && net_tls_fingerprint(tls, print))
+        base_hex(print, sizeof print, as->certificate);
     struct db_param params[] = {db_text(rq->calling), db_text(net_assoc_peer(a, NULL)),
-                                db_text(rq->called)};
-    as->asking = db_call(s->config->db, DB_Q_DEVICE_FIND, params, 3, on_device, as) == BASE_OK;
+                                db_text(rq->called),
+                                as->certificate[0] ? db_text(as->certificate) : db_null()};
+    as->asking = db_call(s->config->db, DB_Q_DEVICE_FIND, params, 4, on_device, as) == BASE_OK;
     if (!as->asking)
         refuse_busy(as, MODEL_CAUSE_BUSY);
 }
@@ -560,7 +571,11 @@ enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp 
         err = api_contact_new(config->loop, config->db, &s->contact);
     if (!err)
         err = net_assoc_listen(config->loop, config->fd, &net, &handlers, s, &s->server);
+    net.tls = config->tls;
+    if (!err && config->tls)
+        err = net_assoc_listen(config->loop, config->tls_fd, &net, &handlers, s, &s->tls_server);
     if (err) {
+        net_assoc_server_close(s->server, NULL, NULL);
         api_scp_free(s);
         return err;
     }
@@ -571,12 +586,28 @@ enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp 
 void api_scp_drain(struct api_scp *s)
 {
     net_assoc_server_stop(s->server);
+    if (s->tls_server)
+        net_assoc_server_stop(s->tls_server);
     api_contact_flush(s->contact);
+}
+
+/* One after the other, so that done comes after both. */
+static void on_plain_closed(void *arg)
+{
+    struct api_scp *s = arg;
+    struct net_assoc_server *server = s->tls_server;
+    s->tls_server = NULL;
+    if (server)
+        net_assoc_server_close(server, s->stopped, s->stopped_arg);
+    else
+        s->stopped(s->stopped_arg);
 }
 
 void api_scp_stop(struct api_scp *s, void (*done)(void *arg), void *arg)
 {
-    net_assoc_server_close(s->server, done, arg);
+    s->stopped = done;
+    s->stopped_arg = arg;
+    net_assoc_server_close(s->server, on_plain_closed, s);
     s->server = NULL;
 }
 

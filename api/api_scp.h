@@ -58,7 +58,9 @@ struct api_scp_config {
     struct db *db; /* as rdc_ingest */
     const struct base_conf *conf;
     struct base_counters *counters;
-    int fd; /* bound and listening */
+    int fd;                      /* bound and listening */
+    int tls_fd;                  /* the same for DICOM over TLS */
+    struct net_tls_context *tls; /* NULL: tls_fd is not served */
     const struct api_scp_table *tables;
     size_t table_count;
 };

@@ -504,6 +504,7 @@ begin
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'lease', k.lease_no,
         'attempt', k.attempts, 'destination', t.name, 'aet', t.aet, 'host', t.host, 'port', t.port,
+        'tls', t.tls,
         'objects', (select jsonb_agg(jsonb_build_object('sop_uid', i.sop_uid,
                 'sop_class', i.sop_class, 'transfer_syntax', i.transfer_syntax,
                 'location', o.location, 'size', o.size) order by i.id)
@@ -576,7 +577,7 @@ begin
             order by c.contexts_at desc, c.id desc limit 1), '[]')),
         'advice', device_advice(v_devices));
 end $$;
-CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text) RETURNS jsonb
+CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text, p_certificate text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -588,6 +589,10 @@ begin
         and (x.address is null or p_address <<= x.address)
         and (x.called is null or x.called = p_called)
     order by x.called nulls last, masklen(x.address) desc nulls last limit 1;
+    if d.certificate <> coalesce(p_certificate, '') then
+        return jsonb_build_object('cause',
+            case when p_certificate is null then 'certificate_missing' else 'certificate_unknown' end);
+    end if;
     if d.id is not null then
         return jsonb_build_object('id', d.id, 'centre_id', d.org_id,
             'centre', (select code from organisation where id = d.org_id), 'quiet', d.quiet_seconds,
@@ -3089,6 +3094,7 @@ CREATE TABLE public.destination (
     aet text NOT NULL,
     host text NOT NULL,
     port integer NOT NULL,
+    tls boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
     CONSTRAINT destination_aet_form CHECK ((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
@@ -3115,12 +3121,14 @@ CREATE TABLE public.device (
     charset text,
     quiet_seconds integer DEFAULT 15 NOT NULL,
     limit_seconds integer DEFAULT 300 NOT NULL,
+    certificate text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
     CONSTRAINT device_aet_form CHECK (((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (aet = btrim(aet)))),
     CONSTRAINT device_callback_port_range CHECK (((callback_port >= 1) AND (callback_port <= 65535))),
     CONSTRAINT device_callback_whole CHECK (((callback_host IS NULL) = (callback_port IS NULL))),
     CONSTRAINT device_called_form CHECK ((called ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT device_certificate_form CHECK ((certificate ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT device_limit_range CHECK (((limit_seconds >= 0) AND (limit_seconds <= 86400))),
     CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400)))
 );
@@ -4068,8 +4076,8 @@ REVOKE ALL ON FUNCTION public.device_advice(p_devices bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_advice(p_devices bigint[]) TO rdc_api;
 REVOKE ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) TO rdc_api;
-REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text, p_certificate text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text, p_certificate text) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.device_id(p_aet text, p_address inet, p_called text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_date(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_date_like(p_date date, p_key text) FROM PUBLIC;

@@ -14,6 +14,7 @@
 #include "base/base_conf.h"
 #include "base/counters.h"
 #include "db/db.h"
+#include "net/net_tls.h"
 #include "store/store.h"
 
 struct delivery;
@@ -24,6 +25,7 @@ struct delivery_config {
     struct store *store;
     const struct base_conf *conf;
     struct base_counters *counters;
+    struct net_tls_context *tls; /* for destinations over TLS */
 };
 
 /* Borrows config. */

@@ -175,6 +175,7 @@ static enum base_err connect_to(struct sending *s, const json_t *row)
     }
     s->at = 0;
     struct net_assoc_target target = {
+        .tls = json_is_true(json_object_get(row, "tls")) ? s->config->tls : NULL,
         .host = json_string_value(json_object_get(row, "host")),
         .port = (uint16_t)json_integer_value(json_object_get(row, "port")),
         .calling = s->config->conf->dicom_aet,

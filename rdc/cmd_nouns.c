@@ -7,13 +7,16 @@
 #include "rdc/rdc_command.h"
 
 #include "base/buf.h"
+#include "base/digest.h"
 #include "base/json.h"
 #include "db/db_sync.h"
 #include "model/model_password.h"
 #include "model/model_pinyin.h"
+#include "net/net_tls.h"
 #include "rdc/rdc_table.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +30,8 @@ enum arg_kind {
     ARG_HOSTPORT, /* --flag HOST:PORT, two parameters */
     ARG_PEER,     /* --flag AET@HOST:PORT, three parameters */
     ARG_STEPS,    /* --two-step or --one-step */
+    ARG_TLS,      /* --tls or --no-tls */
+    ARG_PRINT,    /* --flag SHA256|FILE: of a certificate; "none" */
     ARG_PASSWORD, /* --password-stdin: the first line of standard input, hashed */
     ARG_PINYIN,   /* no argument: --patient-name in pinyin */
     ARG_TRUE,     /* no argument: the parameter true */
@@ -81,6 +86,14 @@ struct verb {
     {                                                                                              \
         ARG_STEPS, false, "--two-step", NULL                                                       \
     }
+#define TLS                                                                                        \
+    {                                                                                              \
+        ARG_TLS, false, "--tls", NULL                                                              \
+    }
+#define CERTIFICATE                                                                                \
+    {                                                                                              \
+        ARG_PRINT, false, "--certificate", "SHA256|FILE|none"                                      \
+    }
 #define THIS_DEVICE   NAME("AET"), MAY("--address", "IP[/LEN]"), MAY("--called", "AET")
 #define THIS_CONTRACT NEED("--centre", "CODE"), NEED("--hospital", "CODE"), NEED("--line", "CODE")
 #define PEER(need)                                                                                 \
@@ -123,14 +136,14 @@ static const struct verb verbs[] = {
      "add",
      DB_Q_DEVICE_ADD,
      {NAME("AET"), NEED("--org", "CODE"), MAY("--address", "IP[/LEN]"), MAY("--called", "AET"),
-      CALLBACK, MAY("--charset", "SET"), NUMBER("--quiet", "SECONDS"),
-      NUMBER("--limit", "SECONDS")}},
+      CALLBACK, MAY("--charset", "SET"), NUMBER("--quiet", "SECONDS"), NUMBER("--limit", "SECONDS"),
+      CERTIFICATE}},
     {"device", "list", DB_Q_DEVICE_LIST, {{0}}},
     {"device",
      "change",
      DB_Q_DEVICE_CHANGE,
      {THIS_DEVICE, CALLBACK, MAY("--charset", "SET"), NUMBER("--quiet", "SECONDS"),
-      NUMBER("--limit", "SECONDS")}},
+      NUMBER("--limit", "SECONDS"), CERTIFICATE}},
     {"device", "disable", DB_Q_DEVICE_DISABLE, {THIS_DEVICE, DISABLE}},
     {"device", "enable", DB_Q_DEVICE_DISABLE, {THIS_DEVICE, ENABLE}},
     {"user",
@@ -157,9 +170,12 @@ static const struct verb verbs[] = {
      {THIS_CONTRACT, NUMBER("--within", "MINUTES"), TWO_STEP}},
     {"contract", "disable", DB_Q_CONTRACT_DISABLE, {THIS_CONTRACT, DISABLE}},
     {"contract", "enable", DB_Q_CONTRACT_DISABLE, {THIS_CONTRACT, ENABLE}},
-    {"destination", "add", DB_Q_DESTINATION_ADD, {NAME("NAME"), NEED("--org", "CODE"), PEER(true)}},
+    {"destination",
+     "add",
+     DB_Q_DESTINATION_ADD,
+     {NAME("NAME"), NEED("--org", "CODE"), PEER(true), TLS}},
     {"destination", "list", DB_Q_DESTINATION_LIST, {{0}}},
-    {"destination", "change", DB_Q_DESTINATION_CHANGE, {NAME("NAME"), PEER(false)}},
+    {"destination", "change", DB_Q_DESTINATION_CHANGE, {NAME("NAME"), PEER(false), TLS}},
     {"destination", "disable", DB_Q_DESTINATION_DISABLE, {NAME("NAME"), DISABLE}},
     {"destination", "enable", DB_Q_DESTINATION_DISABLE, {NAME("NAME"), ENABLE}},
     {"delivery", "list", DB_Q_DELIVERY_LIST, {{0}}},
@@ -206,6 +222,8 @@ static void print_usage(FILE *to, const struct verb *v)
             fprintf(to, " %s", a->name);
         else if (a->kind == ARG_STEPS)
             fprintf(to, " [--two-step|--one-step]");
+        else if (a->kind == ARG_TLS)
+            fprintf(to, " [--tls|--no-tls]");
         else if (a->hint && a->hint[0])
             fprintf(to, a->required ? " %s %s" : " [%s %s]", a->name, a->hint);
         else if (a->kind == ARG_PASSWORD)
@@ -255,11 +273,15 @@ static int parse_args(struct call *c, int argc, char **argv)
             c->values[find_flag(c->verb, "--two-step") - c->verb->args] = "false";
             continue;
         }
+        if (strcmp(flag, "--no-tls") == 0 && find_flag(c->verb, "--tls")) {
+            c->values[find_flag(c->verb, "--tls") - c->verb->args] = "false";
+            continue;
+        }
         a = argv[i][0] == '-' && argv[i][1] == '-' ? find_flag(c->verb, flag) : next_positional(c);
         if (!a)
             return usage_error(c->verb, "does not take", argv[i]);
         const char *value = a->kind == ARG_NAME ? argv[i] : equals ? equals + 1 : NULL;
-        if (a->kind == ARG_STEPS || a->kind == ARG_PASSWORD)
+        if (a->kind == ARG_STEPS || a->kind == ARG_TLS || a->kind == ARG_PASSWORD)
             value = "true";
         else if (!value && i + 1 < argc)
             value = argv[++i];
@@ -356,6 +378,34 @@ static bool add_number(struct call *c, const char *value)
     return true;
 }
 
+/* 64 hex digits, with or without colons as openssl prints them, or a file. */
+static bool add_fingerprint(struct call *c, const char *value)
+{
+    char hex[BASE_SHA256_HEX];
+    uint8_t print[BASE_SHA256];
+    size_t n = 0;
+    if (!value || strcmp(value, "none") == 0) {
+        add_param(c, value ? db_text(value) : db_null());
+        return true;
+    }
+    const char *p = value;
+    for (; *p && n < 64 && (isxdigit((unsigned char)*p) || *p == ':'); p++)
+        if (*p != ':')
+            hex[n++] = (char)tolower((unsigned char)*p);
+    hex[n] = 0;
+    if (n < 64 || *p) {
+        enum base_err err = net_tls_file_fingerprint(value, print);
+        if (err) {
+            fprintf(stderr, "%s: %s; want a certificate (PEM or DER) or its SHA-256\n", value,
+                    base_err_text(err));
+            return false;
+        }
+        base_hex(print, sizeof print, hex);
+    }
+    add_part(c, hex, 64);
+    return true;
+}
+
 static bool add_arg(struct call *c, const struct arg *a, const char *value)
 {
     switch (a->kind) {
@@ -369,7 +419,10 @@ static bool add_arg(struct call *c, const struct arg *a, const char *value)
         return add_host_port(c, value);
     case ARG_PEER:
         return add_peer(c, value);
+    case ARG_PRINT:
+        return add_fingerprint(c, value);
     case ARG_STEPS:
+    case ARG_TLS:
         add_param(c, value ? db_bool(value[0] == 't') : db_null());
         return true;
     case ARG_PASSWORD:

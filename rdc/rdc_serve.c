@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "rdc/rdc_listen.h"
+#include "rdc/rdc_tls.h"
 #include "rdc/rdc_worker.h"
 
 #include <errno.h>
@@ -31,8 +32,7 @@ enum {
 
 struct slot {
     pid_t pid; /* 0 = none */
-    int http_fd;
-    int dicom_fd;
+    int fds[RDC_PORTS];
     int64_t started;
     int64_t start_at; /* when to start anew */
     int64_t backoff;
@@ -40,8 +40,8 @@ struct slot {
 
 struct supervisor {
     const struct base_conf *conf;
-    struct base_conf_addr http; /* with the port that the system chose, where it was 0 */
-    struct base_conf_addr dicom;
+    /* With the port that the system chose, where it was 0; host "" = not served. */
+    struct base_conf_addr addresses[RDC_PORTS];
     struct rdc_shm *shm;
     struct slot slots[RDC_WORKERS_MAX];
     unsigned workers;
@@ -58,27 +58,57 @@ static void block_signals(sigset_t *set)
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
     sigaddset(set, SIGCHLD);
     sigprocmask(SIG_BLOCK, set, NULL);
+}
+
+static const char *const port_keys[RDC_PORTS] = {
+    [RDC_PORT_HTTP] = "http.address",
+    [RDC_PORT_DICOM] = "dicom.address",
+    [RDC_PORT_HTTPS] = "https.address",
+    [RDC_PORT_DICOM_TLS] = "dicom-tls.address",
+};
+
+static enum base_err open_port(struct supervisor *s, enum rdc_port port, struct base_error *err)
+{
+    struct base_conf_addr *address = &s->addresses[port];
+    bool wanted = address->host[0] != 0;
+    enum base_err e = wanted ? rdc_listen_check(address, port_keys[port], err) : BASE_OK;
+    for (unsigned i = 0; i < s->workers && !e; i++) {
+        s->slots[i].fds[port] = -1;
+        if (wanted)
+            e = rdc_listen_open(address, &s->slots[i].fds[port], err);
+    }
+    return e;
 }
 
 static int open_sockets(struct supervisor *s)
 {
     struct base_error err;
-    s->http = s->conf->http_address;
-    s->dicom = s->conf->dicom_address;
-    if (rdc_listen_check(&s->http, "http.address", &err) ||
-        rdc_listen_check(&s->dicom, "dicom.address", &err)) {
-        fprintf(stderr, "rdc serve: %s\n", err.msg);
-        return -1;
-    }
-    for (unsigned i = 0; i < s->workers; i++) {
-        if (rdc_listen_open(&s->http, &s->slots[i].http_fd, &err) ||
-            rdc_listen_open(&s->dicom, &s->slots[i].dicom_fd, &err)) {
+    s->addresses[RDC_PORT_HTTP] = s->conf->http_address;
+    s->addresses[RDC_PORT_DICOM] = s->conf->dicom_address;
+    s->addresses[RDC_PORT_HTTPS] = s->conf->https_address;
+    s->addresses[RDC_PORT_DICOM_TLS] = s->conf->dicom_tls_address;
+    for (int port = 0; port < RDC_PORTS; port++) {
+        if (open_port(s, (enum rdc_port)port, &err)) {
             fprintf(stderr, "rdc serve: %s\n", err.msg);
             return -1;
         }
     }
+    return 0;
+}
+
+/* Certificates that cannot be read are told here, not by workers that die. */
+static int check_certificates(const struct base_conf *conf)
+{
+    struct base_error err;
+    struct rdc_tls tls;
+    if (rdc_tls_open(conf, &tls, &err)) {
+        fprintf(stderr, "rdc serve: %s\n", err.msg);
+        return -1;
+    }
+    rdc_tls_close(&tls);
     return 0;
 }
 
@@ -94,17 +124,15 @@ static int worker_process(const struct supervisor *s, unsigned i, pid_t parent)
     close(s->signals);
     close(s->ready_read);
     for (unsigned k = 0; k < s->workers; k++) {
-        if (k != i) {
-            close(s->slots[k].http_fd);
-            close(s->slots[k].dicom_fd);
-        }
+        for (int port = 0; port < RDC_PORTS && k != i; port++)
+            if (s->slots[k].fds[port] >= 0)
+                close(s->slots[k].fds[port]);
     }
     return rdc_worker_run(&(struct rdc_worker_config){
         .conf = s->conf,
         .shm = s->shm,
         .slot = i,
-        .http_fd = s->slots[i].http_fd,
-        .dicom_fd = s->slots[i].dicom_fd,
+        .fds = s->slots[i].fds,
         .ready_fd = s->ready_write,
     });
 }
@@ -170,12 +198,16 @@ static void announce(struct supervisor *s)
         if (!atomic_load(&s->shm->slots[i].ready))
             return;
     s->announced = true;
-    char http[RDC_LISTEN_TEXT];
-    char dicom[RDC_LISTEN_TEXT];
-    rdc_listen_text(&s->http, http);
-    rdc_listen_text(&s->dicom, dicom);
-    printf("rdc ready: http=http://%s dicom=%s@%s data=%s\n", http, s->conf->dicom_aet, dicom,
-           s->conf->data);
+    char text[RDC_PORTS][RDC_LISTEN_TEXT];
+    for (int port = 0; port < RDC_PORTS; port++)
+        rdc_listen_text(&s->addresses[port], text[port]);
+    printf("rdc ready: http=http://%s dicom=%s@%s data=%s", text[RDC_PORT_HTTP], s->conf->dicom_aet,
+           text[RDC_PORT_DICOM], s->conf->data);
+    if (s->addresses[RDC_PORT_DICOM_TLS].host[0])
+        printf(" dicom-tls=%s@%s", s->conf->dicom_aet, text[RDC_PORT_DICOM_TLS]);
+    if (s->addresses[RDC_PORT_HTTPS].host[0])
+        printf(" https=https://%s", text[RDC_PORT_HTTPS]);
+    printf("\n");
     fflush(stdout);
 }
 
@@ -201,6 +233,16 @@ static int start_due(struct supervisor *s)
     return wait < 0 ? 0 : (int)wait;
 }
 
+/* For workers whose certificates a new file replaces. One that is just being
+ * started reads the new files anyway. */
+static void reload(const struct supervisor *s)
+{
+    BASE_LOG(INFO, "reloading", LOG_U("workers", s->running));
+    for (unsigned i = 0; i < s->workers; i++)
+        if (s->slots[i].pid && atomic_load(&s->shm->slots[i].ready))
+            kill(s->slots[i].pid, SIGHUP);
+}
+
 static void take_signal(struct supervisor *s)
 {
     struct signalfd_siginfo info;
@@ -208,6 +250,8 @@ static void take_signal(struct supervisor *s)
         return;
     if (info.ssi_signo == SIGCHLD)
         reap(s);
+    else if (info.ssi_signo == SIGHUP)
+        reload(s);
     else
         s->stopping = true;
 }
@@ -272,7 +316,7 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
     }
     s.ready_read = ready[0];
     s.ready_write = ready[1];
-    if (open_sockets(&s))
+    if (check_certificates(s.conf) || open_sockets(&s))
         return 1;
     supervise(&s);
     stop_workers(&s);

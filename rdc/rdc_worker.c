@@ -7,6 +7,7 @@
 #include "ingest/ingest.h"
 #include "rdc/rdc_command.h"
 #include "rdc/rdc_probe.h"
+#include "rdc/rdc_tls.h"
 #include "report/report_job.h"
 #include "viewer-export/viewer.h"
 #include "worklist/worklist.h"
@@ -44,12 +45,15 @@ struct worker {
     struct api_scp *scp;
     struct net_http_table tables[TABLES];
     struct net_http_server *http;
+    struct net_http_server *https; /* NULL: not served */
+    struct rdc_tls tls;
+    struct loop_signal *sighup;
     struct loop_signal *sigterm;
     struct loop_signal *sigint;
     struct loop_timer *idle;
     int64_t stop_by;
     bool stopping;
-    bool http_stopped;
+    unsigned http_serving; /* servers that have not stopped */
 };
 
 static enum base_err open_databases(struct worker *w)
@@ -91,6 +95,7 @@ static enum base_err start_flows(struct worker *w)
         .store = w->store,
         .conf = w->conf,
         .counters = w->counters,
+        .tls = w->tls.peers,
     };
     w->viewer_config = (struct viewer_config){
         .loop = w->loop,
@@ -122,7 +127,9 @@ static enum base_err start_dicom(struct worker *w)
         .db = w->queue_db,
         .conf = w->conf,
         .counters = w->counters,
-        .fd = w->config->dicom_fd,
+        .fd = w->config->fds[RDC_PORT_DICOM],
+        .tls_fd = w->config->fds[RDC_PORT_DICOM_TLS],
+        .tls = w->tls.dicom_tls,
         .tables = w->services,
         .table_count = SERVICE_TABLES,
     };
@@ -146,7 +153,7 @@ static enum base_err start_http(struct worker *w)
     w->tables[3] = rdc_probe_http(&w->probe);
     struct net_http_options options = {
         .loop = w->loop,
-        .fd = w->config->http_fd,
+        .fd = w->config->fds[RDC_PORT_HTTP],
         .tables = w->tables,
         .table_count = TABLES,
         .max_connections = (size_t)w->conf->http_max_connections,
@@ -157,7 +164,15 @@ static enum base_err start_http(struct worker *w)
         .on_result = on_http_result,
         .arg = w,
     };
-    return net_http_server_new(&options, &w->http);
+    enum base_err err = net_http_server_new(&options, &w->http);
+    w->http_serving = 1;
+    if (!err && w->tls.https) {
+        options.fd = w->config->fds[RDC_PORT_HTTPS];
+        options.tls = w->tls.https;
+        err = net_http_server_new(&options, &w->https);
+        w->http_serving = 2;
+    }
+    return err;
 }
 
 /* ---- the end, in order: no new work, then what is under way, then the rest ---- */
@@ -168,7 +183,7 @@ static unsigned busy(const struct worker *w)
     struct db_stats api;
     db_stats(w->queue_db, &queue);
     db_stats(w->api_db, &api);
-    return (unsigned)!w->http_stopped + ingest_busy(w->ingest) + model_jobs_running(w->report) +
+    return w->http_serving + ingest_busy(w->ingest) + model_jobs_running(w->report) +
            delivery_busy(w->delivery) + viewer_busy(w->viewer) + queue.running + queue.waiting +
            api.running + api.waiting;
 }
@@ -191,7 +206,7 @@ static void on_idle_check(void *arg)
 static void on_http_stopped(void *arg)
 {
     struct worker *w = arg;
-    w->http_stopped = true;
+    w->http_serving--;
 }
 
 static void on_signal(void *arg, int signum)
@@ -209,12 +224,23 @@ static void on_signal(void *arg, int signum)
     delivery_drain(w->delivery);
     worklist_clock_stop(w->clock);
     net_http_server_stop(w->http, on_http_stopped, w);
+    if (w->https)
+        net_http_server_stop(w->https, on_http_stopped, w);
     loop_timer_start(w->idle, IDLE_CHECK_MS, IDLE_CHECK_MS);
+}
+
+static void on_hangup(void *arg, int signum)
+{
+    struct worker *w = arg;
+    (void)signum;
+    rdc_tls_reload(&w->tls);
 }
 
 static enum base_err watch_signals(struct worker *w)
 {
     enum base_err err = loop_signal_new(w->loop, SIGTERM, on_signal, w, &w->sigterm);
+    if (!err)
+        err = loop_signal_new(w->loop, SIGHUP, on_hangup, w, &w->sighup);
     if (!err)
         err = loop_signal_new(w->loop, SIGINT, on_signal, w, &w->sigint);
     if (!err)
@@ -226,11 +252,13 @@ static enum base_err watch_signals(struct worker *w)
 static void close_all(struct worker *w)
 {
     net_http_server_free(w->http);
+    net_http_server_free(w->https);
     db_close(w->api_db);
     db_close(w->queue_db);
     viewer_free(w->viewer);
     store_close(w->store);
     loop_timer_free(w->idle);
+    loop_signal_free(w->sighup);
     loop_signal_free(w->sigterm);
     loop_signal_free(w->sigint);
     delivery_free(w->delivery);
@@ -238,6 +266,7 @@ static void close_all(struct worker *w)
     ingest_free(w->ingest);
     api_scp_free(w->scp);
     loop_free(w->loop);
+    rdc_tls_close(&w->tls);
 }
 
 struct step {
@@ -250,6 +279,15 @@ static enum base_err open_loop(struct worker *w)
     struct loop_options options = {.disk_threads = (unsigned)w->conf->disk_threads,
                                    .cpu_threads = (unsigned)w->conf->cpu_threads};
     return loop_new(&options, &w->loop);
+}
+
+static enum base_err load_certificates(struct worker *w)
+{
+    struct base_error error = {.msg = ""};
+    enum base_err err = rdc_tls_open(w->conf, &w->tls, &error);
+    if (err)
+        BASE_LOG(ERROR, "certificates_not_loaded", LOG_S("detail", error.msg));
+    return err;
 }
 
 static enum base_err load_dictionary(struct worker *w)
@@ -265,9 +303,15 @@ static enum base_err load_dictionary(struct worker *w)
 static enum base_err start(struct worker *w)
 {
     static const struct step steps[] = {
-        {"dictionary", load_dictionary}, {"loop", open_loop},   {"signals", watch_signals},
-        {"database", open_databases},    {"store", open_store}, {"flows", start_flows},
-        {"dicom", start_dicom},          {"http", start_http},
+        {"dictionary", load_dictionary},
+        {"certificates", load_certificates},
+        {"loop", open_loop},
+        {"signals", watch_signals},
+        {"database", open_databases},
+        {"store", open_store},
+        {"flows", start_flows},
+        {"dicom", start_dicom},
+        {"http", start_http},
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         enum base_err err = steps[i].run(w);

@@ -8,13 +8,15 @@
 #include "base/base_conf.h"
 #include "rdc/rdc_shm.h"
 
+/* The ports that rdc serves; those without an address have the descriptor -1. */
+enum rdc_port { RDC_PORT_HTTP, RDC_PORT_DICOM, RDC_PORT_HTTPS, RDC_PORT_DICOM_TLS, RDC_PORTS };
+
 struct rdc_worker_config {
     const struct base_conf *conf;
     struct rdc_shm *shm;
     unsigned slot;
-    int http_fd; /* bound and listening; stays the supervisor's too */
-    int dicom_fd;
-    int ready_fd; /* one byte is written here when the worker serves */
+    const int *fds; /* of enum rdc_port: bound and listening; stay the supervisor's too */
+    int ready_fd;   /* one byte is written here when the worker serves */
 };
 
 /* Runs until SIGTERM; returns the exit status of the process. */

@@ -73,11 +73,13 @@ create table device (
     charset text,
     quiet_seconds int not null default 15,
     limit_seconds int not null default 300, -- an exam waits so long for objects that were announced
+    certificate text, -- SHA-256, in hex: then it must be shown, over TLS
     created_at timestamptz not null default now(),
     disabled_at timestamptz,
     constraint device_key_unique unique nulls not distinct (aet, address, called),
     constraint device_aet_form check (aet ~ '^[^\\[:cntrl:]]{1,16}$' and aet = btrim(aet)),
     constraint device_called_form check (called ~ '^[^\\[:cntrl:]]{1,16}$'),
+    constraint device_certificate_form check (certificate ~ '^[0-9a-f]{64}$'),
     constraint device_callback_whole check ((callback_host is null) = (callback_port is null)),
     constraint device_callback_port_range check (callback_port between 1 and 65535),
     constraint device_quiet_range check (quiet_seconds between 0 and 86400),
@@ -132,6 +134,7 @@ create table destination (
     aet text not null,
     host text not null,
     port int not null,
+    tls boolean not null default false,
     created_at timestamptz not null default now(),
     disabled_at timestamptz,
     constraint destination_name_unique unique (name),

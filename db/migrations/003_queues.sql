@@ -4,8 +4,12 @@
 -- ---------------------------------------------------------------- devices
 
 -- The device that calls, the most specific first: {"id", "centre_id", "quiet"}
--- or {"cause": unknown_aet | wrong_address | wrong_called | disabled}.
-create function device_find(p_aet text, p_address inet, p_called text) returns jsonb
+-- or {"cause": unknown_aet | wrong_address | wrong_called | disabled |
+-- certificate_missing | certificate_unknown}. p_certificate: the SHA-256 of the
+-- one it showed over TLS. A device that has one is not found without it, and no
+-- less specific device takes its place.
+create function device_find(p_aet text, p_address inet, p_called text, p_certificate text default null)
+    returns jsonb
 language plpgsql stable security definer set search_path = public as
 $$
 declare
@@ -16,6 +20,10 @@ begin
         and (x.address is null or p_address <<= x.address)
         and (x.called is null or x.called = p_called)
     order by x.called nulls last, masklen(x.address) desc nulls last limit 1;
+    if d.certificate <> coalesce(p_certificate, '') then
+        return jsonb_build_object('cause',
+            case when p_certificate is null then 'certificate_missing' else 'certificate_unknown' end);
+    end if;
     if d.id is not null then
         return jsonb_build_object('id', d.id, 'centre_id', d.org_id,
             'centre', (select code from organisation where id = d.org_id), 'quiet', d.quiet_seconds,
@@ -637,6 +645,7 @@ begin
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'lease', k.lease_no,
         'attempt', k.attempts, 'destination', t.name, 'aet', t.aet, 'host', t.host, 'port', t.port,
+        'tls', t.tls,
         'objects', (select jsonb_agg(jsonb_build_object('sop_uid', i.sop_uid,
                 'sop_class', i.sop_class, 'transfer_syntax', i.transfer_syntax,
                 'location', o.location, 'size', o.size) order by i.id)
@@ -682,7 +691,7 @@ grant execute on function session_login(text), session_failed(bigint), session_o
     exam_objects(bigint), exam_objects_digest(bigint), exam_two_step(exam), person_name(bigint),
     upload_permit(), report_file(bigint, int), instance_file(text)
     to rdc_api;
-grant execute on function device_find(text, inet, text), ingest_store(jsonb), object_known(text[]),
+grant execute on function device_find(text, inet, text, text), ingest_store(jsonb), object_known(text[]),
     exam_expire_due(), job_claim(text, int, int), job_failed(bigint, text, int),
     metadata_done(bigint, bigint, jsonb), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
     delivery_claim(int, int), delivery_done(bigint, bigint, text, text, int, int)

@@ -35,22 +35,23 @@ where id = line_id($1) returning code;
 
 -- name: device_add
 insert into device (aet, org_id, address, called, callback_host, callback_port, charset, quiet_seconds,
-    limit_seconds)
+    limit_seconds, certificate)
 values ($1, org_id($2, 'centre'), network($3::inet)::cidr, $4, $5, $6::int, $7, coalesce($8::int, 15),
-    coalesce($9::int, 300))
+    coalesce($9::int, 300), nullif($10, 'none'))
 returning aet;
 
 -- name: device_list
 select d.aet, o.code as org, d.address, d.called,
     d.callback_host || ':' || d.callback_port as callback, d.charset, d.quiet_seconds as quiet,
-    d.limit_seconds as limit, d.disabled_at
+    d.limit_seconds as limit, d.certificate, d.disabled_at
 from device d join organisation o on o.id = d.org_id order by d.aet, d.id;
 
 -- name: device_change
 update device set
     callback_host = coalesce($4, callback_host), callback_port = coalesce($5::int, callback_port),
     charset = coalesce($6, charset), quiet_seconds = coalesce($7::int, quiet_seconds),
-    limit_seconds = coalesce($8::int, limit_seconds)
+    limit_seconds = coalesce($8::int, limit_seconds),
+    certificate = case when $9 = 'none' then null else coalesce($9, certificate) end
 where id = device_id($1, $2::inet, $3) returning aet;
 
 -- name: device_disable
@@ -96,15 +97,17 @@ update contract set disabled_at = case when $4::boolean then now() end
 where id = contract_id($1, $2, $3) returning id;
 
 -- name: destination_add
-insert into destination (name, org_id, aet, host, port)
-values ($1, org_id($2), $3, $4, $5::int) returning name;
+insert into destination (name, org_id, aet, host, port, tls)
+values ($1, org_id($2), $3, $4, $5::int, coalesce($6::boolean, false)) returning name;
 
 -- name: destination_list
-select t.name, o.code as org, t.aet || '@' || t.host || ':' || t.port as dicom, t.disabled_at
+select t.name, o.code as org, t.aet || '@' || t.host || ':' || t.port as dicom, t.tls,
+    t.disabled_at
 from destination t join organisation o on o.id = t.org_id order by t.name;
 
 -- name: destination_change
-update destination set aet = coalesce($2, aet), host = coalesce($3, host), port = coalesce($4::int, port)
+update destination set aet = coalesce($2, aet), host = coalesce($3, host), port = coalesce($4::int, port),
+    tls = coalesce($5::boolean, tls)
 where name = $1 returning name;
 
 -- name: destination_disable

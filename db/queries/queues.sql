@@ -1,7 +1,7 @@
 -- What devices and the queues ask, as rdc_ingest.
 
 -- name: device_find
-select device_find($1::text, $2::inet, $3::text)::text;
+select device_find($1::text, $2::inet, $3::text, $4::text)::text;
 
 -- name: ingest_store
 select ingest_store($1::jsonb)::text;

@@ -195,8 +195,9 @@ class Connection:
 class Association(Connection):
     """The side that asks."""
 
-    def __init__(self, port, calling, called='RDC', contexts=None, host='127.0.0.1', timeout=30):
-        super().__init__(socket.create_connection((host, port), timeout=timeout))
+    def __init__(self, port, calling, called='RDC', contexts=None, host='127.0.0.1', timeout=30,
+                 sock=None):
+        super().__init__(sock or socket.create_connection((host, port), timeout=timeout))
         contexts = contexts or [(1, VERIFICATION, [IMPLICIT_LE])]
         self.ids = {abstract: number for number, abstract, _ in contexts}
         try:

@@ -378,10 +378,10 @@ class Rdc:
 class StoreScp:
     """DCMTK's storescp as a centre's archive; it writes what it receives to .folder."""
 
-    def __init__(self, name, port=None, aet='CENTRE_IN', fork=False):
+    def __init__(self, name, port=None, aet='CENTRE_IN', fork=False, options=()):
         needs('storescp')
         self.port = port or free_port()
-        self.aet, self.options = aet, ['--fork'] if fork else []
+        self.aet, self.options = aet, [*(['--fork'] if fork else []), *options]
         self.folder = os.path.join(place().folder, name)
         os.makedirs(self.folder, exist_ok=True)
         self.process = None
