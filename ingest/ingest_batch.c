@@ -29,6 +29,7 @@ struct ingest_batch {
     struct entry **tail;
     struct entry *flying; /* the batch under way, or to be tried again */
     unsigned count;
+    unsigned alone; /* so many of those that wait go one by one */
     bool in_database;
     bool unknown; /* a try of the batch in flight ended without a known outcome */
 };
@@ -126,6 +127,20 @@ static bool is_passing(enum base_err err)
            err == BASE_ELIMIT;
 }
 
+/* One of them cannot be stored, and the database does not say which: they go
+ * back to the front of the queue and are tried one by one. */
+static void part(struct ingest_batch *b)
+{
+    struct entry *last = b->flying;
+    for (b->alone = 1; last->next; b->alone++)
+        last = last->next;
+    last->next = b->waiting;
+    if (!b->waiting)
+        b->tail = &last->next;
+    b->waiting = b->flying;
+    b->flying = NULL;
+}
+
 /* The batch did not come about: once more, or give up. */
 static void failed(struct ingest_batch *b, enum base_err err)
 {
@@ -135,7 +150,10 @@ static void failed(struct ingest_batch *b, enum base_err err)
         loop_timer_start(b->retry, RETRY_MS, 0);
         return;
     }
-    fail_all(b, &b->flying, b->unknown ? BASE_EUNKNOWN : err);
+    if (!is_passing(err) && err != BASE_ENOSPC && !b->unknown && b->flying->next)
+        part(b);
+    else
+        fail_all(b, &b->flying, b->unknown ? BASE_EUNKNOWN : err);
     send(b);
 }
 
@@ -156,8 +174,10 @@ static void on_done(void *arg, const struct db_outcome *outcome)
 static void take_waiting(struct ingest_batch *b)
 {
     struct entry **end = &b->waiting;
-    for (unsigned n = 0; n < BATCH_MAX && *end; n++)
+    unsigned most = b->alone ? 1 : BATCH_MAX;
+    for (unsigned n = 0; n < most && *end; n++)
         end = &(*end)->next;
+    b->alone -= b->alone > 0;
     b->flying = b->waiting;
     b->waiting = *end;
     *end = NULL;

@@ -6,7 +6,8 @@
  * A batch whose transaction did not come about (database away, deadlock) is
  * sent again until its oldest object has waited too long. That is also right
  * when the outcome of a commit is unknown: the statement finds the object it
- * stored the first time and says so.
+ * stored the first time and says so. A batch that the database refuses for good
+ * is sent again one by one, so that a bad object fails alone.
  */
 #ifndef INGEST_BATCH_H
 #define INGEST_BATCH_H

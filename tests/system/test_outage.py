@@ -3,12 +3,13 @@ not leaves no debris, the device hears why, and service returns by itself.
 RDC_TEST_ROUNDS: rounds of each (2)."""
 import os
 import struct
+import threading
 import unittest
 
 import dicom_scu
 import faults
 from load import CT, Objects, Senders, missing
-from rdc_system import SystemTest
+from rdc_system import SystemTest, wait_for
 
 ROUNDS = int(os.environ.get('RDC_TEST_ROUNDS', '2'))
 
@@ -113,4 +114,29 @@ class ABadObject(SystemTest):
         senders.finish()
         self.assertEqual((senders.refused, len(senders.acknowledged)), ([], 100))
         self.assertEqual(missing(self.rdc, senders.acknowledged), [])
+        faults.agrees(self.rdc)
+
+    def test_that_the_database_refuses_in_an_unforeseen_way_fails_alone_too(self):
+        objects = Objects(f'refused {os.getpid()}', 100)
+        bad = objects.all[8][0]
+        self.rdc.sql(f"""
+            create function refuse() returns trigger language plpgsql as
+            $$ begin raise exception using errcode = 'XX000', message = 'made for a test'; end $$;
+            create trigger refuse before insert on instance for each row when (new.sop_uid = '{bad}')
+            execute function refuse()""")
+        # While nobody can write, the first objects gather into one batch.
+        closed = threading.Thread(target=self.rdc.sql, args=(
+            'begin; lock table instance in access exclusive mode; select pg_sleep(2); commit',))
+        closed.start()
+        wait_for('the table to be locked', lambda: self.rdc.sql(
+            "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted "
+            "and relation = 'instance'::regclass") == [['1']])
+        senders = Senders(self.rdc, objects, lanes=16)
+        closed.join()
+        senders.finish()
+        self.assertEqual([uid for uid, _ in senders.refused], [bad])
+        self.assertEqual(senders.refused[0][1] >> 8, 0xa7)
+        self.rdc.sql('drop trigger refuse on instance; drop function refuse')
+        self.assertEqual(missing(self.rdc, senders.acknowledged), [])
+        self.assertEqual(len(senders.acknowledged), 99)
         faults.agrees(self.rdc)
