@@ -23,8 +23,10 @@ enum {
  *  SIGNATURE ─LOCAL─► FIXED ─► NAMES ─► CONTENT ─► [DESCRIPTOR…] ─► SIGNATURE
  *      └─ any other record ─► DONE
  */
+enum zip_state { SIGNATURE, FIXED, NAMES, CONTENT, TRAILER_SIGNATURE, TRAILER, DONE, BAD };
+
 struct ingest_zip {
-    enum { SIGNATURE, FIXED, NAMES, CONTENT, TRAILER_SIGNATURE, TRAILER, DONE, BAD } state;
+    enum zip_state state;
     uint8_t head[HEADER];
     size_t head_n;
     uint8_t names[2 * 65535]; /* name and extra field */
@@ -115,7 +117,7 @@ static bool collect(struct ingest_zip *z, struct base_bytes *in, size_t n)
     return z->head_n == n;
 }
 
-static void expect(struct ingest_zip *z, int state)
+static void expect(struct ingest_zip *z, enum zip_state state)
 {
     z->state = state;
     if (state != FIXED)
@@ -333,13 +335,13 @@ size_t ingest_zip_parse(struct ingest_zip *z, struct base_bytes in, enum ingest_
     assert(z->state != BAD);
     *data = base_bytes_of(NULL, 0);
     for (;;) {
-        int state = z->state;
+        enum zip_state state = z->state;
         bool deflated = z->deflated;
         size_t before = in.n;
         *event = step(z, &in, data);
         z->in += before - in.n;
         /* Something may still come without input: inflated bytes, an empty entry's end. */
-        bool moved = before != in.n || state != (int)z->state || deflated != z->deflated;
+        bool moved = before != in.n || state != z->state || deflated != z->deflated;
         if (*event != INGEST_ZIP_MORE || !moved)
             return n - in.n;
     }
