@@ -1455,6 +1455,102 @@ CREATE FUNCTION public.fail(p_status integer, p_message text, p_hint text DEFAUL
 begin
     raise exception using errcode = 'RD' || p_status, message = p_message, hint = coalesce(p_hint, '');
 end $$;
+CREATE TABLE public.hl7_sender (
+    id bigint NOT NULL,
+    org_id bigint NOT NULL,
+    app text NOT NULL,
+    facility text NOT NULL,
+    address cidr,
+    charset text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone
+);
+ALTER TABLE ONLY public.hl7_sender FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select p || jsonb_strip_nulls(jsonb_build_object('centre_id', s.org_id,
+        'placer_issuer', coalesce(nullif(p ->> 'placer_issuer', ''), s.app),
+        'modality', coalesce(c.modality, nullif(p ->> 'modality', '')),
+        'description', coalesce(c.description, nullif(p ->> 'description', ''))))
+    from (select 1) x left join hl7_code c on c.sender_id = s.id and c.code = p ->> 'procedure_code'
+$$;
+CREATE FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    s hl7_sender;
+    m hl7_message;
+    v jsonb;
+    v_hint text;
+begin
+    select * into strict s from hl7_sender where id = p_sender;
+    select * into m from hl7_message where sender_id = p_sender and control_id = p_control for update;
+    if m.control_id is not null and m.digest = p_digest then
+        return m.answer;
+    elsif m.control_id is not null then
+        return jsonb_build_object('code', 'AE', 'error_code', '205', 'error_name', 'Duplicate key identifier',
+            'location', 'MSH^1^10', 'text', 'another message came under this control ID');
+    end if;
+    begin
+        for v in select * from jsonb_array_elements(p_orders) loop
+            perform order_upsert(hl7_order(s, v));
+        end loop;
+        v := '{"code": "AA"}';
+    exception when others then
+        if sqlstate !~ '^RD4' and sqlstate !~ '^2[23]' then
+            raise;
+        end if;
+        get stacked diagnostics v_hint = pg_exception_hint;
+        -- What is wrong with the order may be mended: the same message may come again.
+        return jsonb_build_object('code', 'AE', 'error_code',
+            case sqlstate when 'RD404' then '204' when 'RD422' then '101' else '207' end,
+            'error_name', case sqlstate when 'RD404' then 'Unknown key identifier'
+                when 'RD422' then 'Required field missing' else 'Application internal error' end,
+            'text', case when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
+                else 'a value of the message does not fit' end);
+    end;
+    insert into hl7_message (sender_id, control_id, digest, answer)
+    values (p_sender, p_control, p_digest, v);
+    delete from hl7_message where received_at < now() - interval '30 days';
+    return v;
+end $$;
+CREATE FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    s hl7_sender;
+begin
+    select x.* into s from hl7_sender x join organisation o on o.id = x.org_id
+    where x.app = p_app and x.facility = p_facility and x.disabled_at is null and o.disabled_at is null
+        and (x.address is null or p_address <<= x.address)
+    order by masklen(x.address) desc nulls last limit 1;
+    if s.id is not null then
+        return jsonb_build_object('id', s.id, 'charset', s.charset);
+    end if;
+    return jsonb_build_object('cause', case
+        when not exists (select from hl7_sender where app = p_app and facility = p_facility) then 'unknown'
+        when exists (select from hl7_sender x join organisation o on o.id = x.org_id
+            where app = p_app and facility = p_facility and x.disabled_at is null and o.disabled_at is null)
+            then 'wrong_address'
+        else 'disabled' end);
+end $$;
+CREATE FUNCTION public.hl7_sender_id(p_name text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v bigint[];
+begin
+    select array_agg(id) into v from hl7_sender where app || '^' || facility = p_name;
+    if v is null then
+        perform fail(404, format('no HL7 sender %s', p_name), 'list them with: rdc hl7 list');
+    elsif cardinality(v) > 1 then
+        perform fail(409, format('%s senders are called %s', cardinality(v), p_name), 'disable one of them first');
+    end if;
+    return v[1];
+end $$;
 CREATE FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) RETURNS void
     LANGUAGE sql
     AS $$
@@ -3269,6 +3365,29 @@ CREATE TABLE public.exam_transition (
     next_state text NOT NULL
 );
 ALTER TABLE ONLY public.exam_transition FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.hl7_code (
+    sender_id bigint NOT NULL,
+    code text NOT NULL,
+    modality text,
+    description text
+);
+ALTER TABLE ONLY public.hl7_code FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.hl7_message (
+    sender_id bigint NOT NULL,
+    control_id text NOT NULL,
+    digest bytea NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    answer jsonb NOT NULL
+);
+ALTER TABLE ONLY public.hl7_message FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.hl7_sender ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.hl7_sender_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE public.instance (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
@@ -3639,6 +3758,14 @@ ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_study_unique UNIQUE (study_id);
 ALTER TABLE ONLY public.exam_transition
     ADD CONSTRAINT exam_transition_pkey PRIMARY KEY (state, event);
+ALTER TABLE ONLY public.hl7_code
+    ADD CONSTRAINT hl7_code_key PRIMARY KEY (sender_id, code);
+ALTER TABLE ONLY public.hl7_message
+    ADD CONSTRAINT hl7_message_key PRIMARY KEY (sender_id, control_id);
+ALTER TABLE ONLY public.hl7_sender
+    ADD CONSTRAINT hl7_sender_key_unique UNIQUE NULLS NOT DISTINCT (app, facility, address);
+ALTER TABLE ONLY public.hl7_sender
+    ADD CONSTRAINT hl7_sender_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instance
@@ -3719,6 +3846,7 @@ CREATE INDEX exam_order_event_order ON public.exam_order_event USING btree (orde
 CREATE INDEX exam_order_of ON public.exam USING btree (order_id) WHERE (order_id IS NOT NULL);
 CREATE INDEX exam_order_open ON public.exam_order USING btree (centre_id, scheduled_at) WHERE (state = ANY (ARRAY['scheduled'::text, 'started'::text]));
 CREATE INDEX exam_order_patient ON public.exam_order USING btree (patient_id);
+CREATE INDEX hl7_message_age ON public.hl7_message USING btree (received_at);
 CREATE INDEX instance_object ON public.instance USING btree (object_id);
 CREATE INDEX instance_study ON public.instance USING btree (study_id);
 CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat'::text, 'urgent'::text, 'routine'::text], priority), run_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
@@ -3807,6 +3935,12 @@ ALTER TABLE ONLY public.exam_order
     ADD CONSTRAINT exam_order_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
 ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.study(id);
+ALTER TABLE ONLY public.hl7_code
+    ADD CONSTRAINT hl7_code_sender_id_fkey FOREIGN KEY (sender_id) REFERENCES public.hl7_sender(id);
+ALTER TABLE ONLY public.hl7_message
+    ADD CONSTRAINT hl7_message_sender_id_fkey FOREIGN KEY (sender_id) REFERENCES public.hl7_sender(id);
+ALTER TABLE ONLY public.hl7_sender
+    ADD CONSTRAINT hl7_sender_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.instance
@@ -3938,6 +4072,9 @@ ALTER TABLE public.exam_order ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_transition ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.hl7_code ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.hl7_message ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.hl7_sender ENABLE ROW LEVEL SECURITY;
 CREATE POLICY ingest_all ON public.advice_code FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.audit FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.body_part_word FOR SELECT TO rdc_ingest USING (true);
@@ -4000,6 +4137,9 @@ CREATE POLICY owner_all ON public.exam_advice TO rdc USING (true) WITH CHECK (tr
 CREATE POLICY owner_all ON public.exam_event TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_order TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_order_event TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.hl7_code TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.hl7_message TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.hl7_sender TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.instance TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.job TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.line TO rdc USING (true) WITH CHECK (true);
@@ -4155,6 +4295,12 @@ GRANT ALL ON FUNCTION public.exam_worklist(p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_written_content(e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.hl7_sender_id(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) FROM PUBLIC;
 GRANT SELECT ON TABLE public.study TO rdc_api;
 GRANT SELECT ON TABLE public.study TO rdc_ingest;

@@ -55,7 +55,7 @@ struct net_mllp_conn {
     struct net_mllp_decoder decoder;
     struct base_buf rest; /* what came behind a message that is being answered */
     void *context;
-    bool waiting;  /* for net_mllp_answer */
+    bool waiting;  /* for net_mllp_done */
     bool handling; /* inside on_message */
     bool broken;   /* the answer could not be sent, or was the last one */
 };
@@ -255,24 +255,28 @@ void *net_mllp_get(const struct net_mllp_conn *c)
     return c->context;
 }
 
-void net_mllp_answer(struct net_mllp_conn *c, struct base_bytes message)
+void net_mllp_send(struct net_mllp_conn *c, struct base_bytes message)
 {
     static const uint8_t tail[] = {FS, CR};
+    struct base_buf frame = {0};
+    if (!c->stream || c->broken)
+        return;
+    base_buf_add_byte(&frame, VT);
+    base_buf_add(&frame, message.p, message.n);
+    base_buf_add(&frame, tail, sizeof tail);
+    c->broken = frame.err || net_stream_write(c->stream, base_buf_bytes(&frame), NULL);
+    base_buf_deinit(&frame);
+}
+
+void net_mllp_done(struct net_mllp_conn *c)
+{
     assert(c->waiting);
     c->waiting = false;
     if (!c->stream) {
         conn_free(c);
         return;
     }
-    struct base_buf frame = {0};
-    base_buf_add_byte(&frame, VT);
-    base_buf_add(&frame, message.p, message.n);
-    base_buf_add(&frame, tail, sizeof tail);
-    enum base_err err = frame.err;
-    if (!err)
-        err = net_stream_write(c->stream, base_buf_bytes(&frame), NULL);
-    base_buf_deinit(&frame);
-    c->broken = err || !c->server || c->server->stopping;
+    c->broken = c->broken || !c->server || c->server->stopping;
     if (c->handling)
         return;
     if (c->broken) {

@@ -42,8 +42,8 @@ struct net_mllp_options {
     size_t max_message; /* bytes */
     unsigned max_connections;
     uint64_t idle_timeout_ms; /* between messages, and within one */
-    /* A message came (borrowed for the call). Answer with net_mllp_answer, now
-     * or later; nothing more is read before. */
+    /* A message came (borrowed until net_mllp_done, which ends it now or later;
+     * nothing more is read before). */
     void (*on_message)(void *arg, struct net_mllp_conn *c, struct base_bytes message);
     /* The connection ended because of what the peer sent; for the log. */
     void (*on_fault)(void *arg, const char *peer, const char *cause);
@@ -62,8 +62,11 @@ const char *net_mllp_peer(const struct net_mllp_conn *c);
 /* What the user keeps for a connection; dropped with free() at its end. */
 void net_mllp_set(struct net_mllp_conn *c, void *context);
 void *net_mllp_get(const struct net_mllp_conn *c);
-/* Frames and sends the answer. c stays valid from on_message to this call, also
- * when the peer is gone. */
-void net_mllp_answer(struct net_mllp_conn *c, struct base_bytes message);
+/* Frames and sends an answer: none, one, or two (commit and application
+ * acknowledgement). */
+void net_mllp_send(struct net_mllp_conn *c, struct base_bytes message);
+/* The message has been answered, the next may come. c and the message stay
+ * valid from on_message to this call, also when the peer is gone. */
+void net_mllp_done(struct net_mllp_conn *c);
 
 #endif

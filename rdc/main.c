@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"user", rdc_cmd_noun, "people that may log in"},
     {"contract", rdc_cmd_noun, "which hospital reads which line for which centre"},
     {"destination", rdc_cmd_noun, "where reports go"},
+    {"hl7", rdc_cmd_noun, "who may send HL7 orders, and what their codes mean"},
     {"delivery", rdc_cmd_noun, "reports on their way; retry those that are dead"},
     {"order", rdc_cmd_noun, "what a centre means to do: the modality worklist"},
     {"ecg", rdc_cmd_ecg, "what an ECG file holds, its sheet, its conversion"},

@@ -179,6 +179,12 @@ START_TEST(a_performed_step_keeps_its_rules_and_its_list_completes_the_exam)
 }
 END_TEST
 
+START_TEST(an_hl7_message_does_nothing_twice)
+{
+    run_rules("hl7");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db_rules");
@@ -195,6 +201,7 @@ int main(void)
     tcase_add_test(tc, a_delivery_has_one_lease_and_is_tried_again);
     tcase_add_test(tc, an_order_is_one_by_its_numbers_and_belongs_to_its_centre);
     tcase_add_test(tc, a_performed_step_keeps_its_rules_and_its_list_completes_the_exam);
+    tcase_add_test(tc, an_hl7_message_does_nothing_twice);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     pg_cluster_start(&cluster);

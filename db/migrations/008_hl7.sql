@@ -1,0 +1,138 @@
+-- HL7 v2 over MLLP: who may send, what their codes mean, and what came.
+
+-- A sender is MSH-3 (application) and MSH-4 (facility), at an address if given.
+create table hl7_sender (
+    id bigint generated always as identity primary key,
+    org_id bigint not null references organisation,
+    app text not null,
+    facility text not null,
+    address cidr,
+    charset text,
+    created_at timestamptz not null default now(),
+    disabled_at timestamptz,
+    constraint hl7_sender_key_unique unique nulls not distinct (app, facility, address)
+);
+
+-- The site's procedure codes in our words; a null column leaves what the
+-- message said.
+create table hl7_code (
+    sender_id bigint not null references hl7_sender,
+    code text not null,
+    modality text,
+    description text,
+    constraint hl7_code_key primary key (sender_id, code)
+);
+
+-- Messages by their control ID, so that one that is sent again is answered
+-- again and does nothing twice.
+create table hl7_message (
+    sender_id bigint not null references hl7_sender,
+    control_id text not null,
+    digest bytea not null,
+    received_at timestamptz not null default now(),
+    answer jsonb not null,
+    constraint hl7_message_key primary key (sender_id, control_id)
+);
+create index hl7_message_age on hl7_message (received_at);
+
+do $$
+declare
+    t text;
+begin
+    foreach t in array array['hl7_sender', 'hl7_code', 'hl7_message'] loop
+        execute format('alter table %I enable row level security', t);
+        execute format('alter table %I force row level security', t);
+        execute format('create policy owner_all on %I to %I using (true) with check (true)', t, current_user);
+    end loop;
+end $$;
+
+-- {"id", "charset"} or {"cause": unknown | wrong_address | disabled}
+create function hl7_sender_find(p_app text, p_facility text, p_address inet) returns jsonb
+language plpgsql stable security definer set search_path = public as
+$$
+declare
+    s hl7_sender;
+begin
+    select x.* into s from hl7_sender x join organisation o on o.id = x.org_id
+    where x.app = p_app and x.facility = p_facility and x.disabled_at is null and o.disabled_at is null
+        and (x.address is null or p_address <<= x.address)
+    order by masklen(x.address) desc nulls last limit 1;
+    if s.id is not null then
+        return jsonb_build_object('id', s.id, 'charset', s.charset);
+    end if;
+    return jsonb_build_object('cause', case
+        when not exists (select from hl7_sender where app = p_app and facility = p_facility) then 'unknown'
+        when exists (select from hl7_sender x join organisation o on o.id = x.org_id
+            where app = p_app and facility = p_facility and x.disabled_at is null and o.disabled_at is null)
+            then 'wrong_address'
+        else 'disabled' end);
+end $$;
+
+-- One order of a message, with the site's codes put in ours.
+create function hl7_order(s hl7_sender, p jsonb) returns jsonb language sql stable as
+$$
+    select p || jsonb_strip_nulls(jsonb_build_object('centre_id', s.org_id,
+        'placer_issuer', coalesce(nullif(p ->> 'placer_issuer', ''), s.app),
+        'modality', coalesce(c.modality, nullif(p ->> 'modality', '')),
+        'description', coalesce(c.description, nullif(p ->> 'description', ''))))
+    from (select 1) x left join hl7_code c on c.sender_id = s.id and c.code = p ->> 'procedure_code'
+$$;
+
+-- All orders of a message, or none. The answer is what MSA and ERR say.
+create function hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    s hl7_sender;
+    m hl7_message;
+    v jsonb;
+    v_hint text;
+begin
+    select * into strict s from hl7_sender where id = p_sender;
+    select * into m from hl7_message where sender_id = p_sender and control_id = p_control for update;
+    if m.control_id is not null and m.digest = p_digest then
+        return m.answer;
+    elsif m.control_id is not null then
+        return jsonb_build_object('code', 'AE', 'error_code', '205', 'error_name', 'Duplicate key identifier',
+            'location', 'MSH^1^10', 'text', 'another message came under this control ID');
+    end if;
+    begin
+        for v in select * from jsonb_array_elements(p_orders) loop
+            perform order_upsert(hl7_order(s, v));
+        end loop;
+        v := '{"code": "AA"}';
+    exception when others then
+        if sqlstate !~ '^RD4' and sqlstate !~ '^2[23]' then
+            raise;
+        end if;
+        get stacked diagnostics v_hint = pg_exception_hint;
+        -- What is wrong with the order may be mended: the same message may come again.
+        return jsonb_build_object('code', 'AE', 'error_code',
+            case sqlstate when 'RD404' then '204' when 'RD422' then '101' else '207' end,
+            'error_name', case sqlstate when 'RD404' then 'Unknown key identifier'
+                when 'RD422' then 'Required field missing' else 'Application internal error' end,
+            'text', case when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
+                else 'a value of the message does not fit' end);
+    end;
+    insert into hl7_message (sender_id, control_id, digest, answer)
+    values (p_sender, p_control, p_digest, v);
+    delete from hl7_message where received_at < now() - interval '30 days';
+    return v;
+end $$;
+
+create function hl7_sender_id(p_name text) returns bigint language plpgsql stable as
+$$
+declare
+    v bigint[];
+begin
+    select array_agg(id) into v from hl7_sender where app || '^' || facility = p_name;
+    if v is null then
+        perform fail(404, format('no HL7 sender %s', p_name), 'list them with: rdc hl7 list');
+    elsif cardinality(v) > 1 then
+        perform fail(409, format('%s senders are called %s', cardinality(v), p_name), 'disable one of them first');
+    end if;
+    return v[1];
+end $$;
+
+grant execute on function hl7_sender_find(text, text, inet), hl7_receive(bigint, text, bytea, jsonb)
+    to rdc_ingest;

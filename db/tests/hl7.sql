@@ -1,0 +1,41 @@
+-- HL7 senders, their codes, and messages that come twice.
+insert into hl7_sender (org_id, app, facility, address) values
+    (org_id('C1'), 'HIS', 'QINGHE', null), (org_id('C2'), 'HIS', 'DONGSHAN', '10.2.0.0/16');
+insert into hl7_code (sender_id, code, modality, description)
+values (hl7_sender_id('HIS^QINGHE'), 'CTCH', 'CT', '胸部 CT');
+
+do $$
+declare
+    s bigint := hl7_sender_id('HIS^QINGHE');
+    v jsonb;
+    o jsonb := '[{"control": "", "placer_number": "PL1", "patient_id": "P77", "patient_name": "测试^一",
+        "procedure_code": "CTCH", "accession": "HACC1", "priority": "stat"}]';
+begin
+    assert hl7_sender_find('HIS', 'QINGHE', '10.9.0.1') ->> 'id' = s::text;
+    assert hl7_sender_find('HIS', 'NOWHERE', '10.9.0.1') ->> 'cause' = 'unknown';
+    assert hl7_sender_find('HIS', 'DONGSHAN', '10.9.0.1') ->> 'cause' = 'wrong_address';
+    update hl7_sender set disabled_at = now() where facility = 'DONGSHAN';
+    assert hl7_sender_find('HIS', 'DONGSHAN', '10.2.0.1') ->> 'cause' = 'disabled';
+    v := hl7_receive(s, 'M1', '\x01', o);
+    assert v ->> 'code' = 'AA', v;
+    -- the site's code says what it is
+    assert (select modality || ' ' || description || ' ' || priority || ' ' || placer_issuer
+            from exam_order where accession = 'HACC1') = 'CT 胸部 CT stat HIS';
+    -- the same message again: the same answer, nothing new
+    assert hl7_receive(s, 'M1', '\x01', o) = v;
+    assert (select count(*) from exam_order where accession = 'HACC1') = 1;
+    -- another message under the same control ID
+    assert hl7_receive(s, 'M1', '\x02', o) ->> 'error_code' = '205';
+    -- cancelled, and what is not known cannot be
+    assert hl7_receive(s, 'M2', '\x03', '[{"control": "cancel", "placer_number": "PL1", "placer_issuer": "HIS"}]')
+        ->> 'code' = 'AA';
+    assert (select state from exam_order where accession = 'HACC1') = 'cancelled';
+    assert hl7_receive(s, 'M3', '\x04', '[{"control": "cancel", "placer_number": "PL9"}]') ->> 'error_code' = '204';
+    -- all orders of a message or none
+    v := hl7_receive(s, 'M4', '\x05', '[{"control": "", "placer_number": "PL2", "patient_name": "A", "modality": "CT"},
+        {"control": "", "placer_number": "PL3", "patient_name": "A"}]');
+    assert v ->> 'code' = 'AE' and v ->> 'error_code' = '101', v;
+    assert not exists (select from exam_order where placer_number in ('PL2', 'PL3'));
+    -- and may come again when it was mended at our side
+    assert not exists (select from hl7_message where control_id = 'M4');
+end $$;

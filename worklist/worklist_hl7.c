@@ -1,0 +1,363 @@
+#include "worklist/worklist_hl7.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "dicom/dicom_charset.h"
+#include "hl7/hl7_order.h"
+#include "worklist/worklist_priv.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    MESSAGE_MAX = DICOM_CHARSET_TEXT_MAX,
+    CONNECTIONS_MAX = 200,
+    IDLE_MS = 10 * 60 * 1000,
+};
+
+struct worklist_hl7 {
+    struct db *db;
+    struct net_mllp_server *server;
+    unsigned busy;
+    struct hl7_message parsed; /* scratch: used within one callback at a time */
+};
+
+/* One message under way. */
+struct request {
+    struct worklist_hl7 *h;
+    struct net_mllp_conn *c;
+    struct base_bytes raw; /* of the connection, until it is answered */
+    struct base_buf text;  /* as UTF-8 */
+    int64_t sender;
+    char control_id[200];
+    char app[256];
+    char facility[256];
+};
+
+/* What became of it. */
+struct answer {
+    const char *code; /* AA, AE, AR */
+    const char *text; /* NULL when fine */
+    const char *error_code;
+    const char *error_name;
+    const char *location;
+};
+
+/* ---- the answer ---- */
+
+static bool is_wanted(const char *condition, bool ok)
+{
+    /* Table 0155; what is not valued is wanted. */
+    return !condition[0] || strcmp(condition, "AL") == 0 || (strcmp(condition, "ER") == 0 && !ok) ||
+           (strcmp(condition, "SU") == 0 && ok);
+}
+
+static void send_ack(struct request *r, const struct hl7_message *m, const struct answer *a,
+                     const char *code)
+{
+    struct base_buf out = {0};
+    uint8_t id[8];
+    char control_id[2 * sizeof id + 1];
+    char now[32];
+    time_t t = (time_t)(base_clock_wall_us() / 1000000);
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    strftime(now, sizeof now, "%Y%m%d%H%M%S+0000", &tm);
+    base_random(id, sizeof id);
+    base_hex(id, sizeof id, control_id);
+    struct hl7_ack ack = {.code = code,
+                          .text = a->text,
+                          .error_code = a->error_code,
+                          .error_name = a->error_name,
+                          .location = a->location,
+                          .control_id = control_id,
+                          .time = now};
+    hl7_write_ack(m, &ack, &out);
+    if (!out.err)
+        net_mllp_send(r->c, base_buf_bytes(&out));
+    base_buf_deinit(&out);
+}
+
+/* Original mode: one answer. Enhanced mode (2.9.3, MSH-15 or MSH-16 valued): a
+ * commit acknowledgement, and one of the application where it is asked for. */
+static void answer(struct request *r, const struct answer *a)
+{
+    struct hl7_message *m = &r->h->parsed;
+    struct base_error error;
+    struct base_bytes text = r->text.n ? base_buf_bytes(&r->text) : r->raw;
+    bool ok = strcmp(a->code, "AA") == 0;
+    char commit[8] = "";
+    char application[8] = "";
+    /* Only the header is needed, and all that may be readable. */
+    bool parsed = hl7_parse(text, m, &error) == BASE_OK || m->n > 0;
+    if (parsed) {
+        hl7_text(m, 0, 15, 0, 1, commit, sizeof commit);
+        hl7_text(m, 0, 16, 0, 1, application, sizeof application);
+    }
+    if (!commit[0] && !application[0]) {
+        send_ack(r, parsed ? m : NULL, a, a->code);
+    } else {
+        char code[3] = {'C', a->code[1], 0};
+        if (is_wanted(commit, ok))
+            send_ack(r, m, a, code);
+        if (application[0] && is_wanted(application, ok))
+            send_ack(r, m, a, a->code);
+    }
+    if (ok)
+        BASE_LOG(INFO, "hl7_message", LOG_I("sender", r->sender),
+                 LOG_S("control_id", r->control_id));
+    else
+        BASE_LOG(WARN, "hl7_refused", LOG_S("peer", net_mllp_peer(r->c)), LOG_S("app", r->app),
+                 LOG_S("facility", r->facility), LOG_S("control_id", r->control_id),
+                 LOG_S("code", a->error_code), LOG_S("location", a->location ? a->location : ""));
+    r->h->busy--;
+    base_buf_deinit(&r->text);
+    net_mllp_done(r->c);
+    free(r);
+}
+
+static void refuse(struct request *r, const char *code, const char *error_code,
+                   const char *error_name, const char *location, const char *text)
+{
+    answer(r, &(struct answer){code, text, error_code, error_name, location});
+}
+
+static void refuse_passing(struct request *r)
+{
+    refuse(r, "AR", "207", "Application internal error", NULL,
+           "the database does not answer now; send the message again");
+}
+
+/* ---- the orders ---- */
+
+static void on_received(void *arg, const struct db_outcome *outcome)
+{
+    struct request *r = arg;
+    if (outcome->err) {
+        refuse_passing(r);
+        return;
+    }
+    json_t *v = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    struct answer a = {
+        .code = json_string_value(json_object_get(v, "code")),
+        .text = json_string_value(json_object_get(v, "text")),
+        .error_code = json_string_value(json_object_get(v, "error_code")),
+        .error_name = json_string_value(json_object_get(v, "error_name")),
+        .location = json_string_value(json_object_get(v, "location")),
+    };
+    if (a.code)
+        answer(r, &a);
+    else
+        refuse_passing(r);
+    json_decref(v);
+}
+
+/* The orders with their patients' names in pinyin. NULL: out of memory. */
+static char *with_pinyin(const char *orders)
+{
+    json_t *list = json_loads(orders, 0, NULL);
+    char *text = NULL;
+    size_t i;
+    json_t *order;
+    enum base_err err = list ? BASE_OK : BASE_ENOMEM;
+    json_array_foreach(list, i, order) err = err ? err : worklist_order_pinyin(order);
+    if (!err)
+        text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return text;
+}
+
+static void take_orders(struct request *r)
+{
+    struct hl7_message *m = &r->h->parsed;
+    struct base_buf json = {0};
+    struct base_json j;
+    struct hl7_problem problem = {.text = ""};
+    uint8_t digest[BASE_SHA256];
+    base_json_init(&j, &json);
+    enum base_err err = hl7_orders_write(m, &j, &problem);
+    if (err) {
+        base_buf_deinit(&json);
+        refuse(r, err == BASE_EUNSUPPORTED ? "AR" : "AE", problem.code, problem.name,
+               problem.location, problem.text);
+        return;
+    }
+    char *text = json.err ? NULL : with_pinyin(base_buf_cstr(&json));
+    base_sha256_once(r->raw.p, r->raw.n, digest);
+    struct db_param params[] = {db_int(r->sender), db_text(r->control_id),
+                                db_bytes(digest, sizeof digest), db_text(text)};
+    err = text ? db_call(r->h->db, DB_Q_HL7_RECEIVE, params, 4, on_received, r) : BASE_ENOMEM;
+    free(text);
+    base_buf_deinit(&json);
+    if (err)
+        refuse_passing(r);
+}
+
+/* ---- the header ---- */
+
+/* MSH-18 (table 0211) goes before what is registered for the sender; without
+ * either the set is guessed. */
+static struct dicom_charset charset_of(const struct hl7_message *m, const char *registered)
+{
+    static const struct {
+        const char *hl7;
+        const char *dicom;
+    } known[] = {{"UNICODE UTF-8", "ISO_IR 192"},
+                 {"UNICODE", "ISO_IR 192"},
+                 {"GB 18030-2000", "GB18030"},
+                 {"GB18030", "GB18030"},
+                 {"GBK", "GBK"},
+                 {"8859/1", "ISO_IR 100"}};
+    struct dicom_charset cs = {0};
+    char declared[32];
+    const char *term = registered;
+    hl7_text(m, 0, 18, 0, 1, declared, sizeof declared);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(declared, known[i].hl7) == 0)
+            term = known[i].dicom;
+    dicom_charset_parse(&cs, base_bytes_str(term ? term : ""));
+    return cs;
+}
+
+static bool is_header_good(struct request *r)
+{
+    const struct hl7_message *m = &r->h->parsed;
+    char version[16];
+    if (!hl7_text(m, 0, 10, 0, 1, r->control_id, sizeof r->control_id)) {
+        refuse(r, "AE", "101", "Required field missing", "MSH^1^10", "MSH-10 is empty");
+        return false;
+    }
+    hl7_text(m, 0, 12, 0, 1, version, sizeof version);
+    if (strncmp(version, "2.", 2) != 0) {
+        refuse(r, "AR", "203", "Unsupported version id", "MSH^1^12", "MSH-12 must be 2.x");
+        return false;
+    }
+    return true;
+}
+
+/* The sender is known: the text can be decoded, and only then be split. */
+static void take_message(struct request *r, const char *registered_charset)
+{
+    struct hl7_message *m = &r->h->parsed;
+    struct base_error error;
+    bool guessed = false;
+    if (hl7_parse(r->raw, m, &error) != BASE_OK && m->n == 0) {
+        refuse(r, "AR", "100", "Segment sequence error", "MSH", error.msg);
+        return;
+    }
+    struct dicom_charset cs = charset_of(m, registered_charset);
+    if (dicom_charset_to_utf8(&cs, r->raw, &r->text, &guessed)) {
+        refuse(r, "AE", "102", "Data type error", NULL, "the text cannot be decoded");
+        return;
+    }
+    if (hl7_parse(base_buf_bytes(&r->text), m, &error)) {
+        refuse(r, "AE", "100", "Segment sequence error", NULL, error.msg);
+        return;
+    }
+    if (is_header_good(r))
+        take_orders(r);
+}
+
+static void on_sender(void *arg, const struct db_outcome *outcome)
+{
+    struct request *r = arg;
+    if (outcome->err) {
+        refuse_passing(r);
+        return;
+    }
+    json_t *v = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    const char *cause = json_string_value(json_object_get(v, "cause"));
+    r->sender = json_integer_value(json_object_get(v, "id"));
+    if (r->sender)
+        take_message(r, json_string_value(json_object_get(v, "charset")));
+    else if (cause && strcmp(cause, "wrong_address") == 0)
+        refuse(r, "AR", "204", "Unknown key identifier", "MSH^1^3",
+               "the sender is registered with another address");
+    else
+        refuse(r, "AR", "204", "Unknown key identifier", "MSH^1^3",
+               "MSH-3 and MSH-4 are not a registered sender: rdc hl7 add APP^FACILITY --org CODE");
+    json_decref(v);
+}
+
+static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes message)
+{
+    struct worklist_hl7 *h = arg;
+    struct base_error error;
+    struct request *r = calloc(1, sizeof *r);
+    if (!r) {
+        net_mllp_done(c);
+        return;
+    }
+    r->h = h;
+    r->c = c;
+    r->raw = message;
+    h->busy++;
+    /* The header's first fields are ASCII in every set; a later segment that
+     * cannot be read yet does not matter here. */
+    (void)!hl7_parse(message, &h->parsed, &error);
+    if (h->parsed.n == 0) {
+        refuse(r, "AR", "100", "Segment sequence error", "MSH", error.msg);
+        return;
+    }
+    hl7_text(&h->parsed, 0, 3, 0, 1, r->app, sizeof r->app);
+    hl7_text(&h->parsed, 0, 4, 0, 1, r->facility, sizeof r->facility);
+    struct db_param params[] = {db_text(r->app), db_text(r->facility), db_text(net_mllp_peer(c))};
+    if (db_call(h->db, DB_Q_HL7_SENDER_FIND, params, 3, on_sender, r))
+        refuse_passing(r);
+}
+
+static void on_fault(void *arg, const char *peer, const char *cause)
+{
+    (void)arg;
+    BASE_LOG(WARN, "hl7_stranger", LOG_S("address", peer), LOG_S("cause", cause));
+}
+
+/* ---- the listener ---- */
+
+enum base_err worklist_hl7_start(struct loop *loop, struct db *db, int fd,
+                                 struct worklist_hl7 **out)
+{
+    struct worklist_hl7 *h = calloc(1, sizeof *h);
+    if (!h)
+        return BASE_ENOMEM;
+    h->db = db;
+    struct net_mllp_options options = {
+        .loop = loop,
+        .fd = fd,
+        .max_message = MESSAGE_MAX,
+        .max_connections = CONNECTIONS_MAX,
+        .idle_timeout_ms = IDLE_MS,
+        .on_message = on_message,
+        .on_fault = on_fault,
+        .arg = h,
+    };
+    enum base_err err = net_mllp_listen(&options, &h->server);
+    if (err) {
+        free(h);
+        return err;
+    }
+    *out = h;
+    return BASE_OK;
+}
+
+void worklist_hl7_drain(struct worklist_hl7 *h)
+{
+    net_mllp_stop(h->server);
+}
+
+unsigned worklist_hl7_busy(const struct worklist_hl7 *h)
+{
+    return h->busy;
+}
+
+void worklist_hl7_free(struct worklist_hl7 *h)
+{
+    if (!h)
+        return;
+    net_mllp_free(h->server);
+    free(h);
+}
