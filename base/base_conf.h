@@ -46,6 +46,8 @@ struct base_conf_addr {
       "Where HTTP over TLS is served; empty = nowhere. Needs tls.certificate and tls.key.")        \
     X(OPTADDR, dicom_tls_address, "dicom-tls.address", "", 0, 0, NULL,                             \
       "Where DICOM over TLS is accepted (PS3.15 B.12); empty = nowhere.")                          \
+    X(OPTADDR, hl7_address, "hl7.address", "", 0, 0, NULL,                                         \
+      "Where HL7 orders are taken over MLLP; empty = nowhere.")                                    \
     X(STRING, tls_certificate, "tls.certificate", "", 0, 4000, NULL,                               \
       "File with our certificate and the intermediate ones, PEM.")                                 \
     X(STRING, tls_key, "tls.key", "", 0, 4000, NULL, "File with the private key of it, PEM.")      \

@@ -64,10 +64,9 @@ static void block_signals(sigset_t *set)
 }
 
 static const char *const port_keys[RDC_PORTS] = {
-    [RDC_PORT_HTTP] = "http.address",
-    [RDC_PORT_DICOM] = "dicom.address",
-    [RDC_PORT_HTTPS] = "https.address",
-    [RDC_PORT_DICOM_TLS] = "dicom-tls.address",
+    [RDC_PORT_HTTP] = "http.address",   [RDC_PORT_DICOM] = "dicom.address",
+    [RDC_PORT_HTTPS] = "https.address", [RDC_PORT_DICOM_TLS] = "dicom-tls.address",
+    [RDC_PORT_HL7] = "hl7.address",
 };
 
 static enum base_err open_port(struct supervisor *s, enum rdc_port port, struct base_error *err)
@@ -90,6 +89,7 @@ static int open_sockets(struct supervisor *s)
     s->addresses[RDC_PORT_DICOM] = s->conf->dicom_address;
     s->addresses[RDC_PORT_HTTPS] = s->conf->https_address;
     s->addresses[RDC_PORT_DICOM_TLS] = s->conf->dicom_tls_address;
+    s->addresses[RDC_PORT_HL7] = s->conf->hl7_address;
     for (int port = 0; port < RDC_PORTS; port++) {
         if (open_port(s, (enum rdc_port)port, &err)) {
             fprintf(stderr, "rdc serve: %s\n", err.msg);
@@ -207,6 +207,8 @@ static void announce(struct supervisor *s)
         printf(" dicom-tls=%s@%s", s->conf->dicom_aet, text[RDC_PORT_DICOM_TLS]);
     if (s->addresses[RDC_PORT_HTTPS].host[0])
         printf(" https=https://%s", text[RDC_PORT_HTTPS]);
+    if (s->addresses[RDC_PORT_HL7].host[0])
+        printf(" hl7=%s", text[RDC_PORT_HL7]);
     printf("\n");
     fflush(stdout);
 }

@@ -11,6 +11,7 @@
 #include "report/report_job.h"
 #include "viewer-export/viewer.h"
 #include "worklist/worklist.h"
+#include "worklist/worklist_hl7.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ struct worker {
     struct viewer_config viewer_config;
     struct viewer *viewer;
     struct worklist_clock *clock;
+    struct worklist_hl7 *hl7; /* NULL: not served */
     struct worklist_scp_config worklist_config;
     struct api_scp_table services[SERVICE_TABLES];
     struct api_scp_config scp_config;
@@ -116,6 +118,12 @@ static enum base_err start_flows(struct worker *w)
     return err;
 }
 
+static enum base_err start_hl7(struct worker *w)
+{
+    int fd = w->config->fds[RDC_PORT_HL7];
+    return fd < 0 ? BASE_OK : worklist_hl7_start(w->loop, w->queue_db, fd, &w->hl7);
+}
+
 static enum base_err start_dicom(struct worker *w)
 {
     w->worklist_config =
@@ -183,9 +191,9 @@ static unsigned busy(const struct worker *w)
     struct db_stats api;
     db_stats(w->queue_db, &queue);
     db_stats(w->api_db, &api);
-    return w->http_serving + ingest_busy(w->ingest) + model_jobs_running(w->report) +
-           delivery_busy(w->delivery) + viewer_busy(w->viewer) + queue.running + queue.waiting +
-           api.running + api.waiting;
+    return (w->hl7 ? worklist_hl7_busy(w->hl7) : 0) + w->http_serving + ingest_busy(w->ingest) +
+           model_jobs_running(w->report) + delivery_busy(w->delivery) + viewer_busy(w->viewer) +
+           queue.running + queue.waiting + api.running + api.waiting;
 }
 
 static void on_scp_stopped(void *arg)
@@ -223,6 +231,8 @@ static void on_signal(void *arg, int signum)
     model_jobs_stop(w->report);
     delivery_drain(w->delivery);
     worklist_clock_stop(w->clock);
+    if (w->hl7)
+        worklist_hl7_drain(w->hl7);
     net_http_server_stop(w->http, on_http_stopped, w);
     if (w->https)
         net_http_server_stop(w->https, on_http_stopped, w);
@@ -263,6 +273,7 @@ static void close_all(struct worker *w)
     loop_signal_free(w->sigint);
     delivery_free(w->delivery);
     model_jobs_free(w->report);
+    worklist_hl7_free(w->hl7);
     ingest_free(w->ingest);
     api_scp_free(w->scp);
     loop_free(w->loop);
@@ -311,6 +322,7 @@ static enum base_err start(struct worker *w)
         {"store", open_store},
         {"flows", start_flows},
         {"dicom", start_dicom},
+        {"hl7", start_hl7},
         {"http", start_http},
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {

@@ -9,7 +9,14 @@
 #include "rdc/rdc_shm.h"
 
 /* The ports that rdc serves; those without an address have the descriptor -1. */
-enum rdc_port { RDC_PORT_HTTP, RDC_PORT_DICOM, RDC_PORT_HTTPS, RDC_PORT_DICOM_TLS, RDC_PORTS };
+enum rdc_port {
+    RDC_PORT_HTTP,
+    RDC_PORT_DICOM,
+    RDC_PORT_HTTPS,
+    RDC_PORT_DICOM_TLS,
+    RDC_PORT_HL7,
+    RDC_PORTS
+};
 
 struct rdc_worker_config {
     const struct base_conf *conf;
