@@ -103,8 +103,11 @@ static bool set_host(SSL *ssl, const char *host, bool verify)
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
     if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
         return !verify || X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
+    char name[256]; /* a copy, since OpenSSL's macro takes no const */
+    if (snprintf(name, sizeof name, "%s", host) >= (int)sizeof name)
+        return false;
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name(ssl, host) == 1 &&
+    return SSL_set_tlsext_host_name(ssl, name) == 1 &&
            (!verify || X509_VERIFY_PARAM_set1_host(param, host, 0) == 1);
 }
 
