@@ -11,6 +11,26 @@ const COMMITMENT_INSTANCE = '1.2.840.10008.1.20.1.1';
 const CT = '1.2.840.10008.5.1.4.1.1.2';
 const say = (what) => console.log(JSON.stringify(what));
 
+// The report may come on the association that asked, or on a new one.
+function report(request, callback) {
+  const d = request.getDataset();
+  const list = (name) => [].concat(d.getElement(name) || []).map((x) => x.ReferencedSOPInstanceUID);
+  say({ event: request.getEventTypeId(), transaction: d.getElement('TransactionUID'),
+        committed: list('ReferencedSOPSequence'), failed: list('FailedSOPSequence') });
+  const response = responses.NEventReportResponse.fromRequest(request);
+  response.setStatus(Status.Success);
+  callback(response);
+  reported = true;
+  end();
+}
+
+let reported = false;
+let acted = false;
+// Once both are done, with a moment for the response to leave.
+function end() {
+  if (reported && acted) setTimeout(() => process.exit(0), 500);
+}
+
 class Device extends Scp {
   associationRequested(a) {
     a.getPresentationContexts().forEach(({ id }) => {
@@ -20,14 +40,7 @@ class Device extends Scp {
     this.sendAssociationAccept();
   }
   nEventReportRequest(request, callback) {
-    const d = request.getDataset();
-    const list = (name) => [].concat(d.getElement(name) || []).map((x) => x.ReferencedSOPInstanceUID);
-    say({ event: request.getEventTypeId(), transaction: d.getElement('TransactionUID'),
-          committed: list('ReferencedSOPSequence'), failed: list('FailedSOPSequence') });
-    const response = responses.NEventReportResponse.fromRequest(request);
-    response.setStatus(Status.Success);
-    callback(response);
-    setTimeout(() => process.exit(0), 500);
+    report(request, callback);
   }
   associationReleaseRequested() {
     this.sendAssociationReleaseResponse();
@@ -45,6 +58,7 @@ function send(...all) {
     });
     client.on('associationRejected', (r) => reject(new Error(JSON.stringify(r))));
     client.on('networkError', reject);
+    client.on('nEventReportRequest', report);
     client.on('closed', () => resolve(statuses));
     client.send('127.0.0.1', Number(port), title, 'RDC');
   });
@@ -70,5 +84,7 @@ async function main() {
       ProtocolName: 'P', ReferencedImageSequence: references }] })) });
   say({ action: await send(withData(new requests.NActionRequest(COMMITMENT, COMMITMENT_INSTANCE, 1), {
     TransactionUID: step, ReferencedSOPSequence: references })) });
+  acted = true;
+  end();
 }
 main().catch((e) => { say({ error: e.message }); process.exit(1); });
