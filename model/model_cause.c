@@ -93,21 +93,6 @@ static const struct model_cause_text texts[] = {
                               "服务器的关联数已达上限",
                               "the device tries again by itself; else raise dicom.max-associations",
                               "设备会自动重试;如经常出现,请调大 dicom.max-associations"},
-    [MODEL_CAUSE_TOO_MANY_OF_DEVICE] =
-        {"the device has as many associations open as it may", "该设备的关联数已达上限",
-         "lower the number of parallel transfers on the device, or raise its limit: rdc device "
-         "limit AET --associations N",
-         "请减少设备的并发传输数,或调大上限:rdc device limit AET --associations N"},
-    [MODEL_CAUSE_TOO_MANY_BYTES] =
-        {"too many bytes are on their way and not stored yet", "正在传输而未落盘的数据量超限",
-         "the device tries again by itself; else raise the limit: rdc device limit AET --bytes N, "
-         "or dicom.max-bytes-in-flight",
-         "设备会自动重试;否则请调大上限:rdc device limit AET --bytes N,或 "
-         "dicom.max-bytes-in-flight"},
-    [MODEL_CAUSE_TOO_MANY_REQUESTS] =
-        {"the device sends more requests in a second than it may", "设备每秒请求数超限",
-         "raise its limit: rdc device limit AET --requests N, or dicom.max-requests-per-second",
-         "请调大上限:rdc device limit AET --requests N,或 dicom.max-requests-per-second"},
     [MODEL_CAUSE_PDU_TOO_LARGE] = {"the device sends larger PDUs than we allow",
                                    "设备发送的 PDU 超过允许长度",
                                    "lower the PDU size on the device, or raise dicom.max-pdu",

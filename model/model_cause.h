@@ -31,9 +31,6 @@
     X(SSH, "ssh_on_dicom_port")                                                                    \
     X(NOT_DICOM, "not_dicom")                                                                      \
     X(TOO_MANY, "too_many_associations")                                                           \
-    X(TOO_MANY_OF_DEVICE, "too_many_associations_of_device")                                       \
-    X(TOO_MANY_BYTES, "too_many_bytes_in_flight")                                                  \
-    X(TOO_MANY_REQUESTS, "too_many_requests")                                                      \
     X(PDU_TOO_LARGE, "pdu_too_large")                                                              \
     X(SILENT, "timed_out")                                                                         \
     X(PROTOCOL_ERROR, "protocol_error")                                                            \
