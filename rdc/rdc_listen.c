@@ -57,7 +57,12 @@ static int open_bound(const struct base_conf_addr *addr, int option)
 
 enum base_err rdc_listen_check(struct base_conf_addr *addr, const char *key, struct base_error *err)
 {
+    /* The workers of an rdc that was killed need a moment to end. */
     int fd = open_bound(addr, 0);
+    for (int tries = 0; fd < 0 && errno == EADDRINUSE && tries < 20; tries++) {
+        usleep(100 * 1000);
+        fd = open_bound(addr, 0);
+    }
     char text[RDC_LISTEN_TEXT];
     rdc_listen_text(addr, text);
     if (fd < 0) {

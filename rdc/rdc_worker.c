@@ -350,6 +350,11 @@ int rdc_worker_run(const struct rdc_worker_config *config)
     rdc_shm_begin(config->shm, config->slot);
     if (start(&w))
         return 1;
+    /* The servers listen on duplicates. Without these a worker that outlives
+     * its supervisor for a moment gives the ports up when it begins to drain. */
+    for (int port = 0; port < RDC_PORTS; port++)
+        if (config->fds[port] >= 0)
+            close(config->fds[port]);
     atomic_store(&config->shm->slots[config->slot].ready, 1);
     if (write(config->ready_fd, "r", 1) < 0)
         BASE_LOG(WARN, "supervisor_gone", LOG_U("slot", config->slot));
