@@ -191,13 +191,15 @@ CREATE TABLE public.exam (
     grade text,
     expected integer,
     conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    order_id bigint,
+    quarantined_at timestamp with time zone,
     due_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    order_id bigint,
     CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
     CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
     CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
     CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
+    CONSTRAINT exam_quarantine_tied CHECK (((quarantined_at IS NULL) OR (order_id IS NOT NULL))),
     CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
     CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
 );
@@ -924,6 +926,7 @@ declare
     e exam := exam_take_for_reading(p_exam);
     v_digest bytea;
 begin
+    perform exam_require_free(e);
     if e.lease_holder is not null and e.lease_expires < now() then
         e := exam_move(e, 'expire');
     end if;
@@ -1145,7 +1148,9 @@ begin
         perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
     end if;
     perform audit_read('view', p_exam);
-    return v;
+    return v || jsonb_build_object('candidates', (select patient_candidates(p)
+        from exam e join study s on s.id = e.study_id join patient p on p.id = s.patient_id
+        where e.id = p_exam));
 end $$;
 CREATE FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds integer) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1158,6 +1163,14 @@ begin
     return json_build_object('lease', p_lease,
         'expires', exam_extend(p_exam, p_lease, p_lease_seconds),
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'));
+end $$;
+CREATE FUNCTION public.exam_left_order() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+begin
+    perform order_progress(new.order_id, 'finish');
+    return null;
 end $$;
 CREATE FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -1173,6 +1186,42 @@ begin
               where (p_state is null or x.state = p_state)
                 and (p_since is null or x.state_at >= p_since)
               order by x.id desc limit p_limit) e);
+end $$;
+CREATE FUNCTION public.exam_meets_order() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    s study;
+    o exam_order;
+    p patient;
+    q patient;
+    v_against text[];
+begin
+    select * into s from study where id = new.study_id;
+    select * into p from patient where id = s.patient_id;
+    v_against := resident_id_contradictions(coalesce(p.resident_id, p.patient_id), p.birth_date, p.sex);
+    if cardinality(v_against) > 0 then
+        new.conflicts := new.conflicts || jsonb_build_object('cause', 'resident_id', 'at', now(), 'what', v_against);
+    end if;
+    select * into o from exam_order where id = order_of_study(s.centre_id, s.study_uid, s.accession);
+    if o.id is null then
+        return new;
+    end if;
+    new.order_id := o.id;
+    if array_position(array['stat', 'urgent', 'routine'], o.priority)
+        < array_position(array['stat', 'urgent', 'routine'], new.priority) then
+        new.priority := o.priority;
+    end if;
+    select * into q from patient where id = o.patient_id;
+    if p.patient_id is null and cardinality(patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex,
+            q.name, q.pinyin, q.birth_date, q.sex)) = 0 then
+        update study set patient_id = q.id where id = s.id;
+        delete from patient where id = p.id and id <> q.id
+            and not exists (select from exam_order where patient_id = p.id);
+    end if;
+    perform order_progress(o.id, 'start');
+    return new;
 end $$;
 CREATE FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb DEFAULT NULL::jsonb, p_holder bigint DEFAULT NULL::bigint, p_lease_seconds integer DEFAULT NULL::integer) RETURNS public.exam
     LANGUAGE plpgsql
@@ -1201,6 +1250,44 @@ begin
     insert into exam_event (exam_id, person_id, event, from_state, to_state, lease_no, detail)
     values (e.id, rdc_person(), p_event, p_exam.state, v_next, e.lease_no, p_detail);
     return e;
+end $$;
+CREATE TABLE public.patient (
+    id bigint NOT NULL,
+    issuer_id bigint NOT NULL,
+    patient_id text,
+    name text,
+    name_raw bytea,
+    charset text,
+    charset_guessed boolean DEFAULT false NOT NULL,
+    birth_date date,
+    sex text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    pinyin text,
+    resident_id text,
+    CONSTRAINT patient_id_given CHECK ((patient_id <> ''::text)),
+    CONSTRAINT patient_sex_known CHECK ((sex = ANY (ARRAY['M'::text, 'F'::text, 'O'::text])))
+);
+ALTER TABLE ONLY public.patient FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.exam_object_patient(e public.exam, p_now public.patient) RETURNS public.patient
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_object jsonb := (select c -> 'object' from jsonb_array_elements(e.conflicts) c
+        where c ->> 'cause' = 'patient_order' and not c ? 'resolved' limit 1);
+    v patient;
+begin
+    if p_now.id <> (select patient_id from exam_order where id = e.order_id) then
+        return p_now;
+    end if;
+    select * into v from patient where issuer_id = e.centre_id and patient_id = v_object ->> 'id'
+        and id <> p_now.id;
+    if v.id is null then
+        insert into patient (issuer_id, patient_id, name, birth_date, sex)
+        values (e.centre_id, case when v_object ->> 'id' <> p_now.patient_id then v_object ->> 'id' end,
+            v_object ->> 'name', (v_object ->> 'birth_date')::date, v_object ->> 'sex')
+        returning * into v;
+    end if;
+    return v;
 end $$;
 CREATE FUNCTION public.exam_objects(p_study bigint) RETURNS integer
     LANGUAGE sql STABLE
@@ -1269,6 +1356,15 @@ begin
     return json_build_object('lease', e.lease_no, 'expires', e.lease_expires,
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'));
 end $$;
+CREATE FUNCTION public.exam_require_free(e public.exam) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if e.quarantined_at is not null then
+        perform fail(409, format('exam %s is quarantined: its patient contradicts its order', e.id),
+            'its centre decides with POST …/resolve');
+    end if;
+end $$;
 CREATE FUNCTION public.exam_require_lease(e public.exam, p_lease bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1284,6 +1380,7 @@ CREATE FUNCTION public.exam_require_shown(e public.exam, p_objects_digest text) 
 declare
     v_now bytea := exam_objects_digest(e.study_id);
 begin
+    perform exam_require_free(e);
     if v_now <> coalesce(decode(p_objects_digest, 'hex'), e.shown_digest) then
         perform fail(409, format('objects of exam %s changed since they were shown', e.id),
             'look at the exam again and sign with objects_digest ' || encode(v_now, 'hex'));
@@ -1291,6 +1388,48 @@ begin
     return v_now;
 exception when invalid_parameter_value then
     perform fail(422, 'objects_digest must be hexadecimal', 'give back what claim returned');
+end $$;
+CREATE FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take(p_exam, 'technician', 'doctor', 'admin');
+    s study;
+    v_object jsonb;
+    v_before patient;
+    v_after patient;
+begin
+    if e.centre_id is distinct from rdc_org() then
+        perform fail(403, 'only the originating centre can do this');
+    elsif e.quarantined_at is null then
+        perform fail(409, format('exam %s is not quarantined', e.id), 'look at the exam again');
+    elsif coalesce(p_patient, '') not in ('order', 'object') then
+        perform fail(422, 'patient must be order or object', '{"patient": "order", "reason": "..."}');
+    elsif coalesce(btrim(p_reason), '') = '' then
+        perform fail(422, 'resolve needs a reason', '{"patient": "order", "reason": "..."}');
+    end if;
+    select * into s from study where id = e.study_id for update;
+    select * into v_before from patient where id = s.patient_id;
+    if p_patient = 'order' then
+        select p.* into v_after from exam_order o join patient p on p.id = o.patient_id where o.id = e.order_id;
+    else
+        v_after := exam_object_patient(e, v_before);
+    end if;
+    update study set patient_id = v_after.id where id = s.id;
+    insert into patient_correction (patient_id, order_id, exam_id, person_id, reason, before, after)
+    values (v_after.id, e.order_id, e.id, rdc_person(), p_reason, patient_view(v_before), patient_view(v_after));
+    update exam set quarantined_at = null, order_id = case when p_patient = 'order' then order_id end,
+        conflicts = (select jsonb_agg(case when c ->> 'cause' = 'patient_order' and not c ? 'resolved'
+                then c || jsonb_build_object('resolved', p_patient, 'by', rdc_person(), 'reason', p_reason)
+                else c end order by n)
+            from jsonb_array_elements(conflicts) with ordinality x(c, n))
+    where id = e.id returning * into e;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    values (e.id, rdc_person(), 'resolve', e.state, e.state,
+        jsonb_build_object('patient', p_patient, 'reason', p_reason));
+    perform audit_write('resolve', 'exam', e.id, jsonb_build_object('patient', p_patient, 'reason', p_reason));
+    return json_build_object('state', e.state, 'patient', patient_view(v_after), 'conflicts', e.conflicts);
 end $$;
 CREATE FUNCTION public.exam_route(e public.exam, p_event text) RETURNS public.exam
     LANGUAGE plpgsql
@@ -1322,6 +1461,7 @@ CREATE FUNCTION public.exam_row(e public.exam) RETURNS jsonb
         'patient', (select jsonb_build_object('id', p.patient_id, 'name', p.name, 'sex', p.sex,
                 'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed)
             from patient p where p.id = s.patient_id),
+        'order', e.order_id, 'quarantined_at', e.quarantined_at,
         'study_uid', s.study_uid, 'accession', s.accession, 'description', s.description,
         'study_date', s.study_date,
         'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
@@ -1431,7 +1571,8 @@ CREATE FUNCTION public.exam_worklist(p_limit integer) RETURNS jsonb
         order by array_position(array['stat', 'urgent', 'routine'], e.priority),
             e.due_at nulls last, e.id), '[]'))
     from (select * from exam x
-          where (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
+          where x.quarantined_at is null
+            and (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
                  or (x.state = 'arriving' and x.priority = 'stat'))
             and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
           order by array_position(array['stat', 'urgent', 'routine'], x.priority),
@@ -1455,101 +1596,26 @@ CREATE FUNCTION public.fail(p_status integer, p_message text, p_hint text DEFAUL
 begin
     raise exception using errcode = 'RD' || p_status, message = p_message, hint = coalesce(p_hint, '');
 end $$;
-CREATE TABLE public.hl7_sender (
-    id bigint NOT NULL,
-    org_id bigint NOT NULL,
-    app text NOT NULL,
-    facility text NOT NULL,
-    address cidr,
-    charset text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    disabled_at timestamp with time zone
-);
-ALTER TABLE ONLY public.hl7_sender FORCE ROW LEVEL SECURITY;
-CREATE FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE
-    AS $$
-    select p || jsonb_strip_nulls(jsonb_build_object('centre_id', s.org_id,
-        'placer_issuer', coalesce(nullif(p ->> 'placer_issuer', ''), s.app),
-        'modality', coalesce(c.modality, nullif(p ->> 'modality', '')),
-        'description', coalesce(c.description, nullif(p ->> 'description', ''))))
-    from (select 1) x left join hl7_code c on c.sender_id = s.id and c.code = p ->> 'procedure_code'
-$$;
-CREATE FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public'
+CREATE FUNCTION public.ingest_against_order(e public.exam, p jsonb) RETURNS void
+    LANGUAGE plpgsql
     AS $$
 declare
-    s hl7_sender;
-    m hl7_message;
-    v jsonb;
-    v_hint text;
+    v_against text[] := order_against(e.order_id, p ->> 'patient_id', p ->> 'patient_name',
+        p ->> 'birth_date', p ->> 'sex');
+    v_object jsonb := jsonb_build_object('id', nullif(btrim(p ->> 'patient_id'), ''),
+        'name', p ->> 'patient_name', 'birth_date', dicom_date(p ->> 'birth_date'),
+        'sex', case when p ->> 'sex' in ('M', 'F', 'O') then p ->> 'sex' end);
 begin
-    select * into strict s from hl7_sender where id = p_sender;
-    select * into m from hl7_message where sender_id = p_sender and control_id = p_control for update;
-    if m.control_id is not null and m.digest = p_digest then
-        return m.answer;
-    elsif m.control_id is not null then
-        return jsonb_build_object('code', 'AE', 'error_code', '205', 'error_name', 'Duplicate key identifier',
-            'location', 'MSH^1^10', 'text', 'another message came under this control ID');
+    if cardinality(v_against) = 0 or e.conflicts @> jsonb_build_array(jsonb_build_object(
+            'cause', 'patient_order', 'object', v_object)) then
+        return;
     end if;
-    begin
-        for v in select * from jsonb_array_elements(p_orders) loop
-            perform order_upsert(hl7_order(s, v));
-        end loop;
-        v := '{"code": "AA"}';
-    exception when others then
-        if sqlstate !~ '^RD4' and sqlstate !~ '^2[23]' then
-            raise;
-        end if;
-        get stacked diagnostics v_hint = pg_exception_hint;
-        -- What is wrong with the order may be mended: the same message may come again.
-        return jsonb_build_object('code', 'AE', 'error_code',
-            case sqlstate when 'RD404' then '204' when 'RD422' then '101' else '207' end,
-            'error_name', case sqlstate when 'RD404' then 'Unknown key identifier'
-                when 'RD422' then 'Required field missing' else 'Application internal error' end,
-            'text', case when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
-                else 'a value of the message does not fit' end);
-    end;
-    insert into hl7_message (sender_id, control_id, digest, answer)
-    values (p_sender, p_control, p_digest, v);
-    delete from hl7_message where received_at < now() - interval '30 days';
-    return v;
-end $$;
-CREATE FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) RETURNS jsonb
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-declare
-    s hl7_sender;
-begin
-    select x.* into s from hl7_sender x join organisation o on o.id = x.org_id
-    where x.app = p_app and x.facility = p_facility and x.disabled_at is null and o.disabled_at is null
-        and (x.address is null or p_address <<= x.address)
-    order by masklen(x.address) desc nulls last limit 1;
-    if s.id is not null then
-        return jsonb_build_object('id', s.id, 'charset', s.charset);
-    end if;
-    return jsonb_build_object('cause', case
-        when not exists (select from hl7_sender where app = p_app and facility = p_facility) then 'unknown'
-        when exists (select from hl7_sender x join organisation o on o.id = x.org_id
-            where app = p_app and facility = p_facility and x.disabled_at is null and o.disabled_at is null)
-            then 'wrong_address'
-        else 'disabled' end);
-end $$;
-CREATE FUNCTION public.hl7_sender_id(p_name text) RETURNS bigint
-    LANGUAGE plpgsql STABLE
-    AS $$
-declare
-    v bigint[];
-begin
-    select array_agg(id) into v from hl7_sender where app || '^' || facility = p_name;
-    if v is null then
-        perform fail(404, format('no HL7 sender %s', p_name), 'list them with: rdc hl7 list');
-    elsif cardinality(v) > 1 then
-        perform fail(409, format('%s senders are called %s', cardinality(v), p_name), 'disable one of them first');
-    end if;
-    return v[1];
+    update exam set quarantined_at = coalesce(quarantined_at, now()),
+        conflicts = conflicts || jsonb_build_object('cause', 'patient_order', 'at', now(),
+            'sop_uid', p ->> 'sop_uid', 'what', v_against, 'order', e.order_id, 'object', v_object)
+    where id = e.id;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    values (e.id, rdc_person(), 'quarantine', e.state, e.state, jsonb_build_object('what', v_against));
 end $$;
 CREATE FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) RETURNS void
     LANGUAGE sql
@@ -1618,7 +1684,6 @@ declare
     e exam;
     v_have record;
     v_instance bigint;
-    v_patient text;
 begin
     -- What we made of another file is the same when that file is.
     select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
@@ -1635,8 +1700,10 @@ begin
     end if;
     s := ingest_study(v_centre, p);
     e := ingest_exam(s, p);
-    select patient_id into v_patient from patient where id = s.patient_id;
-    if v_patient is distinct from nullif(btrim(p ->> 'patient_id'), '') then
+    if e.order_id is not null then
+        perform ingest_against_order(e, p);
+    elsif nullif(btrim(p ->> 'patient_id'), '') is distinct from
+            (select patient_id from patient where id = s.patient_id) then
         perform ingest_conflict(e, 'patient', p);
     end if;
     if v_have.last is not null then
@@ -1804,6 +1871,8 @@ begin
     where again = 1 and one_patient and (x).original is null and (x).patient_id is not null
         and not exists (select from instance i
             where i.sop_uid = (x).sop_uid and i.centre_id = (x).centre_id)
+        and not order_contradicted((x).centre_id, (x).study_uid, (x).accession, (x).patient_id,
+            (x).patient_name, (x).birth_date, (x).sex)
         and (s.id is null or exists (select from exam e join patient p on p.id = s.patient_id
             where e.study_id = s.id and e.state = 'arriving' and p.patient_id = (x).patient_id));
     return r;
@@ -2110,6 +2179,9 @@ begin
 exception when check_violation or not_null_violation then
     return dimse_reply(x'0106'::int, 'a UID in the data set is none');
 end $$;
+CREATE FUNCTION public.name_hanzi(p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ select nullif(regexp_replace(p_name, '[\u0001-\u024f]', '', 'g'), '') $$;
 CREATE FUNCTION public.name_key(p_name text, p_pinyin text) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$ select nullif(regexp_replace(upper(split_part(coalesce(nullif(p_pinyin, ''), p_name), '=', 1)), '[^A-Z]', '', 'g'), '') $$;
@@ -2135,6 +2207,14 @@ begin
     end if;
     return (select coalesce(array_agg(location), '{}') from object where location = any (p_locations));
 end $$;
+CREATE FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) RETURNS text[]
+    LANGUAGE sql STABLE
+    AS $$
+    select case when p.patient_id <> nullif(btrim(p_patient_id), '') then '{patient_id}' else '{}' end::text[]
+        || patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex, p_name, null,
+            dicom_date(p_birth), nullif(p_sex, ''))
+    from exam_order o join patient p on p.id = o.patient_id where o.id = p_order
+$$;
 CREATE FUNCTION public.order_conflicts(o public.exam_order) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -2143,6 +2223,15 @@ CREATE FUNCTION public.order_conflicts(o public.exam_order) RETURNS jsonb
         p.birth_date, p.sex)) c
     where p.id = o.patient_id
 $$;
+CREATE FUNCTION public.order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text, p_name text, p_birth text, p_sex text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v_order bigint := order_of_study(p_centre, p_study_uid, p_accession);
+begin
+    return v_order is not null
+        and cardinality(order_against(v_order, p_patient_id, p_name, p_birth, p_sex)) > 0;
+end $$;
 CREATE FUNCTION public.order_fill(o public.exam_order, p jsonb) RETURNS public.exam_order
     LANGUAGE plpgsql
     AS $$
@@ -2269,6 +2358,14 @@ begin
     values (o.id, rdc_person(), p_event, o.state, v_next, p_detail);
     return v;
 end $$;
+CREATE FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(
+        (select id from exam_order where centre_id = p_centre and study_uid = p_study_uid and state <> 'cancelled'),
+        (select id from exam_order where centre_id = p_centre and accession = nullif(btrim(p_accession), '')
+            and state <> 'cancelled'))
+$$;
 CREATE FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -2425,23 +2522,6 @@ begin
     end if;
     return o.id;
 end $$;
-CREATE TABLE public.patient (
-    id bigint NOT NULL,
-    issuer_id bigint NOT NULL,
-    patient_id text,
-    name text,
-    name_raw bytea,
-    charset text,
-    charset_guessed boolean DEFAULT false NOT NULL,
-    birth_date date,
-    sex text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    pinyin text,
-    resident_id text,
-    CONSTRAINT patient_id_given CHECK ((patient_id <> ''::text)),
-    CONSTRAINT patient_sex_known CHECK ((sex = ANY (ARRAY['M'::text, 'F'::text, 'O'::text])))
-);
-ALTER TABLE ONLY public.patient FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.patient_candidates(p public.patient) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -2455,8 +2535,8 @@ CREATE FUNCTION public.patient_contradictions(a_name text, a_pinyin text, a_birt
     LANGUAGE sql IMMUTABLE
     AS $$
     select array_remove(array[
-        case when lower(btrim(a_name, ' ^=')) <> lower(btrim(b_name, ' ^='))
-                and name_key(a_name, a_pinyin) <> name_key(b_name, b_pinyin) then 'name' end,
+        case when coalesce(name_hanzi(a_name) <> name_hanzi(b_name),
+            name_key(a_name, a_pinyin) <> name_key(b_name, b_pinyin)) then 'name' end,
         case when a_birth <> b_birth then 'birth_date' end,
         case when a_sex <> b_sex and 'O' not in (a_sex, b_sex) then 'sex' end], null)
 $$;
@@ -2475,6 +2555,17 @@ begin
         values (p.id, p_order, p_exam, rdc_person(), p_reason, patient_view(p), patient_view(v));
     end if;
 end $$;
+CREATE FUNCTION public.patient_spell(p_ids bigint[], p_pinyin text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update patient p set pinyin = v.pinyin from unnest(p_ids, p_pinyin) v(id, pinyin)
+    where p.id = v.id and p.pinyin is null
+$$;
+CREATE FUNCTION public.patient_unspelled(p_limit integer) RETURNS TABLE(id bigint, name text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ select id, name from patient where pinyin is null and name is not null order by id limit p_limit $$;
 CREATE FUNCTION public.patient_view(p public.patient) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -2891,6 +2982,9 @@ CREATE FUNCTION public.status_report() RETURNS jsonb
             select format('destination %s: %s deliveries are dead', t.name, count(*))
             from delivery d join destination t on t.id = d.destination_id
             where d.state = 'dead' group by t.name
+            union all
+            select format('%s exams are quarantined: their patient contradicts their order', count(*))
+            from exam where quarantined_at is not null having count(*) > 0
             union all
             select format('%s jobs are set aside after three attempts', count(*))
             from job where state = 'quarantined' having count(*) > 0) warnings))
@@ -3365,29 +3459,6 @@ CREATE TABLE public.exam_transition (
     next_state text NOT NULL
 );
 ALTER TABLE ONLY public.exam_transition FORCE ROW LEVEL SECURITY;
-CREATE TABLE public.hl7_code (
-    sender_id bigint NOT NULL,
-    code text NOT NULL,
-    modality text,
-    description text
-);
-ALTER TABLE ONLY public.hl7_code FORCE ROW LEVEL SECURITY;
-CREATE TABLE public.hl7_message (
-    sender_id bigint NOT NULL,
-    control_id text NOT NULL,
-    digest bytea NOT NULL,
-    received_at timestamp with time zone DEFAULT now() NOT NULL,
-    answer jsonb NOT NULL
-);
-ALTER TABLE ONLY public.hl7_message FORCE ROW LEVEL SECURITY;
-ALTER TABLE public.hl7_sender ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.hl7_sender_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 CREATE TABLE public.instance (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
@@ -3758,14 +3829,6 @@ ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_study_unique UNIQUE (study_id);
 ALTER TABLE ONLY public.exam_transition
     ADD CONSTRAINT exam_transition_pkey PRIMARY KEY (state, event);
-ALTER TABLE ONLY public.hl7_code
-    ADD CONSTRAINT hl7_code_key PRIMARY KEY (sender_id, code);
-ALTER TABLE ONLY public.hl7_message
-    ADD CONSTRAINT hl7_message_key PRIMARY KEY (sender_id, control_id);
-ALTER TABLE ONLY public.hl7_sender
-    ADD CONSTRAINT hl7_sender_key_unique UNIQUE NULLS NOT DISTINCT (app, facility, address);
-ALTER TABLE ONLY public.hl7_sender
-    ADD CONSTRAINT hl7_sender_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instance
@@ -3846,13 +3909,13 @@ CREATE INDEX exam_order_event_order ON public.exam_order_event USING btree (orde
 CREATE INDEX exam_order_of ON public.exam USING btree (order_id) WHERE (order_id IS NOT NULL);
 CREATE INDEX exam_order_open ON public.exam_order USING btree (centre_id, scheduled_at) WHERE (state = ANY (ARRAY['scheduled'::text, 'started'::text]));
 CREATE INDEX exam_order_patient ON public.exam_order USING btree (patient_id);
-CREATE INDEX hl7_message_age ON public.hl7_message USING btree (received_at);
 CREATE INDEX instance_object ON public.instance USING btree (object_id);
 CREATE INDEX instance_study ON public.instance USING btree (study_id);
 CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat'::text, 'urgent'::text, 'routine'::text], priority), run_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX patient_born ON public.patient USING btree (issuer_id, birth_date);
 CREATE INDEX patient_correction_patient ON public.patient_correction USING btree (patient_id);
 CREATE UNIQUE INDEX patient_id_unique ON public.patient USING btree (issuer_id, patient_id) WHERE (patient_id IS NOT NULL);
+CREATE INDEX patient_unspelled ON public.patient USING btree (id) WHERE ((pinyin IS NULL) AND (name IS NOT NULL));
 CREATE INDEX performed_study_step ON public.performed_study USING btree (step_id);
 CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
 CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
@@ -3861,6 +3924,8 @@ CREATE INDEX study_patient ON public.study USING btree (patient_id);
 CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);
 CREATE TRIGGER evidence_grew AFTER INSERT ON public.instance REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.evidence_grew();
 CREATE TRIGGER exam_completed AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> 'arriving'::text) AND (new.grade <> 'single'::text))) EXECUTE FUNCTION public.exam_completed();
+CREATE TRIGGER exam_left_order AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> ALL (ARRAY['arriving'::text, 'withdrawn'::text])) AND (new.order_id IS NOT NULL))) EXECUTE FUNCTION public.exam_left_order();
+CREATE TRIGGER exam_meets_order BEFORE INSERT ON public.exam FOR EACH ROW EXECUTE FUNCTION public.exam_meets_order();
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.audit
@@ -3928,19 +3993,13 @@ ALTER TABLE ONLY public.exam_order_event
 ALTER TABLE ONLY public.exam_order_event
     ADD CONSTRAINT exam_order_event_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
 ALTER TABLE ONLY public.exam
-    ADD CONSTRAINT exam_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.exam_order(id);
+    ADD CONSTRAINT exam_order_known FOREIGN KEY (order_id) REFERENCES public.exam_order(id);
 ALTER TABLE ONLY public.exam_order
     ADD CONSTRAINT exam_order_line_id_fkey FOREIGN KEY (line_id) REFERENCES public.line(id);
 ALTER TABLE ONLY public.exam_order
     ADD CONSTRAINT exam_order_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
 ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.study(id);
-ALTER TABLE ONLY public.hl7_code
-    ADD CONSTRAINT hl7_code_sender_id_fkey FOREIGN KEY (sender_id) REFERENCES public.hl7_sender(id);
-ALTER TABLE ONLY public.hl7_message
-    ADD CONSTRAINT hl7_message_sender_id_fkey FOREIGN KEY (sender_id) REFERENCES public.hl7_sender(id);
-ALTER TABLE ONLY public.hl7_sender
-    ADD CONSTRAINT hl7_sender_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.instance
@@ -4072,9 +4131,6 @@ ALTER TABLE public.exam_order ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_transition ENABLE ROW LEVEL SECURITY;
-ALTER TABLE public.hl7_code ENABLE ROW LEVEL SECURITY;
-ALTER TABLE public.hl7_message ENABLE ROW LEVEL SECURITY;
-ALTER TABLE public.hl7_sender ENABLE ROW LEVEL SECURITY;
 CREATE POLICY ingest_all ON public.advice_code FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.audit FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.body_part_word FOR SELECT TO rdc_ingest USING (true);
@@ -4137,9 +4193,6 @@ CREATE POLICY owner_all ON public.exam_advice TO rdc USING (true) WITH CHECK (tr
 CREATE POLICY owner_all ON public.exam_event TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_order TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_order_event TO rdc USING (true) WITH CHECK (true);
-CREATE POLICY owner_all ON public.hl7_code TO rdc USING (true) WITH CHECK (true);
-CREATE POLICY owner_all ON public.hl7_message TO rdc USING (true) WITH CHECK (true);
-CREATE POLICY owner_all ON public.hl7_sender TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.instance TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.job TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.line TO rdc USING (true) WITH CHECK (true);
@@ -4265,9 +4318,14 @@ REVOKE ALL ON FUNCTION public.exam_get(p_exam bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_get(p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_left_order() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_meets_order() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb, p_holder bigint, p_lease_seconds integer) FROM PUBLIC;
+GRANT SELECT ON TABLE public.patient TO rdc_api;
+GRANT SELECT ON TABLE public.patient TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.exam_object_patient(e public.exam, p_now public.patient) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_objects(p_study bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_objects(p_study bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_objects_digest(p_study bigint) FROM PUBLIC;
@@ -4277,8 +4335,11 @@ REVOKE ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lea
 GRANT ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_recall(p_exam bigint, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_recall(p_exam bigint, p_lease_seconds integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_require_free(e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_require_lease(e public.exam, p_lease bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_require_shown(e public.exam, p_objects_digest text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_route(e public.exam, p_event text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_row(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_row(e public.exam) TO rdc_api;
@@ -4295,12 +4356,7 @@ GRANT ALL ON FUNCTION public.exam_worklist(p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_written_content(e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) TO rdc_api;
-REVOKE ALL ON FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.hl7_sender_id(p_name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_against_order(e public.exam, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) FROM PUBLIC;
 GRANT SELECT ON TABLE public.study TO rdc_api;
 GRANT SELECT ON TABLE public.study TO rdc_ingest;
@@ -4332,12 +4388,15 @@ REVOKE ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_ui
 GRANT ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.name_hanzi(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_conflicts(o public.exam_order) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_fill(o public.exam_order, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_find(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_get(p_order bigint) FROM PUBLIC;
@@ -4346,6 +4405,7 @@ REVOKE ALL ON FUNCTION public.order_insert(p_centre bigint, p jsonb) FROM PUBLIC
 REVOKE ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_move(o public.exam_order, p_event text, p_detail jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_progress(p_order bigint, p_event text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_progress(p_order bigint, p_event text) TO rdc_ingest;
@@ -4357,12 +4417,14 @@ REVOKE ALL ON FUNCTION public.order_time(p text, p_zone text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_upsert(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_upsert(p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.org_id(p_code text, p_kind text) FROM PUBLIC;
-GRANT SELECT ON TABLE public.patient TO rdc_api;
-GRANT SELECT ON TABLE public.patient TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.patient_candidates(p public.patient) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_candidates(p public.patient) TO rdc_api;
 REVOKE ALL ON FUNCTION public.patient_contradictions(a_name text, a_pinyin text, a_birth date, a_sex text, b_name text, b_pinyin text, b_birth date, b_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.patient_correct(p public.patient, p_order bigint, p_exam bigint, p_reason text, p_after jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.patient_spell(p_ids bigint[], p_pinyin text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.patient_spell(p_ids bigint[], p_pinyin text[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.patient_unspelled(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.patient_unspelled(p_limit integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.patient_view(p public.patient) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_view(p public.patient) TO rdc_api;
 REVOKE ALL ON FUNCTION public.performed_lists(s public.performed_step) FROM PUBLIC;

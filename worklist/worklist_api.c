@@ -171,6 +171,7 @@ static const struct net_http_route routes[] = {
     {"POST", "/api/v1/exams/{id}/submit", post_submit, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/recall", post_recall, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/sign", post_sign, SMALL_BODY},
+    {"POST", "/api/v1/exams/{id}/resolve", worklist_resolve_exam, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/{verb}", post_verb, SMALL_BODY},
     {"GET", "/api/v1/devices/{aet}/doctor", get_device_doctor, NO_BODY},
     {"POST", "/api/v1/orders", worklist_post_order, SMALL_BODY},

@@ -5,13 +5,14 @@
 
 #include <stdlib.h>
 
-enum { TICK_MS = 500 };
+enum { TICK_MS = 500, SPELL_TICKS = 4, SPELL_NAMES = 20 };
 
 struct worklist_clock {
     struct db *db; /* as rdc_ingest */
     struct loop_timer *timer;
     struct loop_job pinyin; /* compiles the tables before somebody waits for them */
     bool warming;
+    unsigned ticks;
     unsigned under_way;
     bool stopped;
 };
@@ -52,11 +53,47 @@ static void call(struct worklist_clock *c, enum db_query query)
         c->under_way++;
 }
 
+/* Names of patients that devices sent, with their pinyin, back to the database. A
+ * name that has none gets an empty one, so that it is not asked for again. */
+static void on_unspelled(void *arg, const struct db_outcome *outcome)
+{
+    struct worklist_clock *c = arg;
+    const struct db_rows *rows = outcome->err ? NULL : db_outcome_rows(outcome, 0);
+    size_t n = rows ? db_rows_count(rows) : 0;
+    int64_t ids[SPELL_NAMES];
+    struct base_buf names[SPELL_NAMES] = {0};
+    const char *texts[SPELL_NAMES];
+    struct base_buf scratch[2] = {0};
+    n = n < SPELL_NAMES ? n : SPELL_NAMES;
+    for (size_t i = 0; i < n; i++) {
+        struct base_bytes name = db_rows_view(rows, i, 1);
+        ids[i] = db_rows_int(rows, i, 0);
+        if (model_pinyin_name((const char *)name.p, name.n, &names[i]))
+            names[i].n = 0;
+        texts[i] = base_buf_cstr(&names[i]);
+    }
+    if (n > 0 && !c->stopped) {
+        struct db_param params[] = {db_int_array(&scratch[0], ids, n),
+                                    db_text_array(&scratch[1], texts, n)};
+        if (db_call(c->db, DB_Q_PATIENT_SPELL, params, 2, on_done, c) == BASE_OK)
+            c->under_way++;
+    }
+    for (size_t i = 0; i < n; i++)
+        base_buf_deinit(&names[i]);
+    base_buf_deinit(&scratch[0]);
+    base_buf_deinit(&scratch[1]);
+    on_done(c, outcome);
+}
+
 static void on_tick(void *arg)
 {
     struct worklist_clock *c = arg;
     if (c->under_way)
         return;
+    if (++c->ticks % SPELL_TICKS == 0 && !c->warming &&
+        db_call(c->db, DB_Q_PATIENT_UNSPELLED, (struct db_param[]){db_int(SPELL_NAMES)}, 1,
+                on_unspelled, c) == BASE_OK)
+        c->under_way++;
     call(c, DB_Q_EXAM_COMPLETE_DUE);
     call(c, DB_Q_EXAM_EXPIRE_DUE);
 }

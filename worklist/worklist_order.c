@@ -124,3 +124,17 @@ void worklist_get_order(struct net_http_request *req, void *arg)
     if (api_path_id(req, "id", &id))
         api_run(arg, req, DB_Q_ORDER_GET, (struct db_param[]){db_int(id)}, 1);
 }
+
+/* Whose study a quarantined exam is: the order's patient, or the objects'. */
+void worklist_resolve_exam(struct net_http_request *req, void *arg)
+{
+    int64_t id;
+    const char *patient = NULL;
+    const char *reason = NULL;
+    json_t *body = api_path_id(req, "id", &id) ? api_body(req, false) : NULL;
+    if (body && api_body_text(req, body, "patient", true, &patient) &&
+        api_body_text(req, body, "reason", true, &reason))
+        api_run(arg, req, DB_Q_EXAM_RESOLVE,
+                (struct db_param[]){db_int(id), db_text(patient), db_text(reason)}, 3);
+    json_decref(body);
+}

@@ -12,6 +12,7 @@ void worklist_patch_order(struct net_http_request *req, void *arg);
 void worklist_cancel_order(struct net_http_request *req, void *arg);
 void worklist_get_orders(struct net_http_request *req, void *arg);
 void worklist_get_order(struct net_http_request *req, void *arg);
+void worklist_resolve_exam(struct net_http_request *req, void *arg);
 /* Sets patient_pinyin of an order (order_upsert) from the name it has.
  * BASE_EINVAL when that is not UTF-8, BASE_ENOMEM. */
 BASE_MUST_CHECK enum base_err worklist_order_pinyin(json_t *order);

@@ -262,6 +262,10 @@ create table exam (
     grade text,
     expected int,
     conflicts jsonb not null default '[]',
+    -- the order it answers; and since when its patient contradicts that: then it
+    -- is nobody's to read until a person has decided
+    order_id bigint,
+    quarantined_at timestamptz,
     due_at timestamptz,
     created_at timestamptz not null default now(),
     constraint exam_study_unique unique (study_id),

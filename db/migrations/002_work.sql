@@ -353,6 +353,7 @@ declare
     e exam := exam_take_for_reading(p_exam);
     v_digest bytea;
 begin
+    perform exam_require_free(e);
     if e.lease_holder is not null and e.lease_expires < now() then
         e := exam_move(e, 'expire');
     end if;
@@ -437,6 +438,15 @@ begin
         'expires', exam_extend(p_exam, p_lease, p_lease_seconds));
 end $$;
 
+create function exam_require_free(e exam) returns void language plpgsql as
+$$
+begin
+    if e.quarantined_at is not null then
+        perform fail(409, format('exam %s is quarantined: its patient contradicts its order', e.id),
+            'its centre decides with POST …/resolve');
+    end if;
+end $$;
+
 -- What is signed must be what was shown.
 create function exam_require_shown(e exam, p_objects_digest text) returns bytea
 language plpgsql as
@@ -444,6 +454,7 @@ $$
 declare
     v_now bytea := exam_objects_digest(e.study_id);
 begin
+    perform exam_require_free(e);
     if v_now <> coalesce(decode(p_objects_digest, 'hex'), e.shown_digest) then
         perform fail(409, format('objects of exam %s changed since they were shown', e.id),
             'look at the exam again and sign with objects_digest ' || encode(v_now, 'hex'));
@@ -620,6 +631,7 @@ $$
         'patient', (select jsonb_build_object('id', p.patient_id, 'name', p.name, 'sex', p.sex,
                 'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed)
             from patient p where p.id = s.patient_id),
+        'order', e.order_id, 'quarantined_at', e.quarantined_at,
         'study_uid', s.study_uid, 'accession', s.accession, 'description', s.description,
         'study_date', s.study_date,
         'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
@@ -680,7 +692,9 @@ begin
         perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
     end if;
     perform audit_read('view', p_exam);
-    return v;
+    return v || jsonb_build_object('candidates', (select patient_candidates(p)
+        from exam e join study s on s.id = e.study_id join patient p on p.id = s.patient_id
+        where e.id = p_exam));
 end $$;
 
 create function exam_list(p_state text, p_since timestamptz, p_limit int) returns jsonb
@@ -707,7 +721,8 @@ $$
         order by array_position(array['stat', 'urgent', 'routine'], e.priority),
             e.due_at nulls last, e.id), '[]'))
     from (select * from exam x
-          where (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
+          where x.quarantined_at is null
+            and (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
                  or (x.state = 'arriving' and x.priority = 'stat'))
             and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
           order by array_position(array['stat', 'urgent', 'routine'], x.priority),

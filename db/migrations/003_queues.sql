@@ -191,7 +191,6 @@ declare
     e exam;
     v_have record;
     v_instance bigint;
-    v_patient text;
 begin
     -- What we made of another file is the same when that file is.
     select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
@@ -208,8 +207,10 @@ begin
     end if;
     s := ingest_study(v_centre, p);
     e := ingest_exam(s, p);
-    select patient_id into v_patient from patient where id = s.patient_id;
-    if v_patient is distinct from nullif(btrim(p ->> 'patient_id'), '') then
+    if e.order_id is not null then
+        perform ingest_against_order(e, p);
+    elsif nullif(btrim(p ->> 'patient_id'), '') is distinct from
+            (select patient_id from patient where id = s.patient_id) then
         perform ingest_conflict(e, 'patient', p);
     end if;
     if v_have.last is not null then
@@ -263,6 +264,8 @@ begin
     where again = 1 and one_patient and (x).original is null and (x).patient_id is not null
         and not exists (select from instance i
             where i.sop_uid = (x).sop_uid and i.centre_id = (x).centre_id)
+        and not order_contradicted((x).centre_id, (x).study_uid, (x).accession, (x).patient_id,
+            (x).patient_name, (x).birth_date, (x).sex)
         and (s.id is null or exists (select from exam e join patient p on p.id = s.patient_id
             where e.study_id = s.id and e.state = 'arriving' and p.patient_id = (x).patient_id));
     return r;

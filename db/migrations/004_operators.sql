@@ -85,6 +85,9 @@ $$
             from delivery d join destination t on t.id = d.destination_id
             where d.state = 'dead' group by t.name
             union all
+            select format('%s exams are quarantined: their patient contradicts their order', count(*))
+            from exam where quarantined_at is not null having count(*) > 0
+            union all
             select format('%s jobs are set aside after three attempts', count(*))
             from job where state = 'quarantined' having count(*) > 0) warnings))
 $$;

@@ -68,7 +68,8 @@ create table exam_order_event (
 );
 create index exam_order_event_order on exam_order_event (order_id);
 
-alter table exam add column order_id bigint references exam_order;
+alter table exam add constraint exam_order_known foreign key (order_id) references exam_order;
+alter table exam add constraint exam_quarantine_tied check (quarantined_at is null or order_id is not null);
 create index exam_order_of on exam (order_id) where order_id is not null;
 
 -- pinyin: the name in Latin capitals, FAMILY^GIVEN; set by the program.
@@ -216,15 +217,19 @@ end $$;
 create function name_key(p_name text, p_pinyin text) returns text language sql immutable as
 $$ select nullif(regexp_replace(upper(split_part(coalesce(nullif(p_pinyin, ''), p_name), '=', 1)), '[^A-Z]', '', 'g'), '') $$;
 
--- Do these tell of two people? Only what both sides know counts; names written
--- in two ways (Hanzi and pinyin) are one.
+-- The Hanzi (and what else is not Latin) of a name; null when there are none.
+create function name_hanzi(p_name text) returns text language sql immutable as
+$$ select nullif(regexp_replace(p_name, '[\u0001-\u024f]', '', 'g'), '') $$;
+
+-- Do these tell of two people? Only what both sides know counts. Hanzi decide
+-- where both have them, else the letters: names written in two ways are one.
 create function patient_contradictions(a_name text, a_pinyin text, a_birth date, a_sex text,
     b_name text, b_pinyin text, b_birth date, b_sex text) returns text[]
 language sql immutable as
 $$
     select array_remove(array[
-        case when lower(btrim(a_name, ' ^=')) <> lower(btrim(b_name, ' ^='))
-                and name_key(a_name, a_pinyin) <> name_key(b_name, b_pinyin) then 'name' end,
+        case when coalesce(name_hanzi(a_name) <> name_hanzi(b_name),
+            name_key(a_name, a_pinyin) <> name_key(b_name, b_pinyin)) then 'name' end,
         case when a_birth <> b_birth then 'birth_date' end,
         case when a_sex <> b_sex and 'O' not in (a_sex, b_sex) then 'sex' end], null)
 $$;
@@ -246,6 +251,19 @@ $$
           order by x.id limit 20) q
 $$;
 create index patient_born on patient (issuer_id, birth_date);
+
+-- Names that devices sent get their pinyin later, from the clock of the worklist.
+create index patient_unspelled on patient (id) where pinyin is null and name is not null;
+create function patient_unspelled(p_limit int) returns table (id bigint, name text)
+language sql stable security definer set search_path = public as
+$$ select id, name from patient where pinyin is null and name is not null order by id limit p_limit $$;
+create function patient_spell(p_ids bigint[], p_pinyin text[]) returns void
+language sql security definer set search_path = public as
+$$
+    update patient p set pinyin = v.pinyin from unnest(p_ids, p_pinyin) v(id, pinyin)
+    where p.id = v.id and p.pinyin is null
+$$;
+grant execute on function patient_unspelled(int), patient_spell(bigint[], text[]) to rdc_ingest;
 
 -- The patient an order names: found by ID, made when new. What an order adds is
 -- filled in; what it contradicts is refused unless it says that it corrects.
@@ -527,6 +545,181 @@ grant execute on function order_put(jsonb), order_row(exam_order), order_get(big
     order_list(text, text, text, int), patient_view(patient), patient_candidates(patient),
     name_key(text, text) to rdc_api;
 grant execute on function order_upsert(jsonb), order_progress(bigint, text) to rdc_ingest;
+
+-- ---------------------------------------------------------------- matching
+
+-- The order that a study answers: by its Study Instance UID, which we gave, else
+-- by its accession number.
+create function order_of_study(p_centre bigint, p_study_uid text, p_accession text) returns bigint
+language sql stable as
+$$
+    select coalesce(
+        (select id from exam_order where centre_id = p_centre and study_uid = p_study_uid and state <> 'cancelled'),
+        (select id from exam_order where centre_id = p_centre and accession = nullif(btrim(p_accession), '')
+            and state <> 'cancelled'))
+$$;
+
+-- What an object says of its patient against what the order says.
+create function order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text)
+returns text[] language sql stable as
+$$
+    select case when p.patient_id <> nullif(btrim(p_patient_id), '') then '{patient_id}' else '{}' end::text[]
+        || patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex, p_name, null,
+            dicom_date(p_birth), nullif(p_sex, ''))
+    from exam_order o join patient p on p.id = o.patient_id where o.id = p_order
+$$;
+create function order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text,
+    p_name text, p_birth text, p_sex text) returns boolean language plpgsql stable as
+$$
+declare
+    v_order bigint := order_of_study(p_centre, p_study_uid, p_accession);
+begin
+    return v_order is not null
+        and cardinality(order_against(v_order, p_patient_id, p_name, p_birth, p_sex)) > 0;
+end $$;
+
+-- A new exam finds its order, and with it its priority. Objects without a
+-- Patient ID are the order's patient's, unless they say otherwise.
+create function exam_meets_order() returns trigger language plpgsql security definer
+set search_path = public as
+$$
+declare
+    s study;
+    o exam_order;
+    p patient;
+    q patient;
+    v_against text[];
+begin
+    select * into s from study where id = new.study_id;
+    select * into p from patient where id = s.patient_id;
+    v_against := resident_id_contradictions(coalesce(p.resident_id, p.patient_id), p.birth_date, p.sex);
+    if cardinality(v_against) > 0 then
+        new.conflicts := new.conflicts || jsonb_build_object('cause', 'resident_id', 'at', now(), 'what', v_against);
+    end if;
+    select * into o from exam_order where id = order_of_study(s.centre_id, s.study_uid, s.accession);
+    if o.id is null then
+        return new;
+    end if;
+    new.order_id := o.id;
+    if array_position(array['stat', 'urgent', 'routine'], o.priority)
+        < array_position(array['stat', 'urgent', 'routine'], new.priority) then
+        new.priority := o.priority;
+    end if;
+    select * into q from patient where id = o.patient_id;
+    if p.patient_id is null and cardinality(patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex,
+            q.name, q.pinyin, q.birth_date, q.sex)) = 0 then
+        update study set patient_id = q.id where id = s.id;
+        delete from patient where id = p.id and id <> q.id
+            and not exists (select from exam_order where patient_id = p.id);
+    end if;
+    perform order_progress(o.id, 'start');
+    return new;
+end $$;
+create trigger exam_meets_order before insert on exam for each row execute function exam_meets_order();
+
+-- A study that is complete is no longer to do.
+create function exam_left_order() returns trigger language plpgsql security definer
+set search_path = public as
+$$
+begin
+    perform order_progress(new.order_id, 'finish');
+    return null;
+end $$;
+create trigger exam_left_order after update of state on exam for each row
+when (old.state = 'arriving' and new.state not in ('arriving', 'withdrawn') and new.order_id is not null)
+execute function exam_left_order();
+
+-- An object whose patient contradicts the order of its exam sets the exam aside.
+-- The same contradiction is told once.
+create function ingest_against_order(e exam, p jsonb) returns void language plpgsql as
+$$
+declare
+    v_against text[] := order_against(e.order_id, p ->> 'patient_id', p ->> 'patient_name',
+        p ->> 'birth_date', p ->> 'sex');
+    v_object jsonb := jsonb_build_object('id', nullif(btrim(p ->> 'patient_id'), ''),
+        'name', p ->> 'patient_name', 'birth_date', dicom_date(p ->> 'birth_date'),
+        'sex', case when p ->> 'sex' in ('M', 'F', 'O') then p ->> 'sex' end);
+begin
+    if cardinality(v_against) = 0 or e.conflicts @> jsonb_build_array(jsonb_build_object(
+            'cause', 'patient_order', 'object', v_object)) then
+        return;
+    end if;
+    update exam set quarantined_at = coalesce(quarantined_at, now()),
+        conflicts = conflicts || jsonb_build_object('cause', 'patient_order', 'at', now(),
+            'sop_uid', p ->> 'sop_uid', 'what', v_against, 'order', e.order_id, 'object', v_object)
+    where id = e.id;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    values (e.id, rdc_person(), 'quarantine', e.state, e.state, jsonb_build_object('what', v_against));
+end $$;
+
+-- A person of the centre decides whose study it is: the order's patient, or who
+-- the objects say, and then it does not answer the order. The objects stay as
+-- they came; the decision and what stood there before are kept.
+create function exam_resolve(p_exam bigint, p_patient text, p_reason text) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take(p_exam, 'technician', 'doctor', 'admin');
+    s study;
+    v_object jsonb;
+    v_before patient;
+    v_after patient;
+begin
+    if e.centre_id is distinct from rdc_org() then
+        perform fail(403, 'only the originating centre can do this');
+    elsif e.quarantined_at is null then
+        perform fail(409, format('exam %s is not quarantined', e.id), 'look at the exam again');
+    elsif coalesce(p_patient, '') not in ('order', 'object') then
+        perform fail(422, 'patient must be order or object', '{"patient": "order", "reason": "..."}');
+    elsif coalesce(btrim(p_reason), '') = '' then
+        perform fail(422, 'resolve needs a reason', '{"patient": "order", "reason": "..."}');
+    end if;
+    select * into s from study where id = e.study_id for update;
+    select * into v_before from patient where id = s.patient_id;
+    if p_patient = 'order' then
+        select p.* into v_after from exam_order o join patient p on p.id = o.patient_id where o.id = e.order_id;
+    else
+        v_after := exam_object_patient(e, v_before);
+    end if;
+    update study set patient_id = v_after.id where id = s.id;
+    insert into patient_correction (patient_id, order_id, exam_id, person_id, reason, before, after)
+    values (v_after.id, e.order_id, e.id, rdc_person(), p_reason, patient_view(v_before), patient_view(v_after));
+    update exam set quarantined_at = null, order_id = case when p_patient = 'order' then order_id end,
+        conflicts = (select jsonb_agg(case when c ->> 'cause' = 'patient_order' and not c ? 'resolved'
+                then c || jsonb_build_object('resolved', p_patient, 'by', rdc_person(), 'reason', p_reason)
+                else c end order by n)
+            from jsonb_array_elements(conflicts) with ordinality x(c, n))
+    where id = e.id returning * into e;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    values (e.id, rdc_person(), 'resolve', e.state, e.state,
+        jsonb_build_object('patient', p_patient, 'reason', p_reason));
+    perform audit_write('resolve', 'exam', e.id, jsonb_build_object('patient', p_patient, 'reason', p_reason));
+    return json_build_object('state', e.state, 'patient', patient_view(v_after), 'conflicts', e.conflicts);
+end $$;
+
+-- The patient whom the objects name. Where they bear the order's Patient ID with
+-- another person's particulars, that ID is not theirs: a row without one.
+create function exam_object_patient(e exam, p_now patient) returns patient language plpgsql as
+$$
+declare
+    v_object jsonb := (select c -> 'object' from jsonb_array_elements(e.conflicts) c
+        where c ->> 'cause' = 'patient_order' and not c ? 'resolved' limit 1);
+    v patient;
+begin
+    if p_now.id <> (select patient_id from exam_order where id = e.order_id) then
+        return p_now;
+    end if;
+    select * into v from patient where issuer_id = e.centre_id and patient_id = v_object ->> 'id'
+        and id <> p_now.id;
+    if v.id is null then
+        insert into patient (issuer_id, patient_id, name, birth_date, sex)
+        values (e.centre_id, case when v_object ->> 'id' <> p_now.patient_id then v_object ->> 'id' end,
+            v_object ->> 'name', (v_object ->> 'birth_date')::date, v_object ->> 'sex')
+        returning * into v;
+    end if;
+    return v;
+end $$;
+grant execute on function exam_resolve(bigint, text, text) to rdc_api;
 
 -- ---------------------------------------------------------------- modality worklist
 

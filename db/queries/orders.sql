@@ -39,3 +39,12 @@ order by o.id desc limit 500;
 
 -- name: worklist_find
 select worklist_find($1::bigint, $2::text, $3::jsonb, $4::int, $5::int)::text;
+
+-- name: exam_resolve
+select exam_resolve($1::bigint, $2::text, $3::text)::text;
+
+-- name: patient_unspelled
+select id, name from patient_unspelled($1::int);
+
+-- name: patient_spell
+select patient_spell($1::bigint[], $2::text[]);

@@ -158,6 +158,77 @@ begin
     assert jsonb_array_length(worklist_find(org_id('C1'), 'ANY', '{}', 24, 10)) = 1;
 end $$;
 
+-- An object and its order: found by study UID or accession; a contradiction is
+-- set aside until the centre decides.
+do $$
+declare
+    o jsonb;
+    v jsonb;
+    e exam;
+    v_id bigint;
+begin
+    o := t_order('{"accession": "M1", "patient_id": "PM1", "priority": "stat"}');
+    v := t_object(o ->> 'study_uid', '1.9.1', '{"patient_id": "PM1", "patient_name": "CESHI YI", "birth_date": "19800102"}');
+    select * into e from exam where id = (v ->> 'exam')::bigint;
+    assert e.order_id = (o ->> 'id')::bigint and e.priority = 'stat' and e.quarantined_at is null and e.conflicts = '[]';
+    assert (select priority from job where subject_id = (select id from instance where sop_uid = '1.9.1')) = 'stat';
+    assert (select state from exam_order where id = e.order_id) = 'started';
+    perform exam_complete(e, 'quiet');
+    assert (select state from exam_order where id = e.order_id) = 'done';
+    -- by the accession number, and without a Patient ID
+    o := t_order('{"accession": "M2", "patient_id": "PM2"}');
+    v := t_object('1.9.2', '1.9.2.1', '{"patient_id": null, "patient_name": null, "accession": "M2"}');
+    assert (select p.patient_id from study s join patient p on p.id = s.patient_id where s.study_uid = '1.9.2') = 'PM2';
+    perform t_object('1.9.2', '1.9.2.2', '{"patient_id": "", "accession": "M2"}');
+    assert (select conflicts = '[]' and order_id = (o ->> 'id')::bigint from exam where id = (v ->> 'exam')::bigint);
+    -- not of another centre, nor when it was cancelled
+    v := t_object('1.9.3', '1.9.3.1', jsonb_build_object('accession', 'M2', 'centre_id', org_id('C2')));
+    assert (select order_id is null from exam where id = (v ->> 'exam')::bigint);
+    perform t_order('{"accession": "M4"}'), t_order('{"accession": "M4", "control": "cancel"}');
+    v := t_object('1.9.4', '1.9.4.1', '{"accession": "M4"}');
+    assert (select order_id is null from exam where id = (v ->> 'exam')::bigint);
+    -- another ID, another name, another sex
+    for i in 1..4 loop
+        o := t_order(jsonb_build_object('accession', 'N' || i, 'patient_id', 'PN' || i));
+        v := t_object('1.9.5.' || i, '1.9.5.1' || i, jsonb_build_object('accession', 'N' || i, 'patient_id', 'PN' || i)
+            || (array['{"patient_id": "PX"}', '{"patient_name": "李四"}', '{"patient_name": "LI^SI"}', '{"sex": "M"}']::jsonb[])[i]);
+        select * into e from exam where id = (v ->> 'exam')::bigint;
+        assert e.quarantined_at is not null and e.conflicts #>> '{0,cause}' = 'patient_order', i::text;
+        assert e.conflicts #> '{0,what}' = (array['["patient_id"]', '["name"]', '["name"]', '["sex"]']::jsonb[])[i], e.conflicts::text;
+        -- told once
+        perform t_object('1.9.5.' || i, '1.9.5.2' || i, jsonb_build_object('accession', 'N' || i, 'patient_id', 'PN' || i)
+            || (array['{"patient_id": "PX"}', '{"patient_name": "李四"}', '{"patient_name": "LI^SI"}', '{"sex": "M"}']::jsonb[])[i]);
+        assert (select jsonb_array_length(conflicts) from exam where id = e.id) = 1;
+        update exam set state = 'waiting', hospital_id = org_id('H1'), grade = 'quiet' where id = e.id;
+    end loop;
+    v_id := (select id from exam where study_id = (select id from study where study_uid = '1.9.5.1'));
+    perform t_as('reader1');
+    assert not exam_worklist(1000)::text like '%1.9.5.%';
+    perform t_fails('RD409', format('select exam_claim(%s, 60)', v_id));
+    perform t_fails('RD403', format('select exam_resolve(%s, ''order'', ''x'')', v_id));
+    perform t_as('doc2'), t_fails('RD404', format('select exam_resolve(%s, ''order'', ''x'')', v_id));
+    perform t_as('tech1');
+    perform t_fails('RD422', format('select exam_resolve(%s, ''both'', ''x'')', v_id));
+    perform t_fails('RD422', format('select exam_resolve(%s, ''order'', '' '')', v_id));
+    v := exam_resolve(v_id, 'order', 'typed by hand')::jsonb;
+    assert v #>> '{patient,id}' = 'PN1' and v #>> '{conflicts,0,resolved}' = 'order';
+    assert (select before ->> 'id' = 'PX' and after ->> 'id' = 'PN1' and reason = 'typed by hand'
+        from patient_correction where exam_id = v_id);
+    perform t_fails('RD409', format('select exam_resolve(%s, ''order'', ''x'')', v_id));
+    -- decided is decided: more of the same is no conflict
+    perform t_object('1.9.5.1', '1.9.5.31', '{"accession": "N1", "patient_id": "PX"}');
+    assert (select quarantined_at is null and jsonb_array_length(conflicts) = 1 from exam where id = v_id);
+    -- the objects are right: they do not answer the order, and its patient keeps the ID
+    v_id := (select id from exam where study_id = (select id from study where study_uid = '1.9.5.2'));
+    v := exam_resolve(v_id, 'object', 'wrong patient picked')::jsonb;
+    assert v #>> '{patient,name}' = '李四' and v #> '{patient,id}' = 'null';
+    assert (select order_id is null and quarantined_at is null from exam where id = v_id);
+    assert (select name from patient where patient_id = 'PN2') = '测试一';
+    perform t_as('reader1');
+    assert exam_worklist(1000)::text like '%1.9.5.1"%';
+    perform set_config('rdc.org', '', true), set_config('rdc.person', '', true), set_config('rdc.role', '', true);
+end $$;
+
 -- Who sees them: the centre, and the hospital that reads the line.
 select set_config('t.order', (t_order('{"accession": "S1"}') ->> 'id'), true);
 set role rdc_api;

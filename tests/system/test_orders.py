@@ -1,7 +1,9 @@
 """Orders: entered by people and operators, shown to whom they concern."""
 import json
+import os
 
-from rdc_system import Client, SystemTest
+import make_dicom
+from rdc_system import Client, SystemTest, place, wait_for
 
 
 class AnOrder(SystemTest):
@@ -61,3 +63,45 @@ class AnOrder(SystemTest):
         reader = Client(self.rdc, 'reader1')
         self.assertEqual(reader.get(f"/api/v1/orders/{order['id']}").status, 200)
         self.assertEqual(reader.post('/api/v1/orders', {'patient_name': 'X', 'modality': 'CT'}).status, 403)
+
+    def send(self, name, accession):
+        """A CT slice of make_dicom's first person under this accession number; its exam's id."""
+        path = os.path.join(place().folder, f'order-{name}.dcm')
+        make_dicom.write(path, make_dicom.ct_slice('order ' + name, 1, accession=accession, size=16))
+        self.rdc.storescu(path)
+        return int(self.rdc.sql('select e.id from exam e join study s on s.id = e.study_id '
+                                f"where s.accession = '{accession}'")[0][0])
+
+    def test_gives_its_patient_and_priority_to_what_answers_it(self):
+        one = make_dicom.ONE
+        self.assertEqual(self.tech.post('/api/v1/orders', {
+            'patient_id': one.id, 'patient_name': '测试一', 'modality': 'CT', 'accession': 'A-STAT',
+            'priority': 'stat'}).status, 201)
+        exam = self.tech.exam(self.send('stat', 'A-STAT'))
+        self.assertEqual((exam['priority'], exam['conflicts'], exam['quarantined_at']), ('stat', [], None))
+        wait_for('the order to be done', lambda: self.rdc.sql(
+            "select state from exam_order where accession = 'A-STAT'") == [['done']])
+
+    def test_that_is_contradicted_keeps_its_exam_from_the_readers(self):
+        self.assertEqual(self.tech.post('/api/v1/orders', {
+            'patient_id': 'O-9', 'patient_name': '李四', 'modality': 'CT', 'accession': 'A-WRONG'}).status, 201)
+        number = self.send('wrong', 'A-WRONG')
+        exam = self.tech.exam(number)
+        self.assertTrue(exam['quarantined_at'])
+        self.assertEqual([c['cause'] for c in exam['conflicts']], ['patient_order'])
+        wait_for('the exam to be complete', lambda: self.tech.exam(number)['state'] == 'waiting')
+        reader = Client(self.rdc, 'reader1')
+        self.assertNotIn(number, [e['id'] for e in reader.worklist()])
+        self.assertEqual(reader.post(f'/api/v1/exams/{number}/claim').status, 409)
+        path = f'/api/v1/exams/{number}/resolve'
+        self.assertEqual(reader.post(path, {'patient': 'order', 'reason': 'x'}).status, 403)
+        self.assertEqual(self.tech.post(path, {'patient': 'order'}).status, 422)
+        done = self.tech.post(path, {'patient': 'order', 'reason': 'typed by hand'})
+        self.assertEqual((done.status, done.json()['patient']['id']), (200, 'O-9'), done)
+        self.assertIn(number, [e['id'] for e in reader.worklist()])
+        self.assertEqual(reader.post(f'/api/v1/exams/{number}/claim').status, 200)
+
+    def test_names_of_devices_get_their_pinyin(self):
+        self.send('pinyin', 'A-PINYIN')
+        wait_for('the pinyin of a name', lambda: self.rdc.sql(
+            "select count(*) from patient where pinyin is null and name is not null") == [['0']])
