@@ -11,6 +11,7 @@ struct ingest {
     struct ingest_batch *batch;
     struct model_jobs *metadata;
     struct ingest_commitment *commitment;
+    struct model_jobs *check;
     struct ingest_sweep *sweep;
     struct loop_timer *expiry; /* of unfinished uploads */
     unsigned objects;          /* and files of uploads, on their way */

@@ -38,6 +38,7 @@ static const struct command commands[] = {
     {"fsck", rdc_cmd_fsck, "prove store and database against each other; make the index again"},
     {"send", rdc_cmd_send, "send DICOM and ECG files, by HTTP or as a DICOM device"},
     {"render", rdc_cmd_render, NULL},
+    {"same", rdc_cmd_same, NULL},
 };
 
 static const struct command *find_command(const char *name)

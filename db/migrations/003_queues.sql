@@ -475,6 +475,7 @@ begin
             when 'metadata' then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
             when 'commitment' then commitment_input(t.subject_id)
+            when 'check' then check_input(t.subject_id)
             when 'render' then report_render_input(t.subject_id) end) order by t.id), '[]')
     into v from taken t;
     return v;
@@ -494,7 +495,7 @@ language plpgsql security definer set search_path = public as
 $$
 begin
     update instance set metadata = p_metadata where id = p_instance;
-    perform advice_check(p_instance);
+    perform check_wanted(array[p_instance]);
     delete from job where id = p_job;
 end $$;
 

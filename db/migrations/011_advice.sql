@@ -1,3 +1,6 @@
+-- What is looked at once an object is acknowledged: advice before the patient
+-- leaves, and objects that came again.
+--
 -- Retake before the patient leaves: checks that need no opinion, run when the
 -- metadata of an object is there and when an exam is complete. What they find is
 -- told on the exam, counted for the device, and taken back when it is no longer
@@ -215,22 +218,16 @@ begin
     end if;
 end $$;
 
--- Runs when the metadata of an instance is known.
-create function advice_check(p_instance bigint) returns void language plpgsql as
+create function advice_check(i instance, e exam) returns void language plpgsql as
 $$
 declare
-    i instance;
-    e exam;
     o exam_order;
-    v_modality text;
+    v_modality text := dicom_text(i.metadata, '00080060');
     v jsonb := '{}';
 begin
-    select * into i from instance where id = p_instance;
-    v_modality := dicom_text(i.metadata, '00080060');
     if i.own or i.variant > 0 or coalesce(v_modality, 'SR') in ('SR', 'KO', 'PR', 'DOC', 'AU') then
         return;
     end if;
-    select * into e from exam where study_id = i.study_id;
     if v_modality in ('CR', 'DX', 'RG', 'MG') then
         v := advice_radiography(i.metadata);
     end if;
@@ -261,6 +258,97 @@ end $$;
 create trigger exam_completed after update of state on exam for each row
     when (old.state = 'arriving' and new.state <> 'arriving' and new.grade <> 'single')
     execute function exam_completed();
+
+-- ---------------------------------------------------------------- the job
+
+-- Queues those of these instances about which there may be something to say.
+create function check_wanted(p_instances bigint[]) returns void language sql as
+$$
+    insert into job (kind, subject_id, priority)
+    select 'check', i.id, e.priority
+    from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
+        join exam e on e.study_id = i.study_id
+    where i.id = any (p_instances) and not i.own
+        and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
+            or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
+            or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
+            or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id))
+    on conflict do nothing
+$$;
+
+-- Metadata that stand there from the start have no job that would ask for this.
+create function instance_arrived() returns trigger
+language plpgsql security definer set search_path = public as
+$$
+declare
+    v bigint[] := array(select id from fresh where metadata is not null and not own);
+begin
+    if v <> '{}' then
+        perform check_wanted(v);
+    end if;
+    return null;
+end $$;
+create trigger instance_arrived after insert on instance referencing new table as fresh
+    for each statement execute function instance_arrived();
+
+-- What is to be looked at; other: the object that was here first under this UID.
+create function check_input(p_instance bigint) returns jsonb language sql stable as
+$$
+    select jsonb_strip_nulls(jsonb_build_object('location', o.location, 'other', (
+        select b.location from instance x join object b on b.id = x.object_id
+        where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0 and i.variant > 0
+            and x.study_id = i.study_id and not x.own)))
+    from instance i join object o on o.id = i.object_id where i.id = p_instance
+$$;
+
+-- The object is the one that was here already, in another encoding: no conflict,
+-- but noted.
+create function check_same(i instance, e exam) returns void language plpgsql as
+$$
+declare
+    v_sha text := (select encode(sha256, 'hex') from object where id = i.object_id);
+begin
+    update exam set conflicts = (select coalesce(jsonb_agg(c order by n), '[]')
+        from jsonb_array_elements(conflicts) with ordinality x(c, n)
+        where not (c ->> 'cause' = 'content' and c ->> 'sop_uid' = i.sop_uid and c ->> 'sha256' = v_sha))
+    where id = e.id;
+    insert into exam_event (exam_id, event, from_state, to_state, detail)
+    values (e.id, 'same_object', e.state, e.state, jsonb_build_object('sop_uid', i.sop_uid,
+        'transfer_syntax', i.transfer_syntax, 'variant', i.variant));
+end $$;
+
+-- Another centre has sent this UID before: each keeps its own, and this one
+-- is flagged. Which centre it is stays unsaid.
+create function check_centre(i instance, e exam) returns void language plpgsql as
+$$
+begin
+    if exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id and x.id < i.id)
+        and not e.conflicts @> jsonb_build_array(jsonb_build_object('cause', 'centre', 'sop_uid', i.sop_uid)) then
+        perform ingest_conflict(e, 'centre', jsonb_build_object('sop_uid', i.sop_uid,
+            'sha256', (select encode(sha256, 'hex') from object where id = i.object_id)));
+    end if;
+end $$;
+
+create function check_done(p_job bigint, p_instance bigint, p_same boolean) returns void
+language plpgsql security definer set search_path = public as
+$$
+declare
+    i instance;
+    e exam;
+begin
+    delete from job where id = p_job;
+    select * into i from instance where id = p_instance;
+    select * into e from exam where study_id = i.study_id for update;
+    if not found then
+        return;
+    end if;
+    if p_same and i.variant > 0 then
+        perform check_same(i, e);
+    end if;
+    perform check_centre(i, e);
+    perform advice_check(i, e);
+end $$;
+grant execute on function check_done(bigint, bigint, boolean) to rdc_ingest;
 
 -- ---------------------------------------------------------------- told
 

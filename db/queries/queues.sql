@@ -24,6 +24,9 @@ select job_failed($1::bigint, $2::text, $3::int);
 -- name: metadata_done
 select metadata_done($1::bigint, $2::bigint, $3::jsonb);
 
+-- name: check_done
+select check_done($1::bigint, $2::bigint, $3::boolean);
+
 -- name: report_rendered
 select report_rendered($1::bigint, $2::bigint, $3::jsonb, $4::jsonb, $5::jsonb);
 

@@ -4,10 +4,11 @@ language plpgsql as
 $$
 declare
     v jsonb := t_object(p_study, p_sop, '{"modality": "DX"}' || p_more);
-    v_instance bigint := (select id from instance where sop_uid = p_sop);
+    v_instance bigint := (select max(id) from instance where sop_uid = p_sop);
 begin
     perform metadata_done((select id from job where kind = 'metadata' and subject_id = v_instance), v_instance,
         '{"00080060": {"vr": "CS", "Value": ["DX"]}}' || p_metadata);
+    perform check_done(id, v_instance, false) from job where kind = 'check' and subject_id = v_instance;
     return (v ->> 'exam')::bigint;
 end $$;
 create function t_codes(p_exam bigint) returns text language sql as
@@ -65,6 +66,24 @@ begin
     perform t_as('doc2');
     assert exam_advice_list(e) = '[]';
     reset role;
+    -- the same UID again: the same object in another encoding is noted, another one stands
+    e := t_image('1.6.30', '1.6.30.1', v_chest);
+    perform t_object('1.6.30', '1.6.30.1', '{"modality": "DX", "sha256": "aa00000000000000000000000000000000000000000000000000000000000001"}');
+    perform t_object('1.6.30', '1.6.30.1', '{"modality": "DX", "sha256": "aa00000000000000000000000000000000000000000000000000000000000002"}');
+    assert jsonb_array_length((select conflicts from exam where id = e)) = 2;
+    for i in 1..2 loop
+        perform metadata_done(0, (select id from instance where sop_uid = '1.6.30.1' and variant = i), v_chest);
+    end loop;
+    v := job_claim('check', 100, 60);
+    assert (select bool_and(j -> 'input' ? 'other') from jsonb_array_elements(v) j join instance i
+        on i.id = (j ->> 'subject')::bigint and i.sop_uid = '1.6.30.1'), v::text;
+    perform check_done((select id from job where kind = 'check' and subject_id = x.id), x.id, x.variant = 1)
+    from instance x where sop_uid = '1.6.30.1' and variant > 0 order by variant;
+    assert (select jsonb_array_length(conflicts) = 1 and conflicts -> 0 ->> 'sha256' like '%2' from exam where id = e);
+    assert (select count(*) from exam_event where exam_id = e and event = 'same_object') = 1;
+    -- a UID of another centre is kept apart and flagged
+    e := t_image('1.6.31', '1.6.30.1', v_chest, jsonb_build_object('centre_id', org_id('C2')));
+    assert (select conflicts -> 0 ->> 'cause' = 'centre' and centre_id = org_id('C2') from exam where id = e);
     assert body_regions('胸椎正位') && '{tspine}' and body_regions('HANDLE') = '{}';
     assert (select count(*) from body_part_word where region = 'hand') > 5;
 end $$;

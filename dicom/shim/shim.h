@@ -56,6 +56,15 @@ enum base_err shim_is_valid_file(const char *path, struct base_error *e) BASE_MU
 enum base_err shim_metadata_json(const struct shim_source *src, struct base_buf *out, bool *guessed,
                                  struct base_error *e) BASE_MUST_CHECK;
 
+/*
+ * Whether two files hold the same object: pixels decoded, byte order, value
+ * representation, lengths of sequences, padding behind the data set and what an
+ * encoder says of itself put aside, every attribute and pixel is equal. BASE_EUNSUPPORTED: it
+ * cannot be told, since there is no decoder. Decodes: for a process with limits.
+ */
+enum base_err shim_same_object(const char *a, const char *b, bool *same,
+                               struct base_error *e) BASE_MUST_CHECK;
+
 struct shim_render {
     uint32_t frame;      /* from 1; 0 means 1 */
     uint32_t max_width;  /* larger images are scaled down, aspect kept; 0 = no limit */

@@ -1,0 +1,20 @@
+/*
+ * The job that looks at an object once it is acknowledged and its metadata is
+ * known: advice before the patient leaves, and whether an object that came again
+ * under the same UID is the same but for its encoding. The comparison decodes
+ * pixels, so it runs in a process of its own, `rdc same`.
+ */
+#ifndef INGEST_CHECK_H
+#define INGEST_CHECK_H
+
+#include "ingest/ingest.h"
+#include "model/model_jobs.h"
+
+/* Exit statuses of `rdc same`; any other: it cannot be told. */
+enum { INGEST_CHECK_SAME = 0, INGEST_CHECK_DIFFERENT = 10 };
+
+/* Free with model_jobs_free. */
+enum base_err ingest_check_start(const struct ingest_config *config,
+                                 struct model_jobs **out) BASE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * rdc same PATH PATH: the process in which two DICOM files are decoded and
+ * compared, with limits of its own (ingest/ingest_check.c starts it).
+ */
+#include "rdc/rdc_command.h"
+
+#include "dicom/shim/shim.h"
+#include "ingest/ingest_check.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+enum { MEMORY_MIB = 3072, CPU_SECONDS = 60 };
+
+int rdc_cmd_same(struct rdc_context *ctx, int argc, char **argv)
+{
+    struct rlimit memory = {(rlim_t)MEMORY_MIB << 20, (rlim_t)MEMORY_MIB << 20};
+    struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS + 1};
+    struct rlimit core = {0, 0};
+    struct base_error e = {0};
+    bool same = false;
+    (void)ctx;
+    if (argc != 3) {
+        fputs("usage: rdc same PATH PATH\n", stderr);
+        return 2;
+    }
+#ifndef __SANITIZE_ADDRESS__ /* which maps more address space than any limit */
+    setrlimit(RLIMIT_AS, &memory);
+#else
+    (void)memory;
+#endif
+    setrlimit(RLIMIT_CPU, &cpu);
+    setrlimit(RLIMIT_CORE, &core);    /* a core would hold a patient's image */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a worker that was killed leaves no helpers behind */
+    if (shim_init(&e) || shim_same_object(argv[1], argv[2], &same, &e)) {
+        fprintf(stderr, "rdc same: %s\n", e.msg);
+        return 1;
+    }
+    return same ? INGEST_CHECK_SAME : INGEST_CHECK_DIFFERENT;
+}

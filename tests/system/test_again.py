@@ -1,0 +1,67 @@
+"""An object that comes again under its UID: the same, in another encoding, changed, or elsewhere."""
+import os
+import shutil
+
+from rdc_system import Client, SystemTest, dump, needs, place, tool, wait_for
+import make_dicom  # rdc_system knows where it is
+
+
+class AnObjectAgain(SystemTest):
+    def image(self, name):
+        path = os.path.join(place().folder, name + '.dcm')
+        make_dicom.write(path, make_dicom.ct_slice(name, 1, size=64))
+        return path
+
+    def exam(self, path):
+        uid = dump(path, '0020,000d')['0020,000d']
+        rows = self.rdc.sql(f"select e.id from exam e join study s on s.id = e.study_id where study_uid = '{uid}' "
+                            "and s.centre_id = org_id('QINGHE')")
+        return Client(self.rdc, 'tech').exam(int(rows[0][0]))
+
+    def settled(self, path):
+        """The exam once all jobs that follow an object are done."""
+        wait_for('the jobs', lambda: self.rdc.sql('select count(*) from job where kind <> $$render$$') == [['0']], 30)
+        return self.exam(path)
+
+    def variant(self, path, name, *command):
+        needs(command[0])
+        out = os.path.join(place().folder, name + '.dcm')
+        tool(*command, path, out)
+        return out
+
+    def test_in_another_encoding_is_noted_and_no_conflict(self):
+        path = self.image('again1')
+        self.rdc.storescu(path)
+        variants = [self.variant(path, 'again1i', 'dcmconv', '+ti'), self.variant(path, 'again1b', 'dcmconv', '+tb'),
+                    self.variant(path, 'again1r', 'dcmcrle'), self.variant(path, 'again1j', 'dcmcjpeg', '+e1'),
+                    self.variant(path, 'again1l', 'dcmcjpls', '+el')]
+        options = (['-xi'], ['-xb'], ['-xr'], ['-xs'], ['-xt'])
+        for other, option in zip(variants, options):
+            out = self.rdc.storescu(other, options=option)
+            self.assertIn('Received Store Response (Success)', out)
+        exam = self.settled(path)
+        self.assertEqual(exam['conflicts'], [])
+        noted = [e for e in exam['events'] if e['event'] == 'same_object']
+        self.assertEqual(len(noted), len([i for i in exam['instances'] if i['variant'] > 0]))
+        self.assertGreaterEqual(len(noted), 4)
+
+    def test_that_changed_stands_as_a_conflict(self):
+        path = self.image('again2')
+        changed = os.path.join(place().folder, 'again2c.dcm')
+        shutil.copy(path, changed)
+        needs('dcmodify')
+        tool('dcmodify', '-nb', '-ma', '(0028,1050)=41', changed)
+        self.rdc.storescu(path)
+        self.rdc.storescu(changed)
+        exam = self.settled(path)
+        self.assertEqual([c['cause'] for c in exam['conflicts']], ['content'])
+        self.assertEqual(len(exam['instances']), 2)
+
+    def test_of_another_centre_is_kept_apart_and_flagged(self):
+        path = self.image('again3')
+        self.rdc.storescu(path)
+        self.rdc.storescu(path, aet='DS_CT')
+        self.assertEqual(self.settled(path)['conflicts'], [])
+        theirs = Client(self.rdc, 'tech2')
+        exams = theirs.get('/api/v1/exams').json()['exams']
+        self.assertEqual([[c['cause'] for c in theirs.exam(e['id'])['conflicts']] for e in exams], [['centre']])
