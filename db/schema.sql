@@ -2977,6 +2977,23 @@ begin
     end if;
     return jsonb_build_object('centre_id', o.id, 'code', o.code);
 end $$;
+CREATE FUNCTION public.watch_claim(p_owner text, p_seconds integer) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    with free as (
+        select d.id from device d join organisation o on o.id = d.org_id
+        where d.watch_dir is not null and d.disabled_at is null and o.disabled_at is null
+            and (d.watch_owner = p_owner or d.watch_until is null or d.watch_until < now())
+        order by d.id for update of d skip locked
+    ), taken as (
+        update device d set watch_owner = p_owner, watch_until = now() + make_interval(secs => p_seconds)
+        from free f where d.id = f.id returning d.*
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'aet', t.aet, 'centre_id', t.org_id,
+        'code', o.code, 'quiet', t.quiet_seconds, 'dir', t.watch_dir) order by t.id), '[]')
+    from taken t join organisation o on o.id = t.org_id
+$$;
 CREATE FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -3215,12 +3232,17 @@ CREATE TABLE public.device (
     limit_seconds integer DEFAULT 300 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
+    watch_dir text,
+    watch_owner text,
+    watch_until timestamp with time zone,
     CONSTRAINT device_aet_form CHECK (((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (aet = btrim(aet)))),
     CONSTRAINT device_callback_port_range CHECK (((callback_port >= 1) AND (callback_port <= 65535))),
     CONSTRAINT device_callback_whole CHECK (((callback_host IS NULL) = (callback_port IS NULL))),
     CONSTRAINT device_called_form CHECK ((called ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
     CONSTRAINT device_limit_range CHECK (((limit_seconds >= 0) AND (limit_seconds <= 86400))),
-    CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400)))
+    CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400))),
+    CONSTRAINT device_watch_absolute CHECK (((watch_dir ~ '^/[^[:cntrl:]]+$'::text) AND (length(watch_dir) <= 300))),
+    CONSTRAINT device_watch_whole CHECK (((watch_owner IS NULL) = (watch_until IS NULL)))
 );
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.device_contact ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -3674,6 +3696,8 @@ ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_key_unique UNIQUE NULLS NOT DISTINCT (aet, address, called);
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_watch_unique UNIQUE (watch_dir);
 ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_pkey PRIMARY KEY (exam_id);
 ALTER TABLE ONLY public.evidence_object
@@ -4362,6 +4386,8 @@ REVOKE ALL ON FUNCTION public.upload_find(p_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_find(p_id text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.upload_permit() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_permit() TO rdc_api;
+REVOKE ALL ON FUNCTION public.watch_claim(p_owner text, p_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.watch_claim(p_owner text, p_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.worklist_matches(v jsonb, o public.exam_order, p public.patient, k jsonb) FROM PUBLIC;

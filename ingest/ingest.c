@@ -6,6 +6,7 @@
 #include "ingest/ingest_priv.h"
 #include "ingest/ingest_resume.h"
 #include "ingest/ingest_sweep.h"
+#include "ingest/ingest_watch.h"
 
 #include <stdlib.h>
 
@@ -33,6 +34,8 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
         err = ingest_sweep_start(config->loop, config->store, config->db, &g->sweep);
     if (!err)
         err = loop_timer_new(config->loop, on_expiry, g, &g->expiry);
+    if (!err)
+        err = ingest_watch_start(g, &g->watch);
     if (err) {
         ingest_free(g);
         return err;
@@ -51,6 +54,7 @@ void ingest_drain(struct ingest *g)
     ingest_sweep_stop(g->sweep);
     g->sweep = NULL;
     loop_timer_stop(g->expiry);
+    ingest_watch_stop(g->watch);
 }
 
 unsigned ingest_busy(const struct ingest *g)
@@ -65,6 +69,7 @@ void ingest_free(struct ingest *g)
         return;
     ingest_sweep_stop(g->sweep);
     loop_timer_free(g->expiry);
+    ingest_watch_free(g->watch);
     model_jobs_free(g->metadata);
     ingest_commitment_free(g->commitment);
     model_jobs_free(g->check);

@@ -13,6 +13,7 @@ struct ingest {
     struct ingest_commitment *commitment;
     struct model_jobs *check;
     struct ingest_sweep *sweep;
+    struct ingest_watch *watch;
     struct loop_timer *expiry; /* of unfinished uploads */
     unsigned objects;          /* and files of uploads, on their way */
 };

@@ -35,15 +35,15 @@ where id = line_id($1) returning code;
 
 -- name: device_add
 insert into device (aet, org_id, address, called, callback_host, callback_port, charset, quiet_seconds,
-    limit_seconds, certificate)
+    limit_seconds, certificate, watch_dir)
 values ($1, org_id($2, 'centre'), network($3::inet)::cidr, $4, $5, $6::int, $7, coalesce($8::int, 15),
-    coalesce($9::int, 300), nullif($10, 'none'))
+    coalesce($9::int, 300), nullif($10, 'none'), nullif($11, 'none'))
 returning aet;
 
 -- name: device_list
 select d.aet, o.code as org, d.address, d.called,
     d.callback_host || ':' || d.callback_port as callback, d.charset, d.quiet_seconds as quiet,
-    d.limit_seconds as limit, d.certificate, d.disabled_at
+    d.limit_seconds as limit, d.certificate, d.watch_dir as watch, d.disabled_at
 from device d join organisation o on o.id = d.org_id order by d.aet, d.id;
 
 -- name: device_change
@@ -51,7 +51,8 @@ update device set
     callback_host = coalesce($4, callback_host), callback_port = coalesce($5::int, callback_port),
     charset = coalesce($6, charset), quiet_seconds = coalesce($7::int, quiet_seconds),
     limit_seconds = coalesce($8::int, limit_seconds),
-    certificate = case when $9 = 'none' then null else coalesce($9, certificate) end
+    certificate = case when $9 = 'none' then null else coalesce($9, certificate) end,
+    watch_dir = case when $10 = 'none' then null else coalesce($10, watch_dir) end
 where id = device_id($1, $2::inet, $3) returning aet;
 
 -- name: device_disable

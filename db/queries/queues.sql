@@ -62,3 +62,6 @@ select commitment_claim($1::int, $2::int)::text;
 
 -- name: commitment_done
 select commitment_done($1::bigint, $2::bigint, $3::text, $4::int, $5::int);
+
+-- name: watch_claim
+select watch_claim($1::text, $2::int)::text;

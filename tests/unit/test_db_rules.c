@@ -161,6 +161,12 @@ START_TEST(an_upload_in_pieces_is_its_senders_alone)
 }
 END_TEST
 
+START_TEST(a_watched_folder_has_one_worker)
+{
+    run_rules("watch");
+}
+END_TEST
+
 START_TEST(a_delivery_has_one_lease_and_is_tried_again)
 {
     run_rules("delivery");
@@ -198,6 +204,7 @@ int main(void)
     tcase_add_test(tc, objects_are_stored_once_and_conflicts_are_kept);
     tcase_add_test(tc, contradictions_are_found_and_the_index_can_be_made_again);
     tcase_add_test(tc, an_upload_in_pieces_is_its_senders_alone);
+    tcase_add_test(tc, a_watched_folder_has_one_worker);
     tcase_add_test(tc, a_delivery_has_one_lease_and_is_tried_again);
     tcase_add_test(tc, an_order_is_one_by_its_numbers_and_belongs_to_its_centre);
     tcase_add_test(tc, a_performed_step_keeps_its_rules_and_its_list_completes_the_exam);

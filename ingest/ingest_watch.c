@@ -1,0 +1,194 @@
+#include "ingest/ingest_watch.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ingest/ingest_watch_priv.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICK_MS = 1000, LEASE_SECONDS = 10, PARALLEL = 16 };
+
+struct ingest_watch {
+    struct ingest *g;
+    struct loop_timer *timer;
+    char owner[33];
+    bool asking;
+    bool stopped;
+    struct ingest_watch_folder *folders;
+};
+
+/* ---- one folder ---- */
+
+static void on_taken(struct ingest_watch_folder *f)
+{
+    if (--f->taking == 0)
+        f->busy = false;
+}
+
+/* Those that have been still, some at a time. One that is taken counts as new
+ * if it is met again: it could not be moved, or waits for a better time. */
+static void take_ready(struct ingest_watch_folder *f)
+{
+    int64_t now = base_clock_mono_ms();
+    /* Held until all are begun. */
+    f->taking = 1;
+    for (size_t i = 0; i < f->n && f->taking <= PARALLEL; i++) {
+        if (!ingest_watch_is_still(&f->files[i], now))
+            continue;
+        f->files[i].since_ms = now;
+        f->taking++;
+        if (!ingest_watch_take(f, f->files[i].name, on_taken))
+            f->taking--;
+    }
+    on_taken(f);
+}
+
+static void scan_work(void *arg)
+{
+    ingest_watch_scan(arg);
+}
+
+static void on_scanned(void *arg, bool cancelled)
+{
+    struct ingest_watch_folder *f = arg;
+    f->g->objects--;
+    if (f->error && f->error != f->told)
+        BASE_LOG(WARN, "watched_folder_unreadable", LOG_I("device", f->device_id),
+                 LOG_S("error", strerror(f->error)),
+                 LOG_S("remedy", "the folder must exist and rdc be allowed to write into it"));
+    f->told = f->error;
+    if (cancelled || !f->claimed)
+        f->busy = false;
+    else
+        take_ready(f);
+}
+
+static void scan(struct ingest_watch_folder *f)
+{
+    if (f->busy)
+        return;
+    f->busy = true;
+    f->g->objects++;
+    loop_work(f->g->config->loop, &f->job, LOOP_DISK, LOOP_ORDINARY, scan_work, on_scanned, f);
+}
+
+/* ---- which folders ---- */
+
+static struct ingest_watch_folder *find(struct ingest_watch *w, int64_t device)
+{
+    struct ingest_watch_folder *f = w->folders;
+    while (f && f->device_id != device)
+        f = f->next;
+    if (f)
+        return f;
+    f = calloc(1, sizeof *f);
+    if (!f)
+        return NULL;
+    f->g = w->g;
+    f->device_id = device;
+    f->next = w->folders;
+    w->folders = f;
+    return f;
+}
+
+static void copy_text(char *to, size_t size, const json_t *row, const char *name)
+{
+    const char *text = json_string_value(json_object_get(row, name));
+    snprintf(to, size, "%s", text ? text : "");
+}
+
+static void claim(struct ingest_watch *w, const json_t *row)
+{
+    struct ingest_watch_folder *f = find(w, json_integer_value(json_object_get(row, "id")));
+    if (!f)
+        return;
+    f->claimed = true;
+    if (f->busy)
+        return;
+    f->centre_id = json_integer_value(json_object_get(row, "centre_id"));
+    f->quiet_seconds = json_integer_value(json_object_get(row, "quiet"));
+    copy_text(f->aet, sizeof f->aet, row, "aet");
+    copy_text(f->centre_code, sizeof f->centre_code, row, "code");
+    copy_text(f->dir, sizeof f->dir, row, "dir");
+    scan(f);
+}
+
+static void on_claimed(void *arg, const struct db_outcome *outcome)
+{
+    struct ingest_watch *w = arg;
+    const json_t *row;
+    size_t i;
+    w->asking = false;
+    w->g->objects--;
+    if (outcome->err || w->stopped)
+        return;
+    for (struct ingest_watch_folder *f = w->folders; f; f = f->next)
+        f->claimed = false;
+    json_t *rows = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_array_foreach(rows, i, row)
+    {
+        claim(w, row);
+    }
+    json_decref(rows);
+}
+
+static void on_tick(void *arg)
+{
+    struct ingest_watch *w = arg;
+    if (w->asking || w->stopped)
+        return;
+    if (db_call(w->g->config->db, DB_Q_WATCH_CLAIM,
+                (struct db_param[]){db_text(w->owner), db_int(LEASE_SECONDS)}, 2, on_claimed, w))
+        return; /* busy: at the next tick */
+    w->asking = true;
+    w->g->objects++;
+}
+
+/* ---- life ---- */
+
+enum base_err ingest_watch_start(struct ingest *g, struct ingest_watch **out)
+{
+    uint8_t random[16];
+    struct ingest_watch *w = calloc(1, sizeof *w);
+    if (!w)
+        return BASE_ENOMEM;
+    w->g = g;
+    base_random(random, sizeof random);
+    base_hex(random, sizeof random, w->owner);
+    enum base_err err = loop_timer_new(g->config->loop, on_tick, w, &w->timer);
+    if (err) {
+        free(w);
+        return err;
+    }
+    loop_timer_start(w->timer, TICK_MS, TICK_MS);
+    loop_timer_unref(w->timer);
+    *out = w;
+    return BASE_OK;
+}
+
+void ingest_watch_stop(struct ingest_watch *w)
+{
+    if (!w)
+        return;
+    w->stopped = true;
+    loop_timer_stop(w->timer);
+    for (struct ingest_watch_folder *f = w->folders; f; f = f->next)
+        f->claimed = false;
+}
+
+void ingest_watch_free(struct ingest_watch *w)
+{
+    if (!w)
+        return;
+    loop_timer_free(w->timer);
+    for (struct ingest_watch_folder *f = w->folders; f;) {
+        struct ingest_watch_folder *next = f->next;
+        ingest_watch_forget(f);
+        free(f);
+        f = next;
+    }
+    free(w);
+}

@@ -1,0 +1,50 @@
+/* What the files of watched folders share. */
+#ifndef INGEST_WATCH_PRIV_H
+#define INGEST_WATCH_PRIV_H
+
+#include "ingest/ingest_priv.h"
+#include "ingest/ingest_watch.h"
+
+enum { INGEST_WATCH_PATH = 1280, INGEST_WATCH_STILL_MS = 2000 };
+
+/* A file in the folder. */
+struct ingest_watch_file {
+    char *name;
+    uint64_t size;
+    int64_t mtime_ns;
+    uint64_t inode;
+    int64_t since_ms; /* how long it has looked like this */
+};
+
+/* A folder that this worker watches, or has watched. */
+struct ingest_watch_folder {
+    struct ingest_watch_folder *next;
+    struct ingest *g;
+    int64_t device_id;
+    int64_t centre_id;
+    int64_t quiet_seconds;
+    char aet[20];
+    char centre_code[40];
+    char dir[INGEST_WATCH_PATH];
+    bool claimed;
+    bool busy; /* what follows belongs to the disk pool, or to files under way */
+    struct loop_job job;
+    struct ingest_watch_file *files; /* by name */
+    size_t n;
+    unsigned taking; /* under way */
+    int error;       /* errno of the last scan */
+    int told;        /* the error that was logged */
+};
+
+/* On the disk pool: what lies in the folder now. */
+void ingest_watch_scan(struct ingest_watch_folder *f);
+/* Has it been still long enough? */
+bool ingest_watch_is_still(const struct ingest_watch_file *file, int64_t now_ms);
+void ingest_watch_forget(struct ingest_watch_folder *f);
+
+/* Takes one file; done(f) when it lies where it belongs. False: out of memory,
+ * done never runs. */
+bool ingest_watch_take(struct ingest_watch_folder *f, const char *name,
+                       void (*done)(struct ingest_watch_folder *f));
+
+#endif

@@ -1,0 +1,169 @@
+/* One file of a watched folder: taken, then put where it belongs. */
+#include "ingest/ingest_watch_priv.h"
+
+#include "base/log.h"
+#include "ingest/ingest_local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { NAME_SIZE = 256, TARGET = INGEST_WATCH_PATH + NAME_SIZE + 32, TRIES = 1000 };
+
+struct taking {
+    struct ingest_watch_folder *f;
+    void (*done)(struct ingest_watch_folder *f);
+    char name[NAME_SIZE];
+    int fd;
+    bool refused;
+    struct base_buf why; /* for the .txt */
+    int error;
+    struct loop_job job;
+};
+
+static void end(struct taking *t)
+{
+    struct ingest_watch_folder *f = t->f;
+    void (*done)(struct ingest_watch_folder * f) = t->done;
+    if (t->fd >= 0)
+        close(t->fd);
+    base_buf_deinit(&t->why);
+    free(t);
+    f->g->objects--;
+    done(f);
+}
+
+/* ---- where it belongs ---- */
+
+static void write_why(struct taking *t, const char *path)
+{
+    FILE *out = fopen(path, "we");
+    if (!out || fwrite(base_buf_cstr(&t->why), 1, t->why.n, out) != t->why.n)
+        t->error = errno;
+    if (out && fclose(out))
+        t->error = errno;
+}
+
+/* A name that is free there; a file of the same name may have come before. */
+static bool find_target(const struct taking *t, const char *folder, char *to)
+{
+    for (unsigned i = 0; i < TRIES; i++) {
+        char number[16] = "";
+        if (i)
+            snprintf(number, sizeof number, ".%u", i);
+        snprintf(to, TARGET, "%s/%s%s", folder, t->name, number);
+        if (access(to, F_OK) && errno == ENOENT)
+            return true;
+    }
+    return false;
+}
+
+/* On the disk pool. A rename that a power cut undoes only means that the file
+ * is taken again. */
+static void move_work(void *arg)
+{
+    struct taking *t = arg;
+    char folder[INGEST_WATCH_PATH + 16];
+    char from[TARGET];
+    char to[TARGET];
+    char text[TARGET + 4];
+    snprintf(folder, sizeof folder, "%s/%s", t->f->dir, t->refused ? ".refused" : ".done");
+    snprintf(from, sizeof from, "%s/%s", t->f->dir, t->name);
+    if (mkdir(folder, 0755) && errno != EEXIST) {
+        t->error = errno;
+        return;
+    }
+    if (!find_target(t, folder, to)) {
+        t->error = EEXIST;
+        return;
+    }
+    if (t->refused) {
+        snprintf(text, sizeof text, "%s.txt", to);
+        write_why(t, text);
+    }
+    if (rename(from, to))
+        t->error = errno;
+}
+
+static void on_moved(void *arg, bool cancelled)
+{
+    struct taking *t = arg;
+    if (t->error && !cancelled)
+        BASE_LOG(WARN, "watched_file_not_moved", LOG_I("device", t->f->device_id),
+                 LOG_S("error", strerror(t->error)),
+                 LOG_S("remedy", "rdc must be allowed to write into the folder"));
+    end(t);
+}
+
+/* ---- what became of it ---- */
+
+static void on_answer(void *arg, struct ingest_answer *answer)
+{
+    struct taking *t = arg;
+    if (answer->status >= 500) {
+        BASE_LOG(WARN, "watched_file_waits", LOG_I("device", t->f->device_id),
+                 LOG_S("cause", answer->detail ? answer->detail : ""));
+        end(t);
+        return;
+    }
+    t->refused = answer->status != 201;
+    if (answer->status < 300)
+        base_buf_add(&t->why, answer->json.p, answer->json.n);
+    else
+        base_buf_printf(&t->why, "%s\n%s\n", answer->title ? answer->title : "refused",
+                        answer->detail ? answer->detail : "");
+    if (t->refused)
+        BASE_LOG(WARN, "watched_file_refused", LOG_I("device", t->f->device_id),
+                 LOG_S("cause", answer->detail ? answer->detail : ""));
+    loop_work(t->f->g->config->loop, &t->job, LOOP_DISK, LOOP_ORDINARY, move_work, on_moved, t);
+}
+
+static void open_work(void *arg)
+{
+    struct taking *t = arg;
+    char path[TARGET];
+    snprintf(path, sizeof path, "%s/%s", t->f->dir, t->name);
+    t->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    t->error = t->fd < 0 ? errno : 0;
+}
+
+static void on_open(void *arg, bool cancelled)
+{
+    struct taking *t = arg;
+    const struct ingest_watch_folder *f = t->f;
+    if (cancelled || t->fd < 0) {
+        if (!cancelled && t->error != ENOENT)
+            BASE_LOG(WARN, "watched_file_unreadable", LOG_I("device", f->device_id),
+                     LOG_S("error", strerror(t->error)));
+        end(t);
+        return;
+    }
+    struct ingest_local local = {
+        .fd = t->fd,
+        .options = {.source = {.centre_id = f->centre_id,
+                               .centre_code = f->centre_code,
+                               .device_id = f->device_id,
+                               .quiet_seconds = f->quiet_seconds,
+                               .aet = f->aet}},
+    };
+    ingest_local_take(f->g, &local, on_answer, t);
+}
+
+bool ingest_watch_take(struct ingest_watch_folder *f, const char *name,
+                       void (*done)(struct ingest_watch_folder *f))
+{
+    struct taking *t = calloc(1, sizeof *t);
+    if (!t)
+        return false;
+    t->f = f;
+    t->done = done;
+    t->fd = -1;
+    snprintf(t->name, sizeof t->name, "%s", name);
+    f->g->objects++;
+    loop_work(f->g->config->loop, &t->job, LOOP_DISK, LOOP_ORDINARY, open_work, on_open, t);
+    return true;
+}

@@ -1,0 +1,80 @@
+"""Watched folders, for devices that can only write files."""
+import os
+import shutil
+import time
+
+from rdc_system import SystemTest, wait_for
+from test_upload import uids
+from test_way import ct_series, folder, scp_file
+
+
+class WatchTest(SystemTest):
+    def watch(self, name):
+        """A folder that the device NAME writes into."""
+        path = os.path.join(folder('watched'), name)
+        os.mkdir(path)
+        os.chmod(path, 0o777)
+        self.rdc.cli('device', 'add', name, '--org', 'QINGHE', '--quiet', '1', '--watch', path)
+        return path
+
+    def put(self, source, path, name):
+        shutil.copy(source, os.path.join(path, '.' + name))
+        os.chmod(os.path.join(path, '.' + name), 0o644)
+        os.rename(os.path.join(path, '.' + name), os.path.join(path, name))
+
+    def names(self, path, sub=''):
+        try:
+            return sorted(n for n in os.listdir(os.path.join(path, sub)) if sub or not n.startswith('.'))
+        except FileNotFoundError:
+            return []
+
+    def stored(self, aet):
+        return int(self.rdc.sql("select count(*) from instance i join device d on d.id = i.device_id "
+                                f"where d.aet = '{aet}'")[0][0])
+
+    def test_files_are_taken_and_sorted(self):
+        path = self.watch('WATCH1')
+        for i, source in enumerate(ct_series('watch', count=2)):
+            self.put(source, path, f'{i}.dcm')
+        self.put(scp_file('watch-scp'), path, 'ecg.scp')
+        with open(os.path.join(path, 'letter.txt'), 'w') as f:
+            f.write('no image')
+        wait_for('the folder to be empty', lambda: not self.names(path), 60)
+        self.assertEqual(self.names(path, '.done'), ['0.dcm', '1.dcm', 'ecg.scp'])
+        self.assertEqual(self.names(path, '.refused'), ['letter.txt', 'letter.txt.txt'])
+        with open(os.path.join(path, '.refused/letter.txt.txt')) as f:
+            self.assertIn('neither DICOM nor an ECG', f.read())
+        self.assertEqual(self.stored('WATCH1'), 3)
+        # A name that was there before does not overwrite it.
+        self.put(ct_series('watch-again', count=1)[0], path, '0.dcm')
+        wait_for('the folder to be empty', lambda: not self.names(path), 60)
+        self.assertEqual(self.names(path, '.done'), ['0.dcm', '0.dcm.1', '1.dcm', 'ecg.scp'])
+
+    def test_a_file_that_grows_is_left_alone(self):
+        path = self.watch('WATCH2')
+        [source] = ct_series('watch-grows', count=1, size=64)
+        with open(source, 'rb') as f:
+            content = f.read()
+        with open(os.path.join(path, 'slow.dcm'), 'wb', buffering=0) as f:
+            for i in range(40):
+                f.write(content[i * len(content) // 40:(i + 1) * len(content) // 40])
+                time.sleep(0.1)
+                self.assertEqual(self.names(path), ['slow.dcm'])
+        wait_for('the folder to be empty', lambda: not self.names(path), 60)
+        self.assertEqual(self.names(path, '.done'), ['slow.dcm'])
+        self.assertEqual(self.stored('WATCH2'), 1)
+
+    def test_a_killed_server_takes_each_file_once(self):
+        path = self.watch('WATCH3')
+        sources = [f for i in range(4) for f in ct_series(f'watch-kill-{i}', count=15)]
+        for i, source in enumerate(sources):
+            self.put(source, path, f'{i:03}.dcm')
+        wait_for('the first files to be taken', lambda: self.names(path, '.done'), 60)
+        self.rdc.kill_all()
+        left = len(self.names(path))
+        self.rdc.start()
+        wait_for('the folder to be empty', lambda: not self.names(path), 90)
+        self.note(f'{left} of {len(sources)} files were left at the kill')
+        self.assertEqual(len(self.names(path, '.done')), len(sources))
+        self.assertEqual(self.names(path, '.refused'), [])
+        self.assertEqual(self.stored('WATCH3'), len({uids(f)[0] for f in sources}))
