@@ -54,6 +54,7 @@ struct store_config {
     size_t memory;             /* for the data of all puts on its way to the disk; 0 = 64 MiB */
     unsigned folder_files;     /* files per folder; 0 = 1000 */
     bool unsafe_no_sync;       /* for benchmarks: an acknowledged object may be lost */
+    bool buffered;             /* write through the page cache, not around it */
     const struct store_fs *fs; /* NULL = the system's; outlives the store */
 };
 

@@ -1,6 +1,6 @@
 /*
  * Memory for data on its way to the disk. The first piece of an object is
- * small, so that a small object costs little; the following ones are large.
+ * small, so that a small object costs little, but holds most ECGs; the following ones are large.
  * When the store's limit is reached, everything is small and goes to the disk
  * at once. A few pieces are kept for reuse.
  */
@@ -24,10 +24,11 @@ struct store_chunk *store_chunk_get(struct store *s, bool small)
         s->spare[kind] = c->next;
         s->spares[kind]--;
     } else {
-        c = malloc(sizeof *c + chunk_sizes[kind]);
+        c = aligned_alloc(STORE_ALIGN, STORE_ALIGN + chunk_sizes[kind]);
         if (!c)
             return NULL;
         c->size = chunk_sizes[kind];
+        c->data = (uint8_t *)c + STORE_ALIGN;
     }
     c->next = NULL;
     c->n = 0;

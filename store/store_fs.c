@@ -42,23 +42,6 @@ enum base_err store_fs_sync_folder(const struct store_fs *fs, const char *path)
     return err;
 }
 
-enum base_err store_fs_write(const struct store_fs *fs, int fd, const void *p, size_t n)
-{
-    const uint8_t *at = p;
-    while (n > 0) {
-        ssize_t done = fs->write(fd, at, n);
-        if (done > 0) {
-            at += done;
-            n -= (size_t)done;
-        } else if (done == 0) {
-            return BASE_EIO;
-        } else if (errno != EINTR) { /* interrupted before anything was written */
-            return base_err_from_errno(errno);
-        }
-    }
-    return BASE_OK;
-}
-
 enum base_err store_fs_read(const struct store_fs *fs, int fd, void *p, size_t n, uint64_t at)
 {
     uint8_t *to = p;

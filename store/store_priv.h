@@ -7,8 +7,9 @@
 enum {
     STORE_INCARNATION = 48, /* start time, 16 hex digits, slot */
     STORE_PATH = 4096,
-    STORE_CHUNK_SMALL = 32 << 10,
-    STORE_CHUNK_LARGE = 256 << 10,
+    STORE_ALIGN = 4096, /* for O_DIRECT: of memory, offset and size */
+    STORE_CHUNK_SMALL = 128 << 10,
+    STORE_CHUNK_LARGE = 512 << 10,
     STORE_PUT_QUEUE = 1 << 20, /* per put, beyond which it has no room */
 };
 
@@ -17,7 +18,7 @@ struct store_chunk {
     struct store_chunk *next;
     size_t size;
     size_t n;
-    uint8_t data[];
+    uint8_t *data; /* aligned; behind this struct in the same block */
 };
 
 enum store_chunk_kind { STORE_SMALL, STORE_LARGE, STORE_KINDS };
@@ -97,6 +98,7 @@ struct store_put {
     struct loop_job job;
     struct store_chunk *writing;
     int fd;
+    bool direct; /* fd has O_DIRECT, and all so far was whole blocks */
     enum base_err job_err;
     uint64_t header; /* bytes still to leave out of the digest */
     struct base_sha256 *sha;
@@ -117,8 +119,6 @@ enum base_err store_space_check(struct store *s, uint64_t n) BASE_MUST_CHECK;
 /* store_fs.c: helpers that return a base_err for errno */
 enum base_err store_fs_mkdir(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
 enum base_err store_fs_sync_folder(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
-enum base_err store_fs_write(const struct store_fs *fs, int fd, const void *p,
-                             size_t n) BASE_MUST_CHECK;
 /* Fills n bytes or fails: BASE_EIO when the file is shorter. */
 enum base_err store_fs_read(const struct store_fs *fs, int fd, void *p, size_t n,
                             uint64_t at) BASE_MUST_CHECK;

@@ -84,22 +84,71 @@ void store_put_header(struct store_put *put, uint64_t n)
 
 /* ---- writing, on the pool ---- */
 
-static enum base_err create_file(struct store_put *p)
+/* Around the page cache where the file system can: copying into it and writing
+ * it out again is the largest cost of a store. */
+static int open_new(struct store_put *p, const char *path)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
     const struct store *s = p->store;
+    p->direct = !s->config.buffered;
+    int fd = s->fs->open(path, p->direct ? flags | O_DIRECT : flags, 0600);
+    if (fd < 0 && errno == EINVAL && p->direct) {
+        p->direct = false;
+        fd = s->fs->open(path, flags & ~O_EXCL, 0600); /* it may have made the file */
+    }
+    return fd;
+}
+
+static enum base_err create_file(struct store_put *p)
+{
+    const struct store *s = p->store;
     char path[STORE_PATH];
     store_full_path(s, p->object.location, path);
-    p->fd = s->fs->open(path, flags, 0600);
+    p->fd = open_new(p, path);
     if (p->fd < 0 && errno == ENOENT) {
         char folder[STORE_PATH];
         snprintf(folder, sizeof folder, "%s/%s/%u", s->root, s->incarnation, p->folder->number);
         enum base_err err = store_fs_mkdir(s->fs, folder);
         if (err)
             return err;
-        p->fd = s->fs->open(path, flags, 0600);
+        p->fd = open_new(p, path);
     }
     return p->fd < 0 ? base_err_from_errno(errno) : BASE_OK;
+}
+
+/* The rest goes through the page cache; the sync that follows covers both. */
+static void leave_direct(struct store_put *p)
+{
+    int flags = fcntl(p->fd, F_GETFL);
+    p->direct = false;
+    if (flags >= 0 && fcntl(p->fd, F_SETFL, flags & ~O_DIRECT) != 0)
+        BASE_LOG(WARN, "store_stays_direct", LOG_S("cause", strerrorname_np(errno)));
+}
+
+/* Whole blocks directly, the last piece of a block not. */
+static enum base_err write_chunk(struct store_put *p, const uint8_t *at, size_t n)
+{
+    while (n > 0) {
+        size_t part = p->direct ? n & ~(size_t)(STORE_ALIGN - 1) : n;
+        if (part == 0) {
+            leave_direct(p);
+            continue;
+        }
+        ssize_t done = p->store->fs->write(p->fd, at, part);
+        if (done > 0) {
+            at += done;
+            n -= (size_t)done;
+            if (p->direct && done % STORE_ALIGN != 0)
+                leave_direct(p);
+        } else if (done == 0) {
+            return BASE_EIO;
+        } else if (errno == EINVAL && p->direct) {
+            leave_direct(p);
+        } else if (errno != EINTR) { /* interrupted before anything was written */
+            return base_err_from_errno(errno);
+        }
+    }
+    return BASE_OK;
 }
 
 static void write_work(void *arg)
@@ -107,7 +156,7 @@ static void write_work(void *arg)
     struct store_put *p = arg;
     p->job_err = p->fd < 0 ? create_file(p) : BASE_OK;
     for (struct store_chunk *c = p->writing; c && !p->job_err; c = c->next) {
-        p->job_err = store_fs_write(p->store->fs, p->fd, c->data, c->n);
+        p->job_err = write_chunk(p, c->data, c->n);
         if (p->job_err)
             break;
         size_t skip = p->header < c->n ? (size_t)p->header : c->n;
