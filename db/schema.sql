@@ -35,75 +35,25 @@ CREATE TYPE public.ingest_row AS (
 	instance_number integer,
 	rows integer,
 	columns integer,
-	frames integer
+	frames integer,
+	metadata jsonb
 );
-CREATE TABLE public.exam (
-    id bigint NOT NULL,
-    centre_id bigint NOT NULL,
-    study_id bigint NOT NULL,
-    line_id bigint,
-    hospital_id bigint,
-    contract_id bigint,
-    device_id bigint,
-    state text DEFAULT 'arriving'::text NOT NULL,
-    state_at timestamp with time zone DEFAULT now() NOT NULL,
-    priority text DEFAULT 'routine'::text NOT NULL,
-    lease_no bigint DEFAULT 0 NOT NULL,
-    lease_holder bigint,
-    lease_expires timestamp with time zone,
-    shown_digest bytea,
-    author_id bigint,
-    reason text,
-    last_object_at timestamp with time zone DEFAULT now() NOT NULL,
-    quiet_seconds integer DEFAULT 15 NOT NULL,
-    grade text,
-    expected integer,
-    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
-    due_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    order_id bigint,
-    CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
-    CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
-    CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
-    CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
-    CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
-    CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
-);
-ALTER TABLE ONLY public.exam FORCE ROW LEVEL SECURITY;
-CREATE TABLE public.instance (
-    id bigint NOT NULL,
-    centre_id bigint NOT NULL,
-    study_id bigint NOT NULL,
-    series_id bigint NOT NULL,
-    sop_uid text NOT NULL,
-    variant integer DEFAULT 0 NOT NULL,
-    sop_class text NOT NULL,
-    transfer_syntax text NOT NULL,
-    number integer,
-    rows integer,
-    columns integer,
-    frames integer,
-    object_id bigint NOT NULL,
-    original_id bigint,
-    own boolean DEFAULT false NOT NULL,
-    device_id bigint,
-    received_at timestamp with time zone DEFAULT now() NOT NULL,
-    metadata jsonb,
-    CONSTRAINT instance_uid_form CHECK ((sop_uid ~ '^[0-9.]{1,64}$'::text))
-);
-ALTER TABLE ONLY public.instance ALTER COLUMN metadata SET COMPRESSION lz4;
-ALTER TABLE ONLY public.instance FORCE ROW LEVEL SECURITY;
-CREATE FUNCTION public.advice_check(i public.instance, e public.exam) RETURNS void
+CREATE FUNCTION public.advice_check(p_instance bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
+    i instance;
+    e exam;
     o exam_order;
-    v_modality text := dicom_text(i.metadata, '00080060');
+    v_modality text;
     v jsonb := '{}';
 begin
+    select * into i from instance where id = p_instance;
+    v_modality := dicom_text(i.metadata, '00080060');
     if i.own or i.variant > 0 or coalesce(v_modality, 'SR') in ('SR', 'KO', 'PR', 'DOC', 'AU') then
         return;
     end if;
+    select * into e from exam where study_id = i.study_id;
     if v_modality in ('CR', 'DX', 'RG', 'MG') then
         v := advice_radiography(i.metadata);
     end if;
@@ -220,6 +170,39 @@ begin
     end if;
     return v;
 end $$;
+CREATE TABLE public.exam (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_id bigint NOT NULL,
+    line_id bigint,
+    hospital_id bigint,
+    contract_id bigint,
+    device_id bigint,
+    state text DEFAULT 'arriving'::text NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    priority text DEFAULT 'routine'::text NOT NULL,
+    lease_no bigint DEFAULT 0 NOT NULL,
+    lease_holder bigint,
+    lease_expires timestamp with time zone,
+    shown_digest bytea,
+    author_id bigint,
+    reason text,
+    last_object_at timestamp with time zone DEFAULT now() NOT NULL,
+    quiet_seconds integer DEFAULT 15 NOT NULL,
+    grade text,
+    expected integer,
+    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    due_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    order_id bigint,
+    CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
+    CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
+    CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
+    CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
+    CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
+    CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
+);
+ALTER TABLE ONLY public.exam FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.advice_views(e public.exam, o public.exam_order) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -266,73 +249,6 @@ CREATE FUNCTION public.body_regions(p_text text) RETURNS text[]
     where case when word ~ '^[A-Z]+$' then upper(p_text) ~ ('\m' || word || '\M')
         else position(word in p_text) > 0 end
 $_$;
-CREATE FUNCTION public.check_centre(i public.instance, e public.exam) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-begin
-    if exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id and x.id < i.id)
-        and not e.conflicts @> jsonb_build_array(jsonb_build_object('cause', 'centre', 'sop_uid', i.sop_uid)) then
-        perform ingest_conflict(e, 'centre', jsonb_build_object('sop_uid', i.sop_uid,
-            'sha256', (select encode(sha256, 'hex') from object where id = i.object_id)));
-    end if;
-end $$;
-CREATE FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-declare
-    i instance;
-    e exam;
-begin
-    delete from job where id = p_job;
-    select * into i from instance where id = p_instance;
-    select * into e from exam where study_id = i.study_id for update;
-    if not found then
-        return;
-    end if;
-    if p_same and i.variant > 0 then
-        perform check_same(i, e);
-    end if;
-    perform check_centre(i, e);
-    perform advice_check(i, e);
-end $$;
-CREATE FUNCTION public.check_input(p_instance bigint) RETURNS jsonb
-    LANGUAGE sql STABLE
-    AS $$
-    select jsonb_strip_nulls(jsonb_build_object('location', o.location, 'other', (
-        select b.location from instance x join object b on b.id = x.object_id
-        where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0 and i.variant > 0
-            and x.study_id = i.study_id and not x.own)))
-    from instance i join object o on o.id = i.object_id where i.id = p_instance
-$$;
-CREATE FUNCTION public.check_same(i public.instance, e public.exam) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-declare
-    v_sha text := (select encode(sha256, 'hex') from object where id = i.object_id);
-begin
-    update exam set conflicts = (select coalesce(jsonb_agg(c order by n), '[]')
-        from jsonb_array_elements(conflicts) with ordinality x(c, n)
-        where not (c ->> 'cause' = 'content' and c ->> 'sop_uid' = i.sop_uid and c ->> 'sha256' = v_sha))
-    where id = e.id;
-    insert into exam_event (exam_id, event, from_state, to_state, detail)
-    values (e.id, 'same_object', e.state, e.state, jsonb_build_object('sop_uid', i.sop_uid,
-        'transfer_syntax', i.transfer_syntax, 'variant', i.variant));
-end $$;
-CREATE FUNCTION public.check_wanted(p_instances bigint[]) RETURNS void
-    LANGUAGE sql
-    AS $$
-    insert into job (kind, subject_id, priority)
-    select 'check', i.id, e.priority
-    from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
-        join exam e on e.study_id = i.study_id
-    where i.id = any (p_instances) and not i.own
-        and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
-            or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
-            or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
-            or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id))
-    on conflict do nothing
-$$;
 CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -589,6 +505,7 @@ begin
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'lease', k.lease_no,
         'attempt', k.attempts, 'destination', t.name, 'aet', t.aet, 'host', t.host, 'port', t.port,
+        'tls', t.tls,
         'objects', (select jsonb_agg(jsonb_build_object('sop_uid', i.sop_uid,
                 'sop_class', i.sop_class, 'transfer_syntax', i.transfer_syntax,
                 'location', o.location, 'size', o.size) order by i.id)
@@ -661,7 +578,7 @@ begin
             order by c.contexts_at desc, c.id desc limit 1), '[]')),
         'advice', device_advice(v_devices));
 end $$;
-CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text) RETURNS jsonb
+CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text, p_certificate text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -673,6 +590,10 @@ begin
         and (x.address is null or p_address <<= x.address)
         and (x.called is null or x.called = p_called)
     order by x.called nulls last, masklen(x.address) desc nulls last limit 1;
+    if d.certificate <> coalesce(p_certificate, '') then
+        return jsonb_build_object('cause',
+            case when p_certificate is null then 'certificate_missing' else 'certificate_unknown' end);
+    end if;
     if d.id is not null then
         return jsonb_build_object('id', d.id, 'centre_id', d.org_id,
             'centre', (select code from organisation where id = d.org_id), 'quiet', d.quiet_seconds,
@@ -1535,6 +1456,102 @@ CREATE FUNCTION public.fail(p_status integer, p_message text, p_hint text DEFAUL
 begin
     raise exception using errcode = 'RD' || p_status, message = p_message, hint = coalesce(p_hint, '');
 end $$;
+CREATE TABLE public.hl7_sender (
+    id bigint NOT NULL,
+    org_id bigint NOT NULL,
+    app text NOT NULL,
+    facility text NOT NULL,
+    address cidr,
+    charset text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone
+);
+ALTER TABLE ONLY public.hl7_sender FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select p || jsonb_strip_nulls(jsonb_build_object('centre_id', s.org_id,
+        'placer_issuer', coalesce(nullif(p ->> 'placer_issuer', ''), s.app),
+        'modality', coalesce(c.modality, nullif(p ->> 'modality', '')),
+        'description', coalesce(c.description, nullif(p ->> 'description', ''))))
+    from (select 1) x left join hl7_code c on c.sender_id = s.id and c.code = p ->> 'procedure_code'
+$$;
+CREATE FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    s hl7_sender;
+    m hl7_message;
+    v jsonb;
+    v_hint text;
+begin
+    select * into strict s from hl7_sender where id = p_sender;
+    select * into m from hl7_message where sender_id = p_sender and control_id = p_control for update;
+    if m.control_id is not null and m.digest = p_digest then
+        return m.answer;
+    elsif m.control_id is not null then
+        return jsonb_build_object('code', 'AE', 'error_code', '205', 'error_name', 'Duplicate key identifier',
+            'location', 'MSH^1^10', 'text', 'another message came under this control ID');
+    end if;
+    begin
+        for v in select * from jsonb_array_elements(p_orders) loop
+            perform order_upsert(hl7_order(s, v));
+        end loop;
+        v := '{"code": "AA"}';
+    exception when others then
+        if sqlstate !~ '^RD4' and sqlstate !~ '^2[23]' then
+            raise;
+        end if;
+        get stacked diagnostics v_hint = pg_exception_hint;
+        -- What is wrong with the order may be mended: the same message may come again.
+        return jsonb_build_object('code', 'AE', 'error_code',
+            case sqlstate when 'RD404' then '204' when 'RD422' then '101' else '207' end,
+            'error_name', case sqlstate when 'RD404' then 'Unknown key identifier'
+                when 'RD422' then 'Required field missing' else 'Application internal error' end,
+            'text', case when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
+                else 'a value of the message does not fit' end);
+    end;
+    insert into hl7_message (sender_id, control_id, digest, answer)
+    values (p_sender, p_control, p_digest, v);
+    delete from hl7_message where received_at < now() - interval '30 days';
+    return v;
+end $$;
+CREATE FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    s hl7_sender;
+begin
+    select x.* into s from hl7_sender x join organisation o on o.id = x.org_id
+    where x.app = p_app and x.facility = p_facility and x.disabled_at is null and o.disabled_at is null
+        and (x.address is null or p_address <<= x.address)
+    order by masklen(x.address) desc nulls last limit 1;
+    if s.id is not null then
+        return jsonb_build_object('id', s.id, 'charset', s.charset);
+    end if;
+    return jsonb_build_object('cause', case
+        when not exists (select from hl7_sender where app = p_app and facility = p_facility) then 'unknown'
+        when exists (select from hl7_sender x join organisation o on o.id = x.org_id
+            where app = p_app and facility = p_facility and x.disabled_at is null and o.disabled_at is null)
+            then 'wrong_address'
+        else 'disabled' end);
+end $$;
+CREATE FUNCTION public.hl7_sender_id(p_name text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v bigint[];
+begin
+    select array_agg(id) into v from hl7_sender where app || '^' || facility = p_name;
+    if v is null then
+        perform fail(404, format('no HL7 sender %s', p_name), 'list them with: rdc hl7 list');
+    elsif cardinality(v) > 1 then
+        perform fail(409, format('%s senders are called %s', cardinality(v), p_name), 'disable one of them first');
+    end if;
+    return v[1];
+end $$;
 CREATE FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1627,14 +1644,16 @@ begin
         perform ingest_conflict(e, case when v_have.study_id = s.id then 'content' else 'study' end, p);
     end if;
     insert into instance (centre_id, study_id, series_id, sop_uid, variant, sop_class,
-        transfer_syntax, number, rows, columns, frames, object_id, original_id, device_id)
+        transfer_syntax, number, rows, columns, frames, object_id, original_id, device_id, metadata)
     values (v_centre, s.id, ingest_series(s.id, p), p ->> 'sop_uid', coalesce(v_have.last + 1, 0),
         p ->> 'sop_class', p ->> 'transfer_syntax', (p ->> 'instance_number')::int,
         (p ->> 'rows')::int, (p ->> 'columns')::int, (p ->> 'frames')::int,
         object_insert(p), case when p ? 'original' then object_insert(p -> 'original') end,
-        (p ->> 'device_id')::bigint)
+        (p ->> 'device_id')::bigint, p -> 'metadata')
     returning id into v_instance;
-    insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
+    if not p ? 'metadata' or ingest_wants_advice(p ->> 'modality', e) then
+        insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
+    end if;
     perform ingest_exam_grew(e, p);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
         'exam', e.id, 'study_uid', s.study_uid);
@@ -1694,58 +1713,10 @@ begin
     end if;
     return v_results;
 end $$;
-CREATE FUNCTION public.ingest_plain_objects(r public.ingest_row[]) RETURNS void
+CREATE FUNCTION public.ingest_plain_exams(r public.ingest_row[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 begin
-    with o as (
-        insert into object (location, sha256, size, media)
-        select x.location, decode(x.sha256, 'hex'), x.size, coalesce(x.media, 'application/dicom')
-        from unnest(r) x
-        returning id, location
-    ), i as (
-        insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
-            number, rows, columns, frames, object_id, device_id)
-        select x.centre_id, s.id, q.id, x.sop_uid, x.sop_class, x.transfer_syntax,
-            x.instance_number, x.rows, x.columns, x.frames, o.id, x.device_id
-        from unnest(r) x join o on o.location = x.location
-            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            join series q on q.study_id = s.id and q.series_uid = x.series_uid
-        returning id, study_id
-    )
-    insert into job (kind, subject_id, priority)
-    select 'metadata', i.id, e.priority from i join exam e on e.study_id = i.study_id;
-end $$;
-CREATE FUNCTION public.ingest_plain_parents(r public.ingest_row[]) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-begin
-    insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
-    select distinct on (x.centre_id, x.patient_id) x.centre_id, x.patient_id, x.patient_name,
-        decode(x.patient_name_raw, 'hex'), x.charset, coalesce(x.charset_guessed, false),
-        dicom_date(x.birth_date), case when x.sex in ('M', 'F', 'O') then x.sex end
-    from unnest(r) x
-    where not exists (select from patient p
-        where p.issuer_id = x.centre_id and p.patient_id = x.patient_id)
-    order by x.centre_id, x.patient_id, x.n
-    on conflict do nothing;
-    insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
-    select distinct on (x.study_uid, x.centre_id) x.centre_id, x.study_uid, p.id, nullif(x.accession, ''),
-        dicom_date(x.study_date), dicom_time(x.study_time), x.study_id, x.description
-    from unnest(r) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.patient_id
-    where not exists (select from study s
-        where s.study_uid = x.study_uid and s.centre_id = x.centre_id)
-    order by x.study_uid, x.centre_id, x.n
-    on conflict do nothing;
-    perform from study s
-    where (s.study_uid, s.centre_id) in (select x.study_uid, x.centre_id from unnest(r) x)
-    order by s.study_uid, s.centre_id for update;
-    insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
-    select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
-        x.series_description, x.body_part, x.laterality
-    from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-    where not exists (select from series q where q.study_id = s.id and q.series_uid = x.series_uid)
-    order by s.id, x.series_uid, x.n;
     with fresh as (
         insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id)
         select distinct on (s.id) s.centre_id, s.id, x.device_id, coalesce(x.priority, 'routine'),
@@ -1758,11 +1729,58 @@ begin
     )
     insert into exam_event (exam_id, person_id, event, from_state, to_state)
     select id, rdc_person(), 'arrive', null, 'arriving' from fresh;
+end $$;
+CREATE FUNCTION public.ingest_plain_objects(r public.ingest_row[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    with o as (
+        insert into object (location, sha256, size, media)
+        select x.location, decode(x.sha256, 'hex'), x.size, coalesce(x.media, 'application/dicom')
+        from unnest(r) x
+        returning id, location
+    ), i as (
+        insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
+            number, rows, columns, frames, object_id, device_id, metadata)
+        select x.centre_id, s.id, q.id, x.sop_uid, x.sop_class, x.transfer_syntax,
+            x.instance_number, x.rows, x.columns, x.frames, o.id, x.device_id, x.metadata
+        from unnest(r) x join o on o.location = x.location
+            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+            join series q on q.study_id = s.id and q.series_uid = x.series_uid
+        returning id, study_id, series_id, metadata is null as bare
+    )
+    insert into job (kind, subject_id, priority)
+    select 'metadata', i.id, e.priority
+    from i join exam e on e.study_id = i.study_id join series q on q.id = i.series_id
+    where i.bare or ingest_wants_advice(q.modality, e);
+end $$;
+CREATE FUNCTION public.ingest_plain_parents(r public.ingest_row[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_new boolean := exists (select from unnest(r) x where not exists (select from study s
+        where s.study_uid = x.study_uid and s.centre_id = x.centre_id));
+begin
+    if v_new then
+        perform ingest_plain_studies(r);
+    end if;
+    perform from study s
+    where (s.study_uid, s.centre_id) in (select x.study_uid, x.centre_id from unnest(r) x)
+    order by s.study_uid, s.centre_id for update;
+    insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
+    select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
+        x.series_description, x.body_part, x.laterality
+    from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+    where not exists (select from series q where q.study_id = s.id and q.series_uid = x.series_uid)
+    order by s.id, x.series_uid, x.n;
+    if v_new then
+        perform ingest_plain_exams(r);
+    end if;
     -- Another worker may have been first with a study.
     if exists (select from unnest(r) x
             join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            join patient p on p.id = s.patient_id join exam e on e.study_id = s.id
-            where p.patient_id is distinct from x.patient_id or e.state <> 'arriving') then
+            join patient p on p.id = s.patient_id left join exam e on e.study_id = s.id
+            where p.patient_id is distinct from x.patient_id or e.state is distinct from 'arriving') then
         raise integrity_constraint_violation using message = 'not plain any more';
     end if;
 end $$;
@@ -1792,6 +1810,28 @@ begin
             where e.study_id = s.id and e.state = 'arriving' and p.patient_id = (x).patient_id));
     return r;
 end $$;
+CREATE FUNCTION public.ingest_plain_studies(r public.ingest_row[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
+    select distinct on (x.centre_id, x.patient_id) x.centre_id, x.patient_id, x.patient_name,
+        decode(x.patient_name_raw, 'hex'), x.charset, coalesce(x.charset_guessed, false),
+        dicom_date(x.birth_date), case when x.sex in ('M', 'F', 'O') then x.sex end
+    from unnest(r) x
+    where not exists (select from patient p
+        where p.issuer_id = x.centre_id and p.patient_id = x.patient_id)
+    order by x.centre_id, x.patient_id, x.n
+    on conflict do nothing;
+    insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
+    select distinct on (x.study_uid, x.centre_id) x.centre_id, x.study_uid, p.id, nullif(x.accession, ''),
+        dicom_date(x.study_date), dicom_time(x.study_time), x.study_id, x.description
+    from unnest(r) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.patient_id
+    where not exists (select from study s
+        where s.study_uid = x.study_uid and s.centre_id = x.centre_id)
+    order by x.study_uid, x.centre_id, x.n
+    on conflict do nothing;
+end $$;
 CREATE FUNCTION public.ingest_series(p_study bigint, p jsonb) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -1810,6 +1850,7 @@ end $$;
 CREATE FUNCTION public.ingest_store(p_batch jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
@@ -1856,17 +1897,15 @@ begin
     end if;
     return s;
 end $$;
-CREATE FUNCTION public.instance_arrived() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public'
+CREATE FUNCTION public.ingest_wants_advice(p_modality text, e public.exam) RETURNS boolean
+    LANGUAGE plpgsql STABLE
     AS $$
-declare
-    v bigint[] := array(select id from fresh where metadata is not null and not own);
 begin
-    if v <> '{}' then
-        perform check_wanted(v);
-    end if;
-    return null;
+    return p_modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
+        or exists (select from study s join exam_order o
+            on o.centre_id = s.centre_id and o.study_uid = s.study_uid where s.id = e.study_id)
+        or exists (select from study s join exam_order o
+            on o.centre_id = s.centre_id and o.accession = s.accession where s.id = e.study_id);
 end $$;
 CREATE FUNCTION public.instance_file(p_uid text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -1976,6 +2015,7 @@ end $$;
 CREATE FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
@@ -2003,7 +2043,6 @@ begin
             when 'metadata' then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
             when 'commitment' then commitment_input(t.subject_id)
-            when 'check' then check_input(t.subject_id)
             when 'render' then report_render_input(t.subject_id) end) order by t.id), '[]')
     into v from taken t;
     return v;
@@ -2035,7 +2074,7 @@ CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata
     AS $$
 begin
     update instance set metadata = p_metadata where id = p_instance;
-    perform check_wanted(array[p_instance]);
+    perform advice_check(p_instance);
     delete from job where id = p_job;
 end $$;
 CREATE FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
@@ -2977,23 +3016,6 @@ begin
     end if;
     return jsonb_build_object('centre_id', o.id, 'code', o.code);
 end $$;
-CREATE FUNCTION public.watch_claim(p_owner text, p_seconds integer) RETURNS jsonb
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-    with free as (
-        select d.id from device d join organisation o on o.id = d.org_id
-        where d.watch_dir is not null and d.disabled_at is null and o.disabled_at is null
-            and (d.watch_owner = p_owner or d.watch_until is null or d.watch_until < now())
-        order by d.id for update of d skip locked
-    ), taken as (
-        update device d set watch_owner = p_owner, watch_until = now() + make_interval(secs => p_seconds)
-        from free f where d.id = f.id returning d.*
-    )
-    select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'aet', t.aet, 'centre_id', t.org_id,
-        'code', o.code, 'quiet', t.quiet_seconds, 'dir', t.watch_dir) order by t.id), '[]')
-    from taken t join organisation o on o.id = t.org_id
-$$;
 CREATE FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -3204,6 +3226,7 @@ CREATE TABLE public.destination (
     aet text NOT NULL,
     host text NOT NULL,
     port integer NOT NULL,
+    tls boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
     CONSTRAINT destination_aet_form CHECK ((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
@@ -3230,19 +3253,16 @@ CREATE TABLE public.device (
     charset text,
     quiet_seconds integer DEFAULT 15 NOT NULL,
     limit_seconds integer DEFAULT 300 NOT NULL,
+    certificate text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
-    watch_dir text,
-    watch_owner text,
-    watch_until timestamp with time zone,
     CONSTRAINT device_aet_form CHECK (((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (aet = btrim(aet)))),
     CONSTRAINT device_callback_port_range CHECK (((callback_port >= 1) AND (callback_port <= 65535))),
     CONSTRAINT device_callback_whole CHECK (((callback_host IS NULL) = (callback_port IS NULL))),
     CONSTRAINT device_called_form CHECK ((called ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT device_certificate_form CHECK ((certificate ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT device_limit_range CHECK (((limit_seconds >= 0) AND (limit_seconds <= 86400))),
-    CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400))),
-    CONSTRAINT device_watch_absolute CHECK (((watch_dir ~ '^/[^[:cntrl:]]+$'::text) AND (length(watch_dir) <= 300))),
-    CONSTRAINT device_watch_whole CHECK (((watch_owner IS NULL) = (watch_until IS NULL)))
+    CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400)))
 );
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.device_contact ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -3381,6 +3401,52 @@ CREATE TABLE public.exam_transition (
     next_state text NOT NULL
 );
 ALTER TABLE ONLY public.exam_transition FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.hl7_code (
+    sender_id bigint NOT NULL,
+    code text NOT NULL,
+    modality text,
+    description text
+);
+ALTER TABLE ONLY public.hl7_code FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.hl7_message (
+    sender_id bigint NOT NULL,
+    control_id text NOT NULL,
+    digest bytea NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    answer jsonb NOT NULL
+);
+ALTER TABLE ONLY public.hl7_message FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.hl7_sender ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.hl7_sender_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.instance (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_id bigint NOT NULL,
+    series_id bigint NOT NULL,
+    sop_uid text NOT NULL,
+    variant integer DEFAULT 0 NOT NULL,
+    sop_class text NOT NULL,
+    transfer_syntax text NOT NULL,
+    number integer,
+    rows integer,
+    columns integer,
+    frames integer,
+    object_id bigint NOT NULL,
+    original_id bigint,
+    own boolean DEFAULT false NOT NULL,
+    device_id bigint,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    metadata jsonb,
+    CONSTRAINT instance_uid_form CHECK ((sop_uid ~ '^[0-9.]{1,64}$'::text))
+);
+ALTER TABLE ONLY public.instance ALTER COLUMN metadata SET COMPRESSION lz4;
+ALTER TABLE ONLY public.instance FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.instance ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.instance_id_seq
     START WITH 1
@@ -3400,7 +3466,7 @@ CREATE TABLE public.job (
     lease_until timestamp with time zone,
     last_error text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'check'::text, 'render'::text, 'commitment'::text]))),
+    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'render'::text, 'commitment'::text]))),
     CONSTRAINT job_lease_tied CHECK (((state = 'running'::text) = (lease_until IS NOT NULL))),
     CONSTRAINT job_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'quarantined'::text])))
 );
@@ -3696,8 +3762,6 @@ ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_key_unique UNIQUE NULLS NOT DISTINCT (aet, address, called);
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (id);
-ALTER TABLE ONLY public.device
-    ADD CONSTRAINT device_watch_unique UNIQUE (watch_dir);
 ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_pkey PRIMARY KEY (exam_id);
 ALTER TABLE ONLY public.evidence_object
@@ -3730,6 +3794,14 @@ ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_study_unique UNIQUE (study_id);
 ALTER TABLE ONLY public.exam_transition
     ADD CONSTRAINT exam_transition_pkey PRIMARY KEY (state, event);
+ALTER TABLE ONLY public.hl7_code
+    ADD CONSTRAINT hl7_code_key PRIMARY KEY (sender_id, code);
+ALTER TABLE ONLY public.hl7_message
+    ADD CONSTRAINT hl7_message_key PRIMARY KEY (sender_id, control_id);
+ALTER TABLE ONLY public.hl7_sender
+    ADD CONSTRAINT hl7_sender_key_unique UNIQUE NULLS NOT DISTINCT (app, facility, address);
+ALTER TABLE ONLY public.hl7_sender
+    ADD CONSTRAINT hl7_sender_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instance
@@ -3810,6 +3882,7 @@ CREATE INDEX exam_order_event_order ON public.exam_order_event USING btree (orde
 CREATE INDEX exam_order_of ON public.exam USING btree (order_id) WHERE (order_id IS NOT NULL);
 CREATE INDEX exam_order_open ON public.exam_order USING btree (centre_id, scheduled_at) WHERE (state = ANY (ARRAY['scheduled'::text, 'started'::text]));
 CREATE INDEX exam_order_patient ON public.exam_order USING btree (patient_id);
+CREATE INDEX hl7_message_age ON public.hl7_message USING btree (received_at);
 CREATE INDEX instance_object ON public.instance USING btree (object_id);
 CREATE INDEX instance_study ON public.instance USING btree (study_id);
 CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat'::text, 'urgent'::text, 'routine'::text], priority), run_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
@@ -3824,7 +3897,6 @@ CREATE INDEX study_patient ON public.study USING btree (patient_id);
 CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);
 CREATE TRIGGER evidence_grew AFTER INSERT ON public.instance REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.evidence_grew();
 CREATE TRIGGER exam_completed AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> 'arriving'::text) AND (new.grade <> 'single'::text))) EXECUTE FUNCTION public.exam_completed();
-CREATE TRIGGER instance_arrived AFTER INSERT ON public.instance REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION public.instance_arrived();
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.audit
@@ -3899,6 +3971,12 @@ ALTER TABLE ONLY public.exam_order
     ADD CONSTRAINT exam_order_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
 ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.study(id);
+ALTER TABLE ONLY public.hl7_code
+    ADD CONSTRAINT hl7_code_sender_id_fkey FOREIGN KEY (sender_id) REFERENCES public.hl7_sender(id);
+ALTER TABLE ONLY public.hl7_message
+    ADD CONSTRAINT hl7_message_sender_id_fkey FOREIGN KEY (sender_id) REFERENCES public.hl7_sender(id);
+ALTER TABLE ONLY public.hl7_sender
+    ADD CONSTRAINT hl7_sender_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.instance
@@ -4030,6 +4108,9 @@ ALTER TABLE public.exam_order ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_order_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam_transition ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.hl7_code ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.hl7_message ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.hl7_sender ENABLE ROW LEVEL SECURITY;
 CREATE POLICY ingest_all ON public.advice_code FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.audit FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.body_part_word FOR SELECT TO rdc_ingest USING (true);
@@ -4092,6 +4173,9 @@ CREATE POLICY owner_all ON public.exam_advice TO rdc USING (true) WITH CHECK (tr
 CREATE POLICY owner_all ON public.exam_event TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_order TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam_order_event TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.hl7_code TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.hl7_message TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.hl7_sender TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.instance TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.job TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.line TO rdc USING (true) WITH CHECK (true);
@@ -4127,26 +4211,18 @@ ALTER TABLE public.session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.study ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.upload ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.view_rule ENABLE ROW LEVEL SECURITY;
-GRANT SELECT ON TABLE public.exam TO rdc_api;
-GRANT SELECT ON TABLE public.exam TO rdc_ingest;
-GRANT SELECT ON TABLE public.instance TO rdc_api;
-GRANT SELECT ON TABLE public.instance TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.advice_check(i public.instance, e public.exam) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.advice_check(p_instance bigint) FROM PUBLIC;
 GRANT SELECT ON TABLE public.exam_order TO rdc_api;
 GRANT SELECT ON TABLE public.exam_order TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.advice_order(o public.exam_order, m jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.advice_radiography(m jsonb) FROM PUBLIC;
+GRANT SELECT ON TABLE public.exam TO rdc_api;
+GRANT SELECT ON TABLE public.exam TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.advice_views(e public.exam, o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.body_regions(p_text text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.check_centre(i public.instance, e public.exam) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.check_input(p_instance bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.check_same(i public.instance, e public.exam) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.check_wanted(p_instances bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer) FROM PUBLIC;
@@ -4176,8 +4252,8 @@ REVOKE ALL ON FUNCTION public.device_advice(p_devices bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_advice(p_devices bigint[]) TO rdc_api;
 REVOKE ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) TO rdc_api;
-REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text, p_certificate text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text, p_certificate text) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.device_id(p_aet text, p_address inet, p_called text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_date(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_date_like(p_date date, p_key text) FROM PUBLIC;
@@ -4255,6 +4331,12 @@ GRANT ALL ON FUNCTION public.exam_worklist(p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_written_content(e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.hl7_sender_id(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) FROM PUBLIC;
 GRANT SELECT ON TABLE public.study TO rdc_api;
 GRANT SELECT ON TABLE public.study TO rdc_ingest;
@@ -4263,14 +4345,16 @@ REVOKE ALL ON FUNCTION public.ingest_exam_grew(e public.exam, p jsonb) FROM PUBL
 REVOKE ALL ON FUNCTION public.ingest_one(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_patient(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_plain(p_batch jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_exams(r public.ingest_row[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_plain_objects(r public.ingest_row[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_plain_parents(r public.ingest_row[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_plain_rows(p_batch jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_studies(r public.ingest_row[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_series(p_study bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_store(p_batch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.ingest_study(p_centre bigint, p jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.instance_arrived() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_wants_advice(p_modality text, e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.instance_file(p_uid text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.integrity_findings() FROM PUBLIC;
@@ -4386,8 +4470,6 @@ REVOKE ALL ON FUNCTION public.upload_find(p_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_find(p_id text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.upload_permit() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_permit() TO rdc_api;
-REVOKE ALL ON FUNCTION public.watch_claim(p_owner text, p_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.watch_claim(p_owner text, p_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.worklist_matches(v jsonb, o public.exam_order, p public.patient, k jsonb) FROM PUBLIC;
@@ -4424,6 +4506,8 @@ GRANT SELECT ON TABLE public.exam_order_transition TO rdc_api;
 GRANT SELECT ON TABLE public.exam_order_transition TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_transition TO rdc_api;
 GRANT SELECT ON TABLE public.exam_transition TO rdc_ingest;
+GRANT SELECT ON TABLE public.instance TO rdc_api;
+GRANT SELECT ON TABLE public.instance TO rdc_ingest;
 GRANT SELECT ON TABLE public.job TO rdc_ingest;
 GRANT SELECT ON TABLE public.line TO rdc_api;
 GRANT SELECT ON TABLE public.line TO rdc_ingest;

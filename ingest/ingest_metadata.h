@@ -1,6 +1,7 @@
 /*
- * The job that follows each acknowledged object: its metadata as DICOM JSON,
- * through DCMTK on the CPU pool, into the index.
+ * The job that follows an acknowledged object whose metadata could not be read
+ * on its way in (dicom/dicom_json.h): they are made as DICOM JSON through DCMTK,
+ * on the CPU pool, and put into the index.
  */
 #ifndef INGEST_METADATA_H
 #define INGEST_METADATA_H

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "dicom/dicom_json.h"
 #include "ingest/ingest_priv.h"
 #include "model/model_provenance.h"
 
@@ -10,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The header scan sees at most so much; real objects need a few kilobytes. */
-enum { PREFIX_MAX = 1 << 20 };
+enum {
+    PREFIX_MAX = 1 << 20,  /* the header scan sees at most so much; few need more than kilobytes */
+    WHOLE_MAX = 256 << 10, /* objects up to this size are kept until their metadata are written */
+};
 
 struct ingest_object {
     struct ingest *g;
@@ -27,8 +30,11 @@ struct ingest_object {
     char accession[65];
     struct store_object original;
     struct dicom_header header;
-    struct base_buf prefix; /* until the header is known */
-    struct store_put *put;  /* from then on, until finish */
+    struct base_buf prefix; /* until the header is known, and the metadata where they can be */
+    struct base_buf metadata;
+    uint64_t metadata_end; /* valid if the data set ends here; 0 = none */
+    bool keeping;          /* the prefix is kept for the metadata */
+    struct store_put *put; /* from then on, until finish */
     uint64_t bytes;
     struct store_object object;
     void (*on_room)(void *arg);
@@ -77,6 +83,7 @@ static void object_free(struct ingest_object *o)
 {
     o->g->objects--;
     base_buf_deinit(&o->prefix);
+    base_buf_deinit(&o->metadata);
     free(o);
 }
 
@@ -192,6 +199,20 @@ static void write_meta(const struct ingest_object *o, struct base_buf *out)
     base_buf_deinit(&provenance);
 }
 
+/* Most metadata are in the first bytes, and the smallest objects wholly in
+ * memory: such need no job that reads the file again. */
+static void read_metadata(struct ingest_object *o, bool complete)
+{
+    base_buf_reset(&o->metadata);
+    enum dicom_scan step = dicom_json_write(base_buf_bytes(&o->prefix), complete, o->source.syntax,
+                                            &o->metadata, &o->metadata_end);
+    if (step != DICOM_SCAN_DONE)
+        o->metadata_end = 0;
+    o->keeping = step == DICOM_SCAN_MORE && o->prefix.n <= WHOLE_MAX;
+    if (!o->keeping)
+        base_buf_deinit(&o->prefix);
+}
+
 /* The header is known: our meta group, and what has arrived so far. */
 static void begin_file(struct ingest_object *o)
 {
@@ -216,8 +237,9 @@ static void begin_file(struct ingest_object *o)
         err = store_put_write(o->put, o->prefix.p, o->prefix.n);
     if (err)
         fail(o, err, why_not_stored(err));
+    else
+        read_metadata(o, false);
     base_buf_deinit(&meta);
-    base_buf_deinit(&o->prefix);
 }
 
 static void scan(struct ingest_object *o, bool complete)
@@ -234,6 +256,15 @@ static void scan(struct ingest_object *o, bool complete)
         fail(o, BASE_EFORMAT, error.msg);
     else
         begin_file(o);
+}
+
+static void keep_for_metadata(struct ingest_object *o, struct base_bytes bytes)
+{
+    o->keeping = o->prefix.n + bytes.n <= WHOLE_MAX;
+    if (o->keeping)
+        base_buf_add(&o->prefix, bytes.p, bytes.n);
+    else
+        base_buf_deinit(&o->prefix);
 }
 
 void ingest_object_write(struct ingest_object *o, struct base_bytes bytes)
@@ -256,6 +287,8 @@ void ingest_object_write(struct ingest_object *o, struct base_bytes bytes)
     enum base_err err = store_put_write(o->put, bytes.p, bytes.n);
     if (err)
         fail(o, err, why_not_stored(err));
+    else if (o->keeping)
+        keep_for_metadata(o, bytes);
 }
 
 bool ingest_object_room(struct ingest_object *o)
@@ -344,6 +377,8 @@ static void on_durable(void *arg, enum base_err err, const struct store_object *
             .object = &o->object,
             .original = o->source.original,
             .original_media = o->source.original_media,
+            .metadata =
+                o->metadata_end == o->bytes ? base_buf_bytes(&o->metadata) : base_bytes_of(NULL, 0),
         };
         err = ingest_batch_add(o->g->batch, &record, on_committed, o);
         if (!err)
@@ -367,6 +402,8 @@ void ingest_object_finish(struct ingest_object *o, ingest_object_fn *fn, void *a
         end(o);
         return;
     }
+    if (o->keeping)
+        read_metadata(o, true);
     store_put_finish(o->put, on_durable, o);
 }
 

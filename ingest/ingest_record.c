@@ -91,5 +91,9 @@ void ingest_record_write(const struct ingest_record *r, struct base_buf *out)
         base_json_close_object(&j);
     }
     add_header(&j, r->header);
+    if (r->metadata.n) {
+        base_json_key(&j, "metadata");
+        base_json_raw(&j, (const char *)r->metadata.p, r->metadata.n);
+    }
     base_json_close_object(&j);
 }

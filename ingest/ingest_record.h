@@ -20,6 +20,7 @@ struct ingest_record {
     const struct store_object *object;
     const struct store_object *original; /* the file it was made of; NULL = none */
     const char *original_media;          /* its MIME type */
+    struct base_bytes metadata;          /* as DICOM JSON; empty: a job makes it */
 };
 
 /* Appends the record as JSON. */

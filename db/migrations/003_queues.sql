@@ -180,6 +180,18 @@ $$
     where id = e.id
 $$;
 
+-- Whether an object that came with its metadata has a job all the same: what it
+-- says is looked at for advice, which must not keep an object out.
+create function ingest_wants_advice(p_modality text, e exam) returns boolean language plpgsql stable as
+$$
+begin
+    return p_modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
+        or exists (select from study s join exam_order o
+            on o.centre_id = s.centre_id and o.study_uid = s.study_uid where s.id = e.study_id)
+        or exists (select from study s join exam_order o
+            on o.centre_id = s.centre_id and o.accession = s.accession where s.id = e.study_id);
+end $$;
+
 -- One object, already durable in the store. Same UID and digest: a duplicate.
 -- Same UID, another digest: both are kept and the conflict stands on the exam.
 create function ingest_one(p jsonb) returns jsonb language plpgsql as
@@ -217,14 +229,16 @@ begin
         perform ingest_conflict(e, case when v_have.study_id = s.id then 'content' else 'study' end, p);
     end if;
     insert into instance (centre_id, study_id, series_id, sop_uid, variant, sop_class,
-        transfer_syntax, number, rows, columns, frames, object_id, original_id, device_id)
+        transfer_syntax, number, rows, columns, frames, object_id, original_id, device_id, metadata)
     values (v_centre, s.id, ingest_series(s.id, p), p ->> 'sop_uid', coalesce(v_have.last + 1, 0),
         p ->> 'sop_class', p ->> 'transfer_syntax', (p ->> 'instance_number')::int,
         (p ->> 'rows')::int, (p ->> 'columns')::int, (p ->> 'frames')::int,
         object_insert(p), case when p ? 'original' then object_insert(p -> 'original') end,
-        (p ->> 'device_id')::bigint)
+        (p ->> 'device_id')::bigint, p -> 'metadata')
     returning id into v_instance;
-    insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
+    if not p ? 'metadata' or ingest_wants_advice(p ->> 'modality', e) then
+        insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
+    end if;
     perform ingest_exam_grew(e, p);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
         'exam', e.id, 'study_uid', s.study_uid);
@@ -238,7 +252,7 @@ create type ingest_row as (
     birth_date text, sex text, study_uid text, study_date text, study_time text, study_id text,
     accession text, description text, series_uid text, modality text, series_number int,
     series_description text, body_part text, laterality text, sop_class text, sop_uid text,
-    instance_number int, rows int, columns int, frames int);
+    instance_number int, rows int, columns int, frames int, metadata jsonb);
 
 -- Those objects of a batch about which ingest_one() has nothing to decide: the
 -- UID is new, and study and exam are new too, or the exam is still arriving and
@@ -271,9 +285,8 @@ begin
     return r;
 end $$;
 
--- Their patients, studies, series and exams, as far as they are missing. The
--- studies are locked, so that two workers that store the same one take turns.
-create function ingest_plain_parents(r ingest_row[]) returns void language plpgsql as
+-- Patients and studies that are missing.
+create function ingest_plain_studies(r ingest_row[]) returns void language plpgsql as
 $$
 begin
     insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
@@ -293,15 +306,11 @@ begin
         where s.study_uid = x.study_uid and s.centre_id = x.centre_id)
     order by x.study_uid, x.centre_id, x.n
     on conflict do nothing;
-    perform from study s
-    where (s.study_uid, s.centre_id) in (select x.study_uid, x.centre_id from unnest(r) x)
-    order by s.study_uid, s.centre_id for update;
-    insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
-    select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
-        x.series_description, x.body_part, x.laterality
-    from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-    where not exists (select from series q where q.study_id = s.id and q.series_uid = x.series_uid)
-    order by s.id, x.series_uid, x.n;
+end $$;
+
+create function ingest_plain_exams(r ingest_row[]) returns void language plpgsql as
+$$
+begin
     with fresh as (
         insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id)
         select distinct on (s.id) s.centre_id, s.id, x.device_id, coalesce(x.priority, 'routine'),
@@ -314,11 +323,36 @@ begin
     )
     insert into exam_event (exam_id, person_id, event, from_state, to_state)
     select id, rdc_person(), 'arrive', null, 'arriving' from fresh;
+end $$;
+
+-- Their patients, studies, series and exams. The studies are locked, so that
+-- two workers that store the same one take turns.
+create function ingest_plain_parents(r ingest_row[]) returns void language plpgsql as
+$$
+declare
+    v_new boolean := exists (select from unnest(r) x where not exists (select from study s
+        where s.study_uid = x.study_uid and s.centre_id = x.centre_id));
+begin
+    if v_new then
+        perform ingest_plain_studies(r);
+    end if;
+    perform from study s
+    where (s.study_uid, s.centre_id) in (select x.study_uid, x.centre_id from unnest(r) x)
+    order by s.study_uid, s.centre_id for update;
+    insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
+    select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
+        x.series_description, x.body_part, x.laterality
+    from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+    where not exists (select from series q where q.study_id = s.id and q.series_uid = x.series_uid)
+    order by s.id, x.series_uid, x.n;
+    if v_new then
+        perform ingest_plain_exams(r);
+    end if;
     -- Another worker may have been first with a study.
     if exists (select from unnest(r) x
             join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            join patient p on p.id = s.patient_id join exam e on e.study_id = s.id
-            where p.patient_id is distinct from x.patient_id or e.state <> 'arriving') then
+            join patient p on p.id = s.patient_id left join exam e on e.study_id = s.id
+            where p.patient_id is distinct from x.patient_id or e.state is distinct from 'arriving') then
         raise integrity_constraint_violation using message = 'not plain any more';
     end if;
 end $$;
@@ -333,16 +367,18 @@ begin
         returning id, location
     ), i as (
         insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
-            number, rows, columns, frames, object_id, device_id)
+            number, rows, columns, frames, object_id, device_id, metadata)
         select x.centre_id, s.id, q.id, x.sop_uid, x.sop_class, x.transfer_syntax,
-            x.instance_number, x.rows, x.columns, x.frames, o.id, x.device_id
+            x.instance_number, x.rows, x.columns, x.frames, o.id, x.device_id, x.metadata
         from unnest(r) x join o on o.location = x.location
             join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
             join series q on q.study_id = s.id and q.series_uid = x.series_uid
-        returning id, study_id
+        returning id, study_id, series_id, metadata is null as bare
     )
     insert into job (kind, subject_id, priority)
-    select 'metadata', i.id, e.priority from i join exam e on e.study_id = i.study_id;
+    select 'metadata', i.id, e.priority
+    from i join exam e on e.study_id = i.study_id join series q on q.id = i.series_id
+    where i.bare or ingest_wants_advice(q.modality, e);
 end $$;
 
 -- The set form of ingest_one(), for the many objects that need none of its
@@ -387,11 +423,11 @@ end $$;
 -- UIDs, so that batches of several workers cannot block each other in a circle;
 -- a bad object fails alone. Results stand in the batch's order.
 --
--- The plans are kept for as long as a connection lives, also those that were
--- made when the tables were empty: only such are allowed that stay good, by
--- index for each row.
+-- The plans are made once and kept for as long as a connection lives, also those
+-- that were made when the tables were empty: only such are allowed that stay
+-- good, by index for each row.
 create function ingest_store(p_batch jsonb) returns jsonb
-language plpgsql security definer set search_path = public
+language plpgsql security definer set search_path = public set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
 $$
 declare
@@ -449,7 +485,7 @@ end $$;
 
 -- Takes up to p_limit jobs. A job whose worker died three times is set aside.
 create function job_claim(p_kind text, p_limit int, p_lease_seconds int) returns jsonb
-language plpgsql security definer set search_path = public
+language plpgsql security definer set search_path = public set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
 $$
 declare

@@ -1,8 +1,28 @@
+#include "dicom/dicom_json.h"
 #include "dicom/dicom_uid.h"
 #include "dicom/shim/shim.h"
 #include "shim_fixture.h"
 
 #include <jansson.h>
+
+/* What the quick writer makes of it, if it does, must be the same. */
+static void expect_from_quick_writer(const struct base_buf *file, json_t *want)
+{
+    struct dicom_part10 part10;
+    struct base_buf out = {0};
+    struct base_error e = {0};
+    uint64_t end = 0;
+    if (dicom_part10_read(base_buf_bytes(file), true, &part10, &e) != DICOM_SCAN_DONE)
+        return;
+    struct base_bytes dataset = base_bytes_of(file->p + part10.dataset, file->n - part10.dataset);
+    if (dicom_json_write(dataset, true, part10.syntax, &out, &end) == DICOM_SCAN_DONE) {
+        json_t *got = json_loads(base_buf_cstr(&out), JSON_REJECT_DUPLICATES, NULL);
+        ck_assert_msg(json_equal(got, want), "%s", base_buf_cstr(&out));
+        ck_assert_uint_eq(end, dataset.n);
+        json_decref(got);
+    }
+    base_buf_deinit(&out);
+}
 
 /* The metadata of a data set whose elements the caller appended after a header. */
 static json_t *metadata(const struct base_buf *file, bool *guessed)
@@ -16,6 +36,7 @@ static json_t *metadata(const struct base_buf *file, bool *guessed)
     json_t *j = json_loads(base_buf_cstr(&out), JSON_REJECT_DUPLICATES, &where);
     ck_assert_msg(j != NULL, "%s at %d: %s", where.text, where.position, base_buf_cstr(&out));
     base_buf_deinit(&out);
+    expect_from_quick_writer(file, j);
     return j;
 }
 
