@@ -24,8 +24,8 @@ struct entry {
 struct ingest_batch {
     struct loop *loop;
     struct db *db;
-    struct loop_timer *retry;
-    struct entry *waiting; /* oldest first */
+    struct loop_timer *timer; /* for the next try */
+    struct entry *waiting;    /* oldest first */
     struct entry **tail;
     struct entry *flying; /* the batch under way, or to be tried again */
     unsigned count;
@@ -36,7 +36,7 @@ struct ingest_batch {
 
 static void send(struct ingest_batch *b);
 
-static void on_retry(void *arg)
+static void on_timer(void *arg)
 {
     send(arg);
 }
@@ -49,7 +49,7 @@ enum base_err ingest_batch_new(struct loop *loop, struct db *db, struct ingest_b
     b->loop = loop;
     b->db = db;
     b->tail = &b->waiting;
-    enum base_err err = loop_timer_new(loop, on_retry, b, &b->retry);
+    enum base_err err = loop_timer_new(loop, on_timer, b, &b->timer);
     if (err) {
         free(b);
         return err;
@@ -84,7 +84,7 @@ void ingest_batch_free(struct ingest_batch *b)
         return;
     fail_all(b, &b->flying, b->unknown ? BASE_EUNKNOWN : BASE_ECANCELED);
     fail_all(b, &b->waiting, BASE_ECANCELED);
-    loop_timer_free(b->retry);
+    loop_timer_free(b->timer);
     free(b);
 }
 
@@ -147,7 +147,7 @@ static void failed(struct ingest_batch *b, enum base_err err)
     bool patient = base_clock_mono_ms() - b->flying->since < PATIENCE_MS;
     b->unknown |= err == BASE_EUNKNOWN;
     if (is_passing(err) && patient) {
-        loop_timer_start(b->retry, RETRY_MS, 0);
+        loop_timer_start(b->timer, RETRY_MS, 0);
         return;
     }
     if (!is_passing(err) && err != BASE_ENOSPC && !b->unknown && b->flying->next)
@@ -207,7 +207,7 @@ static void send(struct ingest_batch *b)
     base_buf_deinit(&all);
     b->in_database = !err;
     if (err)
-        loop_timer_start(b->retry, RETRY_MS, 0);
+        loop_timer_start(b->timer, RETRY_MS, 0);
     if (err && !is_passing(err))
         fail_all(b, &b->flying, err);
 }
@@ -230,7 +230,8 @@ enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_recor
     *b->tail = e;
     b->tail = &e->next;
     b->count++;
+    /* Not at once: the objects of a round of syncs come one after another. */
     if (!b->flying)
-        send(b);
+        loop_timer_start(b->timer, 0, 0);
     return BASE_OK;
 }

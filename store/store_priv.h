@@ -69,6 +69,8 @@ struct store {
     struct store_put_list round;
     struct store_folder *round_folders;
     size_t round_left; /* jobs of the round that still run */
+    bool round_due;    /* round_call is posted */
+    struct loop_call round_call;
 
     struct store_sweep *sweep;
 };

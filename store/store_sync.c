@@ -150,9 +150,23 @@ static void round_start(struct store *s)
         loop_work(s->loop, &p->job, LOOP_DISK, p->class, file_work, file_done, p);
 }
 
+static void round_begin(void *arg)
+{
+    struct store *s = arg;
+    s->round_due = false;
+    round_start(s);
+    store_release(s);
+}
+
 void store_sync_add(struct store_put *put)
 {
+    struct store *s = put->store;
     put->syncing = true;
-    store_put_list_add(&put->store->pending, put);
-    round_start(put->store);
+    store_put_list_add(&s->pending, put);
+    if (s->round_left > 0 || s->round_due)
+        return;
+    /* In the next turn, so that writes that end in this one share the round. */
+    s->round_due = true;
+    store_retain(s);
+    loop_post(s->loop, &s->round_call, round_begin, s);
 }
