@@ -53,7 +53,7 @@ APT_CLUSTER=/etc/postgresql-common/createcluster.d/rdc.conf
 services_hold() {
     local files=""
     if [ ! -e "$APT_POLICY" ]; then
-        as_root sh -c "printf '#!/bin/sh\n# made by rdc, for the time of an installation\ncase \"\$1\" in postgresql*) exit 101 ;; esac\nexit 0\n' >$APT_POLICY && chmod 755 $APT_POLICY"
+        as_root sh -c "printf '#!/bin/sh\n# made by rdc, for the time of an installation\ncase \"\$1\" in postgresql*|orthanc*) exit 101 ;; esac\nexit 0\n' >$APT_POLICY && chmod 755 $APT_POLICY"
         files=$APT_POLICY
     fi
     if [ ! -e /usr/lib/postgresql ]; then
