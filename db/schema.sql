@@ -38,22 +38,75 @@ CREATE TYPE public.ingest_row AS (
 	frames integer,
 	metadata jsonb
 );
-CREATE FUNCTION public.advice_check(p_instance bigint) RETURNS void
+CREATE TABLE public.exam (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_id bigint NOT NULL,
+    line_id bigint,
+    hospital_id bigint,
+    contract_id bigint,
+    device_id bigint,
+    state text DEFAULT 'arriving'::text NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    priority text DEFAULT 'routine'::text NOT NULL,
+    lease_no bigint DEFAULT 0 NOT NULL,
+    lease_holder bigint,
+    lease_expires timestamp with time zone,
+    shown_digest bytea,
+    author_id bigint,
+    reason text,
+    last_object_at timestamp with time zone DEFAULT now() NOT NULL,
+    quiet_seconds integer DEFAULT 15 NOT NULL,
+    grade text,
+    expected integer,
+    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    order_id bigint,
+    quarantined_at timestamp with time zone,
+    due_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
+    CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
+    CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
+    CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
+    CONSTRAINT exam_quarantine_tied CHECK (((quarantined_at IS NULL) OR (order_id IS NOT NULL))),
+    CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
+    CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
+);
+ALTER TABLE ONLY public.exam FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.instance (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_id bigint NOT NULL,
+    series_id bigint NOT NULL,
+    sop_uid text NOT NULL,
+    variant integer DEFAULT 0 NOT NULL,
+    sop_class text NOT NULL,
+    transfer_syntax text NOT NULL,
+    number integer,
+    rows integer,
+    columns integer,
+    frames integer,
+    object_id bigint NOT NULL,
+    original_id bigint,
+    own boolean DEFAULT false NOT NULL,
+    device_id bigint,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    metadata jsonb,
+    CONSTRAINT instance_uid_form CHECK ((sop_uid ~ '^[0-9.]{1,64}$'::text))
+);
+ALTER TABLE ONLY public.instance ALTER COLUMN metadata SET COMPRESSION lz4;
+ALTER TABLE ONLY public.instance FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.advice_check(i public.instance, e public.exam) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
-    i instance;
-    e exam;
     o exam_order;
-    v_modality text;
+    v_modality text := dicom_text(i.metadata, '00080060');
     v jsonb := '{}';
 begin
-    select * into i from instance where id = p_instance;
-    v_modality := dicom_text(i.metadata, '00080060');
     if i.own or i.variant > 0 or coalesce(v_modality, 'SR') in ('SR', 'KO', 'PR', 'DOC', 'AU') then
         return;
     end if;
-    select * into e from exam where study_id = i.study_id;
     if v_modality in ('CR', 'DX', 'RG', 'MG') then
         v := advice_radiography(i.metadata);
     end if;
@@ -170,39 +223,6 @@ begin
     end if;
     return v;
 end $$;
-CREATE TABLE public.exam (
-    id bigint NOT NULL,
-    centre_id bigint NOT NULL,
-    study_id bigint NOT NULL,
-    line_id bigint,
-    hospital_id bigint,
-    contract_id bigint,
-    device_id bigint,
-    state text DEFAULT 'arriving'::text NOT NULL,
-    state_at timestamp with time zone DEFAULT now() NOT NULL,
-    priority text DEFAULT 'routine'::text NOT NULL,
-    lease_no bigint DEFAULT 0 NOT NULL,
-    lease_holder bigint,
-    lease_expires timestamp with time zone,
-    shown_digest bytea,
-    author_id bigint,
-    reason text,
-    last_object_at timestamp with time zone DEFAULT now() NOT NULL,
-    quiet_seconds integer DEFAULT 15 NOT NULL,
-    grade text,
-    expected integer,
-    conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
-    due_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    order_id bigint,
-    CONSTRAINT exam_complete_tied CHECK (((state = 'arriving'::text) OR (grade IS NOT NULL) OR (state = ANY (ARRAY['withdrawn'::text, 'writing'::text, 'waiting'::text])))),
-    CONSTRAINT exam_grade_known CHECK ((grade = ANY (ARRAY['single'::text, 'quiet'::text, 'mpps'::text, 'commitment'::text, 'manifest'::text, 'given_up'::text]))),
-    CONSTRAINT exam_lease_tied CHECK ((((state = ANY (ARRAY['writing'::text, 'reviewing'::text])) = (lease_holder IS NOT NULL)) AND ((lease_holder IS NULL) = (lease_expires IS NULL)))),
-    CONSTRAINT exam_priority_known CHECK ((priority = ANY (ARRAY['stat'::text, 'urgent'::text, 'routine'::text]))),
-    CONSTRAINT exam_routed_tied CHECK (((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'withdrawn'::text])) OR (hospital_id IS NOT NULL))),
-    CONSTRAINT exam_state_known CHECK ((state = ANY (ARRAY['arriving'::text, 'unrouted'::text, 'waiting'::text, 'writing'::text, 'written'::text, 'reviewing'::text, 'returned'::text, 'final'::text, 'withdrawn'::text, 'retracted'::text])))
-);
-ALTER TABLE ONLY public.exam FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.advice_views(e public.exam, o public.exam_order) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -249,6 +269,73 @@ CREATE FUNCTION public.body_regions(p_text text) RETURNS text[]
     where case when word ~ '^[A-Z]+$' then upper(p_text) ~ ('\m' || word || '\M')
         else position(word in p_text) > 0 end
 $_$;
+CREATE FUNCTION public.check_centre(i public.instance, e public.exam) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id and x.id < i.id)
+        and not e.conflicts @> jsonb_build_array(jsonb_build_object('cause', 'centre', 'sop_uid', i.sop_uid)) then
+        perform ingest_conflict(e, 'centre', jsonb_build_object('sop_uid', i.sop_uid,
+            'sha256', (select encode(sha256, 'hex') from object where id = i.object_id)));
+    end if;
+end $$;
+CREATE FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    i instance;
+    e exam;
+begin
+    delete from job where id = p_job;
+    select * into i from instance where id = p_instance;
+    select * into e from exam where study_id = i.study_id for update;
+    if not found then
+        return;
+    end if;
+    if p_same and i.variant > 0 then
+        perform check_same(i, e);
+    end if;
+    perform check_centre(i, e);
+    perform advice_check(i, e);
+end $$;
+CREATE FUNCTION public.check_input(p_instance bigint) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_strip_nulls(jsonb_build_object('location', o.location, 'other', (
+        select b.location from instance x join object b on b.id = x.object_id
+        where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0 and i.variant > 0
+            and x.study_id = i.study_id and not x.own)))
+    from instance i join object o on o.id = i.object_id where i.id = p_instance
+$$;
+CREATE FUNCTION public.check_same(i public.instance, e public.exam) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_sha text := (select encode(sha256, 'hex') from object where id = i.object_id);
+begin
+    update exam set conflicts = (select coalesce(jsonb_agg(c order by n), '[]')
+        from jsonb_array_elements(conflicts) with ordinality x(c, n)
+        where not (c ->> 'cause' = 'content' and c ->> 'sop_uid' = i.sop_uid and c ->> 'sha256' = v_sha))
+    where id = e.id;
+    insert into exam_event (exam_id, event, from_state, to_state, detail)
+    values (e.id, 'same_object', e.state, e.state, jsonb_build_object('sop_uid', i.sop_uid,
+        'transfer_syntax', i.transfer_syntax, 'variant', i.variant));
+end $$;
+CREATE FUNCTION public.check_wanted(p_instances bigint[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+    insert into job (kind, subject_id, priority)
+    select 'check', i.id, e.priority
+    from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
+        join exam e on e.study_id = i.study_id
+    where i.id = any (p_instances) and not i.own
+        and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
+            or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
+            or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
+            or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id))
+    on conflict do nothing
+$$;
 CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -925,6 +1012,7 @@ declare
     e exam := exam_take_for_reading(p_exam);
     v_digest bytea;
 begin
+    perform exam_require_free(e);
     if e.lease_holder is not null and e.lease_expires < now() then
         e := exam_move(e, 'expire');
     end if;
@@ -1146,7 +1234,9 @@ begin
         perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
     end if;
     perform audit_read('view', p_exam);
-    return v;
+    return v || jsonb_build_object('candidates', (select patient_candidates(p)
+        from exam e join study s on s.id = e.study_id join patient p on p.id = s.patient_id
+        where e.id = p_exam));
 end $$;
 CREATE FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds integer) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1159,6 +1249,14 @@ begin
     return json_build_object('lease', p_lease,
         'expires', exam_extend(p_exam, p_lease, p_lease_seconds),
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'));
+end $$;
+CREATE FUNCTION public.exam_left_order() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+begin
+    perform order_progress(new.order_id, 'finish');
+    return null;
 end $$;
 CREATE FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -1174,6 +1272,42 @@ begin
               where (p_state is null or x.state = p_state)
                 and (p_since is null or x.state_at >= p_since)
               order by x.id desc limit p_limit) e);
+end $$;
+CREATE FUNCTION public.exam_meets_order() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    s study;
+    o exam_order;
+    p patient;
+    q patient;
+    v_against text[];
+begin
+    select * into s from study where id = new.study_id;
+    select * into p from patient where id = s.patient_id;
+    v_against := resident_id_contradictions(coalesce(p.resident_id, p.patient_id), p.birth_date, p.sex);
+    if cardinality(v_against) > 0 then
+        new.conflicts := new.conflicts || jsonb_build_object('cause', 'resident_id', 'at', now(), 'what', v_against);
+    end if;
+    select * into o from exam_order where id = order_of_study(s.centre_id, s.study_uid, s.accession);
+    if o.id is null then
+        return new;
+    end if;
+    new.order_id := o.id;
+    if array_position(array['stat', 'urgent', 'routine'], o.priority)
+        < array_position(array['stat', 'urgent', 'routine'], new.priority) then
+        new.priority := o.priority;
+    end if;
+    select * into q from patient where id = o.patient_id;
+    if p.patient_id is null and cardinality(patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex,
+            q.name, q.pinyin, q.birth_date, q.sex)) = 0 then
+        update study set patient_id = q.id where id = s.id;
+        delete from patient where id = p.id and id <> q.id
+            and not exists (select from exam_order where patient_id = p.id);
+    end if;
+    perform order_progress(o.id, 'start');
+    return new;
 end $$;
 CREATE FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb DEFAULT NULL::jsonb, p_holder bigint DEFAULT NULL::bigint, p_lease_seconds integer DEFAULT NULL::integer) RETURNS public.exam
     LANGUAGE plpgsql
@@ -1202,6 +1336,44 @@ begin
     insert into exam_event (exam_id, person_id, event, from_state, to_state, lease_no, detail)
     values (e.id, rdc_person(), p_event, p_exam.state, v_next, e.lease_no, p_detail);
     return e;
+end $$;
+CREATE TABLE public.patient (
+    id bigint NOT NULL,
+    issuer_id bigint NOT NULL,
+    patient_id text,
+    name text,
+    name_raw bytea,
+    charset text,
+    charset_guessed boolean DEFAULT false NOT NULL,
+    birth_date date,
+    sex text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    pinyin text,
+    resident_id text,
+    CONSTRAINT patient_id_given CHECK ((patient_id <> ''::text)),
+    CONSTRAINT patient_sex_known CHECK ((sex = ANY (ARRAY['M'::text, 'F'::text, 'O'::text])))
+);
+ALTER TABLE ONLY public.patient FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.exam_object_patient(e public.exam, p_now public.patient) RETURNS public.patient
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_object jsonb := (select c -> 'object' from jsonb_array_elements(e.conflicts) c
+        where c ->> 'cause' = 'patient_order' and not c ? 'resolved' limit 1);
+    v patient;
+begin
+    if p_now.id <> (select patient_id from exam_order where id = e.order_id) then
+        return p_now;
+    end if;
+    select * into v from patient where issuer_id = e.centre_id and patient_id = v_object ->> 'id'
+        and id <> p_now.id;
+    if v.id is null then
+        insert into patient (issuer_id, patient_id, name, birth_date, sex)
+        values (e.centre_id, case when v_object ->> 'id' <> p_now.patient_id then v_object ->> 'id' end,
+            v_object ->> 'name', (v_object ->> 'birth_date')::date, v_object ->> 'sex')
+        returning * into v;
+    end if;
+    return v;
 end $$;
 CREATE FUNCTION public.exam_objects(p_study bigint) RETURNS integer
     LANGUAGE sql STABLE
@@ -1270,6 +1442,15 @@ begin
     return json_build_object('lease', e.lease_no, 'expires', e.lease_expires,
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'));
 end $$;
+CREATE FUNCTION public.exam_require_free(e public.exam) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if e.quarantined_at is not null then
+        perform fail(409, format('exam %s is quarantined: its patient contradicts its order', e.id),
+            'its centre decides with POST …/resolve');
+    end if;
+end $$;
 CREATE FUNCTION public.exam_require_lease(e public.exam, p_lease bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1285,6 +1466,7 @@ CREATE FUNCTION public.exam_require_shown(e public.exam, p_objects_digest text) 
 declare
     v_now bytea := exam_objects_digest(e.study_id);
 begin
+    perform exam_require_free(e);
     if v_now <> coalesce(decode(p_objects_digest, 'hex'), e.shown_digest) then
         perform fail(409, format('objects of exam %s changed since they were shown', e.id),
             'look at the exam again and sign with objects_digest ' || encode(v_now, 'hex'));
@@ -1292,6 +1474,48 @@ begin
     return v_now;
 exception when invalid_parameter_value then
     perform fail(422, 'objects_digest must be hexadecimal', 'give back what claim returned');
+end $$;
+CREATE FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take(p_exam, 'technician', 'doctor', 'admin');
+    s study;
+    v_object jsonb;
+    v_before patient;
+    v_after patient;
+begin
+    if e.centre_id is distinct from rdc_org() then
+        perform fail(403, 'only the originating centre can do this');
+    elsif e.quarantined_at is null then
+        perform fail(409, format('exam %s is not quarantined', e.id), 'look at the exam again');
+    elsif coalesce(p_patient, '') not in ('order', 'object') then
+        perform fail(422, 'patient must be order or object', '{"patient": "order", "reason": "..."}');
+    elsif coalesce(btrim(p_reason), '') = '' then
+        perform fail(422, 'resolve needs a reason', '{"patient": "order", "reason": "..."}');
+    end if;
+    select * into s from study where id = e.study_id for update;
+    select * into v_before from patient where id = s.patient_id;
+    if p_patient = 'order' then
+        select p.* into v_after from exam_order o join patient p on p.id = o.patient_id where o.id = e.order_id;
+    else
+        v_after := exam_object_patient(e, v_before);
+    end if;
+    update study set patient_id = v_after.id where id = s.id;
+    insert into patient_correction (patient_id, order_id, exam_id, person_id, reason, before, after)
+    values (v_after.id, e.order_id, e.id, rdc_person(), p_reason, patient_view(v_before), patient_view(v_after));
+    update exam set quarantined_at = null, order_id = case when p_patient = 'order' then order_id end,
+        conflicts = (select jsonb_agg(case when c ->> 'cause' = 'patient_order' and not c ? 'resolved'
+                then c || jsonb_build_object('resolved', p_patient, 'by', rdc_person(), 'reason', p_reason)
+                else c end order by n)
+            from jsonb_array_elements(conflicts) with ordinality x(c, n))
+    where id = e.id returning * into e;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    values (e.id, rdc_person(), 'resolve', e.state, e.state,
+        jsonb_build_object('patient', p_patient, 'reason', p_reason));
+    perform audit_write('resolve', 'exam', e.id, jsonb_build_object('patient', p_patient, 'reason', p_reason));
+    return json_build_object('state', e.state, 'patient', patient_view(v_after), 'conflicts', e.conflicts);
 end $$;
 CREATE FUNCTION public.exam_route(e public.exam, p_event text) RETURNS public.exam
     LANGUAGE plpgsql
@@ -1323,6 +1547,7 @@ CREATE FUNCTION public.exam_row(e public.exam) RETURNS jsonb
         'patient', (select jsonb_build_object('id', p.patient_id, 'name', p.name, 'sex', p.sex,
                 'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed)
             from patient p where p.id = s.patient_id),
+        'order', e.order_id, 'quarantined_at', e.quarantined_at,
         'study_uid', s.study_uid, 'accession', s.accession, 'description', s.description,
         'study_date', s.study_date,
         'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
@@ -1432,7 +1657,8 @@ CREATE FUNCTION public.exam_worklist(p_limit integer) RETURNS jsonb
         order by array_position(array['stat', 'urgent', 'routine'], e.priority),
             e.due_at nulls last, e.id), '[]'))
     from (select * from exam x
-          where (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
+          where x.quarantined_at is null
+            and (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
                  or (x.state = 'arriving' and x.priority = 'stat'))
             and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
           order by array_position(array['stat', 'urgent', 'routine'], x.priority),
@@ -1552,6 +1778,27 @@ begin
     end if;
     return v[1];
 end $$;
+CREATE FUNCTION public.ingest_against_order(e public.exam, p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_against text[] := order_against(e.order_id, p ->> 'patient_id', p ->> 'patient_name',
+        p ->> 'birth_date', p ->> 'sex');
+    v_object jsonb := jsonb_build_object('id', nullif(btrim(p ->> 'patient_id'), ''),
+        'name', p ->> 'patient_name', 'birth_date', dicom_date(p ->> 'birth_date'),
+        'sex', case when p ->> 'sex' in ('M', 'F', 'O') then p ->> 'sex' end);
+begin
+    if cardinality(v_against) = 0 or e.conflicts @> jsonb_build_array(jsonb_build_object(
+            'cause', 'patient_order', 'object', v_object)) then
+        return;
+    end if;
+    update exam set quarantined_at = coalesce(quarantined_at, now()),
+        conflicts = conflicts || jsonb_build_object('cause', 'patient_order', 'at', now(),
+            'sop_uid', p ->> 'sop_uid', 'what', v_against, 'order', e.order_id, 'object', v_object)
+    where id = e.id;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    values (e.id, rdc_person(), 'quarantine', e.state, e.state, jsonb_build_object('what', v_against));
+end $$;
 CREATE FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1619,7 +1866,6 @@ declare
     e exam;
     v_have record;
     v_instance bigint;
-    v_patient text;
 begin
     -- What we made of another file is the same when that file is.
     select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
@@ -1636,8 +1882,10 @@ begin
     end if;
     s := ingest_study(v_centre, p);
     e := ingest_exam(s, p);
-    select patient_id into v_patient from patient where id = s.patient_id;
-    if v_patient is distinct from nullif(btrim(p ->> 'patient_id'), '') then
+    if e.order_id is not null then
+        perform ingest_against_order(e, p);
+    elsif nullif(btrim(p ->> 'patient_id'), '') is distinct from
+            (select patient_id from patient where id = s.patient_id) then
         perform ingest_conflict(e, 'patient', p);
     end if;
     if v_have.last is not null then
@@ -1806,6 +2054,8 @@ begin
     where again = 1 and one_patient and (x).original is null and (x).patient_id is not null
         and not exists (select from instance i
             where i.sop_uid = (x).sop_uid and i.centre_id = (x).centre_id)
+        and not order_contradicted((x).centre_id, (x).study_uid, (x).accession, (x).patient_id,
+            (x).patient_name, (x).birth_date, (x).sex)
         and (s.id is null or exists (select from exam e join patient p on p.id = s.patient_id
             where e.study_id = s.id and e.state = 'arriving' and p.patient_id = (x).patient_id));
     return r;
@@ -1906,6 +2156,18 @@ begin
             on o.centre_id = s.centre_id and o.study_uid = s.study_uid where s.id = e.study_id)
         or exists (select from study s join exam_order o
             on o.centre_id = s.centre_id and o.accession = s.accession where s.id = e.study_id);
+end $$;
+CREATE FUNCTION public.instance_arrived() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v bigint[] := array(select id from fresh where metadata is not null and not own);
+begin
+    if v <> '{}' then
+        perform check_wanted(v);
+    end if;
+    return null;
 end $$;
 CREATE FUNCTION public.instance_file(p_uid text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -2043,6 +2305,7 @@ begin
             when 'metadata' then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
             when 'commitment' then commitment_input(t.subject_id)
+            when 'check' then check_input(t.subject_id)
             when 'render' then report_render_input(t.subject_id) end) order by t.id), '[]')
     into v from taken t;
     return v;
@@ -2074,7 +2337,7 @@ CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata
     AS $$
 begin
     update instance set metadata = p_metadata where id = p_instance;
-    perform advice_check(p_instance);
+    perform check_wanted(array[p_instance]);
     delete from job where id = p_job;
 end $$;
 CREATE FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
@@ -2146,6 +2409,9 @@ begin
 exception when check_violation or not_null_violation then
     return dimse_reply(x'0106'::int, 'a UID in the data set is none');
 end $$;
+CREATE FUNCTION public.name_hanzi(p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ select nullif(regexp_replace(p_name, '[\u0001-\u024f]', '', 'g'), '') $$;
 CREATE FUNCTION public.name_key(p_name text, p_pinyin text) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$ select nullif(regexp_replace(upper(split_part(coalesce(nullif(p_pinyin, ''), p_name), '=', 1)), '[^A-Z]', '', 'g'), '') $$;
@@ -2171,6 +2437,14 @@ begin
     end if;
     return (select coalesce(array_agg(location), '{}') from object where location = any (p_locations));
 end $$;
+CREATE FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) RETURNS text[]
+    LANGUAGE sql STABLE
+    AS $$
+    select case when p.patient_id <> nullif(btrim(p_patient_id), '') then '{patient_id}' else '{}' end::text[]
+        || patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex, p_name, null,
+            dicom_date(p_birth), nullif(p_sex, ''))
+    from exam_order o join patient p on p.id = o.patient_id where o.id = p_order
+$$;
 CREATE FUNCTION public.order_conflicts(o public.exam_order) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -2179,6 +2453,15 @@ CREATE FUNCTION public.order_conflicts(o public.exam_order) RETURNS jsonb
         p.birth_date, p.sex)) c
     where p.id = o.patient_id
 $$;
+CREATE FUNCTION public.order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text, p_name text, p_birth text, p_sex text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    v_order bigint := order_of_study(p_centre, p_study_uid, p_accession);
+begin
+    return v_order is not null
+        and cardinality(order_against(v_order, p_patient_id, p_name, p_birth, p_sex)) > 0;
+end $$;
 CREATE FUNCTION public.order_fill(o public.exam_order, p jsonb) RETURNS public.exam_order
     LANGUAGE plpgsql
     AS $$
@@ -2305,6 +2588,14 @@ begin
     values (o.id, rdc_person(), p_event, o.state, v_next, p_detail);
     return v;
 end $$;
+CREATE FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(
+        (select id from exam_order where centre_id = p_centre and study_uid = p_study_uid and state <> 'cancelled'),
+        (select id from exam_order where centre_id = p_centre and accession = nullif(btrim(p_accession), '')
+            and state <> 'cancelled'))
+$$;
 CREATE FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -2461,23 +2752,6 @@ begin
     end if;
     return o.id;
 end $$;
-CREATE TABLE public.patient (
-    id bigint NOT NULL,
-    issuer_id bigint NOT NULL,
-    patient_id text,
-    name text,
-    name_raw bytea,
-    charset text,
-    charset_guessed boolean DEFAULT false NOT NULL,
-    birth_date date,
-    sex text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    pinyin text,
-    resident_id text,
-    CONSTRAINT patient_id_given CHECK ((patient_id <> ''::text)),
-    CONSTRAINT patient_sex_known CHECK ((sex = ANY (ARRAY['M'::text, 'F'::text, 'O'::text])))
-);
-ALTER TABLE ONLY public.patient FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.patient_candidates(p public.patient) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -2491,8 +2765,8 @@ CREATE FUNCTION public.patient_contradictions(a_name text, a_pinyin text, a_birt
     LANGUAGE sql IMMUTABLE
     AS $$
     select array_remove(array[
-        case when lower(btrim(a_name, ' ^=')) <> lower(btrim(b_name, ' ^='))
-                and name_key(a_name, a_pinyin) <> name_key(b_name, b_pinyin) then 'name' end,
+        case when coalesce(name_hanzi(a_name) <> name_hanzi(b_name),
+            name_key(a_name, a_pinyin) <> name_key(b_name, b_pinyin)) then 'name' end,
         case when a_birth <> b_birth then 'birth_date' end,
         case when a_sex <> b_sex and 'O' not in (a_sex, b_sex) then 'sex' end], null)
 $$;
@@ -2511,6 +2785,17 @@ begin
         values (p.id, p_order, p_exam, rdc_person(), p_reason, patient_view(p), patient_view(v));
     end if;
 end $$;
+CREATE FUNCTION public.patient_spell(p_ids bigint[], p_pinyin text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update patient p set pinyin = v.pinyin from unnest(p_ids, p_pinyin) v(id, pinyin)
+    where p.id = v.id and p.pinyin is null
+$$;
+CREATE FUNCTION public.patient_unspelled(p_limit integer) RETURNS TABLE(id bigint, name text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ select id, name from patient where pinyin is null and name is not null order by id limit p_limit $$;
 CREATE FUNCTION public.patient_view(p public.patient) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -2928,6 +3213,9 @@ CREATE FUNCTION public.status_report() RETURNS jsonb
             from delivery d join destination t on t.id = d.destination_id
             where d.state = 'dead' group by t.name
             union all
+            select format('%s exams are quarantined: their patient contradicts their order', count(*))
+            from exam where quarantined_at is not null having count(*) > 0
+            union all
             select format('%s jobs are set aside after three attempts', count(*))
             from job where state = 'quarantined' having count(*) > 0) warnings))
 $$;
@@ -3016,6 +3304,23 @@ begin
     end if;
     return jsonb_build_object('centre_id', o.id, 'code', o.code);
 end $$;
+CREATE FUNCTION public.watch_claim(p_owner text, p_seconds integer) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    with free as (
+        select d.id from device d join organisation o on o.id = d.org_id
+        where d.watch_dir is not null and d.disabled_at is null and o.disabled_at is null
+            and (d.watch_owner = p_owner or d.watch_until is null or d.watch_until < now())
+        order by d.id for update of d skip locked
+    ), taken as (
+        update device d set watch_owner = p_owner, watch_until = now() + make_interval(secs => p_seconds)
+        from free f where d.id = f.id returning d.*
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'aet', t.aet, 'centre_id', t.org_id,
+        'code', o.code, 'quiet', t.quiet_seconds, 'dir', t.watch_dir) order by t.id), '[]')
+    from taken t join organisation o on o.id = t.org_id
+$$;
 CREATE FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -3256,13 +3561,18 @@ CREATE TABLE public.device (
     certificate text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
+    watch_dir text,
+    watch_owner text,
+    watch_until timestamp with time zone,
     CONSTRAINT device_aet_form CHECK (((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (aet = btrim(aet)))),
     CONSTRAINT device_callback_port_range CHECK (((callback_port >= 1) AND (callback_port <= 65535))),
     CONSTRAINT device_callback_whole CHECK (((callback_host IS NULL) = (callback_port IS NULL))),
     CONSTRAINT device_called_form CHECK ((called ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
     CONSTRAINT device_certificate_form CHECK ((certificate ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT device_limit_range CHECK (((limit_seconds >= 0) AND (limit_seconds <= 86400))),
-    CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400)))
+    CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400))),
+    CONSTRAINT device_watch_absolute CHECK (((watch_dir ~ '^/[^[:cntrl:]]+$'::text) AND (length(watch_dir) <= 300))),
+    CONSTRAINT device_watch_whole CHECK (((watch_owner IS NULL) = (watch_until IS NULL)))
 );
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.device_contact ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -3424,29 +3734,6 @@ ALTER TABLE public.hl7_sender ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-CREATE TABLE public.instance (
-    id bigint NOT NULL,
-    centre_id bigint NOT NULL,
-    study_id bigint NOT NULL,
-    series_id bigint NOT NULL,
-    sop_uid text NOT NULL,
-    variant integer DEFAULT 0 NOT NULL,
-    sop_class text NOT NULL,
-    transfer_syntax text NOT NULL,
-    number integer,
-    rows integer,
-    columns integer,
-    frames integer,
-    object_id bigint NOT NULL,
-    original_id bigint,
-    own boolean DEFAULT false NOT NULL,
-    device_id bigint,
-    received_at timestamp with time zone DEFAULT now() NOT NULL,
-    metadata jsonb,
-    CONSTRAINT instance_uid_form CHECK ((sop_uid ~ '^[0-9.]{1,64}$'::text))
-);
-ALTER TABLE ONLY public.instance ALTER COLUMN metadata SET COMPRESSION lz4;
-ALTER TABLE ONLY public.instance FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.instance ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.instance_id_seq
     START WITH 1
@@ -3466,7 +3753,7 @@ CREATE TABLE public.job (
     lease_until timestamp with time zone,
     last_error text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'render'::text, 'commitment'::text]))),
+    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'check'::text, 'render'::text, 'commitment'::text]))),
     CONSTRAINT job_lease_tied CHECK (((state = 'running'::text) = (lease_until IS NOT NULL))),
     CONSTRAINT job_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'quarantined'::text])))
 );
@@ -3762,6 +4049,8 @@ ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_key_unique UNIQUE NULLS NOT DISTINCT (aet, address, called);
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_watch_unique UNIQUE (watch_dir);
 ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_pkey PRIMARY KEY (exam_id);
 ALTER TABLE ONLY public.evidence_object
@@ -3889,6 +4178,7 @@ CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat
 CREATE INDEX patient_born ON public.patient USING btree (issuer_id, birth_date);
 CREATE INDEX patient_correction_patient ON public.patient_correction USING btree (patient_id);
 CREATE UNIQUE INDEX patient_id_unique ON public.patient USING btree (issuer_id, patient_id) WHERE (patient_id IS NOT NULL);
+CREATE INDEX patient_unspelled ON public.patient USING btree (id) WHERE ((pinyin IS NULL) AND (name IS NOT NULL));
 CREATE INDEX performed_study_step ON public.performed_study USING btree (step_id);
 CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
 CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
@@ -3897,6 +4187,9 @@ CREATE INDEX study_patient ON public.study USING btree (patient_id);
 CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);
 CREATE TRIGGER evidence_grew AFTER INSERT ON public.instance REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.evidence_grew();
 CREATE TRIGGER exam_completed AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> 'arriving'::text) AND (new.grade <> 'single'::text))) EXECUTE FUNCTION public.exam_completed();
+CREATE TRIGGER exam_left_order AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> ALL (ARRAY['arriving'::text, 'withdrawn'::text])) AND (new.order_id IS NOT NULL))) EXECUTE FUNCTION public.exam_left_order();
+CREATE TRIGGER exam_meets_order BEFORE INSERT ON public.exam FOR EACH ROW EXECUTE FUNCTION public.exam_meets_order();
+CREATE TRIGGER instance_arrived AFTER INSERT ON public.instance REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION public.instance_arrived();
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.audit
@@ -3964,7 +4257,7 @@ ALTER TABLE ONLY public.exam_order_event
 ALTER TABLE ONLY public.exam_order_event
     ADD CONSTRAINT exam_order_event_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
 ALTER TABLE ONLY public.exam
-    ADD CONSTRAINT exam_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.exam_order(id);
+    ADD CONSTRAINT exam_order_known FOREIGN KEY (order_id) REFERENCES public.exam_order(id);
 ALTER TABLE ONLY public.exam_order
     ADD CONSTRAINT exam_order_line_id_fkey FOREIGN KEY (line_id) REFERENCES public.line(id);
 ALTER TABLE ONLY public.exam_order
@@ -4211,18 +4504,26 @@ ALTER TABLE public.session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.study ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.upload ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.view_rule ENABLE ROW LEVEL SECURITY;
-REVOKE ALL ON FUNCTION public.advice_check(p_instance bigint) FROM PUBLIC;
+GRANT SELECT ON TABLE public.exam TO rdc_api;
+GRANT SELECT ON TABLE public.exam TO rdc_ingest;
+GRANT SELECT ON TABLE public.instance TO rdc_api;
+GRANT SELECT ON TABLE public.instance TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.advice_check(i public.instance, e public.exam) FROM PUBLIC;
 GRANT SELECT ON TABLE public.exam_order TO rdc_api;
 GRANT SELECT ON TABLE public.exam_order TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.advice_order(o public.exam_order, m jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.advice_radiography(m jsonb) FROM PUBLIC;
-GRANT SELECT ON TABLE public.exam TO rdc_api;
-GRANT SELECT ON TABLE public.exam TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.advice_views(e public.exam, o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.body_regions(p_text text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.check_centre(i public.instance, e public.exam) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.check_input(p_instance bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.check_same(i public.instance, e public.exam) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.check_wanted(p_instances bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer) FROM PUBLIC;
@@ -4301,9 +4602,14 @@ REVOKE ALL ON FUNCTION public.exam_get(p_exam bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_get(p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lease_seconds integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_left_order() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_meets_order() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb, p_holder bigint, p_lease_seconds integer) FROM PUBLIC;
+GRANT SELECT ON TABLE public.patient TO rdc_api;
+GRANT SELECT ON TABLE public.patient TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.exam_object_patient(e public.exam, p_now public.patient) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_objects(p_study bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_objects(p_study bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_objects_digest(p_study bigint) FROM PUBLIC;
@@ -4313,8 +4619,11 @@ REVOKE ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lea
 GRANT ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_recall(p_exam bigint, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_recall(p_exam bigint, p_lease_seconds integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_require_free(e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_require_lease(e public.exam, p_lease bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_require_shown(e public.exam, p_objects_digest text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_route(e public.exam, p_event text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_row(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_row(e public.exam) TO rdc_api;
@@ -4337,6 +4646,7 @@ GRANT ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_dige
 REVOKE ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.hl7_sender_id(p_name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_against_order(e public.exam, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) FROM PUBLIC;
 GRANT SELECT ON TABLE public.study TO rdc_api;
 GRANT SELECT ON TABLE public.study TO rdc_ingest;
@@ -4355,6 +4665,7 @@ REVOKE ALL ON FUNCTION public.ingest_store(p_batch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.ingest_study(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_wants_advice(p_modality text, e public.exam) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.instance_arrived() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.instance_file(p_uid text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.integrity_findings() FROM PUBLIC;
@@ -4371,12 +4682,15 @@ REVOKE ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_ui
 GRANT ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.name_hanzi(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_conflicts(o public.exam_order) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_fill(o public.exam_order, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_find(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_get(p_order bigint) FROM PUBLIC;
@@ -4385,6 +4699,7 @@ REVOKE ALL ON FUNCTION public.order_insert(p_centre bigint, p jsonb) FROM PUBLIC
 REVOKE ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_move(o public.exam_order, p_event text, p_detail jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_progress(p_order bigint, p_event text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_progress(p_order bigint, p_event text) TO rdc_ingest;
@@ -4396,12 +4711,14 @@ REVOKE ALL ON FUNCTION public.order_time(p text, p_zone text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_upsert(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_upsert(p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.org_id(p_code text, p_kind text) FROM PUBLIC;
-GRANT SELECT ON TABLE public.patient TO rdc_api;
-GRANT SELECT ON TABLE public.patient TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.patient_candidates(p public.patient) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_candidates(p public.patient) TO rdc_api;
 REVOKE ALL ON FUNCTION public.patient_contradictions(a_name text, a_pinyin text, a_birth date, a_sex text, b_name text, b_pinyin text, b_birth date, b_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.patient_correct(p public.patient, p_order bigint, p_exam bigint, p_reason text, p_after jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.patient_spell(p_ids bigint[], p_pinyin text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.patient_spell(p_ids bigint[], p_pinyin text[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.patient_unspelled(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.patient_unspelled(p_limit integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.patient_view(p public.patient) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_view(p public.patient) TO rdc_api;
 REVOKE ALL ON FUNCTION public.performed_lists(s public.performed_step) FROM PUBLIC;
@@ -4470,6 +4787,8 @@ REVOKE ALL ON FUNCTION public.upload_find(p_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_find(p_id text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.upload_permit() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.upload_permit() TO rdc_api;
+REVOKE ALL ON FUNCTION public.watch_claim(p_owner text, p_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.watch_claim(p_owner text, p_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jsonb, p_expire_hours integer, p_limit integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.worklist_matches(v jsonb, o public.exam_order, p public.patient, k jsonb) FROM PUBLIC;
@@ -4506,8 +4825,6 @@ GRANT SELECT ON TABLE public.exam_order_transition TO rdc_api;
 GRANT SELECT ON TABLE public.exam_order_transition TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_transition TO rdc_api;
 GRANT SELECT ON TABLE public.exam_transition TO rdc_ingest;
-GRANT SELECT ON TABLE public.instance TO rdc_api;
-GRANT SELECT ON TABLE public.instance TO rdc_ingest;
 GRANT SELECT ON TABLE public.job TO rdc_ingest;
 GRANT SELECT ON TABLE public.line TO rdc_api;
 GRANT SELECT ON TABLE public.line TO rdc_ingest;
