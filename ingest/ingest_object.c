@@ -404,7 +404,7 @@ void ingest_object_finish(struct ingest_object *o, ingest_object_fn *fn, void *a
     }
     if (o->keeping)
         read_metadata(o, true);
-    store_put_finish(o->put, on_durable, o);
+    store_put_finish(o->put, NULL, on_durable, o);
 }
 
 void ingest_object_abort(struct ingest_object *o)

@@ -85,7 +85,7 @@ struct store_object {
  *   new ─► [header] ─► write* ─► finish ─► callback       abort at any time before it
  *
  * The put belongs to the store. The caller's pointer ends with store_put_abort
- * or when the callback of store_put_finish starts.
+ * or when the last callback of store_put_finish starts.
  */
 struct store_put;
 
@@ -110,9 +110,12 @@ enum base_err store_put_write(struct store_put *put, const void *p, size_t n) BA
  * store_put_on_room runs once there is room again. A failed put has room. */
 bool store_put_room(struct store_put *put);
 void store_put_on_room(struct store_put *put, void (*fn)(void *arg), void *arg);
-/* Ends the object. fn runs exactly once, unless the put is aborted. Objects
- * that finish while others are being synced share the next round of syncs. */
-void store_put_finish(struct store_put *put, store_put_fn *fn, void *arg);
+/* Ends the object. done runs exactly once, unless the put is aborted. Objects
+ * that finish while others are being synced share the next round of syncs.
+ * written (may be NULL) runs at most once before done, with BASE_OK: what the
+ * object is called, its size and digest stand, and its round is about to begin.
+ * So what must wait for done can be made ready beside the sync. */
+void store_put_finish(struct store_put *put, store_put_fn *written, store_put_fn *done, void *arg);
 /* Removes the file; no callback comes. Takes NULL. */
 void store_put_abort(struct store_put *put);
 

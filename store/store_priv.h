@@ -94,7 +94,8 @@ struct store_put {
     size_t queued; /* bytes in full chunks, waiting or being written */
     void (*on_room)(void *arg);
     void *room_arg;
-    store_put_fn *fn;
+    store_put_fn *written;
+    store_put_fn *done;
     void *arg;
 
     struct loop_job job;

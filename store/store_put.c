@@ -199,13 +199,13 @@ static void put_end(struct store_put *p)
 {
     struct store_object object = p->object;
     enum base_err err = p->err;
-    store_put_fn *fn = p->aborted ? NULL : p->fn;
+    store_put_fn *done = p->aborted ? NULL : p->done;
     void *arg = p->arg;
     struct store *s = p->store;
     store_retain(s);
     put_free(p);
-    if (fn)
-        fn(arg, err, err ? NULL : &object);
+    if (done)
+        done(arg, err, err ? NULL : &object);
     store_release(s);
 }
 
@@ -251,6 +251,7 @@ static void put_advance(struct store_put *p)
         p->running = true;
         loop_work(p->store->loop, &p->job, LOOP_DISK, p->class, write_work, write_done, p);
     } else if (p->finished) {
+        base_sha256_end(p->sha, p->object.sha256); /* at most one block is left of it */
         store_sync_add(p);
     }
 }
@@ -349,11 +350,12 @@ void store_put_on_room(struct store_put *put, void (*fn)(void *arg), void *arg)
     put->room_arg = arg;
 }
 
-void store_put_finish(struct store_put *put, store_put_fn *fn, void *arg)
+void store_put_finish(struct store_put *put, store_put_fn *written, store_put_fn *done, void *arg)
 {
     assert(!put->finished && !put->aborted);
     put->finished = true;
-    put->fn = fn;
+    put->written = written;
+    put->done = done;
     put->arg = arg;
     if (put->open)
         push_open(put);
@@ -389,6 +391,6 @@ enum base_err store_put_mem(struct store *s, const char *ext, enum loop_class cl
         store_put_abort(put);
         return err;
     }
-    store_put_finish(put, fn, arg);
+    store_put_finish(put, NULL, fn, arg);
     return BASE_OK;
 }

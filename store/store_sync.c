@@ -109,7 +109,6 @@ static void file_work(void *arg)
     const struct store *s = p->store;
     if (!s->config.unsafe_no_sync && s->fs->fdatasync(p->fd) != 0)
         p->job_err = base_err_from_errno(errno);
-    base_sha256_end(p->sha, p->object.sha256);
     close(p->fd);
     p->fd = -1;
 }
@@ -122,12 +121,23 @@ static void file_done(void *arg, bool cancelled)
     job_ended(p->store);
 }
 
+/* Before the jobs, which own the objects from then on. */
+static void tell_written(struct store *s)
+{
+    for (struct store_put *p = s->round.first; p; p = p->next)
+        if (p->written && !p->aborted)
+            p->written(p->arg, BASE_OK, &p->object);
+}
+
 static void round_start(struct store *s)
 {
     if (s->round_left > 0 || !s->pending.first)
         return;
     s->round = s->pending;
     s->pending = (struct store_put_list){0};
+    s->round_left = 1; /* what finishes in the callbacks waits for the next round */
+    tell_written(s);
+    s->round_left = 0;
     for (struct store_put *p = s->round.first; p; p = p->next) {
         struct store_folder *f = p->folder;
         s->round_left++;

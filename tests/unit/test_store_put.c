@@ -112,7 +112,7 @@ static void feed_more(void *arg)
     }
     f->waits += f->sent < LARGE;
     if (f->sent == LARGE)
-        store_put_finish(f->put, tell, &f->told);
+        store_put_finish(f->put, NULL, tell, &f->told);
 }
 
 START_TEST(a_large_object_passes_through_little_memory)
@@ -178,7 +178,7 @@ START_TEST(little_memory_slows_puts_but_stops_none)
         ck_assert_uint_eq(s->memory, 0);
     }
     for (int i = 0; i < 8; i++)
-        store_put_finish(puts[i], tell, &t[i]);
+        store_put_finish(puts[i], NULL, tell, &t[i]);
     loop_run(loop);
     for (int i = 0; i < 8; i++)
         ck_assert_uint_eq(t[i].object.size, 20 * sizeof piece);
@@ -278,6 +278,73 @@ START_TEST(objects_that_finish_during_a_round_share_the_next)
 }
 END_TEST
 
+/* ---- written, before it is durable ---- */
+
+struct written {
+    int times;
+    int syncs; /* begun when it was told */
+    struct store_object object;
+    struct told told;
+};
+
+static void tell_written(void *arg, enum base_err err, const struct store_object *object)
+{
+    struct written *w = arg;
+    ck_assert_int_eq(err, BASE_OK);
+    ck_assert_int_eq(w->told.times, 0);
+    w->times++;
+    w->syncs = atomic_load(&faults.calls[FAULT_FDATASYNC]);
+    w->object = *object;
+}
+
+static void tell_end(void *arg, enum base_err err, const struct store_object *object)
+{
+    struct written *w = arg;
+    tell(&w->told, err, object);
+}
+
+static struct written put_written(const char *text)
+{
+    struct store_put *p = NULL;
+    struct written w = {0};
+    ck_assert_int_eq(store_put_new(store, "bin", LOOP_STAT, &p), BASE_OK);
+    ck_assert_int_eq(store_put_write(p, text, strlen(text)), BASE_OK);
+    store_put_finish(p, tell_written, tell_end, &w);
+    ck_assert_int_eq(w.times, 0);
+    loop_run(loop);
+    ck_assert_int_eq(w.told.times, 1);
+    return w;
+}
+
+START_TEST(what_an_object_is_called_is_told_before_its_sync)
+{
+    struct written w = put_written("abc");
+    ck_assert_int_eq(w.told.err, BASE_OK);
+    ck_assert_int_eq(w.times, 1);
+    ck_assert_int_eq(w.syncs, 0);
+    ck_assert_mem_eq(&w.object, &w.told.object, sizeof w.object);
+    ck_assert_uint_eq(w.object.size, 3);
+}
+END_TEST
+
+START_TEST(a_sync_may_fail_after_it_was_written)
+{
+    fail_call(FAULT_FDATASYNC, 1, EIO);
+    struct written w = put_written("abc");
+    ck_assert_int_eq(w.times, 1);
+    ck_assert_int_eq(w.told.err, BASE_EIO);
+}
+END_TEST
+
+START_TEST(what_could_not_be_written_is_not_called_written)
+{
+    fail_call(FAULT_WRITE, 1, ENOSPC);
+    struct written w = put_written("abc");
+    ck_assert_int_eq(w.times, 0);
+    ck_assert_int_eq(w.told.err, BASE_ENOSPC);
+}
+END_TEST
+
 /* ---- abort ---- */
 
 static void not_called(void *arg, enum base_err err, const struct store_object *object)
@@ -315,7 +382,7 @@ START_TEST(a_put_can_be_aborted_while_it_is_synced)
     struct told other = {0};
     ck_assert_int_eq(store_put_new(store, "bin", LOOP_STAT, &p), BASE_OK);
     ck_assert_int_eq(store_put_write(p, "x", 1), BASE_OK);
-    store_put_finish(p, not_called, NULL);
+    store_put_finish(p, NULL, not_called, NULL);
     ck_assert_int_eq(store_put_mem(store, "bin", LOOP_STAT, base_bytes_of(NULL, 0),
                                    base_bytes_str("y"), tell, &other),
                      BASE_OK);
@@ -347,7 +414,7 @@ START_TEST(a_callback_may_abort_another_put_of_the_same_round)
     ck_assert_int_eq(store_put_new(store, "bin", LOOP_STAT, &a), BASE_OK);
     ck_assert_int_eq(store_put_new(store, "bin", LOOP_STAT, &pair.other), BASE_OK);
     ck_assert_int_eq(store_put_write(a, "a", 1), BASE_OK);
-    store_put_finish(a, abort_other, &pair);
+    store_put_finish(a, NULL, abort_other, &pair);
     loop_run(loop);
     ck_assert_int_eq(pair.times, 1);
     ck_assert_int_eq(count_files("store"), 1);
@@ -406,7 +473,7 @@ static struct told put_two_chunks(struct store *s)
     if (store_put_write(p, piece, 1000) == BASE_OK &&
         store_put_write(p, piece, sizeof piece - 1000) == BASE_OK)
         loop_run(loop); /* a failed write is known now, and finish tells it again */
-    store_put_finish(p, tell, &t);
+    store_put_finish(p, NULL, tell, &t);
     loop_run(loop);
     ck_assert_int_eq(t.times, 1);
     return t;
@@ -482,7 +549,7 @@ START_TEST(after_a_failed_folder_sync_files_go_to_another_folder)
     struct told next = put_text(store, "y");
     ck_assert_int_eq(next.err, BASE_OK);
     ck_assert_ptr_nonnull(strstr(next.object.location, "/1/"));
-    store_put_finish(began_before, tell, &t);
+    store_put_finish(began_before, NULL, tell, &t);
     loop_run(loop);
     ck_assert_int_eq(t.err, BASE_EIO);
     ck_assert_int_eq(count_files("store"), 1);
@@ -596,6 +663,9 @@ static Suite *make_suite(void)
     tcase_add_test(tc, little_memory_slows_puts_but_stops_none);
     tcase_add_test(tc, a_full_folder_is_followed_by_another);
     tcase_add_test(tc, objects_that_finish_during_a_round_share_the_next);
+    tcase_add_test(tc, what_an_object_is_called_is_told_before_its_sync);
+    tcase_add_test(tc, a_sync_may_fail_after_it_was_written);
+    tcase_add_test(tc, what_could_not_be_written_is_not_called_written);
     tcase_add_test(tc, an_aborted_put_leaves_no_file);
     tcase_add_test(tc, a_put_can_be_aborted_while_it_is_synced);
     tcase_add_test(tc, a_callback_may_abort_another_put_of_the_same_round);
