@@ -48,23 +48,25 @@ enum base_err ecg_derive(const struct ecg_lead *leads, size_t n, int id, struct 
     if (!weights(id, &one, &two) || !a || !b || a->rate_hz != b->rate_hz ||
         a->start_s != b->start_s || a->samples != b->samples || !(a->uv_per_count > 0))
         return BASE_ENOTFOUND;
-    int32_t *data = malloc(a->samples * sizeof *data);
+    int32_t *data = malloc((a->samples ? a->samples : 1) * sizeof *data);
     if (!data)
         return BASE_ENOMEM;
     /* In units of half a count of lead I. */
     double scale = b->uv_per_count / a->uv_per_count;
     for (size_t i = 0; i < a->samples; i++) {
-        bool none = a->data[i] == ECG_SAMPLE_NONE || b->data[i] == ECG_SAMPLE_NONE;
-        data[i] =
-            none ? ECG_SAMPLE_NONE : clamp(one * (double)a->data[i] + two * (b->data[i] * scale));
+        int32_t x = ecg_lead_sample(a, i);
+        int32_t y = ecg_lead_sample(b, i);
+        bool none = x == ECG_SAMPLE_NONE || y == ECG_SAMPLE_NONE;
+        data[i] = none ? ECG_SAMPLE_NONE : clamp(one * (double)x + two * (y * scale));
     }
     *out = (struct ecg_lead){.id = id,
                              .name = ecg_lead_name(id),
+                             .unit = "",
                              .rate_hz = a->rate_hz,
                              .uv_per_count = a->uv_per_count / 2,
                              .offset_uv = (one * a->offset_uv + two * b->offset_uv) / 2,
                              .start_s = a->start_s,
                              .samples = a->samples,
-                             .data = data};
+                             .i32 = data};
     return BASE_OK;
 }

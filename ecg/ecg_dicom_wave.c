@@ -330,7 +330,8 @@ static int32_t value_of(uint32_t raw, enum sample_kind kind, unsigned stored)
     }
 }
 
-static void decode(const struct group *g, size_t channel, int32_t *out)
+/* Into the lead, of 16 bits where the values are no wider. */
+static void decode(const struct group *g, size_t channel, struct ecg_lead *lead)
 {
     unsigned width = width_of(g->kind);
     size_t frame = g->nchannels * width;
@@ -344,15 +345,39 @@ static void decode(const struct group *g, size_t channel, int32_t *out)
     const uint8_t *p = g->data.p + channel * width;
     for (size_t i = 0; i < g->nsamples; i++, p += frame) {
         uint32_t raw = load(p, width, g->swap);
-        out[i] = padded && raw == padding ? ECG_SAMPLE_NONE : value_of(raw, g->kind, stored);
+        int32_t v = padded && raw == padding ? ECG_SAMPLE_NONE : value_of(raw, g->kind, stored);
+        if (lead->i32)
+            lead->i32[i] = v;
+        else
+            lead->i16[i] = v == ECG_SAMPLE_NONE ? ECG_SAMPLE_NONE16 : (int16_t)v;
     }
+}
+
+/* Values that 16 bits hold, and none of them the one that stands for a missing
+ * sample: signed words may have -32768 as an ordinary value. */
+static bool is_narrow(const struct group *g, size_t channel)
+{
+    unsigned width = width_of(g->kind);
+    unsigned stored = g->channels[channel].stored;
+    bool less = stored > 0 && stored < 16;
+    if (width == 1 || (width == 2 && less))
+        return true;
+    if (g->kind != KIND_SS)
+        return false;
+    const uint8_t *p = g->data.p + channel * width;
+    uint32_t padding = g->padding.n >= width ? load(g->padding.p, width, g->swap) : 0;
+    for (size_t i = 0; i < g->nsamples && padding != 0x8000; i++, p += g->nchannels * width)
+        if (load(p, width, g->swap) == 0x8000)
+            return false;
+    return true;
 }
 
 static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g, size_t channel,
                                struct ecg_lead *lead)
 {
     const struct channel *ch = &g->channels[channel];
-    enum base_err e = ecg_record_set_samples(d->rec, lead, g->nsamples);
+    enum base_err e = is_narrow(g, channel) ? ecg_record_set_i16(d->rec, lead, g->nsamples)
+                                            : ecg_record_set_i32(d->rec, lead, g->nsamples);
     if (e)
         return base_fail(d->err, e, g->pos, "DICOM: a channel of %zu samples: %s", g->nsamples,
                          base_err_text(e));
@@ -362,7 +387,7 @@ static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g
     lead->uv_per_count = ch->sensitivity * ch->correction * ch->unit_uv;
     lead->offset_uv = ch->baseline * ch->unit_uv;
     lead->start_s = g->offset_ms / 1000 + ch->time_skew + ch->sample_skew / g->rate;
-    decode(g, channel, lead->data);
+    decode(g, channel, lead);
     return BASE_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "dicom/dicom_dataset.h"
 #include "dicom/dicom_part10.h"
+#include "ecg/ecg_format.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ static size_t first_sample(const struct ecg_lead *lead)
 static bool lead_has_gaps(const struct ecg_lead *lead)
 {
     for (size_t i = 0; i < lead->samples; i++)
-        if (lead->data[i] == ECG_SAMPLE_NONE)
+        if (ecg_lead_sample(lead, i) == ECG_SAMPLE_NONE)
             return true;
     return false;
 }
@@ -374,7 +375,7 @@ static int32_t divisor(const struct ecg_lead *lead, bool padded)
 {
     int64_t most = 0;
     for (size_t i = 0; i < lead->samples; i++) {
-        int64_t v = lead->data[i];
+        int64_t v = ecg_lead_sample(lead, i);
         if (v == ECG_SAMPLE_NONE)
             continue;
         /* -32768 fits, unless it is the padding. */
@@ -435,7 +436,7 @@ static void write_samples(struct job *j, const struct group *g, const int32_t *d
         size_t first = first_sample(lead);
         for (size_t i = 0; i < g->samples; i++) {
             bool there = i >= first && i - first < lead->samples;
-            int32_t v = there ? lead->data[i - first] : ECG_SAMPLE_NONE;
+            int32_t v = there ? ecg_lead_sample(lead, i - first) : ECG_SAMPLE_NONE;
             words[i * g->n + k] = (uint16_t)to_word(v, divide[k]);
         }
     }
@@ -520,4 +521,24 @@ enum base_err ecg_dicom_write(const struct ecg_record *r, const struct ecg_dicom
         *written = j->ids;
     free(j);
     return e;
+}
+
+enum base_err ecg_dicom_write_row(const struct ecg_record *r,
+                                  const struct ecg_write_options *options, struct ecg_outputs *out,
+                                  struct base_error *err)
+{
+    struct ecg_dicom_options o = {.seed = options->seed,
+                                  .patient_id = options->patient_id,
+                                  .patient_name = options->patient_name,
+                                  .accession = options->accession,
+                                  .now_us = options->now_us};
+    struct ecg_dicom_written written;
+    enum base_err e = ecg_dicom_write(r, &o, ecg_outputs_add(out, options, "dcm"), &written, err);
+    if (e)
+        return e;
+    bool general = strcmp(written.sop_class, DICOM_UID_TWELVE_LEAD_ECG) != 0;
+    ecg_outputs_lose_all_but(out, r,
+                             ECG_HOLDS_MEASUREMENTS | ECG_HOLDS_STATEMENTS | ECG_HOLDS_PATIENT |
+                                 (general ? ECG_HOLDS_MEDIANS : 0));
+    return BASE_OK;
 }

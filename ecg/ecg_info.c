@@ -96,6 +96,7 @@ static void add_leads(struct base_json *j, const char *key, const struct ecg_lea
         base_json_open_object(j);
         base_json_key(j, "name");
         base_json_string(j, leads[i].name);
+        add_text(j, "unit", leads[i].unit[0] ? leads[i].unit : "uV");
         base_json_key(j, "samples");
         base_json_int(j, (int64_t)leads[i].samples);
         base_json_key(j, "rate_hz");
@@ -169,61 +170,9 @@ void ecg_info_json(const struct ecg_record *r, struct base_json *j)
     add_patient(j, &r->patient);
     add_device(j, r);
     add_leads(j, "leads", r->leads, r->nleads);
+    add_leads(j, "others", r->others, r->nothers);
     add_leads(j, "medians", r->medians, r->nmedians);
     add_findings(j, r);
     add_notes(j, r);
     base_json_close_object(j);
-}
-
-static int64_t first_sample(const struct ecg_lead *lead)
-{
-    return llround(lead->start_s * lead->rate_hz);
-}
-
-/* Names come from the file: quotes are doubled, as RFC 4180 has it. */
-static void add_csv_name(struct base_buf *out, const char *name)
-{
-    base_buf_add_str(out, ",\"");
-    for (; *name; name++) {
-        if (*name == '"')
-            base_buf_add_byte(out, '"');
-        base_buf_add_byte(out, (uint8_t)*name);
-    }
-    base_buf_add_byte(out, '"');
-}
-
-static void add_csv_row(struct base_buf *out, const struct ecg_record *r, int64_t row)
-{
-    base_buf_printf(out, "%.9g", (double)row / r->leads[0].rate_hz);
-    for (size_t i = 0; i < r->nleads; i++) {
-        const struct ecg_lead *lead = &r->leads[i];
-        int64_t at = row - first_sample(lead);
-        base_buf_add_byte(out, ',');
-        if (at >= 0 && at < (int64_t)lead->samples && lead->data[at] != ECG_SAMPLE_NONE)
-            base_buf_printf(out, "%.9g", lead->data[at] * lead->uv_per_count + lead->offset_uv);
-    }
-    base_buf_add_byte(out, '\n');
-}
-
-enum base_err ecg_info_csv(const struct ecg_record *r, struct base_buf *out, struct base_error *err)
-{
-    int64_t rows = 0;
-    for (size_t i = 0; i < r->nleads; i++) {
-        const struct ecg_lead *lead = &r->leads[i];
-        if (fabs(lead->rate_hz - r->leads[0].rate_hz) > 1e-6 || !(fabs(lead->start_s) < 1e6))
-            return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                             "leads of %g and %g Hz do not fit in one table", r->leads[0].rate_hz,
-                             lead->rate_hz);
-        int64_t end = first_sample(lead) + (int64_t)lead->samples;
-        rows = end > rows ? end : rows;
-    }
-    base_buf_add_str(out, "time_s");
-    for (size_t i = 0; i < r->nleads; i++)
-        add_csv_name(out, r->leads[i].name);
-    base_buf_add_byte(out, '\n');
-    for (int64_t row = 0; row < rows && !out->err; row++)
-        add_csv_row(out, r, row);
-    return out->err ? base_fail(err, out->err, BASE_NOPOS, "the table cannot be written: %s",
-                                base_err_text(out->err))
-                    : BASE_OK;
 }

@@ -2,29 +2,78 @@
 
 #include "ecg/ecg_format.h"
 
-struct format_row {
-    const char *name;
-    bool (*probe)(struct base_bytes file);
-    enum base_err (*parse)(struct base_bytes file, struct ecg_record *r, struct base_error *err);
-};
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
-static const struct format_row formats[ECG_FORMAT_COUNT] = {
-    [ECG_FORMAT_UNKNOWN] = {"unknown", NULL, NULL},
-    [ECG_FORMAT_SCP] = {"SCP-ECG", ecg_scp_probe, ecg_scp_parse},
-    [ECG_FORMAT_DICOM] = {"DICOM", ecg_dicom_probe, ecg_dicom_parse},
-};
-
-const char *ecg_format_name(enum ecg_format format)
+/* A file name that can mean nothing but a file beside the first: no path, no
+ * control character, and not "-", which programs take for their input. */
+static bool is_plain(const char *name)
 {
-    return formats[(unsigned)format < ECG_FORMAT_COUNT ? format : ECG_FORMAT_UNKNOWN].name;
+    size_t n = strlen(name);
+    if (n == 0 || n >= ECG_NAME_SIZE || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+        strcmp(name, "-") == 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if ((uint8_t)name[i] < ' ' || name[i] == 0x7f || name[i] == '/' || name[i] == '\\' ||
+            name[i] == ':')
+            return false;
+    return true;
 }
 
-enum ecg_format ecg_detect(struct base_bytes file)
+enum ecg_found ecg_set_find(const struct ecg_set *set, const char *name, struct base_bytes *out)
 {
-    for (unsigned i = ECG_FORMAT_UNKNOWN + 1; i < ECG_FORMAT_COUNT; i++)
-        if (formats[i].probe(file))
-            return (enum ecg_format)i;
-    return ECG_FORMAT_UNKNOWN;
+    if (!is_plain(name))
+        return ECG_FOUND_UNSAFE;
+    const struct ecg_input *found = NULL;
+    for (size_t i = 0; i < set->n && (!found || strcmp(found->name, name) != 0); i++)
+        if (strcmp(set->files[i].name, name) == 0 ||
+            (!found && set->files[i].bytes.p && strcasecmp(set->files[i].name, name) == 0))
+            found = &set->files[i];
+    if (found) {
+        *out = found->bytes;
+        return found->bytes.p ? ECG_FOUND : ECG_FOUND_ABSENT;
+    }
+    struct ecg_needs *needs = set->needs;
+    for (size_t i = 0; i < needs->n; i++)
+        if (strcmp(needs->name[i], name) == 0)
+            return ECG_FOUND_UNKNOWN;
+    if (needs->n < ECG_NEEDS_MAX)
+        memcpy(needs->name[needs->n++], name, strlen(name) + 1);
+    return ECG_FOUND_UNKNOWN;
+}
+
+/* Whether this file's format asks for a file of that name. */
+static bool names(const struct ecg_input *file, const char *name)
+{
+    struct ecg_needs needs = {0};
+    struct ecg_record *r = NULL;
+    struct base_error err;
+    bool found = false;
+    const struct ecg_format_row *row = ecg_format_row(ecg_detect(file->bytes));
+    if (!row->parse_set || !name[0])
+        return false;
+    if (ecg_open(file, 1, NULL, &needs, &r, &err) == BASE_OK)
+        ecg_record_free(r);
+    for (size_t i = 0; i < needs.n; i++)
+        found |= strcasecmp(needs.name[i], name) == 0;
+    return found;
+}
+
+size_t ecg_find_first(const struct ecg_input *files, size_t n)
+{
+    size_t best = n;
+    for (size_t i = 0; i < n; i++) {
+        if (ecg_detect(files[i].bytes) == ECG_FORMAT_UNKNOWN)
+            continue;
+        bool named = false;
+        for (size_t k = 0; k < n && !named; k++)
+            named = k != i && names(&files[k], files[i].name);
+        if (!named)
+            return i;
+        best = best == n ? i : best;
+    }
+    return best;
 }
 
 /* What people send by mistake, so that the message can say so. */
@@ -46,25 +95,50 @@ static const char *mistaken_for(struct base_bytes b)
     return NULL;
 }
 
+/* "SCP-ECG, DICOM" */
+static void list_formats(char *out, size_t size)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (unsigned i = ECG_FORMAT_UNKNOWN + 1; i < ECG_FORMAT_COUNT && n < size; i++)
+        if (ecg_format_row((enum ecg_format)i)->probe)
+            n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
+                                  ecg_format_name((enum ecg_format)i));
+}
+
 static enum base_err refuse(struct base_bytes file, struct base_error *err)
 {
+    char formats[120];
     if (file.n == 0)
         return base_fail(err, BASE_EFORMAT, 0, "the file is empty");
+    list_formats(formats, sizeof formats);
     const char *what = mistaken_for(file);
     if (what)
         return base_fail(err, BASE_EUNSUPPORTED, 0,
-                         "this is %s, not an ECG recording that rdc reads; export it from the "
-                         "recorder as SCP-ECG or DICOM",
-                         what);
-    return base_fail(err, BASE_EUNSUPPORTED, 0,
-                     "not an ECG recording that rdc reads (SCP-ECG, DICOM)");
+                         "this is %s, not an ECG recording that rdc reads (%s); export it from the "
+                         "recorder in one of these",
+                         what, formats);
+    return base_fail(err, BASE_EUNSUPPORTED, 0, "not an ECG recording that rdc reads (%s)",
+                     formats);
 }
 
-enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg_limits *limits,
-                       struct ecg_record **out, struct base_error *err)
+static enum base_err parse(const struct ecg_set *set, const struct ecg_format_row *row,
+                           struct ecg_record *r, struct base_error *err)
 {
-    if (!limits)
-        limits = &ecg_limits_default;
+    r->format = row->name;
+    enum base_err e =
+        row->parse_set ? row->parse_set(set, r, err) : row->parse(set->files[0].bytes, r, err);
+    if (!e && r->err)
+        e = base_fail(err, r->err, BASE_NOPOS, "%s: %s", row->name,
+                      r->err == BASE_ELIMIT ? "more text or items than the limit allows"
+                                            : base_err_text(r->err));
+    return e;
+}
+
+/* needs of the caller, or why there can be none. */
+static enum base_err check_inputs(const struct ecg_input *files, size_t n,
+                                  const struct ecg_limits *limits, struct base_error *err)
+{
     size_t total = 0;
     for (size_t i = 0; i < n; i++) {
         if (files[i].bytes.n > limits->bytes - total)
@@ -74,22 +148,45 @@ enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg
     }
     if (n == 0)
         return base_fail(err, BASE_EINVAL, BASE_NOPOS, "no file given");
+    if (n > ECG_INPUTS_MAX)
+        return base_fail(err, BASE_ELIMIT, BASE_NOPOS, "%zu files; one recording may have %d", n,
+                         ECG_INPUTS_MAX);
+    return BASE_OK;
+}
+
+enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg_limits *limits,
+                       struct ecg_needs *needs, struct ecg_record **out, struct base_error *err)
+{
+    limits = limits ? limits : &ecg_limits_default;
+    if (needs)
+        needs->n = 0;
+    enum base_err e = check_inputs(files, n, limits, err);
+    if (e)
+        return e;
     enum ecg_format format = ecg_detect(files[0].bytes);
     if (format == ECG_FORMAT_UNKNOWN)
         return refuse(files[0].bytes, err);
     struct ecg_record *r = ecg_record_new(limits);
-    if (!r)
-        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-    r->format = formats[format].name;
-    enum base_err e = formats[format].parse(files[0].bytes, r, err);
-    if (!e && r->err)
-        e = base_fail(err, r->err, BASE_NOPOS, "%s: %s", formats[format].name,
-                      r->err == BASE_ELIMIT ? "more text or items than the limit allows"
-                                            : base_err_text(r->err));
+    struct ecg_needs *asked = needs ? needs : calloc(1, sizeof *asked);
+    if (!r || !asked)
+        e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    if (!e) {
+        struct ecg_set set = {.files = files, .n = n, .needs = asked};
+        e = parse(&set, ecg_format_row(format), r, err);
+    }
+    if (e == BASE_ENOTFOUND && !needs)
+        e = base_fail(
+            err, BASE_EFORMAT, BASE_NOPOS,
+            "%s: the recording has more files, such as %s, and they were not sent with it",
+            ecg_format_name(format), asked->n ? asked->name[0] : "its signals");
+    if (!needs)
+        free(asked);
     if (e) {
         ecg_record_free(r);
         return e;
     }
+    if (needs)
+        needs->n = 0;
     r->limits = &ecg_limits_default;
     *out = r;
     return BASE_OK;

@@ -1,7 +1,14 @@
 /*
  * Opens a recording in any format that we read, told by its content: file
  * names lie. No I/O: the caller brings the bytes, of several files where a
- * format has several.
+ * format has several. Which ones is known only from the content, so ecg_open
+ * asks:
+ *
+ *     files[0] = what the user named; n = 1;
+ *     while (ecg_open(files, n, NULL, &needs, &record, &err) == BASE_ENOTFOUND && needs.n)
+ *         for each needs.name: append it, with bytes.p = NULL where there is none
+ *
+ * It never asks twice for one name, nor for one with a path in it.
  */
 #ifndef ECG_OPEN_H
 #define ECG_OPEN_H
@@ -9,21 +16,46 @@
 #include "ecg/ecg_record.h"
 
 struct ecg_input {
-    const char *name; /* for messages, and for formats whose files name each other; may be "" */
-    struct base_bytes bytes;
+    const char *name;        /* without a path; "" if there is none */
+    struct base_bytes bytes; /* p = NULL: was asked for, there is no such file */
 };
 
-enum ecg_format { ECG_FORMAT_UNKNOWN, ECG_FORMAT_SCP, ECG_FORMAT_DICOM, ECG_FORMAT_COUNT };
+enum { ECG_NAME_SIZE = 256, ECG_NEEDS_MAX = 64, ECG_INPUTS_MAX = 1024 };
+
+/* Names of files that a recording also consists of, or may (annotations). */
+struct ecg_needs {
+    size_t n;
+    char name[ECG_NEEDS_MAX][ECG_NAME_SIZE];
+};
+
+/* To add one, see ecg_format.h. */
+enum ecg_format {
+    ECG_FORMAT_UNKNOWN,
+    ECG_FORMAT_SCP,
+    ECG_FORMAT_DICOM,
+    ECG_FORMAT_CSV,
+    ECG_FORMAT_COUNT
+};
 
 /* "SCP-ECG"; "unknown". */
 const char *ecg_format_name(enum ecg_format format);
+/* From the name or a file's extension, in any case; else UNKNOWN. */
+enum ecg_format ecg_format_by_name(const char *name);
+/* Those that are usual for it, "dcm dicom"; separated by spaces. */
+const char *ecg_format_extensions(enum ecg_format format);
+bool ecg_format_writes(enum ecg_format format);
 enum ecg_format ecg_detect(struct base_bytes file);
+/* Of several files that were sent together: the one to begin with, which is the
+ * first that is a recording and that no other one of them names. n when there is none. */
+size_t ecg_find_first(const struct ecg_input *files, size_t n);
 
 /* Parses files[0], with the others beside it. limits NULL = default. On BASE_OK
  * the caller owns *out (ecg_record_free) and the inputs may go; what was doubtful
- * stands in its notes. BASE_EFORMAT, BASE_EUNSUPPORTED, BASE_ELIMIT, BASE_ENOMEM:
- * *err says what, at which byte, and what to do; *out is untouched. */
+ * stands in its notes. BASE_ENOTFOUND: *needs names the files that are missing;
+ * when needs is NULL, that is BASE_EFORMAT. BASE_EFORMAT, BASE_EUNSUPPORTED, BASE_ELIMIT,
+ * BASE_ENOMEM: *err says what, at which byte, and what to do; *out is untouched. */
 enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg_limits *limits,
-                       struct ecg_record **out, struct base_error *err) BASE_MUST_CHECK;
+                       struct ecg_needs *needs, struct ecg_record **out,
+                       struct base_error *err) BASE_MUST_CHECK;
 
 #endif

@@ -1,15 +1,16 @@
 #include "ecg/ecg_record.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 const struct ecg_limits ecg_limits_default = {
-    .bytes = (size_t)256 << 20,
+    .bytes = (size_t)1 << 30,
     .leads = 256,
-    .samples = (size_t)64 << 20,
-    .text = (size_t)4 << 20,
-    .items = 20000,
+    .samples = (size_t)256 << 20,
+    .text = (size_t)256 << 10,
+    .items = 4096,
 };
 
 static void set_no_text(struct ecg_record *r)
@@ -32,10 +33,18 @@ struct ecg_record *ecg_record_new(const struct ecg_limits *limits)
     return r;
 }
 
+static void free_samples(struct ecg_lead *lead)
+{
+    free(lead->i16);
+    free(lead->i32);
+    lead->i16 = NULL;
+    lead->i32 = NULL;
+}
+
 static void free_leads(struct ecg_lead *leads, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        free(leads[i].data);
+        free_samples(&leads[i]);
     free(leads);
 }
 
@@ -44,6 +53,7 @@ void ecg_record_free(struct ecg_record *r)
     if (!r)
         return;
     free_leads(r->leads, r->nleads);
+    free_leads(r->others, r->nothers);
     free_leads(r->medians, r->nmedians);
     free(r->statements);
     free(r->measurements);
@@ -92,7 +102,7 @@ static enum base_err set_group(struct ecg_record *r, size_t n, struct ecg_lead *
     if (!made)
         return BASE_ENOMEM;
     for (size_t i = 0; i < n; i++)
-        made[i].name = "";
+        made[i].name = made[i].unit = "";
     free_leads(*leads, *count);
     *leads = made;
     *count = n;
@@ -104,23 +114,97 @@ enum base_err ecg_record_set_leads(struct ecg_record *r, size_t n)
     return set_group(r, n, &r->leads, &r->nleads);
 }
 
+enum base_err ecg_record_set_others(struct ecg_record *r, size_t n)
+{
+    return set_group(r, n, &r->others, &r->nothers);
+}
+
 enum base_err ecg_record_set_medians(struct ecg_record *r, size_t n)
 {
     return set_group(r, n, &r->medians, &r->nmedians);
 }
 
-enum base_err ecg_record_set_samples(struct ecg_record *r, struct ecg_lead *lead, size_t n)
+static enum base_err set_samples(struct ecg_record *r, struct ecg_lead *lead, size_t n, size_t size,
+                                 void **out)
 {
     if (n > r->limits->samples - r->samples_used)
         return BASE_ELIMIT;
-    int32_t *data = malloc((n ? n : 1) * sizeof *data);
+    void *data = malloc((n ? n : 1) * size);
     if (!data)
         return BASE_ENOMEM;
-    free(lead->data);
-    lead->data = data;
+    free_samples(lead);
     lead->samples = n;
     r->samples_used += n;
+    r->arena.limit += n;
+    *out = data;
     return BASE_OK;
+}
+
+enum base_err ecg_record_set_i16(struct ecg_record *r, struct ecg_lead *lead, size_t n)
+{
+    void *data;
+    enum base_err e = set_samples(r, lead, n, sizeof *lead->i16, &data);
+    if (!e)
+        lead->i16 = data;
+    return e;
+}
+
+enum base_err ecg_record_set_i32(struct ecg_record *r, struct ecg_lead *lead, size_t n)
+{
+    void *data;
+    enum base_err e = set_samples(r, lead, n, sizeof *lead->i32, &data);
+    if (!e)
+        lead->i32 = data;
+    return e;
+}
+
+void ecg_record_narrow(struct ecg_lead *lead)
+{
+    for (size_t i = 0; i < lead->samples; i++) {
+        int32_t v = lead->i32[i];
+        if (v != ECG_SAMPLE_NONE && (v <= INT16_MIN || v > INT16_MAX))
+            return;
+    }
+    /* In place, from the front: a sample is read before its bytes are written. */
+    char *bytes = (char *)lead->i32;
+    for (size_t i = 0; i < lead->samples; i++) {
+        int32_t v = lead->i32[i];
+        int16_t narrow = v == ECG_SAMPLE_NONE ? ECG_SAMPLE_NONE16 : (int16_t)v;
+        memcpy(bytes + i * sizeof narrow, &narrow, sizeof narrow);
+    }
+    size_t size = (lead->samples ? lead->samples : 1) * sizeof *lead->i16;
+    int16_t *smaller = realloc(lead->i32, size);
+    lead->i16 = smaller ? smaller : (int16_t *)lead->i32;
+    lead->i32 = NULL;
+}
+
+enum base_err ecg_record_widen(struct ecg_lead *lead)
+{
+    int32_t *data = malloc((lead->samples ? lead->samples : 1) * sizeof *data);
+    if (!data)
+        return BASE_ENOMEM;
+    for (size_t i = 0; i < lead->samples; i++)
+        data[i] = lead->i16[i];
+    free_samples(lead);
+    lead->i32 = data;
+    return BASE_OK;
+}
+
+void ecg_lead_read(const struct ecg_lead *lead, size_t from, size_t n, int32_t *out)
+{
+    if (lead->i32 && n)
+        memcpy(out, lead->i32 + from, n * sizeof *out);
+    const int16_t *in = lead->i16 ? lead->i16 + from : NULL;
+    for (size_t i = 0; in && i < n; i++)
+        out[i] = in[i] == ECG_SAMPLE_NONE16 ? ECG_SAMPLE_NONE : in[i];
+}
+
+void ecg_lead_read_uv(const struct ecg_lead *lead, size_t from, size_t n, float *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        int32_t v = ecg_lead_sample(lead, from + i);
+        out[i] = v == ECG_SAMPLE_NONE ? NAN : (float)(v * lead->uv_per_count + lead->offset_uv);
+    }
 }
 
 static void fail(struct ecg_record *r, enum base_err err)
@@ -137,7 +221,7 @@ const char *ecg_record_text(struct ecg_record *r, const char *s, size_t n)
     if (copy)
         return copy;
     enum { ROUNDING = 2 * 16 }; /* the arena's, of the text and its NUL */
-    bool full = n + ROUNDING > r->limits->text - r->arena.used;
+    bool full = n + ROUNDING > r->arena.limit - r->arena.used;
     fail(r, full ? BASE_ELIMIT : BASE_ENOMEM);
     return "";
 }
@@ -148,9 +232,9 @@ struct base_bytes ecg_record_bytes(struct ecg_record *r, struct base_bytes b)
 }
 
 /* Room for one more element; sizes are powers of two, so none is stored. */
-static void *grow(struct ecg_record *r, void *list, size_t n, size_t size)
+static void *grow_to(struct ecg_record *r, void *list, size_t n, size_t size, size_t most)
 {
-    if (n >= r->limits->items) {
+    if (n >= most) {
         fail(r, BASE_ELIMIT);
         return NULL;
     }
@@ -160,6 +244,11 @@ static void *grow(struct ecg_record *r, void *list, size_t n, size_t size)
     if (!p)
         fail(r, BASE_ENOMEM);
     return p;
+}
+
+static void *grow(struct ecg_record *r, void *list, size_t n, size_t size)
+{
+    return grow_to(r, list, n, size, r->limits->items);
 }
 
 void ecg_record_add_statement(struct ecg_record *r, const char *text, const char *code)
@@ -188,7 +277,15 @@ void ecg_record_add_measurement(struct ecg_record *r, enum ecg_measure what, int
 
 void ecg_record_add_mark(struct ecg_record *r, struct ecg_mark mark)
 {
-    struct ecg_mark *p = grow(r, r->marks, r->nmarks, sizeof *p);
+    size_t most = r->limits->items + r->samples_used / 8;
+    if (r->nmarks >= most) {
+        if (!r->marks_left_out)
+            ecg_record_note(r, BASE_NOPOS, "more than %zu annotations: the others are left out",
+                            most);
+        r->marks_left_out = true;
+        return;
+    }
+    struct ecg_mark *p = grow_to(r, r->marks, r->nmarks, sizeof *p, most);
     if (!p)
         return;
     if (!mark.text)

@@ -4,9 +4,11 @@
  * A parser makes it, ecg_record_free drops it with all it points to: every
  * pointer in it is owned by the record and valid as long as the record is.
  * Strings are UTF-8 and never NULL ("" = not stated). Samples are planar, one
- * array per lead:
+ * array per lead, of 16 bits where the format has no more: half the memory to
+ * move. Read them with ecg_lead_sample, or blocks of them with ecg_lead_read and
+ * ecg_lead_read_uv, which do not care:
  *
- *     value in µV = data[i] × uv_per_count + offset_uv
+ *     value in µV = sample × uv_per_count + offset_uv
  *     time in s   = start_s + i / rate_hz        after the record's start
  *
  * What the device measured and stated is kept apart from anything we compute:
@@ -18,6 +20,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "ecg/ecg_code.h"
 #include "ecg/ecg_lead.h"
 #include "ecg/ecg_measure.h"
 
@@ -25,18 +28,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A sample that the device marked as missing (padding value, lead off). */
-#define ECG_SAMPLE_NONE INT32_MIN
+/* A sample that the device marked as missing (padding value, lead off), as
+ * ecg_lead_sample gives it and as i32 has it; i16 has ECG_SAMPLE_NONE16. */
+#define ECG_SAMPLE_NONE   INT32_MIN
+#define ECG_SAMPLE_NONE16 INT16_MIN
 
 /* Caps on what one file may make us hold. */
 struct ecg_limits {
     size_t bytes;   /* of all inputs together */
     size_t leads;   /* per group (rhythm, median) */
-    size_t samples; /* of all leads together; 4 bytes each */
-    size_t text;    /* bytes of all strings together */
-    size_t items;   /* statements, measurements, marks and notes, each */
+    size_t samples; /* of all leads together; 2 or 4 bytes each */
+    size_t text;    /* bytes of all strings together, and one more per sample */
+    size_t items;   /* statements, measurements and notes, each; marks, and one more
+                     * per 8 samples */
 };
-/* 256 MiB, 256 leads, 64 Mi samples, 4 MiB of text, 20000 items. */
+/* 1 GiB, 256 leads, 256 Mi samples, 256 KiB of text, 4096 items: a record takes
+ * at most 1 MiB and 16 bytes per sample. */
 extern const struct ecg_limits ecg_limits_default;
 
 /* month and day 1-based; all zero = not stated. */
@@ -66,12 +73,14 @@ struct ecg_text {
 struct ecg_lead {
     int id;           /* ecg_lead.h; 0 = the device's own, see name */
     const char *name; /* standard name, else the device's label */
+    const char *unit; /* "" = uV; of others[]: what value and offset are in, "mmHg" */
     double rate_hz;
     double uv_per_count;
     double offset_uv;
-    double start_s; /* of the first sample, after the record's start */
+    double start_s; /* of the first sample, after the record's start, with its skew */
     size_t samples;
-    int32_t *data;
+    int16_t *i16; /* one of the two; both NULL without samples */
+    int32_t *i32;
 };
 
 struct ecg_patient {
@@ -125,21 +134,36 @@ enum ecg_confirmed {
 };
 
 enum ecg_mark_kind {
-    ECG_MARK_OTHER, /* see text */
+    ECG_MARK_OTHER, /* see code and text */
     ECG_MARK_BEAT,  /* at = fiducial point; from, to = zone if known */
     ECG_MARK_PACE,  /* pacemaker spike */
     ECG_MARK_P_ON,
+    ECG_MARK_P_PEAK,
     ECG_MARK_P_OFF,
     ECG_MARK_QRS_ON,
+    ECG_MARK_QRS_PEAK,
     ECG_MARK_QRS_OFF,
+    ECG_MARK_T_ON,
+    ECG_MARK_T_PEAK,
     ECG_MARK_T_OFF,
+    ECG_MARK_U_ON,
+    ECG_MARK_U_PEAK,
+    ECG_MARK_U_OFF,
+    ECG_MARK_RHYTHM,  /* from here on; text says which, as in "(AFIB" */
+    ECG_MARK_QUALITY, /* noise, lead off; from, to = where */
     ECG_MARK_COUNT
 };
 
+/* Of the device, or of those who annotated its recording. Times are in s after
+ * the record's start, of marks on the median beat after its start. */
 struct ecg_mark {
     enum ecg_mark_kind kind;
-    bool on_median; /* times are from the start of the median beat */
-    int lead_id;    /* 0 = all leads */
+    enum ecg_code code; /* class of a BEAT; what else an annotation is. 0 = not stated */
+    int lead_id;        /* 0 = all leads */
+    bool on_median;
+    int8_t subtype; /* as WFDB has them: of the code; 0 = none */
+    int8_t number;
+    uint8_t channel;
     double at_s;
     double from_s; /* = at_s when it is a point */
     double to_s;
@@ -153,7 +177,7 @@ struct ecg_note {
 };
 
 struct ecg_record {
-    const char *format; /* "SCP-ECG", "DICOM" */
+    const char *format; /* "SCP-ECG", "DICOM", "WFDB" */
     const char *version;
     struct ecg_time start;
     struct ecg_patient patient;
@@ -165,6 +189,8 @@ struct ecg_record {
 
     struct ecg_lead *leads;
     size_t nleads;
+    struct ecg_lead *others; /* channels that are no voltage: pressure, respiration */
+    size_t nothers;
     struct ecg_lead *medians; /* representative beat, one per lead */
     size_t nmedians;
     double median_fiducial_s; /* after the start of the median; < 0 if not stated */
@@ -183,8 +209,21 @@ struct ecg_record {
     struct base_arena arena;
     const struct ecg_limits *limits; /* borrowed while parsing, then the default */
     size_t samples_used;
-    enum base_err err; /* first failure of an add function below */
+    enum base_err err;   /* first failure of an add function below */
+    bool marks_left_out; /* over the limit; noted once */
 };
+
+/* i < lead->samples. */
+static inline int32_t ecg_lead_sample(const struct ecg_lead *lead, size_t i)
+{
+    if (!lead->i16)
+        return lead->i32[i];
+    return lead->i16[i] == ECG_SAMPLE_NONE16 ? ECG_SAMPLE_NONE : lead->i16[i];
+}
+/* Samples from .. from + n - 1, which must exist; missing ones ECG_SAMPLE_NONE. */
+void ecg_lead_read(const struct ecg_lead *lead, size_t from, size_t n, int32_t *out);
+/* The same in µV; missing ones NAN. */
+void ecg_lead_read_uv(const struct ecg_lead *lead, size_t from, size_t n, float *out);
 
 /* An empty record; NULL when out of memory. limits is borrowed until the
  * record is complete; NULL = default. */
@@ -205,12 +244,22 @@ double ecg_record_seconds(const struct ecg_record *r);
  * never make a record that holds a NULL string.
  */
 
-/* n leads in a group (r->leads or r->medians), zeroed but for name = "". */
+/* n leads in a group (r->leads, others or medians), zeroed but for name, unit = "". */
 enum base_err ecg_record_set_leads(struct ecg_record *r, size_t n) BASE_MUST_CHECK;
+enum base_err ecg_record_set_others(struct ecg_record *r, size_t n) BASE_MUST_CHECK;
 enum base_err ecg_record_set_medians(struct ecg_record *r, size_t n) BASE_MUST_CHECK;
-/* Room for n samples, not initialised. BASE_ELIMIT over the limit of samples. */
-enum base_err ecg_record_set_samples(struct ecg_record *r, struct ecg_lead *lead,
-                                     size_t n) BASE_MUST_CHECK;
+/* Room for n samples of 16 or of 32 bits, not initialised. n must be what the
+ * bytes that are left can hold: no file's word is taken for it. BASE_ELIMIT over
+ * the limit of samples. */
+enum base_err ecg_record_set_i16(struct ecg_record *r, struct ecg_lead *lead,
+                                 size_t n) BASE_MUST_CHECK;
+enum base_err ecg_record_set_i32(struct ecg_record *r, struct ecg_lead *lead,
+                                 size_t n) BASE_MUST_CHECK;
+/* From 32 bits to 16, where all samples fit and none is -32768; else it stays. */
+void ecg_record_narrow(struct ecg_lead *lead);
+/* From 16 bits to 32, with -32768 as an ordinary value: for formats in which it
+ * is one, when it occurs. */
+enum base_err ecg_record_widen(struct ecg_lead *lead) BASE_MUST_CHECK;
 /* A copy of n bytes of UTF-8. */
 const char *ecg_record_text(struct ecg_record *r, const char *s, size_t n);
 struct base_bytes ecg_record_bytes(struct ecg_record *r, struct base_bytes b);
@@ -219,6 +268,8 @@ void ecg_record_add_statement(struct ecg_record *r, const char *text, const char
 /* name and unit come from the table unless given. */
 void ecg_record_add_measurement(struct ecg_record *r, enum ecg_measure what, int lead_id,
                                 double value, const char *name, const char *unit);
+/* Marks over the limit are left out with one note. Samples come first: they raise
+ * the limit. */
 void ecg_record_add_mark(struct ecg_record *r, struct ecg_mark mark);
 /* Notes over the limit are dropped silently, without an error. */
 void ecg_record_note(struct ecg_record *r, uint64_t pos, const char *fmt, ...) BASE_PRINTF(3, 4);

@@ -254,9 +254,9 @@ static enum base_err read_medians(struct waves *w)
         size_t n = (size_t)w->ref_ms * 1000 / w->median.interval_us;
         size_t most = capacity(w, w->median.lead[i]);
         describe_lead(w, i, lead, &w->median);
-        e = ecg_record_set_samples(r, lead, n < most ? n : most);
+        e = ecg_record_set_i32(r, lead, n < most ? n : most);
         if (!e)
-            lead->samples = decode(w, &w->median, i, lead->data, lead->samples);
+            lead->samples = decode(w, &w->median, i, lead->i32, lead->samples);
     }
     if (e)
         return too_long(f, e, w->median.pos, 0);
@@ -276,11 +276,11 @@ static enum base_err read_rhythm_lead(struct waves *w, size_t i, struct ecg_lead
     size_t n = def->count < most ? def->count : most;
     describe_lead(w, i, lead, w->factor > 1 ? &w->median : &w->rhythm);
     lead->uv_per_count = w->rhythm.avm_nv / 1000.0;
-    enum base_err e = ecg_record_set_samples(f->rec, lead, n);
+    enum base_err e = ecg_record_set_i32(f->rec, lead, n);
     if (e)
         return too_long(f, e, f->sec[3].pos + 2 + 9 * i, n);
     if (w->factor == 1) {
-        lead->samples = decode(w, &w->rhythm, i, lead->data, n);
+        lead->samples = decode(w, &w->rhythm, i, lead->i32, n);
     } else {
         size_t stored = ecg_scp_expand_stored(zones, nzones, w->factor, def->start, n);
         int32_t *packed = malloc((stored ? stored : 1) * sizeof *packed);
@@ -288,7 +288,7 @@ static enum base_err read_rhythm_lead(struct waves *w, size_t i, struct ecg_lead
             return too_long(f, BASE_ENOMEM, w->rhythm.pos, stored);
         size_t have = decode(w, &w->rhythm, i, packed, stored);
         lead->samples =
-            ecg_scp_expand(zones, nzones, w->factor, def->start, packed, have, lead->data, n);
+            ecg_scp_expand(zones, nzones, w->factor, def->start, packed, have, lead->i32, n);
         free(packed);
     }
     if (lead->samples < def->count)
@@ -339,8 +339,8 @@ static void add_beat(const struct waves *w, const struct beat *beat, size_t lead
     from = from > shift + 1 ? from : shift + 1;
     to = to < shift + 1 + (int64_t)ref->samples ? to : shift + 1 + (int64_t)ref->samples;
     for (int64_t s = from; s < to; s++) {
-        int32_t *sample = &x->data[s - first];
-        *sample = saturate(*sample + (int64_t)ref->data[s - shift - 1] * scale->median);
+        int32_t *sample = &x->i32[s - first];
+        *sample = saturate(*sample + (int64_t)ref->i32[s - shift - 1] * scale->median);
     }
 }
 
@@ -373,7 +373,7 @@ static void restore_reference(struct waves *w)
         struct ecg_lead *lead = &r->leads[i];
         lead->uv_per_count = scale.nv / 1000.0;
         for (size_t k = 0; k < lead->samples; k++)
-            lead->data[k] = saturate((int64_t)lead->data[k] * scale.rhythm);
+            lead->i32[k] = saturate((int64_t)lead->i32[k] * scale.rhythm);
         for (size_t k = 0; k < w->nbeats; k++)
             if (w->beats[k].type == 0)
                 add_beat(w, &w->beats[k], i, &scale);
@@ -420,6 +420,10 @@ static enum base_err read_rhythm(struct waves *w)
         r->leads[i].start_s = (f->leads[i].start - first) / r->leads[i].rate_hz;
     if (f->subtracted)
         restore_reference(w);
+    for (size_t i = 0; i < f->nleads; i++)
+        ecg_record_narrow(&r->leads[i]);
+    for (size_t i = 0; i < r->nmedians; i++)
+        ecg_record_narrow(&r->medians[i]);
     add_beat_marks(w, first, r->leads[0].rate_hz);
     return BASE_OK;
 }

@@ -20,7 +20,7 @@ const char *ecg_text_utf8(struct ecg_record *r, struct base_bytes raw,
                           const struct dicom_charset *declared, bool *guessed)
 {
     struct base_buf out;
-    base_buf_init(&out, r->limits->text);
+    base_buf_init(&out, r->arena.limit);
     *guessed = false;
     enum base_err e = dicom_charset_to_utf8(declared, trim(raw), &out, guessed);
     for (size_t i = 0; i < out.n; i++)

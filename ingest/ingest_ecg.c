@@ -55,9 +55,13 @@ static void write_dicom(struct conversion *c, const struct ecg_record *record)
 static void convert(void *arg)
 {
     struct conversion *c = arg;
+    /* Twelve leads of a day; more than a sender may make a worker hold. */
+    struct ecg_limits limits = ecg_limits_default;
+    limits.bytes = (size_t)256 << 20;
+    limits.samples = (size_t)64 << 20;
     struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&c->file)};
     struct ecg_record *record = NULL;
-    c->err = ecg_open(&input, 1, NULL, &record, &c->error);
+    c->err = ecg_open(&input, 1, &limits, NULL, &record, &c->error);
     if (!c->err)
         write_dicom(c, record);
     ecg_record_free(record);

@@ -7,9 +7,9 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "ecg/draw/ecg_draw.h"
-#include "ecg/ecg_dicom_write.h"
 #include "ecg/ecg_info.h"
-#include "ecg/ecg_open.h"
+#include "ecg/ecg_write.h"
+#include "rdc/rdc_ecg_files.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,22 +26,35 @@ struct ecg_command {
     const char *patient_id;
     const char *patient_name;
     const char *accession;
-    size_t kind; /* which of the verb's endings output has */
+    const char *to;         /* format of the output */
+    const char *annotators; /* extensions of annotation files */
+    size_t kind;            /* which of the verb's endings output has */
     double from_s;
     bool json;
-    struct base_buf bytes; /* of file */
+    struct rdc_ecg_files files;
     struct ecg_record *record;
 };
 
 static int usage(FILE *to, int status)
 {
-    fputs("usage: rdc ecg info FILE [--json]\n"
-          "       rdc ecg plot FILE -o OUT.png|OUT.pdf|OUT.svg [--from SECONDS]\n"
-          "       rdc ecg convert FILE -o OUT.dcm|OUT.csv [--patient-id ID] [--patient-name NAME]\n"
-          "                                               [--accession NUMBER]\n"
-          "\n"
-          "FILE is an SCP-ECG or DICOM recording, or - for standard input.\n",
-          to);
+    fputs(
+        "usage: rdc ecg info FILE [--json]\n"
+        "       rdc ecg plot FILE -o OUT.png|OUT.pdf|OUT.svg [--from SECONDS]\n"
+        "       rdc ecg convert FILE -o OUT [--to FORMAT] [--patient-id ID] [--patient-name NAME]\n"
+        "                                   [--accession NUMBER]\n"
+        "\n"
+        "FILE is a recording, or - for standard input. Files that belong to it (WFDB) are found\n"
+        "in its folder; --annotations EXT,... reads RECORD.EXT too.\n",
+        to);
+    fputs("FORMAT, by the extension of OUT unless given, is one of", to);
+    for (unsigned i = 1; i < ECG_FORMAT_COUNT; i++) {
+        enum ecg_format format = (enum ecg_format)i;
+        const char *endings = ecg_format_extensions(format);
+        if (ecg_format_writes(format))
+            fprintf(to, " %s (.%.*s)", ecg_format_name(format), (int)strcspn(endings, " "),
+                    endings);
+    }
+    fputs(".\n", to);
     return status;
 }
 
@@ -54,38 +67,11 @@ static int complain(const struct ecg_command *c, const struct base_error *err)
     return FAILED;
 }
 
-static int read_file(struct ecg_command *c)
-{
-    enum { PIECE = 1 << 16 };
-    FILE *f = strcmp(c->file, "-") == 0 ? stdin : fopen(c->file, "rb");
-    if (!f) {
-        fprintf(stderr, "rdc ecg: %s: %s\n", c->file, strerror(errno));
-        return FAILED;
-    }
-    base_buf_init(&c->bytes, ecg_limits_default.bytes + 1);
-    for (size_t n = 1; n > 0;) {
-        uint8_t *to = base_buf_reserve(&c->bytes, PIECE);
-        n = to ? fread(to, 1, PIECE, f) : 0;
-        c->bytes.n += n;
-    }
-    int failed = ferror(f) ? errno : 0;
-    if (f != stdin)
-        fclose(f);
-    if (failed)
-        fprintf(stderr, "rdc ecg: %s: %s\n", c->file, strerror(failed));
-    else if (c->bytes.err)
-        fprintf(stderr, "rdc ecg: %s: %s (at most %zu MiB)\n", c->file, base_err_text(c->bytes.err),
-                ecg_limits_default.bytes >> 20);
-    return failed || c->bytes.err ? FAILED : DONE;
-}
-
 static int open_record(struct ecg_command *c)
 {
     struct base_error err = {.pos = BASE_NOPOS};
-    if (read_file(c))
-        return FAILED;
-    struct ecg_input input = {.name = c->file, .bytes = base_buf_bytes(&c->bytes)};
-    return ecg_open(&input, 1, NULL, &c->record, &err) ? complain(c, &err) : DONE;
+    return rdc_ecg_open(c->file, c->annotators, &c->files, &c->record, &err) ? complain(c, &err)
+                                                                             : DONE;
 }
 
 static int write_file(const char *path, const struct base_buf *out)
@@ -108,17 +94,26 @@ static const char *ending(const char *path)
     return dot ? dot + 1 : "";
 }
 
-static void print_leads(const struct ecg_record *r)
+static void print_group(const char *title, const struct ecg_lead *leads, size_t n)
 {
-    printf("leads:\n");
-    for (size_t i = 0; i < r->nleads; i++) {
-        const struct ecg_lead *lead = &r->leads[i];
-        printf("  %-6s %8zu samples  %g Hz  %g uV per count", lead->name, lead->samples,
-               lead->rate_hz, lead->uv_per_count);
+    if (n)
+        printf("%s:\n", title);
+    for (size_t i = 0; i < n; i++) {
+        const struct ecg_lead *lead = &leads[i];
+        printf("  %-6s %8zu samples  %g Hz  %g %s per count", lead->name, lead->samples,
+               lead->rate_hz, lead->uv_per_count, lead->unit[0] ? lead->unit : "uV");
         if (lead->start_s > 0)
             printf("  from %g s", lead->start_s);
         putchar('\n');
     }
+}
+
+static void print_leads(const struct ecg_record *r)
+{
+    print_group("leads", r->leads, r->nleads);
+    print_group("other channels", r->others, r->nothers);
+    if (r->nmarks)
+        printf("annotations: %zu\n", r->nmarks);
     if (r->nmedians)
         printf("median beat: %zu leads of %zu samples\n", r->nmedians, r->medians[0].samples);
 }
@@ -196,31 +191,74 @@ static int run_plot(struct ecg_command *c)
     return status;
 }
 
-static enum base_err to_dicom(struct ecg_command *c, struct base_buf *out, struct base_error *err)
+/* Of all files, so that the same recording gives the same UIDs again. */
+static void digest_files(const struct rdc_ecg_files *f, char hex[BASE_SHA256_HEX])
 {
     uint8_t digest[BASE_SHA256];
-    char seed[BASE_SHA256_HEX];
-    base_sha256_once(c->bytes.p, c->bytes.n, digest);
-    base_hex(digest, sizeof digest, seed);
-    struct ecg_dicom_options o = {.seed = seed,
-                                  .patient_id = c->patient_id,
-                                  .patient_name = c->patient_name,
-                                  .accession = c->accession,
-                                  .now_us = base_clock_wall_us()};
-    return ecg_dicom_write(c->record, &o, out, NULL, err);
+    struct base_sha256 *h = base_sha256_new();
+    hex[0] = '\0';
+    if (!h)
+        return;
+    for (size_t i = 0; i < f->n; i++)
+        base_sha256_add(h, f->bytes[i].p, f->bytes[i].n);
+    base_sha256_end(h, digest);
+    base_sha256_free(h);
+    base_hex(digest, sizeof digest, hex);
+}
+
+/* One file goes where -o says; of several each beside it, under its own name. */
+static int write_outputs(const struct ecg_command *c, const struct ecg_outputs *out)
+{
+    if (out->n == 1)
+        return write_file(c->output, &out->file[0].bytes);
+    if (strcmp(c->output, "-") == 0) {
+        fprintf(stderr, "rdc ecg: this format has %zu files: name one with -o\n", out->n);
+        return FAILED;
+    }
+    const char *slash = strrchr(c->output, '/');
+    int folder = slash ? (int)(slash + 1 - c->output) : 0;
+    int status = DONE;
+    for (size_t i = 0; i < out->n && status == DONE; i++) {
+        char *path = NULL;
+        if (asprintf(&path, "%.*s%s", folder, c->output, out->file[i].name) < 0)
+            return FAILED;
+        status = write_file(path, &out->file[i].bytes);
+        free(path);
+    }
+    return status;
+}
+
+static void tell_lost(enum ecg_format format, struct base_buf *lost)
+{
+    for (char *line = strtok((char *)lost->p, "\n"); line; line = strtok(NULL, "\n"))
+        fprintf(stderr, "rdc ecg: not in the output, %s has no place for it: %s\n",
+                ecg_format_name(format), line);
 }
 
 static int run_convert(struct ecg_command *c)
 {
-    struct base_buf out = {0};
+    enum ecg_format format = (enum ecg_format)c->kind;
+    const char *name = strrchr(c->output, '/');
+    name = name ? name + 1 : c->output;
+    size_t n = strlen(name) - (ending(name)[0] ? strlen(ending(name)) + 1 : 0);
+    char stem[ECG_NAME_SIZE];
+    char seed[BASE_SHA256_HEX];
+    snprintf(stem, sizeof stem, "%.*s", (int)n, name);
+    digest_files(&c->files, seed);
+    struct ecg_write_options o = {.stem = stem,
+                                  .seed = seed[0] ? seed : NULL,
+                                  .patient_id = c->patient_id,
+                                  .patient_name = c->patient_name,
+                                  .accession = c->accession,
+                                  .now_us = base_clock_wall_us()};
+    struct ecg_outputs out;
     struct base_error err = {.pos = BASE_NOPOS};
-    enum base_err e;
-    if (c->kind == 0)
-        e = to_dicom(c, &out, &err);
-    else
-        e = ecg_info_csv(c->record, &out, &err);
-    int status = e ? complain(c, &err) : write_file(c->output, &out);
-    base_buf_deinit(&out);
+    if (ecg_write(c->record, format, &o, &out, &err))
+        return complain(c, &err);
+    int status = write_outputs(c, &out);
+    if (status == DONE && out.lost.n)
+        tell_lost(format, &out.lost);
+    ecg_outputs_deinit(&out);
     return status;
 }
 
@@ -235,6 +273,10 @@ static bool take_option(struct ecg_command *c, const char *name, const char *val
         c->patient_name = value;
     } else if (strcmp(name, "--accession") == 0) {
         c->accession = value;
+    } else if (strcmp(name, "--to") == 0) {
+        c->to = value;
+    } else if (strcmp(name, "--annotations") == 0) {
+        c->annotators = value;
     } else if (strcmp(name, "--from") == 0) {
         c->from_s = strtod(value, &end);
         return *value && !*end && c->from_s >= 0;
@@ -269,13 +311,13 @@ static int parse_arguments(struct ecg_command *c, int argc, char **argv)
 struct verb {
     const char *name;
     int (*run)(struct ecg_command *c);
-    const char *endings[4]; /* of the output, in the order of the kinds; none = no output */
+    const char *endings[4]; /* of the output, in the order of the kinds */
 };
 
 static const struct verb verbs[] = {
     {"info", run_info, {NULL}},
     {"plot", run_plot, {"png", "pdf", "svg"}},
-    {"convert", run_convert, {"dcm", "csv"}},
+    {"convert", run_convert, {NULL}},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -286,8 +328,27 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
+/* --to, else the extension of the output. */
+static int choose_format(struct ecg_command *c)
+{
+    const char *word = c->to ? c->to : ending(c->output);
+    if (!c->output) {
+        fputs("rdc ecg convert: -o must name a file\n", stderr);
+        return USAGE;
+    }
+    enum ecg_format format = ecg_format_by_name(word);
+    if (!ecg_format_writes(format)) {
+        fprintf(stderr, "rdc ecg convert: \"%s\" is no format that rdc writes\n", word);
+        return USAGE;
+    }
+    c->kind = (size_t)format;
+    return DONE;
+}
+
 static int check_output(struct ecg_command *c, const struct verb *v)
 {
+    if (v->run == run_convert)
+        return choose_format(c);
     if (!v->endings[0])
         return DONE;
     for (c->kind = 0; v->endings[c->kind]; c->kind++)
@@ -315,6 +376,6 @@ int rdc_cmd_ecg(struct rdc_context *ctx, int argc, char **argv)
     if (status == DONE)
         status = v->run(&c);
     ecg_record_free(c.record);
-    base_buf_deinit(&c.bytes);
+    rdc_ecg_files_free(&c.files);
     return status;
 }

@@ -180,7 +180,7 @@ static enum base_err draw_ecg(const struct request *r, struct base_buf *png, str
     enum base_err err = read_file(r->path, &bytes, e);
     struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&bytes)};
     if (!err)
-        err = ecg_open(&input, 1, NULL, &record, e);
+        err = ecg_open(&input, 1, NULL, NULL, &record, e);
     if (!err)
         err = ecg_draw_sheet(record, &options, png, e);
     ecg_record_free(record);

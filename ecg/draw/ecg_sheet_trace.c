@@ -93,10 +93,11 @@ static void add_path(struct sheet *s, const struct piece *p, size_t first, size_
         int32_t low = INT32_MAX;
         int32_t high = ECG_SAMPLE_NONE;
         for (size_t k = i; k < i + step && k < last; k++) {
-            if (lead->data[k] == ECG_SAMPLE_NONE)
+            int32_t v = ecg_lead_sample(lead, k);
+            if (v == ECG_SAMPLE_NONE)
                 continue;
-            low = lead->data[k] < low ? lead->data[k] : low;
-            high = lead->data[k] > high ? lead->data[k] : high;
+            low = v < low ? v : low;
+            high = v > high ? v : high;
         }
         if (high == ECG_SAMPLE_NONE) {
             down = false;
@@ -248,7 +249,7 @@ static enum base_err draw_standard(struct sheet *s)
         draw_strip(s, p.lead[1] ? p.lead[1] : p.lead[0], GRID_TOP + 130);
     }
     for (size_t i = 0; i < p.nmade; i++)
-        free(p.made[i].data);
+        free(p.made[i].i32);
     return e;
 }
 

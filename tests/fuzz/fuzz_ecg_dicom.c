@@ -16,7 +16,7 @@ static struct ecg_record *open_bytes(struct base_bytes bytes)
     struct ecg_input input = {.name = "", .bytes = bytes};
     struct ecg_record *r = NULL;
     struct base_error err;
-    return ecg_open(&input, 1, &limits, &r, &err) == BASE_OK ? r : NULL;
+    return ecg_open(&input, 1, &limits, NULL, &r, &err) == BASE_OK ? r : NULL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

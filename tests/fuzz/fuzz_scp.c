@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ecg_input input = {.name = "", .bytes = base_bytes_of(data, size)};
     struct ecg_record *r = NULL;
     struct base_error err;
-    if (ecg_open(&input, 1, &limits, &r, &err) == BASE_OK)
+    if (ecg_open(&input, 1, &limits, NULL, &r, &err) == BASE_OK)
         ecg_record_free(r);
     return 0;
 }

@@ -61,7 +61,7 @@ static inline enum base_err open_bytes(struct base_bytes bytes, const struct ecg
     if (bytes.n)
         memcpy(copy, bytes.p, bytes.n);
     struct ecg_input input = {.name = "", .bytes = base_bytes_of(copy, bytes.n)};
-    enum base_err e = ecg_open(&input, 1, limits, out, err);
+    enum base_err e = ecg_open(&input, 1, limits, NULL, out, err);
     free(copy);
     return e;
 }
@@ -94,8 +94,25 @@ static inline void assert_same_leads(const struct ecg_lead *a, const struct ecg_
         ck_assert_double_eq_tol(a[i].rate_hz, b[i].rate_hz, 1e-9);
         ck_assert_double_eq_tol(a[i].uv_per_count, b[i].uv_per_count, 1e-9);
         ck_assert_double_eq_tol(a[i].offset_uv, b[i].offset_uv, 1e-9);
-        ck_assert_mem_eq(a[i].data, b[i].data, a[i].samples * sizeof *a[i].data);
+        for (size_t k = 0; k < a[i].samples; k++)
+            ck_assert_int_eq(ecg_lead_sample(&a[i], k), ecg_lead_sample(&b[i], k));
     }
+}
+
+/* These samples, whether the lead has them in 16 or in 32 bits. */
+static inline void assert_samples(const struct ecg_lead *lead, const int32_t *want, size_t n)
+{
+    ck_assert_uint_eq(lead->samples, n);
+    for (size_t k = 0; k < n; k++)
+        ck_assert_int_eq(ecg_lead_sample(lead, k), want[k]);
+}
+
+/* Room for n samples of 32 bits, set to zero. */
+static inline int32_t *must_have_samples(struct ecg_record *r, struct ecg_lead *lead, size_t n)
+{
+    ck_assert_int_eq(ecg_record_set_i32(r, lead, n), BASE_OK);
+    memset(lead->i32, 0, n * sizeof *lead->i32);
+    return lead->i32;
 }
 
 static inline bool has_note(const struct ecg_record *r, const char *words)

@@ -171,8 +171,8 @@ static void check_plain(const struct ecg_record *r)
     ck_assert_str_eq(r->leads[1].name, "II");
     ck_assert_double_eq(r->leads[0].rate_hz, 500);
     ck_assert_double_eq(r->leads[0].uv_per_count, 2.5);
-    ck_assert_mem_eq(r->leads[0].data, one, sizeof one);
-    ck_assert_mem_eq(r->leads[1].data, two, sizeof two);
+    assert_samples(&r->leads[0], one, sizeof one / sizeof *one);
+    assert_samples(&r->leads[1], two, sizeof two / sizeof *two);
 }
 
 START_TEST(patient_time_and_findings_are_read)
@@ -288,8 +288,8 @@ START_TEST(each_sample_interpretation_is_decoded)
     g.stored = kinds[_i].stored;
     g.data = base_bytes_of(kinds[_i].bytes, 2 * g.allocated / 8);
     struct ecg_record *r = open_groups(&g, 1);
-    ck_assert_int_eq(r->leads[0].data[0], kinds[_i].want[0]);
-    ck_assert_int_eq(r->leads[0].data[1], kinds[_i].want[1]);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 0), kinds[_i].want[0]);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 1), kinds[_i].want[1]);
     ecg_record_free(r);
 }
 END_TEST
@@ -346,12 +346,12 @@ START_TEST(padding_is_missing_unless_it_is_zero)
     struct group g = plain;
     g.padding = (const uint8_t *)"\xfa\xff";
     struct ecg_record *r = open_groups(&g, 1);
-    ck_assert_int_eq(r->leads[1].data[2], ECG_SAMPLE_NONE);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[1], 2), ECG_SAMPLE_NONE);
     ecg_record_free(r);
     g.padding = (const uint8_t *)"\0\0";
     g.data = base_bytes_of("\1\0\2\0\3\0\4\0\0\0\0\0", 12);
     r = open_groups(&g, 1);
-    ck_assert_int_eq(r->leads[1].data[2], 0);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[1], 2), 0);
     ecg_record_free(r);
 }
 END_TEST
@@ -453,7 +453,7 @@ START_TEST(a_recording_of_another_device_is_read)
         ck_assert_uint_eq(r->nmedians, 12);
         ck_assert_uint_eq(r->leads[0].samples, 10000);
         ck_assert_double_eq(r->leads[0].uv_per_count, 1.25);
-        ck_assert_int_eq(r->leads[0].data[0], 80);
+        ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 0), 80);
         ck_assert_str_eq(r->statements[0].text, "RITMO SINUSALE");
         ck_assert_double_eq(ecg_record_measurement(r, ECG_MEASURE_RR)->value, 982);
         ecg_record_free(r);

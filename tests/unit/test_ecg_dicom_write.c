@@ -14,13 +14,13 @@ static struct ecg_record *make_record(size_t n, size_t samples, double rate)
     ck_assert_int_eq(ecg_record_set_leads(r, n), BASE_OK);
     for (size_t i = 0; i < n; i++) {
         struct ecg_lead *lead = &r->leads[i];
-        ck_assert_int_eq(ecg_record_set_samples(r, lead, samples), BASE_OK);
+        int32_t *data = must_have_samples(r, lead, samples);
         lead->id = i < 12 ? ids[i] : 0;
         lead->name = i < 12 ? ecg_lead_name(ids[i]) : "own";
         lead->rate_hz = rate;
         lead->uv_per_count = 1.25;
         for (size_t k = 0; k < samples; k++)
-            lead->data[k] = (int32_t)((k * 7 + i * 13) % 4000) - 2000;
+            data[k] = (int32_t)((k * 7 + i * 13) % 4000) - 2000;
     }
     return r;
 }
@@ -143,16 +143,14 @@ START_TEST(dciodvfy_finds_no_error_in_findings_or_medians)
     struct base_error err = {0};
     struct ecg_record *r = open_testdata("5-subtracted.scp");
     /* Long enough to be a General ECG, which carries the median too. */
-    free(r->leads[0].data);
-    r->leads[0].data = calloc(20000, sizeof *r->leads[0].data);
-    r->leads[0].samples = 20000;
+    must_have_samples(r, &r->leads[0], 20000);
     ck_assert_int_eq(ecg_dicom_write(r, NULL, &out, NULL, &err), BASE_OK);
     ck_assert_int_eq(dciodvfy_errors(&out), 0);
     struct ecg_record *again = must_open(&out);
     ck_assert_uint_eq(again->nmedians, r->nmedians);
     assert_same_leads(r->medians, again->medians, r->nmedians);
     /* The shorter leads are padded, and the padding is known as such. */
-    ck_assert_int_eq(again->leads[1].data[19999], ECG_SAMPLE_NONE);
+    ck_assert_int_eq(ecg_lead_sample(&again->leads[1], 19999), ECG_SAMPLE_NONE);
     ecg_record_free(again);
     ecg_record_free(r);
     base_buf_reset(&out);
@@ -168,13 +166,13 @@ START_TEST(values_over_16_bits_are_written_in_a_coarser_unit)
 {
     struct ecg_record *r = make_record(2, 4, 500);
     const int32_t large[] = {100000, -100000, 3, ECG_SAMPLE_NONE};
-    memcpy(r->leads[0].data, large, sizeof large);
+    memcpy(r->leads[0].i32, large, sizeof large);
     struct ecg_record *again = write_and_read(r, NULL, NULL);
     const struct ecg_lead *a = &again->leads[0];
     ck_assert_double_gt(a->uv_per_count, 1.25);
-    ck_assert_double_eq_tol(a->data[0] * a->uv_per_count, 125000, a->uv_per_count);
-    ck_assert_double_eq_tol(a->data[1] * a->uv_per_count, -125000, a->uv_per_count);
-    ck_assert_int_eq(a->data[3], ECG_SAMPLE_NONE);
+    ck_assert_double_eq_tol(ecg_lead_sample(a, 0) * a->uv_per_count, 125000, a->uv_per_count);
+    ck_assert_double_eq_tol(ecg_lead_sample(a, 1) * a->uv_per_count, -125000, a->uv_per_count);
+    ck_assert_int_eq(ecg_lead_sample(a, 3), ECG_SAMPLE_NONE);
     ck_assert_double_eq(again->leads[1].uv_per_count, 1.25);
     ecg_record_free(again);
     ecg_record_free(r);
@@ -185,7 +183,7 @@ START_TEST(the_extremes_of_16_bits_survive)
 {
     struct ecg_record *r = make_record(1, 3, 500);
     const int32_t extremes[] = {32767, -32768, 0};
-    memcpy(r->leads[0].data, extremes, sizeof extremes);
+    memcpy(r->leads[0].i32, extremes, sizeof extremes);
     struct ecg_record *again = write_and_read(r, NULL, NULL);
     assert_same_leads(r->leads, again->leads, 1);
     ecg_record_free(again);
@@ -199,9 +197,9 @@ START_TEST(leads_that_start_later_are_padded_in_front)
     r->leads[1].start_s = 0.1;
     struct ecg_record *again = write_and_read(r, NULL, NULL);
     ck_assert_uint_eq(again->leads[1].samples, 150);
-    ck_assert_int_eq(again->leads[1].data[49], ECG_SAMPLE_NONE);
-    ck_assert_int_eq(again->leads[1].data[50], r->leads[1].data[0]);
-    ck_assert_int_eq(again->leads[0].data[100], ECG_SAMPLE_NONE);
+    ck_assert_int_eq(ecg_lead_sample(&again->leads[1], 49), ECG_SAMPLE_NONE);
+    ck_assert_int_eq(ecg_lead_sample(&again->leads[1], 50), ecg_lead_sample(&r->leads[1], 0));
+    ck_assert_int_eq(ecg_lead_sample(&again->leads[0], 100), ECG_SAMPLE_NONE);
     ecg_record_free(again);
     ecg_record_free(r);
 }

@@ -37,13 +37,13 @@ static struct ecg_record *flat_record(size_t n, size_t samples, int32_t uv)
     ck_assert_int_eq(ecg_record_set_leads(r, n), BASE_OK);
     for (size_t i = 0; i < n; i++) {
         struct ecg_lead *lead = &r->leads[i];
-        ck_assert_int_eq(ecg_record_set_samples(r, lead, samples), BASE_OK);
+        int32_t *data = must_have_samples(r, lead, samples);
         lead->id = i < 8 ? ids[i] : 0;
         lead->name = i < 8 ? ecg_lead_name(ids[i]) : "own";
         lead->rate_hz = 500;
         lead->uv_per_count = 1;
         for (size_t k = 0; k < samples; k++)
-            lead->data[k] = uv;
+            data[k] = uv;
     }
     return r;
 }
@@ -141,7 +141,7 @@ START_TEST(few_leads_are_strips_and_missing_samples_are_gaps)
     struct ecg_record *r = flat_record(1, 5000, 0);
     struct base_buf out = {0};
     for (size_t i = 1000; i < 1500; i++)
-        r->leads[0].data[i] = ECG_SAMPLE_NONE;
+        r->leads[0].i32[i] = ECG_SAMPLE_NONE;
     draw(r, NULL, &out);
     struct picture p = decode(&out);
     double base = 46 + 75;

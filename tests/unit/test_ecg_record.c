@@ -2,7 +2,10 @@
 #include "ecg/ecg_derive.h"
 #include "ecg/ecg_info.h"
 #include "ecg/ecg_scp_expand.h"
+#include "ecg/ecg_write.h"
 #include "ecg_fixture.h"
+
+#include <math.h>
 
 static struct ecg_record *two_leads(void)
 {
@@ -13,8 +16,7 @@ static struct ecg_record *two_leads(void)
     ck_assert_int_eq(ecg_record_set_leads(r, 2), BASE_OK);
     for (size_t i = 0; i < 2; i++) {
         struct ecg_lead *lead = &r->leads[i];
-        ck_assert_int_eq(ecg_record_set_samples(r, lead, 4), BASE_OK);
-        memcpy(lead->data, i ? two : one, sizeof one);
+        memcpy(must_have_samples(r, lead, 4), i ? two : one, sizeof one);
         lead->id = i ? ECG_LEAD_II : ECG_LEAD_I;
         lead->name = ecg_lead_name(lead->id);
         lead->rate_hz = 500;
@@ -69,10 +71,10 @@ START_TEST(limb_leads_follow_from_i_and_ii_exactly)
         struct ecg_lead made;
         ck_assert_int_eq(ecg_derive(r->leads, r->nleads, rows[i].id, &made), BASE_OK);
         ck_assert_double_eq(made.uv_per_count, 1.25);
-        ck_assert_int_eq(made.data[0], rows[i].first);
-        ck_assert_int_eq(made.data[1], ECG_SAMPLE_NONE);
-        ck_assert_int_eq(made.data[3], rows[i].last);
-        free(made.data);
+        ck_assert_int_eq(made.i32[0], rows[i].first);
+        ck_assert_int_eq(made.i32[1], ECG_SAMPLE_NONE);
+        ck_assert_int_eq(made.i32[3], rows[i].last);
+        free(made.i32);
     }
     struct ecg_lead made;
     ck_assert_int_eq(ecg_derive(r->leads, r->nleads, ECG_LEAD_V1, &made), BASE_ENOTFOUND);
@@ -114,23 +116,99 @@ START_TEST(json_says_what_is_there_and_null_for_what_is_not)
 }
 END_TEST
 
-START_TEST(csv_has_microvolts_and_empty_fields)
+static const struct ecg_write_options plain = {.stem = "out"};
+
+START_TEST(csv_has_sample_numbers_microvolts_and_empty_fields)
 {
     struct ecg_record *r = two_leads();
-    struct base_buf out = {0};
+    struct ecg_outputs out;
     struct base_error err = {0};
     r->leads[1].start_s = 0.002;
-    ck_assert_int_eq(ecg_info_csv(r, &out, &err), BASE_OK);
-    ck_assert_str_eq(base_buf_cstr(&out), "time_s,\"I\",\"II\"\n"
-                                          "0,25,\n"
-                                          "0.002,50,12.5\n"
-                                          "0.004,-75,\n"
-                                          "0.006,100,17.5\n"
-                                          "0.008,,250\n");
+    ecg_record_narrow(&r->leads[1]);
+    ecg_record_add_mark(r, (struct ecg_mark){.kind = ECG_MARK_BEAT});
+    ck_assert_int_eq(ecg_write(r, ECG_FORMAT_CSV, &plain, &out, &err), BASE_OK);
+    ck_assert_uint_eq(out.n, 1);
+    ck_assert_str_eq(out.file[0].name, "out.csv");
+    ck_assert_str_eq(base_buf_cstr(&out.file[0].bytes), "sample,\"I\",\"II\"\n"
+                                                        "0,25,\n"
+                                                        "1,50,12.5\n"
+                                                        "2,-75,\n"
+                                                        "3,100,17.5\n"
+                                                        "4,,250\n");
+    ck_assert_str_eq(base_buf_cstr(&out.lost), "1 annotations\n");
+    ecg_outputs_deinit(&out);
     r->leads[1].rate_hz = 250;
-    ck_assert_int_eq(ecg_info_csv(r, &out, &err), BASE_EUNSUPPORTED);
-    base_buf_deinit(&out);
+    ck_assert_int_eq(ecg_write(r, ECG_FORMAT_CSV, &plain, &out, &err), BASE_EUNSUPPORTED);
+    ck_assert_int_eq(ecg_write(r, ECG_FORMAT_UNKNOWN, &plain, &out, &err), BASE_EUNSUPPORTED);
     ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(samples_are_narrowed_only_when_all_fit_and_read_the_same)
+{
+    struct ecg_record *r = two_leads();
+    struct ecg_lead *lead = &r->leads[1];
+    int32_t before[4];
+    int32_t after[4];
+    float uv[2];
+    ecg_lead_read(lead, 0, 4, before);
+    ecg_record_narrow(lead);
+    ck_assert_ptr_nonnull(lead->i16);
+    ck_assert_ptr_null(lead->i32);
+    ck_assert_int_eq(lead->i16[1], ECG_SAMPLE_NONE16);
+    ecg_lead_read(lead, 0, 4, after);
+    ck_assert_mem_eq(before, after, sizeof after);
+    ecg_lead_read_uv(lead, 1, 2, uv);
+    ck_assert(isnan((double)uv[0]));
+    ck_assert_double_eq_tol((double)uv[1], 17.5, 1e-6);
+    r->leads[0].i32[2] = INT16_MIN; /* which 16 bits have for a missing sample */
+    ecg_record_narrow(&r->leads[0]);
+    ck_assert_ptr_null(r->leads[0].i16);
+    lead->i16[0] = INT16_MIN;
+    ck_assert_int_eq(ecg_lead_sample(lead, 0), ECG_SAMPLE_NONE);
+    ck_assert_int_eq(ecg_record_widen(lead), BASE_OK);
+    ck_assert_int_eq(ecg_lead_sample(lead, 0), INT16_MIN);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(annotations_over_the_limit_are_left_out_with_one_note)
+{
+    struct ecg_limits limits = ecg_limits_default;
+    limits.items = 3;
+    struct ecg_record *r = ecg_record_new(&limits);
+    ck_assert_ptr_nonnull(r);
+    ck_assert_int_eq(ecg_record_set_leads(r, 1), BASE_OK);
+    must_have_samples(r, &r->leads[0], 16);
+    for (int i = 0; i < 20; i++)
+        ecg_record_add_mark(r, (struct ecg_mark){.kind = ECG_MARK_BEAT, .at_s = i});
+    ck_assert_uint_eq(r->nmarks, 5); /* 3, and one per 8 samples */
+    ck_assert_uint_eq(r->nnotes, 1);
+    ck_assert_int_eq(r->err, BASE_OK);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(annotation_codes_have_names_and_are_found_by_them)
+{
+    ck_assert_int_eq(ecg_code_by_name("V", 1), ECG_CODE_PVC);
+    ck_assert_int_eq(ecg_code_by_name("MDC_ECG_BEAT_V_P_C", 18), ECG_CODE_PVC);
+    ck_assert_int_eq(ecg_code_by_name("", 0), ECG_CODE_NONE);
+    ck_assert_int_eq(ecg_code_by_name("Z", 1), ECG_CODE_NONE);
+    ck_assert_str_eq(ecg_code_mnemonic(ECG_CODE_R_ON_T), "r");
+    ck_assert_str_eq(ecg_code_mnemonic((enum ecg_code)42), "");
+    ck_assert(ecg_code_is_beat(ECG_CODE_PACED) && !ecg_code_is_beat(ECG_CODE_RHYTHM));
+}
+END_TEST
+
+START_TEST(formats_are_found_by_name_and_extension)
+{
+    ck_assert_int_eq(ecg_format_by_name("scp-ecg"), ECG_FORMAT_SCP);
+    ck_assert_int_eq(ecg_format_by_name("DCM"), ECG_FORMAT_DICOM);
+    ck_assert_int_eq(ecg_format_by_name("csv"), ECG_FORMAT_CSV);
+    ck_assert_int_eq(ecg_format_by_name("cs"), ECG_FORMAT_UNKNOWN);
+    ck_assert_int_eq(ecg_format_by_name(""), ECG_FORMAT_UNKNOWN);
+    ck_assert(ecg_format_writes(ECG_FORMAT_CSV) && !ecg_format_writes(ECG_FORMAT_UNKNOWN));
 }
 END_TEST
 
@@ -164,7 +242,11 @@ int main(void)
     tcase_add_test(t, measurements_are_found_by_the_codes_of_devices);
     tcase_add_test(t, limb_leads_follow_from_i_and_ii_exactly);
     tcase_add_test(t, json_says_what_is_there_and_null_for_what_is_not);
-    tcase_add_test(t, csv_has_microvolts_and_empty_fields);
+    tcase_add_test(t, csv_has_sample_numbers_microvolts_and_empty_fields);
+    tcase_add_test(t, samples_are_narrowed_only_when_all_fit_and_read_the_same);
+    tcase_add_test(t, annotations_over_the_limit_are_left_out_with_one_note);
+    tcase_add_test(t, annotation_codes_have_names_and_are_found_by_them);
+    tcase_add_test(t, formats_are_found_by_name_and_extension);
     tcase_add_test(t, decimated_samples_expand_with_lines_between_and_rests_as_they_are);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);

@@ -1,0 +1,64 @@
+/*
+ * Samples as CSV (RFC 4180): "sample,I,II,..." and a line per sample with its
+ * number, from 0 at the record's start, and µV per lead. A missing sample is an
+ * empty field.
+ */
+#include "ecg/ecg_format.h"
+
+#include <math.h>
+
+static int64_t first_sample(const struct ecg_lead *lead)
+{
+    return llround(lead->start_s * lead->rate_hz);
+}
+
+/* Names come from the file: quotes are doubled, as RFC 4180 has it. */
+static void add_name(struct base_buf *out, const char *name)
+{
+    base_buf_add_str(out, ",\"");
+    for (; *name; name++) {
+        if (*name == '"')
+            base_buf_add_byte(out, '"');
+        base_buf_add_byte(out, (uint8_t)*name);
+    }
+    base_buf_add_byte(out, '"');
+}
+
+static void add_row(struct base_buf *out, const struct ecg_record *r, int64_t row)
+{
+    base_buf_printf(out, "%lld", (long long)row);
+    for (size_t i = 0; i < r->nleads; i++) {
+        const struct ecg_lead *lead = &r->leads[i];
+        int64_t at = row - first_sample(lead);
+        int32_t v = at >= 0 && at < (int64_t)lead->samples ? ecg_lead_sample(lead, (size_t)at)
+                                                           : ECG_SAMPLE_NONE;
+        base_buf_add_byte(out, ',');
+        if (v != ECG_SAMPLE_NONE)
+            base_buf_printf(out, "%.9g", v * lead->uv_per_count + lead->offset_uv);
+    }
+    base_buf_add_byte(out, '\n');
+}
+
+enum base_err ecg_csv_write_row(const struct ecg_record *r, const struct ecg_write_options *options,
+                                struct ecg_outputs *out, struct base_error *err)
+{
+    int64_t rows = 0;
+    for (size_t i = 0; i < r->nleads; i++) {
+        const struct ecg_lead *lead = &r->leads[i];
+        if (fabs(lead->rate_hz - r->leads[0].rate_hz) > 1e-6 || !(fabs(lead->start_s) < 1e6))
+            return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                             "leads of %g and %g Hz do not fit in one table", r->leads[0].rate_hz,
+                             lead->rate_hz);
+        int64_t end = first_sample(lead) + (int64_t)lead->samples;
+        rows = end > rows ? end : rows;
+    }
+    struct base_buf *csv = ecg_outputs_add(out, options, "csv");
+    base_buf_add_str(csv, "sample");
+    for (size_t i = 0; i < r->nleads; i++)
+        add_name(csv, r->leads[i].name);
+    base_buf_add_byte(csv, '\n');
+    for (int64_t row = 0; row < rows && !csv->err; row++)
+        add_row(csv, r, row);
+    ecg_outputs_lose_all_but(out, r, 0);
+    return BASE_OK;
+}

@@ -1,0 +1,66 @@
+#include "ecg/ecg_format.h"
+
+#include <strings.h>
+
+/* In the order in which ecg_detect asks: those that cannot be mistaken first. */
+static const struct ecg_format_row formats[ECG_FORMAT_COUNT] = {
+    [ECG_FORMAT_UNKNOWN] = {.name = "unknown", .extensions = ""},
+    [ECG_FORMAT_SCP] = {.name = "SCP-ECG",
+                        .extensions = "scp ecg",
+                        .probe = ecg_scp_probe,
+                        .parse = ecg_scp_parse},
+    [ECG_FORMAT_DICOM] = {.name = "DICOM",
+                          .extensions = "dcm dicom",
+                          .probe = ecg_dicom_probe,
+                          .parse = ecg_dicom_parse,
+                          .write = ecg_dicom_write_row},
+    [ECG_FORMAT_CSV] = {.name = "CSV", .extensions = "csv", .write = ecg_csv_write_row},
+};
+
+const struct ecg_format_row *ecg_format_row(enum ecg_format format)
+{
+    return &formats[(unsigned)format < ECG_FORMAT_COUNT ? format : ECG_FORMAT_UNKNOWN];
+}
+
+const char *ecg_format_name(enum ecg_format format)
+{
+    return ecg_format_row(format)->name;
+}
+
+bool ecg_format_writes(enum ecg_format format)
+{
+    return ecg_format_row(format)->write != NULL;
+}
+
+const char *ecg_format_extensions(enum ecg_format format)
+{
+    return ecg_format_row(format)->extensions;
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *w = words; *w && n;) {
+        size_t len = strcspn(w, " ");
+        if (len == n && strncasecmp(w, word, n) == 0)
+            return true;
+        w += len + strspn(w + len, " ");
+    }
+    return false;
+}
+
+enum ecg_format ecg_format_by_name(const char *name)
+{
+    for (unsigned i = ECG_FORMAT_UNKNOWN + 1; i < ECG_FORMAT_COUNT; i++)
+        if (strcasecmp(formats[i].name, name) == 0 || has_word(formats[i].extensions, name))
+            return (enum ecg_format)i;
+    return ECG_FORMAT_UNKNOWN;
+}
+
+enum ecg_format ecg_detect(struct base_bytes file)
+{
+    for (unsigned i = ECG_FORMAT_UNKNOWN + 1; i < ECG_FORMAT_COUNT; i++)
+        if (formats[i].probe && formats[i].probe(file))
+            return (enum ecg_format)i;
+    return ECG_FORMAT_UNKNOWN;
+}

@@ -1,0 +1,74 @@
+#include "ecg/ecg_write.h"
+
+#include "ecg/ecg_format.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
+                        const struct ecg_write_options *options, struct ecg_outputs *out,
+                        struct base_error *err)
+{
+    const struct ecg_format_row *row = ecg_format_row(format);
+    *out = (struct ecg_outputs){0};
+    if (!row->write)
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "%s is not written by rdc", row->name);
+    enum base_err e = row->write(r, options, out, err);
+    enum base_err sticky = out->lost.err;
+    for (size_t i = 0; i < out->n && !sticky; i++)
+        sticky = out->file[i].bytes.err;
+    if (!e && sticky)
+        e = base_fail(err, sticky, BASE_NOPOS, "%s cannot be written: %s", row->name,
+                      base_err_text(sticky));
+    if (e)
+        ecg_outputs_deinit(out);
+    return e;
+}
+
+void ecg_outputs_deinit(struct ecg_outputs *out)
+{
+    for (size_t i = 0; i < out->n; i++)
+        base_buf_deinit(&out->file[i].bytes);
+    base_buf_deinit(&out->lost);
+    out->n = 0;
+}
+
+struct base_buf *ecg_outputs_add(struct ecg_outputs *out, const struct ecg_write_options *options,
+                                 const char *extension)
+{
+    assert(out->n < ECG_OUTPUTS_MAX);
+    struct ecg_output *file = &out->file[out->n++];
+    snprintf(file->name, sizeof file->name, "%.200s.%s", options->stem, extension);
+    return &file->bytes;
+}
+
+void ecg_outputs_lose(struct ecg_outputs *out, const char *fmt, ...)
+{
+    char line[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    base_buf_printf(&out->lost, "%s\n", line);
+}
+
+void ecg_outputs_lose_all_but(struct ecg_outputs *out, const struct ecg_record *r, unsigned holds)
+{
+    const struct {
+        unsigned bit;
+        size_t n;
+        const char *what;
+    } rows[] = {
+        {ECG_HOLDS_MEDIANS, r->nmedians, "leads of the median beat"},
+        {ECG_HOLDS_MEASUREMENTS, r->nmeasurements, "measurements of the device"},
+        {ECG_HOLDS_STATEMENTS, r->nstatements, "statements of the device"},
+        {ECG_HOLDS_MARKS, r->nmarks, "annotations"},
+        {ECG_HOLDS_OTHERS, r->nothers, "channels that are no ECG leads"},
+        {ECG_HOLDS_PATIENT, r->patient.name.utf8[0] || r->patient.id.utf8[0],
+         "patient (name and id)"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].n && !(holds & rows[i].bit))
+            ecg_outputs_lose(out, "%zu %s", rows[i].n, rows[i].what);
+}

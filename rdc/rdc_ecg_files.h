@@ -1,0 +1,24 @@
+/*
+ * The files of one recording, read from disk as ecg_open asks for them: siblings
+ * of the one that was named, in its folder and nowhere else.
+ */
+#ifndef RDC_ECG_FILES_H
+#define RDC_ECG_FILES_H
+
+#include "base/buf.h"
+#include "ecg/ecg_open.h"
+
+struct rdc_ecg_files {
+    struct ecg_input *inputs; /* [0] is the one that was named; names are owned */
+    struct base_buf *bytes;
+    size_t n;
+};
+
+/* path: a file, "-" for standard input, or a WFDB record without its ".hea".
+ * annotators: extensions of annotation files to read too ("atr q1c"), or NULL.
+ * On BASE_OK the caller owns *out. f is to be freed in any case. */
+enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_ecg_files *f,
+                           struct ecg_record **out, struct base_error *err) BASE_MUST_CHECK;
+void rdc_ecg_files_free(struct rdc_ecg_files *f);
+
+#endif
