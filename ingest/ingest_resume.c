@@ -1,5 +1,6 @@
 #include "ingest/ingest_resume.h"
 
+#include "base/base64.h"
 #include "base/log.h"
 #include "ingest/ingest_resume_priv.h"
 #include "ingest/ingest_upload.h"
@@ -28,31 +29,15 @@ bool ingest_resume_number(struct net_http_request *req, const char *name, uint64
     return true;
 }
 
-static int base64_value(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *p = c ? strchr(digits, c) : NULL;
-    return p ? (int)(p - digits) : -1;
-}
-
 /* 32 bytes are 43 digits and one "=" (RFC 4648 4). */
 static bool read_base64(const char *s, uint8_t sha256[BASE_SHA256])
 {
-    uint32_t bits = 0;
-    unsigned held = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < 43; i++) {
-        int value = base64_value(s[i]);
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        held += 6;
-        if (held >= 8 && n < BASE_SHA256) {
-            held -= 8;
-            sha256[n++] = (uint8_t)(bits >> held);
-        }
-    }
-    return n == BASE_SHA256 && s[43] == '=';
+    struct base_buf out = {0};
+    bool read = strnlen(s, 44) == 44 && base_base64_decode(s, 44, &out) && out.n == BASE_SHA256;
+    if (read)
+        memcpy(sha256, out.p, BASE_SHA256);
+    base_buf_deinit(&out);
+    return read;
 }
 
 static bool read_hex(const char *s, uint8_t sha256[BASE_SHA256])
