@@ -156,7 +156,11 @@ void dicom_write_u32(struct dicom_writer *w, uint32_t tag, enum dicom_vr vr, con
 /* VR AT. */
 void dicom_write_tag(struct dicom_writer *w, uint32_t tag, uint32_t value);
 void dicom_write_empty(struct dicom_writer *w, uint32_t tag);
+/* An element that somebody else puts in here: only its place in the order. */
+void dicom_write_gap(struct dicom_writer *w, uint32_t tag);
 void dicom_write_seq_open(struct dicom_writer *w, uint32_t tag);
+/* The same for a tag that need not be in our dictionary. */
+void dicom_write_seq_begin(struct dicom_writer *w, uint32_t tag);
 void dicom_write_item_open(struct dicom_writer *w);
 void dicom_write_item_close(struct dicom_writer *w);
 void dicom_write_seq_close(struct dicom_writer *w);

@@ -202,9 +202,20 @@ static void close_level(struct dicom_writer *w, bool sequence)
         base_store_le32(w->out->p + at, (uint32_t)n);
 }
 
+void dicom_write_gap(struct dicom_writer *w, uint32_t tag)
+{
+    assert(!w->level[w->depth].sequence && tag >= w->level[w->depth].least);
+    w->level[w->depth].least = (uint64_t)tag + 1;
+}
+
 void dicom_write_seq_open(struct dicom_writer *w, uint32_t tag)
 {
     assert(known_vr(tag) == DICOM_VR_SQ);
+    dicom_write_seq_begin(w, tag);
+}
+
+void dicom_write_seq_begin(struct dicom_writer *w, uint32_t tag)
+{
     put_header(w, tag, DICOM_VR_SQ, w->undefined_lengths ? DICOM_UNDEFINED : 0);
     open_level(w, true);
 }
