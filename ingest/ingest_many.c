@@ -180,6 +180,17 @@ void ingest_many_refuse(struct ingest_many *m, const char *name, enum base_err e
         set_error(m, item, err, message);
 }
 
+void ingest_many_refuse_object(struct ingest_many *m, const char *sop_class,
+                               const char *sop_instance, enum base_err err, const char *message)
+{
+    size_t before = m->n;
+    ingest_many_refuse(m, "", err, message);
+    if (m->n == before)
+        return;
+    m->items[before]->sop_class = keep(m, sop_class);
+    m->items[before]->sop_instance = keep(m, sop_instance);
+}
+
 bool ingest_many_is_refused(const struct ingest_many *m)
 {
     return m->file && ingest_arrival_is_refused(m->file);

@@ -38,6 +38,9 @@ void ingest_many_end(struct ingest_many *m);
 /* Ends the file that was begun, or a new one of this name, as refused. */
 void ingest_many_refuse(struct ingest_many *m, const char *name, enum base_err err,
                         const char *message);
+/* The same of an object whose UIDs are known. */
+void ingest_many_refuse_object(struct ingest_many *m, const char *sop_class,
+                               const char *sop_instance, enum base_err err, const char *message);
 /* Nothing more of the file that was begun changes what is told of it. */
 bool ingest_many_is_refused(const struct ingest_many *m);
 /* Whether more should come now; otherwise the callback runs when there is room. */

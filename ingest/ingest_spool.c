@@ -27,7 +27,8 @@ struct ingest_spool {
     struct base_buf writing; /* belongs to the job while that runs */
     struct loop_job job;
     bool busy;
-    bool sync; /* once all is written */
+    bool sync;     /* once all is written */
+    bool nameless; /* gone with its descriptor */
     enum base_err err;
     void (*on_room)(void *arg);
     void *on_room_arg;
@@ -92,20 +93,32 @@ static void sync_folder(struct ingest_spool *s, const char *folder)
         close(fd);
 }
 
+/* Makes the folder, where it is not there yet. */
+static void make_folder(struct ingest_spool *s, char folder[PATH_SIZE])
+{
+    const char *data = s->g->config->conf->data;
+    snprintf(folder, PATH_SIZE, "%s/uploads", data);
+    if (mkdir(folder, 0700) == 0)
+        sync_folder(s, data);
+    else if (errno != EEXIST)
+        s->err = base_err_from_errno(errno);
+}
+
+/* So many bytes more must leave the reserve of the disk alone. */
+static void check_space(struct ingest_spool *s, int rc, const struct statvfs *space, uint64_t bytes)
+{
+    if (!s->err && rc == 0 &&
+        (uint64_t)space->f_bavail * space->f_frsize < bytes + s->g->config->conf->disk_reserve)
+        s->err = BASE_ENOSPC;
+}
+
 static void create_work(void *arg)
 {
     struct ingest_spool *s = arg;
-    const struct base_conf *conf = s->g->config->conf;
     struct statvfs space;
     char folder[PATH_SIZE];
-    snprintf(folder, sizeof folder, "%s/uploads", conf->data);
-    if (mkdir(folder, 0700) == 0)
-        sync_folder(s, conf->data);
-    else if (errno != EEXIST)
-        s->err = base_err_from_errno(errno);
-    if (!s->err && statvfs(folder, &space) == 0 &&
-        (uint64_t)space.f_bavail * space.f_frsize < s->length + conf->disk_reserve)
-        s->err = BASE_ENOSPC;
+    make_folder(s, folder);
+    check_space(s, statvfs(folder, &space), &space, s->length);
     if (s->err)
         return;
     int fd = open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -189,6 +202,18 @@ static void open_work(void *arg)
         s->size = (uint64_t)st.st_size;
 }
 
+static void open_nameless_work(void *arg)
+{
+    struct ingest_spool *s = arg;
+    char folder[PATH_SIZE];
+    make_folder(s, folder);
+    if (s->err)
+        return;
+    s->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (s->fd < 0)
+        s->err = base_err_from_errno(errno);
+}
+
 static void on_open(void *arg, bool cancelled)
 {
     struct ingest_spool *s = arg;
@@ -208,9 +233,23 @@ enum base_err ingest_spool_open(struct ingest *g, const char *id, ingest_spool_f
     return BASE_OK;
 }
 
+enum base_err ingest_spool_open_nameless(struct ingest *g, ingest_spool_fn *fn, void *arg)
+{
+    struct ingest_spool *s = spool_new(g, "", fn, arg);
+    if (!s)
+        return BASE_ENOMEM;
+    s->nameless = true;
+    run(s, open_nameless_work, on_open);
+    return BASE_OK;
+}
+
 static void write_work(void *arg)
 {
     struct ingest_spool *s = arg;
+    struct statvfs space;
+    /* The whole length of a named one was asked for when it was created. */
+    if (s->nameless)
+        check_space(s, fstatvfs(s->fd, &space), &space, s->writing.n);
     for (size_t at = 0; at < s->writing.n && !s->err;) {
         ssize_t n = pwrite(s->fd, s->writing.p + at, s->writing.n - at, (off_t)(s->size + at));
         if (n > 0)
@@ -223,7 +262,7 @@ static void write_work(void *arg)
 static void sync_work(void *arg)
 {
     struct ingest_spool *s = arg;
-    if (!s->err && fdatasync(s->fd))
+    if (!s->err && !s->nameless && fdatasync(s->fd))
         s->err = base_err_from_errno(errno);
 }
 

@@ -34,6 +34,10 @@ enum base_err ingest_spool_create(struct ingest *g, const char *id, uint64_t len
                                   ingest_spool_fn *fn, void *arg) BASE_MUST_CHECK;
 enum base_err ingest_spool_open(struct ingest *g, const char *id, ingest_spool_fn *fn,
                                 void *arg) BASE_MUST_CHECK;
+/* A file without a name, for what one request needs while it lasts: its sync does not
+ * sync, and what reaches into the reserve of the disk is BASE_ENOSPC. */
+enum base_err ingest_spool_open_nameless(struct ingest *g, ingest_spool_fn *fn,
+                                         void *arg) BASE_MUST_CHECK;
 /* The size alone, without the lock. */
 enum base_err ingest_spool_stat(struct ingest *g, const char *id, ingest_spool_fn *fn,
                                 void *arg) BASE_MUST_CHECK;

@@ -80,7 +80,8 @@ class StowTest(Upload):
         [failed] = body['00081198']['Value']
         self.assertEqual(failed['00081155']['Value'], [uids(other)[0]])
         self.assertEqual(failed['00081197']['Value'], [0xA900])
-        self.assertEqual(body['0008119A']['Value'], [{'00081197': {'vr': 'US', 'Value': [0xC000]}}])
+        self.assertEqual(body['0008119A']['Value'], [{
+            '00000902': {'vr': 'LO', 'Value': ['it is not a DICOM file']}, '00081197': {'vr': 'US', 'Value': [0xC000]}}])
         self.assertEqual(self.stored(uids(other)[1]), 0)
 
     def test_nothing_stored_is_409(self):
@@ -95,11 +96,11 @@ class StowTest(Upload):
         for content_type, content, status in (
                 (kind, body[:-10], 400), (kind, body[:20], 400), (kind, b'', 400),
                 ('multipart/related; type="application/dicom"', body, 400),
-                ('multipart/related; type="application/dicom+xml"; boundary=a', body, 415),
+                ('multipart/related; type="image/jpeg"; boundary=a', body, 415),
                 ('application/json', b'{}', 415)):
             answer = self.stow(content, content_type=content_type)
             self.assertEqual(answer.status, status, (content_type, answer))
-        answer = self.stow([read(path)], Accept='application/dicom+xml')
+        answer = self.stow([read(path)], Accept='text/html')
         self.assertEqual(answer.status, 406, answer)
         self.assertEqual(self.stow([read(path)], client=Client(self.rdc)).status, 401)
         self.assertEqual(self.stow([read(path)], client=Client(self.rdc, 'reader1')).status, 403)
