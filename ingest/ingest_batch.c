@@ -11,6 +11,7 @@ enum {
     BATCH_MAX = 128,     /* objects */
     RETRY_MS = 300,      /* between two tries at the same batch */
     PATIENCE_MS = 30000, /* what a device waits for, before it hears A700 */
+    TRIES = 4,           /* at a batch that the database answers, but refuses */
 };
 
 struct entry {
@@ -29,7 +30,8 @@ struct ingest_batch {
     struct entry **tail;
     struct entry *flying; /* the batch under way, or to be tried again */
     unsigned count;
-    unsigned alone; /* so many of those that wait go one by one */
+    unsigned alone;   /* so many of those that wait go one by one */
+    unsigned refused; /* so often was the batch in flight */
     bool in_database;
     bool unknown; /* a try of the batch in flight ended without a known outcome */
 };
@@ -127,6 +129,15 @@ static bool is_passing(enum base_err err)
            err == BASE_ELIMIT;
 }
 
+/* Refused for a reason that should pass, such as a deadlock or a lock that is held:
+ * by what is in the batch, not for the state of the server, which would
+ * concern the next one too. */
+static bool is_contended(const char *sqlstate)
+{
+    return strncmp(sqlstate, "40", 2) == 0 || strcmp(sqlstate, "55P03") == 0 ||
+           strcmp(sqlstate, "RD503") == 0;
+}
+
 /* One of them cannot be stored, and the database does not say which: they go
  * back to the front of the queue and are tried one by one. */
 static void part(struct ingest_batch *b)
@@ -142,10 +153,21 @@ static void part(struct ingest_batch *b)
 }
 
 /* The batch did not come about: once more, or give up. */
-static void failed(struct ingest_batch *b, enum base_err err)
+static void failed(struct ingest_batch *b, enum base_err err, const char *sqlstate)
 {
     bool patient = base_clock_mono_ms() - b->flying->since < PATIENCE_MS;
     b->unknown |= err == BASE_EUNKNOWN;
+    b->refused += is_contended(sqlstate);
+    /* What stays contended must not hold up the others that share its batch or
+     * wait behind it. */
+    if (b->refused >= TRIES && !b->unknown) {
+        if (b->flying->next)
+            part(b);
+        else
+            fail_all(b, &b->flying, err);
+        send(b);
+        return;
+    }
     if (is_passing(err) && patient) {
         loop_timer_start(b->timer, RETRY_MS, 0);
         return;
@@ -164,7 +186,7 @@ static void on_done(void *arg, const struct db_outcome *outcome)
     if (outcome->err) {
         BASE_LOG(WARN, "ingest_batch_failed", LOG_S("sqlstate", outcome->sqlstate),
                  LOG_S("error", base_err_text(outcome->err)));
-        failed(b, outcome->err);
+        failed(b, outcome->err, outcome->sqlstate);
         return;
     }
     deliver(b, db_rows_text(db_outcome_rows(outcome, 0), 0, 0));
@@ -184,6 +206,7 @@ static void take_waiting(struct ingest_batch *b)
     if (!b->waiting)
         b->tail = &b->waiting;
     b->unknown = false;
+    b->refused = 0;
 }
 
 static void send(struct ingest_batch *b)
