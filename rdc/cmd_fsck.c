@@ -53,8 +53,6 @@ static void on_progress(void *arg, const struct ingest_fsck_counts *n)
     struct fsck_command *c = arg;
     int64_t now = base_clock_mono_ms();
     bool terminal = isatty(STDERR_FILENO);
-    if (!c->told_ms)
-        c->told_ms = now;
     if (now - c->told_ms < (terminal ? SHOWN_MS : TOLD_MS))
         return;
     c->told_ms = now;
@@ -140,6 +138,7 @@ static int run(struct fsck_command *c, struct db_sync *db, const char *data)
     struct base_error error = {0};
     struct ingest_fsck_ops ops = {.finding = on_finding, .progress = on_progress, .arg = c};
     enum base_err err = BASE_OK;
+    c->told_ms = base_clock_mono_ms();
     if (c->rebuild)
         err = ingest_rebuild(db, data, &ops, &c->rebuilt, &error);
     if (!err)

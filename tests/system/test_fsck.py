@@ -2,8 +2,10 @@
 from the store alone, and rdc export gives back what was sent."""
 import json
 import os
+import pty
 import shutil
 import subprocess
+import threading
 
 import dicom_scu
 import make_dicom
@@ -58,6 +60,28 @@ class Fsck(Checked):
         self.assertGreaterEqual(answer['objects'], 4)
         self.assertEqual(answer['workers'], 2)
         self.assertIn('store and index agree', self.rdc.cli('fsck'))
+
+    def test_shows_its_progress_on_a_terminal_and_keeps_it_out_of_the_answer(self):
+        self.send('progress')
+        self.settled()
+        # What takes no longer than half a second shows nothing: it waits for a table first.
+        held = threading.Thread(target=self.rdc.sql, args=(
+            'begin; lock table object in access exclusive mode; select pg_sleep(1.5); commit',))
+        held.start()
+        wait_for('the table to be locked', lambda: self.rdc.sql(
+            "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted "
+            "and relation = 'object'::regclass") == [['1']])
+        terminal, slave = pty.openpty()
+        process = subprocess.Popen(unprivileged([self.rdc.program, '--config', self.rdc.conf, 'fsck', '--json']),
+                                   cwd='/', stdout=subprocess.PIPE, stderr=slave, text=True)
+        os.close(slave)
+        answer = json.loads(process.communicate(timeout=60)[0])
+        held.join()
+        shown = os.read(terminal, 1 << 16).decode()
+        os.close(terminal)
+        self.assertTrue(answer['agree'], answer)
+        self.assertRegex(shown, rf"^\rrdc fsck: 1 of {answer['objects']} objects, 0 of \d+ MiB, 0 files, 0 findings")
+        self.assertTrue(shown.endswith('\r\x1b[K'), shown)
 
     def test_finds_a_file_that_changed_and_one_that_is_gone(self):
         uid = self.send('damaged')
