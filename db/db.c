@@ -80,6 +80,7 @@ static void on_free(void *arg)
         db_conn_deinit(&db->conns[i]);
     loop_timer_free(db->tick);
     db_session_free(db->keywords, db->values);
+    db_fence_deinit(&db->fence);
     free(db->conns);
     free(db);
 }
@@ -311,6 +312,7 @@ static void on_tick(void *arg)
             db_tx_over(tx);
         }
     }
+    (void)db_fence_look(&db->fence);
     for (unsigned i = 0; !db->closed && i < db->config.connections; i++)
         db_conn_tick(&db->conns[i], now);
 }
@@ -319,8 +321,11 @@ static enum base_err start(struct db *db)
 {
     struct db_config *c = &db->config;
     enum base_err err = db_session_params(c, &db->keywords, &db->values, NULL);
+    if (!err)
+        err = db_fence_init(&db->fence, c->fence);
     if (err)
         return err;
+    db->many_hosts = db_session_hosts(db->keywords, db->values) > 1;
     db->conns = calloc(c->connections, sizeof *db->conns);
     if (!db->conns)
         return BASE_ENOMEM;
@@ -357,6 +362,7 @@ enum base_err db_open(struct loop *loop, const struct db_config *config, struct 
     /* The strings are in keywords and values now. */
     db->config.conninfo = NULL;
     db->config.role = NULL;
+    db->config.fence = NULL;
     if (err) {
         if (!db->conns)
             db->config.connections = 0;

@@ -41,6 +41,10 @@ struct db_config {
     unsigned waiting;     /* most transactions in the queue, 0 = 1000 */
     unsigned wait_ms;     /* longest stay in the queue, 0 = 10 s */
     unsigned run_ms;      /* longest run of a transaction, 0 = 60 s */
+    /* File that keeps the highest timeline seen, so that a server which was left
+     * behind by a failover is never used again (db_fence.h). NULL: only as long
+     * as this pool lives. */
+    const char *fence;
     /* For tests: serves although fsync is off or the login is above row-level
      * security. */
     bool unsafe;
@@ -122,7 +126,8 @@ enum base_err db_rows_bytes(const struct db_rows *r, size_t row, size_t col,
 struct db_outcome {
     /* BASE_OK: committed. BASE_EUNAVAILABLE: not committed, may be tried again
      * (connection lost before COMMIT, deadlock, server stopping).
-     * BASE_EUNKNOWN: the connection broke after COMMIT was sent: look it up.
+     * BASE_EUNKNOWN: the connection broke after COMMIT was sent, or the server
+     * gave up waiting for its synchronous standby: look it up.
      * BASE_ETIMEOUT: too long in the queue or in a statement; not committed.
      * BASE_EEXISTS: unique violation. BASE_ECONFLICT, BASE_ENOTFOUND,
      * BASE_EDENIED, BASE_EINVAL: as the SQLSTATE says. BASE_ENOSPC: the

@@ -12,6 +12,7 @@
 
 enum {
     CONNECT_MS = 10000,
+    CONNECT_ONE_MS = 5000, /* where there are others to try */
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 5000,
     /* The server's statement_timeout should speak first. */
@@ -190,16 +191,27 @@ void db_conn_start(struct db_conn *c)
 {
     struct db *db = c->db;
     set_state(c, DB_CONN_CONNECTING);
-    c->deadline = base_clock_mono_ms() + CONNECT_MS;
+    c->deadline = base_clock_mono_ms() + (db->many_hosts ? CONNECT_ONE_MS : CONNECT_MS);
+    c->rotation = db->rotation;
+    c->warned = false;
     c->pg =
         PQconnectStartParams((const char *const *)db->keywords, (const char *const *)db->values, 0);
     if (!c->pg || PQstatus(c->pg) == CONNECTION_BAD) {
         lost_pg(c);
         return;
     }
-    db_session_quiet(c->pg);
+    db_session_quiet(c->pg, &c->warned);
     if (!poll_make(c) || !poll_for(c, UV_WRITABLE))
         lost(c, "no watcher for the socket");
+}
+
+/* The next attempt begins with another host. Connections that failed together
+ * turn the list once. */
+static void try_another(struct db_conn *c)
+{
+    struct db *db = c->db;
+    if (c->rotation == db->rotation && db_session_rotate(db->keywords, db->values))
+        db->rotation++;
 }
 
 static void send_check(struct db_conn *c)
@@ -233,8 +245,14 @@ static void go_on_connecting(struct db_conn *c)
 static void on_checked(struct db_conn *c)
 {
     if (c->unsafe && !c->db->config.unsafe) {
-        c->backoff_ms = BACKOFF_MAX_MS;
+        c->backoff_ms = c->db->many_hosts ? BACKOFF_MIN_MS : BACKOFF_MAX_MS;
+        try_another(c);
         lost(c, c->unsafe);
+        return;
+    }
+    if (!db_fence_pass(&c->db->fence, c->server.system, c->server.timeline, true)) {
+        try_another(c);
+        lost(c, db_session_left_behind);
         return;
     }
     if (!PQenterPipelineMode(c->pg)) {
@@ -259,7 +277,7 @@ static void go_on_checking(struct db_conn *c)
             on_checked(c);
             return;
         }
-        c->unsafe = db_session_unsafe(res);
+        c->unsafe = db_session_unsafe(res, &c->server);
         PQclear(res);
     }
 }
@@ -461,8 +479,15 @@ static void on_poll(uv_poll_t *h, int status, int events)
 
 void db_conn_tick(struct db_conn *c, int64_t now)
 {
+    if (c->state >= DB_CONN_IDLE &&
+        !db_fence_holds(&c->db->fence, c->server.system, c->server.timeline)) {
+        lost(c, db_session_left_behind);
+        return;
+    }
     if (c->state == DB_CONN_DOWN || c->state == DB_CONN_IDLE || now < c->deadline)
         return;
+    if (c->state < DB_CONN_IDLE)
+        try_another(c);
     if (c->tx && !c->commit_sent)
         db_tx_fail(c->tx, BASE_ETIMEOUT, NULL, "the transaction ran for too long");
     lost(c, "no answer in time");

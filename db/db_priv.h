@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "db/db.h"
+#include "db/db_fence.h"
 
 #include <libpq-fe.h>
 
@@ -69,6 +70,14 @@ struct db_tx {
 };
 
 /*
+ * What a server says of itself, by DB_Q_DB_SAFETY.
+ */
+struct db_server {
+    uint64_t system;
+    uint32_t timeline;
+};
+
+/*
  * A connection of the pool:
  *
  *   DOWN ─timer─► CONNECTING ─► CHECKING ─► IDLE ⇄ BUSY
@@ -108,6 +117,9 @@ struct db_conn {
     struct db_poll *poll;
     struct loop_timer *timer; /* to connect again, or to give up */
     const char *unsafe;       /* why we do not serve on it, NULL = we do */
+    struct db_server server;
+    unsigned rotation; /* of the list of hosts when it began to connect */
+    bool warned;       /* by the server, since the last answer */
     unsigned backoff_ms;
     int64_t deadline; /* of connecting or of the transaction */
     struct db_tx *tx;
@@ -133,6 +145,9 @@ struct db {
     /* Keywords and values for PQconnectStartParams, NULL-terminated. */
     char **keywords;
     char **values;
+    unsigned rotation; /* how often the list of hosts was turned */
+    bool many_hosts;
+    struct db_fence fence;
     struct db_conn *conns;
     struct loop_timer *tick;
     struct db_queue queue[LOOP_CLASS_COUNT];
@@ -153,7 +168,7 @@ void db_conn_start(struct db_conn *c);
 void db_conn_run(struct db_conn *c, struct db_tx *tx);
 /* The wish of the held transaction on it changed. */
 void db_conn_wish(struct db_conn *c);
-/* Breaks a connection whose deadline has passed. */
+/* Breaks a connection whose deadline has passed, or whose server was left behind. */
 void db_conn_tick(struct db_conn *c, int64_t now);
 
 /* ---- db_result.c: the answers of a pipeline ---- */
@@ -209,9 +224,18 @@ bool db_sync_in_transaction(const struct db_sync *s);
 enum base_err db_session_params(const struct db_config *config, char ***keywords, char ***values,
                                 struct base_error *error) BASE_MUST_CHECK;
 void db_session_free(char **keywords, char **values);
-/* Judges the row of DB_Q_DB_SAFETY: NULL, or why rdc refuses to serve. */
-const char *db_session_unsafe(const PGresult *res);
-/* Notices go to the log, without their text. */
-void db_session_quiet(PGconn *pg);
+/* How many hosts the connection string names. */
+unsigned db_session_hosts(char **keywords, char **values);
+/* Turns the lists of hosts and ports by one: libpq tries them in order, and
+ * waits for ever for one that takes the connection and says nothing. False when
+ * there is only one host. */
+bool db_session_rotate(char **keywords, char **values);
+/* Judges the row of DB_Q_DB_SAFETY: NULL, or why rdc refuses to serve. server
+ * is zero where the row cannot be read. */
+const char *db_session_unsafe(const PGresult *res, struct db_server *server);
+/* Why a server that does not pass the fence is not used. */
+extern const char db_session_left_behind[];
+/* Notices go to the log, without their text. A warning sets *warned. */
+void db_session_quiet(PGconn *pg, bool *warned);
 
 #endif

@@ -59,8 +59,14 @@ static enum db_answer answer_stmt(struct db_conn *c, PGresult *res)
 static enum db_answer answer_commit(struct db_conn *c, PGresult *res)
 {
     c->begun = false;
+    /* A server that is told to stop waiting for its synchronous standby (by
+     * pg_cancel_backend or statement_timeout) says COMMIT all the same, after a
+     * warning: the transaction is on this server's disk only, and a failover
+     * would lose it. A commit warns of nothing else. */
+    if (c->warned)
+        db_tx_fail(c->tx, BASE_EUNKNOWN, NULL, "the commit has not been seen on the standby");
     /* COMMIT of a failed transaction answers ROLLBACK. */
-    if (strcmp(PQcmdStatus(res), "COMMIT") == 0)
+    else if (strcmp(PQcmdStatus(res), "COMMIT") == 0)
         c->committed = true;
     else
         db_tx_fail(c->tx, BASE_EINTERNAL, NULL, "the server rolled back instead of committing");
@@ -91,6 +97,8 @@ enum db_answer db_conn_answer(struct db_conn *c, PGresult *res)
         return DB_ANSWER_BROKEN;
     }
     struct db_step step = c->steps[c->steps_head++];
+    if (step.kind != DB_STEP_COMMIT)
+        c->warned = false;
     ExecStatusType status = PQresultStatus(res);
     if (step.kind == DB_STEP_SYNC || step.kind == DB_STEP_PREPARED)
         return answer_sync(c, &step, res);

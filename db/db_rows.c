@@ -125,6 +125,7 @@ static const struct {
     {"57014", BASE_ETIMEOUT, true},     /* statement timeout */
     {"57", BASE_EUNAVAILABLE, true},    /* server stops, starts, or dropped us */
     {"58", BASE_EUNAVAILABLE, true},    /* system error */
+    {"25006", BASE_EUNAVAILABLE, true}, /* read-only for now */
     {"25P03", BASE_EUNAVAILABLE, true}, /* idle in transaction for too long */
     {"XX", BASE_EINTERNAL, true},
 };

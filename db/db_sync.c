@@ -13,6 +13,7 @@ struct db_sync {
     PGconn *pg;
     struct db_rows rows;
     char sqlstate[6];
+    bool warned; /* by the server, in the last statement */
 };
 
 /* Says why the last result was a failure. */
@@ -57,13 +58,35 @@ bool db_sync_in_transaction(const struct db_sync *s)
     return PQtransactionStatus(s->pg) == PQTRANS_INTRANS;
 }
 
-static enum base_err check(struct db_sync *s, struct base_error *error)
+static enum base_err check(struct db_sync *s, const struct db_config *config,
+                           struct base_error *error)
 {
+    struct db_server server;
+    struct db_fence fence;
     enum base_err err = db_sync_script(s, db_queries[DB_Q_DB_SAFETY].sql, error);
     if (err)
         return err;
-    const char *unsafe = db_session_unsafe(s->rows.res);
-    return unsafe ? base_fail(error, BASE_EDENIED, BASE_NOPOS, "%s", unsafe) : BASE_OK;
+    const char *unsafe = db_session_unsafe(s->rows.res, &server);
+    if (unsafe && !config->unsafe)
+        return base_fail(error, BASE_EDENIED, BASE_NOPOS, "%s", unsafe);
+    err = db_fence_init(&fence, config->fence);
+    if (!err && !db_fence_pass(&fence, server.system, server.timeline, false))
+        err = base_fail(error, BASE_EDENIED, BASE_NOPOS, "%s", db_session_left_behind);
+    db_fence_deinit(&fence);
+    return err;
+}
+
+static enum base_err connect_once(struct db_sync *s, const struct db_config *config,
+                                  char **keywords, char **values, struct base_error *error)
+{
+    PQfinish(s->pg);
+    s->pg = PQconnectdbParams((const char *const *)keywords, (const char *const *)values, 0);
+    if (!s->pg)
+        return base_fail(error, BASE_ENOMEM, BASE_NOPOS, "%s", base_err_text(BASE_ENOMEM));
+    if (PQstatus(s->pg) != CONNECTION_OK)
+        return failed(s, error);
+    db_session_quiet(s->pg, &s->warned);
+    return check(s, config, error);
 }
 
 enum base_err db_sync_open(const struct db_config *config, struct db_sync **out,
@@ -75,19 +98,14 @@ enum base_err db_sync_open(const struct db_config *config, struct db_sync **out,
     if (err)
         return err;
     struct db_sync *s = calloc(1, sizeof *s);
-    if (s)
-        s->pg = PQconnectdbParams((const char *const *)keywords, (const char *const *)values, 0);
+    err = s ? connect_once(s, config, keywords, values, error)
+            : base_fail(error, BASE_ENOMEM, BASE_NOPOS, "%s", base_err_text(BASE_ENOMEM));
+    /* A host that is refused may not be the only one. */
+    for (unsigned n = db_session_hosts(keywords, values); err == BASE_EDENIED && --n > 0;) {
+        if (db_session_rotate(keywords, values))
+            err = connect_once(s, config, keywords, values, error);
+    }
     db_session_free(keywords, values);
-    if (!s || !s->pg) {
-        free(s);
-        return base_fail(error, BASE_ENOMEM, BASE_NOPOS, "%s", base_err_text(BASE_ENOMEM));
-    }
-    if (PQstatus(s->pg) != CONNECTION_OK) {
-        err = failed(s, error);
-    } else {
-        db_session_quiet(s->pg);
-        err = config->unsafe ? BASE_OK : check(s, error);
-    }
     if (err) {
         db_sync_close(s);
         return err;
@@ -112,6 +130,7 @@ enum base_err db_sync_exec(struct db_sync *s, enum db_query query, const struct 
     struct db_stmt stmt;
     base_arena_init(&arena, PARAM_BYTES_MAX);
     s->sqlstate[0] = 0;
+    s->warned = false;
     enum base_err err = db_stmt_fill(&stmt, &arena, query, params, n);
     if (err)
         base_fail(error, err, BASE_NOPOS, "parameters of a query: %s", base_err_text(err));
@@ -142,6 +161,9 @@ enum base_err db_sync_commit(struct db_sync *s, struct base_error *error)
     if (err == BASE_EUNAVAILABLE && !s->sqlstate[0])
         return base_fail(error, BASE_EUNKNOWN, BASE_NOPOS,
                          "the database connection broke during the commit");
+    if (!err && s->warned)
+        return base_fail(error, BASE_EUNKNOWN, BASE_NOPOS,
+                         "the commit has not been seen on the standby");
     /* COMMIT of a failed transaction answers ROLLBACK. */
     if (!err && strcmp(PQcmdStatus(s->rows.res), "COMMIT") != 0)
         return base_fail(error, BASE_ECONFLICT, BASE_NOPOS, "the transaction was rolled back");

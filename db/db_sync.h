@@ -9,10 +9,10 @@
 
 struct db_sync;
 
-/* Connects. Of the configuration only conninfo, role, run_ms (0 = no limit)
- * and unsafe count. Without unsafe it fails with BASE_EDENIED where rdc refuses
- * to serve: a login above row-level security; fsync, full_page_writes or
- * synchronous_commit off. error (may be NULL) says what was wrong. */
+/* Connects. Of the configuration only conninfo, role, run_ms (0 = no limit),
+ * fence (which is only read) and unsafe count. Without unsafe it fails with BASE_EDENIED where rdc
+ * refuses to serve: a login above row-level security; fsync, full_page_writes or synchronous_commit
+ * off. error (may be NULL) says what was wrong. */
 enum base_err db_sync_open(const struct db_config *config, struct db_sync **out,
                            struct base_error *error) BASE_MUST_CHECK;
 void db_sync_close(struct db_sync *s);

@@ -93,7 +93,9 @@ struct db_sync *rdc_open_database(const struct rdc_context *ctx)
               stderr);
         return NULL;
     }
-    struct db_config config = {.conninfo = ctx->conf.database};
+    char fence[PATH_MAX];
+    snprintf(fence, sizeof fence, "%s/timeline", ctx->conf.data);
+    struct db_config config = {.conninfo = ctx->conf.database, .fence = fence};
     if (db_sync_open(&config, &db, &err)) {
         fprintf(stderr, "rdc: cannot use the database: %s\n", err.msg);
         return NULL;

@@ -13,6 +13,7 @@
 #include "worklist/worklist.h"
 #include "worklist/worklist_hl7.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -60,10 +61,13 @@ struct worker {
 
 static enum base_err open_databases(struct worker *w)
 {
+    char fence[PATH_MAX];
+    snprintf(fence, sizeof fence, "%s/timeline", w->conf->data);
     struct db_config config = {
         .conninfo = w->conf->database,
         .role = "rdc_api",
         .connections = (unsigned)w->conf->database_connections,
+        .fence = fence,
     };
     enum base_err err = db_open(w->loop, &config, &w->api_db);
     if (err)

@@ -213,6 +213,10 @@ begin
     order by 1 desc, 5 desc limit 1;
     if v_have.own or v_have.same then
         select * into e from exam where study_id = v_have.study_id;
+        -- What was read may be committed here only, where the wait for a standby was
+        -- broken off. A transaction that writes nothing would not wait: this one writes.
+        perform pg_logical_emit_message(true, 'rdc', '')
+        where current_setting('synchronous_standby_names') <> '';
         -- The same file again: the outcome of its first commit was unknown.
         return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
             'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id));

@@ -18,12 +18,18 @@ select set_config($1, $2, true)
 
 -- name: db_safety
 -- What rdc refuses to serve with; a superuser counts as a member of every role.
+-- Then which cluster this is and its timeline, which rises with each promotion.
 select
     exists (select from pg_roles
             where (rolsuper or rolbypassrls) and pg_has_role(session_user, oid, 'member')) as above_rls,
     current_setting('fsync') = 'off' as fsync_off,
     current_setting('full_page_writes') = 'off' as full_page_writes_off,
-    current_setting('synchronous_commit') = 'off' as synchronous_commit_off
+    current_setting('synchronous_commit') = 'off' as synchronous_commit_off,
+    current_setting('transaction_read_only') = 'on' as read_only,
+    current_setting('synchronous_standby_names') <> ''
+        and current_setting('synchronous_commit') in ('local', 'remote_write') as standby_not_awaited,
+    (select system_identifier from pg_control_system()) as system,
+    case when pg_is_in_recovery() then '0' else left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) end as timeline
 
 -- name: db_lock
 -- Held until the session ends: one migration run at a time.

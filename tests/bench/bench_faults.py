@@ -98,8 +98,10 @@ def kills(count):
 
 OUTAGES = ((faults.PowerCut, ('round',)),
            (faults.Database, ('killed', 'backend_killed', 'stopped', 'commit_unknown')),
-           (faults.Workers, ('worker_killed', 'all_killed', 'same_study')),
-           (faults.FullDisk, ('round',)), (faults.ReadOnly, ('round',)),
+           (faults.Failover, ('killed', 'lagging', 'returns')),
+           (faults.Workers, ('worker_killed', 'all_killed', 'supervisor_killed', 'same_study')),
+           (faults.FullDisk, ('round',)), (faults.SharedDisk, ('round',)),
+           (faults.DatabaseDisk, ('round',)), (faults.ReadOnly, ('round',)),
            (faults.Shim, ('sync_fails', 'slow', 'clock')))
 
 

@@ -14,8 +14,10 @@ import unittest
 
 import dicom_scu
 from load import Objects, Senders, missing
-from rdc_system import Place, Rdc, place, unprivileged, wait_for
+from rdc_system import Place, Rdc, alive, children, kill_tree, place, shell, unprivileged, wait_for
 
+OLD = 1_600_000_000  # a time long past, for files
+WORKERS = 2
 FS_IOC_SHUTDOWN, NOLOGFLUSH = 0x8004587d, 2  # linux/fs.h: _IOR('X', 125, __u32)
 
 
@@ -30,7 +32,10 @@ def ended_well(rdc, senders, count, seconds=180):
     double = rdc.sql('select sop_uid from instance group by sop_uid having count(*) > 1')
     if double:
         raise AssertionError(f'an object that was sent again has two rows: {double[:5]}')
+    if rdc.process.poll() is not None or len(rdc.workers()) != WORKERS:
+        raise AssertionError('not every worker came back by itself')
     agrees(rdc)
+    no_debris(rdc)
 
 
 def nothing_lost(rdc, acknowledged):
@@ -46,6 +51,21 @@ def agrees(rdc):
     if out.returncode:
         raise AssertionError(f'rdc fsck: {out.returncode}: {out.stdout[:2000]} {out.stderr[:500]}')
     return json.loads(out.stdout)
+
+
+def no_debris(rdc):
+    """Every file that no row names is put aside once it is old: none is kept by a worker
+    that forgot it. The files are made old, so that nobody waits two minutes for it."""
+    for folder, _, names in os.walk(os.path.join(rdc.data, 'store')):
+        for name in names:
+            try:
+                os.utime(os.path.join(folder, name), (OLD, OLD))
+            except FileNotFoundError:
+                pass  # of an object that was there already
+    answer = agrees(rdc)
+    left = [f for f in answer['findings'] if f['kind'] in ('file_young', 'file_unacknowledged')]
+    if left or answer['in_flight']:
+        raise AssertionError(f'files without a row: {len(left) + answer["in_flight"]}: {left[:5]}')
 
 
 class Disk:
@@ -181,6 +201,162 @@ class Database:
         self.place.close()
 
 
+class Pair(Place):
+    """A primary and a synchronous standby, in one folder of sockets with a port each. The
+    primary is the one at self.port; rdc knows both."""
+
+    PORTS = (5432, 5433)
+
+    def start_cluster(self):
+        super().start_cluster()
+        self.postmasters = {5432: self.postmaster}
+        self.as_postgres('echo local replication all peer map=rdc >>"$1/pg_hba.conf"', self.data(5432))
+        self.superuser('select pg_reload_conf()')
+
+    def data(self, port):
+        return os.path.join(self.folder, 'pg' if port == 5432 else 'pg-standby')
+
+    def other(self):
+        return sum(self.PORTS) - self.port
+
+    def conninfo(self, database):
+        ports = ','.join(str(p) for p in self.PORTS)
+        return (f'host={self.sockets},{self.sockets} port={ports} user=rdc dbname={database} '
+                'target_session_attrs=read-write')
+
+    def as_postgres(self, script, *args):
+        bin_folder = shell('pg_bin "$1"', args=[self.folder]).strip()
+        return shell('as_postgres bash -euc "$@"', args=[f'bin={bin_folder}; {script}', 'pair', *map(str, args)])
+
+    def start_server(self, port):
+        self.as_postgres('"$bin/pg_ctl" -D "$1" -l "$1/server.log" -w -t 60 -s -o '
+                         '"-p $2 -c listen_addresses= -c unix_socket_directories=$3" start',
+                         self.data(port), port, self.sockets)
+        with open(os.path.join(self.data(port), 'postmaster.pid')) as f:
+            self.postmasters[port] = int(f.readline())
+
+    def stop_server(self, port):
+        """As a crash does it; nothing when it is down already."""
+        if port in self.postmasters:
+            kill_tree(self.postmasters.pop(port))
+        for path in (os.path.join(self.data(port), 'postmaster.pid'),
+                     os.path.join(self.sockets, f'.s.PGSQL.{port}.lock')):
+            if os.path.exists(path):
+                os.unlink(path)
+
+    def make_standby(self):
+        """The other server anew, as a synchronous standby that has caught up."""
+        port = self.other()
+        self.stop_server(port)
+        shutil.rmtree(self.data(port), ignore_errors=True)
+        if not os.getuid():
+            os.mkdir(self.data(port), 0o700)
+            shutil.chown(self.data(port), 'postgres', 'postgres')
+        self.as_postgres('"$bin/pg_basebackup" -D "$1" -c fast -X stream -R '
+                         '-d "host=$2 port=$3 user=postgres application_name=standby"',
+                         self.data(port), self.sockets, self.port)
+        self.start_server(port)
+        self.superuser("alter system set synchronous_standby_names = 'standby'")
+        self.superuser('select pg_reload_conf()')
+        wait_for('the standby to be synchronous', lambda: self.superuser(
+            "select count(*) from pg_stat_replication where sync_state = 'sync'").strip() == '1')
+
+    def promote(self):
+        self.port = self.other()
+        self.as_postgres('"$bin/pg_ctl" -D "$1" -w -t 60 -s promote', self.data(self.port))
+
+    def receiver(self):
+        """The process of the standby that takes the log."""
+        for pid in children(self.postmasters[self.other()]):
+            with open(f'/proc/{pid}/cmdline') as f:
+                if 'walreceiver' in f.read():
+                    return pid
+        return None
+
+    def close(self):
+        for port in list(getattr(self, 'postmasters', {})):
+            self.stop_server(port)
+        super().close()
+
+
+class Failover:
+    """The primary dies in mid-load and its standby is promoted."""
+
+    def __init__(self):
+        self.place = Pair()
+        self.rdc = Rdc(where=self.place).people().start()
+
+    def begin(self, name, number, count):
+        self.place.make_standby()
+        senders = Senders(self.rdc, Objects(f'{name} {number} {os.getpid()}', count), patient=True)
+        senders.wait_acknowledged(random.randint(count // 5, count // 2))
+        return senders
+
+    def fail_over(self, senders):
+        """Kills the primary and promotes the standby; what was acknowledged before."""
+        self.place.stop_server(self.place.port)
+        acknowledged = dict(senders.acknowledged)
+        self.place.promote()
+        nothing_lost(self.rdc, acknowledged)
+        return acknowledged
+
+    def killed(self, number, count=150):
+        senders = self.begin('failover', number, count)
+        acknowledged = self.fail_over(senders)
+        ended_well(self.rdc, senders, count)
+        return f'{len(acknowledged)} acknowledged before'
+
+    def lagging(self, number, count=150):
+        """The standby takes nothing any more, and whoever waits for it is told to stop
+        waiting: PostgreSQL then says COMMIT for what a failover would lose."""
+        senders = self.begin('lagging', number, count)
+        receiver = wait_for('the receiver of the standby', self.place.receiver)
+        os.kill(receiver, signal.SIGSTOP)
+        try:
+            wait_for('a commit to wait for the standby', lambda: self.waiting() > 0)
+            before = len(senders.acknowledged)
+            cancelled, end = 0, time.monotonic() + 2.5
+            while time.monotonic() < end:
+                cancelled += int(self.place.superuser(
+                    "select count(pg_cancel_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'"))
+                time.sleep(0.1)
+            late = len(senders.acknowledged) - before
+            self.place.stop_server(self.place.port)
+        finally:
+            os.kill(receiver, signal.SIGCONT)
+        if late:
+            raise AssertionError(f'{late} objects were acknowledged that no standby had')
+        acknowledged = self.fail_over(senders)
+        ended_well(self.rdc, senders, count)
+        return f'{len(acknowledged)} acknowledged before, {cancelled} waits broken off'
+
+    def waiting(self):
+        return int(self.place.superuser(
+            "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and usename = 'rdc'"))
+
+    def returns(self, number, count=150):
+        """The old primary comes back as if nothing had happened, in every second round as
+        the first that rdc asks. rdc, started anew, goes on with the new one."""
+        senders = self.begin('returns', number, count)
+        old = self.place.port
+        acknowledged = self.fail_over(senders)
+        self.place.start_server(old)
+        self.rdc.kill_all()
+        self.rdc.start()
+        ended_well(self.rdc, senders, count)
+        count_rows = 'select count(*) from instance'
+        on_old = subprocess.run(['psql', '-X', '-At', '-h', self.place.sockets, '-p', str(old), '-U', 'postgres',
+                                 '-d', self.rdc.database, '-c', count_rows],
+                                capture_output=True, text=True, check=True)
+        if int(on_old.stdout) >= int(self.rdc.sql(count_rows)[0][0]):
+            raise AssertionError('the old primary has what was sent after the failover')
+        return f'{len(acknowledged)} acknowledged before'
+
+    def close(self):
+        self.rdc.stop()
+        self.place.close()
+
+
 def fill(path):
     """A file that takes all the room there is."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
@@ -229,6 +405,91 @@ class FullDisk:
     def close(self):
         self.rdc.stop()
         subprocess.run(['umount', '-l', self.rdc.data], capture_output=True, check=False)
+
+
+class SharedDisk:
+    """Store and database on one disk that fills up. The store leaves the reserve to
+    PostgreSQL, which goes on."""
+
+    def __init__(self):
+        if os.getuid():
+            raise unittest.SkipTest('only root can mount a file system')
+        self.folder = os.path.join(place().own, 'shared')
+        os.mkdir(self.folder)
+        out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=320m,mode=755', 'tmpfs', self.folder],
+                             capture_output=True, text=True, check=False)
+        if out.returncode:
+            raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
+        self.place = Place(self.folder)
+        self.rdc = Rdc({'disk.reserve': '48M'}, where=self.place).people().start()
+        self.ballast = os.path.join(self.folder, 'ballast')
+
+    def free(self):
+        s = os.statvfs(self.folder)
+        return s.f_bavail * s.f_frsize
+
+    def round(self, number, count=250):
+        senders = Senders(self.rdc, Objects(f'reserve {number} {os.getpid()}', count), patient=True)
+        senders.wait_acknowledged(count // 4)
+        with open(self.ballast, 'wb') as f:
+            os.posix_fallocate(f.fileno(), 0, self.free() - (47 << 20))
+        wait_for('a device to hear that the disk is full', lambda: senders.put_off, 20)
+        if not any('disk' in comment for comment in senders.put_off):
+            raise AssertionError(f'the comments were {set(senders.put_off)}')
+        self.rdc.sql('create table room (x text); insert into room '
+                     'select repeat(md5(n::text), 60) from generate_series(1, 4000) n; drop table room')
+        os.unlink(self.ballast)
+        ended_well(self.rdc, senders, count)
+        return f'{len(senders.put_off)} times put off: {senders.put_off[0]}'
+
+    def close(self):
+        self.rdc.stop()
+        self.place.close()
+        subprocess.run(['umount', '-l', self.folder], capture_output=True, check=False)
+
+
+class DatabaseDisk:
+    """PostgreSQL on a small disk of its own, which others fill; the store is elsewhere."""
+
+    def __init__(self):
+        if os.getuid():
+            raise unittest.SkipTest('only root can mount a file system')
+        self.folder = os.path.join(place().own, 'small')
+        os.mkdir(self.folder)
+        out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=240m,mode=755', 'tmpfs', self.folder],
+                             capture_output=True, text=True, check=False)
+        if out.returncode:
+            raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
+        self.place = Place(self.folder)
+        self.data = os.path.join(place().folder, f'beside-{os.getpid()}')
+        os.mkdir(self.data, 0o755)
+        shutil.chown(self.data, 'rdc', 'rdc')
+        self.rdc = Rdc({'data': self.data}, where=self.place).people()
+        self.rdc.data = self.data
+        self.rdc.start()
+
+    def round(self, number, count=250):
+        """It may fall when its log finds no room; whoever watches over it starts it again
+        when there is some."""
+        senders = Senders(self.rdc, Objects(f'wal {number} {os.getpid()}', count), patient=True)
+        senders.wait_acknowledged(count // 4)
+        ballast = os.path.join(self.folder, 'ballast')
+        fill(ballast)
+        wait_for('a device to hear it', lambda: senders.put_off, 60)
+        acknowledged = dict(senders.acknowledged)
+        fell = not alive(self.place.postmaster)
+        os.unlink(ballast)
+        if fell:
+            self.place.forget_postmaster()
+            self.place.start_cluster()
+        nothing_lost(self.rdc, acknowledged)
+        ended_well(self.rdc, senders, count)
+        return f'PostgreSQL {"fell" if fell else "stood"}; {len(senders.put_off)} times put off: {senders.put_off[0]}'
+
+    def close(self):
+        self.rdc.stop()
+        self.place.close()
+        subprocess.run(['umount', '-l', self.folder], capture_output=True, check=False)
 
 
 class dicom_echo:
@@ -363,6 +624,19 @@ class Workers:
         nothing_lost(self.rdc, acknowledged)
         ended_well(self.rdc, senders, count)
         return f'{len(acknowledged)} acknowledged before, {senders.broken} sends broken off'
+
+    def supervisor_killed(self, number, count=200):
+        """Its workers end by themselves, and rdc can be started again at once."""
+        senders = Senders(self.rdc, Objects(f'supervisor {number} {os.getpid()}', count))
+        senders.wait_acknowledged(random.randint(count // 5, count // 2))
+        workers = self.rdc.workers()
+        self.rdc.process.kill()
+        self.rdc.process.wait()
+        self.rdc.start()
+        nothing_lost(self.rdc, dict(senders.acknowledged))
+        ended_well(self.rdc, senders, count)
+        wait_for('the old workers to end', lambda: not any(alive(pid) for pid in workers), 60)
+        return f'{senders.broken} sends broken off'
 
     def same_study(self, number, count=200):
         """Every lane sends objects of the same few studies, to all workers."""

@@ -73,6 +73,7 @@ class Place:
 
     def __init__(self, where=None):
         self.own = tempfile.mkdtemp(prefix='rdc-test-')
+        self.port = 5432  # of the server that sql() asks
         self.folder = where or self.own
         for path in {self.own, self.folder}:
             os.chmod(path, 0o711)
@@ -96,14 +97,7 @@ class Place:
 
     def kill_cluster(self):
         """SIGKILL to the postmaster and all that it started."""
-        pids = [self.postmaster, *children(self.postmaster)]
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        for pid in pids:
-            wait_for(f'process {pid} to end', lambda p=pid: not alive(p), 20)
+        kill_tree(self.postmaster)
 
     def forget_postmaster(self):
         """Where nobody waits for orphans a killed postmaster stays as a zombie, which
@@ -133,7 +127,7 @@ class Place:
         """Runs SQL as the role rdc; rows as lists of text."""
         out = subprocess.run(
             ['psql', '-X', '-q', '-At', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-h', self.sockets,
-             '-U', 'rdc', '-d', database], input=text, capture_output=True, text=True, check=False)
+             '-p', str(self.port), '-U', 'rdc', '-d', database], input=text, capture_output=True, text=True, check=False)
         if out.returncode:
             raise AssertionError(f'{text}\n{out.stderr}')
         return [line.split('\t') for line in out.stdout.splitlines()]
@@ -141,9 +135,15 @@ class Place:
     def new_database(self):
         self.count += 1
         name = f'rdc_{self.count}'
-        tool('psql', '-X', '-q', '-h', self.sockets, '-U', 'postgres', '-d', 'postgres', '-c',
-             f"create database {name} owner rdc template template0 encoding 'UTF8'")
+        self.superuser(f"create database {name} owner rdc template template0 encoding 'UTF8'")
         return name
+
+    def superuser(self, text):
+        return tool('psql', '-X', '-q', '-At', '-h', self.sockets, '-p', str(self.port), '-U', 'postgres',
+                    '-d', 'postgres', '-c', text)
+
+    def conninfo(self, database):
+        return f'host={self.sockets} user=rdc dbname={database}'
 
 
 def alive(pid):
@@ -153,6 +153,18 @@ def alive(pid):
             return f.read().rpartition(')')[2].split()[0] != 'Z'
     except OSError:
         return False
+
+
+def kill_tree(pid):
+    """SIGKILL to a process and its children; returns when they have ended."""
+    pids = [pid, *children(pid)]
+    for p in pids:
+        try:
+            os.kill(p, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    for p in pids:
+        wait_for(f'process {p} to end', lambda q=p: not alive(q), 20)
 
 
 def children(pid):
@@ -273,8 +285,8 @@ class Rdc:
         self.http_port, self.dicom_port = free_port(), free_port()
         self.conf = os.path.join(self.place.own, self.database + '.conf')
         self.log = os.path.join(self.place.own, self.database + '.log')
-        values = {'database': f'host={self.place.sockets} user=rdc dbname={self.database}',
-                  'data': self.data, 'http.address': f'127.0.0.1:{self.http_port}',
+        values = {'database': self.place.conninfo(self.database), 'data': self.data,
+                  'http.address': f'127.0.0.1:{self.http_port}',
                   'dicom.address': f'127.0.0.1:{self.dicom_port}'}
         values.update(conf or {})
         with open(self.conf, 'w') as f:

@@ -56,8 +56,35 @@ class TheDatabase(Rounds):
         self.rounds(self.fault.commit_unknown)
 
 
+class AFailover(Rounds):
+    kind = faults.Failover
+
+    def test_to_a_synchronous_standby_loses_nothing_and_service_returns(self):
+        self.rounds(self.fault.killed)
+
+    def test_acknowledges_nothing_that_the_standby_does_not_have(self):
+        self.rounds(self.fault.lagging)
+
+    def test_is_not_undone_by_the_old_primary_that_comes_back(self):
+        self.rounds(self.fault.returns)
+
+
 class AFullDisk(Rounds):
     kind = faults.FullDisk
+
+    def test_is_told_to_the_device_and_service_returns_with_room(self):
+        self.rounds(self.fault.round)
+
+
+class ADiskForBoth(Rounds):
+    kind = faults.SharedDisk
+
+    def test_keeps_its_reserve_for_the_database(self):
+        self.rounds(self.fault.round)
+
+
+class AFullDatabaseDisk(Rounds):
+    kind = faults.DatabaseDisk
 
     def test_is_told_to_the_device_and_service_returns_with_room(self):
         self.rounds(self.fault.round)
@@ -92,6 +119,9 @@ class Workers(Rounds):
     def test_killed_together_lose_nothing(self):
         self.rounds(self.fault.all_killed)
 
+    def test_whose_supervisor_is_killed_end_and_lose_nothing(self):
+        self.rounds(self.fault.supervisor_killed)
+
     def test_that_store_the_same_studies_take_turns(self):
         self.rounds(self.fault.same_study)
 
@@ -117,11 +147,17 @@ class ABadObject(SystemTest):
         faults.agrees(self.rdc)
 
     def test_that_the_database_refuses_in_an_unforeseen_way_fails_alone_too(self):
-        objects = Objects(f'refused {os.getpid()}', 100)
+        self.refuse('XX000')
+
+    def test_that_the_database_refuses_for_reasons_that_should_pass_holds_nobody_up(self):
+        self.refuse('40P01')
+
+    def refuse(self, sqlstate):
+        objects = Objects(f'refused {sqlstate} {os.getpid()}', 100)
         bad = objects.all[8][0]
         self.rdc.sql(f"""
             create function refuse() returns trigger language plpgsql as
-            $$ begin raise exception using errcode = 'XX000', message = 'made for a test'; end $$;
+            $$ begin raise exception using errcode = '{sqlstate}', message = 'made for a test'; end $$;
             create trigger refuse before insert on instance for each row when (new.sop_uid = '{bad}')
             execute function refuse()""")
         # While nobody can write, the first objects gather into one batch.

@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "pg_cluster.h"
 
+#include <arpa/inet.h>
 #include <check.h>
+#include <sys/socket.h>
 
 static struct pg_cluster cluster;
 static struct loop *loop;
@@ -630,6 +632,107 @@ START_TEST(a_connection_to_an_unsafe_server_is_not_used)
 }
 END_TEST
 
+/* The timer is stopped when there was a wait to cancel. */
+static void cancel_the_wait(void *arg)
+{
+    struct loop_timer **t = arg;
+    if (pg_cluster_psql(&cluster, "rdc",
+                        "do $$ begin perform pg_cancel_backend(pid) from pg_stat_activity "
+                        "where wait_event = 'SyncRep'; if not found then raise 'nobody'; end if; "
+                        "end $$"))
+        loop_timer_stop(*t);
+}
+
+START_TEST(a_commit_that_no_standby_has_seen_has_an_unknown_outcome)
+{
+    struct seen seen = {0};
+    struct loop_timer *t;
+    sql("alter system set synchronous_standby_names = 'nobody'");
+    sql("select pg_reload_conf()");
+    open_db(1, 0);
+    struct db_tx *tx = db_tx_new(db, LOOP_ORDINARY);
+    add_row(tx, 1);
+    ck_assert_int_eq(db_tx_submit(tx, on_done, &seen), BASE_OK);
+    ck_assert_int_eq(loop_timer_new(loop, cancel_the_wait, &t, &t), BASE_OK);
+    loop_timer_start(t, 20, 20);
+    run(1);
+    loop_timer_free(t);
+    sql("alter system reset synchronous_standby_names");
+    sql("select pg_reload_conf()");
+    ck_assert_int_eq(seen.err, BASE_EUNKNOWN);
+    ck_assert_int_eq(seen.http, 503);
+    /* It is there nevertheless, and the connection lives on. */
+    ck_assert_uint_eq(rows_in_table(), 1);
+    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    run(1);
+    ck_assert_int_eq(seen.err, BASE_OK);
+}
+END_TEST
+
+START_TEST(a_server_that_was_left_behind_is_not_used_any_more)
+{
+    struct seen seen = {0};
+    char path[100];
+    unsigned long long system = 0;
+    snprintf(path, sizeof path, "%s/timeline", cluster.dir);
+    base_clock_set(0, 1000);
+    struct db_config config = {
+        .conninfo = cluster.rdc, .connections = 1, .unsafe = true, .fence = path};
+    ck_assert_int_eq(chmod(cluster.dir, 0777), 0);
+    ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    run(1);
+    ck_assert_int_eq(seen.err, BASE_OK);
+    /* Another worker meets a server that was promoted. */
+    FILE *f = fopen(path, "r+");
+    ck_assert(f && fscanf(f, "system %llu timeline 1", &system) == 1 && system);
+    rewind(f);
+    ck_assert(fprintf(f, "system %llu timeline 2\n", system) > 0 && fclose(f) == 0);
+    struct loop_timer *t;
+    ck_assert_int_eq(loop_timer_new(loop, (loop_timer_fn *)(uintptr_t)loop_stop, loop, &t),
+                     BASE_OK);
+    loop_timer_start(t, 600, 0); /* longer than the pool's tick */
+    loop_run(loop);
+    loop_timer_free(t);
+    struct db_stats stats;
+    db_stats(db, &stats);
+    ck_assert_uint_eq(stats.connections, 0);
+    ck_assert_uint_ge(stats.reconnects, 1);
+    /* Nor by the command line. */
+    struct db_sync *s;
+    struct base_error error;
+    ck_assert_int_eq(db_sync_open(&config, &s, &error), BASE_EDENIED);
+    ck_assert_ptr_nonnull(strstr(error.msg, "left behind"));
+    unlink(path);
+}
+END_TEST
+
+START_TEST(a_host_that_takes_connections_and_is_silent_is_passed_over)
+{
+    struct seen seen = {0};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof at;
+    char conninfo[200];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert(bind(fd, (struct sockaddr *)&at, n) == 0 && listen(fd, 8) == 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    snprintf(conninfo, sizeof conninfo, "host=127.0.0.1,%s port=%d,5432 user=rdc dbname=rdc",
+             cluster.dir, ntohs(at.sin_port));
+    base_clock_set(0, 1000);
+    struct db_config config = {
+        .conninfo = conninfo, .connections = 2, .unsafe = true, .wait_ms = 4000000};
+    ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    struct loop_timer *t;
+    ck_assert_int_eq(loop_timer_new(loop, move_clock, NULL, &t), BASE_OK);
+    loop_timer_start(t, 300, 0);
+    run(1);
+    loop_timer_free(t);
+    close(fd);
+    ck_assert_int_eq(seen.err, BASE_OK);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db");
@@ -658,6 +761,9 @@ int main(void)
     tcase_add_test(tc, sessions_take_the_role_and_the_settings_they_should);
     tcase_add_test(tc, values_survive_the_way_there_and_back);
     tcase_add_test(tc, a_connection_to_an_unsafe_server_is_not_used);
+    tcase_add_test(tc, a_commit_that_no_standby_has_seen_has_an_unknown_outcome);
+    tcase_add_test(tc, a_server_that_was_left_behind_is_not_used_any_more);
+    tcase_add_test(tc, a_host_that_takes_connections_and_is_silent_is_passed_over);
     suite_add_tcase(suite, tc);
     pg_cluster_start(&cluster);
     SRunner *sr = srunner_create(suite);
