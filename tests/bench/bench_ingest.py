@@ -3,13 +3,20 @@
 
 bench_ingest.py [--quick] [--rounds N]
 
-One table: for each set (CT 0.5 MiB, ECG 120 KiB, DX 15 MiB) and number of associations, the best of
-the rounds of each server, its spread, and rdc's ratio to the others. All get the same data from the
-same generator (load.c), cell by cell in turn, so that what else the machine does hits all alike.
+For each set (CT 0.5 MiB, ECG 120 KiB, DX 15 MiB) and number of associations: the best of the
+rounds of each server, the worst in brackets, and rdc's ratio to the others. All get the same data
+from the same generator (load.c), cell by cell in turn, so that what else the machine does hits all
+alike. rdc runs as installed: synced, committed, two workers. Its time ends when its objects are
+acknowledged, indexed, on the worklist, and no job of ingest is left. The peers run with their own
+defaults and TCP_NODELAY, without which DCMTK's sockets add 40 ms to each response; storescp syncs
+nothing.
 
-rdc runs as installed: synced, committed, two workers. The time ends when its objects are
-acknowledged, indexed and no job of ingest is left. The peers run with their own defaults and
-TCP_NODELAY, without which DCMTK's sockets add 40 ms to each response; storescp syncs nothing.
+Then, of rdc: the CPU of workers and of PostgreSQL for each object; the peak memory of all workers;
+and what the machine allows, measured at once (floor.c): objects of the same size and log appended
+and synced by as many threads as there are associations, and the CPU that client, receiving, SHA-256,
+writing and the bare rows take. The scarcer of the two is what rdc can be compared with: its share.
+
+Last, one native object of almost 4 GiB, and idle associations with C-ECHO beside them.
 """
 import json
 import os
@@ -20,39 +27,17 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests/system'))
+import machine  # noqa: E402
 from rdc_system import Rdc, StoreScp, free_port, place, wait_for  # noqa: E402
 
 LOAD = os.path.join(ROOT, 'build/release/tests/bench_load')
 PLUGIN = '/usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so'
 # set, associations, one association for each object, objects in full and in quick runs
 CELLS = [('ct', 8, False, 600, 16), ('ct', 64, False, 900, 64), ('ecg', 8, False, 1500, 32),
-         ('ecg', 64, False, 3000, 64), ('ecg', 16, True, 800, 16), ('dx', 8, False, 48, 2)]
+         ('ecg', 64, False, 2000, 64), ('ecg', 16, True, 800, 16), ('dx', 8, False, 48, 2)]
 IDLE = 2000
-IDLE_FORKED = 200  # of storescp, whose processes take 6 MiB each
+FORKED_MIB = 8  # that a process of storescp may take
 _run = int(time.time()) % 1000000
-
-
-def cpu_seconds(pids):
-    total = 0
-    for pid in pids:
-        try:
-            with open(f'/proc/{pid}/stat') as f:
-                fields = f.read().rpartition(')')[2].split()
-            total += int(fields[11]) + int(fields[12])
-        except OSError:
-            pass
-    return total / os.sysconf('SC_CLK_TCK')
-
-
-def memory_mib(pids, field):
-    total = 0
-    for pid in pids:
-        try:
-            with open(f'/proc/{pid}/status') as f:
-                total += sum(int(x.split()[1]) for x in f if x.startswith(field))
-        except OSError:
-            pass
-    return total / 1024
 
 
 def children(pid):
@@ -72,19 +57,28 @@ class RdcServer:
     def __init__(self):
         self.rdc = Rdc().people().start()
         self.port, self.called = self.rdc.dicom_port, 'RDC'
+        self.session = machine.Session(place(), self.rdc.database)
 
     def pids(self):
         return self.rdc.workers()
 
     def settle(self):
-        """No job of ingest is left."""
-        wait_for('the queues to empty', lambda: self.rdc.sql(
-            "select not exists (select from job where kind = 'metadata')")[0][0] == 't', 120)
+        """No job of ingest is left. Asked every few ms, for up to two minutes."""
+        end = time.monotonic() + 120
+        while self.session.one("select not exists (select from job where kind = 'metadata')") != 't':
+            if time.monotonic() > end:
+                raise AssertionError('the queues did not empty')
+            time.sleep(0.003)
 
     def count(self):
-        return int(self.rdc.sql('select count(*) from instance')[0][0])
+        """Objects that are indexed and whose exam is on the worklist or on its way there."""
+        return int(self.session.one('select count(*) from instance i join exam e on e.study_id = i.study_id'))
+
+    def log_at(self):
+        return int(self.session.one("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
 
     def stop(self):
+        self.session.close()
         self.rdc.stop()
 
 
@@ -153,37 +147,89 @@ def measure(server, cell, count):
     global _run
     _run += 1
     name, lanes, single = cell[:3]
-    watched = server.pids() + (postgres_pids() if server.name != StoreScpServer.name else [])
-    before = cpu_seconds(watched)
+    ours = server.name == RdcServer.name
+    forked = server.name == StoreScpServer.name
+    own, database = server.pids(), [] if forked else postgres_pids()
+    log = server.log_at() if ours else 0
+    machine.reset_peak(own)
+    before = machine.cpu_seconds(own), machine.cpu_seconds(database)
     options = ['--set', name, '--lanes', lanes, '--objects', count, '--run', _run]
     out = json.loads(load(server, *options, *(['--per-association', 1] if single else [])).communicate()[0])
     server.settle()
     seconds = time.monotonic() - out['began']
     if out['failed']:
         raise AssertionError(f'{server.name}: {out["failed"]} of {count} were not stored, status {out["status"]:x}')
-    forked = server.name == StoreScpServer.name
-    cpu = None if forked else (cpu_seconds(watched) - before) * 1000 / count
     result = {'bench': 'ingest', 'who': server.name, 'set': name, 'associations': lanes, 'one_each': single,
               'objects': count, 'per_second': round(count / seconds, 1),
               'acknowledged_per_second': round(count / out['seconds'], 1), 'worst_ms': round(out['worst'] * 1000),
-              'server_cpu_ms': None if cpu is None else round(cpu, 3),
               'client_cpu_ms': round(out['client_cpu'] * 1000 / count, 3)}
+    if not forked:
+        result['server_cpu_ms'] = round((machine.cpu_seconds(own) - before[0]) * 1000 / count, 3)
+        result['postgres_cpu_ms'] = round((machine.cpu_seconds(database) - before[1]) * 1000 / count, 3)
+        result['peak_mib'] = round(machine.peak_mib(own), 1)
+    if ours:
+        result['bytes'] = out['bytes']
+        result['log_bytes'] = (server.log_at() - log) // count
     print(json.dumps(result), flush=True)
     return result
 
 
+def allowed(server, cell, runs, quick):
+    """What disk and CPU allow for a cell, and the share that rdc's best run reaches."""
+    best = max(runs, key=lambda r: r['per_second'])
+    size, folder = best['bytes'], server.rdc.place.folder
+    count = max(cell[1], min(best['objects'], (64 << 20 if quick else 512 << 20) // size))
+    disk = max((machine.floor('disk', folder, size, cell[1], count, best['log_bytes'])
+                for _ in range(1 if quick else 3)), key=lambda r: r['per_second'])
+    few = max(count // 4, 1)
+    parts = {'client': min(r['client_cpu_ms'] for r in runs),
+             **{k[:-3]: v for k, v in machine.floor('cpu', folder, size, few).items()},
+             'rows': machine.rows_ms(server.session, 256 if quick else 6400)}
+    cpu = machine.CORES * 1000 / sum(parts.values())
+    scarcer = 'disk' if disk['per_second'] < cpu else 'cpu'
+    result = {'bench': 'allowed', 'set': cell[0], 'associations': cell[1], 'one_each': cell[2],
+              'disk_per_second': disk['per_second'], 'disk_mib_per_second': disk['mib_per_second'],
+              'cpu_per_second': round(cpu, 1), 'cpu_ms': {k: round(v, 3) for k, v in parts.items()},
+              'scarcer': scarcer, 'share': round(best['per_second'] / min(disk['per_second'], cpu), 3)}
+    print(json.dumps(result), flush=True)
+    return result
+
+
+def one_object(server, name):
+    """A native object that no memory should hold."""
+    global _run
+    _run += 1
+    machine.reset_peak(server.pids())
+    out = json.loads(load(server, '--set', name, '--run', _run).communicate()[0])
+    server.settle()
+    seconds = time.monotonic() - out['began']
+    print(json.dumps({'bench': 'one object', 'who': server.name, 'bytes': out['bytes'], 'stored': out['stored'],
+                      'mib_per_second': round(out['bytes'] / seconds / (1 << 20), 1),
+                      'peak_mib': round(machine.peak_mib(server.pids()), 1)}), flush=True)
+    return out['stored'] == 1
+
+
 def idle(server, count):
     """Idle associations: memory for each, how long they take to open, C-ECHO beside them."""
-    before = memory_mib(server.pids(), 'VmRSS')
+    before = machine.pss_kib(server.pids())
     process = load(server, '--idle', count, stdin=subprocess.PIPE)
     out = json.loads(process.stdout.readline())
-    kib = (memory_mib(server.pids(), 'VmRSS') - before) * 1024 / max(out['idle'], 1)
+    kib = (machine.pss_kib(server.pids()) - before) / max(out['idle'], 1)
     process.communicate('\n')
     result = {'bench': 'idle', 'who': server.name, 'opened': out['idle'], 'kib_each': round(kib, 1),
               'open_ms_each': round(out['open_seconds'] * 1000 / max(out['idle'], 1), 3),
               'echo_ms_alone': out['echo_ms_alone'], 'echo_ms': out['echo_ms']}
     print(json.dumps(result), flush=True)
-    return out['idle'] == count
+    return result
+
+
+def idle_both(ours, forked, count):
+    """Of storescp --fork only as many as the memory holds."""
+    fit = int(max(machine.available_mib() - 2048, 0) // FORKED_MIB)
+    a, b = idle(ours, count), idle(forked, min(count, fit))
+    print(json.dumps({'bench': 'idle', 'open_time_to_storescp': round(a['open_ms_each'] / b['open_ms_each'], 3),
+                      'storescp_opened': b['opened'], 'fits_in_memory': fit}), flush=True)
+    return a['opened'] == count and b['opened'] == min(count, fit)
 
 
 def best_of(results):
@@ -191,19 +237,33 @@ def best_of(results):
     return max(rates), min(rates)
 
 
+def label(cell):
+    return f'{cell[0].upper()}, n = {cell[1]}' + (', one each' if cell[2] else '')
+
+
 def table(found, servers):
     """Rows of cells: best (worst) of each server, rdc's ratio to each peer."""
     names = [s.name for s in servers]
-    print('| set | ' + ' | '.join(names) + ' | ' + ' | '.join(f'rdc : {n}' for n in names[1:]) + ' | CPU ms |')
-    print('|---' * (2 * len(names) + 1) + '|')
+    print('| objects/s, best (worst) | ' + ' | '.join(names) + ' | ' + ' | '.join(f'rdc : {n}' for n in names[1:]) + ' |')
+    print('|---' * (2 * len(names)) + '|')
     for cell in CELLS:
-        key = cell[:3]
-        rates = [best_of(found[n, key]) for n in names]
+        rates = [best_of(found[n, cell[:3]]) for n in names]
         ratios = [f'{rates[0][0] / r[0]:.2f}' for r in rates[1:]]
-        cpu = min(r['server_cpu_ms'] for r in found[names[0], key])
-        label = f'{cell[0].upper()}, n = {cell[1]}' + (', one each' if cell[2] else '')
-        print(f'| {label} | ' + ' | '.join(f'{b:.0f} ({w:.0f})' for b, w in rates) + ' | ' + ' | '.join(ratios) +
-              f' | {cpu:.2f} |')
+        print(f'| {label(cell)} | ' + ' | '.join(f'{b:.0f} ({w:.0f})' for b, w in rates) + ' | ' + ' | '.join(ratios) + ' |')
+
+
+def table_of_rdc(found, limits):
+    """CPU, memory and shares of rdc; the CPU's parts are those that nobody can do without."""
+    print('\n| rdc | workers CPU ms | PostgreSQL CPU ms | peak MiB | disk allows /s | CPU allows /s | its parts, ms | '
+          'scarcer, share used |')
+    print('|---' * 8 + '|')
+    for cell, limit in zip(CELLS, limits):
+        runs = found[RdcServer.name, cell[:3]]
+        parts = ', '.join(f'{k} {v:.2f}' for k, v in limit['cpu_ms'].items())
+        print(f'| {label(cell)} | {min(r["server_cpu_ms"] for r in runs):.2f} | '
+              f'{min(r["postgres_cpu_ms"] for r in runs):.2f} | {max(r["peak_mib"] for r in runs):.0f} | '
+              f'{limit["disk_per_second"]:.0f} | {limit["cpu_per_second"]:.0f} | {parts} | '
+              f'{limit["scarcer"]}, {limit["share"] * 100:.0f} % |')
 
 
 def main():
@@ -214,24 +274,24 @@ def main():
     if shutil.which('Orthanc') and os.path.exists(PLUGIN):
         servers.append(OrthancServer())
     servers.append(StoreScpServer())
-    found, expected, ok = {}, 0, True
+    found, limits, expected = {}, [], 0
     for cell in CELLS:
         count = cell[4] if quick else cell[3]
         for _ in range(rounds):
             for server in servers:
                 found.setdefault((server.name, cell[:3]), []).append(measure(server, cell, count))
             expected += count
-    peak = memory_mib(servers[0].pids(), 'VmHWM')
-    print(json.dumps({'bench': 'memory', 'who': 'rdc', 'peak_mib_of_all_workers': round(peak)}))
+        limits.append(allowed(servers[0], cell, found[RdcServer.name, cell[:3]], quick))
+    ok = one_object(servers[0], 'large' if quick else 'huge')
     stored = servers[0].count()
-    if stored != expected:
-        print(f'{stored} of {expected} objects are indexed', file=sys.stderr)
+    if stored != expected + 1:
+        print(f'{stored} of {expected + 1} objects are indexed and on the worklist', file=sys.stderr)
         ok = False
-    ok = idle(servers[0], 50 if quick else IDLE) and ok
-    ok = idle(servers[-1], 20 if quick else IDLE_FORKED) and ok
+    ok = idle_both(servers[0], servers[-1], 50 if quick else IDLE) and ok
     for server in servers:
         server.stop()
     table(found, servers)
+    table_of_rdc(found, limits)
     return 0 if ok else 1
 
 

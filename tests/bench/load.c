@@ -5,7 +5,7 @@
  * without copies, so that the client takes as little of the machine as it can.
  *
  *   load --port P [--host 127.0.0.1] [--calling A] [--called B]
- *        --set ct|ecg|dx --lanes N --objects N [--per-association K] [--run R]
+ *        --set ct|ecg|dx|large|huge --lanes N --objects N [--per-association K] [--run R]
  *   load --port P --idle N      opens N idle associations, echoes beside them
  *
  * Prints one JSON line. Ends with 1 when an object was not stored.
@@ -177,8 +177,8 @@ static bool read_answer(struct association *a, const uint8_t *p, size_t n)
         }
         at += 4 + length;
     }
-    if (a->max_pdu == 0 || a->max_pdu > 1 << 20)
-        a->max_pdu = 1 << 20;
+    if (a->max_pdu == 0 || a->max_pdu > LOAD_PIECE)
+        a->max_pdu = LOAD_PIECE;
     return accepted;
 }
 
@@ -302,6 +302,11 @@ struct cutter {
     uint8_t *heads;
 };
 
+static struct iovec bulk(const struct load_set *set, size_t at, size_t n)
+{
+    return (struct iovec){(void *)(uintptr_t)load_bulk_at(set, at), n};
+}
+
 static void cut(struct cutter *c, const struct load_object *o, const struct load_set *set,
                 uint32_t max_pdu)
 {
@@ -321,9 +326,9 @@ static void cut(struct cutter *c, const struct load_object *o, const struct load
             size_t h = o->head_n - at < n ? o->head_n - at : n;
             c->v[c->n++] = (struct iovec){(void *)(uintptr_t)(o->head + at), h};
             if (h < n)
-                c->v[c->n++] = (struct iovec){set->bulk, n - h};
+                c->v[c->n++] = bulk(set, 0, n - h);
         } else {
-            c->v[c->n++] = (struct iovec){set->bulk + (at - o->head_n), n};
+            c->v[c->n++] = bulk(set, at - o->head_n, n);
         }
     }
 }

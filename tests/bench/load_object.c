@@ -7,6 +7,9 @@
 /* Not a registered root: these objects never leave the machine. */
 #define ROOT "1.3.6.1.4.1.99999.7"
 
+/* Bulk data larger than this are this, again and again. */
+enum { PERIOD = 24 << 20 };
+
 struct out {
     uint8_t *p;
     size_t n;
@@ -83,14 +86,20 @@ static void fill_samples(uint8_t *p, size_t n)
 
 static void make_pixels(struct load_set *s)
 {
-    size_t n = (size_t)s->rows * s->columns * 2;
-    s->bulk = malloc(n + 16);
+    size_t n = (size_t)s->rows * s->columns * 2 * (s->frames ? s->frames : 1);
+    s->period = n < PERIOD ? n + 16 : PERIOD;
+    s->bulk = malloc(s->period + LOAD_PIECE);
     if (!s->bulk)
         return;
     struct out o = {s->bulk, 0};
     put_long(&o, 0x7fe00010, "OW", (uint32_t)n);
-    fill_samples(s->bulk + o.n, n);
+    fill_samples(s->bulk + o.n, s->period + LOAD_PIECE - o.n);
     s->bulk_n = o.n + n;
+}
+
+const uint8_t *load_bulk_at(const struct load_set *set, size_t at)
+{
+    return set->bulk + at % set->period;
 }
 
 /* One multiplex group of 12 channels, 10 s at 500 Hz (PS3.3 C.10.9). */
@@ -126,15 +135,19 @@ static void make_waveform(struct load_set *s)
     o.n += data;
     put16(&o, 0xfffe), put16(&o, 0xe00d), put32(&o, 0);
     put16(&o, 0xfffe), put16(&o, 0xe0dd), put32(&o, 0);
-    s->bulk_n = o.n;
+    s->bulk_n = s->period = o.n;
 }
 
 struct load_set *load_set_find(const char *name)
 {
     static struct load_set sets[] = {
-        {"ct", "1.2.840.10008.5.1.4.1.1.2", "CT", 100, 512, 512, 0, NULL},
-        {"ecg", "1.2.840.10008.5.1.4.1.1.9.1.1", "ECG", 1, 0, 0, 0, NULL},
-        {"dx", "1.2.840.10008.5.1.4.1.1.1.1", "DX", 2, 2800, 2808, 0, NULL},
+        {"ct", "1.2.840.10008.5.1.4.1.1.2", "CT", 100, 512, 512, 0, 0, NULL, 0},
+        {"ecg", "1.2.840.10008.5.1.4.1.1.9.1.1", "ECG", 1, 0, 0, 0, 0, NULL, 0},
+        {"dx", "1.2.840.10008.5.1.4.1.1.1.1", "DX", 2, 2800, 2808, 0, 0, NULL, 0},
+        /* Multi-frame grayscale word secondary capture. The largest even number
+         * that a length of 32 bits can say is FFFFFFFE (PS3.5 7.1.1). */
+        {"large", "1.2.840.10008.5.1.4.1.1.7.3", "OT", 1, 8192, 8191, 1, 0, NULL, 0},
+        {"huge", "1.2.840.10008.5.1.4.1.1.7.3", "OT", 1, 8192, 8191, 32, 0, NULL, 0},
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
         struct load_set *s = &sets[i];
@@ -153,6 +166,11 @@ static void put_image(struct out *o, const struct load_set *set)
 {
     put_us(o, 0x00280002, 1);
     put_text(o, 0x00280004, "CS", "MONOCHROME2");
+    if (set->frames) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", set->frames);
+        put_text(o, 0x00280008, "IS", text);
+    }
     put_us(o, 0x00280010, set->rows);
     put_us(o, 0x00280011, set->columns);
     put_us(o, 0x00280100, 16);
