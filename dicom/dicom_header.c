@@ -279,11 +279,17 @@ static enum dicom_scan finish(struct scan *s, const struct dicom_cursor *c, enum
 }
 
 static enum dicom_scan scan_bytes(struct base_bytes prefix, bool complete,
-                                  enum dicom_encoding encoding, struct dicom_header *h,
+                                  const struct dicom_syntax *syntax, struct dicom_header *h,
                                   struct base_error *error)
 {
     struct scan s = {.h = h};
     struct dicom_cursor c;
+    enum dicom_encoding encoding = dicom_part10_encoding(prefix, syntax);
+    if (encoding != syntax->encoding) {
+        h->damaged = true;
+        snprintf(h->damage, sizeof h->damage, "the data set is in %s VR, its transfer syntax is not",
+                 encoding == DICOM_EXPLICIT_LE ? "explicit" : "implicit");
+    }
     base_buf_init(&s.text, 4 * TEXT_MAX);
     dicom_cursor_init(&c, prefix, encoding, complete);
     enum dicom_step step = scan_elements(&s, &c);
@@ -304,7 +310,7 @@ enum dicom_scan dicom_header_scan(struct base_bytes prefix, bool complete,
         .bits_allocated = DICOM_NO_NUMBER,
     };
     if (!(syntax->flags & DICOM_TS_DEFLATED))
-        return scan_bytes(prefix, complete, syntax->encoding, h, error);
+        return scan_bytes(prefix, complete, syntax, h, error);
     struct base_buf inflated = {0};
     bool ended = false;
     enum base_err err = dicom_inflate(prefix, INFLATED_MAX, &inflated, &ended);
@@ -312,7 +318,7 @@ enum dicom_scan dicom_header_scan(struct base_bytes prefix, bool complete,
     if (err)
         base_fail(error, err, BASE_NOPOS, "the deflated data set cannot be inflated");
     else
-        result = scan_bytes(base_buf_bytes(&inflated), ended, syntax->encoding, h, error);
+        result = scan_bytes(base_buf_bytes(&inflated), ended, syntax, h, error);
     base_buf_deinit(&inflated);
     return result;
 }

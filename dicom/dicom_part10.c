@@ -92,6 +92,18 @@ static const char *sniff(const uint8_t p[8])
     return NULL;
 }
 
+enum dicom_encoding dicom_part10_encoding(struct base_bytes prefix,
+                                          const struct dicom_syntax *syntax)
+{
+    /* A first element that is so low has a short value: two letters of a VR, read as
+     * a length, would be 16 KiB at least. */
+    if (syntax->encoding == DICOM_EXPLICIT_BE || prefix.n < 8 || prefix.p[0] != 0x08 ||
+        base_load_le16(prefix.p + 2) > 0x0018)
+        return syntax->encoding;
+    const char *uid = sniff(prefix.p);
+    return uid ? dicom_syntax_find(uid)->encoding : syntax->encoding;
+}
+
 enum dicom_scan dicom_part10_read(struct base_bytes prefix, bool complete, struct dicom_part10 *out,
                                   struct base_error *error)
 {

@@ -31,6 +31,14 @@ struct dicom_part10 {
 enum dicom_scan dicom_part10_read(struct base_bytes prefix, bool complete, struct dicom_part10 *out,
                                   struct base_error *error);
 
+/*
+ * The encoding of a data set that starts with these bytes. DEVIATION (PS3.10 7.1): it is
+ * the syntax's, but where that and the first element disagree about explicit VR in
+ * little endian, the element is believed, since devices and programs write such files.
+ */
+enum dicom_encoding dicom_part10_encoding(struct base_bytes prefix,
+                                          const struct dicom_syntax *syntax);
+
 /* Preamble, "DICM" and the meta group. source_aet may be NULL. Errors are sticky
  * in out. The data set follows as received. */
 struct dicom_part10_meta {

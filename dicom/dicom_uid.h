@@ -62,6 +62,7 @@ struct dicom_sop_class {
 #define DICOM_UID_RLE                "1.2.840.10008.1.2.5"
 
 #define DICOM_UID_VERIFICATION        "1.2.840.10008.1.1"
+#define DICOM_UID_MEDIA_DIRECTORY     "1.2.840.10008.1.3.10"
 #define DICOM_UID_STORAGE_COMMITMENT  "1.2.840.10008.1.20.1"
 #define DICOM_UID_COMMITMENT_INSTANCE "1.2.840.10008.1.20.1.1"
 #define DICOM_UID_MPPS                "1.2.840.10008.3.1.2.3.3"

@@ -21,7 +21,7 @@ struct ingest_arrival {
     struct base_buf head;         /* until recognised; of an ECG file: all of it */
     struct ingest_object *object; /* DICOM, from when it was recognised to finish */
     bool is_ecg;
-    enum base_err unlike;         /* why it is no DICOM file */
+    struct base_error unlike;     /* why it is no DICOM file */
     struct ingest_result refusal; /* err is set when it is none of ours */
     void (*on_room)(void *arg);
     void *on_room_arg;
@@ -84,10 +84,16 @@ static void refuse(struct ingest_arrival *f, enum base_err err, const char *mess
     base_buf_deinit(&f->head);
 }
 
+static bool is_part10(struct base_bytes b)
+{
+    return b.n >= 132 && memcmp(b.p + 128, "DICM", 4) == 0;
+}
+
 static void refuse_unknown(struct ingest_arrival *f)
 {
-    if (f->unlike == BASE_EUNSUPPORTED)
-        refuse(f, BASE_EUNSUPPORTED, "its transfer syntax is not one that rdc knows");
+    if (f->unlike.code == BASE_EUNSUPPORTED ||
+        (f->unlike.code && is_part10(base_buf_bytes(&f->head))))
+        refuse(f, f->unlike.code, f->unlike.msg);
     else if (f->options.dicom_only)
         refuse(f, BASE_EFORMAT, "it is not a DICOM file");
     else
@@ -109,11 +115,13 @@ static void on_room(void *arg)
 static bool begin_dicom(struct ingest_arrival *f, bool complete)
 {
     struct dicom_part10 file;
-    struct base_error error = {0};
     struct base_bytes head = base_buf_bytes(&f->head);
-    if (dicom_part10_read(head, complete, &file, &error) != DICOM_SCAN_DONE) {
-        f->unlike = error.code;
+    if (dicom_part10_read(head, complete, &file, &f->unlike) != DICOM_SCAN_DONE)
         return false;
+    if (strcmp(file.sop_class, DICOM_UID_MEDIA_DIRECTORY) == 0) {
+        refuse(f, BASE_EFORMAT,
+               "it is a DICOMDIR, the list of the files on a medium; send those files");
+        return true;
     }
     f->options.source.syntax = file.syntax;
     if (ingest_object_new(f->g, &f->options.source, &f->object)) {
@@ -124,11 +132,6 @@ static bool begin_dicom(struct ingest_arrival *f, bool complete)
     ingest_object_write(f->object, base_bytes_of(head.p + file.dataset, head.n - file.dataset));
     base_buf_deinit(&f->head);
     return true;
-}
-
-static bool is_part10(struct base_bytes b)
-{
-    return b.n >= 132 && memcmp(b.p + 128, "DICM", 4) == 0;
 }
 
 /* By the first bytes of the file, or all of them. */

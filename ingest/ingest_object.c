@@ -220,6 +220,9 @@ static void begin_file(struct ingest_object *o)
     struct base_buf meta = {0};
     if (!is_as_announced(o))
         return;
+    if (h->damaged)
+        BASE_LOG(WARN, "object_irregular", LOG_S("aet", o->aet),
+                 LOG_S("sop_instance", h->sop_instance), LOG_S("cause", h->damage));
     fill_in(h->patient_id, sizeof h->patient_id, o->source.patient_id);
     fill_in(h->patient_name, sizeof h->patient_name, o->source.patient_name);
     fill_in(h->accession_number, sizeof h->accession_number, o->source.accession);

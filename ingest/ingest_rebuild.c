@@ -135,7 +135,7 @@ static bool is_whole(struct base_bytes dataset, const struct dicom_syntax *synta
     enum dicom_step step = DICOM_ELEMENT;
     if (syntax->flags & DICOM_TS_DEFLATED)
         return true;
-    dicom_cursor_init(&c, dataset, syntax->encoding, true);
+    dicom_cursor_init(&c, dataset, dicom_part10_encoding(dataset, syntax), true);
     while (step == DICOM_ELEMENT)
         step = dicom_cursor_next(&c, &e);
     return step == DICOM_END;

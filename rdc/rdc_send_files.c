@@ -58,7 +58,7 @@ static bool is_dicom(struct rdc_send_file *f, struct base_bytes head, bool compl
 /* A DICOMDIR (PS3.3 F) names other files and is no object itself. */
 static bool is_directory(const struct rdc_send_file *f)
 {
-    return strcmp(f->sop_class, "1.2.840.10008.1.3.10") == 0;
+    return strcmp(f->sop_class, DICOM_UID_MEDIA_DIRECTORY) == 0;
 }
 
 static bool recognise(struct rdc_send_file *f, int fd, struct base_buf *head)
@@ -116,7 +116,9 @@ static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base
         s->bytes += f.size;
     else
         rdc_send_refused(s, &s->files[s->n - 1],
-                         error ? strerror(error) : "it is neither DICOM nor an ECG that rdc reads");
+                         error             ? strerror(error)
+                         : is_directory(&f) ? "it is a DICOMDIR; send the files that it lists"
+                                           : "it is neither DICOM nor an ECG that rdc reads");
     return BASE_OK;
 }
 

@@ -30,6 +30,8 @@ enum base_err shim_init(struct base_error *e)
                     e, BASE_ENOTFOUND, BASE_NOPOS,
                     "DCMTK found no data dictionary; is the package libdcmtk17 installed, "
                     "and does DCMDICTPATH (if set) name a file?");
+            /* as dicom_part10_encoding */
+            dcmAcceptUnexpectedImplicitEncoding.set(OFTrue);
             DJDecoderRegistration::registerCodecs();
             DJLSDecoderRegistration::registerCodecs();
             DcmRLEDecoderRegistration::registerCodecs();

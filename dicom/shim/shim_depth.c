@@ -88,7 +88,7 @@ enum base_err shim_depth_check(struct base_bytes file, struct base_error *e)
     struct base_bytes in = base_bytes_of(file.p + head.dataset, file.n - head.dataset);
     if (head.syntax->flags & DICOM_TS_DEFLATED)
         return check_deflated(in, e);
-    return walk(in, head.syntax->encoding, e);
+    return walk(in, dicom_part10_encoding(in, head.syntax), e);
 }
 
 enum base_err shim_depth_check_file(const char *path, struct base_error *e)

@@ -201,6 +201,26 @@ START_TEST(long_text_is_cut_at_a_character)
 }
 END_TEST
 
+START_TEST(a_data_set_in_the_other_vr_than_its_syntax_says_is_read_and_noted)
+{
+    const enum dicom_encoding written[] = {DICOM_IMPLICIT_LE, DICOM_EXPLICIT_LE};
+    const char *const said[] = {DICOM_UID_JPEG_BASELINE, DICOM_UID_IMPLICIT_LE};
+    for (size_t i = 0; i < 2; i++) {
+        struct base_buf b = {0};
+        struct dicom_header h;
+        struct base_error error;
+        write_header(&b, written[i], false);
+        ck_assert_int_eq(dicom_header_scan(base_buf_bytes(&b), true, dicom_syntax_find(said[i]), &h,
+                                           &error),
+                         DICOM_SCAN_DONE);
+        ck_assert(h.damaged);
+        ck_assert_ptr_nonnull(strstr(h.damage, i ? "explicit VR" : "implicit VR"));
+        ck_assert_str_ne(h.study_uid, "");
+        base_buf_deinit(&b);
+    }
+}
+END_TEST
+
 START_TEST(our_meta_group_is_read_back)
 {
     struct base_buf b = {0};
@@ -318,6 +338,7 @@ int main(void)
     tcase_add_test(t, long_text_is_cut_at_a_character);
     suite_add_tcase(s, t);
     t = tcase_create("part10");
+    tcase_add_test(t, a_data_set_in_the_other_vr_than_its_syntax_says_is_read_and_noted);
     tcase_add_test(t, our_meta_group_is_read_back);
     tcase_add_test(t, private_information_is_read_back_when_it_is_ours);
     tcase_add_test(t, files_without_preamble_or_meta_group_are_recognised);
