@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OFFERS_MAX = 32 };
+enum { OFFERS_MAX = 32, LIST_SIZE = 500 /* as much as a log line holds */ };
 
 struct api_scp {
     const struct api_scp_config *config;
@@ -108,17 +108,47 @@ static void refuse_unknown(struct scp_assoc *as, enum model_cause cause)
     refuse(as, cause, (struct dicom_reject){DICOM_RJ_PERMANENT, DICOM_RJ_USER, reason});
 }
 
+/* Appends " text" where it fits; else the list ends with an ellipsis. */
+static void list_add(char *list, size_t size, const char *text)
+{
+    size_t n = strlen(list);
+    if (n + strlen(text) + sizeof " ..." < size)
+        snprintf(list + n, size - n, "%s%s", n ? " " : "", text);
+    else if (n < 3 || strcmp(list + n - 3, "...") != 0)
+        snprintf(list + n, size - n, " ...");
+}
+
 /* Every context that was refused is told in the log, for the technician who
  * wonders why one kind of image does not arrive. */
-static void log_contexts(const struct scp_assoc *as, const struct dicom_associate *ac)
+static void log_refused(const struct scp_assoc *as, const struct dicom_associate *ac)
 {
     const struct dicom_associate *rq = net_assoc_request(as->a);
     for (unsigned i = 0; i < rq->n_contexts; i++) {
+        const struct dicom_context *c = &rq->contexts[i];
         uint8_t result = ac->contexts[i].result;
-        if (result != DICOM_CONTEXT_ACCEPTED)
-            BASE_LOG(WARN, "context_refused", LOG_U("association", net_assoc_id(as->a)),
-                     LOG_S("calling", rq->calling), LOG_S("sop_class", rq->contexts[i].abstract),
-                     LOG_S("cause", dicom_context_result_text(result)));
+        char requested[LIST_SIZE] = "";
+        if (result == DICOM_CONTEXT_ACCEPTED)
+            continue;
+        for (unsigned k = 0; k < c->n_syntaxes; k++)
+            list_add(requested, sizeof requested, c->syntaxes[k]);
+        BASE_LOG(WARN, "context_refused", LOG_U("association", net_assoc_id(as->a)),
+                 LOG_S("calling", rq->calling), LOG_S("sop_class", c->abstract),
+                 LOG_S("requested", requested), LOG_S("cause", dicom_context_result_text(result)));
+    }
+}
+
+/* "SOP class=transfer syntax" of what was accepted, as far as a log line holds it;
+ * the doctor has all of it. */
+static void list_accepted(const struct dicom_associate *rq, const struct dicom_associate *ac,
+                          char list[LIST_SIZE])
+{
+    list[0] = 0;
+    for (unsigned i = 0; i < rq->n_contexts; i++) {
+        char pair[2 * DICOM_UID_SIZE];
+        if (ac->contexts[i].result != DICOM_CONTEXT_ACCEPTED)
+            continue;
+        snprintf(pair, sizeof pair, "%s=%s", rq->contexts[i].abstract, ac->contexts[i].syntaxes[0]);
+        list_add(list, LIST_SIZE, pair);
     }
 }
 
@@ -132,7 +162,7 @@ static void accept(struct scp_assoc *as)
         dicom_negotiate(rq, as->s->offers, as->s->n_offers, (uint32_t)config->conf->dicom_max_pdu,
                         net_assoc_arena(as->a), &ac, &accepted);
     if (!err) {
-        log_contexts(as, &ac);
+        log_refused(as, &ac);
         err = net_assoc_accept(as->a, &ac);
     }
     if (err) {
@@ -143,12 +173,14 @@ static void accept(struct scp_assoc *as)
     struct api_contact_peer peer = peer_of(as);
     api_contact_note_answer(as->s->contact, &peer, rq, &ac);
     const struct net_tls *tls = net_assoc_tls(as->a);
+    char list[LIST_SIZE];
+    list_accepted(rq, &ac, list);
     base_count(&config->counters->associations_total, 1);
     base_count(&config->counters->associations_open, 1);
     BASE_LOG(INFO, "association_accepted", LOG_U("association", net_assoc_id(as->a)),
              LOG_S("address", net_assoc_peer(as->a, NULL)), LOG_S("calling", rq->calling),
              LOG_I("device", as->device.id), LOG_S("tls", tls ? net_tls_version(tls) : "none"),
-             LOG_U("contexts", rq->n_contexts), LOG_U("accepted", accepted));
+             LOG_U("contexts", rq->n_contexts), LOG_U("accepted", accepted), LOG_S("list", list));
 }
 
 static const char *text_of(const json_t *row, const char *name)

@@ -287,7 +287,8 @@ static enum dicom_scan scan_bytes(struct base_bytes prefix, bool complete,
     enum dicom_encoding encoding = dicom_part10_encoding(prefix, syntax);
     if (encoding != syntax->encoding) {
         h->damaged = true;
-        snprintf(h->damage, sizeof h->damage, "the data set is in %s VR, its transfer syntax is not",
+        snprintf(h->damage, sizeof h->damage,
+                 "the data set is in %s VR, its transfer syntax is not",
                  encoding == DICOM_EXPLICIT_LE ? "explicit" : "implicit");
     }
     base_buf_init(&s.text, 4 * TEXT_MAX);

@@ -65,12 +65,27 @@ static void print_causes(const json_t *causes)
     json_array_foreach((json_t *)(uintptr_t)causes, i, c) print_cause(c);
 }
 
+static void join(const json_t *texts, char *out, size_t size)
+{
+    size_t i;
+    const json_t *text;
+    size_t n = 0;
+    out[0] = 0;
+    json_array_foreach((json_t *)(uintptr_t)texts, i, text)
+    {
+        int more = snprintf(out + n, size - n, "%s%s", n ? " " : "", json_string_value(text));
+        n += (size_t)more < size - n ? (size_t)more : size - n - 1;
+    }
+}
+
 /* The presentation contexts of the last association. */
 static void print_contexts(const json_t *contexts)
 {
-    static const char *const headers[] = {"sop class", "accepted", "refused because"};
+    static const char *const headers[] = {"sop class", "accepted", "refused because", "requested"};
     struct base_buf out = {0};
     struct rdc_table *t = rdc_table_new(headers, sizeof headers / sizeof headers[0]);
+    char why[512];
+    char requested[1200]; /* as many UIDs as the record keeps */
     size_t i;
     const json_t *c;
     if (!t || json_array_size(contexts) == 0) {
@@ -81,7 +96,11 @@ static void print_contexts(const json_t *contexts)
     {
         rdc_table_add(t, text_of(c, "name"));
         rdc_table_add(t, text_of(c, "accepted"));
-        rdc_table_add(t, text_of(c, "text_zh"));
+        snprintf(why, sizeof why, "%s%s%s", text_of(c, "text_zh"),
+                 text_of(c, "text_zh")[0] ? ", " : "", text_of(c, "text_en"));
+        rdc_table_add(t, why);
+        join(json_object_get(c, "requested"), requested, sizeof requested);
+        rdc_table_add(t, requested);
     }
     rdc_table_print(t, &out);
     printf("\n%s", base_buf_cstr(&out));

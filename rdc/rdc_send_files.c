@@ -116,9 +116,9 @@ static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base
         s->bytes += f.size;
     else
         rdc_send_refused(s, &s->files[s->n - 1],
-                         error             ? strerror(error)
+                         error              ? strerror(error)
                          : is_directory(&f) ? "it is a DICOMDIR; send the files that it lists"
-                                           : "it is neither DICOM nor an ECG that rdc reads");
+                                            : "it is neither DICOM nor an ECG that rdc reads");
     return BASE_OK;
 }
 

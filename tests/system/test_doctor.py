@@ -82,6 +82,7 @@ class TheDoctor(SystemTest):
             return {}
 
     def test_lists_what_was_requested_and_accepted(self):
+        at = self.rdc.log_size()
         a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[
             (1, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE]),
             (3, '1.2.3.4.5', [dicom_scu.IMPLICIT_LE]),
@@ -93,6 +94,15 @@ class TheDoctor(SystemTest):
                          [None, 'sop_class_not_supported', 'no_common_transfer_syntax'])
         self.assertEqual(contexts[0]['accepted'], dicom_scu.IMPLICIT_LE)
         self.assertEqual(contexts[2]['requested'], ['1.2.3.4.6'])
+        by_api = Client(self.rdc, 'tech').get('/api/v1/devices/QH_CT/doctor').json()['contexts']
+        self.assertEqual(by_api, contexts)
+        text = self.rdc.cli('device', 'doctor', 'QH_CT')
+        self.assertRegex(text, rf'Verification.* {dicom_scu.IMPLICIT_LE} .*{dicom_scu.IMPLICIT_LE}')
+        self.assertRegex(text, r'CT Image Storage .*没有共同支持的传输语法, no transfer syntax in common +1\.2\.3\.4\.6')
+        log = self.rdc.log_from(at)
+        self.assertRegex(log, rf'context_refused .*sop_class={CT} requested=1\.2\.3\.4\.6 cause=.transfer synt')
+        self.assertRegex(log, r'context_refused .*sop_class=1\.2\.3\.4\.5 requested=1\.2\.840\.10008\.1\.2 cause=.abstract')
+        self.assertRegex(log, rf'association_accepted .*contexts=3 accepted=1 list="?{dicom_scu.VERIFICATION}={dicom_scu.IMPLICIT_LE}')
         a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, '1.2.3.4.5', [dicom_scu.IMPLICIT_LE])])
         a.release()
         self.cause('no_context', 'QH_CT')

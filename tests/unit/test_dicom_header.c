@@ -210,9 +210,9 @@ START_TEST(a_data_set_in_the_other_vr_than_its_syntax_says_is_read_and_noted)
         struct dicom_header h;
         struct base_error error;
         write_header(&b, written[i], false);
-        ck_assert_int_eq(dicom_header_scan(base_buf_bytes(&b), true, dicom_syntax_find(said[i]), &h,
-                                           &error),
-                         DICOM_SCAN_DONE);
+        ck_assert_int_eq(
+            dicom_header_scan(base_buf_bytes(&b), true, dicom_syntax_find(said[i]), &h, &error),
+            DICOM_SCAN_DONE);
         ck_assert(h.damaged);
         ck_assert_ptr_nonnull(strstr(h.damage, i ? "explicit VR" : "implicit VR"));
         ck_assert_str_ne(h.study_uid, "");
