@@ -1,4 +1,4 @@
-// A device made of dcmjs-dimse: performed step, objects, storage commitment.
+// A device made of dcmjs-dimse: echo, worklist, performed step, objects, storage commitment.
 // node dcmjs_device.js MODULES RDC_PORT OUR_PORT TITLE STUDY_UID FILE...
 // Prints one JSON line for each answer and for the report.
 const [modules, port, ours, title, study, ...files] = process.argv.slice(2);
@@ -73,6 +73,13 @@ async function main() {
   const images = files.map((f) => new requests.CStoreRequest(f));
   const references = images.map((r) => ({ ReferencedSOPClassUID: CT,
     ReferencedSOPInstanceUID: r.getDataset().getElement('SOPInstanceUID') }));
+  say({ echo: await send(new requests.CEchoRequest()) });
+  const query = requests.CFindRequest.createWorklistFindRequest({ PatientID: 'J-1', PatientName: '', StudyInstanceUID: '' });
+  const names = [];
+  query.on('response', (r) => {
+    if (r.getStatus() === Status.Pending) names.push(r.getDataset().getElement('PatientName'));
+  });
+  say({ find: await send(query), names });
   say({ create: await send(withData(new requests.NCreateRequest(MPPS, step), {
     Modality: 'CT', PerformedStationAETitle: title, PerformedProcedureStepStartDate: '20260131',
     PerformedProcedureStepStartTime: '120000', PerformedProcedureStepStatus: 'IN PROGRESS',

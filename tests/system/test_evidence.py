@@ -230,10 +230,14 @@ class ADevice(SystemTest):
         paths, uids = slices('dcmjs', 3)
         study, port = make_dicom.uid('study dcmjs'), free_port()
         self.rdc.cli('device', 'change', 'QH_CT', '--callback', f'127.0.0.1:{port}')
+        self.rdc.cli('order', 'add', '--org', 'QINGHE', '--accession', 'J1', '--patient-name', '测试一',
+                     '--patient-id', 'J-1', '--modality', 'CT', '--at', '2030-01-31T08:30')
         script = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'dcmjs_device.js')
         out = tool('node', script, modules, str(self.rdc.dicom_port), str(port), 'QH_CT', study, *paths)
         lines = [json.loads(x) for x in out.splitlines() if x.startswith('{')]
         answers = {k: v for x in lines for k, v in x.items()}
+        self.assertEqual((answers['echo'], answers['find']), ([0], [0xFF00, 0]), out)
+        self.assertIn('测试一', json.dumps(answers['names'], ensure_ascii=False))
         self.assertEqual((answers['create'], answers['store'], answers['set'], answers['action']),
                          ([0], [0, 0, 0], [0], [0]), out)
         self.assertEqual((answers['event'], sorted(answers['committed']), answers['failed']),
