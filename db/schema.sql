@@ -162,7 +162,7 @@ CREATE TABLE public.exam_order (
     CONSTRAINT exam_order_reason_form CHECK ((length(reason) <= 2000)),
     CONSTRAINT exam_order_referrer_form CHECK ((referrer ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
     CONSTRAINT exam_order_requester_form CHECK ((requester ~ '^[^\\[:cntrl:]]{1,194}$'::text)),
-    CONSTRAINT exam_order_state_known CHECK ((state = ANY (ARRAY['scheduled'::text, 'started'::text, 'done'::text, 'cancelled'::text]))),
+    CONSTRAINT exam_order_state_known CHECK ((state = ANY (ARRAY['scheduled'::text, 'held'::text, 'started'::text, 'done'::text, 'cancelled'::text]))),
     CONSTRAINT exam_order_station_form CHECK (((station ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (station = btrim(station)))),
     CONSTRAINT exam_order_station_name_form CHECK ((station_name ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
     CONSTRAINT exam_order_study_form CHECK (((study_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$'::text) AND (length(study_uid) <= 64)))
@@ -1682,6 +1682,94 @@ CREATE FUNCTION public.fail(p_status integer, p_message text, p_hint text DEFAUL
 begin
     raise exception using errcode = 'RD' || p_status, message = p_message, hint = coalesce(p_hint, '');
 end $$;
+CREATE FUNCTION public.fhir_find(p_system text, p_value text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(order_row(o) order by o.id), '[]')
+    from order_identified(rdc_org(), p_system, p_value) o
+$$;
+CREATE FUNCTION public.fhir_order(p jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select p || jsonb_strip_nulls(jsonb_build_object(
+        'modality', coalesce(p ->> 'modality', c.modality),
+        'description', coalesce(p ->> 'description', c.description)))
+    from (select 1) x left join lateral (
+        select k.modality, k.description from hl7_code k join hl7_sender s on s.id = k.sender_id
+        where s.org_id = rdc_org() and k.code = p ->> 'procedure_code' order by s.id limit 1) c on true
+$$;
+CREATE FUNCTION public.fhir_put(p_requests jsonb, p_atomic boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    r jsonb;
+    n int := 0;
+    v jsonb := '[]';
+    v_hint text;
+    v_constraint text;
+begin
+    perform upload_permit();
+    for r in select * from jsonb_array_elements(p_requests) loop
+        begin
+            v := v || jsonb_build_array(case when r ? 'order' then fhir_put_one(r) else r end);
+        exception when others then
+            get stacked diagnostics v_hint = pg_exception_hint, v_constraint = constraint_name;
+            if p_atomic or (sqlstate !~ '^RD4' and sqlstate !~ '^2[23]') then
+                raise exception using errcode = sqlstate, message = sqlerrm, hint = v_hint,
+                    constraint = v_constraint, detail = n::text;
+            end if;
+            v := v || jsonb_build_array(jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm,
+                'hint', v_hint, 'constraint', v_constraint));
+        end;
+        n := n + 1;
+    end loop;
+    return v;
+end $$;
+CREATE FUNCTION public.fhir_put_one(r jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+    p jsonb := fhir_order(r -> 'order');
+    v_found bigint[];
+    v_final boolean := coalesce(r #>> '{order,control}', '') <> '';
+    v_version bigint;
+    v jsonb;
+begin
+    if r ? 'identifier' then
+        v_found := array(select id from order_identified(rdc_org(), r #>> '{identifier,system}',
+            r #>> '{identifier,value}'));
+    elsif r ? 'id' then
+        v_found := array(select id from exam_order where centre_id = rdc_org() and id = (r ->> 'id')::bigint);
+    end if;
+    if cardinality(v_found) > 1 then
+        perform fail(412, format('%s orders have this identifier', cardinality(v_found)),
+            'name the system too: identifier=SYSTEM|VALUE');
+    end if;
+    -- R4 http.html 3.1.0.8.1: who finds one is given that one.
+    if r ->> 'method' = 'POST' and cardinality(v_found) = 1 then
+        return jsonb_build_object('status', 200,
+            'order', (select order_row(o) from exam_order o where o.id = v_found[1]));
+    end if;
+    if cardinality(v_found) = 1 then
+        select count(*) into v_version from exam_order_event where order_id = v_found[1];
+        if r ? 'version' and (r ->> 'version')::bigint <> v_version then
+            perform fail(412, format('the order has version %s now', v_version), 'read it again, then change it');
+        end if;
+        v := order_upsert(p || jsonb_build_object('id', v_found[1], 'centre_id', rdc_org(), 'replace', true,
+            'control', case when v_final then p ->> 'control' else 'change' end));
+        return jsonb_build_object('status', 200, 'order', v);
+    end if;
+    -- R4 http.html 3.1.0.4.1: an id of the client's making is not taken.
+    if r ? 'id' then
+        perform fail(405, 'there is no such order, and its id is made here',
+            'POST it, or PUT it to ServiceRequest?identifier=SYSTEM|VALUE');
+    elsif v_final then
+        perform fail(422, 'a new order must be active, draft or on-hold', 'there is no order to end');
+    end if;
+    v := order_upsert(p || jsonb_build_object('centre_id', rdc_org(), 'control', 'new'));
+    return jsonb_build_object('status', 201, 'order', v);
+end $$;
 CREATE TABLE public.hl7_sender (
     id bigint NOT NULL,
     org_id bigint NOT NULL,
@@ -2473,22 +2561,22 @@ begin
         placer_number = coalesce(nullif(p ->> 'placer_number', ''), placer_number),
         placer_issuer = coalesce(p ->> 'placer_issuer', placer_issuer),
         filler_number = coalesce(nullif(p ->> 'filler_number', ''), filler_number),
-        procedure_code = coalesce(nullif(p ->> 'procedure_code', ''), procedure_code),
-        procedure_scheme = coalesce(nullif(p ->> 'procedure_scheme', ''), procedure_scheme),
-        description = coalesce(nullif(p ->> 'description', ''), description),
+        procedure_code = order_value(p, 'procedure_code', procedure_code),
+        procedure_scheme = order_value(p, 'procedure_scheme', procedure_scheme),
+        description = order_value(p, 'description', description),
         modality = coalesce(upper(nullif(p ->> 'modality', '')), modality),
         line_id = (select id from line where coalesce(upper(nullif(p ->> 'modality', '')), o.modality) = any (modalities)
             and disabled_at is null order by id limit 1),
-        station = coalesce(nullif(p ->> 'station', ''), station),
-        station_name = coalesce(nullif(p ->> 'station_name', ''), station_name),
-        location = coalesce(nullif(p ->> 'location', ''), location),
+        station = order_value(p, 'station', station),
+        station_name = order_value(p, 'station_name', station_name),
+        location = order_value(p, 'location', location),
         scheduled_at = coalesce(order_time(nullif(p ->> 'scheduled_at', ''), v_zone), scheduled_at),
         priority = coalesce(lower(nullif(p ->> 'priority', '')), priority),
-        requester = coalesce(nullif(p ->> 'requester', ''), requester),
-        referrer = coalesce(nullif(p ->> 'referrer', ''), referrer),
-        performer = coalesce(nullif(p ->> 'performer', ''), performer),
-        admission_id = coalesce(nullif(p ->> 'admission_id', ''), admission_id),
-        reason = coalesce(nullif(p ->> 'reason', ''), reason)
+        requester = order_value(p, 'requester', requester),
+        referrer = order_value(p, 'referrer', referrer),
+        performer = order_value(p, 'performer', performer),
+        admission_id = order_value(p, 'admission_id', admission_id),
+        reason = order_value(p, 'reason', reason)
     where id = o.id returning * into o;
     update exam_order set conflicts = order_conflicts(o) where id = o.id returning * into o;
     update exam set priority = o.priority where order_id = o.id and priority <> o.priority
@@ -2528,6 +2616,26 @@ begin
     end if;
     return v;
 end $$;
+CREATE FUNCTION public.order_hold(o public.exam_order, p_hold boolean) RETURNS public.exam_order
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if p_hold and o.state <> 'held' then
+        return order_move(o, 'hold');
+    elsif not p_hold and o.state = 'held' then
+        return order_move(o, 'resume');
+    end if;
+    return o;
+end $$;
+CREATE FUNCTION public.order_identified(p_centre bigint, p_system text, p_value text) RETURNS SETOF public.exam_order
+    LANGUAGE sql STABLE
+    AS $$
+    select * from exam_order where centre_id = p_centre and placer_number = p_value
+        and (p_system is null or placer_issuer = p_system)
+    union select * from exam_order where centre_id = p_centre and accession = p_value
+    union select * from exam_order where centre_id = p_centre and study_uid = replace(p_value, 'urn:oid:', '')
+        and coalesce(p_system, '') in ('', 'urn:dicom:uid')
+$$;
 CREATE FUNCTION public.order_insert(p_centre bigint, p jsonb) RETURNS public.exam_order
     LANGUAGE plpgsql
     AS $$
@@ -2558,8 +2666,8 @@ CREATE FUNCTION public.order_list(p_state text, p_accession text, p_patient text
     LANGUAGE plpgsql STABLE
     AS $$
 begin
-    if p_state is not null and p_state not in ('scheduled', 'started', 'done', 'cancelled') then
-        perform fail(422, 'state is unknown', 'known are scheduled, started, done, cancelled');
+    if p_state is not null and p_state not in ('scheduled', 'held', 'started', 'done', 'cancelled') then
+        perform fail(422, 'state is unknown', 'known are scheduled, held, started, done, cancelled');
     end if;
     return (select jsonb_build_object('orders', coalesce(jsonb_agg(order_row(o) order by o.id), '[]'))
         from (select * from exam_order x
@@ -2626,7 +2734,8 @@ begin
     if cardinality(v_against) > 0 and not coalesce((p ->> 'correct_patient')::boolean, false) then
         perform fail(409, format('patient %s is known with another %s', coalesce(v.patient_id, ''),
                 array_to_string(v_against, ' and ')),
-            'correct the order; or, if the order is right, send "correct_patient": true');
+            'correct the order; or, if the order is right, say so: "correct_patient": true '
+            '(in FHIR: PUT of the Patient in the same transaction)');
     end if;
     perform patient_correct(v, null, null, p ->> 'reason', jsonb_strip_nulls(jsonb_build_object(
         'name', nullif(p ->> 'patient_name', ''), 'pinyin', nullif(p ->> 'patient_pinyin', ''),
@@ -2669,6 +2778,8 @@ CREATE FUNCTION public.order_row(o public.exam_order) RETURNS jsonb
         'scheduled_at', o.scheduled_at, 'priority', o.priority, 'requester', o.requester,
         'referrer', o.referrer, 'performer', o.performer, 'admission_id', o.admission_id,
         'reason', o.reason, 'conflicts', o.conflicts, 'created_at', o.created_at,
+        'version', (select count(*) from exam_order_event where order_id = o.id),
+        'changed_at', (select max(at) from exam_order_event where order_id = o.id),
         'exam', (select min(id) from exam where order_id = o.id))
 $$;
 CREATE FUNCTION public.order_time(p text, p_zone text) RETURNS timestamp with time zone
@@ -2704,7 +2815,7 @@ begin
             'sex', p #> '{patient,sex}', 'resident_id', p #> '{patient,resident_id}'));
     end if;
     o := order_find(v_centre, p);
-    if o.id is null and v_control in ('change', 'cancel') then
+    if o.id is null and v_control in ('change', 'cancel', 'complete') then
         perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
     elsif o.id is not null and v_control = 'new' then
         perform fail(409, format('there is such an order already: %s', o.id), 'change it, or use another number');
@@ -2715,6 +2826,12 @@ begin
         end if;
         perform audit_write('cancel', 'order', o.id);
         return order_row(o) || '{"outcome": "cancelled"}';
+    elsif v_control = 'complete' then
+        if o.state <> 'done' then
+            o := order_move(o, 'finish');
+        end if;
+        perform audit_write('complete', 'order', o.id);
+        return order_row(o) || '{"outcome": "changed"}';
     end if;
     if o.state in ('done', 'cancelled') then
         perform fail(409, format('order %s is %s', o.id, o.state), 'make a new order');
@@ -2727,7 +2844,7 @@ begin
         update exam_order set patient_id = order_patient(v_centre, p, o.patient_id)
         where id = o.id returning * into o;
     end if;
-    o := order_fill(o, p);
+    o := order_hold(order_fill(o, p), (p ->> 'hold')::boolean);
     if v_outcome = 'changed' and order_row(o) = v_before then
         v_outcome := 'same';
     elsif v_outcome = 'changed' then
@@ -2737,6 +2854,9 @@ begin
     perform audit_write(v_outcome, 'order', o.id);
     return order_row(o) || jsonb_build_object('outcome', v_outcome);
 end $$;
+CREATE FUNCTION public.order_value(p jsonb, p_key text, p_old text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ select coalesce(nullif(p ->> p_key, ''), case when not coalesce((p ->> 'replace')::boolean, false) then p_old end) $$;
 CREATE FUNCTION public.org_id(p_code text, p_kind text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     AS $$
@@ -4640,6 +4760,12 @@ GRANT ALL ON FUNCTION public.exam_worklist(p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_written_content(e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.fail(p_status integer, p_message text, p_hint text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.fhir_find(p_system text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.fhir_find(p_system text, p_value text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.fhir_order(p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.fhir_put(p_requests jsonb, p_atomic boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.fhir_put(p_requests jsonb, p_atomic boolean) TO rdc_api;
+REVOKE ALL ON FUNCTION public.fhir_put_one(r jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) TO rdc_ingest;
@@ -4695,6 +4821,9 @@ REVOKE ALL ON FUNCTION public.order_fill(o public.exam_order, p jsonb) FROM PUBL
 REVOKE ALL ON FUNCTION public.order_find(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_get(p_order bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_get(p_order bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.order_hold(o public.exam_order, p_hold boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_identified(p_centre bigint, p_system text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.order_identified(p_centre bigint, p_system text, p_value text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_insert(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) TO rdc_api;
@@ -4710,6 +4839,7 @@ GRANT ALL ON FUNCTION public.order_row(o public.exam_order) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_time(p text, p_zone text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_upsert(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_upsert(p jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.order_value(p jsonb, p_key text, p_old text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.org_id(p_code text, p_kind text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.patient_candidates(p public.patient) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_candidates(p public.patient) TO rdc_api;

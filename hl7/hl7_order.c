@@ -87,8 +87,8 @@ static void add_name(const struct order *o, struct base_json *j, const char *key
     base_buf_deinit(&name);
 }
 
-/* PID-3: the identifiers; that of type NNCHN or PRC is the resident ID, the
- * first other one is the Patient ID. */
+/* PID-3: the identifiers; that of type NNCHN or NI (table 0203) is the resident
+ * ID, the first other one is the Patient ID. */
 static void add_ids(const struct order *o, struct base_json *j)
 {
     size_t pid = segment_of(o, "PID");
@@ -137,6 +137,38 @@ static void add_priority(const struct order *o, struct base_json *j)
         add(j, "priority", "routine");
 }
 
+const char *hl7_order_modality(const char *code)
+{
+    static const char *const modalities[] = {
+        "CR", "CT", "DX", "ECG", "EPS", "ES",  "GM", "IO",  "IVOCT", "IVUS",
+        "MG", "MR", "NM", "OCT", "OP",  "OPT", "OT", "PT",  "PX",    "RF",
+        "RG", "SM", "US", "XA",  "XC",  "BMD", "HD", "EEG", "EMG",   "RESP"};
+    static const char *const sections[][2] = {{"EC", "ECG"}, {"CUS", "US"}, {"OUS", "US"},
+                                              {"RUS", "US"}, {"VUS", "US"}, {"NMR", "MR"},
+                                              {"NMS", "NM"}};
+    for (size_t i = 0; i < sizeof modalities / sizeof modalities[0]; i++)
+        if (strcmp(code, modalities[i]) == 0)
+            return modalities[i];
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
+        if (strcmp(code, sections[i][0]) == 0)
+            return sections[i][1];
+    return NULL;
+}
+
+/* IPC-5 is a modality; OBR-24 is one, or a section that has it. */
+static void add_modality(const struct order *o, struct base_json *j)
+{
+    char text[TEXT_MAX];
+    if (hl7_text(o->m, segment_of(o, "IPC"), 5, 0, 1, text, sizeof text)) {
+        add(j, "modality", text);
+        return;
+    }
+    hl7_text(o->m, segment_of(o, "OBR"), 24, 0, 1, text, sizeof text);
+    const char *modality = hl7_order_modality(text);
+    if (modality)
+        add(j, "modality", modality);
+}
+
 static void add_procedure(const struct order *o, struct base_json *j)
 {
     add_first(o, j, "placer_number", PLACES({"ORC", 2, 1}, {"OBR", 2, 1}));
@@ -144,7 +176,7 @@ static void add_procedure(const struct order *o, struct base_json *j)
     add_first(o, j, "filler_number", PLACES({"ORC", 3, 1}, {"OBR", 3, 1}));
     add_first(o, j, "accession", PLACES({"IPC", 1, 1}, {"OBR", 18, 1}));
     add_first(o, j, "study_uid", PLACES({"IPC", 3, 1}, {"ZDS", 1, 1}));
-    add_first(o, j, "modality", PLACES({"IPC", 5, 1}, {"OBR", 24, 1}));
+    add_modality(o, j);
     add_first(o, j, "procedure_code", PLACES({"OBR", 4, 1}));
     add_first(o, j, "procedure_scheme", PLACES({"OBR", 4, 3}));
     add_first(o, j, "description", PLACES({"OBR", 4, 2}, {"IPC", 6, 2}));
@@ -159,16 +191,29 @@ static void add_procedure(const struct order *o, struct base_json *j)
     add_name(o, j, "referrer", "PV1", 8, 2);
 }
 
-/* Table 0119: what the sender wants of the order. */
-static const char *control_of(const char *code)
+/* What the sender wants of the order. */
+struct wish {
+    const char *code;
+    const char *control;
+    const char *hold; /* NULL: as it is */
+};
+
+/* ORC-1, table 0119. */
+static const struct wish controls[] = {
+    {"NW", "", NULL},         {"XO", "", NULL},          {"XX", "", NULL},
+    {"SN", "", NULL},         {"CA", "cancel", NULL},    {"DC", "cancel", NULL},
+    {"OC", "cancel", NULL},   {"OD", "cancel", NULL},    {"HD", "change", "true"},
+    {"OH", "change", "true"}, {"RL", "change", "false"}, {"OE", "change", "false"}};
+/* ORC-5, table 0038, when ORC-1 is SC. */
+static const struct wish statuses[] = {{"CA", "cancel", NULL},    {"DC", "cancel", NULL},
+                                       {"CM", "complete", NULL},  {"HD", "change", "true"},
+                                       {"SC", "change", "false"}, {"IP", "change", "false"}};
+
+static const struct wish *find_wish(const struct wish *list, size_t n, const char *code)
 {
-    static const struct {
-        const char *code;
-        const char *control;
-    } known[] = {{"NW", ""}, {"XO", ""}, {"SN", ""}, {"CA", "cancel"}, {"DC", "cancel"}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(code, known[i].code) == 0)
-            return known[i].control;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(code, list[i].code) == 0)
+            return &list[i];
     return NULL;
 }
 
@@ -177,16 +222,26 @@ static enum base_err write_order(const struct order *o, struct base_json *j,
 {
     char code[16];
     hl7_text(o->m, o->orc, 1, 0, 1, code, sizeof code);
-    const char *control = control_of(code);
-    if (!control)
+    const struct wish *wish = find_wish(controls, sizeof controls / sizeof controls[0], code);
+    if (strcmp(code, "SC") == 0) {
+        hl7_text(o->m, o->orc, 5, 0, 1, code, sizeof code);
+        wish = find_wish(statuses, sizeof statuses / sizeof statuses[0], code);
+        if (!wish)
+            return refuse(problem, BASE_EUNSUPPORTED, "103", "Table value not found", "ORC^1^5",
+                          "with SC in ORC-1, ORC-5 must be SC, IP, HD, CM, CA or DC");
+    }
+    if (!wish)
         return refuse(problem, BASE_EUNSUPPORTED, "103", "Table value not found", "ORC^1^1",
-                      "ORC-1 must be NW, XO, CA or DC");
-    if (segment_of(o, "OBR") == SIZE_MAX)
+                      "ORC-1 must be NW, SN, XO, XX, CA, OC, DC, OD, HD, OH, RL, OE or SC");
+    bool needs_obr = !wish->control[0];
+    if (needs_obr && segment_of(o, "OBR") == SIZE_MAX)
         return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "OBR",
-                      "each ORC needs an OBR");
+                      "an order that is placed or changed needs an OBR behind its ORC");
     base_json_open_object(j);
     base_json_key(j, "control");
-    base_json_string(j, control);
+    base_json_string(j, wish->control);
+    if (wish->hold)
+        add(j, "hold", wish->hold);
     add_patient(o, j);
     add_procedure(o, j);
     base_json_close_object(j);

@@ -18,8 +18,8 @@ struct hl7_problem {
 
 /*
  * Writes an array with one object per order (ORC with its OBR) to j: control
- * ("", "cancel"), placer_number, placer_issuer, filler_number, accession,
- * study_uid, modality, procedure_code, procedure_scheme, description, station,
+ * ("", "change", "cancel", "complete"), hold, placer_number, placer_issuer, filler_number,
+ * accession, study_uid, modality, procedure_code, procedure_scheme, description, station,
  * station_name, location, scheduled_at (as in the message), priority, requester,
  * referrer, reason, admission_id, patient_id, resident_id, patient_name (DICOM
  * PN), birth_date, sex. Members that the message does not have are left out.
@@ -28,5 +28,9 @@ struct hl7_problem {
  */
 enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
                                struct hl7_problem *problem) BASE_MUST_CHECK;
+
+/* The modality (PS3.16 CID 29) that a code of diagnostic sections (table 0074)
+ * or of modalities means; NULL when it means several (RAD), or none. */
+const char *hl7_order_modality(const char *code);
 
 #endif

@@ -158,6 +158,7 @@ enum { REPORT_BODY_MAX = 512 * 1024 };
 
 #define NO_BODY    NET_HTTP_BODY_NONE, 0, 0
 #define SMALL_BODY NET_HTTP_BODY_COLLECTED, 16 * 1024, 0
+#define FHIR_BODY  NET_HTTP_BODY_COLLECTED, 512 * 1024, 0
 
 static const struct net_http_route routes[] = {
     {"POST", "/api/v1/session", worklist_post_session, SMALL_BODY},
@@ -179,6 +180,19 @@ static const struct net_http_route routes[] = {
     {"GET", "/api/v1/orders/{id}", worklist_get_order, NO_BODY},
     {"PATCH", "/api/v1/orders/{id}", worklist_patch_order, SMALL_BODY},
     {"POST", "/api/v1/orders/{id}/cancel", worklist_cancel_order, SMALL_BODY},
+    {"GET", "/fhir/metadata", worklist_fhir_metadata, NO_BODY},
+    {"POST", "/fhir", worklist_fhir_bundle, FHIR_BODY},
+    {"POST", "/fhir/ServiceRequest", worklist_fhir_create, FHIR_BODY},
+    {"PUT", "/fhir/ServiceRequest", worklist_fhir_update_found, FHIR_BODY},
+    {"PUT", "/fhir/ServiceRequest/{id}", worklist_fhir_update, FHIR_BODY},
+    {"GET", "/fhir/ServiceRequest", worklist_fhir_search, NO_BODY},
+    {"GET", "/fhir/ServiceRequest/{id}", worklist_fhir_read, NO_BODY},
+    {"GET", "/fhir/ServiceRequest/{id}/_history/{version}", worklist_fhir_read, NO_BODY},
+    {"GET", "/fhir/{rest*}", worklist_fhir_other, NO_BODY},
+    {"POST", "/fhir/{rest*}", worklist_fhir_other, FHIR_BODY},
+    {"PUT", "/fhir/{rest*}", worklist_fhir_other, FHIR_BODY},
+    {"PATCH", "/fhir/{rest*}", worklist_fhir_other, FHIR_BODY},
+    {"DELETE", "/fhir/{rest*}", worklist_fhir_other, FHIR_BODY},
 };
 
 struct net_http_table worklist_http(struct api *api)

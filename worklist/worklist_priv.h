@@ -13,6 +13,17 @@ void worklist_cancel_order(struct net_http_request *req, void *arg);
 void worklist_get_orders(struct net_http_request *req, void *arg);
 void worklist_get_order(struct net_http_request *req, void *arg);
 void worklist_resolve_exam(struct net_http_request *req, void *arg);
+
+/* Orders by FHIR R4 (worklist_fhir.c). */
+void worklist_fhir_metadata(struct net_http_request *req, void *arg);
+void worklist_fhir_bundle(struct net_http_request *req, void *arg);
+void worklist_fhir_create(struct net_http_request *req, void *arg);
+void worklist_fhir_update(struct net_http_request *req, void *arg);
+void worklist_fhir_update_found(struct net_http_request *req, void *arg);
+void worklist_fhir_read(struct net_http_request *req, void *arg);
+void worklist_fhir_search(struct net_http_request *req, void *arg);
+void worklist_fhir_other(struct net_http_request *req, void *arg);
+
 /* Sets patient_pinyin of an order (order_upsert) from the name it has.
  * BASE_EINVAL when that is not UTF-8, BASE_ENOMEM. */
 BASE_MUST_CHECK enum base_err worklist_order_pinyin(json_t *order);

@@ -51,7 +51,7 @@ create table exam_order (
     constraint exam_order_admission_form check (admission_id ~ '^[^\\[:cntrl:]]{1,64}$'),
     constraint exam_order_reason_form check (length(reason) <= 2000),
     constraint exam_order_priority_known check (priority in ('stat', 'urgent', 'routine')),
-    constraint exam_order_state_known check (state in ('scheduled', 'started', 'done', 'cancelled'))
+    constraint exam_order_state_known check (state in ('scheduled', 'held', 'started', 'done', 'cancelled'))
 );
 create index exam_order_open on exam_order (centre_id, scheduled_at) where state in ('scheduled', 'started');
 create index exam_order_patient on exam_order (patient_id);
@@ -123,7 +123,8 @@ $$;
 
 --   scheduled ─start─► started ─finish─► done
 --   scheduled ─finish─► done          started ─discontinue─► cancelled
---   scheduled ─cancel─► cancelled
+--   scheduled ─cancel─► cancelled     scheduled ─hold─► held ─resume─► scheduled
+--   held ─start│finish│discontinue│cancel─► as from scheduled
 --
 -- scheduled and started stand on the worklist until their time is over; a
 -- state changes in order_move() and nowhere else.
@@ -138,6 +139,12 @@ insert into exam_order_transition (state, event, next_state) values
     ('scheduled', 'finish', 'done'),
     ('scheduled', 'discontinue', 'cancelled'),
     ('scheduled', 'cancel', 'cancelled'),
+    ('scheduled', 'hold', 'held'),
+    ('held', 'resume', 'scheduled'),
+    ('held', 'start', 'started'),               -- it was done all the same
+    ('held', 'finish', 'done'),
+    ('held', 'discontinue', 'cancelled'),
+    ('held', 'cancel', 'cancelled'),
     ('started', 'finish', 'done'),              -- MPPS COMPLETED, or the study is complete
     ('started', 'discontinue', 'cancelled'),    -- MPPS DISCONTINUED
     ('started', 'cancel', 'cancelled');
@@ -296,7 +303,8 @@ begin
     if cardinality(v_against) > 0 and not coalesce((p ->> 'correct_patient')::boolean, false) then
         perform fail(409, format('patient %s is known with another %s', coalesce(v.patient_id, ''),
                 array_to_string(v_against, ' and ')),
-            'correct the order; or, if the order is right, send "correct_patient": true');
+            'correct the order; or, if the order is right, say so: "correct_patient": true '
+            '(in FHIR: PUT of the Patient in the same transaction)');
     end if;
     perform patient_correct(v, null, null, p ->> 'reason', jsonb_strip_nulls(jsonb_build_object(
         'name', nullif(p ->> 'patient_name', ''), 'pinyin', nullif(p ->> 'patient_pinyin', ''),
@@ -356,6 +364,8 @@ $$
         'scheduled_at', o.scheduled_at, 'priority', o.priority, 'requester', o.requester,
         'referrer', o.referrer, 'performer', o.performer, 'admission_id', o.admission_id,
         'reason', o.reason, 'conflicts', o.conflicts, 'created_at', o.created_at,
+        'version', (select count(*) from exam_order_event where order_id = o.id),
+        'changed_at', (select max(at) from exam_order_event where order_id = o.id),
         'exam', (select min(id) from exam where order_id = o.id))
 $$;
 
@@ -411,7 +421,12 @@ begin
     return o;
 end $$;
 
--- What an order says over what stood there; what it leaves out stays.
+-- What an order says of one of its members; what it leaves out stays, unless the
+-- order says that it is the whole ("replace").
+create function order_value(p jsonb, p_key text, p_old text) returns text language sql immutable as
+$$ select coalesce(nullif(p ->> p_key, ''), case when not coalesce((p ->> 'replace')::boolean, false) then p_old end) $$;
+
+-- Its numbers, its time and what was given here are never taken away.
 create function order_fill(o exam_order, p jsonb) returns exam_order language plpgsql as
 $$
 declare
@@ -422,22 +437,22 @@ begin
         placer_number = coalesce(nullif(p ->> 'placer_number', ''), placer_number),
         placer_issuer = coalesce(p ->> 'placer_issuer', placer_issuer),
         filler_number = coalesce(nullif(p ->> 'filler_number', ''), filler_number),
-        procedure_code = coalesce(nullif(p ->> 'procedure_code', ''), procedure_code),
-        procedure_scheme = coalesce(nullif(p ->> 'procedure_scheme', ''), procedure_scheme),
-        description = coalesce(nullif(p ->> 'description', ''), description),
+        procedure_code = order_value(p, 'procedure_code', procedure_code),
+        procedure_scheme = order_value(p, 'procedure_scheme', procedure_scheme),
+        description = order_value(p, 'description', description),
         modality = coalesce(upper(nullif(p ->> 'modality', '')), modality),
         line_id = (select id from line where coalesce(upper(nullif(p ->> 'modality', '')), o.modality) = any (modalities)
             and disabled_at is null order by id limit 1),
-        station = coalesce(nullif(p ->> 'station', ''), station),
-        station_name = coalesce(nullif(p ->> 'station_name', ''), station_name),
-        location = coalesce(nullif(p ->> 'location', ''), location),
+        station = order_value(p, 'station', station),
+        station_name = order_value(p, 'station_name', station_name),
+        location = order_value(p, 'location', location),
         scheduled_at = coalesce(order_time(nullif(p ->> 'scheduled_at', ''), v_zone), scheduled_at),
         priority = coalesce(lower(nullif(p ->> 'priority', '')), priority),
-        requester = coalesce(nullif(p ->> 'requester', ''), requester),
-        referrer = coalesce(nullif(p ->> 'referrer', ''), referrer),
-        performer = coalesce(nullif(p ->> 'performer', ''), performer),
-        admission_id = coalesce(nullif(p ->> 'admission_id', ''), admission_id),
-        reason = coalesce(nullif(p ->> 'reason', ''), reason)
+        requester = order_value(p, 'requester', requester),
+        referrer = order_value(p, 'referrer', referrer),
+        performer = order_value(p, 'performer', performer),
+        admission_id = order_value(p, 'admission_id', admission_id),
+        reason = order_value(p, 'reason', reason)
     where id = o.id returning * into o;
     update exam_order set conflicts = order_conflicts(o) where id = o.id returning * into o;
     update exam set priority = o.priority where order_id = o.id and priority <> o.priority
@@ -445,10 +460,23 @@ begin
     return o;
 end $$;
 
+-- An order on hold stands on no worklist. Null: as it is.
+create function order_hold(o exam_order, p_hold boolean) returns exam_order language plpgsql as
+$$
+begin
+    if p_hold and o.state <> 'held' then
+        return order_move(o, 'hold');
+    elsif not p_hold and o.state = 'held' then
+        return order_move(o, 'resume');
+    end if;
+    return o;
+end $$;
+
 -- One order, from whoever brings it (API, command line, FHIR, HL7): a member
 -- "centre_id" says whose it is, "control" what is meant: new (must not be there
--- yet), change (must be there), cancel, or nothing: one or the other. Its key is
--- the placer's number and issuer, else the accession number (or our "id").
+-- yet), change (must be there), cancel, complete, or nothing: new or change;
+-- "hold" whether it waits for a word from its placer. Its key is the placer's
+-- number and issuer, else the accession number (or our "id").
 -- Returns order_row with "outcome": created, changed, cancelled or same.
 create function order_upsert(p jsonb) returns jsonb
 language plpgsql security definer set search_path = public as
@@ -466,7 +494,7 @@ begin
             'sex', p #> '{patient,sex}', 'resident_id', p #> '{patient,resident_id}'));
     end if;
     o := order_find(v_centre, p);
-    if o.id is null and v_control in ('change', 'cancel') then
+    if o.id is null and v_control in ('change', 'cancel', 'complete') then
         perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
     elsif o.id is not null and v_control = 'new' then
         perform fail(409, format('there is such an order already: %s', o.id), 'change it, or use another number');
@@ -477,6 +505,12 @@ begin
         end if;
         perform audit_write('cancel', 'order', o.id);
         return order_row(o) || '{"outcome": "cancelled"}';
+    elsif v_control = 'complete' then
+        if o.state <> 'done' then
+            o := order_move(o, 'finish');
+        end if;
+        perform audit_write('complete', 'order', o.id);
+        return order_row(o) || '{"outcome": "changed"}';
     end if;
     if o.state in ('done', 'cancelled') then
         perform fail(409, format('order %s is %s', o.id, o.state), 'make a new order');
@@ -489,7 +523,7 @@ begin
         update exam_order set patient_id = order_patient(v_centre, p, o.patient_id)
         where id = o.id returning * into o;
     end if;
-    o := order_fill(o, p);
+    o := order_hold(order_fill(o, p), (p ->> 'hold')::boolean);
     if v_outcome = 'changed' and order_row(o) = v_before then
         v_outcome := 'same';
     elsif v_outcome = 'changed' then
@@ -529,8 +563,8 @@ create function order_list(p_state text, p_accession text, p_patient text, p_lim
 language plpgsql stable as
 $$
 begin
-    if p_state is not null and p_state not in ('scheduled', 'started', 'done', 'cancelled') then
-        perform fail(422, 'state is unknown', 'known are scheduled, started, done, cancelled');
+    if p_state is not null and p_state not in ('scheduled', 'held', 'started', 'done', 'cancelled') then
+        perform fail(422, 'state is unknown', 'known are scheduled, held, started, done, cancelled');
     end if;
     return (select jsonb_build_object('orders', coalesce(jsonb_agg(order_row(o) order by o.id), '[]'))
         from (select * from exam_order x
