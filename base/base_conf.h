@@ -48,11 +48,13 @@ struct base_conf_addr {
       "Where DICOM over TLS is accepted (PS3.15 B.12); empty = nowhere.")                          \
     X(OPTADDR, hl7_address, "hl7.address", "", 0, 0, NULL,                                         \
       "Where HL7 orders are taken over MLLP; empty = nowhere.")                                    \
+    X(OPTADDR, hl7_tls_address, "hl7-tls.address", "", 0, 0, NULL,                                 \
+      "Where HL7 orders are taken over MLLP with TLS; empty = nowhere.")                           \
     X(STRING, tls_certificate, "tls.certificate", "", 0, 4000, NULL,                               \
       "File with our certificate and the intermediate ones, PEM.")                                 \
     X(STRING, tls_key, "tls.key", "", 0, 4000, NULL, "File with the private key of it, PEM.")      \
     X(STRING, tls_client_ca, "tls.client-ca", "", 0, 4000, NULL,                                   \
-      "File with the CA certificates that sign the devices'; then DICOM over TLS demands one.")    \
+      "File with the CA certificates of devices and HL7 senders; then TLS demands one of them.")   \
     X(STRING, tls_peer_ca, "tls.peer-ca", "", 0, 4000, NULL,                                       \
       "File with the CA certificates of destinations over TLS; empty = those of the system.")      \
     X(BOOL, tls_peer_name, "tls.peer-name", "yes", 0, 0, NULL,                                     \

@@ -1770,6 +1770,17 @@ begin
     v := order_upsert(p || jsonb_build_object('centre_id', rdc_org(), 'control', 'new'));
     return jsonb_build_object('status', 201, 'order', v);
 end $$;
+CREATE FUNCTION public.hl7_location(p_constraint text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select location from (values ('exam_order_accession', 'OBR^1^18'), ('exam_order_placer', 'ORC^1^2'),
+        ('exam_order_filler', 'ORC^1^3'), ('exam_order_study', 'ZDS^1^1'), ('exam_order_procedure', 'OBR^1^4'),
+        ('exam_order_description', 'OBR^1^4'), ('exam_order_modality', 'IPC^1^5'),
+        ('exam_order_station', 'IPC^1^9'), ('exam_order_location', 'IPC^1^8'),
+        ('exam_order_requester', 'ORC^1^12'), ('exam_order_referrer', 'PV1^1^8'),
+        ('exam_order_admission', 'PV1^1^19'), ('patient_', 'PID^1^3')) x(prefix, location)
+    where p_constraint like prefix || '%' limit 1
+$$;
 CREATE TABLE public.hl7_sender (
     id bigint NOT NULL,
     org_id bigint NOT NULL,
@@ -1777,8 +1788,10 @@ CREATE TABLE public.hl7_sender (
     facility text NOT NULL,
     address cidr,
     charset text,
+    certificate text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    disabled_at timestamp with time zone
+    disabled_at timestamp with time zone,
+    CONSTRAINT hl7_sender_certificate_form CHECK ((certificate ~ '^[0-9a-f]{64}$'::text))
 );
 ALTER TABLE ONLY public.hl7_sender FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) RETURNS jsonb
@@ -1799,6 +1812,7 @@ declare
     m hl7_message;
     v jsonb;
     v_hint text;
+    v_constraint text;
 begin
     select * into strict s from hl7_sender where id = p_sender;
     select * into m from hl7_message where sender_id = p_sender and control_id = p_control for update;
@@ -1817,21 +1831,26 @@ begin
         if sqlstate !~ '^RD4' and sqlstate !~ '^2[23]' then
             raise;
         end if;
-        get stacked diagnostics v_hint = pg_exception_hint;
+        get stacked diagnostics v_hint = pg_exception_hint, v_constraint = constraint_name;
         -- What is wrong with the order may be mended: the same message may come again.
         return jsonb_build_object('code', 'AE', 'error_code',
-            case sqlstate when 'RD404' then '204' when 'RD422' then '101' else '207' end,
-            'error_name', case sqlstate when 'RD404' then 'Unknown key identifier'
-                when 'RD422' then 'Required field missing' else 'Application internal error' end,
+            case when sqlstate = 'RD404' then '204' when sqlstate = 'RD422' then '101'
+                when sqlstate = '23505' then '205' when sqlstate ~ '^2[23]' then '102' else '207' end,
+            'error_name', case when sqlstate = 'RD404' then 'Unknown key identifier'
+                when sqlstate = 'RD422' then 'Required field missing'
+                when sqlstate = '23505' then 'Duplicate key identifier'
+                when sqlstate ~ '^2[23]' then 'Data type error' else 'Application internal error' end,
+            'location', hl7_location(v_constraint),
             'text', case when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
-                else 'a value of the message does not fit' end);
+                when sqlstate = '23505' then 'another order of the centre has this number already'
+                else 'this value is too long for a device, or no ' || coalesce(v_constraint, 'value') end);
     end;
     insert into hl7_message (sender_id, control_id, digest, answer)
     values (p_sender, p_control, p_digest, v);
     delete from hl7_message where received_at < now() - interval '30 days';
     return v;
 end $$;
-CREATE FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) RETURNS jsonb
+CREATE FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet, p_certificate text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -1842,7 +1861,10 @@ begin
     where x.app = p_app and x.facility = p_facility and x.disabled_at is null and o.disabled_at is null
         and (x.address is null or p_address <<= x.address)
     order by masklen(x.address) desc nulls last limit 1;
-    if s.id is not null then
+    if s.certificate <> coalesce(p_certificate, '') then
+        return jsonb_build_object('cause',
+            case when p_certificate is null then 'certificate_missing' else 'certificate_unknown' end);
+    elsif s.id is not null then
         return jsonb_build_object('id', s.id, 'charset', s.charset);
     end if;
     return jsonb_build_object('cause', case
@@ -4766,11 +4788,12 @@ REVOKE ALL ON FUNCTION public.fhir_order(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.fhir_put(p_requests jsonb, p_atomic boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.fhir_put(p_requests jsonb, p_atomic boolean) TO rdc_api;
 REVOKE ALL ON FUNCTION public.fhir_put_one(r jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.hl7_location(p_constraint text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet, p_certificate text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_address inet, p_certificate text) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.hl7_sender_id(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_against_order(e public.exam, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) FROM PUBLIC;

@@ -119,7 +119,32 @@ unsigned hl7_repetitions(const struct hl7_message *m, size_t segment, unsigned f
     return n;
 }
 
-/* 2.7.1: \F\ \S\ \T\ \R\ \E\ stand for the delimiters; .br is a new line; what
+static int hex_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+}
+
+/* 2.7.4: \Xdddd...\ is bytes in hexadecimal. ASCII is taken, CR and LF as one new
+ * line; bytes of a character set, which was decoded before, are not. */
+static void add_hexadecimal(struct base_bytes digits, struct base_buf *out)
+{
+    for (size_t i = 0; i + 1 < digits.n; i += 2) {
+        int high = hex_digit(digits.p[i]);
+        int low = hex_digit(digits.p[i + 1]);
+        if (high < 0 || low < 0)
+            return;
+        int c = high << 4 | low;
+        if (c >= ' ' && c < 0x7f)
+            base_buf_add_byte(out, (uint8_t)c);
+        else if (c == '\n' || (c == '\r' && (i + 3 >= digits.n || digits.p[i + 3] != 'A')))
+            base_buf_add_byte(out, '\n');
+    }
+}
+
+/* 2.7.1: \F\ \S\ \T\ \R\ \E\ stand for the delimiters; .br and .sp are a new line; what
  * is unknown is dropped. */
 static void add_escape(const struct hl7_message *m, struct base_bytes seq, struct base_buf *out)
 {
@@ -129,8 +154,10 @@ static void add_escape(const struct hl7_message *m, struct base_bytes seq, struc
     const char *at = seq.n == 1 ? strchr(letters, (char)seq.p[0]) : NULL;
     if (at && *at)
         base_buf_add_byte(out, (uint8_t)values[at - letters]);
-    else if (seq.n == 3 && memcmp(seq.p, ".br", 3) == 0)
+    else if (seq.n >= 3 && (memcmp(seq.p, ".br", 3) == 0 || memcmp(seq.p, ".sp", 3) == 0))
         base_buf_add_byte(out, '\n');
+    else if (seq.n >= 3 && seq.p[0] == 'X')
+        add_hexadecimal(base_bytes_of(seq.p + 1, seq.n - 1), out);
 }
 
 static void unescape(const struct hl7_message *m, struct base_bytes raw, struct base_buf *out)

@@ -1,5 +1,6 @@
 #include "hl7/hl7_order.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,22 +69,66 @@ static void add_first(const struct order *o, struct base_json *j, const char *ke
 
 /* XPN and XCN to PN (PS3.5 6.2.1): family^given^middle^prefix^suffix; `from`
  * is the component of the family name. */
-static void add_name(const struct order *o, struct base_json *j, const char *key,
-                     const char *segment, unsigned field, unsigned from)
+static void name_of(const struct order *o, const char *segment, unsigned field, unsigned repetition,
+                    unsigned from, struct base_buf *name)
 {
     static const unsigned order[] = {0, 1, 2, 4, 3};
     char part[TEXT_MAX];
-    struct base_buf name = {.cap = TEXT_MAX};
     size_t s = segment_of(o, segment);
+    size_t begin = name->n;
     for (size_t i = 0; i < 5; i++) {
         if (i)
-            base_buf_add_byte(&name, '^');
-        if (hl7_text(o->m, s, field, 0, from + order[i], part, sizeof part))
-            base_buf_add_str(&name, part);
+            base_buf_add_byte(name, '^');
+        if (hl7_text(o->m, s, field, repetition, from + order[i], part, sizeof part))
+            base_buf_add_str(name, part);
     }
-    while (name.n && name.p[name.n - 1] == '^')
-        name.p[--name.n] = 0;
+    while (name->n > begin && name->p[name->n - 1] == '^')
+        name->p[--name->n] = 0;
+}
+
+static void add_name(const struct order *o, struct base_json *j, const char *key,
+                     const char *segment, unsigned field, unsigned from)
+{
+    struct base_buf name = {.cap = TEXT_MAX};
+    name_of(o, segment, field, 0, from, &name);
     add(j, key, base_buf_cstr(&name));
+    base_buf_deinit(&name);
+}
+
+/* The repetition whose XPN-8 (table 0465: A, I, P) is this; UINT_MAX when none is. */
+static unsigned representation(const struct order *o, char code)
+{
+    size_t pid = segment_of(o, "PID");
+    unsigned n = hl7_repetitions(o->m, pid, 5);
+    for (unsigned r = 0; r < n && r < 8; r++) {
+        char text[8];
+        if (hl7_text(o->m, pid, 5, r, 8, text, sizeof text) && text[0] == code)
+            return r;
+    }
+    return UINT_MAX;
+}
+
+/* PID-5. Where its repetitions say that they are alphabetic, ideographic and
+ * phonetic, they are the groups of a PN; else the first is the name. */
+static void add_patient_name(const struct order *o, struct base_json *j)
+{
+    static const char groups[] = "AIP";
+    struct base_buf name = {.cap = TEXT_MAX};
+    if (representation(o, 'A') == UINT_MAX) {
+        unsigned ideographic = representation(o, 'I');
+        name_of(o, "PID", 5, ideographic == UINT_MAX ? 0 : ideographic, 1, &name);
+    } else {
+        for (size_t i = 0; groups[i]; i++) {
+            unsigned r = representation(o, groups[i]);
+            if (i)
+                base_buf_add_byte(&name, '=');
+            if (r != UINT_MAX)
+                name_of(o, "PID", 5, r, 1, &name);
+        }
+        while (name.n && name.p[name.n - 1] == '=')
+            name.p[--name.n] = 0;
+    }
+    add(j, "patient_name", base_buf_cstr(&name));
     base_buf_deinit(&name);
 }
 
@@ -113,7 +158,7 @@ static void add_patient(const struct order *o, struct base_json *j)
     char text[TEXT_MAX];
     size_t pid = segment_of(o, "PID");
     add_ids(o, j);
-    add_name(o, j, "patient_name", "PID", 5, 1);
+    add_patient_name(o, j);
     if (hl7_text(o->m, pid, 7, 0, 1, text, sizeof text)) {
         text[8 < strlen(text) ? 8 : strlen(text)] = 0;
         add(j, "birth_date", text);

@@ -3,10 +3,11 @@
 #include "net/net_stream.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, FLUSH_MS = 5000 };
+enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, TLS_HANDSHAKE = 0x16, FLUSH_MS = 5000 };
 
 /* ---- framing ---- */
 
@@ -55,6 +56,7 @@ struct net_mllp_conn {
     struct net_mllp_decoder decoder;
     struct base_buf rest; /* what came behind a message that is being answered */
     void *context;
+    bool fresh;    /* nothing has been read yet */
     bool waiting;  /* for net_mllp_done */
     bool handling; /* inside on_message */
     bool broken;   /* the answer could not be sent, or was the last one */
@@ -133,12 +135,15 @@ static bool handle(struct net_mllp_conn *c, struct base_bytes in)
 /* Takes bytes until a message waits for its answer. Frees c on a fault. */
 static void take(struct net_mllp_conn *c, struct base_bytes in)
 {
+    const uint8_t first = in.n ? in.p[0] : 0;
     while (in.n) {
         switch (net_mllp_decode(&c->decoder, &in)) {
         case NET_MLLP_MORE:
             break;
         case NET_MLLP_NOISE:
-            fault(c, "the peer does not speak MLLP: a message begins with the byte 0B");
+            fault(c, c->fresh && first == TLS_HANDSHAKE && !net_stream_tls(c->stream)
+                         ? "the peer speaks TLS: it must use the port of hl7-tls.address"
+                         : "the peer does not speak MLLP: a message begins with the byte 0B");
             return;
         case NET_MLLP_TOO_LONG:
             fault(c, "the message is too long, or its end (1C 0D) is missing");
@@ -149,6 +154,7 @@ static void take(struct net_mllp_conn *c, struct base_bytes in)
             break;
         }
     }
+    c->fresh = false;
     net_stream_timeout(c->stream, c->server->o.idle_timeout_ms);
 }
 
@@ -169,7 +175,15 @@ static void on_timeout(void *arg)
 static void on_error(void *arg, enum base_err err)
 {
     struct net_mllp_conn *c = arg;
+    const struct net_tls *tls = net_stream_tls(c->stream);
+    enum net_tls_cause cause = tls ? net_tls_failure(tls) : NET_TLS_NONE;
     (void)err;
+    if (cause && c->server && c->server->o.on_fault) {
+        char text[512];
+        snprintf(text, sizeof text, "%s: %s; %s", net_tls_cause_word(cause),
+                 net_tls_failure_text(tls), net_tls_cause_remedy(cause));
+        c->server->o.on_fault(c->server->o.arg, net_stream_peer(c->stream), text);
+    }
     net_stream_close(c->stream);
     c->stream = NULL;
     conn_close(c);
@@ -185,6 +199,12 @@ static void on_accept(void *arg, struct net_stream *stream)
         net_stream_close(stream);
         return;
     }
+    if (s->o.tls && net_stream_secure(stream, s->o.tls, NULL)) {
+        net_stream_close(stream);
+        free(c);
+        return;
+    }
+    c->fresh = true;
     c->server = s;
     c->stream = stream;
     c->decoder.message.cap = s->o.max_message;
@@ -243,6 +263,12 @@ void net_mllp_free(struct net_mllp_server *s)
 const char *net_mllp_peer(const struct net_mllp_conn *c)
 {
     return c->stream ? net_stream_peer(c->stream) : "";
+}
+
+bool net_mllp_fingerprint(const struct net_mllp_conn *c, uint8_t out[BASE_SHA256])
+{
+    const struct net_tls *tls = c->stream ? net_stream_tls(c->stream) : NULL;
+    return tls && net_tls_fingerprint(tls, out);
 }
 
 void net_mllp_set(struct net_mllp_conn *c, void *context)

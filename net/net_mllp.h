@@ -7,8 +7,10 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "loop/loop.h"
+#include "net/net_tls.h"
 
 #include <stdbool.h>
 
@@ -38,8 +40,9 @@ struct net_mllp_conn;
 
 struct net_mllp_options {
     struct loop *loop;
-    int fd;             /* bound; the server listens on a duplicate */
-    size_t max_message; /* bytes */
+    int fd;                      /* bound; the server listens on a duplicate */
+    struct net_tls_context *tls; /* borrowed for the server's life; NULL = plain */
+    size_t max_message;          /* bytes */
     unsigned max_connections;
     uint64_t idle_timeout_ms; /* between messages, and within one */
     /* A message came (borrowed until net_mllp_done, which ends it now or later;
@@ -59,6 +62,8 @@ unsigned net_mllp_connections(const struct net_mllp_server *s);
 void net_mllp_free(struct net_mllp_server *s);
 
 const char *net_mllp_peer(const struct net_mllp_conn *c);
+/* SHA-256 of the certificate that the peer showed; false when it showed none. */
+bool net_mllp_fingerprint(const struct net_mllp_conn *c, uint8_t out[BASE_SHA256]);
 /* What the user keeps for a connection; dropped with free() at its end. */
 void net_mllp_set(struct net_mllp_conn *c, void *context);
 void *net_mllp_get(const struct net_mllp_conn *c);

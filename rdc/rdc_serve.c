@@ -66,7 +66,7 @@ static void block_signals(sigset_t *set)
 static const char *const port_keys[RDC_PORTS] = {
     [RDC_PORT_HTTP] = "http.address",   [RDC_PORT_DICOM] = "dicom.address",
     [RDC_PORT_HTTPS] = "https.address", [RDC_PORT_DICOM_TLS] = "dicom-tls.address",
-    [RDC_PORT_HL7] = "hl7.address",
+    [RDC_PORT_HL7] = "hl7.address",     [RDC_PORT_HL7_TLS] = "hl7-tls.address",
 };
 
 static enum base_err open_port(struct supervisor *s, enum rdc_port port, struct base_error *err)
@@ -90,6 +90,7 @@ static int open_sockets(struct supervisor *s)
     s->addresses[RDC_PORT_HTTPS] = s->conf->https_address;
     s->addresses[RDC_PORT_DICOM_TLS] = s->conf->dicom_tls_address;
     s->addresses[RDC_PORT_HL7] = s->conf->hl7_address;
+    s->addresses[RDC_PORT_HL7_TLS] = s->conf->hl7_tls_address;
     for (int port = 0; port < RDC_PORTS; port++) {
         if (open_port(s, (enum rdc_port)port, &err)) {
             fprintf(stderr, "rdc serve: %s\n", err.msg);

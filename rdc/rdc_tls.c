@@ -48,6 +48,8 @@ enum base_err rdc_tls_open(const struct base_conf *conf, struct rdc_tls *out,
     if (!err)
         err = open_server(conf, &conf->dicom_tls_address, devices, &t.dicom_tls, error);
     if (!err)
+        err = open_server(conf, &conf->hl7_tls_address, devices, &t.hl7_tls, error);
+    if (!err)
         err = open_client(conf, &t.peers, error);
     if (err) {
         rdc_tls_close(&t);
@@ -60,7 +62,7 @@ enum base_err rdc_tls_open(const struct base_conf *conf, struct rdc_tls *out,
 
 void rdc_tls_reload(struct rdc_tls *t)
 {
-    struct net_tls_context *const all[] = {t->https, t->dicom_tls, t->peers};
+    struct net_tls_context *const all[] = {t->https, t->dicom_tls, t->hl7_tls, t->peers};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         struct base_error error = {.msg = ""};
         if (all[i] && net_tls_context_reload(all[i], &error)) {
@@ -76,6 +78,7 @@ void rdc_tls_close(struct rdc_tls *t)
 {
     net_tls_context_free(t->https);
     net_tls_context_free(t->dicom_tls);
+    net_tls_context_free(t->hl7_tls);
     net_tls_context_free(t->peers);
     *t = (struct rdc_tls){0};
 }

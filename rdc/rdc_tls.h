@@ -11,6 +11,7 @@
 struct rdc_tls {
     struct net_tls_context *https;     /* NULL unless https.address is set */
     struct net_tls_context *dicom_tls; /* NULL unless dicom-tls.address is set */
+    struct net_tls_context *hl7_tls;   /* NULL unless hl7-tls.address is set */
     struct net_tls_context *peers;     /* for destinations */
 };
 

@@ -124,8 +124,14 @@ static enum base_err start_flows(struct worker *w)
 
 static enum base_err start_hl7(struct worker *w)
 {
-    int fd = w->config->fds[RDC_PORT_HL7];
-    return fd < 0 ? BASE_OK : worklist_hl7_start(w->loop, w->queue_db, fd, &w->hl7);
+    struct worklist_hl7_config config = {
+        .loop = w->loop,
+        .db = w->queue_db,
+        .fd = w->config->fds[RDC_PORT_HL7],
+        .tls_fd = w->config->fds[RDC_PORT_HL7_TLS],
+        .tls = w->tls.hl7_tls,
+    };
+    return config.fd < 0 && config.tls_fd < 0 ? BASE_OK : worklist_hl7_start(&config, &w->hl7);
 }
 
 static enum base_err start_dicom(struct worker *w)

@@ -15,6 +15,7 @@ enum rdc_port {
     RDC_PORT_HTTPS,
     RDC_PORT_DICOM_TLS,
     RDC_PORT_HL7,
+    RDC_PORT_HL7_TLS,
     RDC_PORTS
 };
 

@@ -21,7 +21,8 @@ enum {
 
 struct worklist_hl7 {
     struct db *db;
-    struct net_mllp_server *server;
+    struct net_mllp_server *server; /* NULL: not served */
+    struct net_mllp_server *tls_server;
     unsigned busy;
     struct hl7_message parsed; /* scratch: used within one callback at a time */
 };
@@ -211,6 +212,9 @@ static struct dicom_charset charset_of(const struct hl7_message *m, const char *
                  {"GB 18030-2000", "GB18030"},
                  {"GB18030", "GB18030"},
                  {"GBK", "GBK"},
+                 {"GB2312", "GBK"},
+                 {"GB 2312", "GBK"},
+                 {"CP936", "GBK"},
                  {"8859/1", "ISO_IR 100"}};
     struct dicom_charset cs = {0};
     char declared[32];
@@ -229,6 +233,13 @@ static bool is_header_good(struct request *r)
     char version[16];
     if (!hl7_text(m, 0, 10, 0, 1, r->control_id, sizeof r->control_id)) {
         refuse(r, "AE", "101", "Required field missing", "MSH^1^10", "MSH-10 is empty");
+        return false;
+    }
+    /* Table 0103: what is for training or debugging must not become an order. */
+    char processing[8];
+    if (hl7_text(m, 0, 11, 0, 1, processing, sizeof processing) && strcmp(processing, "P") != 0) {
+        refuse(r, "AR", "202", "Unsupported processing id", "MSH^1^11",
+               "this system is in production: MSH-11 must be P");
         return false;
     }
     hl7_text(m, 0, 12, 0, 1, version, sizeof version);
@@ -262,6 +273,21 @@ static void take_message(struct request *r, const char *registered_charset)
         take_orders(r);
 }
 
+/* Why the sender may not send, for its operator. */
+static const char *sender_text(const char *cause)
+{
+    static const char *const known[][2] = {
+        {"wrong_address", "the sender is registered with another address"},
+        {"certificate_missing",
+         "the sender is registered with a certificate: use the port with TLS and show it"},
+        {"certificate_unknown", "the sender is registered with another certificate"},
+        {"disabled", "the sender is disabled: rdc hl7 enable APP^FACILITY"}};
+    for (size_t i = 0; cause && i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(cause, known[i][0]) == 0)
+            return known[i][1];
+    return "MSH-3 and MSH-4 are not a registered sender: rdc hl7 add APP^FACILITY --org CODE";
+}
+
 static void on_sender(void *arg, const struct db_outcome *outcome)
 {
     struct request *r = arg;
@@ -274,12 +300,8 @@ static void on_sender(void *arg, const struct db_outcome *outcome)
     r->sender = json_integer_value(json_object_get(v, "id"));
     if (r->sender)
         take_message(r, json_string_value(json_object_get(v, "charset")));
-    else if (cause && strcmp(cause, "wrong_address") == 0)
-        refuse(r, "AR", "204", "Unknown key identifier", "MSH^1^3",
-               "the sender is registered with another address");
     else
-        refuse(r, "AR", "204", "Unknown key identifier", "MSH^1^3",
-               "MSH-3 and MSH-4 are not a registered sender: rdc hl7 add APP^FACILITY --org CODE");
+        refuse(r, "AR", "204", "Unknown key identifier", "MSH^1^3", sender_text(cause));
     json_decref(v);
 }
 
@@ -305,8 +327,13 @@ static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes mes
     }
     hl7_text(&h->parsed, 0, 3, 0, 1, r->app, sizeof r->app);
     hl7_text(&h->parsed, 0, 4, 0, 1, r->facility, sizeof r->facility);
-    struct db_param params[] = {db_text(r->app), db_text(r->facility), db_text(net_mllp_peer(c))};
-    if (db_call(h->db, DB_Q_HL7_SENDER_FIND, params, 3, on_sender, r))
+    uint8_t print[BASE_SHA256];
+    char certificate[BASE_SHA256_HEX] = "";
+    if (net_mllp_fingerprint(c, print))
+        base_hex(print, sizeof print, certificate);
+    struct db_param params[] = {db_text(r->app), db_text(r->facility), db_text(net_mllp_peer(c)),
+                                certificate[0] ? db_text(certificate) : db_null()};
+    if (db_call(h->db, DB_Q_HL7_SENDER_FIND, params, 4, on_sender, r))
         refuse_passing(r);
 }
 
@@ -318,16 +345,13 @@ static void on_fault(void *arg, const char *peer, const char *cause)
 
 /* ---- the listener ---- */
 
-enum base_err worklist_hl7_start(struct loop *loop, struct db *db, int fd,
-                                 struct worklist_hl7 **out)
+static enum base_err listen_on(struct worklist_hl7 *h, struct loop *loop, int fd,
+                               struct net_tls_context *tls, struct net_mllp_server **out)
 {
-    struct worklist_hl7 *h = calloc(1, sizeof *h);
-    if (!h)
-        return BASE_ENOMEM;
-    h->db = db;
     struct net_mllp_options options = {
         .loop = loop,
         .fd = fd,
+        .tls = tls,
         .max_message = MESSAGE_MAX,
         .max_connections = CONNECTIONS_MAX,
         .idle_timeout_ms = IDLE_MS,
@@ -335,9 +359,21 @@ enum base_err worklist_hl7_start(struct loop *loop, struct db *db, int fd,
         .on_fault = on_fault,
         .arg = h,
     };
-    enum base_err err = net_mllp_listen(&options, &h->server);
+    return fd < 0 ? BASE_OK : net_mllp_listen(&options, out);
+}
+
+enum base_err worklist_hl7_start(const struct worklist_hl7_config *config,
+                                 struct worklist_hl7 **out)
+{
+    struct worklist_hl7 *h = calloc(1, sizeof *h);
+    if (!h)
+        return BASE_ENOMEM;
+    h->db = config->db;
+    enum base_err err = listen_on(h, config->loop, config->fd, NULL, &h->server);
+    if (!err)
+        err = listen_on(h, config->loop, config->tls_fd, config->tls, &h->tls_server);
     if (err) {
-        free(h);
+        worklist_hl7_free(h);
         return err;
     }
     *out = h;
@@ -346,7 +382,10 @@ enum base_err worklist_hl7_start(struct loop *loop, struct db *db, int fd,
 
 void worklist_hl7_drain(struct worklist_hl7 *h)
 {
-    net_mllp_stop(h->server);
+    if (h->server)
+        net_mllp_stop(h->server);
+    if (h->tls_server)
+        net_mllp_stop(h->tls_server);
 }
 
 unsigned worklist_hl7_busy(const struct worklist_hl7 *h)
@@ -359,5 +398,6 @@ void worklist_hl7_free(struct worklist_hl7 *h)
     if (!h)
         return;
     net_mllp_free(h->server);
+    net_mllp_free(h->tls_server);
     free(h);
 }

@@ -1,6 +1,7 @@
 /*
  * Orders by HL7 v2 (ORM^O01, OMI^O23) over MLLP: each message is answered when
- * its orders are committed. Senders are registered by MSH-3^MSH-4 and address;
+ * its orders are committed. Senders are registered by MSH-3^MSH-4, address and,
+ * where one is given, certificate;
  * a control ID that came before is answered as it was.
  */
 #ifndef WORKLIST_HL7_H
@@ -12,8 +13,14 @@
 
 struct worklist_hl7;
 
-/* fd is bound; db works as rdc_ingest. */
-enum base_err worklist_hl7_start(struct loop *loop, struct db *db, int fd,
+struct worklist_hl7_config {
+    struct loop *loop;
+    struct db *db; /* as rdc_ingest */
+    int fd;        /* bound; -1 = not served */
+    int tls_fd;    /* the same, over TLS */
+    struct net_tls_context *tls;
+};
+enum base_err worklist_hl7_start(const struct worklist_hl7_config *config,
                                  struct worklist_hl7 **out) BASE_MUST_CHECK;
 /* Accepts no more connections and closes idle ones. */
 void worklist_hl7_drain(struct worklist_hl7 *h);

@@ -8,9 +8,11 @@ create table hl7_sender (
     facility text not null,
     address cidr,
     charset text,
+    certificate text, -- SHA-256, in hex: then it must be shown, over TLS
     created_at timestamptz not null default now(),
     disabled_at timestamptz,
-    constraint hl7_sender_key_unique unique nulls not distinct (app, facility, address)
+    constraint hl7_sender_key_unique unique nulls not distinct (app, facility, address),
+    constraint hl7_sender_certificate_form check (certificate ~ '^[0-9a-f]{64}$')
 );
 
 -- The site's procedure codes in our words; a null column leaves what the
@@ -46,8 +48,10 @@ begin
     end loop;
 end $$;
 
--- {"id", "charset"} or {"cause": unknown | wrong_address | disabled}
-create function hl7_sender_find(p_app text, p_facility text, p_address inet) returns jsonb
+-- {"id", "charset"} or {"cause": unknown | wrong_address | disabled | certificate_missing |
+-- certificate_unknown}
+create function hl7_sender_find(p_app text, p_facility text, p_address inet, p_certificate text default null)
+    returns jsonb
 language plpgsql stable security definer set search_path = public as
 $$
 declare
@@ -57,7 +61,10 @@ begin
     where x.app = p_app and x.facility = p_facility and x.disabled_at is null and o.disabled_at is null
         and (x.address is null or p_address <<= x.address)
     order by masklen(x.address) desc nulls last limit 1;
-    if s.id is not null then
+    if s.certificate <> coalesce(p_certificate, '') then
+        return jsonb_build_object('cause',
+            case when p_certificate is null then 'certificate_missing' else 'certificate_unknown' end);
+    elsif s.id is not null then
         return jsonb_build_object('id', s.id, 'charset', s.charset);
     end if;
     return jsonb_build_object('cause', case
@@ -78,6 +85,18 @@ $$
     from (select 1) x left join hl7_code c on c.sender_id = s.id and c.code = p ->> 'procedure_code'
 $$;
 
+-- Where the value stands that a constraint of exam_order refused, as in ERR-2.
+create function hl7_location(p_constraint text) returns text language sql immutable as
+$$
+    select location from (values ('exam_order_accession', 'OBR^1^18'), ('exam_order_placer', 'ORC^1^2'),
+        ('exam_order_filler', 'ORC^1^3'), ('exam_order_study', 'ZDS^1^1'), ('exam_order_procedure', 'OBR^1^4'),
+        ('exam_order_description', 'OBR^1^4'), ('exam_order_modality', 'IPC^1^5'),
+        ('exam_order_station', 'IPC^1^9'), ('exam_order_location', 'IPC^1^8'),
+        ('exam_order_requester', 'ORC^1^12'), ('exam_order_referrer', 'PV1^1^8'),
+        ('exam_order_admission', 'PV1^1^19'), ('patient_', 'PID^1^3')) x(prefix, location)
+    where p_constraint like prefix || '%' limit 1
+$$;
+
 -- All orders of a message, or none. The answer is what MSA and ERR say.
 create function hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) returns jsonb
 language plpgsql security definer set search_path = public as
@@ -87,6 +106,7 @@ declare
     m hl7_message;
     v jsonb;
     v_hint text;
+    v_constraint text;
 begin
     select * into strict s from hl7_sender where id = p_sender;
     select * into m from hl7_message where sender_id = p_sender and control_id = p_control for update;
@@ -105,14 +125,19 @@ begin
         if sqlstate !~ '^RD4' and sqlstate !~ '^2[23]' then
             raise;
         end if;
-        get stacked diagnostics v_hint = pg_exception_hint;
+        get stacked diagnostics v_hint = pg_exception_hint, v_constraint = constraint_name;
         -- What is wrong with the order may be mended: the same message may come again.
         return jsonb_build_object('code', 'AE', 'error_code',
-            case sqlstate when 'RD404' then '204' when 'RD422' then '101' else '207' end,
-            'error_name', case sqlstate when 'RD404' then 'Unknown key identifier'
-                when 'RD422' then 'Required field missing' else 'Application internal error' end,
+            case when sqlstate = 'RD404' then '204' when sqlstate = 'RD422' then '101'
+                when sqlstate = '23505' then '205' when sqlstate ~ '^2[23]' then '102' else '207' end,
+            'error_name', case when sqlstate = 'RD404' then 'Unknown key identifier'
+                when sqlstate = 'RD422' then 'Required field missing'
+                when sqlstate = '23505' then 'Duplicate key identifier'
+                when sqlstate ~ '^2[23]' then 'Data type error' else 'Application internal error' end,
+            'location', hl7_location(v_constraint),
             'text', case when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
-                else 'a value of the message does not fit' end);
+                when sqlstate = '23505' then 'another order of the centre has this number already'
+                else 'this value is too long for a device, or no ' || coalesce(v_constraint, 'value') end);
     end;
     insert into hl7_message (sender_id, control_id, digest, answer)
     values (p_sender, p_control, p_digest, v);
@@ -134,5 +159,5 @@ begin
     return v[1];
 end $$;
 
-grant execute on function hl7_sender_find(text, text, inet), hl7_receive(bigint, text, bytea, jsonb)
+grant execute on function hl7_sender_find(text, text, inet, text), hl7_receive(bigint, text, bytea, jsonb)
     to rdc_ingest;

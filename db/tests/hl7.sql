@@ -36,6 +36,14 @@ begin
         {"control": "", "placer_number": "PL3", "patient_name": "A"}]');
     assert v ->> 'code' = 'AE' and v ->> 'error_code' = '101', v;
     assert not exists (select from exam_order where placer_number in ('PL2', 'PL3'));
+    -- what does not fit is told with its place
+    v := hl7_receive(s, 'M5', '\x06', '[{"control": "", "accession": "12345678901234567", "patient_name": "A", "modality": "CT"}]');
+    assert v ->> 'error_code' = '102' and v ->> 'location' = 'OBR^1^18', v;
+    -- a certificate that is registered must be shown
+    update hl7_sender set certificate = repeat('a', 64) where id = s;
+    assert hl7_sender_find('HIS', 'QINGHE', '10.9.0.1') ->> 'cause' = 'certificate_missing';
+    assert hl7_sender_find('HIS', 'QINGHE', '10.9.0.1', repeat('b', 64)) ->> 'cause' = 'certificate_unknown';
+    assert hl7_sender_find('HIS', 'QINGHE', '10.9.0.1', repeat('a', 64)) ->> 'id' = s::text;
     -- and may come again when it was mended at our side
     assert not exists (select from hl7_message where control_id = 'M4');
 end $$;

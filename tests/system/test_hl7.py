@@ -1,7 +1,10 @@
 """Orders by HL7: real messages over MLLP, framed well and badly."""
+import json
 import socket
+import ssl
 
-from rdc_system import SystemTest, free_port
+from rdc_system import SystemTest, free_port, wait_for
+from test_tls import Authority
 
 ORDER = ('MSH|^~\\&|HIS|QINGHE|RDC|RDC|20260131080000||ORM^O01|{id}|P|2.5.1||||||{charset}\r'
          'PID|1||P1^^^QINGHE^PI||测试^一||19900307|M\r'
@@ -25,17 +28,18 @@ class TheHl7Listener(SystemTest):
     def setUp(self):
         super().setUp()
         self.socket = socket.create_connection(('127.0.0.1', self.port), timeout=20)
+        self.rest = b''  # received behind the last answer
         self.addCleanup(self.socket.close)
 
     def answer(self):
-        data = b''
-        while not data.endswith(b'\x1c\r'):
+        while b'\x1c\r' not in self.rest:
             piece = self.socket.recv(65536)
             if not piece:
-                raise AssertionError(f'closed after {data!r}')
-            data += piece
-        self.assertEqual(data[:1], b'\x0b')
-        return data[1:-2].decode()
+                raise AssertionError(f'closed after {self.rest!r}')
+            self.rest += piece
+        frame, _, self.rest = self.rest.partition(b'\x1c\r')
+        self.assertEqual(frame[:1], b'\x0b')
+        return frame[1:].decode()
 
     def ask(self, message):
         data = message if isinstance(message, bytes) else message.encode()
@@ -70,7 +74,133 @@ class TheHl7Listener(SystemTest):
             self.socket.sendall(bytes([byte]))
         self.assertIn('MSA|AA|split', self.answer())
 
+    def test_holds_releases_and_ends_an_order(self):
+        def state():
+            return self.rdc.sql("select state from exam_order where accession = 'ACC60'")[0][0]
+        self.assertIn('MSA|AA|', self.ask(order('hold new', 60)))
+        for id, control, status, expected in (('h1', 'HD', '', 'held'), ('h2', 'RL', '', 'scheduled'),
+                                              ('h3', 'SC', 'HD', 'held'), ('h4', 'SC', 'CM', 'done')):
+            message = order(id, 60, control).replace('|PL60^HIS|||||||||123', f'|PL60^HIS|||{status}||||||123', 1)
+            self.assertIn('MSA|AA|', self.ask(message))
+            self.assertEqual(state(), expected)
+
+    def test_takes_only_what_is_meant_for_production(self):
+        self.assertIn('202^', self.ask(order('training', 61).replace('|P|2.5.1', '|T|2.5.1')))
+
+    def test_acknowledges_as_enhanced_mode_asks(self):
+        """MSH-15, MSH-16 (2.9.3): a commit acknowledgement, then one of the application."""
+        def ask(id, n, commit, application, control='NW'):
+            return order(id, n, control).replace('|P|2.5.1||||||', f'|P|2.5.1|||{commit}|{application}||', 1)
+        self.assertIn('MSA|CA|e1', self.ask(ask('e1', 70, 'AL', 'AL')))
+        self.assertIn('MSA|AA|e1', self.answer())
+        self.assertIn('MSA|CA|e2', self.ask(ask('e2', 71, 'AL', 'NE')))
+        self.assertIn('MSA|AA|e3', self.ask(ask('e3', 72, 'NE', 'AL')))
+        self.assertIn('MSA|CE|e4', self.ask(ask('e4', 79, 'AL', 'ER', 'CA')))
+        self.assertIn('MSA|AE|e4', self.answer())
+        self.assertIn('MSA|CA|e5', self.ask(ask('e5', 73, 'AL', 'ER')))
+        self.assertIn('MSA|AA|plain', self.ask(order('plain', 74)))
+
+    def test_splits_a_text_only_when_it_is_decoded(self):
+        """Second bytes of GBK that are | ^ ~ \\ in ASCII."""
+        trails = {}
+        for code in range(0x81, 0xff):
+            for trail in b'|^~\\':
+                try:
+                    trails.setdefault(trail, bytes([code, trail]).decode('gbk'))
+                except UnicodeDecodeError:
+                    pass
+        name = ''.join(trails[t] for t in b'|^~\\')
+        for n, (charset, codec) in enumerate([('GB 18030-2000', 'gb18030'), ('GBK', 'gbk')]):
+            message = order(f'trail{n}', 80 + n, charset=charset).replace('测试^一', name).replace('P1^^^', f'PT{n}^^^')
+            self.assertIn('MSA|AA|', self.ask(message.encode(codec)))
+            self.assertEqual(self.rdc.sql(f"select p.name, p.sex from exam_order o join patient p on p.id = o.patient_id "
+                                          f"where accession = 'ACC{80 + n}'"), [[name, 'M']])
+
+    def test_resolves_escapes_and_says_where_a_value_does_not_fit(self):
+        message = order('escape', 90).replace('CTCH^x^L', r'ESC^a\T\b\X43\^L').replace('P1^^^', 'PE^^^')
+        self.assertIn('MSA|AA|', self.ask(message))
+        self.assertEqual(self.rdc.sql("select description from exam_order where accession = 'ACC90'"), [['a&bC']])
+        long = self.ask(order('long', 91).replace('ACC91', 'A' * 17))
+        self.assertIn('|OBR^1^18|102^', long)
+        self.assertIn('MSA|AE|', long)
+
+    def test_takes_a_huge_segment_and_refuses_a_message_without_end(self):
+        note = 'NTE|1||' + 'x' * 900000 + '\r'
+        self.assertIn('MSA|AA|huge', self.ask(order('huge', 92) + note))
+        self.assertIn('MSA|AA|after', self.ask(order('after', 93)))
+        try:
+            self.socket.sendall(b'\x0b' + order('endless', 94).encode() + b'x' * 1200000)
+            self.assertEqual(self.socket.recv(100), b'')
+        except ConnectionError:
+            pass
+        self.assertIn('the message is too long', self.rdc.tail(100))
+
+    def test_frames_that_follow_at_once_and_broken_ones(self):
+        one, two = order('q1', 95).encode(), order('q2', 96).encode()
+        self.socket.sendall(b'\x0b' + one + b'\x1c\r\x0b' + two + b'\x1c\r')
+        self.assertIn('MSA|AA|q1', self.answer())
+        self.assertIn('MSA|AA|q2', self.answer())
+        # an end without CR; a begin within a message; an empty frame
+        self.socket.sendall(b'\x0b' + order('q3', 97).encode() + b'\x1c')
+        self.assertIn('MSA|AA|q3', self.answer())
+        self.assertIn('MSA|AE|', self.ask(order('q4', 98).encode()[:150] + b'\x0b' + order('q5', 99).encode()))
+        self.assertIn('MSA|AR|', self.ask(b''))
+        self.assertEqual(self.rdc.sql("select 1 from exam_order where accession in ('ACC98', 'ACC99')"), [])
+
+    def test_keeps_code_maps_as_rows(self):
+        self.rdc.cli('hl7', 'map', 'HIS^QINGHE', '--code', 'SPIRO', '--modality', 'ecg', '--description', '心电图')
+        rows = json.loads(self.rdc.cli('hl7', 'codes', '--json'))
+        self.assertIn({'sender': 'HIS^QINGHE', 'code': 'SPIRO', 'modality': 'ECG', 'description': '心电图'}, rows)
+        self.rdc.cli('hl7', 'unmap', 'HIS^QINGHE', '--code', 'SPIRO')
+        self.assertNotIn('SPIRO', self.rdc.cli('hl7', 'codes'))
+
     def test_closes_on_what_is_no_frame(self):
         self.socket.sendall(b'GET / HTTP/1.1\r\n\r\n')
         self.assertEqual(self.socket.recv(100), b'')
         self.assertIn('hl7_stranger', self.rdc.tail(100))
+        with socket.create_connection(('127.0.0.1', self.port), timeout=20) as s:
+            s.sendall(b'\x16\x03\x01\x02\x00')
+            self.assertEqual(s.recv(100), b'')
+        self.assertIn('hl7-tls.address', self.rdc.tail(100))
+
+
+class TheHl7ListenerOverTls(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.centre, cls.stranger = Authority('hl7'), Authority('hl7-stranger')
+        cls.server, cls.his = cls.centre.sign('hl7-server'), cls.centre.sign('his')
+        cls.port = free_port()
+        cls.conf = {'hl7-tls.address': f'127.0.0.1:{cls.port}', 'tls.certificate': cls.server[0],
+                    'tls.key': cls.server[1], 'tls.client-ca': cls.centre.ca}
+        super().setUpClass()
+        cls.rdc.cli('hl7', 'add', 'HIS^QINGHE', '--org', 'QINGHE', '--certificate', cls.his[0])
+
+    def ask(self, pair, message):
+        context = ssl.create_default_context(cafile=self.centre.ca)
+        if pair:
+            context.load_cert_chain(*pair)
+        with context.wrap_socket(socket.create_connection(('127.0.0.1', self.port), timeout=20),
+                                 server_hostname='127.0.0.1') as s:
+            s.sendall(b'\x0b' + message.encode() + b'\x1c\r')
+            data = b''
+            while not data.endswith(b'\x1c\r'):
+                piece = s.recv(65536)
+                if not piece:
+                    raise ConnectionError('closed')
+                data += piece
+            return data.decode()
+
+    def test_takes_orders_of_who_shows_the_right_certificate(self):
+        message = order('tls1').replace('CTCH^x^L||||||||||||||', 'C^x^L||||||||||||||')
+        self.assertIn('MSA|AA|tls1', self.ask(self.his, message))
+        other = self.ask(self.centre.sign('other'), message)
+        self.assertIn('MSA|AR|', other)
+        self.assertIn('another certificate', other)
+        for pair, word in ((None, 'certificate_missing'), (self.stranger.sign('alien'), 'certificate_unknown')):
+            with self.assertRaises((OSError, ssl.SSLError)):
+                self.ask(pair, message)
+            wait_for(word, lambda w=word: w in self.rdc.tail(50), 10)
+        with socket.create_connection(('127.0.0.1', self.port), timeout=20) as s:
+            s.sendall(b'\x0b' + message.encode() + b'\x1c\r')
+            self.assertNotIn(b'MSA', s.recv(1000))
+        wait_for('plain_on_tls_port', lambda: 'plain_on_tls_port' in self.rdc.tail(50), 10)

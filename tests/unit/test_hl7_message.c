@@ -44,9 +44,9 @@ END_TEST
 START_TEST(escapes_stand_for_the_delimiters)
 {
     char out[64];
-    parse("MSH|^~\\&|a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f\\.br\\g\\X41\\h\\i\r");
+    parse("MSH|^~\\&|a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f\\.br\\g\\X410D0A42C4\\h\\Z\\\\XZZ\\i\r");
     ck_assert(hl7_text(&m, 0, 3, 0, 0, out, sizeof out));
-    ck_assert_str_eq(out, "a|b^c&d~e\\f\ngh\\i");
+    ck_assert_str_eq(out, "a|b^c&d~e\\f\ngA\nBhi");
 }
 END_TEST
 
@@ -124,6 +124,56 @@ START_TEST(an_order_becomes_json)
 }
 END_TEST
 
+static void check_order(const char *text, const char *want)
+{
+    struct base_buf out = {0};
+    struct base_json j;
+    struct hl7_problem problem = {.text = ""};
+    parse(text);
+    base_json_init(&j, &out);
+    ck_assert_int_eq(hl7_orders_write(&m, &j, &problem), BASE_OK);
+    ck_assert_msg(strstr(base_buf_cstr(&out), want) != NULL, "%s lacks %s", base_buf_cstr(&out),
+                  want);
+    base_buf_deinit(&out);
+}
+
+#define HEAD   "MSH|^~\\&|A|B|||2026||OMI^O23^OMI_O23|1|P|2.5.1\r"
+#define PERSON "PID|1||P1||X\r"
+
+START_TEST(an_order_can_be_held_released_completed_and_cancelled)
+{
+    check_order(HEAD PERSON "ORC|HD|PL1\r", "\"control\":\"change\",\"hold\":\"true\"");
+    check_order(HEAD PERSON "ORC|RL|PL1\r", "\"control\":\"change\",\"hold\":\"false\"");
+    check_order(HEAD PERSON "ORC|DC|PL1\r", "\"control\":\"cancel\"");
+    check_order(HEAD PERSON "ORC|SC|PL1|||CM\r", "\"control\":\"complete\"");
+    check_order(HEAD PERSON "ORC|SC|PL1|||CA\r", "\"control\":\"cancel\"");
+}
+END_TEST
+
+START_TEST(an_imaging_order_has_its_step_in_ipc_and_its_time_in_tq1)
+{
+    static const char imaging[] = HEAD PERSON
+        "ORC|NW|PL1\rTQ1|1||||||202601311000||A\rOBR|1|PL1||C1^x^L||||||||||||||||||||RUS\r"
+        "IPC|ACC9|RP|1.2.3|SP|CT|||^Room|QH_CT\r";
+    check_order(imaging, "\"accession\":\"ACC9\",\"study_uid\":\"1.2.3\",\"modality\":\"CT\"");
+    check_order(imaging, "\"station\":\"QH_CT\"");
+    check_order(imaging, "\"scheduled_at\":\"202601311000\"");
+    check_order(imaging, "\"priority\":\"urgent\"");
+    check_order(HEAD PERSON "ORC|NW|PL1\rOBR|1|||C1^x^L||||||||||||||||||||RUS\r",
+                "\"modality\":\"US\"");
+}
+END_TEST
+
+START_TEST(names_in_several_scripts_are_the_groups_of_one)
+{
+    check_order(HEAD "PID|1||P1||CE^SHIYI^^^^^L^A~测^试一^^^^^L^I\rORC|CA|PL1\r",
+                "\"patient_name\":\"CE^SHIYI=测^试一\"");
+    check_order(HEAD "PID|1||P1||CE^SHIYI~测^试一^^^^^L^I\rORC|CA|PL1\r",
+                "\"patient_name\":\"测^试一\"");
+    check_order(HEAD "PID|1||P1||测^试一~CE\rORC|CA|PL1\r", "\"patient_name\":\"测^试一\"");
+}
+END_TEST
+
 START_TEST(a_message_that_is_no_order_is_refused_as_table_0357_says)
 {
     static const struct {
@@ -182,6 +232,9 @@ int main(void)
     tcase_add_test(tc, what_is_no_message_is_refused_with_its_place);
     tcase_add_test(tc, no_prefix_of_a_message_breaks_the_parser);
     tcase_add_test(tc, an_order_becomes_json);
+    tcase_add_test(tc, an_order_can_be_held_released_completed_and_cancelled);
+    tcase_add_test(tc, an_imaging_order_has_its_step_in_ipc_and_its_time_in_tq1);
+    tcase_add_test(tc, names_in_several_scripts_are_the_groups_of_one);
     tcase_add_test(tc, a_message_that_is_no_order_is_refused_as_table_0357_says);
     tcase_add_test(tc, an_acknowledgement_answers_the_sender);
     suite_add_tcase(suite, tc);
