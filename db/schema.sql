@@ -1199,7 +1199,8 @@ declare
     e exam;
     n int := 0;
 begin
-    for e in select * from exam where lease_expires < now()
+    -- With the condition of the partial index, which the planner must see.
+    for e in select * from exam where lease_holder is not null and lease_expires < now()
         order by id limit 200 for update skip locked loop
         perform exam_move(e, 'expire');
         n := n + 1;
@@ -1266,12 +1267,8 @@ begin
         perform fail(422, 'state is unknown', 'known are ' ||
             (select string_agg(distinct next_state, ', ') || ', arriving' from exam_transition));
     end if;
-    return (
-        select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
-        from (select * from exam x
-              where (p_state is null or x.state = p_state)
-                and (p_since is null or x.state_at >= p_since)
-              order by x.id desc limit p_limit) e);
+    return (select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
+        from exam e where e.id = any (exam_newest(p_state, p_since, p_limit)));
 end $$;
 CREATE FUNCTION public.exam_meets_order() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1336,6 +1333,27 @@ begin
     insert into exam_event (exam_id, person_id, event, from_state, to_state, lease_no, detail)
     values (e.id, rdc_person(), p_event, p_exam.state, v_next, e.lease_no, p_detail);
     return e;
+end $$;
+CREATE FUNCTION public.exam_newest(p_state text, p_since timestamp with time zone, p_limit integer) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+begin
+    if p_since is not null then
+        return array(select e.id from exam_scope() s, lateral (
+            select x.id from exam x where x.centre_id = s.centre_id and x.state_at >= p_since
+                and (s.line_id is null or x.line_id = s.line_id) and (p_state is null or x.state = p_state)
+            order by x.id desc limit p_limit) e order by e.id desc limit p_limit);
+    elsif p_state is not null then
+        return array(select e.id from exam_scope() s, lateral (
+            select x.id from exam x where x.centre_id = s.centre_id and x.state = p_state
+                and (s.line_id is null or x.line_id = s.line_id)
+            order by x.id desc limit p_limit) e order by e.id desc limit p_limit);
+    end if;
+    return array(select e.id from exam_scope() s, lateral (
+        select x.id from exam x where x.centre_id = s.centre_id
+            and (s.line_id is null or x.line_id = s.line_id)
+        order by x.id desc limit p_limit) e order by e.id desc limit p_limit);
 end $$;
 CREATE TABLE public.patient (
     id bigint NOT NULL,
@@ -1557,6 +1575,13 @@ CREATE FUNCTION public.exam_row(e public.exam) RETURNS jsonb
         'held_by', person_name(e.lease_holder),
         'lease_expires', e.lease_expires)
     from study s where s.id = e.study_id
+$$;
+CREATE FUNCTION public.exam_scope() RETURNS TABLE(centre_id bigint, line_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    select rdc_org(), null
+    union select c.centre_id, c.line_id from contract c
+    where c.hospital_id = rdc_org() and c.disabled_at is null and c.centre_id <> rdc_org()
 $$;
 CREATE FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1986,6 +2011,10 @@ begin
     order by 1 desc, 5 desc limit 1;
     if v_have.own or v_have.same then
         select * into e from exam where study_id = v_have.study_id;
+        -- What was read may be committed here only, where the wait for a standby was
+        -- broken off. A transaction that writes nothing would not wait: this one writes.
+        perform pg_logical_emit_message(true, 'rdc', '')
+        where current_setting('synchronous_standby_names') <> '';
         -- The same file again: the outcome of its first commit was unknown.
         return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
             'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id));
@@ -2692,12 +2721,10 @@ begin
         perform fail(422, 'state is unknown', 'known are scheduled, held, started, done, cancelled');
     end if;
     return (select jsonb_build_object('orders', coalesce(jsonb_agg(order_row(o) order by o.id), '[]'))
-        from (select * from exam_order x
-              where (p_state is null or x.state = p_state)
-                and (p_accession is null or x.accession = p_accession)
-                and (p_patient is null or exists (select from patient t
-                    where t.id = x.patient_id and t.patient_id = p_patient))
-              order by x.id desc limit p_limit) o);
+        from exam_order o where o.id = any (order_newest(p_state, p_accession, p_patient, p_limit))
+            and (p_state is null or o.state = p_state)
+            and (p_patient is null or exists (select from patient t
+                where t.id = o.patient_id and t.patient_id = p_patient)));
 end $$;
 CREATE FUNCTION public.order_move(o public.exam_order, p_event text, p_detail jsonb DEFAULT NULL::jsonb) RETURNS public.exam_order
     LANGUAGE plpgsql
@@ -2717,6 +2744,32 @@ begin
     insert into exam_order_event (order_id, person_id, event, from_state, to_state, detail)
     values (o.id, rdc_person(), p_event, o.state, v_next, p_detail);
     return v;
+end $$;
+CREATE FUNCTION public.order_newest(p_state text, p_accession text, p_patient text, p_limit integer) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+begin
+    if p_accession is not null then
+        return array(select o.id from exam_scope() s, exam_order o
+            where o.centre_id = s.centre_id and o.accession = p_accession
+                and (s.line_id is null or o.line_id = s.line_id));
+    elsif p_patient is not null then
+        return array(select o.id from exam_scope() s, patient t, exam_order o
+            where t.issuer_id = s.centre_id and t.patient_id = p_patient and o.patient_id = t.id
+                and o.centre_id = s.centre_id and (s.line_id is null or o.line_id = s.line_id)
+                and (p_state is null or o.state = p_state)
+            order by o.id desc limit p_limit);
+    elsif p_state is not null then
+        return array(select o.id from exam_scope() s, lateral (
+            select x.id from exam_order x where x.centre_id = s.centre_id and x.state = p_state
+                and (s.line_id is null or x.line_id = s.line_id)
+            order by x.id desc limit p_limit) o order by o.id desc limit p_limit);
+    end if;
+    return array(select o.id from exam_scope() s, lateral (
+        select x.id from exam_order x where x.centre_id = s.centre_id
+            and (s.line_id is null or x.line_id = s.line_id)
+        order by x.id desc limit p_limit) o order by o.id desc limit p_limit);
 end $$;
 CREATE FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) RETURNS bigint
     LANGUAGE sql STABLE
@@ -4308,11 +4361,15 @@ CREATE INDEX exam_arriving ON public.exam USING btree (last_object_at) WHERE (st
 CREATE INDEX exam_centre ON public.exam USING btree (centre_id, state_at);
 CREATE INDEX exam_event_exam ON public.exam_event USING btree (exam_id);
 CREATE INDEX exam_leased ON public.exam USING btree (lease_expires) WHERE (lease_holder IS NOT NULL);
+CREATE INDEX exam_newest ON public.exam USING btree (centre_id, id);
 CREATE INDEX exam_open ON public.exam USING btree (hospital_id, state) WHERE (state <> ALL (ARRAY['final'::text, 'retracted'::text, 'withdrawn'::text]));
 CREATE INDEX exam_order_event_order ON public.exam_order_event USING btree (order_id);
+CREATE INDEX exam_order_newest ON public.exam_order USING btree (centre_id, id);
 CREATE INDEX exam_order_of ON public.exam USING btree (order_id) WHERE (order_id IS NOT NULL);
 CREATE INDEX exam_order_open ON public.exam_order USING btree (centre_id, scheduled_at) WHERE (state = ANY (ARRAY['scheduled'::text, 'started'::text]));
 CREATE INDEX exam_order_patient ON public.exam_order USING btree (patient_id);
+CREATE INDEX exam_order_state_newest ON public.exam_order USING btree (centre_id, state, id);
+CREATE INDEX exam_state_newest ON public.exam USING btree (centre_id, state, id);
 CREATE INDEX hl7_message_age ON public.hl7_message USING btree (received_at);
 CREATE INDEX instance_object ON public.instance USING btree (object_id);
 CREATE INDEX instance_study ON public.instance USING btree (study_id);
@@ -4749,6 +4806,8 @@ REVOKE ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with tim
 GRANT ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_meets_order() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb, p_holder bigint, p_lease_seconds integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_newest(p_state text, p_since timestamp with time zone, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_newest(p_state text, p_since timestamp with time zone, p_limit integer) TO rdc_api;
 GRANT SELECT ON TABLE public.patient TO rdc_api;
 GRANT SELECT ON TABLE public.patient TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.exam_object_patient(e public.exam, p_now public.patient) FROM PUBLIC;
@@ -4769,6 +4828,7 @@ GRANT ALL ON FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reaso
 REVOKE ALL ON FUNCTION public.exam_route(e public.exam, p_event text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_row(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_row(e public.exam) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_submit(p_exam bigint, p_lease bigint, p_objects_digest text) FROM PUBLIC;
@@ -4851,6 +4911,8 @@ REVOKE ALL ON FUNCTION public.order_insert(p_centre bigint, p jsonb) FROM PUBLIC
 REVOKE ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_move(o public.exam_order, p_event text, p_detail jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_newest(p_state text, p_accession text, p_patient text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.order_newest(p_state text, p_accession text, p_patient text, p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_progress(p_order bigint, p_event text) FROM PUBLIC;

@@ -14,7 +14,8 @@ static void get_worklist(struct net_http_request *req, void *arg)
 static void get_exams(struct net_http_request *req, void *arg)
 {
     struct db_param params[] = {db_text(net_http_query(req, "state")),
-                                db_text(net_http_query(req, "since")), db_int(LIST_MAX)};
+                                db_text(net_http_query(req, "since")),
+                                db_int(worklist_limit(req, LIST_MAX))};
     api_run(arg, req, DB_Q_EXAM_LIST, params, 3);
 }
 

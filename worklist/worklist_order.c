@@ -110,11 +110,18 @@ void worklist_cancel_order(struct net_http_request *req, void *arg)
     put_by_id(req, arg, true, "cancel");
 }
 
+int64_t worklist_limit(struct net_http_request *req, int64_t most)
+{
+    const char *text = net_http_query(req, "limit");
+    int64_t limit = text ? strtoll(text, NULL, 10) : most;
+    return limit >= 1 && limit <= most ? limit : most;
+}
+
 void worklist_get_orders(struct net_http_request *req, void *arg)
 {
-    struct db_param params[] = {db_text(net_http_query(req, "state")),
-                                db_text(net_http_query(req, "accession")),
-                                db_text(net_http_query(req, "patient")), db_int(LIST_MAX)};
+    struct db_param params[] = {
+        db_text(net_http_query(req, "state")), db_text(net_http_query(req, "accession")),
+        db_text(net_http_query(req, "patient")), db_int(worklist_limit(req, LIST_MAX))};
     api_run(arg, req, DB_Q_ORDER_LIST, params, 4);
 }
 

@@ -13,6 +13,8 @@ void worklist_cancel_order(struct net_http_request *req, void *arg);
 void worklist_get_orders(struct net_http_request *req, void *arg);
 void worklist_get_order(struct net_http_request *req, void *arg);
 void worklist_resolve_exam(struct net_http_request *req, void *arg);
+/* ?limit=N of a list: how many of the newest; most when absent or out of range. */
+int64_t worklist_limit(struct net_http_request *req, int64_t most);
 
 /* Orders by FHIR R4 (worklist_fhir.c). */
 void worklist_fhir_metadata(struct net_http_request *req, void *arg);

@@ -559,6 +559,33 @@ begin
     return v;
 end $$;
 
+-- As exam_newest().
+create function order_newest(p_state text, p_accession text, p_patient text, p_limit int) returns bigint[]
+language plpgsql stable security definer set search_path = public as
+$$
+begin
+    if p_accession is not null then
+        return array(select o.id from exam_scope() s, exam_order o
+            where o.centre_id = s.centre_id and o.accession = p_accession
+                and (s.line_id is null or o.line_id = s.line_id));
+    elsif p_patient is not null then
+        return array(select o.id from exam_scope() s, patient t, exam_order o
+            where t.issuer_id = s.centre_id and t.patient_id = p_patient and o.patient_id = t.id
+                and o.centre_id = s.centre_id and (s.line_id is null or o.line_id = s.line_id)
+                and (p_state is null or o.state = p_state)
+            order by o.id desc limit p_limit);
+    elsif p_state is not null then
+        return array(select o.id from exam_scope() s, lateral (
+            select x.id from exam_order x where x.centre_id = s.centre_id and x.state = p_state
+                and (s.line_id is null or x.line_id = s.line_id)
+            order by x.id desc limit p_limit) o order by o.id desc limit p_limit);
+    end if;
+    return array(select o.id from exam_scope() s, lateral (
+        select x.id from exam_order x where x.centre_id = s.centre_id
+            and (s.line_id is null or x.line_id = s.line_id)
+        order by x.id desc limit p_limit) o order by o.id desc limit p_limit);
+end $$;
+
 create function order_list(p_state text, p_accession text, p_patient text, p_limit int) returns jsonb
 language plpgsql stable as
 $$
@@ -567,16 +594,16 @@ begin
         perform fail(422, 'state is unknown', 'known are scheduled, held, started, done, cancelled');
     end if;
     return (select jsonb_build_object('orders', coalesce(jsonb_agg(order_row(o) order by o.id), '[]'))
-        from (select * from exam_order x
-              where (p_state is null or x.state = p_state)
-                and (p_accession is null or x.accession = p_accession)
-                and (p_patient is null or exists (select from patient t
-                    where t.id = x.patient_id and t.patient_id = p_patient))
-              order by x.id desc limit p_limit) o);
+        from exam_order o where o.id = any (order_newest(p_state, p_accession, p_patient, p_limit))
+            and (p_state is null or o.state = p_state)
+            and (p_patient is null or exists (select from patient t
+                where t.id = o.patient_id and t.patient_id = p_patient)));
 end $$;
+create index exam_order_newest on exam_order (centre_id, id);
+create index exam_order_state_newest on exam_order (centre_id, state, id);
 
 grant execute on function order_put(jsonb), order_row(exam_order), order_get(bigint),
-    order_list(text, text, text, int), patient_view(patient), patient_candidates(patient),
+    order_list(text, text, text, int), order_newest(text, text, text, int), patient_view(patient), patient_candidates(patient),
     name_key(text, text) to rdc_api;
 grant execute on function order_upsert(jsonb), order_progress(bigint, text) to rdc_ingest;
 
