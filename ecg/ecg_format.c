@@ -14,6 +14,11 @@ static const struct ecg_format_row formats[ECG_FORMAT_COUNT] = {
                           .probe = ecg_dicom_probe,
                           .parse = ecg_dicom_parse,
                           .write = ecg_dicom_write_row},
+    [ECG_FORMAT_WFDB] = {.name = "WFDB",
+                         .extensions = "hea dat",
+                         .probe = ecg_wfdb_probe,
+                         .parse_set = ecg_wfdb_parse,
+                         .write = ecg_wfdb_write_row},
     [ECG_FORMAT_CSV] = {.name = "CSV", .extensions = "csv", .write = ecg_csv_write_row},
 };
 

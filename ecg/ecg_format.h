@@ -52,6 +52,13 @@ bool ecg_scp_probe(struct base_bytes file);
 enum base_err ecg_scp_parse(struct base_bytes file, struct ecg_record *r,
                             struct base_error *err) BASE_MUST_CHECK;
 
+bool ecg_wfdb_probe(struct base_bytes file);
+enum base_err ecg_wfdb_parse(const struct ecg_set *set, struct ecg_record *r,
+                             struct base_error *err) BASE_MUST_CHECK;
+enum base_err ecg_wfdb_write_row(const struct ecg_record *r,
+                                 const struct ecg_write_options *options, struct ecg_outputs *out,
+                                 struct base_error *err) BASE_MUST_CHECK;
+
 bool ecg_dicom_probe(struct base_bytes file);
 enum base_err ecg_dicom_parse(struct base_bytes file, struct ecg_record *r,
                               struct base_error *err) BASE_MUST_CHECK;

@@ -33,6 +33,7 @@ enum ecg_format {
     ECG_FORMAT_UNKNOWN,
     ECG_FORMAT_SCP,
     ECG_FORMAT_DICOM,
+    ECG_FORMAT_WFDB,
     ECG_FORMAT_CSV,
     ECG_FORMAT_COUNT
 };

@@ -52,6 +52,31 @@ class EcgCommand(unittest.TestCase):
             self.assertEqual(list(csv.reader(a)), list(csv.reader(b)))
         self.assertEqual(json.loads(ecg('info', dicom, '--json').stdout)['patient']['id'], 'X1')
 
+    def test_a_wfdb_record_is_files_beside_each_other(self):
+        scp, first, again = f'{FILES}/4-own-tables.scp', f'{self.out}/a.csv', f'{self.out}/b.csv'
+        done = ecg('convert', scp, '-o', f'{self.out}/rec.dat')
+        self.assertEqual((done.returncode, done.stdout), (0, b''))
+        self.assertIn('no place for it', done.stderr.decode())  # the patient's name, for one
+        self.assertLessEqual({'rec.hea', 'rec.dat'}, set(os.listdir(self.out)))
+        ecg('convert', scp, '-o', first)
+        for name in ('rec', 'rec.hea'):  # WFDB leaves the extension out
+            self.assertEqual(ecg('convert', f'{self.out}/{name}', '-o', again).returncode, 0)
+            with open(first) as a, open(again) as b:
+                self.assertEqual(list(csv.reader(a)), list(csv.reader(b)))
+        found = json.loads(ecg('info', f'{self.out}/rec', '--json').stdout)
+        self.assertEqual((found['format'], found['notes']), ('WFDB', []))
+        os.remove(f'{self.out}/rec.dat')
+        self.assertIn('are its files there?', ecg('info', f'{self.out}/rec').stderr.decode())
+
+    def test_wfdb_records_by_others_agree_with_their_checksums(self):
+        folder = os.path.join(os.environ.get('RDC_ECG_DATA') or '/nowhere', 'wfdb')
+        if not os.path.isdir(folder):
+            self.skipTest('RDC_ECG_DATA names no folder with recordings by others')
+        for name, leads in (('mitdb/101', 2), ('qtdb/sel114', 2), ('ludb/1', 12), ('cinc2021/E07500', 12)):
+            found = json.loads(ecg('info', f'{folder}/{name}', '--json').stdout)
+            self.assertEqual([n for n in found['notes'] if 'checksum' in n['text']], [], name)
+            self.assertEqual(len(found['leads']), leads, name)
+
     def test_a_converted_file_passes_dciodvfy(self):
         needs('dciodvfy')
         path = f'{self.out}/a.dcm'

@@ -1,0 +1,128 @@
+#include "ecg/ecg_unpack.h"
+
+#include "base/bytes.h"
+
+/* The n low bits, sign extended; their most negative value is a missing sample. */
+static int16_t sample(unsigned bits, unsigned n)
+{
+    unsigned sign = 1U << (n - 1);
+    bits &= 2 * sign - 1;
+    return bits == sign ? INT16_MIN : (int16_t)((int)(bits ^ sign) - (int)sign);
+}
+
+static void u212(const uint8_t *p, size_t n, int16_t *out)
+{
+    for (size_t i = 0; i + 1 < n; i += 2, p += 3) {
+        out[i] = sample(p[0] | (unsigned)(p[1] & 15) << 8, 12);
+        out[i + 1] = sample(p[2] | (unsigned)(p[1] >> 4) << 8, 12);
+    }
+}
+
+static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b)
+{
+    for (size_t i = 0; i < n; i++, p += 3) {
+        a[i] = sample(p[0] | (unsigned)(p[1] & 15) << 8, 12);
+        b[i] = sample(p[2] | (unsigned)(p[1] >> 4) << 8, 12);
+    }
+}
+
+static void u310(const uint8_t *p, size_t n, int16_t *out)
+{
+    for (size_t i = 0; i + 2 < n; i += 3, p += 4) {
+        unsigned a = base_load_le16(p);
+        unsigned b = base_load_le16(p + 2);
+        out[i] = sample(a >> 1, 10);
+        out[i + 1] = sample(b >> 1, 10);
+        out[i + 2] = sample(a >> 11 | b >> 11 << 5, 10);
+    }
+}
+
+static void u311(const uint8_t *p, size_t n, int16_t *out)
+{
+    for (size_t i = 0; i + 2 < n; i += 3, p += 4) {
+        uint32_t v = base_load_le32(p);
+        out[i] = sample(v, 10);
+        out[i + 1] = sample(v >> 10, 10);
+        out[i + 2] = sample(v >> 20, 10);
+    }
+}
+
+static void u80(const uint8_t *p, size_t n, int16_t *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = sample(p[i] ^ 0x80U, 8);
+}
+
+static void u61(const uint8_t *p, size_t n, int16_t *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (int16_t)base_load_be16(p + 2 * i);
+}
+
+static void u160(const uint8_t *p, size_t n, int16_t *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (int16_t)(base_load_le16(p + 2 * i) ^ 0x8000);
+}
+
+static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const *out)
+{
+    for (size_t c = 0; c < channels; c++)
+        for (size_t i = 0; i < n; i++)
+            out[c][i] = (int16_t)base_load_le16(p + 2 * (i * channels + c));
+}
+
+static void sum16(const int16_t *p, size_t n, uint16_t *sum, uint16_t *missing)
+{
+    unsigned s = 0;
+    unsigned m = 0;
+    for (size_t i = 0; i < n; i++) {
+        s += (uint16_t)p[i];
+        m += p[i] == INT16_MIN;
+    }
+    *sum = (uint16_t)(*sum + s);
+    *missing = (uint16_t)(*missing + m);
+}
+
+const struct ecg_unpack ecg_unpack_scalar = {.u212 = u212,
+                                             .u310 = u310,
+                                             .u311 = u311,
+                                             .u80 = u80,
+                                             .u61 = u61,
+                                             .u160 = u160,
+                                             .u212_2 = u212_2,
+                                             .split16 = split16,
+                                             .sum16 = sum16};
+
+static void overlay(struct ecg_unpack *to, const struct ecg_unpack *better)
+{
+#define ECG_UNPACK_TAKE(name)                                                                      \
+    if (better->name)                                                                              \
+    to->name = better->name
+    ECG_UNPACK_TAKE(u212);
+    ECG_UNPACK_TAKE(u310);
+    ECG_UNPACK_TAKE(u311);
+    ECG_UNPACK_TAKE(u80);
+    ECG_UNPACK_TAKE(u61);
+    ECG_UNPACK_TAKE(u160);
+    ECG_UNPACK_TAKE(u212_2);
+    ECG_UNPACK_TAKE(split16);
+    ECG_UNPACK_TAKE(sum16);
+#undef ECG_UNPACK_TAKE
+}
+
+void ecg_unpack_choose(enum ecg_simd level, struct ecg_unpack *out)
+{
+    *out = ecg_unpack_scalar;
+#if ECG_SIMD_X86
+    if (level >= ECG_SIMD_SSE41)
+        overlay(out, &ecg_unpack_sse41);
+    if (level >= ECG_SIMD_AVX2)
+        overlay(out, &ecg_unpack_avx2);
+    if (level >= ECG_SIMD_AVX512)
+        overlay(out, &ecg_unpack_avx512);
+#else
+    (void)level;
+    (void)overlay;
+#endif
+}

@@ -1,0 +1,43 @@
+/*
+ * Kernels that turn packed or interleaved samples into planar 16-bit ones. The
+ * formats are numbered as in WFDB's signal(5), which defines them; 16 is what
+ * most other formats have too. A sample that is the most negative value of its
+ * format is missing: ECG_SAMPLE_NONE16. Private to ecg/.
+ */
+#ifndef ECG_UNPACK_H
+#define ECG_UNPACK_H
+
+#include "ecg/ecg_simd.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ecg_unpack {
+    /* n samples, in whole groups, from p: 2 samples in 3 bytes, 3 in 4 bytes. */
+    void (*u212)(const uint8_t *p, size_t n, int16_t *out);
+    void (*u310)(const uint8_t *p, size_t n, int16_t *out);
+    void (*u311)(const uint8_t *p, size_t n, int16_t *out);
+    /* n samples: of one byte offset by 128; of two, big-endian, or offset by 32768. */
+    void (*u80)(const uint8_t *p, size_t n, int16_t *out);
+    void (*u61)(const uint8_t *p, size_t n, int16_t *out);
+    void (*u160)(const uint8_t *p, size_t n, int16_t *out);
+    /* Format 212 of two signals, n samples of each. */
+    void (*u212_2)(const uint8_t *p, size_t n, int16_t *a, int16_t *b);
+    /* n frames of `channels` little-endian words to an array for each. */
+    void (*split16)(const uint8_t *p, size_t n, size_t channels, int16_t *const *out);
+    /* Adds n samples to *sum and the number of missing ones to *missing, modulo 2^16. */
+    void (*sum16)(const int16_t *p, size_t n, uint16_t *sum, uint16_t *missing);
+};
+
+/* The kernels of this level; where it has none of a kind, of the next lower. */
+void ecg_unpack_choose(enum ecg_simd level, struct ecg_unpack *out);
+
+#if ECG_SIMD_X86
+extern const struct ecg_unpack ecg_unpack_sse41;
+extern const struct ecg_unpack ecg_unpack_avx2;
+extern const struct ecg_unpack ecg_unpack_avx512;
+#endif
+/* The definition of them all. */
+extern const struct ecg_unpack ecg_unpack_scalar;
+
+#endif

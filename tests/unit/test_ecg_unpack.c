@@ -1,0 +1,161 @@
+/* Every form of the unpacking kernels against the scalar one, at guard pages. */
+#include "ecg/ecg_unpack.h"
+#include "simd_fixture.h"
+
+#include <stdlib.h>
+
+enum { SIZES = 150 };
+
+struct stream_kernel {
+    const char *name;
+    size_t offset; /* of the function in struct ecg_unpack */
+    size_t group;  /* samples */
+    size_t bytes;  /* of a group */
+};
+
+static const struct stream_kernel streams[] = {
+    {"212", offsetof(struct ecg_unpack, u212), 2, 3},
+    {"310", offsetof(struct ecg_unpack, u310), 3, 4},
+    {"311", offsetof(struct ecg_unpack, u311), 3, 4},
+    {"80", offsetof(struct ecg_unpack, u80), 1, 1},
+    {"61", offsetof(struct ecg_unpack, u61), 1, 2},
+    {"160", offsetof(struct ecg_unpack, u160), 1, 2},
+};
+
+typedef void stream_fn(const uint8_t *p, size_t n, int16_t *out);
+
+static stream_fn *stream_of(const struct ecg_unpack *u, const struct stream_kernel *k)
+{
+    stream_fn *fn;
+    memcpy(&fn, (const char *)u + k->offset, sizeof fn);
+    return fn;
+}
+
+START_TEST(streams_equal_the_scalar_form)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    struct ecg_unpack u;
+    ecg_unpack_choose(level, &u);
+    for (size_t k = 0; simd_has(level) && k < sizeof streams / sizeof *streams; k++)
+        for (size_t groups = 0; groups < SIZES; groups++) {
+            const struct stream_kernel *s = &streams[k];
+            size_t n = groups * s->group;
+            struct guarded in = guarded_new(groups * s->bytes);
+            struct guarded want = guarded_new(n * sizeof(int16_t));
+            struct guarded out = guarded_new(n * sizeof(int16_t));
+            guarded_fill(&in, (uint32_t)(groups + 7 * k));
+            stream_of(&ecg_unpack_scalar, s)(in.p, n, (int16_t *)(void *)want.p);
+            stream_of(&u, s)(in.p, n, (int16_t *)(void *)out.p);
+            ck_assert_msg(memcmp(want.p, out.p, want.n) == 0, "format %s, %zu samples", s->name, n);
+            guarded_free(&in);
+            guarded_free(&want);
+            guarded_free(&out);
+        }
+}
+END_TEST
+
+static void split(const struct ecg_unpack *u, const struct guarded *in, size_t n, size_t channels,
+                  bool packed, struct guarded *planes)
+{
+    int16_t *out[32];
+    for (size_t c = 0; c < channels; c++) {
+        planes[c] = guarded_new(n * sizeof(int16_t));
+        out[c] = (int16_t *)(void *)planes[c].p;
+    }
+    if (packed)
+        u->u212_2(in->p, n, out[0], out[1]);
+    else
+        u->split16(in->p, n, channels, out);
+}
+
+static void compare_split(enum ecg_simd level, size_t n, size_t channels, bool packed)
+{
+    struct ecg_unpack u;
+    struct guarded want[32];
+    struct guarded got[32];
+    struct guarded in = guarded_new(packed ? 3 * n : 2 * n * channels);
+    ecg_unpack_choose(level, &u);
+    guarded_fill(&in, (uint32_t)(n + channels));
+    split(&ecg_unpack_scalar, &in, n, channels, packed, want);
+    split(&u, &in, n, channels, packed, got);
+    for (size_t c = 0; c < channels; c++) {
+        ck_assert_msg(memcmp(want[c].p, got[c].p, got[c].n) == 0, "channel %zu of %zu, %zu frames",
+                      c, channels, n);
+        guarded_free(&want[c]);
+        guarded_free(&got[c]);
+    }
+    guarded_free(&in);
+}
+
+START_TEST(channels_are_parted_as_by_the_scalar_form)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    for (size_t n = 0; simd_has(level) && n < SIZES; n++) {
+        compare_split(level, n, 2, true);
+        if (n < 70)
+            for (size_t channels = 1; channels <= 18; channels++)
+                compare_split(level, n, channels, false);
+    }
+}
+END_TEST
+
+START_TEST(sums_equal_the_scalar_form)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    struct ecg_unpack u;
+    ecg_unpack_choose(level, &u);
+    for (size_t n = 0; simd_has(level) && n < SIZES; n++) {
+        struct guarded in = guarded_new(2 * n);
+        uint16_t want[2] = {3, 65535};
+        uint16_t got[2] = {3, 65535};
+        guarded_fill(&in, (uint32_t)n);
+        if (n > 5)
+            memcpy(in.p + 4, "\0\x80", 2);
+        ecg_unpack_scalar.sum16((int16_t *)(void *)in.p, n, &want[0], &want[1]);
+        u.sum16((int16_t *)(void *)in.p, n, &got[0], &got[1]);
+        ck_assert_mem_eq(want, got, sizeof want);
+        guarded_free(&in);
+    }
+}
+END_TEST
+
+START_TEST(the_scalar_form_is_what_signal_5_says)
+{
+    int16_t out[4];
+    int16_t other[2];
+    ecg_unpack_scalar.u212((const uint8_t *)"\xff\x8f\x01\x00\x08\x00", 4, out);
+    ck_assert_mem_eq(out, ((const int16_t[]){-1, -2047, INT16_MIN, 0}), 8);
+    ecg_unpack_scalar.u212_2((const uint8_t *)"\xff\x8f\x01\x00\x08\x00", 2, out, other);
+    ck_assert_mem_eq(out, ((const int16_t[]){-1, INT16_MIN}), 4);
+    ck_assert_mem_eq(other, ((const int16_t[]){-2047, 0}), 4);
+    /* s0 = 1, s1 = -1, s2 = 0x155: low five bits 10101 in w0, high ones 01010 in w1 */
+    ecg_unpack_scalar.u310((const uint8_t *)"\x02\xa8\xfe\x57", 3, out);
+    ck_assert_mem_eq(out, ((const int16_t[]){1, -1, 0x155}), 6);
+    ecg_unpack_scalar.u311((const uint8_t *)"\x01\xfc\x0f\x20", 3, out);
+    ck_assert_mem_eq(out, ((const int16_t[]){1, -1, INT16_MIN}), 6);
+    ecg_unpack_scalar.u80((const uint8_t *)"\x00\x01\x80\xff", 4, out);
+    ck_assert_mem_eq(out, ((const int16_t[]){INT16_MIN, -127, 0, 127}), 8);
+    ecg_unpack_scalar.u61((const uint8_t *)"\x01\x02\xff\xfe", 2, out);
+    ck_assert_mem_eq(out, ((const int16_t[]){0x102, -2}), 4);
+    ecg_unpack_scalar.u160((const uint8_t *)"\x00\x80\xff\xff", 2, out);
+    ck_assert_mem_eq(out, ((const int16_t[]){0, 32767}), 4);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ecg_unpack");
+    TCase *t = tcase_create("kernels");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, the_scalar_form_is_what_signal_5_says);
+    tcase_add_loop_test(t, streams_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, channels_are_parted_as_by_the_scalar_form, ECG_SIMD_SSE41,
+                        ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, sums_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
+    suite_add_tcase(s, t);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed != 0;
+}

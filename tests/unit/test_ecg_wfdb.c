@@ -1,0 +1,341 @@
+/* WFDB: every signal format, headers, series, annotations, and what we write. */
+#include "ecg/ecg_write.h"
+#include "ecg_fixture.h"
+
+#include <math.h>
+
+struct file {
+    const char *name;
+    const char *bytes;
+    size_t n; /* 0: bytes is text */
+};
+
+enum { FILES_MAX = 8 };
+
+/* Opens exact copies, and answers what is asked for and not there with "absent". */
+static enum base_err open_set(const struct file *files, size_t n, struct ecg_record **out,
+                              struct base_error *err)
+{
+    struct ecg_input inputs[FILES_MAX + 8] = {0};
+    uint8_t *copies[FILES_MAX];
+    struct ecg_needs needs = {0};
+    size_t count = n;
+    for (size_t i = 0; i < n; i++) {
+        size_t size = files[i].n ? files[i].n : strlen(files[i].bytes);
+        copies[i] = malloc(size ? size : 1);
+        ck_assert_ptr_nonnull(copies[i]);
+        memcpy(copies[i], files[i].bytes, size);
+        inputs[i] = (struct ecg_input){files[i].name, base_bytes_of(copies[i], size)};
+    }
+    enum base_err e = ecg_open(inputs, count, NULL, &needs, out, err);
+    char asked[8][ECG_NAME_SIZE];
+    for (int round = 0; e == BASE_ENOTFOUND && round < 4; round++) {
+        for (size_t i = 0; i < needs.n && count < FILES_MAX + 8; i++) {
+            memcpy(asked[count - n], needs.name[i], ECG_NAME_SIZE);
+            inputs[count] = (struct ecg_input){.name = asked[count - n]};
+            count++;
+        }
+        e = ecg_open(inputs, count, NULL, &needs, out, err);
+    }
+    for (size_t i = 0; i < n; i++)
+        free(copies[i]);
+    return e;
+}
+
+static struct ecg_record *must_open_set(const struct file *files, size_t n)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    enum base_err e = open_set(files, n, &r, &err);
+    ck_assert_msg(e == BASE_OK, "%s", err.msg);
+    return r;
+}
+
+/* ---- formats ---- */
+
+static const struct {
+    unsigned format;
+    const char *bytes;
+    size_t n;
+    int32_t want[4];
+    size_t samples;
+} formats[] = {
+    {8, "\x05\xff\x00\x7f", 4, {15, 14, 14, 141}, 4}, /* differences from the initial 10 */
+    {16, "\x01\x00\xff\xff\x00\x80\xff\x7f", 8, {1, -1, ECG_SAMPLE_NONE, 32767}, 4},
+    {24,
+     "\x01\x00\x00\xff\xff\xff\x00\x00\x80\x00\x00\x01",
+     12,
+     {1, -1, ECG_SAMPLE_NONE, 65536},
+     4},
+    {32, "\x01\0\0\0\xff\xff\xff\xff\0\0\0\x80\0\0\1\0", 16, {1, -1, ECG_SAMPLE_NONE, 65536}, 4},
+    {61, "\x00\x01\xff\xff\x80\x00\x7f\xff", 8, {1, -1, ECG_SAMPLE_NONE, 32767}, 4},
+    {80, "\x81\x7f\x00\xff", 4, {1, -1, ECG_SAMPLE_NONE, 127}, 4},
+    {160, "\x01\x80\xff\x7f\x00\x00\xff\xff", 8, {1, -1, ECG_SAMPLE_NONE, 32767}, 4},
+    {212, "\x01\xf0\xff\x00\x78\xff", 6, {1, -1, ECG_SAMPLE_NONE, 2047}, 4},
+    {212, "\x01\xf0\xff\x00\x08", 5, {1, -1, ECG_SAMPLE_NONE}, 3},
+    {310, "\x02\xa8\xfe\x57\xfe\x07", 6, {1, -1, 0x155, -1}, 4},
+    {311, "\x01\xfc\x0f\x20\xff\xff", 6, {1, -1, ECG_SAMPLE_NONE, -1}, 4},
+    {311, "\x01\xfc\x0f", 3, {1, -1}, 2},
+};
+
+START_TEST(each_format_gives_its_samples_and_its_missing_ones)
+{
+    char header[128];
+    snprintf(header, sizeof header, "r 1 250\nr.dat %u 100/mV 12 0 10 0 0 II\n",
+             formats[_i].format);
+    struct file files[] = {{"r.hea", header, 0}, {"r.dat", formats[_i].bytes, formats[_i].n}};
+    struct ecg_record *r = must_open_set(files, 2);
+    ck_assert_str_eq(r->format, "WFDB");
+    ck_assert_uint_eq(r->nleads, 1);
+    assert_samples(&r->leads[0], formats[_i].want, formats[_i].samples);
+    ck_assert_int_eq(r->leads[0].id, ECG_LEAD_II);
+    ck_assert_double_eq(r->leads[0].uv_per_count, 10);
+    ck_assert_uint_eq(r->nnotes, 0);
+    /* The same through a file of two signals, which takes another way. */
+    if (formats[_i].samples == 4 && formats[_i].format != 8) {
+        snprintf(header, sizeof header,
+                 "r 2 250 2\nr.dat %u 100 12 0 0 0 0 I\nr.dat %u 100 12 0 0 0 0 II\n",
+                 formats[_i].format, formats[_i].format);
+        struct ecg_record *two = must_open_set(files, 2);
+        for (size_t k = 0; k < 4; k++)
+            ck_assert_int_eq(ecg_lead_sample(&two->leads[k % 2], k / 2), formats[_i].want[k]);
+        ecg_record_free(two);
+    }
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(several_files_frames_skew_units_and_offsets_are_read)
+{
+    static const char header[] = "# a comment first\r\n"
+                                 "r/1x 3 100/360 2 10:00:00.5 31/01/2026\r\n"
+                                 "a.dat 16x2:1+3 10(-5)/uV 16 0 1 18 0 V1\r\n"
+                                 "a.dat 16:0 200 16 4 5 13 0\r\n"
+                                 "b.dat 80 2/mmHg 8 0 0 3 0 ABP\r\n";
+    static const char a[] = "\0\0\0\1\0\2\0\5\0\7\0\7\0\10";
+    struct file files[] = {{"r.hea", header, 0}, {"a.dat", a, 3 + 12}, {"B.DAT", "\x81\x82", 2}};
+    char plain[sizeof header];
+    memcpy(plain, header, sizeof header);
+    /* "r/1x" is no number of segments: line 2. */
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_eq(open_set(files, 3, &r, &err), BASE_EFORMAT);
+    ck_assert_msg(strstr(err.msg, "line 2") && err.pos == 19, "%s at %llu", err.msg,
+                  (unsigned long long)err.pos);
+    memcpy(strstr(plain, "r/1x"), "r   ", 4);
+    files[0].bytes = plain;
+    r = must_open_set(files, 3);
+    ck_assert_uint_eq(r->nleads, 2);
+    ck_assert_uint_eq(r->nothers, 1);
+    ck_assert_double_eq(r->leads[0].rate_hz, 200);
+    assert_samples(&r->leads[0], (const int32_t[]){7, 7}, 2); /* a frame earlier was dropped */
+    ck_assert_double_eq(r->leads[0].uv_per_count, 0.1);
+    ck_assert_double_eq_tol(r->leads[0].offset_uv, 0.5, 1e-12);
+    assert_samples(&r->leads[1], (const int32_t[]){5, 8}, 2);
+    ck_assert_str_eq(r->leads[1].name, "signal 2");
+    ck_assert_double_eq(r->leads[1].offset_uv, -20); /* the zero of the converter */
+    assert_samples(&r->others[0], (const int32_t[]){1, 2}, 2);
+    ck_assert_str_eq(r->others[0].unit, "mmHg");
+    ck_assert_double_eq(r->others[0].uv_per_count, 0.5);
+    ck_assert_int_eq(r->start.date.month, 1);
+    ck_assert_int_eq(r->start.usec, 500000);
+    ck_assert(has_note(r, "checksum of signal V1"));
+    ck_assert_uint_eq(r->nnotes, 1);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(a_series_of_segments_is_joined_with_its_gaps)
+{
+    static const struct file files[] = {
+        {"m.hea", "m/4 2 250 7\nm_lay 0\ns1 2\n~ 3\ns2 2\n", 0},
+        {"m_lay.hea", "m_lay 2 250 0\n~ 0 200/mV 12 0 0 0 0 I\n~ 0 100/mV 12 0 0 0 0 II\n", 0},
+        {"s1.hea", "s1 1 250 2\ns1.dat 16 200/mV 16 0 0 0 0 I\n", 0},
+        {"s1.dat", "\1\0\2\0", 4},
+        {"s2.hea", "s2 2 250 2\ns2.dat 16 50/mV 16 0 0 0 0 II\ns2.dat 16 200/mV 16 0 0 0 0 I\n", 0},
+        {"s2.dat", "\3\0\4\0\5\0\6\0", 8}};
+    const int32_t none = ECG_SAMPLE_NONE;
+    struct ecg_record *r = must_open_set(files, 6);
+    assert_samples(&r->leads[0], (const int32_t[]){1, 2, none, none, none, 4, 6}, 7);
+    /* Its gain is another in the segment. */
+    assert_samples(&r->leads[1], (const int32_t[]){none, none, none, none, none, 6, 10}, 7);
+    ecg_record_free(r);
+    struct base_error err = {0};
+    struct file bomb[6];
+    memcpy(bomb, files, sizeof bomb);
+    bomb[0].bytes = "m/4 2 250 7\nm_lay 0\ns1 2\n~ 30000000\ns2 2\n";
+    ck_assert_int_eq(open_set(bomb, 6, &r, &err), BASE_ELIMIT);
+    bomb[0].bytes = "m/1 2 250 7\n../s1 7\n";
+    ck_assert_int_eq(open_set(bomb, 6, &r, &err), BASE_EFORMAT);
+    ck_assert_msg(strstr(err.msg, "no plain file name"), "%s", err.msg);
+}
+END_TEST
+
+static const struct {
+    const char *header;
+    const char *words;
+} refusals[] = {
+    {"r 1 250\n../r.dat 16\n", "no name of a file beside"},
+    {"r 1 250\n/etc/passwd 16\n", "no name of a file beside"},
+    {"r 1 250\nr.dat 17\n", "format 17 is not known"},
+    {"r 1 250\nr.dat 16+\n", "a signal format"},
+    {"r 1 250\nr.dat 16 x\n", "a gain"},
+    {"r 1 250\nr.dat 16 1(2 16\n", "a baseline"},
+    {"r 1 0 5\nr.dat 16\n", "a rate above 0"},
+    {"r 2 250\nr.dat 16\n", "1 more lines"},
+    {"r 999 250\nr.dat 16\n", "lines announced"},
+    {"r 1 250\nabsent.dat 16\n", "no signal of the record"},
+    {"r 2 250\nr.dat 16\nr.dat 212\n", "formats 16 and 212"},
+};
+
+START_TEST(headers_are_refused_with_the_reason)
+{
+    struct file files[] = {{"r.hea", refusals[_i].header, 0}, {"r.dat", "\1\0\2\0", 4}};
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_ne(open_set(files, 2, &r, &err), BASE_OK);
+    ck_assert_msg(strstr(err.msg, refusals[_i].words), "%s", err.msg);
+}
+END_TEST
+
+START_TEST(what_is_needed_is_asked_for_once)
+{
+    struct ecg_input input = {"r.hea", base_bytes_str("r 2 250\na.dat 16\nb.dat 16\n")};
+    struct ecg_needs needs;
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_eq(ecg_open(&input, 1, NULL, &needs, &r, &err), BASE_ENOTFOUND);
+    ck_assert_uint_eq(needs.n, 3);
+    ck_assert_str_eq(needs.name[0], "r.atr");
+    ck_assert_str_eq(needs.name[1], "a.dat");
+    ck_assert_int_eq(ecg_open(&input, 1, NULL, NULL, &r, &err), BASE_EFORMAT);
+    const struct ecg_input sent[] = {{"a.dat", base_bytes_str("\1\2\3\4")}, input};
+    ck_assert_uint_eq(ecg_find_first(sent, 2), 1);
+    ck_assert_uint_eq(ecg_find_first(sent, 1), 1);
+}
+END_TEST
+
+/* ---- annotations ---- */
+
+START_TEST(annotations_have_all_their_parts)
+{
+    /* "+" at 18 with "(N", N at 77, "(" V ")" with sub, chan, num, and a long skip */
+    static const char atr[] = "\x12\x70\x03\xfc(N\0\0"
+                              "\x3b\x04"
+                              "\x00\xec\x01\x00\x00\x00"
+                              "\x00\x9c\x02\x14\x01\xf4\x01\xf8\x03\xf0\x01\xa0"
+                              "\0";
+    static const char header[] = "r 1 100 2\nr.dat 16 200 16 0 0 0 0 I\n# 69 F 1085\n";
+    struct file files[] = {
+        {"r.hea", header, 0}, {"r.dat", "\1\0\2\0", 4}, {"r.atr", atr, sizeof atr}};
+    struct ecg_record *r = must_open_set(files, 3);
+    ck_assert_uint_eq(r->nmarks, 5);
+    const struct ecg_mark *m = r->marks;
+    ck_assert_int_eq(m[0].kind, ECG_MARK_RHYTHM);
+    ck_assert_str_eq(m[0].text, "(N");
+    ck_assert_double_eq(m[0].at_s, 0.18);
+    ck_assert_int_eq(m[1].code, ECG_CODE_NORMAL);
+    ck_assert_double_eq(m[1].at_s, 0.77);
+    ck_assert_int_eq(m[2].kind, ECG_MARK_QRS_ON);
+    ck_assert_double_eq_tol(m[2].at_s, 656.13, 1e-9);
+    ck_assert_int_eq(m[3].code, ECG_CODE_PVC);
+    ck_assert(m[3].subtype == 1 && m[3].channel == 1 && m[3].number == 3);
+    ck_assert_int_eq(m[4].kind, ECG_MARK_QRS_OFF);
+    ck_assert(m[4].subtype == 0 && m[4].channel == 1);
+    ck_assert_int_eq(r->patient.age, 69);
+    ck_assert_int_eq(r->patient.sex, 'F');
+    ecg_record_free(r);
+    for (size_t n = 0; n < sizeof atr; n++) { /* each short prefix */
+        files[2].n = n;
+        files[2].bytes = n ? atr : "";
+        r = must_open_set(files, 3);
+        ck_assert_uint_le(r->nmarks, 5);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+/* ---- writing ---- */
+
+static struct ecg_record *reopen(const struct ecg_record *r, struct ecg_outputs *out)
+{
+    struct ecg_write_options o = {.stem = "w r"};
+    struct base_error err = {0};
+    struct file files[FILES_MAX];
+    enum base_err e = ecg_write(r, ECG_FORMAT_WFDB, &o, out, &err);
+    ck_assert_msg(e == BASE_OK, "%s", err.msg);
+    for (size_t i = 0; i < out->n; i++)
+        files[i] = (struct file){out->file[i].name, base_buf_cstr(&out->file[i].bytes),
+                                 out->file[i].bytes.n};
+    return must_open_set(files, out->n);
+}
+
+START_TEST(what_is_written_reads_the_same)
+{
+    static const int32_t most[] = {2047, 32767, 100000};
+    static const char *const words[] = {"w_r.dat 212", "w_r.dat 16", "w_r.dat 32"};
+    struct ecg_record *r = ecg_record_new(NULL);
+    struct ecg_outputs out;
+    ck_assert_ptr_nonnull(r);
+    ck_assert_int_eq(ecg_record_set_leads(r, 3), BASE_OK);
+    for (size_t i = 0; i < 3; i++) {
+        struct ecg_lead *lead = &r->leads[i];
+        size_t n = i == 2 ? 202 : 101; /* twice the rate */
+        int32_t *data = must_have_samples(r, lead, n);
+        for (size_t k = 0; k < n; k++)
+            data[k] = k == 7 ? ECG_SAMPLE_NONE : (int32_t)((k * 37 + i) % 4000) - 2000;
+        data[3] = most[_i];
+        lead->id = i ? ECG_LEAD_V1 : ECG_LEAD_I;
+        lead->name = ecg_lead_name(lead->id);
+        lead->rate_hz = i == 2 ? 500 : 250;
+        lead->uv_per_count = 2.5;
+        lead->offset_uv = -25;
+    }
+    for (int i = 0; i < 3; i++)
+        ecg_record_add_mark(r, (struct ecg_mark){.kind = ECG_MARK_BEAT,
+                                                 .code = ECG_CODE_PVC,
+                                                 .number = (int8_t)(i - 1),
+                                                 .text = i ? "a" : "",
+                                                 .at_s = i * 40 + 0.004});
+    ecg_record_add_statement(r, "Sinus rhythm", "");
+    r->patient.age = 40;
+    r->patient.age_unit = 'Y';
+    struct ecg_record *again = reopen(r, &out);
+    ck_assert(strstr(base_buf_cstr(&out.file[0].bytes), words[_i]));
+    assert_same_leads(r->leads, again->leads, 3);
+    ck_assert_uint_eq(again->nnotes, 0); /* the checksums agree */
+    ck_assert_uint_eq(again->nmarks, 3);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_double_eq_tol(again->marks[i].at_s, i * 40 + 0.004, 1e-9);
+        ck_assert_int_eq(again->marks[i].code, ECG_CODE_PVC);
+        ck_assert_int_eq(again->marks[i].number, i - 1);
+        ck_assert_str_eq(again->marks[i].text, i ? "a" : "");
+    }
+    ck_assert_str_eq(again->statements[0].text, "Sinus rhythm");
+    ck_assert_int_eq(again->patient.age, 40);
+    ecg_record_free(again);
+    ecg_outputs_deinit(&out);
+    ecg_record_free(r);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ecg_wfdb");
+    TCase *t = tcase_create("wfdb");
+    tcase_add_loop_test(t, each_format_gives_its_samples_and_its_missing_ones, 0,
+                        sizeof formats / sizeof *formats);
+    tcase_add_test(t, several_files_frames_skew_units_and_offsets_are_read);
+    tcase_add_test(t, a_series_of_segments_is_joined_with_its_gaps);
+    tcase_add_loop_test(t, headers_are_refused_with_the_reason, 0,
+                        sizeof refusals / sizeof *refusals);
+    tcase_add_test(t, what_is_needed_is_asked_for_once);
+    tcase_add_test(t, annotations_have_all_their_parts);
+    tcase_add_loop_test(t, what_is_written_reads_the_same, 0, 3);
+    suite_add_tcase(s, t);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed != 0;
+}
