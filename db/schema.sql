@@ -323,8 +323,9 @@ begin
         'transfer_syntax', i.transfer_syntax, 'variant', i.variant));
 end $$;
 CREATE FUNCTION public.check_wanted(p_instances bigint[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
+begin
     insert into job (kind, subject_id, priority)
     select 'check', i.id, e.priority
     from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
@@ -334,8 +335,8 @@ CREATE FUNCTION public.check_wanted(p_instances bigint[]) RETURNS void
             or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
             or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
             or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id))
-    on conflict do nothing
-$$;
+    on conflict do nothing;
+end $$;
 CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -2299,6 +2300,10 @@ end $$;
 CREATE FUNCTION public.instance_arrived() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 declare
     v bigint[] := array(select id from fresh where metadata is not null and not own);
@@ -2577,13 +2582,14 @@ begin
     return (select coalesce(array_agg(location), '{}') from object where location = any (p_locations));
 end $$;
 CREATE FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) RETURNS text[]
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select case when p.patient_id <> nullif(btrim(p_patient_id), '') then '{patient_id}' else '{}' end::text[]
-        || patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex, p_name, null,
-            dicom_date(p_birth), nullif(p_sex, ''))
-    from exam_order o join patient p on p.id = o.patient_id where o.id = p_order
-$$;
+begin
+    return (select case when p.patient_id <> nullif(btrim(p_patient_id), '') then '{patient_id}' else '{}' end::text[]
+            || patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex, p_name, null,
+                dicom_date(p_birth), nullif(p_sex, ''))
+        from exam_order o join patient p on p.id = o.patient_id where o.id = p_order);
+end $$;
 CREATE FUNCTION public.order_conflicts(o public.exam_order) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -2772,13 +2778,14 @@ begin
         order by x.id desc limit p_limit) o order by o.id desc limit p_limit);
 end $$;
 CREATE FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) RETURNS bigint
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select coalesce(
+begin
+    return coalesce(
         (select id from exam_order where centre_id = p_centre and study_uid = p_study_uid and state <> 'cancelled'),
         (select id from exam_order where centre_id = p_centre and accession = nullif(btrim(p_accession), '')
-            and state <> 'cancelled'))
-$$;
+            and state <> 'cancelled'));
+end $$;
 CREATE FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) RETURNS bigint
     LANGUAGE plpgsql
     AS $$

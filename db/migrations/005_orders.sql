@@ -612,23 +612,25 @@ grant execute on function order_upsert(jsonb), order_progress(bigint, text) to r
 -- The order that a study answers: by its Study Instance UID, which we gave, else
 -- by its accession number.
 create function order_of_study(p_centre bigint, p_study_uid text, p_accession text) returns bigint
-language sql stable as
+language plpgsql stable as
 $$
-    select coalesce(
+begin
+    return coalesce(
         (select id from exam_order where centre_id = p_centre and study_uid = p_study_uid and state <> 'cancelled'),
         (select id from exam_order where centre_id = p_centre and accession = nullif(btrim(p_accession), '')
-            and state <> 'cancelled'))
-$$;
+            and state <> 'cancelled'));
+end $$;
 
 -- What an object says of its patient against what the order says.
 create function order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text)
-returns text[] language sql stable as
+returns text[] language plpgsql stable as
 $$
-    select case when p.patient_id <> nullif(btrim(p_patient_id), '') then '{patient_id}' else '{}' end::text[]
-        || patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex, p_name, null,
-            dicom_date(p_birth), nullif(p_sex, ''))
-    from exam_order o join patient p on p.id = o.patient_id where o.id = p_order
-$$;
+begin
+    return (select case when p.patient_id <> nullif(btrim(p_patient_id), '') then '{patient_id}' else '{}' end::text[]
+            || patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex, p_name, null,
+                dicom_date(p_birth), nullif(p_sex, ''))
+        from exam_order o join patient p on p.id = o.patient_id where o.id = p_order);
+end $$;
 create function order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text,
     p_name text, p_birth text, p_sex text) returns boolean language plpgsql stable as
 $$

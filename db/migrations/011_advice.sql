@@ -262,8 +262,9 @@ create trigger exam_completed after update of state on exam for each row
 -- ---------------------------------------------------------------- the job
 
 -- Queues those of these instances about which there may be something to say.
-create function check_wanted(p_instances bigint[]) returns void language sql as
+create function check_wanted(p_instances bigint[]) returns void language plpgsql as
 $$
+begin
     insert into job (kind, subject_id, priority)
     select 'check', i.id, e.priority
     from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
@@ -273,12 +274,13 @@ $$
             or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
             or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
             or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id))
-    on conflict do nothing
-$$;
+    on conflict do nothing;
+end $$;
 
 -- Metadata that stand there from the start have no job that would ask for this.
 create function instance_arrived() returns trigger
-language plpgsql security definer set search_path = public as
+language plpgsql security definer set search_path = public set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
 $$
 declare
     v bigint[] := array(select id from fresh where metadata is not null and not own);
