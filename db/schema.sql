@@ -1,5 +1,13 @@
-CREATE TYPE public.ingest_row AS (
+CREATE TYPE public.ingest_known AS (
 	n integer,
+	pid text,
+	exam bigint,
+	has_series boolean,
+	ordered bigint,
+	complete boolean,
+	urgency text
+);
+CREATE TYPE public.ingest_row AS (
 	centre_id bigint,
 	device_id bigint,
 	quiet integer,
@@ -325,17 +333,22 @@ end $$;
 CREATE FUNCTION public.check_wanted(p_instances bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
+declare
+    v bigint[] := array(select i.id
+        from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
+            join exam e on e.study_id = i.study_id
+        where i.id = any (p_instances) and i.metadata is not null and not i.own
+            and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
+                or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
+                or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
+                or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id)));
 begin
-    insert into job (kind, subject_id, priority)
-    select 'check', i.id, e.priority
-    from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
-        join exam e on e.study_id = i.study_id
-    where i.id = any (p_instances) and not i.own
-        and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
-            or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
-            or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
-            or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id))
-    on conflict do nothing;
+    if v <> '{}' then
+        insert into job (kind, subject_id, priority)
+        select 'check', i.id, e.priority from instance i join exam e on e.study_id = i.study_id
+        where i.id = any (v)
+        on conflict do nothing;
+    end if;
 end $$;
 CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -818,12 +831,8 @@ begin
     where s.study_uid = p_study_uid and s.centre_id = p_centre for update of x;
     return e;
 end $$;
-CREATE FUNCTION public.evidence_grew() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public'
-    SET enable_seqscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
+CREATE FUNCTION public.evidence_grew(p_instances bigint[]) RETURNS void
+    LANGUAGE plpgsql
     AS $$
 declare
     r record;
@@ -831,17 +840,16 @@ declare
 begin
     for r in
         select k.id, s.centre_id, s.study_uid, count(o.sop_uid) as n
-        from added a join study s on s.id = a.study_id
+        from instance a join study s on s.id = a.study_id
             join evidence k on k.study_uid = s.study_uid and k.centre_id = s.centre_id and not k.open
             left join evidence_object o on o.evidence_id = k.id and o.sop_uid = a.sop_uid
-        where a.variant = 0 and not a.own
+        where a.id = any (p_instances) and a.variant = 0 and not a.own
         group by 1, 2, 3 order by 3, 2 loop
         update evidence set present = present + r.n where id = r.id returning * into v;
         if v.present >= v.expected then
             perform evidence_weigh(v.id, evidence_exam(r.centre_id, r.study_uid));
         end if;
     end loop;
-    return null;
 end $$;
 CREATE FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -1053,11 +1061,7 @@ CREATE FUNCTION public.exam_complete_all(p_exams bigint[], p_grade text, p_expec
 begin
     with next as (
         select e.id, c.id as contract_id, c.hospital_id, c.within_minutes, t.event, t.next_state
-        from exam e left join lateral (
-            select k.id, k.hospital_id, k.within_minutes from contract k
-                join organisation o on o.id = k.hospital_id and o.disabled_at is null
-            where k.centre_id = e.centre_id and k.line_id = e.line_id and k.disabled_at is null
-            order by k.id limit 1) c on true
+        from exam e left join lateral exam_contract(e.centre_id, e.line_id) c on true
             join exam_transition t on t.state = e.state
                 and t.event = case when c.id is null then 'unrouted' else 'complete' end
         where e.id = any (p_exams) and e.state = 'arriving'
@@ -1139,6 +1143,29 @@ CREATE FUNCTION public.exam_completeness(e public.exam) RETURNS jsonb
     from study s left join evidence v on v.study_uid = s.study_uid and v.centre_id = s.centre_id
     where s.id = e.study_id
 $$;
+CREATE TABLE public.contract (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    hospital_id bigint NOT NULL,
+    line_id bigint NOT NULL,
+    within_minutes integer DEFAULT 120 NOT NULL,
+    two_step boolean,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT contract_within_range CHECK (((within_minutes >= 1) AND (within_minutes <= 100000)))
+);
+ALTER TABLE ONLY public.contract FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.exam_contract(p_centre bigint, p_line bigint) RETURNS public.contract
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    c contract;
+begin
+    select k.* into c from contract k join organisation o on o.id = k.hospital_id and o.disabled_at is null
+    where k.centre_id = p_centre and k.line_id = p_line and k.disabled_at is null
+    order by k.id limit 1;
+    return c;
+end $$;
 CREATE FUNCTION public.exam_detail(e public.exam) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -1540,12 +1567,8 @@ CREATE FUNCTION public.exam_route(e public.exam, p_event text) RETURNS public.ex
     LANGUAGE plpgsql
     AS $$
 declare
-    c contract;
+    c contract := exam_contract(e.centre_id, e.line_id);
 begin
-    select * into c from contract
-    where centre_id = e.centre_id and line_id = e.line_id and disabled_at is null
-        and exists (select from organisation o where o.id = hospital_id and o.disabled_at is null)
-    order by id limit 1;
     if c.id is null then
         return case when e.state = 'arriving' then exam_move(e, 'unrouted') else e end;
     end if;
@@ -2039,9 +2062,10 @@ begin
         object_insert(p), case when p ? 'original' then object_insert(p -> 'original') end,
         (p ->> 'device_id')::bigint, p -> 'metadata')
     returning id into v_instance;
-    if not p ? 'metadata' or ingest_wants_advice(p ->> 'modality', e) then
+    if not p ? 'metadata' then
         insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
     end if;
+    perform evidence_grew(array[v_instance]), check_wanted(array[v_instance]);
     perform ingest_exam_grew(e, p);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
         'exam', e.id, 'study_uid', s.study_uid);
@@ -2071,57 +2095,94 @@ CREATE FUNCTION public.ingest_plain(p_batch jsonb) RETURNS jsonb[]
     LANGUAGE plpgsql
     AS $$
 declare
-    r ingest_row[] := ingest_plain_rows(p_batch);
     v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
+    r ingest_row[];
+    k ingest_known[];
     v record;
-    v_single bigint[];
 begin
+    select x.r, x.k into r, k from ingest_plain_rows(p_batch) x;
     if r is null then
         return v_results;
     end if;
-    perform ingest_plain_parents(r);
-    perform ingest_plain_objects(r);
-    update exam e set last_object_at = now(), priority = case when e.priority = 'routine'
-            then coalesce(g.priority, e.priority) else e.priority end
-    from (select s.id, (array_agg(x.priority order by x.n) filter (where x.priority <> 'routine'))[1] as priority
-        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-        group by s.id) g
-    where e.study_id = g.id and (e.last_object_at < now() or g.priority is distinct from e.priority
-        and g.priority is not null);
-    for v in select x.n, x.single, x.study_uid, e.id
-        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            join exam e on e.study_id = s.id loop
-        v_results[v.n] := jsonb_build_object('outcome', 'stored', 'exam', v.id, 'study_uid', v.study_uid);
-        if v.single then
-            v_single := v_single || v.id;
-        end if;
-    end loop;
-    if v_single is not null then
-        perform exam_complete_all(v_single, 'single', 1);
+    perform ingest_plain_grown(k);
+    if exists (select from unnest(k) where exam is null) then
+        perform ingest_plain_studies(r, k);
+        perform ingest_plain_exams(r, k);
     end if;
+    perform ingest_plain_objects(r, k);
+    for v in select x.n, x.study_uid, coalesce(x.exam, (select e.id from exam e join study s on s.id = e.study_id
+            where s.study_uid = x.study_uid and s.centre_id = x.centre_id)) as exam from unnest(r, k) x loop
+        v_results[v.n] := jsonb_build_object('outcome', 'stored', 'exam', v.exam, 'study_uid', v.study_uid);
+    end loop;
     return v_results;
 end $$;
-CREATE FUNCTION public.ingest_plain_exams(r public.ingest_row[]) RETURNS void
+CREATE FUNCTION public.ingest_plain_exams(r public.ingest_row[], k public.ingest_known[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
+declare
+    v_left bigint[];
 begin
-    with fresh as (
-        insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id)
-        select distinct on (s.id) s.centre_id, s.id, x.device_id, coalesce(x.priority, 'routine'),
-            coalesce(x.quiet, 15), (select l.id from line l
-                where x.modality = any (l.modalities) and l.disabled_at is null order by l.id limit 1)
-        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-        where not exists (select from exam e where e.study_id = s.id)
+    with f as materialized (
+        select distinct on (s.id) s.id, s.centre_id, x.device_id, coalesce(x.urgency, 'routine') as priority,
+            coalesce(x.quiet, 15) as quiet, x.complete, x.modality, x.complete and x.ordered is null
+                and (length(x.pid) <> 18 or cardinality(resident_id_contradictions(x.pid,
+                    dicom_date(x.birth_date), x.sex)) = 0) as done
+        from unnest(r, k) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+        where x.exam is null
         order by s.id, x.n
-        returning id
+    ), e as (
+        insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id, state,
+            grade, expected, hospital_id, contract_id, due_at)
+        select f.centre_id, f.id, f.device_id, f.priority, f.quiet, l.id,
+            case when not f.done then 'arriving' when c.id is null then 'unrouted' else 'waiting' end,
+            case when f.done then 'single' end, case when f.done then 1 end, c.hospital_id, c.id,
+            now() + make_interval(mins => c.within_minutes)
+        from f left join lateral (select y.id from line y
+                where f.modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
+            left join lateral exam_contract(f.centre_id, l.id) c on f.done
+        returning id, study_id, state
+    ), v as (
+        insert into exam_event (exam_id, person_id, event, from_state, to_state)
+        select e.id, rdc_person(), t.event, t.from_state, case when t.n = 1 then 'arriving' else e.state end
+        from e cross join (values (1, 'arrive', null), (2, 'complete', 'arriving'), (3, 'unrouted', 'arriving'))
+            as t(n, event, from_state)
+        where t.n = 1 or t.event = case e.state when 'waiting' then 'complete' else e.state end
+        order by e.id, t.n
     )
-    insert into exam_event (exam_id, person_id, event, from_state, to_state)
-    select id, rdc_person(), 'arrive', null, 'arriving' from fresh;
+    select array_agg(e.id) into v_left from e join f on f.id = e.study_id where f.complete and not f.done;
+    if v_left is not null then
+        perform exam_complete_all(v_left, 'single', 1);
+    end if;
 end $$;
-CREATE FUNCTION public.ingest_plain_objects(r public.ingest_row[]) RETURNS void
+CREATE FUNCTION public.ingest_plain_grown(k public.ingest_known[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
+declare
+    v_exams bigint[];
 begin
+    update exam e set last_object_at = now(),
+        priority = case when e.priority = 'routine' then coalesce(x.urgency, e.priority) else e.priority end
+    from (select distinct on (exam) exam, urgency from unnest(k) where exam is not null order by exam) x
+    where e.id = x.exam and e.state = 'arriving';
+    v_exams := array(select distinct exam from unnest(k) where exam is not null and complete);
+    if v_exams <> '{}' then
+        perform exam_complete_all(v_exams, 'single', 1);
+    end if;
+end $$;
+CREATE FUNCTION public.ingest_plain_objects(r public.ingest_row[], k public.ingest_known[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_instances bigint[];
+begin
+    if false = any (select x.has_series from unnest(k) x) then
+        insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
+        select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
+            x.series_description, x.body_part, x.laterality
+        from unnest(r, k) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+        where not x.has_series
+        order by s.id, x.series_uid, x.n;
+    end if;
     with o as (
         insert into object (location, sha256, size, media)
         select x.location, decode(x.sha256, 'hex'), x.size, coalesce(x.media, 'application/dicom')
@@ -2135,92 +2196,68 @@ begin
         from unnest(r) x join o on o.location = x.location
             join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
             join series q on q.study_id = s.id and q.series_uid = x.series_uid
-        returning id, study_id, series_id, metadata is null as bare
+        returning id
     )
-    insert into job (kind, subject_id, priority)
-    select 'metadata', i.id, e.priority
-    from i join exam e on e.study_id = i.study_id join series q on q.id = i.series_id
-    where i.bare or ingest_wants_advice(q.modality, e);
+    select array_agg(id) into v_instances from i;
+    if exists (select from unnest(r) x where x.metadata is null) then
+        insert into job (kind, subject_id, priority)
+        select 'metadata', i.id, e.priority from instance i join exam e on e.study_id = i.study_id
+        where i.id = any (v_instances) and i.metadata is null;
+    end if;
+    perform evidence_grew(v_instances), check_wanted(v_instances);
 end $$;
-CREATE FUNCTION public.ingest_plain_parents(r public.ingest_row[]) RETURNS void
+CREATE FUNCTION public.ingest_plain_rows(p_batch jsonb, OUT r public.ingest_row[], OUT k public.ingest_known[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
-declare
-    v_new boolean := exists (select from unnest(r) x where not exists (select from study s
-        where s.study_uid = x.study_uid and s.centre_id = x.centre_id));
-begin
-    if v_new then
-        perform ingest_plain_studies(r);
-    end if;
-    perform from study s
-    where (s.study_uid, s.centre_id) in (select x.study_uid, x.centre_id from unnest(r) x)
-    order by s.study_uid, s.centre_id for update;
-    insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
-    select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
-        x.series_description, x.body_part, x.laterality
-    from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-    where not exists (select from series q where q.study_id = s.id and q.series_uid = x.series_uid)
-    order by s.id, x.series_uid, x.n;
-    if v_new then
-        perform ingest_plain_exams(r);
-    end if;
-    -- Another worker may have been first with a study.
-    if exists (select from unnest(r) x
-            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            join patient p on p.id = s.patient_id left join exam e on e.study_id = s.id
-            where p.patient_id is distinct from x.patient_id or e.state is distinct from 'arriving') then
-        raise integrity_constraint_violation using message = 'not plain any more';
-    end if;
-end $$;
-CREATE FUNCTION public.ingest_plain_rows(p_batch jsonb) RETURNS public.ingest_row[]
-    LANGUAGE plpgsql
-    AS $$
-declare
-    r ingest_row[];
 begin
     with b as materialized (
-        select jsonb_populate_record(null::ingest_row, v || jsonb_build_object('n', n,
-            'patient_id', nullif(btrim(v ->> 'patient_id'), ''))) as x
-        from jsonb_array_elements(p_batch) with ordinality t(v, n)
+        select x, n, nullif(btrim((x).patient_id), '') as pid,
+            coalesce((select o.id from exam_order o where o.centre_id = (x).centre_id
+                    and o.study_uid = (x).study_uid and o.state <> 'cancelled'),
+                (select o.id from exam_order o where o.centre_id = (x).centre_id
+                    and o.accession = nullif(btrim((x).accession), '') and o.state <> 'cancelled')) as ordered
+        from jsonb_array_elements(p_batch) with ordinality t(v, n), jsonb_populate_record(null::ingest_row, v) x
     ), ranked as (
-        select x, row_number() over (partition by (x).centre_id, (x).sop_uid order by (x).n) as again,
-            min((x).patient_id) over study = max((x).patient_id) over study as one_patient
+        select *, row_number() over (partition by (x).centre_id, (x).sop_uid order by n) as again,
+            min(pid) over same = max(pid) over same as one_patient, bool_or((x).single) over same as complete,
+            case when bool_or((x).priority = 'stat') over same then 'stat'
+                when bool_or((x).priority = 'urgent') over same then 'urgent' end as urgency
         from b
-        window study as (partition by (x).centre_id, (x).study_uid)
+        window same as (partition by (x).centre_id, (x).study_uid)
     )
-    select array_agg(x order by (x).study_uid, (x).sop_uid) into r
-    from ranked
-        left join study s on s.study_uid = (x).study_uid and s.centre_id = (x).centre_id
-    where again = 1 and one_patient and (x).original is null and (x).patient_id is not null
+    select array_agg(x order by (x).study_uid, (x).sop_uid),
+        array_agg(row(n, pid, e.id, q.id is not null, ordered, complete, urgency)::ingest_known
+            order by (x).study_uid, (x).sop_uid)
+    into r, k
+    from ranked left join study s on s.study_uid = (x).study_uid and s.centre_id = (x).centre_id
+        left join exam e on e.study_id = s.id left join patient p on p.id = s.patient_id
+        left join series q on q.study_id = s.id and q.series_uid = (x).series_uid
+    where again = 1 and one_patient and (x).original is null and pid is not null
         and not exists (select from instance i
             where i.sop_uid = (x).sop_uid and i.centre_id = (x).centre_id)
-        and not order_contradicted((x).centre_id, (x).study_uid, (x).accession, (x).patient_id,
-            (x).patient_name, (x).birth_date, (x).sex)
-        and (s.id is null or exists (select from exam e join patient p on p.id = s.patient_id
-            where e.study_id = s.id and e.state = 'arriving' and p.patient_id = (x).patient_id));
-    return r;
+        and (s.id is null or e.state = 'arriving' and p.patient_id = pid)
+        and (ordered is null or cardinality(order_against(ordered, (x).patient_id, (x).patient_name,
+            (x).birth_date, (x).sex)) = 0);
 end $$;
-CREATE FUNCTION public.ingest_plain_studies(r public.ingest_row[]) RETURNS void
+CREATE FUNCTION public.ingest_plain_studies(r public.ingest_row[], k public.ingest_known[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 begin
     insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
-    select distinct on (x.centre_id, x.patient_id) x.centre_id, x.patient_id, x.patient_name,
+    select distinct on (x.centre_id, x.pid) x.centre_id, x.pid, x.patient_name,
         decode(x.patient_name_raw, 'hex'), x.charset, coalesce(x.charset_guessed, false),
         dicom_date(x.birth_date), case when x.sex in ('M', 'F', 'O') then x.sex end
-    from unnest(r) x
-    where not exists (select from patient p
-        where p.issuer_id = x.centre_id and p.patient_id = x.patient_id)
-    order by x.centre_id, x.patient_id, x.n
+    from unnest(r, k) x
+    where x.exam is null and not exists (select from patient p
+        where p.issuer_id = x.centre_id and p.patient_id = x.pid)
+    order by x.centre_id, x.pid, x.n
     on conflict do nothing;
     insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
     select distinct on (x.study_uid, x.centre_id) x.centre_id, x.study_uid, p.id, nullif(x.accession, ''),
         dicom_date(x.study_date), dicom_time(x.study_time), x.study_id, x.description
-    from unnest(r) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.patient_id
-    where not exists (select from study s
-        where s.study_uid = x.study_uid and s.centre_id = x.centre_id)
-    order by x.study_uid, x.centre_id, x.n
-    on conflict do nothing;
+    from unnest(r, k) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.pid
+    where x.exam is null
+    order by x.study_uid, x.centre_id, x.n;
 end $$;
 CREATE FUNCTION public.ingest_series(p_study bigint, p jsonb) RETURNS bigint
     LANGUAGE plpgsql
@@ -2249,11 +2286,17 @@ declare
     v record;
     v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
 begin
-    begin
-        v_results := ingest_plain(p_batch);
-    exception when data_exception or integrity_constraint_violation then
-        null;
-    end;
+    for i in 1..2 loop
+        begin
+            v_results := ingest_plain(p_batch);
+            exit;
+        exception
+            when unique_violation then
+                null;
+            when data_exception or integrity_constraint_violation then
+                exit;
+        end;
+    end loop;
     if array_position(v_results, null) is null then
         return to_jsonb(v_results);
     end if;
@@ -2286,32 +2329,6 @@ begin
         where centre_id = p_centre and study_uid = p ->> 'study_uid' for update;
     end if;
     return s;
-end $$;
-CREATE FUNCTION public.ingest_wants_advice(p_modality text, e public.exam) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    AS $$
-begin
-    return p_modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
-        or exists (select from study s join exam_order o
-            on o.centre_id = s.centre_id and o.study_uid = s.study_uid where s.id = e.study_id)
-        or exists (select from study s join exam_order o
-            on o.centre_id = s.centre_id and o.accession = s.accession where s.id = e.study_id);
-end $$;
-CREATE FUNCTION public.instance_arrived() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
-    AS $$
-declare
-    v bigint[] := array(select id from fresh where metadata is not null and not own);
-begin
-    if v <> '{}' then
-        perform check_wanted(v);
-    end if;
-    return null;
 end $$;
 CREATE FUNCTION public.instance_file(p_uid text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -3680,18 +3697,6 @@ CREATE TABLE public.commitment_transition (
     next_state text NOT NULL
 );
 ALTER TABLE ONLY public.commitment_transition FORCE ROW LEVEL SECURITY;
-CREATE TABLE public.contract (
-    id bigint NOT NULL,
-    centre_id bigint NOT NULL,
-    hospital_id bigint NOT NULL,
-    line_id bigint NOT NULL,
-    within_minutes integer DEFAULT 120 NOT NULL,
-    two_step boolean,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    disabled_at timestamp with time zone,
-    CONSTRAINT contract_within_range CHECK (((within_minutes >= 1) AND (within_minutes <= 100000)))
-);
-ALTER TABLE ONLY public.contract FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.contract ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.contract_id_seq
     START WITH 1
@@ -4364,7 +4369,7 @@ CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state 
 CREATE INDEX device_contact_calling ON public.device_contact USING btree (calling) WHERE (device_id IS NULL);
 CREATE INDEX device_contact_stranger ON public.device_contact USING btree (last_at) WHERE (device_id IS NULL);
 CREATE INDEX exam_advice_device ON public.exam_advice USING btree (device_id, at);
-CREATE INDEX exam_arriving ON public.exam USING btree (last_object_at) WHERE (state = 'arriving'::text);
+CREATE INDEX exam_arriving ON public.exam USING btree (id) WHERE (state = 'arriving'::text);
 CREATE INDEX exam_centre ON public.exam USING btree (centre_id, state_at);
 CREATE INDEX exam_event_exam ON public.exam_event USING btree (exam_id);
 CREATE INDEX exam_leased ON public.exam USING btree (lease_expires) WHERE (lease_holder IS NOT NULL);
@@ -4391,11 +4396,9 @@ CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
 CREATE INDEX session_expiry ON public.session USING btree (expires_at);
 CREATE INDEX study_patient ON public.study USING btree (patient_id);
 CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);
-CREATE TRIGGER evidence_grew AFTER INSERT ON public.instance REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.evidence_grew();
 CREATE TRIGGER exam_completed AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> 'arriving'::text) AND (new.grade <> 'single'::text))) EXECUTE FUNCTION public.exam_completed();
 CREATE TRIGGER exam_left_order AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> ALL (ARRAY['arriving'::text, 'withdrawn'::text])) AND (new.order_id IS NOT NULL))) EXECUTE FUNCTION public.exam_left_order();
-CREATE TRIGGER exam_meets_order BEFORE INSERT ON public.exam FOR EACH ROW EXECUTE FUNCTION public.exam_meets_order();
-CREATE TRIGGER instance_arrived AFTER INSERT ON public.instance REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION public.instance_arrived();
+CREATE TRIGGER exam_meets_order BEFORE INSERT ON public.exam FOR EACH ROW WHEN ((new.state = 'arriving'::text)) EXECUTE FUNCTION public.exam_meets_order();
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.audit
@@ -4775,7 +4778,7 @@ REVOKE ALL ON FUNCTION public.dicom_time(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_time_end(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dimse_reply(p_status integer, p_comment text, p_tags text[], p_error_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.evidence_grew() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.evidence_grew(p_instances bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[]) FROM PUBLIC;
@@ -4797,6 +4800,9 @@ GRANT ALL ON FUNCTION public.exam_complete_due() TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.exam_completed() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_completeness(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_completeness(e public.exam) TO rdc_api;
+GRANT SELECT ON TABLE public.contract TO rdc_api;
+GRANT SELECT ON TABLE public.contract TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.exam_contract(p_centre bigint, p_line bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_detail(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_detail(e public.exam) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds integer) FROM PUBLIC;
@@ -4871,17 +4877,15 @@ REVOKE ALL ON FUNCTION public.ingest_exam_grew(e public.exam, p jsonb) FROM PUBL
 REVOKE ALL ON FUNCTION public.ingest_one(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_patient(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_plain(p_batch jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_exams(r public.ingest_row[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_objects(r public.ingest_row[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_parents(r public.ingest_row[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_rows(p_batch jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_studies(r public.ingest_row[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_exams(r public.ingest_row[], k public.ingest_known[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_grown(k public.ingest_known[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_objects(r public.ingest_row[], k public.ingest_known[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_rows(p_batch jsonb, OUT r public.ingest_row[], OUT k public.ingest_known[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain_studies(r public.ingest_row[], k public.ingest_known[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_series(p_study bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_store(p_batch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.ingest_study(p_centre bigint, p jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_wants_advice(p_modality text, e public.exam) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.instance_arrived() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.instance_file(p_uid text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.integrity_findings() FROM PUBLIC;
@@ -5025,8 +5029,6 @@ GRANT SELECT ON TABLE public.body_part_word TO rdc_api;
 GRANT SELECT ON TABLE public.body_part_word TO rdc_ingest;
 GRANT SELECT ON TABLE public.commitment_item TO rdc_ingest;
 GRANT SELECT ON TABLE public.commitment_transition TO rdc_ingest;
-GRANT SELECT ON TABLE public.contract TO rdc_api;
-GRANT SELECT ON TABLE public.contract TO rdc_ingest;
 GRANT SELECT ON TABLE public.delivery TO rdc_api;
 GRANT SELECT ON TABLE public.delivery TO rdc_ingest;
 GRANT SELECT ON TABLE public.destination TO rdc_api;

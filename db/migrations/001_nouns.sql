@@ -282,7 +282,8 @@ create table exam (
         or state in ('withdrawn', 'writing', 'waiting'))
 );
 create index exam_open on exam (hospital_id, state) where state not in ('final', 'retracted', 'withdrawn');
-create index exam_arriving on exam (last_object_at) where state = 'arriving';
+-- Not by last_object_at, which each batch of objects changes: those updates touch no index.
+create index exam_arriving on exam (id) where state = 'arriving';
 create index exam_leased on exam (lease_expires) where lease_holder is not null;
 create index exam_centre on exam (centre_id, state_at);
 

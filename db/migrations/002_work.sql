@@ -267,17 +267,26 @@ $$
         (select two_step from line where id = e.line_id), false)
 $$;
 
+-- The contract under which a centre's exams of a line are read; null: none.
+create function exam_contract(p_centre bigint, p_line bigint) returns contract
+language plpgsql stable as
+$$
+declare
+    c contract;
+begin
+    select k.* into c from contract k join organisation o on o.id = k.hospital_id and o.disabled_at is null
+    where k.centre_id = p_centre and k.line_id = p_line and k.disabled_at is null
+    order by k.id limit 1;
+    return c;
+end $$;
+
 -- An exam whose line has a contract waits there; without one it is unrouted.
 create function exam_route(e exam, p_event text) returns exam
 language plpgsql as
 $$
 declare
-    c contract;
+    c contract := exam_contract(e.centre_id, e.line_id);
 begin
-    select * into c from contract
-    where centre_id = e.centre_id and line_id = e.line_id and disabled_at is null
-        and exists (select from organisation o where o.id = hospital_id and o.disabled_at is null)
-    order by id limit 1;
     if c.id is null then
         return case when e.state = 'arriving' then exam_move(e, 'unrouted') else e end;
     end if;
@@ -302,11 +311,7 @@ $$
 begin
     with next as (
         select e.id, c.id as contract_id, c.hospital_id, c.within_minutes, t.event, t.next_state
-        from exam e left join lateral (
-            select k.id, k.hospital_id, k.within_minutes from contract k
-                join organisation o on o.id = k.hospital_id and o.disabled_at is null
-            where k.centre_id = e.centre_id and k.line_id = e.line_id and k.disabled_at is null
-            order by k.id limit 1) c on true
+        from exam e left join lateral exam_contract(e.centre_id, e.line_id) c on true
             join exam_transition t on t.state = e.state
                 and t.event = case when c.id is null then 'unrouted' else 'complete' end
         where e.id = any (p_exams) and e.state = 'arriving'

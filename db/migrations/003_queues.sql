@@ -180,18 +180,6 @@ $$
     where id = e.id
 $$;
 
--- Whether an object that came with its metadata has a job all the same: what it
--- says is looked at for advice, which must not keep an object out.
-create function ingest_wants_advice(p_modality text, e exam) returns boolean language plpgsql stable as
-$$
-begin
-    return p_modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
-        or exists (select from study s join exam_order o
-            on o.centre_id = s.centre_id and o.study_uid = s.study_uid where s.id = e.study_id)
-        or exists (select from study s join exam_order o
-            on o.centre_id = s.centre_id and o.accession = s.accession where s.id = e.study_id);
-end $$;
-
 -- One object, already durable in the store. Same UID and digest: a duplicate.
 -- Same UID, another digest: both are kept and the conflict stands on the exam.
 create function ingest_one(p jsonb) returns jsonb language plpgsql as
@@ -240,17 +228,18 @@ begin
         object_insert(p), case when p ? 'original' then object_insert(p -> 'original') end,
         (p ->> 'device_id')::bigint, p -> 'metadata')
     returning id into v_instance;
-    if not p ? 'metadata' or ingest_wants_advice(p ->> 'modality', e) then
+    if not p ? 'metadata' then
         insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
     end if;
+    perform evidence_grew(array[v_instance]), check_wanted(array[v_instance]);
     perform ingest_exam_grew(e, p);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
         'exam', e.id, 'study_uid', s.study_uid);
 end $$;
 
--- One object of a batch, as ingest/ingest_record.c writes it; n is its place.
+-- One object of a batch, as ingest/ingest_record.c writes it.
 create type ingest_row as (
-    n int, centre_id bigint, device_id bigint, quiet int, single boolean, priority text,
+    centre_id bigint, device_id bigint, quiet int, single boolean, priority text,
     transfer_syntax text, location text, sha256 text, media text, size bigint, original jsonb,
     patient_id text, patient_name text, patient_name_raw text, charset text, charset_guessed boolean,
     birth_date text, sex text, study_uid text, study_date text, study_time text, study_id text,
@@ -258,112 +247,142 @@ create type ingest_row as (
     series_description text, body_part text, laterality text, sop_class text, sop_uid text,
     instance_number int, rows int, columns int, frames int, metadata jsonb);
 
+-- What is known of it: its place in the batch, the exam (null: study and exam
+-- are new), whether its series is there, the order of its study, and for the
+-- batch's whole share of the study: is the exam complete with it, how urgent.
+create type ingest_known as (
+    n int, pid text, exam bigint, has_series boolean, ordered bigint, complete boolean, urgency text);
+
 -- Those objects of a batch about which ingest_one() has nothing to decide: the
 -- UID is new, and study and exam are new too, or the exam is still arriving and
 -- the patient is the same. In the order in which rows are locked everywhere.
-create function ingest_plain_rows(p_batch jsonb) returns ingest_row[] language plpgsql as
+create function ingest_plain_rows(p_batch jsonb, out r ingest_row[], out k ingest_known[])
+language plpgsql as
 $$
-declare
-    r ingest_row[];
 begin
     with b as materialized (
-        select jsonb_populate_record(null::ingest_row, v || jsonb_build_object('n', n,
-            'patient_id', nullif(btrim(v ->> 'patient_id'), ''))) as x
-        from jsonb_array_elements(p_batch) with ordinality t(v, n)
+        select x, n, nullif(btrim((x).patient_id), '') as pid,
+            coalesce((select o.id from exam_order o where o.centre_id = (x).centre_id
+                    and o.study_uid = (x).study_uid and o.state <> 'cancelled'),
+                (select o.id from exam_order o where o.centre_id = (x).centre_id
+                    and o.accession = nullif(btrim((x).accession), '') and o.state <> 'cancelled')) as ordered
+        from jsonb_array_elements(p_batch) with ordinality t(v, n), jsonb_populate_record(null::ingest_row, v) x
     ), ranked as (
-        select x, row_number() over (partition by (x).centre_id, (x).sop_uid order by (x).n) as again,
-            min((x).patient_id) over study = max((x).patient_id) over study as one_patient
+        select *, row_number() over (partition by (x).centre_id, (x).sop_uid order by n) as again,
+            min(pid) over same = max(pid) over same as one_patient, bool_or((x).single) over same as complete,
+            case when bool_or((x).priority = 'stat') over same then 'stat'
+                when bool_or((x).priority = 'urgent') over same then 'urgent' end as urgency
         from b
-        window study as (partition by (x).centre_id, (x).study_uid)
+        window same as (partition by (x).centre_id, (x).study_uid)
     )
-    select array_agg(x order by (x).study_uid, (x).sop_uid) into r
-    from ranked
-        left join study s on s.study_uid = (x).study_uid and s.centre_id = (x).centre_id
-    where again = 1 and one_patient and (x).original is null and (x).patient_id is not null
+    select array_agg(x order by (x).study_uid, (x).sop_uid),
+        array_agg(row(n, pid, e.id, q.id is not null, ordered, complete, urgency)::ingest_known
+            order by (x).study_uid, (x).sop_uid)
+    into r, k
+    from ranked left join study s on s.study_uid = (x).study_uid and s.centre_id = (x).centre_id
+        left join exam e on e.study_id = s.id left join patient p on p.id = s.patient_id
+        left join series q on q.study_id = s.id and q.series_uid = (x).series_uid
+    where again = 1 and one_patient and (x).original is null and pid is not null
         and not exists (select from instance i
             where i.sop_uid = (x).sop_uid and i.centre_id = (x).centre_id)
-        and not order_contradicted((x).centre_id, (x).study_uid, (x).accession, (x).patient_id,
-            (x).patient_name, (x).birth_date, (x).sex)
-        and (s.id is null or exists (select from exam e join patient p on p.id = s.patient_id
-            where e.study_id = s.id and e.state = 'arriving' and p.patient_id = (x).patient_id));
-    return r;
+        and (s.id is null or e.state = 'arriving' and p.patient_id = pid)
+        and (ordered is null or cardinality(order_against(ordered, (x).patient_id, (x).patient_name,
+            (x).birth_date, (x).sex)) = 0);
 end $$;
 
--- Patients and studies that are missing.
-create function ingest_plain_studies(r ingest_row[]) returns void language plpgsql as
+-- Patients and studies that are missing. A study that another worker makes at
+-- the same time is a unique violation: ingest_store() then looks again.
+create function ingest_plain_studies(r ingest_row[], k ingest_known[]) returns void language plpgsql as
 $$
 begin
     insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
-    select distinct on (x.centre_id, x.patient_id) x.centre_id, x.patient_id, x.patient_name,
+    select distinct on (x.centre_id, x.pid) x.centre_id, x.pid, x.patient_name,
         decode(x.patient_name_raw, 'hex'), x.charset, coalesce(x.charset_guessed, false),
         dicom_date(x.birth_date), case when x.sex in ('M', 'F', 'O') then x.sex end
-    from unnest(r) x
-    where not exists (select from patient p
-        where p.issuer_id = x.centre_id and p.patient_id = x.patient_id)
-    order by x.centre_id, x.patient_id, x.n
+    from unnest(r, k) x
+    where x.exam is null and not exists (select from patient p
+        where p.issuer_id = x.centre_id and p.patient_id = x.pid)
+    order by x.centre_id, x.pid, x.n
     on conflict do nothing;
     insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
     select distinct on (x.study_uid, x.centre_id) x.centre_id, x.study_uid, p.id, nullif(x.accession, ''),
         dicom_date(x.study_date), dicom_time(x.study_time), x.study_id, x.description
-    from unnest(r) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.patient_id
-    where not exists (select from study s
-        where s.study_uid = x.study_uid and s.centre_id = x.centre_id)
-    order by x.study_uid, x.centre_id, x.n
-    on conflict do nothing;
+    from unnest(r, k) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.pid
+    where x.exam is null
+    order by x.study_uid, x.centre_id, x.n;
 end $$;
 
-create function ingest_plain_exams(r ingest_row[]) returns void language plpgsql as
-$$
-begin
-    with fresh as (
-        insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id)
-        select distinct on (s.id) s.centre_id, s.id, x.device_id, coalesce(x.priority, 'routine'),
-            coalesce(x.quiet, 15), (select l.id from line l
-                where x.modality = any (l.modalities) and l.disabled_at is null order by l.id limit 1)
-        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-        where not exists (select from exam e where e.study_id = s.id)
-        order by s.id, x.n
-        returning id
-    )
-    insert into exam_event (exam_id, person_id, event, from_state, to_state)
-    select id, rdc_person(), 'arrive', null, 'arriving' from fresh;
-end $$;
-
--- Their patients, studies, series and exams. The studies are locked, so that
--- two workers that store the same one take turns.
-create function ingest_plain_parents(r ingest_row[]) returns void language plpgsql as
+-- The exams of new studies. One that is complete with these objects is inserted
+-- as what exam_complete() would make of it, unless there is an order to meet or a
+-- resident ID to doubt: those go the way of all others, by exam_meets_order().
+create function ingest_plain_exams(r ingest_row[], k ingest_known[]) returns void language plpgsql as
 $$
 declare
-    v_new boolean := exists (select from unnest(r) x where not exists (select from study s
-        where s.study_uid = x.study_uid and s.centre_id = x.centre_id));
+    v_left bigint[];
 begin
-    if v_new then
-        perform ingest_plain_studies(r);
-    end if;
-    perform from study s
-    where (s.study_uid, s.centre_id) in (select x.study_uid, x.centre_id from unnest(r) x)
-    order by s.study_uid, s.centre_id for update;
-    insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
-    select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
-        x.series_description, x.body_part, x.laterality
-    from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-    where not exists (select from series q where q.study_id = s.id and q.series_uid = x.series_uid)
-    order by s.id, x.series_uid, x.n;
-    if v_new then
-        perform ingest_plain_exams(r);
-    end if;
-    -- Another worker may have been first with a study.
-    if exists (select from unnest(r) x
-            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            join patient p on p.id = s.patient_id left join exam e on e.study_id = s.id
-            where p.patient_id is distinct from x.patient_id or e.state is distinct from 'arriving') then
-        raise integrity_constraint_violation using message = 'not plain any more';
+    with f as materialized (
+        select distinct on (s.id) s.id, s.centre_id, x.device_id, coalesce(x.urgency, 'routine') as priority,
+            coalesce(x.quiet, 15) as quiet, x.complete, x.modality, x.complete and x.ordered is null
+                and (length(x.pid) <> 18 or cardinality(resident_id_contradictions(x.pid,
+                    dicom_date(x.birth_date), x.sex)) = 0) as done
+        from unnest(r, k) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+        where x.exam is null
+        order by s.id, x.n
+    ), e as (
+        insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id, state,
+            grade, expected, hospital_id, contract_id, due_at)
+        select f.centre_id, f.id, f.device_id, f.priority, f.quiet, l.id,
+            case when not f.done then 'arriving' when c.id is null then 'unrouted' else 'waiting' end,
+            case when f.done then 'single' end, case when f.done then 1 end, c.hospital_id, c.id,
+            now() + make_interval(mins => c.within_minutes)
+        from f left join lateral (select y.id from line y
+                where f.modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
+            left join lateral exam_contract(f.centre_id, l.id) c on f.done
+        returning id, study_id, state
+    ), v as (
+        insert into exam_event (exam_id, person_id, event, from_state, to_state)
+        select e.id, rdc_person(), t.event, t.from_state, case when t.n = 1 then 'arriving' else e.state end
+        from e cross join (values (1, 'arrive', null), (2, 'complete', 'arriving'), (3, 'unrouted', 'arriving'))
+            as t(n, event, from_state)
+        where t.n = 1 or t.event = case e.state when 'waiting' then 'complete' else e.state end
+        order by e.id, t.n
+    )
+    select array_agg(e.id) into v_left from e join f on f.id = e.study_id where f.complete and not f.done;
+    if v_left is not null then
+        perform exam_complete_all(v_left, 'single', 1);
     end if;
 end $$;
 
-create function ingest_plain_objects(r ingest_row[]) returns void language plpgsql as
+-- Exams that are there already. In the order of their studies, and before the
+-- instances, whose trigger may lock evidence: as evidence_note() does.
+create function ingest_plain_grown(k ingest_known[]) returns void language plpgsql as
 $$
+declare
+    v_exams bigint[];
 begin
+    update exam e set last_object_at = now(),
+        priority = case when e.priority = 'routine' then coalesce(x.urgency, e.priority) else e.priority end
+    from (select distinct on (exam) exam, urgency from unnest(k) where exam is not null order by exam) x
+    where e.id = x.exam and e.state = 'arriving';
+    v_exams := array(select distinct exam from unnest(k) where exam is not null and complete);
+    if v_exams <> '{}' then
+        perform exam_complete_all(v_exams, 'single', 1);
+    end if;
+end $$;
+
+create function ingest_plain_objects(r ingest_row[], k ingest_known[]) returns void language plpgsql as
+$$
+declare
+    v_instances bigint[];
+begin
+    if false = any (select x.has_series from unnest(k) x) then
+        insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
+        select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
+            x.series_description, x.body_part, x.laterality
+        from unnest(r, k) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
+        where not x.has_series
+        order by s.id, x.series_uid, x.n;
+    end if;
     with o as (
         insert into object (location, sha256, size, media)
         select x.location, decode(x.sha256, 'hex'), x.size, coalesce(x.media, 'application/dicom')
@@ -377,12 +396,15 @@ begin
         from unnest(r) x join o on o.location = x.location
             join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
             join series q on q.study_id = s.id and q.series_uid = x.series_uid
-        returning id, study_id, series_id, metadata is null as bare
+        returning id
     )
-    insert into job (kind, subject_id, priority)
-    select 'metadata', i.id, e.priority
-    from i join exam e on e.study_id = i.study_id join series q on q.id = i.series_id
-    where i.bare or ingest_wants_advice(q.modality, e);
+    select array_agg(id) into v_instances from i;
+    if exists (select from unnest(r) x where x.metadata is null) then
+        insert into job (kind, subject_id, priority)
+        select 'metadata', i.id, e.priority from instance i join exam e on e.study_id = i.study_id
+        where i.id = any (v_instances) and i.metadata is null;
+    end if;
+    perform evidence_grew(v_instances), check_wanted(v_instances);
 end $$;
 
 -- The set form of ingest_one(), for the many objects that need none of its
@@ -391,41 +413,33 @@ end $$;
 create function ingest_plain(p_batch jsonb) returns jsonb[] language plpgsql as
 $$
 declare
-    r ingest_row[] := ingest_plain_rows(p_batch);
     v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
+    r ingest_row[];
+    k ingest_known[];
     v record;
-    v_single bigint[];
 begin
+    select x.r, x.k into r, k from ingest_plain_rows(p_batch) x;
     if r is null then
         return v_results;
     end if;
-    perform ingest_plain_parents(r);
-    perform ingest_plain_objects(r);
-    update exam e set last_object_at = now(), priority = case when e.priority = 'routine'
-            then coalesce(g.priority, e.priority) else e.priority end
-    from (select s.id, (array_agg(x.priority order by x.n) filter (where x.priority <> 'routine'))[1] as priority
-        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-        group by s.id) g
-    where e.study_id = g.id and (e.last_object_at < now() or g.priority is distinct from e.priority
-        and g.priority is not null);
-    for v in select x.n, x.single, x.study_uid, e.id
-        from unnest(r) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            join exam e on e.study_id = s.id loop
-        v_results[v.n] := jsonb_build_object('outcome', 'stored', 'exam', v.id, 'study_uid', v.study_uid);
-        if v.single then
-            v_single := v_single || v.id;
-        end if;
-    end loop;
-    if v_single is not null then
-        perform exam_complete_all(v_single, 'single', 1);
+    perform ingest_plain_grown(k);
+    if exists (select from unnest(k) where exam is null) then
+        perform ingest_plain_studies(r, k);
+        perform ingest_plain_exams(r, k);
     end if;
+    perform ingest_plain_objects(r, k);
+    for v in select x.n, x.study_uid, coalesce(x.exam, (select e.id from exam e join study s on s.id = e.study_id
+            where s.study_uid = x.study_uid and s.centre_id = x.centre_id)) as exam from unnest(r, k) x loop
+        v_results[v.n] := jsonb_build_object('outcome', 'stored', 'exam', v.exam, 'study_uid', v.study_uid);
+    end loop;
     return v_results;
 end $$;
 
--- A batch, in one transaction: the plain objects as sets; what is left, or all
--- of them when that fails, one by one in the order of their study and instance
--- UIDs, so that batches of several workers cannot block each other in a circle;
--- a bad object fails alone. Results stand in the batch's order.
+-- A batch, in one transaction: the plain objects as sets, looked at anew once when
+-- another worker was first with a study; what is left, or all of them when that
+-- fails, one by one in the order of their study and instance UIDs, so that
+-- batches of several workers cannot block each other in a circle; a bad object
+-- fails alone. Results stand in the batch's order.
 --
 -- The plans are made once and kept for as long as a connection lives, also those
 -- that were made when the tables were empty: only such are allowed that stay
@@ -438,11 +452,17 @@ declare
     v record;
     v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
 begin
-    begin
-        v_results := ingest_plain(p_batch);
-    exception when data_exception or integrity_constraint_violation then
-        null;
-    end;
+    for i in 1..2 loop
+        begin
+            v_results := ingest_plain(p_batch);
+            exit;
+        exception
+            when unique_violation then
+                null;
+            when data_exception or integrity_constraint_violation then
+                exit;
+        end;
+    end loop;
     if array_position(v_results, null) is null then
         return to_jsonb(v_results);
     end if;

@@ -642,7 +642,8 @@ begin
 end $$;
 
 -- A new exam finds its order, and with it its priority. Objects without a
--- Patient ID are the order's patient's, unless they say otherwise.
+-- Patient ID are the order's patient's, unless they say otherwise. An exam that
+-- is inserted in a later state has none: see ingest_plain_exams().
 create function exam_meets_order() returns trigger language plpgsql security definer
 set search_path = public as
 $$
@@ -678,7 +679,8 @@ begin
     perform order_progress(o.id, 'start');
     return new;
 end $$;
-create trigger exam_meets_order before insert on exam for each row execute function exam_meets_order();
+create trigger exam_meets_order before insert on exam for each row
+    when (new.state = 'arriving') execute function exam_meets_order();
 
 -- A study that is complete is no longer to do.
 create function exam_left_order() returns trigger language plpgsql security definer

@@ -435,10 +435,11 @@ create function evidence_manifest(p_centre bigint, p_study_uid text, p_uids text
 language sql security definer set search_path = public as
 $$ select evidence_note(p_centre, p_study_uid, 'manifest', false, true, p_uids) $$;
 
--- New instances, however they were inserted. Nothing is counted for studies
--- without evidence, and nothing anew before the last listed object is there.
-create function evidence_grew() returns trigger language plpgsql security definer
-set search_path = public set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
+-- New instances: who inserts them calls this. A trigger for each statement would
+-- do it by itself, but what reads a transition table is planned every time. Nothing
+-- is counted for studies without evidence, and nothing anew before the last
+-- listed object is there.
+create function evidence_grew(p_instances bigint[]) returns void language plpgsql as
 $$
 declare
     r record;
@@ -446,20 +447,17 @@ declare
 begin
     for r in
         select k.id, s.centre_id, s.study_uid, count(o.sop_uid) as n
-        from added a join study s on s.id = a.study_id
+        from instance a join study s on s.id = a.study_id
             join evidence k on k.study_uid = s.study_uid and k.centre_id = s.centre_id and not k.open
             left join evidence_object o on o.evidence_id = k.id and o.sop_uid = a.sop_uid
-        where a.variant = 0 and not a.own
+        where a.id = any (p_instances) and a.variant = 0 and not a.own
         group by 1, 2, 3 order by 3, 2 loop
         update evidence set present = present + r.n where id = r.id returning * into v;
         if v.present >= v.expected then
             perform evidence_weigh(v.id, evidence_exam(r.centre_id, r.study_uid));
         end if;
     end loop;
-    return null;
 end $$;
-create trigger evidence_grew after insert on instance referencing new table as added
-    for each statement execute function evidence_grew();
 
 -- Exams that time decides: quiet ones without evidence; those whose listed objects are
 -- there, a moment after the last one; and those given up at the device's limit.

@@ -261,37 +261,27 @@ create trigger exam_completed after update of state on exam for each row
 
 -- ---------------------------------------------------------------- the job
 
--- Queues those of these instances about which there may be something to say.
+-- Queues those of these instances about which there may be something to say, once
+-- their metadata are there: from the start, or by metadata_done().
 create function check_wanted(p_instances bigint[]) returns void language plpgsql as
 $$
-begin
-    insert into job (kind, subject_id, priority)
-    select 'check', i.id, e.priority
-    from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
-        join exam e on e.study_id = i.study_id
-    where i.id = any (p_instances) and not i.own
-        and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
-            or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
-            or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
-            or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id))
-    on conflict do nothing;
-end $$;
-
--- Metadata that stand there from the start have no job that would ask for this.
-create function instance_arrived() returns trigger
-language plpgsql security definer set search_path = public set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
-$$
 declare
-    v bigint[] := array(select id from fresh where metadata is not null and not own);
+    v bigint[] := array(select i.id
+        from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
+            join exam e on e.study_id = i.study_id
+        where i.id = any (p_instances) and i.metadata is not null and not i.own
+            and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
+                or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
+                or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
+                or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id)));
 begin
     if v <> '{}' then
-        perform check_wanted(v);
+        insert into job (kind, subject_id, priority)
+        select 'check', i.id, e.priority from instance i join exam e on e.study_id = i.study_id
+        where i.id = any (v)
+        on conflict do nothing;
     end if;
-    return null;
 end $$;
-create trigger instance_arrived after insert on instance referencing new table as fresh
-    for each statement execute function instance_arrived();
 
 -- What is to be looked at; other: the object that was here first under this UID.
 create function check_input(p_instance bigint) returns jsonb language sql stable as
