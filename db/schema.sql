@@ -1296,7 +1296,8 @@ begin
             (select string_agg(distinct next_state, ', ') || ', arriving' from exam_transition));
     end if;
     return (select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
-        from exam e where e.id = any (exam_newest(p_state, p_since, p_limit)));
+        from (select * from exam x where x.id = any (exam_newest(p_state, p_since, p_limit))
+              order by x.id) e);
 end $$;
 CREATE FUNCTION public.exam_meets_order() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1365,6 +1366,7 @@ end $$;
 CREATE FUNCTION public.exam_newest(p_state text, p_since timestamp with time zone, p_limit integer) RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 begin
     if p_since is not null then
@@ -2771,6 +2773,7 @@ end $$;
 CREATE FUNCTION public.order_newest(p_state text, p_accession text, p_patient text, p_limit integer) RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 begin
     if p_accession is not null then

@@ -561,7 +561,8 @@ end $$;
 
 -- As exam_newest().
 create function order_newest(p_state text, p_accession text, p_patient text, p_limit int) returns bigint[]
-language plpgsql stable security definer set search_path = public as
+language plpgsql stable security definer set search_path = public
+set plan_cache_mode = force_custom_plan as
 $$
 begin
     if p_accession is not null then
