@@ -839,7 +839,8 @@ declare
     v evidence;
 begin
     for r in
-        select k.id, s.centre_id, s.study_uid, count(o.sop_uid) as n
+        select k.id, s.centre_id, s.study_uid,
+            case when k.counted is null then count(o.sop_uid) else count(*) end as n
         from instance a join study s on s.id = a.study_id
             join evidence k on k.study_uid = s.study_uid and k.centre_id = s.centre_id and not k.open
             left join evidence_object o on o.evidence_id = k.id and o.sop_uid = a.sop_uid
@@ -851,11 +852,7 @@ begin
         end if;
     end loop;
 end $$;
-CREATE FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$ select evidence_note(p_centre, p_study_uid, 'manifest', false, true, p_uids) $$;
-CREATE FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[]) RETURNS void
+CREATE FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[], p_count integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
@@ -864,7 +861,8 @@ declare
     v_id bigint;
 begin
     insert into evidence as v (centre_id, study_uid, kind, open) values (p_centre, p_study_uid, p_kind, p_open)
-    on conflict (study_uid, centre_id) do update set kind = p_kind, open = p_open, at = now()
+    on conflict (study_uid, centre_id) do update set kind = p_kind, open = p_open, at = now(),
+            counted = case when p_kind = 'manifest' then v.counted end
         where array_position(v_best, p_kind) <= array_position(v_best, v.kind)
     returning id into v_id;
     if v_id is null then
@@ -874,7 +872,8 @@ begin
         delete from evidence_object where evidence_id = v_id;
     end if;
     insert into evidence_object (evidence_id, sop_uid) select v_id, unnest(p_uids) on conflict do nothing;
-    update evidence set expected = (select count(*) from evidence_object where evidence_id = v_id)
+    update evidence set counted = greatest(counted, p_count),
+        expected = greatest(counted, p_count, (select count(*) from evidence_object where evidence_id = v_id))
     where id = v_id;
     perform evidence_weigh(v_id, e);
 end $$;
@@ -948,8 +947,9 @@ declare
     v evidence;
 begin
     update evidence x set weighed_at = now(), present = (
-        select count(*) from instance i join evidence_object o on o.evidence_id = x.id and o.sop_uid = i.sop_uid
-        where i.study_id = e.study_id and i.variant = 0 and not i.own)
+        select count(*) from instance i
+        where i.study_id = e.study_id and i.variant = 0 and not i.own and (x.counted is not null
+            or exists (select from evidence_object o where o.evidence_id = x.id and o.sop_uid = i.sop_uid)))
     where id = p_id returning * into v;
     if v.open or e.id is null or e.state = 'withdrawn' then
         return;
@@ -957,7 +957,7 @@ begin
     if e.state <> 'arriving' then
         update exam set expected = v.expected,
             grade = case when v.present >= v.expected then v.kind else 'given_up' end
-        where id = e.id and grade <> 'single';
+        where id = e.id and (grade <> 'single' or v.kind = 'manifest');
     elsif v.present >= v.expected and v.kind <> 'commitment' then
         perform exam_complete(e, v.kind, v.expected);
     end if;
@@ -2009,7 +2009,8 @@ begin
         priority = case when p ->> 'priority' in ('stat', 'urgent') and priority = 'routine'
             then p ->> 'priority' else priority end
     where id = e.id returning * into e;
-    if e.state = 'arriving' and (p ->> 'single')::boolean then
+    if e.state = 'arriving' and (p ->> 'single')::boolean
+        and not manifest_covers(e.centre_id, p ->> 'study_uid') then
         perform exam_complete(e, 'single', 1);
     elsif e.state = 'returned' then
         perform exam_move(e, 'resent');
@@ -2217,11 +2218,14 @@ begin
             coalesce((select o.id from exam_order o where o.centre_id = (x).centre_id
                     and o.study_uid = (x).study_uid and o.state <> 'cancelled'),
                 (select o.id from exam_order o where o.centre_id = (x).centre_id
-                    and o.accession = nullif(btrim((x).accession), '') and o.state <> 'cancelled')) as ordered
+                    and o.accession = nullif(btrim((x).accession), '') and o.state <> 'cancelled')) as ordered,
+            -- manifest_covers(), written out: it would be planned for each object
+            (x).single and not exists (select from evidence v where v.study_uid = (x).study_uid
+                and v.centre_id = (x).centre_id and v.kind = 'manifest') as alone
         from jsonb_array_elements(p_batch) with ordinality t(v, n), jsonb_populate_record(null::ingest_row, v) x
     ), ranked as (
         select *, row_number() over (partition by (x).centre_id, (x).sop_uid order by n) as again,
-            min(pid) over same = max(pid) over same as one_patient, bool_or((x).single) over same as complete,
+            min(pid) over same = max(pid) over same as one_patient, bool_or(alone) over same as complete,
             case when bool_or((x).priority = 'stat') over same then 'stat'
                 when bool_or((x).priority = 'urgent') over same then 'urgent' end as urgency
         from b
@@ -2493,6 +2497,36 @@ begin
             'known: ' || (select string_agg(code, ', ' order by code) from line));
     end if;
     return v;
+end $$;
+CREATE FUNCTION public.manifest_covers(p_centre bigint, p_study_uid text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select exists (select from evidence v
+        where v.study_uid = p_study_uid and v.centre_id = p_centre and v.kind = 'manifest')
+$$;
+CREATE FUNCTION public.manifest_put(p jsonb) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$ select manifest_take((upload_permit() ->> 'centre_id')::bigint, p) $$;
+CREATE FUNCTION public.manifest_take(p_centre bigint, p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    r record;
+    v jsonb := '[]';
+begin
+    for r in select x ->> 'study_uid' as study_uid, (x ->> 'count')::int as count,
+            array(select jsonb_array_elements_text(coalesce(x -> 'instances', '[]'))) as uids
+        from jsonb_array_elements(p -> 'studies') x order by 1 loop
+        perform evidence_note(p_centre, r.study_uid, 'manifest', false, true, r.uids, r.count);
+        v := v || (select jsonb_build_object('study_uid', r.study_uid, 'expected', k.expected,
+                'present', k.present, 'evidence', k.kind,
+                'exam', (select x.id from exam x join study s on s.id = x.study_id
+                    where s.study_uid = r.study_uid and s.centre_id = p_centre))
+            from evidence k where k.study_uid = r.study_uid and k.centre_id = p_centre);
+    end loop;
+    return jsonb_build_object('studies', v);
 end $$;
 CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3815,10 +3849,12 @@ CREATE TABLE public.evidence (
     study_uid text NOT NULL,
     kind text NOT NULL,
     open boolean DEFAULT false NOT NULL,
+    counted integer,
     expected integer DEFAULT 0 NOT NULL,
     present integer DEFAULT 0 NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
     weighed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT evidence_counted_manifest CHECK (((counted IS NULL) OR ((kind = 'manifest'::text) AND (counted > 0)))),
     CONSTRAINT evidence_kind_known CHECK ((kind = ANY (ARRAY['mpps'::text, 'commitment'::text, 'manifest'::text])))
 );
 ALTER TABLE ONLY public.evidence FORCE ROW LEVEL SECURITY;
@@ -4782,9 +4818,7 @@ REVOKE ALL ON FUNCTION public.dicom_time_end(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dimse_reply(p_status integer, p_comment text, p_tags text[], p_error_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_grew(p_instances bigint[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[], p_count integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_of_commitment(c public.commitment) FROM PUBLIC;
 GRANT SELECT ON TABLE public.performed_step TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.evidence_of_steps(s public.performed_step) FROM PUBLIC;
@@ -4899,6 +4933,11 @@ GRANT ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_sec
 REVOKE ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.line_id(p_code text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.manifest_covers(p_centre bigint, p_study_uid text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.manifest_put(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.manifest_put(p jsonb) TO rdc_api;
+REVOKE ALL ON FUNCTION public.manifest_take(p_centre bigint, p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.manifest_take(p_centre bigint, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;

@@ -1,4 +1,5 @@
 /* The HTTP routes of ingest/. */
+#include "ingest/ingest_manifest.h"
 #include "ingest/ingest_priv.h"
 #include "ingest/ingest_resume.h"
 #include "ingest/ingest_stow.h"
@@ -8,6 +9,8 @@
  * ingest_object knows. */
 static const struct net_http_route routes[] = {
     {"POST", "/api/v1/uploads", ingest_upload_post, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
+    {"POST", "/api/v1/manifests", ingest_manifest_post, NET_HTTP_BODY_COLLECTED,
+     INGEST_MANIFEST_BYTES, 0},
     {"GET", "/api/v1/uploads/{id}", ingest_resume_get, NET_HTTP_BODY_NONE, 0, 0},
     {"PATCH", "/api/v1/uploads/{id}", ingest_resume_patch, NET_HTTP_BODY_STREAMED, UINT64_MAX, 0},
     {"DELETE", "/api/v1/uploads/{id}", ingest_resume_delete, NET_HTTP_BODY_NONE, 0, 0},

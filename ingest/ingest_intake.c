@@ -1,12 +1,14 @@
 #include "ingest/ingest_intake.h"
 
 #include "base/json.h"
+#include "ingest/ingest_manifest.h"
 #include "ingest/ingest_parts.h"
 #include "ingest/ingest_priv.h"
 #include "ingest/ingest_zip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct ingest_intake {
     struct ingest *g;
@@ -20,8 +22,11 @@ struct ingest_intake {
     struct ingest_many *many;
     struct ingest_parts parts;
     struct ingest_zip *zip;
-    bool closed;       /* the archive is refused, but not what was in it */
-    enum base_err err; /* the body as such is refused */
+    const char *said;            /* the manifest; NULL = none */
+    struct base_buf manifest;    /* to be noted before the answer */
+    struct ingest_answer answer; /* meanwhile */
+    bool closed;                 /* the archive is refused, but not what was in it */
+    enum base_err err;           /* the body as such is refused */
     const char *cause;
     void (*on_room)(void *arg);
     void *on_room_arg;
@@ -32,6 +37,8 @@ struct ingest_intake {
 static void intake_free(struct ingest_intake *in)
 {
     ingest_zip_free(in->zip);
+    base_buf_deinit(&in->manifest);
+    base_buf_deinit(&in->parts.manifest);
     free(in);
 }
 
@@ -56,6 +63,37 @@ static void end(struct ingest_intake *in, struct ingest_answer *answer)
     in->fn(in->arg, answer);
     base_buf_deinit(&answer->json);
     intake_free(in);
+}
+
+static void on_noted(void *arg)
+{
+    struct ingest_intake *in = arg;
+    struct ingest_answer answer = in->answer;
+    end(in, &answer);
+}
+
+/* Something was taken: first what the sender said of the whole. items NULL: it was one
+ * file, which is complete by itself. */
+static void end_taken(struct ingest_intake *in, struct ingest_answer *answer,
+                      struct ingest_many_item *const *items, size_t n)
+{
+    const char *cause;
+    struct base_bytes field = base_buf_bytes(&in->parts.manifest);
+    bool from_field = field.n && ingest_manifest_check(field, &cause);
+    bool this = in->said && strcmp(in->said, "this") == 0;
+    if (!this && in->said)
+        base_buf_add_str(&in->manifest, in->said);
+    else if (from_field)
+        base_buf_add(&in->manifest, field.p, field.n);
+    else if (this || base_bytes_equal(field, base_bytes_str("this")))
+        ingest_manifest_of(items, items ? n : 0, &in->manifest);
+    if (in->manifest.err || !in->manifest.n) {
+        end(in, answer);
+        return;
+    }
+    in->answer = *answer;
+    ingest_manifest_take(in->g, in->options.source.centre_id, base_buf_bytes(&in->manifest),
+                         on_noted, in);
 }
 
 static void end_refused(struct ingest_intake *in, enum base_err err, const char *detail)
@@ -88,7 +126,7 @@ static void on_file(void *arg, const struct ingest_result *r)
     base_json_open_object(&j);
     write_stored(&j, &r->stored);
     base_json_close_object(&j);
-    end(in, &answer);
+    end_taken(in, &answer, NULL, 0);
 }
 
 static void write_item(struct base_json *j, const struct ingest_many_item *item)
@@ -141,7 +179,7 @@ static void on_files(void *arg, struct ingest_many_item *const *items, size_t n)
         write_item(&j, items[i]);
     base_json_close_array(&j);
     base_json_close_object(&j);
-    end(in, &answer);
+    end_taken(in, &answer, items, n);
 }
 
 /* ---- the body ---- */
@@ -186,6 +224,18 @@ enum base_err ingest_intake_new(struct ingest *g, const struct ingest_arrival_op
     }
     *out = in;
     return BASE_OK;
+}
+
+bool ingest_intake_is_manifest(const char *manifest, const char **cause)
+{
+    return strcmp(manifest, "this") == 0 || ingest_manifest_check(base_bytes_str(manifest), cause);
+}
+
+void ingest_intake_manifest(struct ingest_intake *in, const char *manifest)
+{
+    in->said = manifest;
+    if (manifest && strcmp(manifest, "this") != 0)
+        in->single = false;
 }
 
 static void begin_file(struct ingest_intake *in)
@@ -313,6 +363,10 @@ static void end_of_body(struct ingest_intake *in)
     if (in->kind == UNDECIDED)
         refuse(in, BASE_EFORMAT, "the body is empty; send the file as the body of the request");
     else if (in->kind == FORM && ingest_parts_end(&in->parts, &cause))
+        refuse(in, BASE_EFORMAT, cause);
+    else if (in->kind == FORM && in->parts.manifest.n &&
+             !base_bytes_equal(base_buf_bytes(&in->parts.manifest), base_bytes_str("this")) &&
+             !ingest_manifest_check(base_buf_bytes(&in->parts.manifest), &cause))
         refuse(in, BASE_EFORMAT, cause);
     else if (in->kind == ARCHIVE && !in->closed && !ingest_zip_complete(in->zip))
         refuse_archive(in, BASE_EFORMAT, "the archive is incomplete");

@@ -26,6 +26,11 @@ typedef void ingest_intake_fn(void *arg, struct ingest_answer *answer);
 enum base_err ingest_intake_new(struct ingest *g, const struct ingest_arrival_options *options,
                                 const char *content_type,
                                 struct ingest_intake **out) BASE_MUST_CHECK;
+/* What the sender says of its studies (see ingest_manifest.h), checked; or "this": the files of
+ * this body are all there are. Borrowed until the callback. Before the first write. */
+void ingest_intake_manifest(struct ingest_intake *in, const char *manifest);
+/* Is this such a text? *cause is a literal. */
+bool ingest_intake_is_manifest(const char *manifest, const char **cause);
 void ingest_intake_write(struct ingest_intake *in, struct base_bytes bytes);
 /* More of it changes nothing: finish tells why. */
 bool ingest_intake_is_refused(const struct ingest_intake *in);

@@ -149,6 +149,7 @@ void ingest_local_take(struct ingest *g, const struct ingest_local *local, inges
                                     : "out of memory; try again");
         return;
     }
+    ingest_intake_manifest(t->intake, local->manifest);
     ingest_intake_on_room(t->intake, on_room, t);
     if (local->has_sha256)
         loop_work(g->config->loop, &t->job, LOOP_DISK, LOOP_ORDINARY, hash_work, on_hashed, t);

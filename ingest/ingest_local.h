@@ -8,6 +8,7 @@ struct ingest_local {
     int fd; /* open for reading until the callback; stays the caller's */
     struct ingest_arrival_options options;
     const char *content_type; /* of the whole, NULL = by its content */
+    const char *manifest;     /* as of ingest_intake_manifest */
     bool has_sha256;          /* refused with 422 if its digest is another */
     uint8_t sha256[BASE_SHA256];
 };

@@ -1,5 +1,7 @@
 #include "ingest/ingest_parts.h"
 
+#include "ingest/ingest_manifest.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -10,6 +12,7 @@ enum base_err ingest_parts_init(struct ingest_parts *p, const char *content_type
     memset(p, 0, sizeof *p);
     p->many = many;
     p->form = form;
+    base_buf_init(&p->manifest, INGEST_MANIFEST_BYTES);
     if (!net_mime_param(content_type, "boundary", boundary, sizeof boundary))
         return BASE_EINVAL;
     return net_multipart_init(&p->parser, boundary);
@@ -26,6 +29,7 @@ bool ingest_parts_is_index(const char *name)
 static enum base_err begin(struct ingest_parts *p)
 {
     const struct net_multipart *part = &p->parser;
+    p->in_manifest = p->form && !part->filename[0] && strcmp(part->name, "manifest") == 0;
     if (p->form && (!part->filename[0] || ingest_parts_is_index(part->filename)))
         return BASE_OK;
     p->files++;
@@ -48,6 +52,8 @@ enum base_err ingest_parts_write(struct ingest_parts *p, struct base_bytes bytes
         enum base_err err = BASE_OK;
         if (event == NET_MULTIPART_PART) {
             err = begin(p);
+        } else if (event == NET_MULTIPART_DATA && p->in_manifest) {
+            base_buf_add(&p->manifest, data.p, data.n);
         } else if (event == NET_MULTIPART_DATA) {
             ingest_many_write(p->many, data);
         } else if (event == NET_MULTIPART_PART_END) {

@@ -12,6 +12,8 @@ struct ingest_parts {
      * Otherwise: every part must be of type application/dicom. */
     bool form;
     size_t files;
+    bool in_manifest;         /* the part under way is that field */
+    struct base_buf manifest; /* the field of this name of a form; empty = none; the caller's */
 };
 
 /* content_type of the request. BASE_EINVAL: it has no usable boundary. */

@@ -132,11 +132,13 @@ static void on_begun(void *arg, const struct db_outcome *outcome)
 /* What completion needs of this request, as JSON. NULL: answered already. */
 static char *params_of(struct net_http_request *req)
 {
-    static const char *const names[] = {"patient_id", "patient_name", "accession", "priority"};
+    static const char *const names[] = {"patient_id", "patient_name", "accession", "priority",
+                                        "manifest"};
     uint8_t sha256[BASE_SHA256];
     char hex[BASE_SHA256_HEX];
     const char *priority;
-    if (!ingest_upload_priority(req, &priority))
+    const char *manifest;
+    if (!ingest_upload_priority(req, &priority) || !ingest_upload_manifest(req, &manifest))
         return NULL;
     int digest = ingest_resume_digest(req, sha256);
     if (digest < 0)

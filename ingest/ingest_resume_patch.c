@@ -88,6 +88,7 @@ static void complete(struct ingest_resume *r)
                                .patient_name = param(r, "patient_name"),
                                .accession = param(r, "accession")}},
         .content_type = param(r, "type"),
+        .manifest = param(r, "manifest"),
         .has_sha256 = r->has_sha256 || hex,
     };
     memcpy(local.sha256, r->sha256, sizeof local.sha256);

@@ -15,6 +15,7 @@ struct upload {
     struct ingest *g;
     struct net_http_request *req; /* its query parameters live until the answer */
     const char *priority;
+    const char *manifest;
     struct ingest_intake *intake; /* until finish */
 };
 
@@ -92,6 +93,7 @@ static void on_permit(void *arg, const struct ingest_permit *permit)
                                          : "out of memory; try again");
         return;
     }
+    ingest_intake_manifest(u->intake, u->manifest);
     ingest_intake_on_room(u->intake, on_room, u);
     net_http_on_abort(u->req, on_client_left, u);
     net_http_body_start(u->req, &sink, u);
@@ -114,14 +116,27 @@ bool ingest_upload_priority(struct net_http_request *req, const char **priority)
     return true;
 }
 
+bool ingest_upload_manifest(struct net_http_request *req, const char **manifest)
+{
+    const char *s = ingest_upload_query(req, "manifest");
+    const char *cause;
+    if (s && !ingest_intake_is_manifest(s, &cause)) {
+        net_http_problem(req, 422, "the manifest was not taken", cause);
+        return false;
+    }
+    *manifest = s;
+    return true;
+}
+
 void ingest_upload_post(struct net_http_request *req, void *arg)
 {
     const char *priority;
+    const char *manifest;
     if (net_http_header(req, "Upload-Length")) {
         ingest_resume_begin(req, arg);
         return;
     }
-    if (!ingest_upload_priority(req, &priority))
+    if (!ingest_upload_priority(req, &priority) || !ingest_upload_manifest(req, &manifest))
         return;
     struct upload *u = calloc(1, sizeof *u);
     if (!u) {
@@ -131,5 +146,6 @@ void ingest_upload_post(struct net_http_request *req, void *arg)
     u->g = arg;
     u->req = req;
     u->priority = priority;
+    u->manifest = manifest;
     ingest_permit_ask(u->g, req, on_permit, u);
 }

@@ -12,4 +12,7 @@ const char *ingest_upload_query(const struct net_http_request *req, const char *
 /* The parameter priority, NULL when absent. False: answered already (422). */
 bool ingest_upload_priority(struct net_http_request *req, const char **priority);
 
+/* The parameter `manifest`, NULL = none. False: answered already (422). */
+bool ingest_upload_manifest(struct net_http_request *req, const char **manifest);
+
 #endif

@@ -18,9 +18,28 @@ static const char usage[] =
     "                [--journal FILE] [--again] PATH…\n\n"
     "Sends every DICOM and ECG file below PATH, found by its content, and ends with 0 only\n"
     "if all were taken. What was acknowledged stands in the journal and is not sent again\n"
-    "by the next call, unless --again. URL (default: where this rdc serves) takes a token\n"
+    "by the next call, unless --again. By HTTP the server is told what belongs to each study, so\n"
+    "that an exam is complete when its last file is there. URL (default: where this rdc serves) "
+    "takes a token\n"
     "from RDC_TOKEN, or --login with the password on standard input. AET@HOST:PORT sends\n"
     "DICOM files by C-STORE as --aet (default RDC_SEND).\n";
+
+volatile sig_atomic_t rdc_send_interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    rdc_send_interrupted = 1;
+}
+
+/* The second one ends the program as ever. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
 
 struct options {
     const char *to;
@@ -160,6 +179,7 @@ static int run(struct rdc_send *s, const struct options *o, char **paths)
     }
     s->token = token;
     s->began_ms = base_clock_mono_ms();
+    catch_signals();
     for (size_t i = 0; i < s->n; i++)
         s->done += s->files[i].state != RDC_SEND_WAITING;
     if (http)

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "dicom/dicom_uid.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -23,6 +24,7 @@ struct rdc_send_file {
     const struct dicom_syntax *syntax;
     char sop_class[DICOM_UID_SIZE];
     char sop_instance[DICOM_UID_SIZE];
+    char study_uid[DICOM_UID_SIZE]; /* "" when it stands too far behind */
 };
 
 struct rdc_send {
@@ -48,6 +50,9 @@ struct rdc_send {
     char stopped[256]; /* why it ended before the end; "" */
 };
 
+/* Set by the first Ctrl-C: what is under way is broken off, and the end is told as ever. */
+extern volatile sig_atomic_t rdc_send_interrupted;
+
 /* Finds what is to be sent below these paths, in the order of names. Says itself
  * what is wrong. BASE_ENOTFOUND, BASE_ENOMEM. */
 enum base_err rdc_send_collect(struct rdc_send *s, char *const *paths) BASE_MUST_CHECK;
@@ -66,6 +71,10 @@ void rdc_send_progress(struct rdc_send *s, uint64_t bytes);
 /* The next file to send; NULL when there is none. */
 struct rdc_send_file *rdc_send_next(struct rdc_send *s);
 
+/* What the studies of all DICOM files hold, as the JSON of POST /api/v1/manifests; in
+ * several where there are many. fn gets them one by one. */
+void rdc_send_manifests(const struct rdc_send *s, void (*fn)(void *arg, const char *json),
+                        void *arg);
 /* Sends what waits. s->stopped says why some still wait. */
 void rdc_send_http(struct rdc_send *s);
 void rdc_send_dicom(struct rdc_send *s);

@@ -49,6 +49,11 @@ static void on_pull(struct net_assoc *a, void *arg)
         n = pread(d->fd, d->piece, PIECE, (off_t)d->at);
     while (n < 0 && errno == EINTR);
     d->at += n > 0 ? (uint64_t)n : 0;
+    if (rdc_send_interrupted) {
+        snprintf(d->s->stopped, sizeof d->s->stopped, "interrupted");
+        net_assoc_abort(a);
+        return;
+    }
     bool last = d->at >= d->file->size;
     /* Half an object cannot be taken back but by breaking off. */
     if (n < 0 || (n == 0 && !last)) {

@@ -29,19 +29,22 @@ static size_t read_head(int fd, struct base_buf *head, size_t n)
     return head->n;
 }
 
-/* The UIDs of a file whose meta group has none. */
-static bool scan_uids(struct rdc_send_file *f, struct base_bytes head, bool complete)
+/* Its study, and the UIDs where the meta group has none. */
+static void scan_uids(struct rdc_send_file *f, struct base_bytes head, bool complete)
 {
     static struct dicom_header h;
     struct base_error error;
     struct base_bytes data = base_bytes_of(head.p + f->dataset, head.n - f->dataset);
     (void)dicom_header_scan(data, complete, f->syntax, &h, &error);
+    snprintf(f->study_uid, sizeof f->study_uid, "%s", h.study_uid);
+    if (f->sop_class[0] && f->sop_instance[0])
+        return;
     snprintf(f->sop_class, sizeof f->sop_class, "%s", h.sop_class);
     snprintf(f->sop_instance, sizeof f->sop_instance, "%s", h.sop_instance);
-    return h.sop_class[0] && h.sop_instance[0];
 }
 
-static bool is_dicom(struct rdc_send_file *f, struct base_bytes head, bool complete)
+/* last: there will be no longer head. */
+static bool is_dicom(struct rdc_send_file *f, struct base_bytes head, bool complete, bool last)
 {
     struct dicom_part10 part10;
     struct base_error error;
@@ -52,7 +55,8 @@ static bool is_dicom(struct rdc_send_file *f, struct base_bytes head, bool compl
     f->syntax = part10.syntax;
     snprintf(f->sop_class, sizeof f->sop_class, "%s", part10.sop_class);
     snprintf(f->sop_instance, sizeof f->sop_instance, "%s", part10.sop_instance);
-    return (f->sop_class[0] && f->sop_instance[0]) || scan_uids(f, head, complete);
+    scan_uids(f, head, complete);
+    return f->sop_class[0] && f->sop_instance[0] && (f->study_uid[0] || last);
 }
 
 /* A DICOMDIR (PS3.3 F) names other files and is no object itself. */
@@ -70,7 +74,7 @@ static bool recognise(struct rdc_send_file *f, int fd, struct base_buf *head)
         f->kind = RDC_SEND_ECG;
         if (bytes.n && !part10 && ecg_detect(bytes) == ECG_FORMAT_SCP)
             return true;
-        if (bytes.n && is_dicom(f, bytes, complete))
+        if (bytes.n && is_dicom(f, bytes, complete, complete || n == SNIFF_MORE))
             return !is_directory(f);
         if (complete || n == SNIFF_MORE)
             return false;
@@ -320,6 +324,11 @@ void rdc_send_refused(struct rdc_send *s, struct rdc_send_file *f, const char *c
 
 struct rdc_send_file *rdc_send_next(struct rdc_send *s)
 {
+    if (rdc_send_interrupted) {
+        if (!s->stopped[0])
+            snprintf(s->stopped, sizeof s->stopped, "interrupted");
+        return NULL;
+    }
     /* No file ever waits again. */
     while (s->next < s->n && s->files[s->next].state != RDC_SEND_WAITING)
         s->next++;

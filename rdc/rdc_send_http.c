@@ -30,6 +30,13 @@ static size_t on_read(char *to, size_t size, size_t n, void *arg)
     return got;
 }
 
+/* Between two pieces, and while the answer is awaited. */
+static int on_tick(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)arg, (void)a, (void)b, (void)c, (void)d;
+    return rdc_send_interrupted;
+}
+
 static size_t on_answer(char *from, size_t size, size_t n, void *arg)
 {
     struct request *r = arg;
@@ -64,6 +71,8 @@ static void prepare(CURL *curl, struct request *r, const char *url, struct curl_
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_tick);
     error[0] = '\0';
 }
 
@@ -118,11 +127,13 @@ static bool send_one(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, co
 {
     char cause[512];
     long status = 0;
-    for (unsigned i = 0; i < TRIES && is_passing(status); i++) {
+    for (unsigned i = 0; i < TRIES && is_passing(status) && !rdc_send_interrupted; i++) {
         if (i)
             sleep(1U << (i - 1));
         status = post_file(curl, s, f, url, fields, cause, sizeof cause);
     }
+    if (is_passing(status) && rdc_send_interrupted)
+        snprintf(cause, sizeof cause, "interrupted");
     if (is_passing(status) || status == 401 || status == 403 || status == 507) {
         snprintf(s->stopped, sizeof s->stopped, "%.250s", cause);
         return false;
@@ -132,6 +143,45 @@ static bool send_one(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, co
     else
         rdc_send_refused(s, f, cause);
     return true;
+}
+
+/* ---- the manifests ---- */
+
+struct announcing {
+    CURL *curl;
+    char *url;
+    struct curl_slist *fields;
+    char cause[512]; /* why one was not taken; "" */
+};
+
+/* Not taken, it costs nothing but the wait: quiet time decides then. */
+static void announce(void *arg, const char *json)
+{
+    struct announcing *a = arg;
+    struct request r = {0};
+    char error[CURL_ERROR_SIZE];
+    long status = 0;
+    if (rdc_send_interrupted)
+        return;
+    prepare(a->curl, &r, a->url, a->fields, error);
+    curl_easy_setopt(a->curl, CURLOPT_POSTFIELDS, json);
+    (void)curl_easy_perform(a->curl);
+    curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status != 200)
+        explain(&r, status, error, a->cause, sizeof a->cause);
+    base_buf_deinit(&r.answer);
+}
+
+static void announce_all(CURL *curl, const struct rdc_send *s, struct curl_slist *fields)
+{
+    struct announcing a = {
+        .curl = curl, .url = address(s->to, "/api/v1/manifests", ""), .fields = fields};
+    if (a.url && s->next < s->n)
+        rdc_send_manifests(s, announce, &a);
+    if (a.cause[0])
+        fprintf(stderr, "rdc send: the list of what belongs together was not taken (%s)\n",
+                a.cause);
+    free(a.url);
 }
 
 static struct curl_slist *fields_of(const struct rdc_send *s)
@@ -152,6 +202,8 @@ void rdc_send_http(struct rdc_send *s)
     char *url = address(s->to, "/api/v1/uploads", s->query);
     if (!curl || !url || !fields)
         snprintf(s->stopped, sizeof s->stopped, "out of memory");
+    else
+        announce_all(curl, s, fields);
     for (struct rdc_send_file *f; !s->stopped[0] && (f = rdc_send_next(s)) != NULL;)
         if (!send_one(curl, s, f, url, fields))
             break;

@@ -164,7 +164,8 @@ begin
         priority = case when p ->> 'priority' in ('stat', 'urgent') and priority = 'routine'
             then p ->> 'priority' else priority end
     where id = e.id returning * into e;
-    if e.state = 'arriving' and (p ->> 'single')::boolean then
+    if e.state = 'arriving' and (p ->> 'single')::boolean
+        and not manifest_covers(e.centre_id, p ->> 'study_uid') then
         perform exam_complete(e, 'single', 1);
     elsif e.state = 'returned' then
         perform exam_move(e, 'resent');
@@ -265,11 +266,14 @@ begin
             coalesce((select o.id from exam_order o where o.centre_id = (x).centre_id
                     and o.study_uid = (x).study_uid and o.state <> 'cancelled'),
                 (select o.id from exam_order o where o.centre_id = (x).centre_id
-                    and o.accession = nullif(btrim((x).accession), '') and o.state <> 'cancelled')) as ordered
+                    and o.accession = nullif(btrim((x).accession), '') and o.state <> 'cancelled')) as ordered,
+            -- manifest_covers(), written out: it would be planned for each object
+            (x).single and not exists (select from evidence v where v.study_uid = (x).study_uid
+                and v.centre_id = (x).centre_id and v.kind = 'manifest') as alone
         from jsonb_array_elements(p_batch) with ordinality t(v, n), jsonb_populate_record(null::ingest_row, v) x
     ), ranked as (
         select *, row_number() over (partition by (x).centre_id, (x).sop_uid order by n) as again,
-            min(pid) over same = max(pid) over same as one_patient, bool_or((x).single) over same as complete,
+            min(pid) over same = max(pid) over same as one_patient, bool_or(alone) over same as complete,
             case when bool_or((x).priority = 'stat') over same then 'stat'
                 when bool_or((x).priority = 'urgent') over same then 'urgent' end as urgency
         from b

@@ -305,19 +305,22 @@ end $$;
 
 -- What a study should hold, by the best evidence there is. expected of the
 -- objects are listed, present of those have come; open: a step is still IN PROGRESS,
--- so that what it will list is not known yet.
+-- so that what it will list is not known yet. counted: the sender has told only how
+-- many there are, and every object counts.
 create table evidence (
     id bigint generated always as identity primary key,
     centre_id bigint not null references organisation,
     study_uid text not null,
     kind text not null,
     open boolean not null default false,
+    counted int,
     expected int not null default 0,
     present int not null default 0,
     at timestamptz not null default now(),
     weighed_at timestamptz not null default now(),
     constraint evidence_study_unique unique (study_uid, centre_id),
-    constraint evidence_kind_known check (kind in ('mpps', 'commitment', 'manifest'))
+    constraint evidence_kind_known check (kind in ('mpps', 'commitment', 'manifest')),
+    constraint evidence_counted_manifest check (counted is null or kind = 'manifest' and counted > 0)
 );
 create table evidence_object (
     evidence_id bigint not null references evidence,
@@ -344,8 +347,9 @@ declare
     v evidence;
 begin
     update evidence x set weighed_at = now(), present = (
-        select count(*) from instance i join evidence_object o on o.evidence_id = x.id and o.sop_uid = i.sop_uid
-        where i.study_id = e.study_id and i.variant = 0 and not i.own)
+        select count(*) from instance i
+        where i.study_id = e.study_id and i.variant = 0 and not i.own and (x.counted is not null
+            or exists (select from evidence_object o where o.evidence_id = x.id and o.sop_uid = i.sop_uid)))
     where id = p_id returning * into v;
     if v.open or e.id is null or e.state = 'withdrawn' then
         return;
@@ -353,7 +357,7 @@ begin
     if e.state <> 'arriving' then
         update exam set expected = v.expected,
             grade = case when v.present >= v.expected then v.kind else 'given_up' end
-        where id = e.id and grade <> 'single';
+        where id = e.id and (grade <> 'single' or v.kind = 'manifest');
     elsif v.present >= v.expected and v.kind <> 'commitment' then
         perform exam_complete(e, v.kind, v.expected);
     end if;
@@ -362,7 +366,7 @@ end $$;
 -- Lists objects as evidence of this kind: as the whole list, or beside those that
 -- are listed already. A worse kind than what there is changes nothing.
 create function evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean,
-    p_add boolean, p_uids text[]) returns void language plpgsql as
+    p_add boolean, p_uids text[], p_count int default null) returns void language plpgsql as
 $$
 declare
     v_best text[] := array['mpps', 'commitment', 'manifest'];
@@ -370,7 +374,8 @@ declare
     v_id bigint;
 begin
     insert into evidence as v (centre_id, study_uid, kind, open) values (p_centre, p_study_uid, p_kind, p_open)
-    on conflict (study_uid, centre_id) do update set kind = p_kind, open = p_open, at = now()
+    on conflict (study_uid, centre_id) do update set kind = p_kind, open = p_open, at = now(),
+            counted = case when p_kind = 'manifest' then v.counted end
         where array_position(v_best, p_kind) <= array_position(v_best, v.kind)
     returning id into v_id;
     if v_id is null then
@@ -380,7 +385,8 @@ begin
         delete from evidence_object where evidence_id = v_id;
     end if;
     insert into evidence_object (evidence_id, sop_uid) select v_id, unnest(p_uids) on conflict do nothing;
-    update evidence set expected = (select count(*) from evidence_object where evidence_id = v_id)
+    update evidence set counted = greatest(counted, p_count),
+        expected = greatest(counted, p_count, (select count(*) from evidence_object where evidence_id = v_id))
     where id = v_id;
     perform evidence_weigh(v_id, e);
 end $$;
@@ -430,10 +436,40 @@ begin
     end loop;
 end $$;
 
--- What a sender says an upload holds.
-create function evidence_manifest(p_centre bigint, p_study_uid text, p_uids text[]) returns void
+-- What a sender says its studies hold, in the form that ingest/ingest_manifest.c has
+-- checked: {"studies": [{"study_uid", "instances": [UID …] or "count": n}]}. In one order,
+-- so that two manifests cannot block each other. What stands there then.
+create function manifest_take(p_centre bigint, p jsonb) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+declare
+    r record;
+    v jsonb := '[]';
+begin
+    for r in select x ->> 'study_uid' as study_uid, (x ->> 'count')::int as count,
+            array(select jsonb_array_elements_text(coalesce(x -> 'instances', '[]'))) as uids
+        from jsonb_array_elements(p -> 'studies') x order by 1 loop
+        perform evidence_note(p_centre, r.study_uid, 'manifest', false, true, r.uids, r.count);
+        v := v || (select jsonb_build_object('study_uid', r.study_uid, 'expected', k.expected,
+                'present', k.present, 'evidence', k.kind,
+                'exam', (select x.id from exam x join study s on s.id = x.study_id
+                    where s.study_uid = r.study_uid and s.centre_id = p_centre))
+            from evidence k where k.study_uid = r.study_uid and k.centre_id = p_centre);
+    end loop;
+    return jsonb_build_object('studies', v);
+end $$;
+
+-- The same for the person who asks, of a centre.
+create function manifest_put(p jsonb) returns jsonb
 language sql security definer set search_path = public as
-$$ select evidence_note(p_centre, p_study_uid, 'manifest', false, true, p_uids) $$;
+$$ select manifest_take((upload_permit() ->> 'centre_id')::bigint, p) $$;
+
+-- Has the sender said that this study is more than one file?
+create function manifest_covers(p_centre bigint, p_study_uid text) returns boolean language sql stable as
+$$
+    select exists (select from evidence v
+        where v.study_uid = p_study_uid and v.centre_id = p_centre and v.kind = 'manifest')
+$$;
 
 -- New instances: who inserts them calls this. A trigger for each statement would
 -- do it by itself, but what reads a transition table is planned every time. Nothing
@@ -446,7 +482,8 @@ declare
     v evidence;
 begin
     for r in
-        select k.id, s.centre_id, s.study_uid, count(o.sop_uid) as n
+        select k.id, s.centre_id, s.study_uid,
+            case when k.counted is null then count(o.sop_uid) else count(*) end as n
         from instance a join study s on s.id = a.study_id
             join evidence k on k.study_uid = s.study_uid and k.centre_id = s.centre_id and not k.open
             left join evidence_object o on o.evidence_id = k.id and o.sop_uid = a.sop_uid
@@ -775,8 +812,8 @@ begin
     end loop;
 end $$;
 grant execute on function mpps_create(bigint, bigint, text, jsonb), mpps_set(bigint, bigint, text, jsonb),
-    evidence_manifest(bigint, text, text[]), exam_complete_due(),
+    manifest_take(bigint, jsonb), exam_complete_due(),
     commitment_request(bigint, bigint, text, jsonb), commitment_input(bigint),
     commitment_checked(bigint, bigint, int[], int), commitment_claim(int, int),
     commitment_done(bigint, bigint, text, int, int) to rdc_ingest;
-grant execute on function exam_completeness(exam) to rdc_api;
+grant execute on function exam_completeness(exam), manifest_put(jsonb) to rdc_api;

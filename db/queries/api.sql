@@ -70,5 +70,8 @@ select 1;
 -- name: upload_begin
 select upload_begin($1::text, $2::bigint, $3::jsonb, $4::int, $5::bigint)::text;
 
+-- name: manifest_put
+select manifest_put($1::jsonb)::text;
+
 -- name: upload_find
 select upload_find($1::text)::text;

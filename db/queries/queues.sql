@@ -36,6 +36,9 @@ select delivery_claim($1::int, $2::int)::text;
 -- name: delivery_done
 select delivery_done($1::bigint, $2::bigint, $3::text, $4::text, $5::int, $6::int);
 
+-- name: manifest_take
+select manifest_take($1::bigint, $2::jsonb)::text;
+
 -- name: upload_done
 select upload_done($1::text, $2::jsonb);
 

@@ -129,14 +129,39 @@ begin
     assert not exists (select from evidence where study_uid in ('1.11', '1.12'));
 end $$;
 
--- The list of an upload.
+-- The manifest of a sender: a list, which grows, or a count. Files that come one by one
+-- are not complete by themselves then.
+create function t_manifest(p_study text, p jsonb) returns jsonb language sql as
+$$
+    select manifest_take(org_id('C1'), jsonb_build_object('studies',
+        jsonb_build_array(jsonb_build_object('study_uid', p_study) || p))) -> 'studies' -> 0
+$$;
 do $$
 begin
-    perform evidence_manifest(org_id('C1'), '1.13', array['1.13.1.1', '1.13.1.2']);
-    perform t_object('1.13', '1.13.1.1');
-    assert t_counts('1.13') = 'arriving 1 of 2';
-    perform t_object('1.13', '1.13.1.2');
+    assert t_manifest('1.13', '{"instances": ["1.13.1.1", "1.13.1.2"]}') ->> 'exam' is null;
+    perform t_object('1.13', '1.13.1.1', '{"single": true}');
+    assert t_counts('1.13') = 'arriving 1 of 2', t_counts('1.13');
+    assert (t_manifest('1.13', '{"instances": ["1.13.1.2"]}') ->> 'present')::int = 1, 'said again';
+    perform t_object('1.13', '1.13.1.2', '{"single": true}');
     assert t_counts('1.13') = 'waiting manifest 2 of 2';
+    perform t_manifest('1.13', '{"instances": ["1.13.1.3"]}');
+    assert t_counts('1.13') = 'waiting given_up 2 of 3', 'one more was announced late';
+    perform t_object('1.13', '1.13.1.3');
+    assert t_counts('1.13') = 'waiting manifest 3 of 3';
+    perform t_manifest('1.131', '{"count": 2}'), t_object('1.131', '1.131.1.1');
+    assert t_counts('1.131') = 'arriving 1 of 2', t_counts('1.131');
+    perform t_object('1.131', '1.131.1.2');
+    assert t_counts('1.131') = 'waiting manifest 2 of 2', t_counts('1.131');
+    -- given up at the limit, with the counts
+    perform t_manifest('1.132', '{"count": 3}'), t_object('1.132', '1.132.1.1');
+    update exam set last_object_at = now() - interval '1 hour' where id = (t_exam('1.132')).id;
+    update evidence set at = now() - interval '1 hour' where study_uid = '1.132';
+    perform exam_complete_due();
+    assert t_counts('1.132') = 'waiting given_up 1 of 3', t_counts('1.132');
+    -- the step knows better than who carries the files
+    perform t_step('1.132.9', '1.132'), t_set('1.132.9', t_end('COMPLETED', array['1.132.1.1']));
+    assert t_counts('1.132') = 'waiting mpps 1 of 1', t_counts('1.132');
+    assert t_manifest('1.132', '{"count": 9}') ->> 'evidence' = 'mpps';
 end $$;
 
 -- An order follows its step, and leaves the worklist with it.

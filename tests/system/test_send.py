@@ -1,9 +1,12 @@
 """rdc send, as a technician uses it."""
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 
-from rdc_system import Client, PASSWORD, StoreScp, SystemTest, place, unprivileged, wait_for
+from rdc_system import Client, PASSWORD, StoreScp, SystemTest, children, place, unprivileged, wait_for
+from test_upload import uids
 from test_way import ct_series, folder, scp_file
 
 
@@ -42,6 +45,44 @@ class SendTest(SystemTest):
         status, out = self.send('--again', top, token=token)
         self.assertIn('3 taken, 0 taken before', out)
         self.assertEqual(status, 0, out)
+
+    def grades(self):
+        return {tuple(r) for r in self.rdc.sql(
+            'select s.study_uid, e.grade, e.expected::text from exam e join study s on s.id = e.study_id')}
+
+    def test_the_server_is_told_what_belongs_together(self):
+        top = self.files_of('send-manifest')
+        study = uids(os.path.join(top, 'deep/0.bin'))[1]
+        status, out = self.send(top, token=Client(self.rdc, 'tech').token)
+        self.assertEqual(status, 0, out)
+        self.assertIn((study, 'manifest', '2'), self.grades())
+
+    def test_an_interruption_is_told_and_the_next_call_completes_the_exam(self):
+        files = ct_series('send-interrupted', count=20, size=96)
+        top, study = os.path.dirname(files[0]), uids(files[0])[1]
+        journal = os.path.join(folder('journals'), 'interrupted')
+        os.chmod(os.path.dirname(journal), 0o777)
+        token = Client(self.rdc, 'tech').token
+        command = unprivileged([place().program, '--config', self.rdc.conf, 'send', '--journal', journal, top])
+        for number in (signal.SIGINT, signal.SIGKILL):
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd='/',
+                                  env={**os.environ, 'RDC_TOKEN': token}) as sending:
+                for line in sending.stderr:
+                    if ' taken ' in line:
+                        break
+                for pid in [sending.pid, *children(sending.pid)]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+                out, err = sending.communicate(timeout=60)
+            self.assertNotEqual(sending.returncode, 0)
+            if number == signal.SIGINT:
+                self.assertRegex(out, r'[0-9]+ taken, 0 taken before, 0 refused, [0-9]+ not sent')
+                self.assertIn('stopped: interrupted', err)
+            self.assertIn((study, None, None), self.grades())
+        done = subprocess.run(command, capture_output=True, text=True, cwd='/', check=False,
+                              env={**os.environ, 'RDC_TOKEN': token})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn((study, 'manifest', '20'), self.grades())
 
     def test_what_is_refused_stands_in_a_table_and_the_rest_is_sent(self):
         top = self.files_of('send-refused')

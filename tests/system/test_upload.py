@@ -3,6 +3,7 @@ and uploads in pieces."""
 import base64
 import hashlib
 import io
+import json
 import os
 import socket
 import uuid
@@ -279,3 +280,94 @@ class ResumedTest(Upload):
         answer = self.patch(path, at, content[at:])
         self.assertEqual(answer.status, 201, answer)
         self.assertEqual(self.stored(answer.json()['study_uid']), 1)
+
+
+class ManifestTest(Upload):
+    """What the sender says of the whole decides when an exam is complete."""
+    def counts(self, study):
+        """State, grade, expected and present, and how many are missing."""
+        for row in self.tech.get('/api/v1/exams').json()['exams']:
+            if row['study_uid'] == study:
+                exam = self.tech.exam(row['id'])
+                c = exam['completeness']
+                return exam['state'], c['grade'], c['expected'], c['present'], len(c['missing'])
+        return None
+
+    def put(self, *studies):
+        return self.tech.post('/api/v1/manifests', {'studies': list(studies)})
+
+    def test_files_sent_one_by_one_are_complete_with_the_last(self):
+        files = ct_series('manifest-list', count=3)
+        study = uids(files[0])[1]
+        answer = self.put({'study_uid': study, 'instances': [uids(f)[0] for f in files]})
+        self.assertEqual(answer.json(), {'studies': [
+            {'study_uid': study, 'expected': 3, 'present': 0, 'evidence': 'manifest', 'exam': None}]})
+        for n, path in enumerate(files):
+            self.assertEqual(self.tech.upload(path).status, 201)
+            self.assertEqual(self.counts(study), ('arriving', None, 3, n + 1, 2 - n) if n < 2 else
+                             ('waiting', 'manifest', 3, 3, 0))
+
+    def test_a_count_is_enough_and_what_does_not_come_is_given_up_with_it(self):
+        files = ct_series('manifest-count', count=3)
+        study = uids(files[0])[1]
+        said = json.dumps({'studies': [{'study_uid': study, 'count': 3}]})
+        self.assertEqual(self.tech.upload(files[0], manifest=said).status, 201)
+        self.assertEqual(self.counts(study), ('arriving', None, 3, 1, 0))
+        self.rdc.sql("update evidence set at = now() - interval '1 hour'")
+        self.rdc.sql("update exam set last_object_at = now() - interval '1 hour'")
+        wait_for('the exam to move on', lambda: self.counts(study)[:4] == ('waiting', 'given_up', 3, 1))
+        self.assertEqual(self.tech.upload(files[1]).status, 201)
+        self.assertEqual(self.tech.upload(files[2]).status, 201)
+        self.assertEqual(self.counts(study)[:4], ('waiting', 'manifest', 3, 3))
+
+    def test_this_means_the_files_of_the_request(self):
+        files = ct_series('manifest-this', count=2)
+        study = uids(files[0])[1]
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, 'w') as z:
+            for n, path in enumerate(files):
+                z.write(path, f'{n}.dcm')
+            z.writestr('readme.txt', 'nothing')
+        answer = self.tech.request('POST', '/api/v1/uploads?manifest=this', archive.getvalue(), {})
+        self.assertEqual(answer.status, 202, answer)
+        self.assertEqual(self.counts(study), ('waiting', 'manifest', 2, 2, 0))
+        # in pieces it was said at the beginning
+        files = ct_series('manifest-pieces', count=2)
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, 'w') as z:
+            for n, path in enumerate(files):
+                z.write(path, f'{n}.dcm')
+        content = archive.getvalue()
+        begun = self.tech.request('POST', '/api/v1/uploads?manifest=this', b'', {'Upload-Length': str(len(content))})
+        answer = self.tech.request('PATCH', begun.headers['Location'], content, {'Upload-Offset': '0'})
+        self.assertEqual(answer.status, 201, answer)
+        self.assertEqual(self.counts(uids(files[0])[1]), ('waiting', 'manifest', 2, 2, 0))
+
+    def test_a_form_has_a_field_for_it(self):
+        files = ct_series('manifest-form', count=3)
+        study = uids(files[0])[1]
+        said = json.dumps({'studies': [{'study_uid': study, 'instances': [uids(f)[0] for f in files]}]}).encode()
+
+        def form(paths, manifest):
+            parts = [(f'Content-Disposition: form-data; name="f"; filename="{n}"', read(p)) for n, p in enumerate(paths)]
+            kind, body = multipart([*parts, ('Content-Disposition: form-data; name="manifest"', manifest)], 'form-data')
+            return self.tech.request('POST', '/api/v1/uploads', body, {'Content-Type': kind})
+        self.assertEqual(form(files[:2], said).status, 201)
+        self.assertEqual(self.counts(study), ('arriving', None, 3, 2, 1))
+        self.assertEqual(form(files[2:], b'this').status, 201)
+        self.assertEqual(self.counts(study), ('waiting', 'manifest', 3, 3, 0))
+        self.assertEqual(form(files, b'all of them').status, 422)
+
+    def test_one_that_is_none_is_refused(self):
+        study = {'study_uid': '1.2.3'}
+        for said in ({}, {'studies': []}, {'studies': [study]}, {'studies': [{**study, 'count': 0}]},
+                     {'studies': [{**study, 'count': 1, 'instances': ['1.2']}]}, {'studies': [{**study, 'instances': []}]},
+                     {'studies': [{**study, 'instances': ['1.2', 5]}]}, {'studies': [{'study_uid': 'x', 'count': 1}]},
+                     {'studies': [{**study, 'instances': ["1'; drop"]}]}):
+            self.assertEqual(self.tech.post('/api/v1/manifests', said).status, 422, said)
+        [path] = ct_series('manifest-none', count=1)
+        self.assertEqual(self.tech.upload(path, manifest='all').status, 422)
+        self.assertEqual(self.stored(uids(path)[1]), 0)
+        self.assertEqual(Client(self.rdc, 'reader1').post('/api/v1/manifests', {'studies': [
+            {**study, 'count': 1}]}).status, 403)
+        self.assertEqual(self.rdc.sql('select count(*) from evidence where study_uid = \'1.2.3\''), [['0']])
