@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -23,6 +24,8 @@ static const char usage[] =
     "takes a token\n"
     "from RDC_TOKEN, or --login with the password on standard input. AET@HOST:PORT sends\n"
     "DICOM files by C-STORE as --aet (default RDC_SEND).\n";
+
+enum { PASSED_OVER_SHOWN = 20 };
 
 volatile sig_atomic_t rdc_send_interrupted;
 
@@ -124,7 +127,7 @@ static void print_refused(const struct rdc_send *s)
     rdc_table_free(table);
 }
 
-static int report(const struct rdc_send *s)
+static int report(const struct rdc_send *s, bool again)
 {
     size_t counts[4] = {0};
     for (size_t i = 0; i < s->n; i++)
@@ -135,13 +138,36 @@ static int report(const struct rdc_send *s)
         print_refused(s);
     printf("%zu taken, %zu taken before, %zu refused, %zu not sent, %zu passed over\n",
            counts[RDC_SEND_TAKEN], counts[RDC_SEND_BEFORE], counts[RDC_SEND_REFUSED],
-           counts[RDC_SEND_WAITING], s->passed_over);
+           counts[RDC_SEND_WAITING], s->n_passed_over);
+    for (size_t i = 0; i < s->n_passed_over && i < PASSED_OVER_SHOWN; i++)
+        printf("passed over: %s\n", s->passed_over[i]);
+    if (s->n_passed_over > PASSED_OVER_SHOWN)
+        printf("passed over: and %zu more\n", s->n_passed_over - PASSED_OVER_SHOWN);
     if (s->stopped[0])
-        fprintf(stderr, "rdc send: stopped: %s\nThe same command goes on where it stopped.\n",
-                s->stopped);
+        fprintf(stderr, "rdc send: stopped: %s\nThe same command goes on where it stopped%s.\n",
+                s->stopped, again ? ", without --again" : "");
     if (s->n == 0)
         fputs("rdc send: there is no DICOM or ECG file\n", stderr);
     return s->n == 0 || counts[RDC_SEND_REFUSED] || counts[RDC_SEND_WAITING];
+}
+
+/* A line from standard input; typed by a person it is asked for and not shown. */
+static bool read_password(const struct options *o, const char *to, char *line, size_t size)
+{
+    struct termios shown;
+    bool typed = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &shown) == 0;
+    if (typed) {
+        struct termios hidden = shown;
+        hidden.c_lflag &= ~(tcflag_t)ECHO;
+        fprintf(stderr, "Password of %s at %s: ", o->login, to);
+        tcsetattr(STDIN_FILENO, TCSANOW, &hidden);
+    }
+    bool read = fgets(line, (int)size, stdin) != NULL;
+    if (typed) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+        fputc('\n', stderr);
+    }
+    return read;
 }
 
 /* The token, which the caller frees; NULL: said why. */
@@ -156,7 +182,7 @@ static char *authenticate(const char *to, const struct options *o)
               stderr);
         return NULL;
     }
-    if (!fgets(line, sizeof line, stdin)) {
+    if (!read_password(o, to, line, sizeof line)) {
         fputs("rdc send: no password on standard input\n", stderr);
         return NULL;
     }
@@ -170,7 +196,7 @@ static int run(struct rdc_send *s, const struct options *o, char **paths)
 {
     bool http = strstr(s->to, "://") != NULL;
     char *token = NULL;
-    if (rdc_send_collect(s, paths) || (!o->again && rdc_send_open_journal(s, o->journal)))
+    if (rdc_send_collect(s, paths) || rdc_send_open_journal(s, o->journal, o->again))
         return 1;
     if (http && rdc_send_next(s)) {
         token = authenticate(s->to, o);
@@ -187,7 +213,7 @@ static int run(struct rdc_send *s, const struct options *o, char **paths)
     else
         rdc_send_dicom(s);
     free(token);
-    return report(s);
+    return report(s, o->again);
 }
 
 int rdc_cmd_send(struct rdc_context *ctx, int argc, char **argv)

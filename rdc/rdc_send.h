@@ -35,14 +35,16 @@ struct rdc_send {
     struct rdc_send_file *files;
     size_t n;
     size_t next;        /* all before it have been dealt with */
-    size_t passed_over; /* found in folders, of no kind that we send */
-    uint64_t bytes;     /* of all that is to be sent */
+    char **passed_over; /* found in folders, of no kind that we send */
+    size_t n_passed_over;
+    uint64_t bytes; /* of all that is to be sent */
 
     FILE *journal;
     char **known; /* its lines, sorted */
     size_t known_n;
 
     bool terminal;
+    bool answered; /* the server has, in this run */
     size_t done;
     uint64_t done_bytes;
     int64_t began_ms;
@@ -58,9 +60,10 @@ extern volatile sig_atomic_t rdc_send_interrupted;
 enum base_err rdc_send_collect(struct rdc_send *s, char *const *paths) BASE_MUST_CHECK;
 void rdc_send_free(struct rdc_send *s);
 
-/* Files that the journal knows become RDC_SEND_BEFORE. path NULL = the default
- * in the user's state folder. */
-enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path) BASE_MUST_CHECK;
+/* Files that the journal knows become RDC_SEND_BEFORE, unless again. path NULL = the
+ * default in the user's state folder. */
+enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path,
+                                    bool again) BASE_MUST_CHECK;
 
 /* What became of a file; a file that was taken stands in the journal before
  * this returns. */

@@ -9,6 +9,7 @@
 #include <fts.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +97,29 @@ static bool add(struct rdc_send *s, const struct rdc_send_file *f)
     return true;
 }
 
+static bool claims_to_be_ours(const char *name)
+{
+    static const char *const ends[] = {".dcm", ".dicom", ".ima", ".scp", ".ecg"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof ends / sizeof ends[0]; i++)
+        if (strcasecmp(dot, ends[i]) == 0)
+            return strncmp(name, "._", 2) != 0; /* what macOS puts beside */
+    return false;
+}
+
+static enum base_err pass_over(struct rdc_send *s, const char *path)
+{
+    char **all = realloc(s->passed_over, (s->n_passed_over + 1) * sizeof *all);
+    if (!all)
+        return BASE_ENOMEM;
+    s->passed_over = all;
+    all[s->n_passed_over] = strdup(path);
+    if (!all[s->n_passed_over])
+        return BASE_ENOMEM;
+    s->n_passed_over++;
+    return BASE_OK;
+}
+
 static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base_buf *head)
 {
     struct rdc_send_file f = {
@@ -108,11 +132,10 @@ static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base
     int error = fd < 0 ? errno : 0;
     if (fd >= 0)
         close(fd);
-    /* What was named is told; what merely lies in a folder beside is not. */
-    if (!ours && !error && e->fts_level > 0) {
-        s->passed_over++;
-        return BASE_OK;
-    }
+    /* What was named, or bears the name of an object, is refused when it is none; what
+     * merely lies in a folder beside is not. */
+    if (!ours && !error && e->fts_level > 0 && !claims_to_be_ours(e->fts_name))
+        return pass_over(s, e->fts_path);
     f.path = strdup(e->fts_path);
     if (!f.path || !add(s, &f))
         return BASE_ENOMEM;
@@ -122,7 +145,9 @@ static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base
         rdc_send_refused(s, &s->files[s->n - 1],
                          error              ? strerror(error)
                          : is_directory(&f) ? "it is a DICOMDIR; send the files that it lists"
-                                            : "it is neither DICOM nor an ECG that rdc reads");
+                         : e->fts_statp->st_size == 0
+                             ? "it is empty"
+                             : "it is neither DICOM nor an ECG that rdc reads");
     return BASE_OK;
 }
 
@@ -159,6 +184,9 @@ void rdc_send_free(struct rdc_send *s)
     }
     for (size_t i = 0; i < s->known_n; i++)
         free(s->known[i]);
+    for (size_t i = 0; i < s->n_passed_over; i++)
+        free(s->passed_over[i]);
+    free(s->passed_over);
     free(s->known);
     free(s->files);
     if (s->journal)
@@ -237,7 +265,7 @@ static char *default_journal(void)
     return path;
 }
 
-enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path)
+enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path, bool again)
 {
     char *own = path ? NULL : default_journal();
     s->journal = path || own ? fopen(path ? path : own, "a+") : NULL;
@@ -252,7 +280,7 @@ enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path)
         return BASE_EIO;
     rewind(s->journal);
     enum base_err err = read_journal(s);
-    for (size_t i = 0; !err && i < s->n; i++) {
+    for (size_t i = 0; !err && !again && i < s->n; i++) {
         struct rdc_send_file *f = &s->files[i];
         char *line = f->state == RDC_SEND_WAITING ? line_of(s, f) : NULL;
         if (line && s->known_n &&
@@ -278,8 +306,8 @@ static void draw(struct rdc_send *s, uint64_t bytes)
     memset(bar, '#', full);
     memset(bar + full, '.', BAR - full);
     bar[BAR] = '\0';
-    fprintf(stderr, "\r[%s] %zu of %zu files, %.1f of %.1f MiB, %.1f MiB/s ", bar, s->done, s->n,
-            (double)bytes / 1048576, (double)s->bytes / 1048576,
+    fprintf(stderr, "\r\033[K[%s] %zu of %zu files, %.1f of %.1f MiB, %.1f MiB/s ", bar, s->done,
+            s->n, (double)bytes / 1048576, (double)s->bytes / 1048576,
             seconds > 0 ? (double)bytes / 1048576 / seconds : 0);
     fflush(stderr);
 }

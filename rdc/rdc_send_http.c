@@ -10,7 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TRIES = 4, ANSWER_MAX = 1 << 20, CONNECT_S = 10, SILENCE_S = 120 };
+/* Tries at a server that has not answered yet, and at one that had: a restart takes a minute. */
+enum {
+    TRIES = 4,
+    TRIES_AGAIN = 8,
+    PAUSE_MAX_S = 15,
+    ANSWER_MAX = 1 << 20,
+    CONNECT_S = 10,
+    SILENCE_S = 120
+};
 
 struct request {
     struct rdc_send *s;
@@ -121,16 +129,29 @@ static bool is_passing(long status)
     return status == 0 || status == 429 || status == 502 || status == 503 || status == 504;
 }
 
+/* Before try i, which was preceded by others. Ends early on Ctrl-C. */
+static void wait_for_server(const struct rdc_send *s, unsigned i, const char *cause)
+{
+    unsigned seconds = 1U << (i - 1) > PAUSE_MAX_S ? PAUSE_MAX_S : 1U << (i - 1);
+    if (s->terminal)
+        fprintf(stderr, "\r\033[K%.60s; trying again in %u s ", cause, seconds);
+    while (seconds-- && !rdc_send_interrupted)
+        sleep(1);
+}
+
 /* False: it makes no sense to go on. */
 static bool send_one(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, const char *url,
                      struct curl_slist *fields)
 {
     char cause[512];
     long status = 0;
-    for (unsigned i = 0; i < TRIES && is_passing(status) && !rdc_send_interrupted; i++) {
+    for (unsigned i = 0;
+         i < (s->answered ? TRIES_AGAIN : TRIES) && is_passing(status) && !rdc_send_interrupted;
+         i++) {
         if (i)
-            sleep(1U << (i - 1));
+            wait_for_server(s, i, cause);
         status = post_file(curl, s, f, url, fields, cause, sizeof cause);
+        s->answered |= status != 0;
     }
     if (is_passing(status) && rdc_send_interrupted)
         snprintf(cause, sizeof cause, "interrupted");

@@ -45,6 +45,7 @@ class SendTest(SystemTest):
         status, out = self.send('--again', top, token=token)
         self.assertIn('3 taken, 0 taken before', out)
         self.assertEqual(status, 0, out)
+        self.assertIn('passed over: ' + os.path.join(top, 'readme.txt'), out)
 
     def grades(self):
         return {tuple(r) for r in self.rdc.sql(
@@ -78,7 +79,7 @@ class SendTest(SystemTest):
             if number == signal.SIGINT:
                 self.assertRegex(out, r'[0-9]+ taken, 0 taken before, 0 refused, [0-9]+ not sent')
                 self.assertIn('stopped: interrupted', err)
-            self.assertIn((study, None, None), self.grades())
+            self.assertIn((study, '', ''), self.grades())
         done = subprocess.run(command, capture_output=True, text=True, cwd='/', check=False,
                               env={**os.environ, 'RDC_TOKEN': token})
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -91,10 +92,15 @@ class SendTest(SystemTest):
         with open(broken, 'r+b') as f:
             f.truncate(600)
         text = os.path.join(top, 'readme.txt')
+        for name in ('empty.DCM', 'DICOMDIR'):
+            with open(os.path.join(top, name), 'w'):
+                pass
         status, out = self.send(text, top, token=Client(self.rdc, 'tech').token)
         self.assertEqual(status, 1, out)
-        self.assertIn('3 taken, 0 taken before, 2 refused', out)
-        self.assertRegex(out, r'WHY IT WAS REFUSED\n(.*\n)?.*readme.txt +it is neither DICOM')
+        self.assertIn('3 taken, 0 taken before, 3 refused, 0 not sent, 2 passed over', out)
+        self.assertRegex(out, r'empty.DCM +it is empty')
+        self.assertRegex(out, r'passed over: .*/DICOMDIR\n')
+        self.assertRegex(out, r'WHY IT WAS REFUSED\n(.*\n)*.*readme.txt +it is neither DICOM')
         self.assertRegex(out, r'broken.dcm +422 ')
 
     def test_that_was_interrupted_goes_on(self):
