@@ -465,10 +465,10 @@ static void on_poll(uv_poll_t *h, int status, int events)
     struct db_conn *c = p->conn;
     if (!c)
         return;
-    if (status < 0) {
-        lost(c, uv_strerror(status));
-        return;
-    }
+    /* An error on the socket: libpq finds out which, and where it was connecting
+     * goes on with the next host. */
+    if (status < 0)
+        events = UV_READABLE;
     if (c->state == DB_CONN_CONNECTING)
         go_on_connecting(c);
     else if (c->state == DB_CONN_CHECKING)

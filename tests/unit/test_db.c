@@ -733,6 +733,45 @@ START_TEST(a_host_that_takes_connections_and_is_silent_is_passed_over)
 }
 END_TEST
 
+static void close_socket(void *arg)
+{
+    close(*(int *)arg);
+}
+
+START_TEST(a_host_that_refuses_after_a_while_is_passed_over)
+{
+    struct seen seen = {0};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof at;
+    char conninfo[200];
+    int fill[4];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert(bind(fd, (struct sockaddr *)&at, n) == 0 && listen(fd, 0) == 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    /* Its queue is full: the next one's SYN stays unanswered, until nobody listens. */
+    for (size_t i = 0; i < 4; i++) {
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(fill[i], (struct sockaddr *)&at, n);
+    }
+    snprintf(conninfo, sizeof conninfo, "host=127.0.0.1,%s port=%d,5432 user=rdc dbname=rdc",
+             cluster.dir, ntohs(at.sin_port));
+    struct db_config config = {.conninfo = conninfo, .connections = 1, .unsafe = true};
+    ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    struct loop_timer *t;
+    ck_assert_int_eq(loop_timer_new(loop, close_socket, &fd, &t), BASE_OK);
+    loop_timer_start(t, 100, 0);
+    run(1);
+    loop_timer_free(t);
+    ck_assert_int_eq(seen.err, BASE_OK);
+    struct db_stats stats;
+    db_stats(db, &stats);
+    ck_assert_uint_eq(stats.connections, 1);
+    for (size_t i = 0; i < 4; i++)
+        close(fill[i]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db");
@@ -764,6 +803,7 @@ int main(void)
     tcase_add_test(tc, a_commit_that_no_standby_has_seen_has_an_unknown_outcome);
     tcase_add_test(tc, a_server_that_was_left_behind_is_not_used_any_more);
     tcase_add_test(tc, a_host_that_takes_connections_and_is_silent_is_passed_over);
+    tcase_add_test(tc, a_host_that_refuses_after_a_while_is_passed_over);
     suite_add_tcase(suite, tc);
     pg_cluster_start(&cluster);
     SRunner *sr = srunner_create(suite);
