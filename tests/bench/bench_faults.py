@@ -4,7 +4,7 @@
 bench_faults.py [--quick]   10,000 streams for each entry, 20 kills and 20 rounds of every
                             fault of tests/system/faults.py; quick: 300, 150, 2 and none,
                             since scripts/test has them as system tests.
-bench_faults.py --only WORD   streams, live, kills, or outages
+bench_faults.py --only WORD   streams, live, kills, outages, or a class of faults.py
 
 Streams go twice through ASan and UBSan: into the fuzz targets, and over sockets
 into a running `rdc serve`, which must still answer afterwards, with no worker
@@ -119,11 +119,13 @@ def outage(kind, name, fault, count):
     return done == count
 
 
-def outages(count):
+def outages(count, only=None):
     """Each round sends, breaks, repairs, and ends with everything acknowledged there
     and rdc fsck clean."""
     ok = True
     for kind, names in OUTAGES:
+        if only not in (None, kind.__name__):
+            continue
         try:
             fault = kind()
         except unittest.SkipTest as e:
@@ -144,6 +146,8 @@ def main():
         count = few if quick else many
         if count and only in (None, part.__name__):
             ok = part(count) and ok
+    if only in (kind.__name__ for kind, _ in OUTAGES):
+        ok = outages(2 if quick else 20, only)
     return 0 if ok else 1
 
 

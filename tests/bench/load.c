@@ -6,7 +6,8 @@
  *
  *   load --port P [--host 127.0.0.1] [--calling A] [--called B]
  *        --set ct|ecg|dx|large|huge --lanes N --objects N [--per-association K] [--run R]
- *   load --port P --idle N      opens N idle associations, echoes beside them
+ *   load --port P --idle N [--seconds S]   opens N idle associations, or as many as it can in
+ *                                          S seconds, and echoes beside them
  *
  * Prints one JSON line. Ends with 1 when an object was not stored.
  */
@@ -47,6 +48,7 @@ static struct {
     unsigned objects;
     unsigned per_association; /* 0 = all of a lane on one */
     unsigned idle;
+    unsigned seconds;
     uint32_t run;
 } options = {.host = "127.0.0.1", .calling = "LOAD", .called = "RDC", .lanes = 1, .objects = 1};
 
@@ -455,8 +457,11 @@ static int run_idle(void)
     double alone = echo_ms(50);
     double began = now();
     unsigned open = 0;
-    while (open < options.idle && open_association(&all[open], "1.2.840.10008.1.1"))
-        open++;
+    bool good = true;
+    while (good && open < options.idle && (!options.seconds || now() - began < options.seconds)) {
+        good = open_association(&all[open], "1.2.840.10008.1.1");
+        open += good;
+    }
     double opened = now() - began;
     double beside = echo_ms(50);
     printf("{\"idle\": %u, \"open_seconds\": %.3f, \"echo_ms_alone\": %.3f, \"echo_ms\": %.3f}\n",
@@ -466,7 +471,7 @@ static int run_idle(void)
     for (unsigned i = 0; i < open; i++)
         close(all[i].fd);
     free(all);
-    return open < options.idle;
+    return !good;
 }
 
 /* ---- options ---- */
@@ -486,6 +491,7 @@ static bool take_option(const char *name, const char *value)
         {"--objects", &options.objects, NULL},
         {"--run", &options.run, NULL},
         {"--idle", &options.idle, NULL},
+        {"--seconds", &options.seconds, NULL},
         {"--per-association", &options.per_association, NULL},
     };
     if (strcmp(name, "--set") == 0)
