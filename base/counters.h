@@ -9,17 +9,20 @@
 #include <stdint.h>
 
 /* X(name, kind, help): a counter only rises, a gauge is zeroed when its worker
- * starts. */
+ * is gone. */
 #define BASE_COUNTERS(X)                                                                           \
     X(associations_total, counter, "DICOM associations accepted")                                  \
     X(associations_refused_total, counter, "DICOM associations refused")                           \
     X(associations_open, gauge, "DICOM associations open now")                                     \
+    X(requests_delayed_total, counter, "DIMSE requests that waited for their device's rate")       \
+    X(bodies_paused_total, counter, "Times that an object waited for a limit on bytes in flight")  \
     X(objects_stored_total, counter, "Objects acknowledged and new")                               \
     X(objects_duplicate_total, counter, "Objects acknowledged that were here already")             \
     X(objects_refused_total, counter, "Objects answered with a failure")                           \
     X(object_bytes_total, counter, "Bytes of acknowledged objects")                                \
     X(http_requests_total, counter, "HTTP requests answered")                                      \
     X(http_failures_total, counter, "HTTP requests answered with 5xx")                             \
+    X(http_limited_total, counter, "HTTP requests answered with 429")                              \
     X(http_connections_open, gauge, "HTTP connections open now")                                   \
     X(jobs_done_total, counter, "Jobs that follow an acknowledgement, done")                       \
     X(jobs_failed_total, counter, "Jobs that follow an acknowledgement, failed")                   \

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,7 +167,7 @@ static void worker_ended(struct supervisor *s, pid_t pid, int status)
         int64_t now = base_clock_mono_ms();
         slot->pid = 0;
         s->running--;
-        atomic_store(&s->shm->slots[i].ready, 0);
+        rdc_shm_end(s->shm, i);
         slot->backoff = now - slot->started >= STEADY_MS ? 0
                         : slot->backoff == 0             ? BACKOFF_MIN_MS
                                                          : 2 * slot->backoff;
@@ -293,6 +294,17 @@ static void stop_workers(struct supervisor *s)
     }
 }
 
+/* Each association is a descriptor; the soft limit is often 1024. */
+static void allow_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        BASE_LOG(WARN, "descriptors_limited", LOG_S("error", strerror(errno)));
+}
+
 int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
 {
     struct base_error err;
@@ -312,6 +324,7 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
     int ready[2];
     block_signals(&set);
     rdc_log_setup(&ctx->conf, "supervisor");
+    allow_descriptors();
     s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (s.signals < 0 || pipe2(ready, O_CLOEXEC | O_NONBLOCK) || rdc_shm_open(s.workers, &s.shm)) {
         fprintf(stderr, "rdc serve: %s\n", strerror(errno));

@@ -29,18 +29,30 @@ enum base_err rdc_shm_open(unsigned workers, struct rdc_shm **out)
                    -1, 0);
     if (p == MAP_FAILED)
         return BASE_ENOMEM;
-    *out = p;
-    (*out)->workers = workers;
+    struct rdc_shm *shm = p;
+    enum base_err err = base_quota_init(&shm->quota, workers);
+    if (err) {
+        munmap(p, sizeof *shm);
+        return err;
+    }
+    shm->workers = workers;
+    *out = shm;
     return BASE_OK;
 }
 
 void rdc_shm_begin(struct rdc_shm *shm, unsigned slot)
 {
+    base_count(&shm->slots[slot].counters.worker_starts_total, 1);
+}
+
+void rdc_shm_end(struct rdc_shm *shm, unsigned slot)
+{
     struct base_counters *c = &shm->slots[slot].counters;
+    atomic_store(&shm->slots[slot].ready, 0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].kind == gauge)
             atomic_store(counter_at(c, &rows[i]), 0);
-    base_count(&c->worker_starts_total, 1);
+    base_quota_give_back(&shm->quota, slot);
 }
 
 void rdc_shm_print(const struct rdc_shm *shm, struct base_buf *out)

@@ -1,14 +1,15 @@
 /*
  * The page that the supervisor shares with its workers: the counters of each
- * slot, and which workers are ready.
+ * slot, which workers are ready, and what they hold together of what is limited.
  */
 #ifndef RDC_SHM_H
 #define RDC_SHM_H
 
+#include "base/base_quota.h"
 #include "base/buf.h"
 #include "base/counters.h"
 
-enum { RDC_WORKERS_MAX = 64 };
+enum { RDC_WORKERS_MAX = BASE_QUOTA_SLOTS };
 
 struct rdc_shm_slot {
     struct base_counters counters;
@@ -18,12 +19,16 @@ struct rdc_shm_slot {
 struct rdc_shm {
     unsigned workers;
     struct rdc_shm_slot slots[RDC_WORKERS_MAX];
+    struct base_quota quota;
 };
 
 /* Zeroed memory, shared with the children forked from now on. */
 enum base_err rdc_shm_open(unsigned workers, struct rdc_shm **out) BASE_MUST_CHECK;
-/* A worker begins: its gauges start from nothing. */
+/* A worker begins. */
 void rdc_shm_begin(struct rdc_shm *shm, unsigned slot);
+/* The process of a worker is gone, in whatever way: its gauges are zeroed, and
+ * what it held is given back. */
+void rdc_shm_end(struct rdc_shm *shm, unsigned slot);
 /* Prometheus text format, summed over the slots. */
 void rdc_shm_print(const struct rdc_shm *shm, struct base_buf *out);
 
