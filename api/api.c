@@ -1,5 +1,6 @@
 #include "api/api.h"
 
+#include "api/api_limits_http.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -54,6 +55,11 @@ void api_problem_err(struct net_http_request *req, enum base_err err)
         net_http_problem(req, status, base_err_text(err), "");
 }
 
+void api_note_session(struct net_http_request *req, const struct db_outcome *outcome)
+{
+    api_limits_http_owner(req, db_rows_int(db_outcome_rows(outcome, 0), 0, 0));
+}
+
 static void on_done(void *arg, const struct db_outcome *outcome)
 {
     struct net_http_request *req = arg;
@@ -61,8 +67,8 @@ static void on_done(void *arg, const struct db_outcome *outcome)
         api_problem(req, outcome);
         return;
     }
-    /* The first statement entered the session. */
-    size_t last = 1;
+    api_note_session(req, outcome);
+    size_t last = 1; /* the first statement entered the session */
     const struct db_rows *rows = db_outcome_rows(outcome, last);
     net_http_reply(req, 200, "application/json", db_rows_view(rows, 0, 0));
 }

@@ -34,6 +34,9 @@ void api_finish(const struct api *api, struct net_http_request *req, struct db_t
 /* One statement for the person who asks. */
 void api_run(const struct api *api, struct net_http_request *req, enum db_query query,
              const struct db_param *params, size_t n);
+/* The session that the first statement entered: its organisation counts the request
+ * as one of its own. Done by api_finish; for those who submit tx themselves. */
+void api_note_session(struct net_http_request *req, const struct db_outcome *outcome);
 /* Answers with the problem of a failed transaction. */
 void api_problem(struct net_http_request *req, const struct db_outcome *outcome);
 /* The same for a submit that failed at once. */

@@ -30,6 +30,7 @@ struct api_scp_call {
     uint8_t context_id;
     bool complete; /* the request is whole, and unless cancellable reading is paused */
     bool cancelled;
+    struct api_flight flight; /* of its data set; where it waits, the association is paused */
     struct dicom_dimse request;
 };
 
@@ -42,6 +43,13 @@ struct scp_assoc {
     char certificate[BASE_SHA256_HEX]; /* what was shown over TLS; "" */
     json_t *row;                       /* of the device, which borrows its texts */
     struct api_scp_device device;
+    bool seated;                  /* counts in the machine's associations */
+    bool device_seated;           /* and in those of its device */
+    struct base_quota_row *quota; /* of its device; NULL = not known yet */
+    struct api_share share;
+    bool prepaid;         /* the next request was counted by the limits of rate already */
+    int64_t wait_ms;      /* what the one under way costs its followers */
+    struct api_rest rest; /* while it rests, the association is paused */
     struct api_scp_call *call; /* under way */
     unsigned holds;
     uint16_t message_id;       /* of our last request */
@@ -72,6 +80,25 @@ static void free_when_unused(struct scp_assoc *as)
     free(as);
 }
 
+static struct api_limits *limits_of(const struct scp_assoc *as)
+{
+    return as->s->config->limits;
+}
+
+/* Gives back what the limits counted. */
+static void unseat(struct scp_assoc *as)
+{
+    api_rest_end(&as->rest);
+    if (as->device_seated)
+        api_limits_unseat(limits_of(as), as->quota);
+    if (as->seated)
+        api_limits_unseat_total(limits_of(as));
+    api_limits_leave(limits_of(as), as->quota);
+    as->seated = false;
+    as->device_seated = false;
+    as->quota = NULL;
+}
+
 static void note(const struct scp_assoc *as, enum model_cause cause, const char *detail)
 {
     struct api_contact_peer peer = peer_of(as);
@@ -98,6 +125,14 @@ static void refuse_busy(struct scp_assoc *as, enum model_cause cause)
     refuse(as, cause,
            (struct dicom_reject){DICOM_RJ_TRANSIENT, DICOM_RJ_PRESENTATION,
                                  DICOM_RJ_PRESENTATION_CONGESTION});
+}
+
+/* PS3.8 Table 9-21: "local-limit-exceeded", and the device tries again. */
+static void refuse_limit(struct scp_assoc *as, enum model_cause cause)
+{
+    refuse(as, cause,
+           (struct dicom_reject){DICOM_RJ_TRANSIENT, DICOM_RJ_PRESENTATION,
+                                 DICOM_RJ_PRESENTATION_LIMIT});
 }
 
 /* PS3.8 9.3.4 has a reason for a wrong calling and for a wrong called title. */
@@ -152,8 +187,77 @@ static void list_accepted(const struct dicom_associate *rq, const struct dicom_a
     }
 }
 
+/* ---- limits ---- */
+
+static int64_t own_or(const json_t *row, const char *name, int64_t configured)
+{
+    const json_t *own = json_object_get(row, name);
+    return json_is_integer(own) ? json_integer_value(own) : configured;
+}
+
+static void on_rested(void *arg)
+{
+    const struct scp_assoc *as = arg;
+    net_assoc_resume(as->a);
+}
+
+/* Nothing more is read for so long. */
+static void rest(struct scp_assoc *as, int64_t ms)
+{
+    if (ms <= 0 || !as->a)
+        return;
+    net_assoc_pause(as->a);
+    api_rest_begin(limits_of(as), &as->rest, ms, on_rested, as);
+}
+
+/* A request is there. It is served; how long its followers have to wait is seen
+ * to when it is answered, since a peer that is not read cannot be told anything. */
+static void count_request(struct scp_assoc *as)
+{
+    as->wait_ms = 0;
+    if (!as->prepaid)
+        as->wait_ms = api_limits_dimse(limits_of(as), as->quota, &as->share);
+    if (as->wait_ms < 0)
+        as->wait_ms = API_LIMITS_PATIENCE_MS;
+    as->prepaid = false;
+}
+
+static void rest_after_request(struct scp_assoc *as)
+{
+    int64_t ms = as->wait_ms;
+    as->wait_ms = 0;
+    rest(as, ms);
+}
+
+/* An association counts as its first request, so that those who open one for
+ * each object are slowed, too. Milliseconds that it has to wait; -1: refused. */
+static int64_t take_place(struct scp_assoc *as)
+{
+    const struct base_conf *conf = as->s->config->conf;
+    as->share = (struct api_share){
+        .associations = own_or(as->row, "max_associations", conf->dicom_device_max_associations),
+        .rate = own_or(as->row, "max_rate", conf->dicom_device_max_rate),
+        .bytes =
+            own_or(as->row, "max_bytes_in_flight", (int64_t)conf->dicom_device_max_bytes),
+    };
+    as->quota = api_limits_join(limits_of(as), BASE_QUOTA_DEVICE, as->device.id);
+    as->device_seated = api_limits_seat(limits_of(as), as->quota, &as->share);
+    if (!as->device_seated) {
+        refuse_limit(as, MODEL_CAUSE_DEVICE_TOO_MANY);
+        return -1;
+    }
+    int64_t wait_ms = api_limits_dimse(limits_of(as), as->quota, &as->share);
+    if (wait_ms < 0)
+        refuse_limit(as, MODEL_CAUSE_TOO_FAST);
+    as->prepaid = true;
+    return wait_ms;
+}
+
 static void accept(struct scp_assoc *as)
 {
+    int64_t wait_ms = take_place(as);
+    if (wait_ms < 0)
+        return;
     const struct api_scp_config *config = as->s->config;
     const struct dicom_associate *rq = net_assoc_request(as->a);
     struct dicom_associate ac;
@@ -251,6 +355,11 @@ static void on_request(struct net_assoc *a, void *arg, const struct dicom_associ
     const struct net_tls *tls = net_assoc_tls(a);
     if (tls && net_tls_fingerprint(tls, print))
         base_hex(print, sizeof print, as->certificate);
+    as->seated = api_limits_seat_total(s->config->limits);
+    if (!as->seated) {
+        refuse_limit(as, MODEL_CAUSE_TOO_MANY);
+        return;
+    }
     struct db_param params[] = {db_text(rq->calling), db_text(net_assoc_peer(a, NULL)),
                                 db_text(rq->called),
                                 as->certificate[0] ? db_text(as->certificate) : db_null()};
@@ -289,9 +398,13 @@ static void end_call(struct api_scp_call *call)
 {
     struct scp_assoc *as = call->assoc;
     bool paused = call->complete && !(call->service && call->service->cancellable);
+    bool waiting = api_flight_end(limits_of(as), &call->flight);
     as->call = NULL;
     free(call);
+    rest_after_request(as);
     if (paused && as->a)
+        net_assoc_resume(as->a);
+    if (waiting && as->a)
         net_assoc_resume(as->a);
 }
 
@@ -303,11 +416,18 @@ static void completed(struct api_scp_call *call)
         net_assoc_pause(call->assoc->a);
 }
 
-static void on_echo(struct net_assoc *a, uint8_t context, const struct dicom_dimse *cmd)
+static void on_echo(struct scp_assoc *as, uint8_t context, const struct dicom_dimse *cmd)
 {
     struct dicom_dimse response = dicom_dimse_response(cmd, DIMSE_SUCCESS);
-    if (net_assoc_send(a, context, &response, base_bytes_of(NULL, 0)))
-        net_assoc_abort(a);
+    if (net_assoc_send(as->a, context, &response, base_bytes_of(NULL, 0)))
+        net_assoc_abort(as->a);
+    rest_after_request(as);
+}
+
+static void on_flight(void *arg)
+{
+    const struct api_scp_call *call = arg;
+    net_assoc_resume(call->assoc->a);
 }
 
 static void begin_call(struct scp_assoc *as, uint8_t context, const struct dicom_dimse *cmd)
@@ -322,7 +442,9 @@ static void begin_call(struct scp_assoc *as, uint8_t context, const struct dicom
     call->request = *cmd;
     as->call = call;
     find_service(call, net_assoc_abstract_syntax(as->a, context));
-    if (!cmd->has_dataset)
+    if (cmd->has_dataset)
+        api_flight_begin(limits_of(as), &call->flight, as->quota, &as->share, on_flight, call);
+    else
         completed(call);
     if (call->service)
         call->service->begin(call, call->arg);
@@ -359,8 +481,10 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
     } else if (as->call) {
         net_assoc_abort(a);
     } else if (cmd->command == DIMSE_C_ECHO_RQ) {
-        on_echo(a, context, cmd);
+        count_request(as);
+        on_echo(as, context, cmd);
     } else {
+        count_request(as);
         begin_call(as, context, cmd);
     }
 }
@@ -373,8 +497,11 @@ static void on_data(struct net_assoc *a, void *arg, struct base_bytes bytes, boo
     /* A call that was finished early is gone; its data set is passed over. */
     if (!call || call->complete)
         return;
+    bool go_on = api_flight_add(limits_of(as), &call->flight, bytes.n);
     if (last)
         completed(call);
+    if (!go_on)
+        net_assoc_pause(as->a);
     if (call->service && call->service->data)
         call->service->data(call, call->arg, bytes, last);
     else if (last && !call->service)
@@ -392,10 +519,12 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
     if (as->call) {
         if (as->call->service && as->call->service->gone)
             as->call->service->gone(as->call, as->call->arg);
+        api_flight_end(limits_of(as), &as->call->flight);
         free(as->call);
         as->call = NULL;
     }
     end_ask(as, NULL);
+    unseat(as);
     if (as->accepted)
         base_count(&as->s->config->counters->associations_open, -1);
     BASE_LOG(INFO, "association_closed", LOG_U("association", net_assoc_id(a)),
@@ -591,7 +720,8 @@ enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp 
         .max_pdu = (uint32_t)conf->dicom_max_pdu,
         .artim_ms = (unsigned)conf->dicom_artim_seconds * 1000,
         .idle_ms = (unsigned)conf->dicom_idle_seconds * 1000,
-        .max_associations = (unsigned)conf->dicom_max_associations,
+        /* The limit of the machine, which we keep, comes first. */
+        .max_associations = (unsigned)conf->dicom_max_associations + 1,
         .on_stranger = on_stranger,
     };
     struct api_scp *s = calloc(1, sizeof *s);

@@ -10,6 +10,7 @@
 #ifndef API_SCP_H
 #define API_SCP_H
 
+#include "api/api_limits.h"
 #include "base/base_conf.h"
 #include "base/counters.h"
 #include "db/db.h"
@@ -58,6 +59,7 @@ struct api_scp_config {
     struct db *db; /* as rdc_ingest */
     const struct base_conf *conf;
     struct base_counters *counters;
+    struct api_limits *limits;
     int fd;                      /* bound and listening */
     int tls_fd;                  /* the same for DICOM over TLS */
     struct net_tls_context *tls; /* NULL: tls_fd is not served */

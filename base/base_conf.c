@@ -60,6 +60,11 @@ static bool parse_number(const char *s, const struct unit *units, size_t n, uint
     return false;
 }
 
+bool base_conf_read_size(const char *text, uint64_t *out)
+{
+    return parse_number(text, size_units, SIZE_UNITS, out);
+}
+
 static bool parse_int(const char *s, int64_t *out)
 {
     char *end;

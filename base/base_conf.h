@@ -75,8 +75,21 @@ struct base_conf_addr {
     X(ENUM, log_level, "log.level", "info", 0, 0, "debug|info|warn|error",                         \
       "Least level that is logged.")                                                               \
     X(ENUM, log_format, "log.format", "logfmt", 0, 0, "logfmt|json", "Form of the log lines.")     \
-    X(INT, dicom_max_associations, "dicom.max-associations", "2000", 1, 100000, NULL,              \
-      "DICOM associations served at the same time, by each worker.")                               \
+    X(INT, dicom_max_associations, "dicom.max-associations", "4000", 1, 100000, NULL,              \
+      "DICOM associations served at the same time, by all workers together.")                      \
+    X(INT, dicom_device_max_associations, "dicom.device-max-associations", "2000", 0, 100000,      \
+      NULL, "The same of one device, unless it has a limit of its own (rdc device); 0 = none.")    \
+    X(INT, dicom_max_rate, "dicom.max-rate", "0", 0, 1000000, NULL,                                \
+      "DIMSE requests in a second, by all workers together; what is more waits. 0 = no limit.")    \
+    X(INT, dicom_device_max_rate, "dicom.device-max-rate", "0", 0, 1000000, NULL,                  \
+      "The same of one device, unless it has a limit of its own (rdc device); 0 = no limit.")      \
+    X(SIZE, dicom_device_max_bytes, "dicom.device-max-bytes-in-flight", "256M", 0, INT64_MAX,      \
+      NULL,                                                                                        \
+      "Bytes of one device's objects that came and are not answered yet; beyond, one of its "      \
+      "objects is read at a time. Of one object 16M count. 0 = no limit.")                         \
+    X(SIZE, max_bytes_in_flight, "max-bytes-in-flight", "1G", 0, INT64_MAX, NULL,                  \
+      "The same of all devices and uploads together; then only those wait who hold more than a "   \
+      "sixteenth of it. 0 = no limit.")                                                            \
     X(SIZE, dicom_max_pdu, "dicom.max-pdu", "128K", 4096, 16777216, NULL,                          \
       "Largest PDU that we accept, told to the peer.")                                             \
     X(INT, dicom_artim_seconds, "dicom.artim-seconds", "30", 1, 3600, NULL,                        \
@@ -85,6 +98,14 @@ struct base_conf_addr {
       "How long an association may be silent.")                                                    \
     X(INT, http_max_connections, "http.max-connections", "10000", 1, 1000000, NULL,                \
       "HTTP connections open at the same time, per worker.")                                       \
+    X(INT, http_max_rate, "http.max-rate", "0", 0, 1000000, NULL,                                  \
+      "HTTP requests in a second, by all workers together; others hear 429. 0 = no limit.")        \
+    X(INT, http_organisation_max_rate, "http.organisation-max-rate", "0", 0, 1000000, NULL,        \
+      "The same of all sessions of one organisation; 0 = no limit.")                               \
+    X(INT, http_session_max_rate, "http.session-max-rate", "1000", 0, 1000000, NULL,               \
+      "The same of one session, or of one address without a session; 0 = no limit.")               \
+    X(SIZE, http_session_max_bytes, "http.session-max-bytes-in-flight", "256M", 0, INT64_MAX,      \
+      NULL, "As dicom.device-max-bytes-in-flight, of the uploads of one session.")                 \
     X(SIZE, http_max_body, "http.max-body", "1M", 1024, 1073741824, NULL,                          \
       "Largest JSON request body. Uploads have upload.max-bytes.")                                 \
     X(DURATION, http_header_timeout, "http.header-timeout", "10s", 100, 600000, NULL,              \
@@ -155,6 +176,9 @@ enum base_err base_conf_load_flags(struct base_conf *c, int argc, char *const *a
 /* where stands before the message, such as "flag". */
 enum base_err base_conf_set(struct base_conf *c, const char *where, const char *key,
                             const char *value, struct base_error *e) BASE_MUST_CHECK;
+
+/* A size as in the file: bytes, or with K, M, G. False: it is none. */
+bool base_conf_read_size(const char *text, uint64_t *out);
 
 /* The commented example: every key with its default. */
 void base_conf_print_example(struct base_buf *out);

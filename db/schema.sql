@@ -699,7 +699,8 @@ begin
         return jsonb_build_object('id', d.id, 'centre_id', d.org_id,
             'centre', (select code from organisation where id = d.org_id), 'quiet', d.quiet_seconds,
             'called', d.called, 'charset', d.charset, 'callback_host', d.callback_host,
-            'callback_port', d.callback_port);
+            'callback_port', d.callback_port, 'max_associations', d.max_associations,
+            'max_rate', d.max_rate, 'max_bytes_in_flight', d.max_bytes_in_flight);
     end if;
     return jsonb_build_object('cause', case
         when not exists (select from device where aet = p_aet) then 'unknown_aet'
@@ -3400,7 +3401,7 @@ begin
     end if;
     perform set_config('rdc.person', p.id::text, true), set_config('rdc.org', p.org_id::text, true),
         set_config('rdc.role', p.role, true);
-    return p.id;
+    return p.org_id;
 end $$;
 CREATE FUNCTION public.session_failed(p_person bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -3803,6 +3804,9 @@ CREATE TABLE public.device (
     quiet_seconds integer DEFAULT 15 NOT NULL,
     limit_seconds integer DEFAULT 300 NOT NULL,
     certificate text,
+    max_associations integer,
+    max_rate integer,
+    max_bytes_in_flight bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
     watch_dir text,
@@ -3814,6 +3818,9 @@ CREATE TABLE public.device (
     CONSTRAINT device_called_form CHECK ((called ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
     CONSTRAINT device_certificate_form CHECK ((certificate ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT device_limit_range CHECK (((limit_seconds >= 0) AND (limit_seconds <= 86400))),
+    CONSTRAINT device_max_associations_range CHECK (((max_associations >= 1) AND (max_associations <= 100000))),
+    CONSTRAINT device_max_bytes_range CHECK ((max_bytes_in_flight >= 1)),
+    CONSTRAINT device_max_rate_range CHECK (((max_rate >= 1) AND (max_rate <= 1000000))),
     CONSTRAINT device_quiet_range CHECK (((quiet_seconds >= 0) AND (quiet_seconds <= 86400))),
     CONSTRAINT device_watch_absolute CHECK (((watch_dir ~ '^/[^[:cntrl:]]+$'::text) AND (length(watch_dir) <= 300))),
     CONSTRAINT device_watch_whole CHECK (((watch_owner IS NULL) = (watch_until IS NULL)))

@@ -19,6 +19,7 @@ static void on_permit(void *arg, const struct db_outcome *outcome)
         a.fn(a.arg, NULL);
         return;
     }
+    api_note_session(a.req, outcome);
     json_t *row = json_loads(db_rows_text(db_outcome_rows(outcome, 1), 0, 0), 0, NULL);
     const char *code = json_string_value(json_object_get(row, "code"));
     struct ingest_permit permit = {

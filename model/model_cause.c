@@ -93,6 +93,19 @@ static const struct model_cause_text texts[] = {
                               "服务器的关联数已达上限",
                               "the device tries again by itself; else raise dicom.max-associations",
                               "设备会自动重试;如经常出现,请调大 dicom.max-associations"},
+    [MODEL_CAUSE_DEVICE_TOO_MANY] =
+        {"the device has as many associations open as it may", "该设备的关联数已达其上限",
+         "the device tries again by itself; if it leaves associations open, ask its vendor; else "
+         "raise its limit: rdc device change AET --max-associations N",
+         "设备会自动重试;如设备不释放关联,请联系厂家;否则请调大其上限:"
+         "rdc device change AET --max-associations N"},
+    [MODEL_CAUSE_TOO_FAST] =
+        {"requests come faster than they may, and too many wait already",
+         "请求速率超过上限,等待的请求过多",
+         "the device tries again by itself; if it needs more, raise its limit: rdc device change "
+         "AET --max-rate N, or dicom.max-rate for all",
+         "设备会自动重试;确有需要时请调大上限:rdc device change AET --max-rate N,"
+         "或调大全局的 dicom.max-rate"},
     [MODEL_CAUSE_PDU_TOO_LARGE] = {"the device sends larger PDUs than we allow",
                                    "设备发送的 PDU 超过允许长度",
                                    "lower the PDU size on the device, or raise dicom.max-pdu",

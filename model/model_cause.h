@@ -31,6 +31,8 @@
     X(SSH, "ssh_on_dicom_port")                                                                    \
     X(NOT_DICOM, "not_dicom")                                                                      \
     X(TOO_MANY, "too_many_associations")                                                           \
+    X(DEVICE_TOO_MANY, "too_many_associations_of_device")                                          \
+    X(TOO_FAST, "too_many_requests")                                                               \
     X(PDU_TOO_LARGE, "pdu_too_large")                                                              \
     X(SILENT, "timed_out")                                                                         \
     X(PROTOCOL_ERROR, "protocol_error")                                                            \

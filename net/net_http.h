@@ -72,6 +72,7 @@ struct net_http_result {
     uint64_t received; /* bytes of the body */
     uint64_t sent;     /* bytes of the content, whether or not they arrived */
     uint64_t ms;
+    void *ticket; /* as net_http_set_ticket left it; it ends here */
 };
 
 struct net_http_options {
@@ -86,6 +87,12 @@ struct net_http_options {
     uint64_t body_timeout_ms;   /* 0 = 30 s, for each piece, either way */
     uint64_t idle_timeout_ms;   /* 0 = 60 s, between requests */
     void (*on_result)(void *arg, const struct net_http_result *result); /* or NULL */
+    /* A request that has a route (and is no probe), before its body is read: 0 = it goes
+     * on; else it is answered with 429, to be tried again after so many seconds. May be NULL. */
+    unsigned (*on_admit)(void *arg, struct net_http_request *req);
+    /* So many bytes of a streamed body came, before the handler sees them. False: no more
+     * is read until net_http_go_on. May be NULL. */
+    bool (*on_body)(void *arg, struct net_http_request *req, size_t n);
     void *arg;
 };
 
@@ -129,6 +136,12 @@ bool net_http_is_gone(const struct net_http_request *req);
 /* fn is called once if the client leaves before the answer is complete; the
  * request must be answered all the same. Replaces an earlier fn; NULL = none. */
 void net_http_on_abort(struct net_http_request *req, void (*fn)(void *arg), void *arg);
+
+/* For who admits requests: something of theirs that goes along, NULL at first. */
+void net_http_set_ticket(struct net_http_request *req, void *ticket);
+void *net_http_ticket(const struct net_http_request *req);
+/* Ends what on_body began. */
+void net_http_go_on(struct net_http_request *req);
 
 /* ---- bodies ---- */
 

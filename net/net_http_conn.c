@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +137,24 @@ static void send_continue(struct net_http_conn *c)
         c->broken = true;
 }
 
+/* RFC 6585 4: too many requests. False: answered already. */
+static bool admit(struct net_http_conn *c)
+{
+    struct net_http_request *req = c->req;
+    const struct net_http_options *o = &c->server->o;
+    char seconds[16];
+    if (!o->on_admit || req->route->flags & NET_HTTP_QUIET)
+        return true;
+    unsigned wait = o->on_admit(o->arg, req);
+    if (wait == 0)
+        return true;
+    snprintf(seconds, sizeof seconds, "%u", wait);
+    net_http_reply_header(req, "Retry-After", seconds);
+    answer_self(c, 429, "more requests than are allowed in a second; wait as Retry-After says",
+                NULL);
+    return false;
+}
+
 static void on_head(struct net_http_conn *c)
 {
     struct net_http_request *req = net_http_request_new(c);
@@ -145,6 +164,8 @@ static void on_head(struct net_http_conn *c)
     }
     c->req = req;
     if (!route(c))
+        return;
+    if (!admit(c))
         return;
     uint64_t most = body_max(req);
     c->parser.body_max = most;
@@ -165,6 +186,8 @@ static void on_data(struct net_http_conn *c, struct base_bytes data)
     struct net_http_request *req = c->req;
     req->received += data.n;
     if (req->route->body == NET_HTTP_BODY_STREAMED) {
+        const struct net_http_options *o = &c->server->o;
+        req->held = o->on_body && !o->on_body(o->arg, req, data.n);
         req->sink->on_data(req->sink_arg, data);
         return;
     }
@@ -193,7 +216,7 @@ static bool wants_input(const struct net_http_conn *c)
         return net_stream_queued(c->stream) == 0;
     if (req->body_complete || req->answer != NET_HTTP_WAITING)
         return false;
-    return req->route->body != NET_HTTP_BODY_STREAMED || (req->sink && !req->sink_paused);
+    return req->route->body != NET_HTTP_BODY_STREAMED || (req->sink && !req->sink_paused && !req->held);
 }
 
 static void on_refused(struct net_http_conn *c)

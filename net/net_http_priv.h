@@ -45,6 +45,8 @@ struct net_http_request {
     const struct net_http_sink *sink;
     void *sink_arg;
     bool sink_paused;
+    bool held; /* by on_body */
+    void *ticket;
     void (*on_abort)(void *arg);
     void *abort_arg;
 

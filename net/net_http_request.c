@@ -105,7 +105,9 @@ void net_http_request_log(struct net_http_request *req)
                                          .status = req->status,
                                          .received = req->received,
                                          .sent = req->sent,
-                                         .ms = ms};
+                                         .ms = ms,
+                                         .ticket = req->ticket};
+        req->ticket = NULL;
         o->on_result(o->arg, &result);
     }
 }
@@ -210,6 +212,22 @@ void net_http_on_abort(struct net_http_request *req, void (*fn)(void *arg), void
 {
     req->on_abort = fn;
     req->abort_arg = arg;
+}
+
+void net_http_set_ticket(struct net_http_request *req, void *ticket)
+{
+    req->ticket = ticket;
+}
+
+void *net_http_ticket(const struct net_http_request *req)
+{
+    return req->ticket;
+}
+
+void net_http_go_on(struct net_http_request *req)
+{
+    req->held = false;
+    net_http_request_later(req);
 }
 
 /* ---- bodies ---- */

@@ -6,6 +6,7 @@
  */
 #include "rdc/rdc_command.h"
 
+#include "base/base_conf.h"
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/json.h"
@@ -18,6 +19,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,7 @@ enum arg_kind {
     ARG_NAME,     /* positional, required */
     ARG_TEXT,     /* --flag VALUE */
     ARG_INT,      /* --flag NUMBER */
+    ARG_LIMIT,    /* --flag NUMBER, also with K, M, G; "default" */
     ARG_HOSTPORT, /* --flag HOST:PORT, two parameters */
     ARG_PEER,     /* --flag AET@HOST:PORT, three parameters */
     ARG_STEPS,    /* --two-step or --one-step */
@@ -70,6 +73,10 @@ struct verb {
     {                                                                                              \
         ARG_INT, false, f, h                                                                       \
     }
+#define LIMIT(f, h)                                                                                \
+    {                                                                                              \
+        ARG_LIMIT, false, f, h "|default"                                                          \
+    }
 #define DISABLE                                                                                    \
     {                                                                                              \
         ARG_TRUE, false, "", ""                                                                    \
@@ -94,6 +101,9 @@ struct verb {
     {                                                                                              \
         ARG_PRINT, false, "--certificate", "SHA256|FILE|none"                                      \
     }
+#define LIMITS                                                                                     \
+    LIMIT("--max-associations", "N"), LIMIT("--max-rate", "N"),                                    \
+        LIMIT("--max-bytes-in-flight", "SIZE")
 #define THIS_DEVICE   NAME("AET"), MAY("--address", "IP[/LEN]"), MAY("--called", "AET")
 #define THIS_CONTRACT NEED("--centre", "CODE"), NEED("--hospital", "CODE"), NEED("--line", "CODE")
 #define PEER(need)                                                                                 \
@@ -137,13 +147,13 @@ static const struct verb verbs[] = {
      DB_Q_DEVICE_ADD,
      {NAME("AET"), NEED("--org", "CODE"), MAY("--address", "IP[/LEN]"), MAY("--called", "AET"),
       CALLBACK, MAY("--charset", "SET"), NUMBER("--quiet", "SECONDS"), NUMBER("--limit", "SECONDS"),
-      CERTIFICATE, MAY("--watch", "DIR|none")}},
+      CERTIFICATE, MAY("--watch", "DIR|none"), LIMITS}},
     {"device", "list", DB_Q_DEVICE_LIST, {{0}}},
     {"device",
      "change",
      DB_Q_DEVICE_CHANGE,
      {THIS_DEVICE, CALLBACK, MAY("--charset", "SET"), NUMBER("--quiet", "SECONDS"),
-      NUMBER("--limit", "SECONDS"), CERTIFICATE, MAY("--watch", "DIR|none")}},
+      NUMBER("--limit", "SECONDS"), CERTIFICATE, MAY("--watch", "DIR|none"), LIMITS}},
     {"device", "disable", DB_Q_DEVICE_DISABLE, {THIS_DEVICE, DISABLE}},
     {"device", "enable", DB_Q_DEVICE_DISABLE, {THIS_DEVICE, ENABLE}},
     {"user",
@@ -397,6 +407,20 @@ static bool add_number(struct call *c, const char *value)
     return true;
 }
 
+static bool add_limit(struct call *c, const char *value)
+{
+    uint64_t n = 0;
+    char text[24];
+    if (!value || strcmp(value, "default") == 0) {
+        add_param(c, value ? db_text(value) : db_null());
+        return true;
+    }
+    if (!base_conf_read_size(value, &n))
+        return false;
+    add_part(c, text, (size_t)snprintf(text, sizeof text, "%" PRIu64, n));
+    return true;
+}
+
 /* 64 hex digits, with or without colons as openssl prints them, or a file. */
 static bool add_fingerprint(struct call *c, const char *value)
 {
@@ -438,6 +462,8 @@ static bool add_arg(struct call *c, const struct arg *a, const char *value)
         return add_host_port(c, value);
     case ARG_PEER:
         return add_peer(c, value);
+    case ARG_LIMIT:
+        return add_limit(c, value);
     case ARG_PRINT:
         return add_fingerprint(c, value);
     case ARG_STEPS:

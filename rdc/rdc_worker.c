@@ -1,5 +1,6 @@
 #include "rdc/rdc_worker.h"
 
+#include "api/api_limits_http.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "delivery/delivery.h"
@@ -31,6 +32,7 @@ struct worker {
     struct db *queue_db;
     struct store *store;
     struct api api;
+    struct api_limits *limits;
     struct rdc_probe probe;
     struct ingest_config ingest_config;
     struct ingest *ingest;
@@ -74,6 +76,18 @@ static enum base_err open_databases(struct worker *w)
         return err;
     config.role = "rdc_ingest";
     return db_open(w->loop, &config, &w->queue_db);
+}
+
+static enum base_err open_limits(struct worker *w)
+{
+    struct api_limits_config config = {
+        .loop = w->loop,
+        .conf = w->conf,
+        .counters = w->counters,
+        .quota = &w->config->shm->quota,
+        .slot = w->config->slot,
+    };
+    return api_limits_new(&config, &w->limits);
 }
 
 static enum base_err open_store(struct worker *w)
@@ -145,6 +159,7 @@ static enum base_err start_dicom(struct worker *w)
         .db = w->queue_db,
         .conf = w->conf,
         .counters = w->counters,
+        .limits = w->limits,
         .fd = w->config->fds[RDC_PORT_DICOM],
         .tls_fd = w->config->fds[RDC_PORT_DICOM_TLS],
         .tls = w->tls.dicom_tls,
@@ -157,9 +172,22 @@ static enum base_err start_dicom(struct worker *w)
 static void on_http_result(void *arg, const struct net_http_result *r)
 {
     struct worker *w = arg;
+    api_limits_http_end(w->limits, r->ticket);
     base_count(&w->counters->http_requests_total, 1);
     if (r->status >= 500)
         base_count(&w->counters->http_failures_total, 1);
+}
+
+static unsigned on_http_admit(void *arg, struct net_http_request *req)
+{
+    const struct worker *w = arg;
+    return api_limits_http_admit(w->limits, req);
+}
+
+static bool on_http_body(void *arg, struct net_http_request *req, size_t n)
+{
+    const struct worker *w = arg;
+    return api_limits_http_body(w->limits, req, n);
 }
 
 static enum base_err start_http(struct worker *w)
@@ -180,6 +208,8 @@ static enum base_err start_http(struct worker *w)
         .body_timeout_ms = w->conf->http_body_timeout,
         .idle_timeout_ms = w->conf->http_idle_timeout,
         .on_result = on_http_result,
+        .on_admit = on_http_admit,
+        .on_body = on_http_body,
         .arg = w,
     };
     enum base_err err = net_http_server_new(&options, &w->http);
@@ -286,6 +316,7 @@ static void close_all(struct worker *w)
     worklist_hl7_free(w->hl7);
     ingest_free(w->ingest);
     api_scp_free(w->scp);
+    api_limits_free(w->limits);
     loop_free(w->loop);
     rdc_tls_close(&w->tls);
 }
@@ -330,6 +361,7 @@ static enum base_err start(struct worker *w)
         {"signals", watch_signals},
         {"database", open_databases},
         {"store", open_store},
+        {"limits", open_limits},
         {"flows", start_flows},
         {"dicom", start_dicom},
         {"hl7", start_hl7},

@@ -74,6 +74,10 @@ create table device (
     quiet_seconds int not null default 15,
     limit_seconds int not null default 300, -- an exam waits so long for objects that were announced
     certificate text, -- SHA-256, in hex: then it must be shown, over TLS
+    -- limits of its own; null = as configured for every device
+    max_associations int,
+    max_rate int,
+    max_bytes_in_flight bigint,
     created_at timestamptz not null default now(),
     disabled_at timestamptz,
     constraint device_key_unique unique nulls not distinct (aet, address, called),
@@ -83,7 +87,10 @@ create table device (
     constraint device_callback_whole check ((callback_host is null) = (callback_port is null)),
     constraint device_callback_port_range check (callback_port between 1 and 65535),
     constraint device_quiet_range check (quiet_seconds between 0 and 86400),
-    constraint device_limit_range check (limit_seconds between 0 and 86400)
+    constraint device_limit_range check (limit_seconds between 0 and 86400),
+    constraint device_max_associations_range check (max_associations between 1 and 100000),
+    constraint device_max_rate_range check (max_rate between 1 and 1000000),
+    constraint device_max_bytes_range check (max_bytes_in_flight >= 1)
 );
 
 create table person (

@@ -87,7 +87,7 @@ begin
 end $$;
 
 -- Every request begins with this: it names the person and the organisation for
--- row-level security until the transaction ends.
+-- row-level security until the transaction ends. Returns the organisation.
 create function session_enter(p_token_hash bytea) returns bigint
 language plpgsql security definer set search_path = public as
 $$
@@ -104,7 +104,7 @@ begin
     end if;
     perform set_config('rdc.person', p.id::text, true), set_config('rdc.org', p.org_id::text, true),
         set_config('rdc.role', p.role, true);
-    return p.id;
+    return p.org_id;
 end $$;
 
 create function session_close(p_token_hash bytea) returns void

@@ -35,15 +35,17 @@ where id = line_id($1) returning code;
 
 -- name: device_add
 insert into device (aet, org_id, address, called, callback_host, callback_port, charset, quiet_seconds,
-    limit_seconds, certificate, watch_dir)
+    limit_seconds, certificate, watch_dir, max_associations, max_rate, max_bytes_in_flight)
 values ($1, org_id($2, 'centre'), network($3::inet)::cidr, $4, $5, $6::int, $7, coalesce($8::int, 15),
-    coalesce($9::int, 300), nullif($10, 'none'), nullif($11, 'none'))
+    coalesce($9::int, 300), nullif($10, 'none'), nullif($11, 'none'), nullif($12, 'default')::int,
+    nullif($13, 'default')::int, nullif($14, 'default')::bigint)
 returning aet;
 
 -- name: device_list
 select d.aet, o.code as org, d.address, d.called,
     d.callback_host || ':' || d.callback_port as callback, d.charset, d.quiet_seconds as quiet,
-    d.limit_seconds as limit, d.certificate, d.watch_dir as watch, d.disabled_at
+    d.limit_seconds as limit, d.certificate, d.watch_dir as watch, d.max_associations as associations,
+    d.max_rate as rate, d.max_bytes_in_flight as bytes, d.disabled_at
 from device d join organisation o on o.id = d.org_id order by d.aet, d.id;
 
 -- name: device_change
@@ -52,7 +54,11 @@ update device set
     charset = coalesce($6, charset), quiet_seconds = coalesce($7::int, quiet_seconds),
     limit_seconds = coalesce($8::int, limit_seconds),
     certificate = case when $9 = 'none' then null else coalesce($9, certificate) end,
-    watch_dir = case when $10 = 'none' then null else coalesce($10, watch_dir) end
+    watch_dir = case when $10 = 'none' then null else coalesce($10, watch_dir) end,
+    max_associations = case when $11 = 'default' then null else coalesce($11::int, max_associations) end,
+    max_rate = case when $12 = 'default' then null else coalesce($12::int, max_rate) end,
+    max_bytes_in_flight = case when $13 = 'default' then null
+        else coalesce($13::bigint, max_bytes_in_flight) end
 where id = device_id($1, $2::inet, $3) returning aet;
 
 -- name: device_disable

@@ -78,6 +78,13 @@ def dataset(elements):
     return out
 
 
+def private_tail(n):
+    """The head of a private element of n bytes behind all others, in explicit VR LE; its
+    value is for the caller to send."""
+    creator = struct.pack('<HH2sH', 0x7fe1, 0x10, b'LO', 8) + b'RDC_TEST'
+    return creator + struct.pack('<HH2sHI', 0x7fe1, 0x1001, b'OB', 0, n)
+
+
 SEQUENCES = {(0x0008, 0x1198), (0x0008, 0x1199)}
 
 
@@ -149,6 +156,12 @@ class Connection:
         for at in range(0, max(len(data), 1), room):
             part = data[at:at + room]
             self.socket.sendall(pdata(context, part, is_command, at + room >= len(data)))
+
+    def send_fragment(self, context, data, last=False):
+        """Some of a data set, in as many PDUs as it takes."""
+        room = self.max_pdu - 6
+        for at in range(0, len(data), room):
+            self.socket.sendall(pdata(context, data[at:at + room], False, last and at + room >= len(data)))
 
     def read_response(self):
         data = b''
