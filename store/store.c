@@ -166,6 +166,8 @@ static struct store *store_alloc(struct loop *l, const char *data,
     s->fs = s->config.fs ? s->config.fs : &store_fs_system;
     if (!s->config.memory)
         s->config.memory = MEMORY;
+    for (int i = 0; i < LOOP_CLASS_COUNT; i++)
+        s->lanes[i] = (struct store_lane){.store = s, .class = (enum loop_class)i};
     if (!s->config.folder_files)
         s->config.folder_files = FOLDER_FILES;
     size_t size = strlen(data) + sizeof "/store";
@@ -221,9 +223,11 @@ void store_close(struct store *s)
     if (!s)
         return;
     s->closing = true;
-    if (s->folder)
-        store_folder_release(s->folder);
-    s->folder = NULL;
+    for (int i = 0; i < LOOP_CLASS_COUNT; i++) {
+        if (s->lanes[i].folder)
+            store_folder_release(s->lanes[i].folder);
+        s->lanes[i].folder = NULL;
+    }
     store_release(s);
 }
 

@@ -23,10 +23,10 @@ struct store_chunk {
 
 enum store_chunk_kind { STORE_SMALL, STORE_LARGE, STORE_KINDS };
 
-/* A folder of objects below the incarnation's. Shared by the store, while new
+/* A folder of objects below the incarnation's. Shared by its lane, while new
  * files go there, and by the puts in it. */
 struct store_folder {
-    struct store *store;
+    struct store_lane *lane;
     size_t users;
     unsigned number;
     unsigned files;
@@ -43,6 +43,20 @@ struct store_put_list {
     struct store_put *last;
 };
 
+/* Puts of one class: their folders and their rounds of syncs. A STAT object
+ * shares neither with the others, so it does not wait for a round of theirs. */
+struct store_lane {
+    struct store *store;
+    enum loop_class class;
+    struct store_folder *folder;   /* where the next file goes; NULL = a new one */
+    struct store_put_list pending; /* wait for the next round of syncs */
+    struct store_put_list round;
+    struct store_folder *round_folders;
+    size_t round_left; /* jobs of the round that still run */
+    bool round_due;    /* round_call is posted */
+    struct loop_call round_call;
+};
+
 struct store {
     struct loop *loop;
     const struct store_fs *fs;
@@ -56,7 +70,7 @@ struct store {
 
     uint64_t seq;
     unsigned folders;
-    struct store_folder *folder; /* where the next file goes; NULL = a new one */
+    struct store_lane lanes[LOOP_CLASS_COUNT];
 
     size_t memory; /* chunks in use, bytes */
     struct store_chunk *spare[STORE_KINDS];
@@ -64,13 +78,6 @@ struct store {
 
     int64_t space_ms; /* when the disk was asked */
     uint64_t space;   /* its answer, less what was written since */
-
-    struct store_put_list pending; /* wait for the next round of syncs */
-    struct store_put_list round;
-    struct store_folder *round_folders;
-    size_t round_left; /* jobs of the round that still run */
-    bool round_due;    /* round_call is posted */
-    struct loop_call round_call;
 
     struct store_sweep *sweep;
 };

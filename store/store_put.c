@@ -28,9 +28,10 @@ static bool ext_valid(const char *ext)
     return n >= 1 && n <= 8 && ext[n] == 0;
 }
 
-static struct store_folder *current_folder(struct store *s)
+static struct store_folder *current_folder(struct store_lane *lane)
 {
-    struct store_folder *f = s->folder;
+    struct store *s = lane->store;
+    struct store_folder *f = lane->folder;
     if (f && !f->bad && f->files < s->config.folder_files)
         return f;
     struct store_folder *fresh = calloc(1, sizeof *fresh);
@@ -38,10 +39,10 @@ static struct store_folder *current_folder(struct store *s)
         return NULL;
     if (f)
         store_folder_release(f);
-    fresh->store = s;
+    fresh->lane = lane;
     fresh->users = 1;
     fresh->number = s->folders++;
-    s->folder = fresh;
+    lane->folder = fresh;
     return fresh;
 }
 
@@ -56,7 +57,7 @@ enum base_err store_put_new(struct store *s, const char *ext, enum loop_class cl
         return err;
     struct store_put *p = calloc(1, sizeof *p);
     struct base_sha256 *sha = base_sha256_new();
-    struct store_folder *f = current_folder(s);
+    struct store_folder *f = current_folder(&s->lanes[class]);
     if (!p || !sha || !f) {
         base_sha256_free(sha);
         free(p);

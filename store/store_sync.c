@@ -1,7 +1,7 @@
 /*
- * Rounds of syncs. Everything that finished while one round ran makes up the
- * next one: its files are synced in parallel and each folder once, so that the
- * cost per object falls as the load rises, without any timer.
+ * Rounds of syncs, in each lane for itself. Everything that finished while one round ran makes up
+ * the next one: its files are synced in parallel and each folder once, so that the cost per object
+ * falls as the load rises, without any timer.
  *
  * Folders are synced beside the files, not after them: both must be durable,
  * in either order, before any callback of the round.
@@ -45,12 +45,12 @@ void store_folder_release(struct store_folder *f)
         free(f);
 }
 
-static void round_start(struct store *s);
+static void round_start(struct store_lane *l);
 
-static void round_end(struct store *s)
+static void round_end(struct store_lane *l)
 {
-    for (struct store_folder *f; (f = s->round_folders);) {
-        s->round_folders = f->next;
+    for (struct store_folder *f; (f = l->round_folders);) {
+        l->round_folders = f->next;
         f->in_round = false;
         if (!f->err) {
             f->linked = true;
@@ -58,34 +58,34 @@ static void round_end(struct store *s)
             /* Whether its earlier entries reached the disk is unknown now, and
              * another sync might say yes without writing them. */
             f->bad = true;
-            BASE_LOG(ERROR, "store_folder_sync_failed", LOG_S("incarnation", s->incarnation),
+            BASE_LOG(ERROR, "store_folder_sync_failed", LOG_S("incarnation", l->store->incarnation),
                      LOG_U("folder", f->number), LOG_S("cause", base_err_text(f->err)));
         }
     }
-    for (struct store_put *p = s->round.first; p; p = p->next) {
+    for (struct store_put *p = l->round.first; p; p = p->next) {
         if (!p->err)
             p->err = p->folder->err;
     }
-    struct store_put_list done = s->round;
-    s->round = (struct store_put_list){0};
-    store_retain(s);
-    round_start(s);
+    struct store_put_list done = l->round;
+    l->round = (struct store_put_list){0};
+    store_retain(l->store); /* which has the lane */
+    round_start(l);
     for (struct store_put *p; (p = store_put_list_take(&done));)
         store_put_synced(p);
-    store_release(s);
+    store_release(l->store);
 }
 
-static void job_ended(struct store *s)
+static void job_ended(struct store_lane *l)
 {
-    assert(s->round_left > 0);
-    if (--s->round_left == 0)
-        round_end(s);
+    assert(l->round_left > 0);
+    if (--l->round_left == 0)
+        round_end(l);
 }
 
 static void folder_work(void *arg)
 {
     struct store_folder *f = arg;
-    struct store *s = f->store;
+    const struct store *s = f->lane->store;
     char path[STORE_PATH];
     snprintf(path, sizeof path, "%s/%s/%u", s->root, s->incarnation, f->number);
     f->err = store_fs_sync_folder(s->fs, path);
@@ -100,7 +100,7 @@ static void folder_done(void *arg, bool cancelled)
     struct store_folder *f = arg;
     if (cancelled)
         f->err = BASE_ECANCELED;
-    job_ended(f->store);
+    job_ended(f->lane);
 }
 
 static void file_work(void *arg)
@@ -118,65 +118,66 @@ static void file_done(void *arg, bool cancelled)
     struct store_put *p = arg;
     p->running = false;
     p->err = cancelled ? BASE_ECANCELED : p->job_err;
-    job_ended(p->store);
+    job_ended(p->folder->lane);
 }
 
 /* Before the jobs, which own the objects from then on. */
-static void tell_written(struct store *s)
+static void tell_written(const struct store_lane *l)
 {
-    for (struct store_put *p = s->round.first; p; p = p->next)
+    for (struct store_put *p = l->round.first; p; p = p->next)
         if (p->written && !p->aborted)
             p->written(p->arg, BASE_OK, &p->object);
 }
 
-static void round_start(struct store *s)
+static void round_start(struct store_lane *l)
 {
-    if (s->round_left > 0 || !s->pending.first)
+    struct store *s = l->store;
+    if (l->round_left > 0 || !l->pending.first)
         return;
-    s->round = s->pending;
-    s->pending = (struct store_put_list){0};
-    s->round_left = 1; /* what finishes in the callbacks waits for the next round */
-    tell_written(s);
-    s->round_left = 0;
-    for (struct store_put *p = s->round.first; p; p = p->next) {
+    l->round = l->pending;
+    l->pending = (struct store_put_list){0};
+    l->round_left = 1; /* what finishes in the callbacks waits for the next round */
+    tell_written(l);
+    l->round_left = 0;
+    for (struct store_put *p = l->round.first; p; p = p->next) {
         struct store_folder *f = p->folder;
-        s->round_left++;
+        l->round_left++;
         p->running = true;
         if (!f->in_round) {
             f->in_round = true;
             /* A folder that turned bad holds puts that began before it did. */
             f->err = f->bad ? BASE_EIO : BASE_OK;
-            f->next = s->round_folders;
-            s->round_folders = f;
-            s->round_left += !f->bad && !s->config.unsafe_no_sync;
+            f->next = l->round_folders;
+            l->round_folders = f;
+            l->round_left += !f->bad && !s->config.unsafe_no_sync;
         }
     }
     /* All counted before the first can end. Everyone waits for the folders. */
-    for (struct store_folder *f = s->round_folders; f; f = f->next) {
+    for (struct store_folder *f = l->round_folders; f; f = f->next) {
         if (!f->bad && !s->config.unsafe_no_sync)
-            loop_work(s->loop, &f->job, LOOP_DISK, LOOP_STAT, folder_work, folder_done, f);
+            loop_work(s->loop, &f->job, LOOP_DISK, l->class, folder_work, folder_done, f);
     }
-    for (struct store_put *p = s->round.first; p; p = p->next)
+    for (struct store_put *p = l->round.first; p; p = p->next)
         loop_work(s->loop, &p->job, LOOP_DISK, p->class, file_work, file_done, p);
 }
 
 static void round_begin(void *arg)
 {
-    struct store *s = arg;
-    s->round_due = false;
-    round_start(s);
-    store_release(s);
+    struct store_lane *l = arg;
+    l->round_due = false;
+    round_start(l);
+    store_release(l->store);
 }
 
 void store_sync_add(struct store_put *put)
 {
-    struct store *s = put->store;
+    struct store_lane *l = put->folder->lane;
     put->syncing = true;
-    store_put_list_add(&s->pending, put);
-    if (s->round_left > 0 || s->round_due)
+    store_put_list_add(&l->pending, put);
+    if (l->round_left > 0 || l->round_due)
         return;
     /* In the next turn, so that writes that end in this one share the round. */
-    s->round_due = true;
-    store_retain(s);
-    loop_post(s->loop, &s->round_call, round_begin, s);
+    l->round_due = true;
+    store_retain(l->store);
+    loop_post(l->store->loop, &l->round_call, round_begin, l);
 }

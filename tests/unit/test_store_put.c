@@ -539,11 +539,77 @@ START_TEST(a_file_whose_sync_failed_is_never_synced_again)
 }
 END_TEST
 
+static atomic_bool urgent_done;
+
+/* That of the bulk, which is empty, takes until the urgent object is done, or for
+ * ten seconds. */
+static int patient_fdatasync(int fd)
+{
+    struct stat st;
+    bool bulk = fstat(fd, &st) == 0 && st.st_size == 0;
+    for (int i = 0; bulk && i < 10000 && !atomic_load(&urgent_done); i++)
+        usleep(1000);
+    return fdatasync(fd);
+}
+
+struct two {
+    struct store *s;
+    struct told bulk;
+    struct told urgent;
+    bool urgent_first;
+};
+
+static void on_urgent(void *arg, enum base_err err, const struct store_object *object)
+{
+    struct two *two = arg;
+    tell(&two->urgent, err, object);
+    two->urgent_first = two->bulk.times == 0;
+    atomic_store(&urgent_done, true);
+}
+
+static void on_bulk(void *arg, enum base_err err, const struct store_object *object)
+{
+    struct two *two = arg;
+    tell(&two->bulk, err, object);
+}
+
+/* The round of the bulk begins. */
+static void on_bulk_written(void *arg, enum base_err err, const struct store_object *object)
+{
+    struct two *two = arg;
+    ck_assert_int_eq(err, BASE_OK);
+    ck_assert_ptr_nonnull(object);
+    ck_assert_int_eq(store_put_mem(two->s, "bin", LOOP_STAT, base_bytes_of(NULL, 0),
+                                   base_bytes_str("urgent"), on_urgent, two),
+                     BASE_OK);
+}
+
+START_TEST(a_stat_object_does_not_wait_for_a_round_of_others)
+{
+    struct store_fs fs = fault_fs;
+    fs.fdatasync = patient_fdatasync;
+    struct store_config config = {.fs = &fs};
+    store_close(store);
+    loop_run(loop);
+    store = open_store(&config);
+    struct two two = {.s = store};
+    struct store_put *p = NULL;
+    ck_assert_int_eq(store_put_new(store, "bin", LOOP_ORDINARY, &p), BASE_OK);
+    store_put_finish(p, on_bulk_written, on_bulk, &two);
+    loop_run(loop);
+    ck_assert_int_eq(two.urgent.err, BASE_OK);
+    ck_assert_int_eq(two.bulk.err, BASE_OK);
+    ck_assert_int_eq(two.urgent.times, 1);
+    ck_assert_int_eq(two.bulk.times, 1);
+    ck_assert(two.urgent_first);
+}
+END_TEST
+
 START_TEST(after_a_failed_folder_sync_files_go_to_another_folder)
 {
     struct store_put *began_before = NULL;
     struct told t = {0};
-    ck_assert_int_eq(store_put_new(store, "bin", LOOP_STAT, &began_before), BASE_OK);
+    ck_assert_int_eq(store_put_new(store, "bin", LOOP_ORDINARY, &began_before), BASE_OK);
     fail_call(FAULT_FSYNC, 1, EIO);
     ck_assert_int_eq(put_text(store, "x").err, BASE_EIO);
     struct told next = put_text(store, "y");
@@ -679,6 +745,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, a_failed_open_is_told_and_leaves_nothing);
     tcase_add_test(tc, a_failed_sync_is_told_and_leaves_nothing);
     tcase_add_test(tc, a_file_whose_sync_failed_is_never_synced_again);
+    tcase_add_test(tc, a_stat_object_does_not_wait_for_a_round_of_others);
     tcase_add_test(tc, after_a_failed_folder_sync_files_go_to_another_folder);
     tcase_add_test(tc, one_bad_object_does_not_fail_its_round);
     tcase_add_test(tc, who_waits_for_room_is_woken_by_a_failure);
