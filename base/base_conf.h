@@ -111,7 +111,7 @@ struct base_conf_addr {
     X(DURATION, http_header_timeout, "http.header-timeout", "10s", 100, 600000, NULL,              \
       "How long the head of a request may take.")                                                  \
     X(DURATION, http_body_timeout, "http.body-timeout", "30s", 100, 3600000, NULL,                 \
-      "How long a body, or the reading of a response, may stand still.")                           \
+      "How long a body may take for each KiB, and the reading of a response stand still.")         \
     X(DURATION, http_idle_timeout, "http.idle-timeout", "60s", 100, 3600000, NULL,                 \
       "How long a connection is kept open between requests.")                                      \
     X(SIZE, upload_max_bytes, "upload.max-bytes", "4G", 1024, INT64_MAX, NULL,                     \

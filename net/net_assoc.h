@@ -72,8 +72,9 @@ struct net_assoc_config {
     struct net_tls_context *tls;    /* borrowed for the server's life; NULL: without TLS */
     uint32_t max_pdu;               /* bytes of a P-DATA-TF that we take, told to the peer */
     unsigned artim_ms;              /* waiting for A-ASSOCIATE-RQ, and for the close */
-    unsigned idle_ms;               /* silence of the peer on an open association; 0 = no limit.
-                                     * Not counted while paused, or while it waits for our answer. */
+    unsigned idle_ms;               /* silence of the peer on an open association, or less than a
+                                     * KiB from it without an answer of ours; 0 = no limit. Not counted while
+                                     * paused, or while it waits for our answer. */
     unsigned max_associations;      /* of this server; more are refused as "local limit" (2/3/2) */
     struct base_counters *counters; /* may be NULL */
     /* A connection that ended before its request could be given to on_request

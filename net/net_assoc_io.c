@@ -272,6 +272,17 @@ static void take_cipher(struct net_assoc *a, struct base_bytes in)
         on_tls_failed(a);
 }
 
+/* A trickle does not keep an association for ever. A request that is answered is
+ * progress whatever its size: the answer sets the clock. */
+static void note_progress(struct net_assoc *a, size_t n)
+{
+    a->trickled += n;
+    if (a->server && a->trickled < NET_ASSOC_TRICKLE)
+        return;
+    a->trickled = 0;
+    a->active = uv_now(loop_uv(a->loop));
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct net_assoc *a = stream->data;
@@ -280,7 +291,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n < 0) {
         on_hangup(a, n == UV_EOF ? NULL : uv_strerror((int)n));
     } else if (n > 0) {
-        a->active = uv_now(stream->loop);
+        note_progress(a, (size_t)n);
         if (a->tls)
             take_cipher(a, base_bytes_of(buf->base, (size_t)n));
         else

@@ -84,7 +84,7 @@ struct net_http_options {
     size_t max_connections;     /* 0 = 10000 */
     uint64_t max_body;          /* 0 = 1 MiB */
     uint64_t header_timeout_ms; /* 0 = 10 s, for a whole head */
-    uint64_t body_timeout_ms;   /* 0 = 30 s, for each piece, either way */
+    uint64_t body_timeout_ms;   /* 0 = 30 s, for each KiB, either way */
     uint64_t idle_timeout_ms;   /* 0 = 60 s, between requests */
     void (*on_result)(void *arg, const struct net_http_result *result); /* or NULL */
     /* A request that has a route (and is no probe), before its body is read: 0 = it goes

@@ -216,7 +216,8 @@ static bool wants_input(const struct net_http_conn *c)
         return net_stream_queued(c->stream) == 0;
     if (req->body_complete || req->answer != NET_HTTP_WAITING)
         return false;
-    return req->route->body != NET_HTTP_BODY_STREAMED || (req->sink && !req->sink_paused && !req->held);
+    return req->route->body != NET_HTTP_BODY_STREAMED ||
+           (req->sink && !req->sink_paused && !req->held);
 }
 
 static void on_refused(struct net_http_conn *c)
@@ -275,8 +276,12 @@ void net_http_conn_set_phase(struct net_http_conn *c)
     } else {
         c->phase = NET_HTTP_AWAITING_ANSWER;
     }
-    /* The body's clock starts anew with each piece, the others run through. */
-    if ((int)c->phase != before || c->phase == NET_HTTP_READING_BODY) {
+    /* The body's clock starts anew when enough of it came, so that a trickle does not
+     * keep a connection for ever; the others run through. */
+    bool more =
+        c->phase == NET_HTTP_READING_BODY && c->req->received >= c->body_mark + NET_HTTP_TRICKLE;
+    if ((int)c->phase != before || more) {
+        c->body_mark = c->req ? c->req->received : 0;
         c->queued_mark = net_stream_queued(c->stream);
         net_stream_timeout(c->stream, ms);
     }

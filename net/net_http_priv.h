@@ -6,6 +6,7 @@
 #include "net/net_http_parse.h"
 #include "net/net_stream.h"
 
+enum { NET_HTTP_TRICKLE = 1024 }; /* bytes of a body that count as progress */
 enum { NET_HTTP_PARAMS_MAX = 8, NET_HTTP_QUERY_MAX = 64, NET_HTTP_PEER = 46 };
 
 struct net_http_pair {
@@ -84,6 +85,7 @@ struct net_http_conn {
         NET_HTTP_WRITING
     } phase; /* what the time-out is for */
     size_t queued_mark;
+    uint64_t body_mark; /* of the body, received when its clock was started */
     bool eof;
     bool broken; /* a write failed: to be closed when nobody is using it */
     bool running;

@@ -78,8 +78,8 @@ END_TEST
 static void hold_some(void)
 {
     struct base_quota_row *row = base_quota_join(q, 1, BASE_QUOTA_DEVICE, 7);
-    bool got = seat(row, 1, 3) && seat(row, 1, 3) &&
-               base_quota_take(q, row, 1, BASE_QUOTA_BYTES, 1000, 0);
+    bool got =
+        seat(row, 1, 3) && seat(row, 1, 3) && base_quota_take(q, row, 1, BASE_QUOTA_BYTES, 1000, 0);
     if (!got)
         _exit(1);
 }
