@@ -47,9 +47,9 @@ struct scp_assoc {
     bool device_seated;           /* and in those of its device */
     struct base_quota_row *quota; /* of its device; NULL = not known yet */
     struct api_share share;
-    bool prepaid;         /* the next request was counted by the limits of rate already */
-    int64_t wait_ms;      /* what the one under way costs its followers */
-    struct api_rest rest; /* while it rests, the association is paused */
+    bool prepaid;              /* the next request was counted by the limits of rate already */
+    int64_t wait_ms;           /* what the one under way costs its followers */
+    struct api_rest rest;      /* while it rests, the association is paused */
     struct api_scp_call *call; /* under way */
     unsigned holds;
     uint16_t message_id;       /* of our last request */
@@ -237,8 +237,7 @@ static int64_t take_place(struct scp_assoc *as)
     as->share = (struct api_share){
         .associations = own_or(as->row, "max_associations", conf->dicom_device_max_associations),
         .rate = own_or(as->row, "max_rate", conf->dicom_device_max_rate),
-        .bytes =
-            own_or(as->row, "max_bytes_in_flight", (int64_t)conf->dicom_device_max_bytes),
+        .bytes = own_or(as->row, "max_bytes_in_flight", (int64_t)conf->dicom_device_max_bytes),
     };
     as->quota = api_limits_join(limits_of(as), BASE_QUOTA_DEVICE, as->device.id);
     as->device_seated = api_limits_seat(limits_of(as), as->quota, &as->share);
@@ -363,17 +362,19 @@ static void on_request(struct net_assoc *a, void *arg, const struct dicom_associ
     struct db_param params[] = {db_text(rq->calling), db_text(net_assoc_peer(a, NULL)),
                                 db_text(rq->called),
                                 as->certificate[0] ? db_text(as->certificate) : db_null()};
-    as->asking = db_call(s->config->db, DB_Q_DEVICE_FIND, params, 4, on_device, as) == BASE_OK;
+    /* Whether what comes is urgent nobody knows before this is answered. */
+    struct db_tx *tx = db_tx_new(s->config->db, LOOP_STAT);
+    db_tx_add(tx, DB_Q_DEVICE_FIND, params, 4);
+    as->asking = db_tx_submit(tx, on_device, as) == BASE_OK;
     if (!as->asking)
         refuse_busy(as, MODEL_CAUSE_BUSY);
 }
 
 /* ---- requests ---- */
 
-static bool is_storage(const char *sop_class)
+static unsigned storage_flags(const struct base_conf *conf)
 {
-    const struct dicom_sop_class *c = dicom_sop_class_find(sop_class);
-    return c && c->flags & DICOM_SOP_STORAGE;
+    return DICOM_SOP_STORAGE | (conf->dicom_private_classes ? DICOM_SOP_PRIVATE : 0);
 }
 
 static void find_service(struct api_scp_call *call, const char *abstract)
@@ -385,7 +386,7 @@ static void find_service(struct api_scp_call *call, const char *abstract)
             const struct api_scp_service *service = &table->services[i];
             if (service->command == call->request.command &&
                 (service->sop_class ? strcmp(service->sop_class, abstract) == 0
-                                    : is_storage(abstract))) {
+                                    : dicom_sop_flags_of(abstract) & storage_flags(config->conf))) {
                 call->service = service;
                 call->arg = table->arg;
                 return;
@@ -693,7 +694,7 @@ static enum base_err add_offer(struct api_scp *s, const char *sop_class)
         return BASE_ELIMIT;
     s->offers[s->n_offers++] = (struct dicom_offer){
         .sop_class = sop_class,
-        .flags = sop_class ? 0 : DICOM_SOP_STORAGE,
+        .flags = sop_class ? 0 : storage_flags(s->config->conf),
         .syntaxes = sop_class ? DICOM_OFFER_UNCOMPRESSED : DICOM_OFFER_STORED,
         .requestor_scu = true,
     };

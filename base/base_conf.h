@@ -90,6 +90,9 @@ struct base_conf_addr {
     X(SIZE, max_bytes_in_flight, "max-bytes-in-flight", "1G", 0, INT64_MAX, NULL,                  \
       "The same of all devices and uploads together; then only those wait who hold more than a "   \
       "sixteenth of it. 0 = no limit.")                                                            \
+    X(BOOL, dicom_private_classes, "dicom.private-classes", "no", 0, 0, NULL,                      \
+      "Whether SOP classes that rdc does not know are accepted as storage classes: private "       \
+      "ones, and those of later editions of the standard.")                                        \
     X(SIZE, dicom_max_pdu, "dicom.max-pdu", "128K", 4096, 16777216, NULL,                          \
       "Largest PDU that we accept, told to the peer.")                                             \
     X(INT, dicom_artim_seconds, "dicom.artim-seconds", "30", 1, 3600, NULL,                        \

@@ -11,10 +11,10 @@ const unsigned dicom_offers_storage_n = sizeof dicom_offers_storage / sizeof *di
 static const struct dicom_offer *find_offer(const char *sop_class, const struct dicom_offer *offers,
                                             unsigned n)
 {
-    const struct dicom_sop_class *known = dicom_sop_class_find(sop_class);
+    unsigned flags = dicom_sop_flags_of(sop_class);
     for (unsigned i = 0; i < n; i++) {
         if (offers[i].sop_class ? strcmp(offers[i].sop_class, sop_class) == 0
-                                : known && (known->flags & offers[i].flags))
+                                : flags & offers[i].flags)
             return &offers[i];
     }
     return NULL;

@@ -570,6 +570,20 @@ const struct dicom_sop_class *dicom_sop_class_find(const char *uid)
                    sizeof sop_classes[0], compare_uid);
 }
 
+unsigned dicom_sop_flags_of(const char *uid)
+{
+    static const char root[] = "1.2.840.10008.";              /* PS3.6 Annex A */
+    static const char storage[] = "1.2.840.10008.5.1.4.1.1."; /* PS3.4 Table B.5-1 */
+    const struct dicom_sop_class *c = dicom_sop_class_find(uid);
+    if (c)
+        return c->flags;
+    if (!dicom_uid_valid(uid))
+        return 0;
+    bool standard = strncmp(uid, root, sizeof root - 1) == 0;
+    bool stored = strncmp(uid, storage, sizeof storage - 1) == 0;
+    return !standard || stored ? DICOM_SOP_PRIVATE : 0;
+}
+
 const struct dicom_syntax *dicom_syntax_all(size_t *n)
 {
     *n = sizeof syntaxes / sizeof syntaxes[0];

@@ -37,6 +37,7 @@ enum dicom_sop_flags {
     DICOM_SOP_MPPS = 32,
     DICOM_SOP_QUERY = 64,
     DICOM_SOP_UPS = 128,
+    DICOM_SOP_PRIVATE = 256, /* in no table of ours, and perhaps storage; see dicom_sop_flags_of */
 };
 
 struct dicom_sop_class {
@@ -102,6 +103,10 @@ struct dicom_sop_class {
 /* NULL when unknown. */
 const struct dicom_syntax *dicom_syntax_find(const char *uid);
 const struct dicom_sop_class *dicom_sop_class_find(const char *uid);
+/* The flags of a class. One that we do not know is DICOM_SOP_PRIVATE where it can be one
+ * of storage: outside of the root of the standard, or where the standard has its storage
+ * classes (of a later edition); else, and when it is no UID, 0. */
+unsigned dicom_sop_flags_of(const char *uid);
 /* The whole tables, ordered by UID as text. */
 const struct dicom_syntax *dicom_syntax_all(size_t *n);
 const struct dicom_sop_class *dicom_sop_class_all(size_t *n);

@@ -46,6 +46,10 @@ static const struct model_cause_text texts[] = {
                                "不支持该服务或对象类别",
                                "choose another service or object type on the device",
                                "请在设备上选择其他服务或对象类型"},
+    [MODEL_CAUSE_PRIVATE_CLASS] =
+        {"this object class is private, or newer than rdc", "该对象类别为厂家私有或本服务未知",
+         "if its objects shall be stored, set dicom.private-classes = yes",
+         "如需保存此类对象,请设置 dicom.private-classes = yes"},
     [MODEL_CAUSE_TRANSFER_SYNTAX] =
         {"no transfer syntax in common", "没有共同支持的传输语法",
          "allow Explicit or Implicit VR Little Endian on the device",

@@ -89,6 +89,17 @@ class TheDicomPort(SystemTest):
         self.assertEqual(a.echo(), 0)
         a.release()
 
+    def test_logs_what_was_requested_and_what_was_accepted(self):
+        at = self.rdc.log_size()
+        dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[
+            (1, CT, [dicom_scu.IMPLICIT_LE, dicom_scu.EXPLICIT_LE]), (3, CR, ['1.2.3.4.6']),
+            (5, '1.2.3.4.5', [dicom_scu.EXPLICIT_LE])]).release()
+        both = f'requested="{dicom_scu.IMPLICIT_LE} {dicom_scu.EXPLICIT_LE}"'
+        self.logged(at, 'context_accepted', CT, both, f'accepted={dicom_scu.EXPLICIT_LE}')
+        self.logged(at, 'context_refused', CR, 'requested=1.2.3.4.6', 'cause=no_common_transfer_syntax')
+        self.logged(at, 'context_refused', 'sop_class=1.2.3.4.5', 'cause=private_class_not_accepted',
+                    'dicom.private-classes')
+
     def test_says_that_a_tls_hello_came_to_the_plain_port(self):
         at = self.rdc.log_size()
         self.send(bytes.fromhex('160301002f0100002b0303') + bytes(40))
@@ -108,6 +119,40 @@ class TheDicomPort(SystemTest):
         a.close()
         tool('echoscu', '-aet', 'QH_CT', '-aec', 'RDC', '127.0.0.1', str(self.rdc.dicom_port))
         self.assertEqual(self.rdc.sql("select count(*) from instance where sop_uid = '1.2.3'"), [['0']])
+
+
+class ThePortWithPrivateClasses(SystemTest):
+    conf = {'dicom.private-classes': 'yes'}
+    PRIVATE = '1.3.6.1.4.1.99999.1.1'
+
+    def object(self, sop_class, name):
+        """(SOP Instance UID, data set) of a CT slice under another class."""
+        d = make_dicom.ct_slice(name, 1, size=8)
+        d.elements[0x00080016] = ('UI', (sop_class,))
+        return d.elements[0x00080018][1][0], d.encode(make_dicom.plain('gb18030'))
+
+    def test_stores_a_private_class_as_received(self):
+        later = '1.2.840.10008.5.1.4.1.1.9999'  # a storage class of an edition to come
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[
+            (1, self.PRIVATE, [dicom_scu.EXPLICIT_LE]), (3, later, [dicom_scu.EXPLICIT_LE]),
+            (5, self.PRIVATE, ['1.3.6.1.4.1.99999.2']),           # an unknown transfer syntax
+            (7, '1.2.840.10008.5.1.1.9', [dicom_scu.IMPLICIT_LE]),  # print: a service of the standard
+            (9, '1.2.840.10008.5.1.4.1.2.1.1', [dicom_scu.IMPLICIT_LE])])  # query, not offered
+        self.assertEqual(a.accepted, {1: 0, 3: 0, 5: 4, 7: 3, 9: 3})
+        a.ids[self.PRIVATE] = 1
+        sop, data = self.object(self.PRIVATE, 'private')
+        self.assertEqual(a.store(self.PRIVATE, sop, data), 0)
+        sop2, data2 = self.object(later, 'later')
+        self.assertEqual(a.store(later, sop2, data2), 0)
+        # Nothing but C-STORE is served there: 0211, unrecognized operation.
+        self.assertEqual(a.request(self.PRIVATE, 0x0140, '1.2.3', {(0x0010, 0x0020): '1'})[0], 0x0211)
+        a.release()
+        rows = self.rdc.sql(f"select sop_class from instance where sop_uid in ('{sop}', '{sop2}')")
+        self.assertEqual(sorted(rows), sorted([[self.PRIVATE], [later]]))
+        (location,), = self.rdc.sql("select o.location from instance i join object o on o.id = i.object_id "
+                                    f"where i.sop_uid = '{sop}'")
+        with open(f'{self.rdc.data}/store/{location}', 'rb') as f:
+            self.assertTrue(f.read().endswith(data), 'it is not stored as it was sent')
 
 
 class TheHttpPort(SystemTest):

@@ -407,6 +407,19 @@ START_TEST(each_context_is_answered_with_its_own_result)
 }
 END_TEST
 
+START_TEST(unknown_classes_are_private_unless_they_are_services_of_the_standard)
+{
+    ck_assert_uint_eq(dicom_sop_flags_of("1.3.6.1.4.1.99999.1"), DICOM_SOP_PRIVATE);
+    ck_assert_uint_eq(dicom_sop_flags_of("1.2.840.10008.5.1.4.1.1.9999"), DICOM_SOP_PRIVATE);
+    ck_assert_uint_eq(dicom_sop_flags_of("1.2.840.10008.5.1.1.9"), 0); /* print */
+    ck_assert_uint_eq(dicom_sop_flags_of("1.2.840.100081"), DICOM_SOP_PRIVATE);
+    ck_assert_uint_eq(dicom_sop_flags_of("1.2.x"), 0);
+    ck_assert_uint_eq(dicom_sop_flags_of(""), 0);
+    ck_assert_uint_eq(dicom_sop_flags_of(DICOM_UID_CT_IMAGE), DICOM_SOP_STORAGE);
+    ck_assert_uint_eq(dicom_sop_flags_of(DICOM_UID_MPPS) & DICOM_SOP_PRIVATE, 0);
+}
+END_TEST
+
 START_TEST(roles_and_asynchronous_operations_are_answered_when_proposed)
 {
     static const struct dicom_offer get[] = {
@@ -481,6 +494,7 @@ int main(void)
     t = tcase_create("negotiation");
     tcase_add_loop_test(t, each_context_is_answered_with_its_own_result, 0,
                         (int)(sizeof proposals / sizeof proposals[0]));
+    tcase_add_test(t, unknown_classes_are_private_unless_they_are_services_of_the_standard);
     tcase_add_test(t, roles_and_asynchronous_operations_are_answered_when_proposed);
     tcase_add_test(t, all_storage_classes_are_offered_in_all_stored_syntaxes);
     suite_add_tcase(s, t);
