@@ -164,17 +164,15 @@ void api_contact_note(struct api_contact *c, const struct api_contact_peer *peer
         snprintf(n->detail, sizeof n->detail, "%s", detail);
 }
 
-enum model_cause api_contact_context_cause(const struct dicom_context *rq,
-                                           const struct dicom_context *ac)
+static enum model_cause cause_of_context(uint8_t result)
 {
-    switch (ac->result) {
+    switch (result) {
     case DICOM_CONTEXT_ACCEPTED:
         return MODEL_CAUSE_NONE;
     case DICOM_CONTEXT_TRANSFER_SYNTAXES:
         return MODEL_CAUSE_TRANSFER_SYNTAX;
     default:
-        return dicom_sop_flags_of(rq->abstract) & DICOM_SOP_PRIVATE ? MODEL_CAUSE_PRIVATE_CLASS
-                                                                    : MODEL_CAUSE_SOP_CLASS;
+        return MODEL_CAUSE_SOP_CLASS;
     }
 }
 
@@ -182,7 +180,7 @@ enum model_cause api_contact_context_cause(const struct dicom_context *rq,
 static void write_context(struct base_json *j, const struct dicom_context *rq,
                           const struct dicom_context *ac)
 {
-    enum model_cause cause = api_contact_context_cause(rq, ac);
+    enum model_cause cause = cause_of_context(ac->result);
     base_json_open_object(j);
     base_json_key(j, "sop_class");
     base_json_string(j, rq->abstract);

@@ -42,9 +42,6 @@ void api_contact_note_answer(struct api_contact *c, const struct api_contact_pee
 void api_contact_note_status(struct api_contact *c, const struct api_contact_peer *peer,
                              uint16_t status, const char *comment);
 
-/* Why a context was refused; MODEL_CAUSE_NONE when it was accepted. */
-enum model_cause api_contact_context_cause(const struct dicom_context *rq,
-                                           const struct dicom_context *ac);
 /* The cause of an end that the upper layer tells; text is what came with it. */
 enum model_cause api_contact_cause(enum net_assoc_cause cause, const char *text);
 

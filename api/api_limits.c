@@ -192,6 +192,8 @@ static bool leads(const struct api_limits *l, const struct api_flight *f, int64_
 
 static bool may_go_on(const struct api_limits *l, const struct api_flight *f, int64_t now_ms)
 {
+    if (f->urgent)
+        return true;
     const struct base_quota *q = l->config.quota;
     int64_t most = (int64_t)l->config.conf->max_bytes_in_flight;
     int64_t own = base_quota_held(q, f->row, BASE_QUOTA_BYTES);

@@ -97,6 +97,7 @@ struct api_flight {
     int64_t limit; /* of the row */
     int64_t counted;
     int64_t moved_ms;
+    bool urgent; /* counts, but waits for nobody; may be set at any time */
     bool waiting;
     void (*fn)(void *arg);
     void *arg;

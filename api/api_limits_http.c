@@ -44,13 +44,21 @@ static void on_flight(void *arg)
     net_http_go_on(t->req);
 }
 
+/* /api/v1/uploads?priority=stat */
+static void begin(struct api_limits *l, struct ticket *t)
+{
+    const char *priority = net_http_query(t->req, "priority");
+    api_flight_begin(l, &t->flight, t->row, &t->share, on_flight, t);
+    t->flight.urgent = priority && strcmp(priority, "stat") == 0;
+}
+
 bool api_limits_http_body(struct api_limits *l, struct net_http_request *req, size_t n)
 {
     struct ticket *t = net_http_ticket(req);
     if (!t)
         return true;
     if (!t->flight.link)
-        api_flight_begin(l, &t->flight, t->row, &t->share, on_flight, t);
+        begin(l, t);
     return api_flight_add(l, &t->flight, n);
 }
 

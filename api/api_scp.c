@@ -284,6 +284,7 @@ static void accept(struct scp_assoc *as)
              LOG_S("address", net_assoc_peer(as->a, NULL)), LOG_S("calling", rq->calling),
              LOG_I("device", as->device.id), LOG_S("tls", tls ? net_tls_version(tls) : "none"),
              LOG_U("contexts", rq->n_contexts), LOG_U("accepted", accepted), LOG_S("list", list));
+    rest(as, wait_ms);
 }
 
 static const char *text_of(const json_t *row, const char *name)
@@ -585,6 +586,11 @@ void api_scp_pause(struct api_scp_call *call)
 void api_scp_resume(struct api_scp_call *call)
 {
     net_assoc_resume(call->assoc->a);
+}
+
+void api_scp_hurry(struct api_scp_call *call)
+{
+    call->flight.urgent = true;
 }
 
 bool api_scp_cancelled(const struct api_scp_call *call)

@@ -90,6 +90,8 @@ void *api_scp_get(const struct api_scp_call *call);
 /* Back-pressure on the data set; each pause needs a resume. */
 void api_scp_pause(struct api_scp_call *call);
 void api_scp_resume(struct api_scp_call *call);
+/* Its data set waits for no limit on bytes in flight: it is urgent. */
+void api_scp_hurry(struct api_scp_call *call);
 /* Has the peer sent C-CANCEL? */
 bool api_scp_cancelled(const struct api_scp_call *call);
 

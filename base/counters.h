@@ -16,6 +16,7 @@
     X(associations_open, gauge, "DICOM associations open now")                                     \
     X(requests_delayed_total, counter, "DIMSE requests that waited for their device's rate")       \
     X(bodies_paused_total, counter, "Times that an object waited for a limit on bytes in flight")  \
+    X(stat_orders_known, gauge, "STAT orders whose objects go first, summed over the workers")     \
     X(objects_stored_total, counter, "Objects acknowledged and new")                               \
     X(objects_duplicate_total, counter, "Objects acknowledged that were here already")             \
     X(objects_refused_total, counter, "Objects answered with a failure")                           \

@@ -591,9 +591,11 @@ begin
     with free as (
         select t.id as destination_id,
             (select d.id from delivery d join report r on r.id = d.report_id
+                join exam e on e.id = r.exam_id
              where d.destination_id = t.id and d.state = 'due' and d.next_at <= now()
                 and r.rendered_at is not null
-             order by d.next_at, d.id limit 1) as delivery_id
+             order by array_position(array['stat', 'urgent', 'routine'], e.priority), d.next_at, d.id
+             limit 1) as delivery_id
         from destination t
         where t.disabled_at is null and not exists (
             select from delivery b where b.destination_id = t.id and b.state = 'sending')
@@ -2469,12 +2471,13 @@ begin
         from picked where j.id = picked.id returning j.*
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
-        'attempt', t.attempts, 'input', case t.kind
+        'attempt', t.attempts, 'priority', t.priority, 'input', case t.kind
             when 'metadata' then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
             when 'commitment' then commitment_input(t.subject_id)
             when 'check' then check_input(t.subject_id)
-            when 'render' then report_render_input(t.subject_id) end) order by t.id), '[]')
+            when 'render' then report_render_input(t.subject_id) end)
+        order by array_position(array['stat', 'urgent', 'routine'], t.priority), t.id), '[]')
     into v from taken t;
     return v;
 end $$;
@@ -2918,6 +2921,15 @@ CREATE FUNCTION public.order_row(o public.exam_order) RETURNS jsonb
         'version', (select count(*) from exam_order_event where order_id = o.id),
         'changed_at', (select max(at) from exam_order_event where order_id = o.id),
         'exam', (select min(id) from exam where order_id = o.id))
+$$;
+CREATE FUNCTION public.order_stat(p_limit integer) RETURNS TABLE(centre_id bigint, accession text, study_uid text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select centre_id, accession, study_uid from exam_order
+    where priority = 'stat' and state <> 'cancelled' and state_at > now() - interval '7 days'
+        and (state <> 'done' or state_at > now() - interval '1 hour')
+    order by state_at desc limit p_limit
 $$;
 CREATE FUNCTION public.order_time(p text, p_zone text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -4426,6 +4438,7 @@ CREATE INDEX exam_order_newest ON public.exam_order USING btree (centre_id, id);
 CREATE INDEX exam_order_of ON public.exam USING btree (order_id) WHERE (order_id IS NOT NULL);
 CREATE INDEX exam_order_open ON public.exam_order USING btree (centre_id, scheduled_at) WHERE (state = ANY (ARRAY['scheduled'::text, 'started'::text]));
 CREATE INDEX exam_order_patient ON public.exam_order USING btree (patient_id);
+CREATE INDEX exam_order_stat ON public.exam_order USING btree (state_at) WHERE ((priority = 'stat'::text) AND (state <> 'cancelled'::text));
 CREATE INDEX exam_order_state_newest ON public.exam_order USING btree (centre_id, state, id);
 CREATE INDEX exam_state_newest ON public.exam USING btree (centre_id, state, id);
 CREATE INDEX hl7_message_age ON public.hl7_message USING btree (received_at);
@@ -4981,6 +4994,8 @@ REVOKE ALL ON FUNCTION public.order_put(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_put(p jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_row(o public.exam_order) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_row(o public.exam_order) TO rdc_api;
+REVOKE ALL ON FUNCTION public.order_stat(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.order_stat(p_limit integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.order_time(p text, p_zone text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_upsert(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_upsert(p jsonb) TO rdc_ingest;

@@ -67,10 +67,11 @@ static const struct field fields[] = {
     FIELD(INT, Rows, rows),
     FIELD(INT, Columns, columns),
     FIELD(INT, BitsAllocated, bits_allocated),
+    FIELD(CODE, RequestedProcedurePriority, requested_priority),
 };
 
-/* The last one wanted, beyond all of the table. */
-enum { LAST_WANTED = DICOM_TAG_RequestAttributesSequence };
+/* The last one wanted. */
+enum { LAST_WANTED = DICOM_TAG_RequestedProcedurePriority };
 
 struct scan {
     struct dicom_header *h;
@@ -192,13 +193,14 @@ static void take_element(struct scan *s, struct dicom_cursor *c, const struct di
     static const struct field request[] = {
         FIELD(TEXT, ScheduledProcedureStepID, sps_id),
         FIELD(TEXT, RequestedProcedureID, requested_procedure_id),
+        FIELD(CODE, RequestedProcedurePriority, requested_priority),
     };
     if (e->tag == DICOM_TAG_SpecificCharacterSet)
         take_charset(s, e->value);
     else if (e->tag == DICOM_TAG_ReferencedPerformedProcedureStepSequence)
         take_item(s, c, pps, 1);
     else if (e->tag == DICOM_TAG_RequestAttributesSequence)
-        take_item(s, c, request, 2);
+        take_item(s, c, request, 3);
     else if (e->tag == DICOM_TAG_PatientName)
         take_raw_name(s, e->value);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)

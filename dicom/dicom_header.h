@@ -65,6 +65,7 @@ struct dicom_header {
     /* first items of (0008,1111) and (0040,0275) */
     char pps_uid[DICOM_UID_SIZE]; /* Referenced SOP Instance UID of the MPPS */
     char requested_procedure_id[65];
+    char requested_priority[17]; /* (0040,1003), there or of its own: "STAT" … */
     char sps_id[65];
     /* as received: (0008,0005), and the name's bytes without padding */
     char charset[129];

@@ -25,6 +25,8 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     g->config = config;
     enum base_err err = ingest_batch_new(config->loop, config->db, &g->batch);
     if (!err)
+        err = ingest_urgent_start(config->loop, config->db, config->counters, &g->urgent);
+    if (!err)
         err = ingest_metadata_start(config, &g->metadata);
     if (!err)
         err = ingest_commitment_start(config, &g->commitment);
@@ -55,6 +57,7 @@ void ingest_drain(struct ingest *g)
     g->sweep = NULL;
     loop_timer_stop(g->expiry);
     ingest_watch_stop(g->watch);
+    ingest_urgent_stop(g->urgent);
 }
 
 unsigned ingest_busy(const struct ingest *g)
@@ -73,6 +76,7 @@ void ingest_free(struct ingest *g)
     model_jobs_free(g->metadata);
     ingest_commitment_free(g->commitment);
     model_jobs_free(g->check);
+    ingest_urgent_free(g->urgent);
     ingest_batch_free(g->batch);
     free(g);
 }

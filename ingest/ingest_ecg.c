@@ -13,6 +13,7 @@ struct conversion {
     struct ingest *g;
     struct ingest_source source;
     char centre_code[40];
+    enum loop_class class;
     struct base_buf file;
     struct base_buf dicom; /* Part 10 */
     struct loop_job pool;
@@ -106,7 +107,7 @@ static void on_converted(void *arg, bool cancelled)
             cancelled ? "rdc is stopping; send the file again" : c->error.msg);
         return;
     }
-    c->err = store_put_mem(c->g->config->store, "scp", LOOP_STAT, base_bytes_of(NULL, 0),
+    c->err = store_put_mem(c->g->config->store, "scp", c->class, base_bytes_of(NULL, 0),
                            base_buf_bytes(&c->file), on_original, c);
     if (c->err)
         end(c, c->err, NULL, "the file could not be stored; send it again later");
@@ -127,5 +128,8 @@ void ingest_ecg_take(struct ingest *g, const struct ingest_source *source, const
     *file = (struct base_buf){0};
     c->fn = fn;
     c->arg = arg;
-    loop_work(g->config->loop, &c->pool, LOOP_CPU, LOOP_STAT, convert, on_converted, c);
+    c->class = ingest_urgent_has(g->urgent, source->centre_id, source->accession, NULL)
+                   ? LOOP_STAT
+                   : ingest_urgent_class(source->priority);
+    loop_work(g->config->loop, &c->pool, LOOP_CPU, c->class, convert, on_converted, c);
 }

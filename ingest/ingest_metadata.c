@@ -77,7 +77,7 @@ static void run(void *arg, struct model_job *job)
         give_up(w, "the object is not in the store");
         return;
     }
-    loop_work(config->loop, &w->pool, LOOP_CPU, LOOP_ORDINARY, read_metadata, on_read, w);
+    loop_work(config->loop, &w->pool, LOOP_CPU, job->class, read_metadata, on_read, w);
 }
 
 enum base_err ingest_metadata_start(const struct ingest_config *config, struct model_jobs **out)

@@ -181,6 +181,24 @@ static void write_provenance(const struct ingest_object *o, struct base_buf *out
     model_provenance_write(&p, out);
 }
 
+/* What the sender says goes before what the object says of itself; a STAT order goes
+ * before both. PS3.3 C.4.11: STAT, HIGH, ROUTINE, MEDIUM, LOW. */
+static void find_priority(struct ingest_object *o)
+{
+    const struct dicom_header *h = &o->header;
+    if (!o->source.priority && strcmp(h->requested_priority, "STAT") == 0)
+        o->source.priority = "stat";
+    else if (!o->source.priority && strcmp(h->requested_priority, "HIGH") == 0)
+        o->source.priority = "urgent";
+    if (ingest_urgent_has(o->g->urgent, o->source.centre_id, h->accession_number, h->study_uid))
+        o->source.priority = "stat";
+}
+
+enum loop_class ingest_object_class(const struct ingest_object *o)
+{
+    return ingest_urgent_class(o->source.priority);
+}
+
 /* Preamble and our meta group. */
 static void write_meta(const struct ingest_object *o, struct base_buf *out)
 {
@@ -226,11 +244,11 @@ static void begin_file(struct ingest_object *o)
     fill_in(h->patient_id, sizeof h->patient_id, o->source.patient_id);
     fill_in(h->patient_name, sizeof h->patient_name, o->source.patient_name);
     fill_in(h->accession_number, sizeof h->accession_number, o->source.accession);
+    find_priority(o);
     write_meta(o, &meta);
-    enum loop_class class =
-        o->source.priority && strcmp(o->source.priority, "stat") == 0 ? LOOP_STAT : LOOP_ORDINARY;
     enum base_err err =
-        meta.err ? meta.err : store_put_new(o->g->config->store, "dcm", class, &o->put);
+        meta.err ? meta.err
+                 : store_put_new(o->g->config->store, "dcm", ingest_object_class(o), &o->put);
     if (!err) {
         store_put_on_room(o->put, on_put_room, o);
         store_put_header(o->put, meta.n);

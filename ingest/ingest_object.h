@@ -60,6 +60,9 @@ void ingest_object_write(struct ingest_object *o, struct base_bytes bytes);
  * there is room again. */
 bool ingest_object_room(struct ingest_object *o);
 void ingest_object_on_room(struct ingest_object *o, void (*fn)(void *arg), void *arg);
+/* LOOP_STAT once it is known to belong to a STAT exam: the source says so, its header
+ * does, or an order. */
+enum loop_class ingest_object_class(const struct ingest_object *o);
 /* fn runs once, perhaps inside this call; o is gone then. */
 void ingest_object_finish(struct ingest_object *o, ingest_object_fn *fn, void *arg);
 /* Only before finish. Takes NULL. */

@@ -4,11 +4,13 @@
 
 #include "ingest/ingest.h"
 #include "ingest/ingest_batch.h"
+#include "ingest/ingest_urgent.h"
 #include "model/model_jobs.h"
 
 struct ingest {
     const struct ingest_config *config;
     struct ingest_batch *batch;
+    struct ingest_urgent *urgent;
     struct model_jobs *metadata;
     struct ingest_commitment *commitment;
     struct model_jobs *check;

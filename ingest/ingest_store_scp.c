@@ -90,6 +90,8 @@ static void data(struct api_scp_call *call, void *arg, struct base_bytes bytes, 
         return;
     }
     ingest_object_write(in->object, bytes);
+    if (ingest_object_class(in->object) == LOOP_STAT)
+        api_scp_hurry(call);
     if (last) {
         struct ingest_object *o = in->object;
         in->object = NULL;

@@ -42,14 +42,12 @@ static const struct model_cause_text texts[] = {
          "only if objects of these classes fail to arrive: change the class or the transfer "
          "syntax on the device",
          "如该类对象未能到达,请在设备上更换对象类型或传输语法"},
-    [MODEL_CAUSE_SOP_CLASS] = {"this service or object class is not offered",
-                               "不支持该服务或对象类别",
-                               "choose another service or object type on the device",
-                               "请在设备上选择其他服务或对象类型"},
-    [MODEL_CAUSE_PRIVATE_CLASS] =
-        {"this object class is private, or newer than rdc", "该对象类别为厂家私有或本服务未知",
-         "if its objects shall be stored, set dicom.private-classes = yes",
-         "如需保存此类对象,请设置 dicom.private-classes = yes"},
+    [MODEL_CAUSE_SOP_CLASS] =
+        {"this service or object class is not offered", "不支持该服务或对象类别",
+         "choose another service or object type on the device; private object types are "
+         "taken with dicom.private-classes = yes",
+         "请在设备上选择其他服务或对象类型;厂家私有对象需设置 "
+         "dicom.private-classes = yes"},
     [MODEL_CAUSE_TRANSFER_SYNTAX] =
         {"no transfer syntax in common", "没有共同支持的传输语法",
          "allow Explicit or Implicit VR Little Endian on the device",

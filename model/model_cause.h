@@ -18,7 +18,6 @@
     X(NO_CONTEXT, "no_context")                                                                    \
     X(CONTEXT_REFUSED, "context_refused")                                                          \
     X(SOP_CLASS, "sop_class_not_supported")                                                        \
-    X(PRIVATE_CLASS, "private_class_not_accepted")                                                 \
     X(TRANSFER_SYNTAX, "no_common_transfer_syntax")                                                \
     X(NOT_ACCEPTABLE, "association_not_acceptable")                                                \
     X(TLS_ON_PLAIN, "tls_on_plain_port")                                                           \

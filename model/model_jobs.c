@@ -4,6 +4,7 @@
 #include "loop/loop.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { RETRY_SECONDS = 10 };
 
@@ -37,6 +38,8 @@ static void start_job(struct model_jobs *j, json_t *row)
     job->id = json_integer_value(json_object_get(row, "id"));
     job->subject = json_integer_value(json_object_get(row, "subject"));
     job->attempt = json_integer_value(json_object_get(row, "attempt"));
+    const char *priority = json_string_value(json_object_get(row, "priority"));
+    job->class = priority && strcmp(priority, "stat") == 0 ? LOOP_STAT : LOOP_ORDINARY;
     job->input = json_incref(json_object_get(row, "input"));
     job->owner = j;
     j->running++;

@@ -19,9 +19,10 @@ struct model_jobs;
 
 struct model_job {
     int64_t id;
-    int64_t subject; /* row id of what it is about */
-    int64_t attempt; /* 1, 2, 3 */
-    json_t *input;   /* what job_claim says of the subject; null when it is gone */
+    int64_t subject;       /* row id of what it is about */
+    int64_t attempt;       /* 1, 2, 3 */
+    enum loop_class class; /* LOOP_STAT for what belongs to a STAT exam */
+    json_t *input;         /* what job_claim says of the subject; null when it is gone */
     struct model_jobs *owner;
 };
 

@@ -536,12 +536,13 @@ begin
         from picked where j.id = picked.id returning j.*
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
-        'attempt', t.attempts, 'input', case t.kind
+        'attempt', t.attempts, 'priority', t.priority, 'input', case t.kind
             when 'metadata' then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
             when 'commitment' then commitment_input(t.subject_id)
             when 'check' then check_input(t.subject_id)
-            when 'render' then report_render_input(t.subject_id) end) order by t.id), '[]')
+            when 'render' then report_render_input(t.subject_id) end)
+        order by array_position(array['stat', 'urgent', 'routine'], t.priority), t.id), '[]')
     into v from taken t;
     return v;
 end $$;
@@ -699,9 +700,11 @@ begin
     with free as (
         select t.id as destination_id,
             (select d.id from delivery d join report r on r.id = d.report_id
+                join exam e on e.id = r.exam_id
              where d.destination_id = t.id and d.state = 'due' and d.next_at <= now()
                 and r.rendered_at is not null
-             order by d.next_at, d.id limit 1) as delivery_id
+             order by array_position(array['stat', 'urgent', 'routine'], e.priority), d.next_at, d.id
+             limit 1) as delivery_id
         from destination t
         where t.disabled_at is null and not exists (
             select from delivery b where b.destination_id = t.id and b.state = 'sending')

@@ -55,6 +55,7 @@ create table exam_order (
 );
 create index exam_order_open on exam_order (centre_id, scheduled_at) where state in ('scheduled', 'started');
 create index exam_order_patient on exam_order (patient_id);
+create index exam_order_stat on exam_order (state_at) where priority = 'stat' and state <> 'cancelled';
 
 create table exam_order_event (
     id bigint generated always as identity primary key,
@@ -185,6 +186,18 @@ begin
         perform order_move(o, p_event);
     end if;
 end $$;
+
+-- STAT orders that objects may still come for, the newest: images often follow
+-- the MPPS that finished their order.
+create function order_stat(p_limit int) returns table (centre_id bigint, accession text, study_uid text)
+language sql stable security definer set search_path = public as
+$$
+    select centre_id, accession, study_uid from exam_order
+    where priority = 'stat' and state <> 'cancelled' and state_at > now() - interval '7 days'
+        and (state <> 'done' or state_at > now() - interval '1 hour')
+    order by state_at desc limit p_limit
+$$;
+grant execute on function order_stat(int) to rdc_ingest;
 
 -- ---------------------------------------------------------------- patients
 

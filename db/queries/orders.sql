@@ -37,6 +37,9 @@ select c.code as org, o.accession, p.patient_id, o.modality, o.station, o.schedu
 from exam_order o join organisation c on c.id = o.centre_id join patient p on p.id = o.patient_id
 order by o.id desc limit 500;
 
+-- name: order_stat
+select centre_id, accession, study_uid from order_stat($1::int);
+
 -- name: worklist_find
 select worklist_find($1::bigint, $2::text, $3::jsonb, $4::int, $5::int)::text;
 

@@ -536,7 +536,7 @@ class ReadOnly:
 class Shim:
     """rdc with syncs that fail or are slow, and a clock that steps (fault_shim.c)."""
 
-    def __init__(self):
+    def __init__(self, conf=None):
         cc = shutil.which('cc')
         if not cc:
             raise unittest.SkipTest('no C compiler')
@@ -546,7 +546,7 @@ class Shim:
         library = os.path.join(self.folder, 'shim.so')
         source = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'fault_shim.c')
         subprocess.run([cc, '-O2', '-shared', '-fPIC', '-o', library, source], check=True)
-        self.rdc = Rdc().people()
+        self.rdc = Rdc(conf).people()
         self.rdc.environment.update({'LD_PRELOAD': library, 'RDC_TEST_SHIM': self.folder})
         self.rdc.start()
 

@@ -89,17 +89,6 @@ class TheDicomPort(SystemTest):
         self.assertEqual(a.echo(), 0)
         a.release()
 
-    def test_logs_what_was_requested_and_what_was_accepted(self):
-        at = self.rdc.log_size()
-        dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[
-            (1, CT, [dicom_scu.IMPLICIT_LE, dicom_scu.EXPLICIT_LE]), (3, CR, ['1.2.3.4.6']),
-            (5, '1.2.3.4.5', [dicom_scu.EXPLICIT_LE])]).release()
-        both = f'requested="{dicom_scu.IMPLICIT_LE} {dicom_scu.EXPLICIT_LE}"'
-        self.logged(at, 'context_accepted', CT, both, f'accepted={dicom_scu.EXPLICIT_LE}')
-        self.logged(at, 'context_refused', CR, 'requested=1.2.3.4.6', 'cause=no_common_transfer_syntax')
-        self.logged(at, 'context_refused', 'sop_class=1.2.3.4.5', 'cause=private_class_not_accepted',
-                    'dicom.private-classes')
-
     def test_says_that_a_tls_hello_came_to_the_plain_port(self):
         at = self.rdc.log_size()
         self.send(bytes.fromhex('160301002f0100002b0303') + bytes(40))
