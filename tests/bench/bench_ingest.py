@@ -224,9 +224,9 @@ def idle(server, count, seconds=0):
 
 
 def idle_both(ours, forked, count):
-    """Of storescp --fork only as many as the memory holds, and as it opens in a minute."""
+    """Of storescp --fork only as many as the memory holds, and as it opens in half a minute."""
     fit = int(max(machine.available_mib() - 2048, 0) // FORKED_MIB)
-    a, b = idle(ours, count), idle(forked, min(count, fit), 60)
+    a, b = idle(ours, count), idle(forked, min(count, fit), 30)
     print(json.dumps({'bench': 'idle', 'open_time_to_storescp': round(a['open_ms_each'] / b['open_ms_each'], 3),
                       'storescp_opened': b['opened'], 'fits_in_memory': fit}), flush=True)
     return a['opened'] == count and b['opened'] > 0
