@@ -1,6 +1,7 @@
 #include "api/api_scp.h"
 
 #include "api/api_contact.h"
+#include "api/api_device.h"
 #include "base/digest.h"
 #include "base/log.h"
 
@@ -15,6 +16,7 @@ struct api_scp {
     const struct api_scp_config *config;
     struct net_assoc_server *server;
     struct api_contact *contact;
+    struct api_devices *devices;
     struct net_assoc_server *tls_server; /* NULL: not served */
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -324,19 +326,32 @@ static void take_device(struct scp_assoc *as, json_t *row)
     }
 }
 
-static void on_device(void *arg, const struct db_outcome *outcome)
+static void on_device(void *arg, json_t *row)
 {
     struct scp_assoc *as = arg;
     as->asking = false;
-    if (!as->a) {
-        free_when_unused(as);
-    } else if (outcome->err) {
-        refuse_busy(as, MODEL_CAUSE_DATABASE);
-    } else {
-        json_t *row = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    if (as->a)
         take_device(as, row);
-        json_decref(row);
+    else
+        free_when_unused(as);
+}
+
+/* One that was found a moment ago is not asked for again. */
+static void find_device(struct scp_assoc *as, const struct dicom_associate *rq)
+{
+    struct api_device_key key;
+    snprintf(key.calling, sizeof key.calling, "%s", rq->calling);
+    snprintf(key.called, sizeof key.called, "%s", rq->called);
+    snprintf(key.address, sizeof key.address, "%s", net_assoc_peer(as->a, NULL));
+    snprintf(key.certificate, sizeof key.certificate, "%s", as->certificate);
+    json_t *known = api_devices_known(as->s->devices, &key);
+    if (known) {
+        take_device(as, known);
+        return;
     }
+    as->asking = api_devices_ask(as->s->devices, &key, on_device, as) == BASE_OK;
+    if (!as->asking)
+        refuse_busy(as, MODEL_CAUSE_BUSY);
 }
 
 static void on_request(struct net_assoc *a, void *arg, const struct dicom_associate *rq)
@@ -360,15 +375,7 @@ static void on_request(struct net_assoc *a, void *arg, const struct dicom_associ
         refuse_limit(as, MODEL_CAUSE_TOO_MANY);
         return;
     }
-    struct db_param params[] = {db_text(rq->calling), db_text(net_assoc_peer(a, NULL)),
-                                db_text(rq->called),
-                                as->certificate[0] ? db_text(as->certificate) : db_null()};
-    /* Whether what comes is urgent nobody knows before this is answered. */
-    struct db_tx *tx = db_tx_new(s->config->db, LOOP_STAT);
-    db_tx_add(tx, DB_Q_DEVICE_FIND, params, 4);
-    as->asking = db_tx_submit(tx, on_device, as) == BASE_OK;
-    if (!as->asking)
-        refuse_busy(as, MODEL_CAUSE_BUSY);
+    find_device(as, rq);
 }
 
 /* ---- requests ---- */
@@ -739,6 +746,8 @@ enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp 
     if (!err)
         err = api_contact_new(config->loop, config->db, &s->contact);
     if (!err)
+        err = api_devices_new(config->db, &s->devices);
+    if (!err)
         err = net_assoc_listen(config->loop, config->fd, &net, &handlers, s, &s->server);
     net.tls = config->tls;
     if (!err && config->tls)
@@ -785,5 +794,6 @@ void api_scp_free(struct api_scp *s)
     if (!s)
         return;
     api_contact_free(s->contact);
+    api_devices_free(s->devices);
     free(s);
 }

@@ -18,6 +18,7 @@ struct entry {
     struct entry *next;
     struct base_buf record;
     int64_t since;
+    bool stat;
     ingest_stored_fn *fn;
     void *arg;
 };
@@ -26,7 +27,7 @@ struct ingest_batch {
     struct loop *loop;
     struct db *db;
     struct loop_timer *timer; /* for the next try */
-    struct entry *waiting;    /* oldest first */
+    struct entry *waiting;    /* those to go alone, then STAT, then the others; oldest first */
     struct entry **tail;
     struct entry *flying; /* the batch under way, or to be tried again */
     unsigned count;
@@ -235,6 +236,22 @@ static void send(struct ingest_batch *b)
         fail_all(b, &b->flying, err);
 }
 
+/* STAT overtakes what waits, but not what goes alone or was STAT before. */
+static void queue(struct ingest_batch *b, struct entry *e)
+{
+    struct entry **at = b->tail;
+    if (e->stat) {
+        at = &b->waiting;
+        for (unsigned n = 0; *at && (n < b->alone || (*at)->stat); n++)
+            at = &(*at)->next;
+    }
+    e->next = *at;
+    *at = e;
+    if (!e->next)
+        b->tail = &e->next;
+    b->count++;
+}
+
 enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_record *record,
                                ingest_stored_fn *fn, void *arg)
 {
@@ -250,9 +267,8 @@ enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_recor
     e->since = base_clock_mono_ms();
     e->fn = fn;
     e->arg = arg;
-    *b->tail = e;
-    b->tail = &e->next;
-    b->count++;
+    e->stat = record->priority && strcmp(record->priority, "stat") == 0;
+    queue(b, e);
     /* Not at once: the objects of a round of syncs come one after another. */
     if (!b->flying)
         loop_timer_start(b->timer, 0, 0);

@@ -1,7 +1,8 @@
 /*
  * Group commit: the rows of all objects that become durable while one batch is
  * being committed go together into the next one. Nothing waits for a time: a
- * lone object is committed in the next turn of the loop, a crowd shares.
+ * lone object is committed in the next turn of the loop, a crowd shares. STAT
+ * objects go into the next batch before others.
  *
  * A batch whose transaction did not come about (database away, deadlock) is
  * sent again until its oldest object has waited too long. That is also right

@@ -6,6 +6,7 @@
  */
 #include "rdc/rdc_command.h"
 
+#include "api/api_device.h"
 #include "base/base_conf.h"
 #include "base/buf.h"
 #include "base/digest.h"
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum arg_kind {
     ARG_END,
@@ -568,6 +570,13 @@ static int print_noun_help(FILE *to, const char *noun, int status)
     return status;
 }
 
+/* What was changed is in force when the command ends: workers remember devices. */
+static void await_workers(const struct verb *v)
+{
+    if (v->query == DB_Q_DEVICE_CHANGE || v->query == DB_Q_DEVICE_DISABLE)
+        usleep(API_DEVICE_MS * 1000);
+}
+
 int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv)
 {
     const char *noun = argv[0];
@@ -595,6 +604,7 @@ int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv)
         status = 1;
     } else {
         status = print_result(&c, rows);
+        await_workers(c.verb);
     }
     db_sync_close(db);
     return status;

@@ -112,15 +112,19 @@ HBA
     } | as_postgres tee "$data/pg/pg_ident.conf" >/dev/null
 }
 
+# For many small rows: checkpoints by time rather than by volume, pages that are
+# logged whole compressed, no plan compiled. fsync, full_page_writes and
+# synchronous_commit stay on: rdc insists.
+CLUSTER_SETTINGS="-c shared_buffers=256MB -c max_wal_size=4GB -c wal_compression=lz4 -c jit=off"
+
 # cluster_start DATA SOCKETS: starts it and makes role and database.
 cluster_start() {
     local data=$1 sockets=$2 log=$1/pg/server.log
     runtime_prepare "$sockets"
     [ -f "$data/pg/PG_VERSION" ] || cluster_init "$data"
-    # fsync, full_page_writes and synchronous_commit stay on: rdc insists.
     cluster_running "$data" ||
         as_postgres "$(pg_bin "$data")/pg_ctl" -D "$data/pg" -l "$log" -w -t 120 -s \
-            -o "-c listen_addresses='' -c unix_socket_directories='$sockets'" start 9>&- || {
+            -o "$CLUSTER_SETTINGS -c listen_addresses='' -c unix_socket_directories='$sockets'" start 9>&- || {
         tail -20 "$log" >&2
         die "PostgreSQL did not start; its log is $log"
     }

@@ -65,7 +65,7 @@ class RdcServer:
     def settle(self):
         """No job of ingest is left. Asked every few ms, for up to two minutes."""
         end = time.monotonic() + 120
-        while self.session.one("select not exists (select from job where kind = 'metadata')") != 't':
+        while self.session.one("select not exists (select from job where kind in ('metadata', 'check'))") != 't':
             if time.monotonic() > end:
                 raise AssertionError('the queues did not empty')
             time.sleep(0.003)

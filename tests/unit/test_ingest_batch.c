@@ -1,0 +1,151 @@
+/* Batches against a real server, with the migrations in it. */
+#include "ingest/ingest_batch.h"
+
+#include "db/db_migrate.h"
+#include "db/db_sync.h"
+#include "pg_cluster.h"
+
+#include <check.h>
+
+enum { ORDINARY = 200 }; /* more than one batch */
+
+static struct pg_cluster cluster;
+static struct loop *loop;
+static struct db *db;
+static unsigned pending;
+static unsigned order;
+
+struct seen {
+    enum base_err err;
+    enum ingest_outcome outcome;
+    unsigned order;
+};
+
+static void sql(const char *text)
+{
+    ck_assert_msg(pg_cluster_psql(&cluster, "rdc", text), "%s", text);
+}
+
+static void setup(void)
+{
+    struct base_error error;
+    struct db_config config = {.conninfo = cluster.rdc, .unsafe = true};
+    struct db_sync *admin;
+    sql("drop owned by rdc; grant create on schema public to rdc");
+    ck_assert_int_eq(db_sync_open(&config, &admin, &error), BASE_OK);
+    ck_assert_int_eq(
+        db_migrate_apply(admin, db_migrations, db_migrations_count, NULL, NULL, &error), BASE_OK);
+    db_sync_close(admin);
+    sql("insert into organisation (code, name, kind) values ('C1', 'Test centre', 'centre');"
+        "insert into device (org_id, aet) values (1, 'CART')");
+    config.role = "rdc_ingest";
+    order = 0;
+    ck_assert_int_eq(loop_new(&(struct loop_options){0}, &loop), BASE_OK);
+    ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
+}
+
+static void teardown(void)
+{
+    db_close(db);
+    loop_free(loop);
+}
+
+static void end(void)
+{
+    if (--pending == 0)
+        loop_stop(loop);
+}
+
+static void run(unsigned n)
+{
+    pending = n;
+    loop_run(loop);
+    ck_assert_uint_eq(pending, 0);
+}
+
+static void on_stored(void *arg, enum base_err err, const struct ingest_stored *stored)
+{
+    struct seen *s = arg;
+    s->err = err;
+    s->outcome = stored ? stored->outcome : INGEST_REFUSED;
+    s->order = ++order;
+    end();
+}
+
+static void add(struct ingest_batch *b, unsigned no, const char *priority, struct seen *seen)
+{
+    struct dicom_header h = {.series_number = DICOM_NO_NUMBER,
+                             .instance_number = DICOM_NO_NUMBER,
+                             .rows = DICOM_NO_NUMBER,
+                             .columns = DICOM_NO_NUMBER,
+                             .frames = DICOM_NO_NUMBER};
+    struct store_object object = {.size = 1};
+    snprintf(h.patient_id, sizeof h.patient_id, "P%u", no);
+    snprintf(h.study_uid, sizeof h.study_uid, "1.2.%u", no);
+    snprintf(h.series_uid, sizeof h.series_uid, "1.2.%u.1", no);
+    snprintf(h.sop_instance, sizeof h.sop_instance, "1.2.%u.1.1", no);
+    snprintf(h.sop_class, sizeof h.sop_class, "1.2.840.10008.5.1.4.1.1.9.1.1");
+    snprintf(object.location, sizeof object.location, "a/1/%u.dcm", no);
+    struct ingest_record record = {.centre_id = 1,
+                                   .device_id = 1,
+                                   .quiet_seconds = 1,
+                                   .priority = priority,
+                                   .single = true,
+                                   .transfer_syntax = "1.2.840.10008.1.2.1",
+                                   .header = &h,
+                                   .object = &object};
+    ck_assert_int_eq(ingest_batch_add(b, &record, on_stored, seen), BASE_OK);
+}
+
+START_TEST(a_stat_object_overtakes_what_waits_for_a_batch)
+{
+    static struct seen seen[ORDINARY + 1];
+    struct ingest_batch *b;
+    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    for (unsigned i = 0; i < ORDINARY; i++)
+        add(b, i, NULL, &seen[i]);
+    add(b, ORDINARY, "stat", &seen[ORDINARY]);
+    run(ORDINARY + 1);
+    for (unsigned i = 0; i <= ORDINARY; i++) {
+        ck_assert_int_eq(seen[i].err, BASE_OK);
+        ck_assert_int_eq(seen[i].outcome, INGEST_STORED);
+    }
+    ck_assert_uint_eq(seen[ORDINARY].order, 1);
+    ck_assert_uint_eq(seen[ORDINARY - 1].order, ORDINARY + 1);
+    ingest_batch_free(b);
+}
+END_TEST
+
+START_TEST(an_exam_of_one_object_has_both_its_events)
+{
+    struct seen seen;
+    struct ingest_batch *b;
+    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    add(b, 1, "stat", &seen);
+    run(1);
+    ck_assert_int_eq(seen.outcome, INGEST_STORED);
+    sql("do $$ begin"
+        " assert (select state = 'unrouted' and grade = 'single' and priority = 'stat' from exam);"
+        " assert (select array_agg(event order by id) = '{arrive,unrouted}' from exam_event);"
+        " end $$");
+    ingest_batch_free(b);
+}
+END_TEST
+
+int main(void)
+{
+    pg_cluster_start(&cluster);
+    Suite *s = suite_create("ingest_batch");
+    TCase *tc = tcase_create("batch");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, a_stat_object_overtakes_what_waits_for_a_batch);
+    tcase_add_test(tc, an_exam_of_one_object_has_both_its_events);
+    suite_add_tcase(s, tc);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_ENV);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    pg_cluster_stop(&cluster);
+    return failed ? 1 : 0;
+}
