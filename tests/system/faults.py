@@ -432,7 +432,7 @@ class SharedDisk:
         senders = Senders(self.rdc, Objects(f'reserve {number} {os.getpid()}', count), patient=True)
         senders.wait_acknowledged(count // 4)
         with open(self.ballast, 'wb') as f:
-            os.posix_fallocate(f.fileno(), 0, self.free() - (47 << 20))
+            os.posix_fallocate(f.fileno(), 0, self.free() - (32 << 20))
         wait_for('a device to hear that the disk is full', lambda: senders.put_off, 20)
         if not any('disk' in comment for comment in senders.put_off):
             raise AssertionError(f'the comments were {set(senders.put_off)}')
