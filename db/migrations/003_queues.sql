@@ -474,11 +474,22 @@ begin
     for v in select value as p, ordinality as n from jsonb_array_elements(p_batch) with ordinality
         where v_results[ordinality] is null
         order by value ->> 'study_uid', value ->> 'sop_uid', ordinality loop
-        begin
-            v_results[v.n] := ingest_one(v.p);
-        exception when data_exception or integrity_constraint_violation then
-            v_results[v.n] := jsonb_build_object('outcome', 'error', 'message', sqlerrm);
-        end;
+        for v_try in 1..10 loop
+            begin
+                v_results[v.n] := ingest_one(v.p);
+                exit;
+            exception
+                -- Another worker has committed under this UID in between: now it is seen.
+                -- That is never the object's fault; if it goes on, the batch comes again.
+                when unique_violation then
+                    if v_try = 10 then
+                        raise exception using errcode = 'serialization_failure', message = sqlerrm;
+                    end if;
+                when data_exception or integrity_constraint_violation then
+                    v_results[v.n] := jsonb_build_object('outcome', 'error', 'message', sqlerrm);
+                    exit;
+            end;
+        end loop;
     end loop;
     return to_jsonb(v_results);
 end $$;

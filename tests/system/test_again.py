@@ -1,4 +1,5 @@
 """An object that comes again under its UID: the same, in another encoding, changed, or elsewhere."""
+import concurrent.futures
 import os
 import shutil
 
@@ -44,6 +45,20 @@ class AnObjectAgain(SystemTest):
         noted = [e for e in exam['events'] if e['event'] == 'same_object']
         self.assertEqual(len(noted), len([i for i in exam['instances'] if i['variant'] > 0]))
         self.assertGreaterEqual(len(noted), 4)
+
+    def test_at_the_same_time_in_many_forms_is_never_refused(self):
+        path = self.image('again-race')
+        with open(path, 'rb') as f:
+            data = f.read()
+        client = Client(self.rdc, 'tech')
+
+        def send(n):
+            # the last pixel differs; every second one comes twice
+            return client.request('POST', '/api/v1/uploads', data[:-1] + bytes([n // 2])).status
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            self.assertLessEqual(set(pool.map(send, range(64))), {200, 201})
+        uid = dump(path, '0008,0018')['0008,0018']
+        self.assertEqual(self.rdc.sql(f"select count(*) from instance where sop_uid = '{uid}'"), [['32']])
 
     def test_that_changed_stands_as_a_conflict(self):
         path = self.image('again2')

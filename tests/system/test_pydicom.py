@@ -2,6 +2,7 @@
 a storable object is taken by C-STORE, upload and STOW-RS, and comes back byte for byte;
 each that is none is refused with its reason."""
 import collections
+import concurrent.futures
 import glob
 import hashlib
 import os
@@ -132,13 +133,17 @@ class TheFilesOfPydicom(SystemTest):
 
     def exported(self, centre):
         """(SOP Instance UID, path) of what `rdc export` writes of all studies."""
-        for n, study in enumerate(sorted({s.study for s in self.samples.values()})):
-            folder = os.path.join(place().folder, f'pydicom-{centre}-{n}')
+        def export(numbered):
+            folder = os.path.join(place().folder, f'pydicom-{centre}-{numbered[0]}')
             os.mkdir(folder)
             os.chmod(folder, 0o777)
-            self.rdc.cli('export', study, '-o', folder, '--centre', centre)
-            for path in glob.glob(folder + '/*.dcm'):
-                yield os.path.basename(path).removesuffix('.dcm').partition('-')[0], path
+            self.rdc.cli('export', numbered[1], '-o', folder, '--centre', centre)
+            return glob.glob(folder + '/*.dcm')
+        studies = sorted({s.study for s in self.samples.values()})
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for paths in pool.map(export, enumerate(studies)):
+                for path in paths:
+                    yield os.path.basename(path).removesuffix('.dcm').partition('-')[0], path
 
     def stored(self, centre):
         """The same of the files in the store, since an export for each way would take long."""
@@ -178,10 +183,11 @@ class TheFilesOfPydicom(SystemTest):
 
     def test_are_taken_by_upload(self):
         client = Client(self.rdc, 'tech2')
-        for name, s in self.samples.items():
-            with self.subTest(file=name):
-                answer = client.upload(s.path)
-                self.assertIn(answer.status, (200, 201), answer)
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = pool.map(client.upload, [s.path for s in self.samples.values()])
+            for name, answer in zip(self.samples, answers, strict=True):
+                with self.subTest(file=name):
+                    self.assertIn(answer.status, (200, 201), answer)
         self.all_are_there(self.stored('DONGSHAN'))
 
     def test_are_taken_by_stow(self):
