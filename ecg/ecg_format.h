@@ -59,6 +59,16 @@ enum base_err ecg_wfdb_write_row(const struct ecg_record *r,
                                  const struct ecg_write_options *options, struct ecg_outputs *out,
                                  struct base_error *err) BASE_MUST_CHECK;
 
+bool ecg_aecg_probe(struct base_bytes file);
+enum base_err ecg_aecg_parse(struct base_bytes file, struct ecg_record *r,
+                             struct base_error *err) BASE_MUST_CHECK;
+bool ecg_muse_probe(struct base_bytes file);
+enum base_err ecg_muse_parse(struct base_bytes file, struct ecg_record *r,
+                             struct base_error *err) BASE_MUST_CHECK;
+bool ecg_philips_probe(struct base_bytes file);
+enum base_err ecg_philips_parse(struct base_bytes file, struct ecg_record *r,
+                                struct base_error *err) BASE_MUST_CHECK;
+
 bool ecg_dicom_probe(struct base_bytes file);
 enum base_err ecg_dicom_parse(struct base_bytes file, struct ecg_record *r,
                               struct base_error *err) BASE_MUST_CHECK;

@@ -251,6 +251,31 @@ static void *grow(struct ecg_record *r, void *list, size_t n, size_t size)
     return grow_to(r, list, n, size, r->limits->items);
 }
 
+static struct ecg_lead *add_lead(struct ecg_record *r, struct ecg_lead **leads, size_t *n)
+{
+    struct ecg_lead *p = grow_to(r, *leads, *n, sizeof *p, r->limits->leads);
+    if (!p)
+        return NULL;
+    *leads = p;
+    p[*n] = (struct ecg_lead){.name = "", .unit = ""};
+    return &p[(*n)++];
+}
+
+struct ecg_lead *ecg_record_add_lead(struct ecg_record *r)
+{
+    return add_lead(r, &r->leads, &r->nleads);
+}
+
+struct ecg_lead *ecg_record_add_other(struct ecg_record *r)
+{
+    return add_lead(r, &r->others, &r->nothers);
+}
+
+struct ecg_lead *ecg_record_add_median(struct ecg_record *r)
+{
+    return add_lead(r, &r->medians, &r->nmedians);
+}
+
 void ecg_record_add_statement(struct ecg_record *r, const char *text, const char *code)
 {
     struct ecg_statement *p = grow(r, r->statements, r->nstatements, sizeof *p);

@@ -248,6 +248,11 @@ double ecg_record_seconds(const struct ecg_record *r);
 enum base_err ecg_record_set_leads(struct ecg_record *r, size_t n) BASE_MUST_CHECK;
 enum base_err ecg_record_set_others(struct ecg_record *r, size_t n) BASE_MUST_CHECK;
 enum base_err ecg_record_set_medians(struct ecg_record *r, size_t n) BASE_MUST_CHECK;
+/* One more lead of a group that was made by these only, zeroed as above; valid until
+ * the next. NULL when there are too many, or no memory. */
+struct ecg_lead *ecg_record_add_lead(struct ecg_record *r);
+struct ecg_lead *ecg_record_add_other(struct ecg_record *r);
+struct ecg_lead *ecg_record_add_median(struct ecg_record *r);
 /* Room for n samples of 16 or of 32 bits, not initialised. n must be what the
  * bytes that are left can hold: no file's word is taken for it. BASE_ELIMIT over
  * the limit of samples. */

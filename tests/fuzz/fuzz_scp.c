@@ -1,20 +1,9 @@
 /* SCP-ECG files. */
-#include "ecg/ecg_open.h"
-
-#include <stddef.h>
-#include <stdint.h>
+#include "ecg_entry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    /* Small limits: the fuzzer is after bugs, not memory. */
-    static const struct ecg_limits limits = {
-        .bytes = 1 << 20, .leads = 256, .samples = 1 << 20, .text = 1 << 16, .items = 2000};
-    struct ecg_input input = {.name = "", .bytes = base_bytes_of(data, size)};
-    struct ecg_record *r = NULL;
-    struct base_error err;
-    if (ecg_open(&input, 1, &limits, NULL, &r, &err) == BASE_OK)
-        ecg_record_free(r);
-    return 0;
+    return fuzz_ecg_file(data, size);
 }

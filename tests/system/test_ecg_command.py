@@ -68,6 +68,17 @@ class EcgCommand(unittest.TestCase):
         os.remove(f'{self.out}/rec.dat')
         self.assertIn('are its files there?', ecg('info', f'{self.out}/rec').stderr.decode())
 
+    def test_xml_of_carts_is_told_by_its_content(self):
+        for name, form in (('aecg-gb18030', 'HL7 aECG'), ('muse-gbk', 'GE MUSE XML'), ('philips-1.04', 'Philips XML')):
+            with open(f'{ROOT}/testdata/ecg-xml/{name}.xml', 'rb') as f:
+                found = json.loads(ecg('info', '-', '--json', stdin=f).stdout)
+            self.assertEqual((found['format'], found['patient']['name'], found['notes']), (form, '测试^一', []))
+            self.assertEqual(len(found['leads']), 12)
+        bad = ecg('info', '-', input=b'<?xml version="1.0"?><restingecgdata><documentinfo><documenttype>OtherECG'
+                                     b'</documenttype></documentinfo></restingecgdata>')
+        self.assertEqual(bad.returncode, 1)
+        self.assertIn('OtherECG', bad.stderr.decode())
+
     def test_wfdb_records_by_others_agree_with_their_checksums(self):
         folder = os.path.join(os.environ.get('RDC_ECG_DATA') or '/nowhere', 'wfdb')
         if not os.path.isdir(folder):

@@ -1,0 +1,228 @@
+/*
+ * Annotations of HL7 aECG: what the device or a reader measured, stated and marked.
+ * They nest: a beat has waves, a wave its peak, an interpretation its statements.
+ */
+#include "ecg/ecg_aecg_priv.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const struct {
+    enum ecg_measure what;
+    const char *code;
+} measures[] = {
+#define ROW(measure, code) {ECG_MEASURE_##measure, code},
+    ECG_AECG_MEASURE_MAP(ROW)
+#undef ROW
+};
+
+static const struct {
+    enum ecg_mark_kind on;
+    enum ecg_mark_kind off;
+    enum ecg_mark_kind peak;
+    const char *code;
+} waves[] = {
+#define ROW(on, off, peak, code) {ECG_MARK_##on, ECG_MARK_##off, ECG_MARK_##peak, code},
+    ECG_AECG_WAVE_MAP(ROW)
+#undef ROW
+};
+
+static bool is(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static void begin(struct aecg *a)
+{
+    if (a->depth >= AECG_NESTED) {
+        a->depth++; /* counted, and passed over */
+        return;
+    }
+    struct aecg_annotation *n = &a->nested[a->depth++];
+    *n = (struct aecg_annotation){.value_text = "",
+                                  .value = NAN,
+                                  .at_s = NAN,
+                                  .from_s = NAN,
+                                  .to_s = NAN,
+                                  .qrs_s = NAN,
+                                  .peak_s = NAN};
+}
+
+static void boundary_start(struct aecg *a, struct aecg_annotation *n, const char *name)
+{
+    char value[64];
+    char unit[16];
+    char code[AECG_CODE];
+    if (is(name, "code")) {
+        ecg_xml_attribute(a->x, "code", code, sizeof code);
+        if (strncmp(code, "MDC_ECG_LEAD_", 13) == 0)
+            memcpy(n->lead, code, sizeof code);
+        return;
+    }
+    if (!ecg_xml_attribute(a->x, "value", value, sizeof value))
+        return;
+    ecg_xml_attribute(a->x, "unit", unit, sizeof unit);
+    double at = ecg_aecg_time(a, value, unit);
+    if (is(name, "low"))
+        n->from_s = at;
+    else if (is(name, "high"))
+        n->to_s = at;
+    else if (is(name, "value") || is(name, "center"))
+        n->at_s = at;
+}
+
+void ecg_aecg_annotation_start(struct aecg *a, const char *name)
+{
+    if (is(name, "annotation")) {
+        begin(a);
+        return;
+    }
+    if (a->depth > AECG_NESTED)
+        return;
+    struct aecg_annotation *n = &a->nested[a->depth - 1];
+    char value[64];
+    const char *parent = ecg_xml_above(a->x, 1);
+    if (ecg_xml_in(a->x, "boundary")) {
+        boundary_start(a, n, name);
+    } else if (is(parent, "annotation") && is(name, "code")) {
+        ecg_xml_attribute(a->x, "code", n->code, sizeof n->code);
+    } else if (is(parent, "annotation") && is(name, "value")) {
+        ecg_xml_attribute(a->x, "code", n->value_code, sizeof n->value_code);
+        ecg_xml_attribute(a->x, "value", value, sizeof value);
+        ecg_xml_attribute(a->x, "unit", n->unit, sizeof n->unit);
+        if (!ecg_xml_parse_number(value, &n->value))
+            n->value = NAN;
+        n->value_text = ecg_xml_attribute_text(a->x, "displayName");
+    }
+}
+
+/* ---- what they become ---- */
+
+static int lead_of(const struct aecg_annotation *n)
+{
+    return n->lead[0] ? ecg_lead_by_name(n->lead + 13, strlen(n->lead + 13)) : ECG_LEAD_NONE;
+}
+
+static void mark(struct aecg *a, const struct aecg_annotation *n, enum ecg_mark_kind kind,
+                 double at)
+{
+    if (kind != ECG_MARK_OTHER && isfinite(at))
+        ecg_record_add_mark(a->r, (struct ecg_mark){.kind = kind,
+                                                    .lead_id = lead_of(n),
+                                                    .on_median = a->derived,
+                                                    .at_s = at,
+                                                    .from_s = at,
+                                                    .to_s = at});
+}
+
+static void end_wave(struct aecg *a, struct aecg_annotation *n, struct aecg_annotation *outer)
+{
+    for (size_t i = 0; i < sizeof waves / sizeof *waves; i++)
+        if (is(waves[i].code, n->value_code)) {
+            mark(a, n, waves[i].on, n->from_s);
+            mark(a, n, waves[i].off, n->to_s);
+            mark(a, n, waves[i].peak, isfinite(n->peak_s) ? n->peak_s : n->at_s);
+            if (outer && waves[i].on == ECG_MARK_QRS_ON)
+                outer->qrs_s = n->from_s;
+            if (outer && waves[i].peak == ECG_MARK_QRS_PEAK && isfinite(n->peak_s))
+                outer->peak_s = n->peak_s;
+        }
+    /* The peak belongs to the wave around it, which may not name the lead itself. */
+    if (outer && is(n->value_code, "MDC_ECG_WAVC_PEAK")) {
+        outer->peak_s = isfinite(n->at_s) ? n->at_s : n->from_s;
+        if (!outer->lead[0])
+            memcpy(outer->lead, n->lead, sizeof outer->lead);
+    }
+}
+
+static void end_beat(struct aecg *a, const struct aecg_annotation *n)
+{
+    const double points[] = {n->peak_s, n->at_s, n->qrs_s, n->from_s};
+    double at = NAN;
+    for (size_t i = 0; i < 4 && !isfinite(at); i++)
+        at = points[i];
+    if (!isfinite(at))
+        return;
+    enum ecg_code code = ecg_code_by_name(n->value_code, strlen(n->value_code));
+    const char *text = code ? "" : ecg_record_text(a->r, n->value_code, strlen(n->value_code));
+    ecg_record_add_mark(a->r, (struct ecg_mark){.kind = ECG_MARK_BEAT,
+                                                .code = code,
+                                                .lead_id = lead_of(n),
+                                                .on_median = a->derived,
+                                                .at_s = at,
+                                                .from_s = isfinite(n->from_s) ? n->from_s : at,
+                                                .to_s = isfinite(n->to_s) ? n->to_s : at,
+                                                .text = text});
+}
+
+static void end_text(struct aecg *a, const struct aecg_annotation *n)
+{
+    const char *code = ecg_record_text(a->r, n->value_code, strlen(n->value_code));
+    const char *text = n->value_text[0] ? n->value_text : code;
+    if (!text[0])
+        return;
+    ecg_record_add_statement(a->r, text, code);
+    if (is(n->code, "MDC_ECG_RHY") && isfinite(n->from_s))
+        ecg_record_add_mark(a->r, (struct ecg_mark){.kind = ECG_MARK_RHYTHM,
+                                                    .code = ECG_CODE_RHYTHM,
+                                                    .at_s = n->from_s,
+                                                    .from_s = n->from_s,
+                                                    .to_s = isfinite(n->to_s) ? n->to_s : n->from_s,
+                                                    .text = text});
+}
+
+/* Each annotation set repeats what is global: once is enough. */
+static bool is_known(const struct ecg_record *r, enum ecg_measure what, int lead_id, double value)
+{
+    for (size_t i = 0; i < r->nmeasurements; i++)
+        if (r->measurements[i].what == what && r->measurements[i].lead_id == lead_id &&
+            r->measurements[i].value == value)
+            return true;
+    return false;
+}
+
+static void end_measurement(struct aecg *a, const struct aecg_annotation *n)
+{
+    double value = n->value;
+    if (!isfinite(value))
+        return;
+    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++) {
+        if (!is(measures[i].code, n->code))
+            continue;
+        const char *unit = ecg_measure_row(measures[i].what)->unit;
+        double uv = ecg_aecg_unit_in_uv(n->unit);
+        if (is(unit, "ms") && n->unit[0] && ecg_aecg_unit_in_s(n->unit) > 0)
+            value *= ecg_aecg_unit_in_s(n->unit) * 1e3;
+        else if (is(unit, "uV") && uv > 0)
+            value *= uv;
+        if (!is_known(a->r, measures[i].what, lead_of(n), value))
+            ecg_record_add_measurement(a->r, measures[i].what, lead_of(n), value, NULL, NULL);
+        return;
+    }
+    ecg_record_add_measurement(a->r, ECG_MEASURE_OTHER, lead_of(n), value,
+                               ecg_record_text(a->r, n->code, strlen(n->code)),
+                               ecg_record_text(a->r, n->unit, strlen(n->unit)));
+}
+
+void ecg_aecg_annotation_end(struct aecg *a, const char *name)
+{
+    if (!is(name, "annotation")) {
+        if (a->depth <= AECG_NESTED && is(name, "value") &&
+            is(ecg_xml_above(a->x, 1), "annotation") && ecg_xml_bytes(a->x)[0])
+            a->nested[a->depth - 1].value_text = ecg_xml_text(a->x);
+        return;
+    }
+    a->depth--;
+    if (a->depth >= AECG_NESTED || a->passed_over)
+        return;
+    struct aecg_annotation *n = &a->nested[a->depth];
+    struct aecg_annotation *outer = a->depth ? n - 1 : NULL;
+    if (strncmp(n->code, "MDC_ECG_WAVC", 12) == 0)
+        end_wave(a, n, outer);
+    else if (is(n->code, "MDC_ECG_BEAT"))
+        end_beat(a, n);
+    else if (is(n->code, "MDC_ECG_RHY") || strstr(n->code, "INTERPRETATION"))
+        end_text(a, n);
+    else
+        end_measurement(a, n);
+}

@@ -1,0 +1,56 @@
+/* What the files of the Philips XML parser share. Private to ecg_philips*.c. */
+#ifndef ECG_PHILIPS_PRIV_H
+#define ECG_PHILIPS_PRIV_H
+
+#include "base/buf.h"
+#include "ecg/ecg_xml.h"
+
+struct philips {
+    struct ecg_xml *x;
+    struct ecg_record *r;
+    bool known; /* documenttype is one that we read */
+    char type[64];
+
+    struct base_buf encoded; /* Base64, of the element that is open */
+    struct base_buf data;
+    bool in_data;
+    unsigned line;
+
+    /* signalcharacteristics, which parsedwaveforms may say better */
+    double rate;
+    double resolution;
+    double duration_ms;
+    size_t nleads;
+    bool compressed;
+    const char *labels;
+
+    /* repbeats and the repbeat that is open */
+    double beat_rate;
+    double beat_resolution;
+    char beat_lead[24];
+    double beat[6]; /* pdur, print, qonset, qrsdur, tonset, qtint in ms; NAN without */
+
+    int lead_id;                        /* of the leadmeasurement that is open; 0 = none of ours */
+    double measured[ECG_MEASURE_COUNT]; /* global; NAN without */
+    bool interpreted[ECG_MEASURE_COUNT];
+    const char *code; /* of the statement that is open */
+    const char *left;
+    const char *right;
+    const char *names[3]; /* last, first, middle */
+};
+
+/* The leads of <parsedwaveforms>, of which the decoded bytes are in p->data. */
+void ecg_philips_waves(struct philips *p);
+/* The median beat of <repbeat>, likewise. */
+void ecg_philips_beat(struct philips *p);
+/* The text of an element that ends within measurements or an interpretation. */
+void ecg_philips_finding(struct philips *p, const char *name);
+/* What stood until the document's end. */
+void ecg_philips_findings_end(struct philips *p);
+
+/* Undoes XLI: LZW with codes of 10 bits, then differences of second order. Appends
+ * little-endian samples to out, `most` at most. False: the chunk is damaged, what was
+ * appended is what stood before. */
+bool ecg_philips_xli(struct base_bytes chunk, int16_t first, size_t most, struct base_buf *out);
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * Waveforms of Philips XML: chunks of XLI or plain samples of all leads, of which
+ * the limb leads that follow from others are residuals; and median beats.
+ */
+#include "ecg/ecg_philips_priv.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static void BASE_PRINTF(2, 3) note(struct philips *p, const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    ecg_record_note(p->r, BASE_NOPOS, "Philips XML, line %u: %s", p->line, text);
+}
+
+/* The next name of the list. */
+static size_t next_label(const char **labels, const char **out)
+{
+    *labels += strspn(*labels, " \t\r\n,");
+    *out = *labels;
+    size_t n = strcspn(*labels, " \t\r\n,");
+    *labels += n;
+    return n;
+}
+
+static void name_lead(struct philips *p, struct ecg_lead *lead, const char *label, size_t n)
+{
+    lead->id = ecg_lead_by_name(label, n);
+    lead->name = lead->id ? ecg_lead_name(lead->id) : ecg_record_text(p->r, label, n);
+}
+
+static bool add_samples(struct philips *p, struct ecg_lead *lead, struct base_bytes b)
+{
+    size_t n = b.n / 2;
+    enum base_err e = lead ? ecg_record_set_i32(p->r, lead, n) : BASE_OK;
+    if (!lead || e) {
+        p->r->err = p->r->err ? p->r->err : e;
+        return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        lead->i32[i] = (int16_t)base_load_le16(b.p + 2 * i);
+    return true;
+}
+
+/* Chunks of u32 size, u16, i16 the first value of the differences, and XLI. */
+static bool next_chunk(struct philips *p, size_t *at, size_t most, struct base_buf *out)
+{
+    enum { HEAD = 8 };
+    struct base_bytes b = base_buf_bytes(&p->data);
+    base_buf_reset(out);
+    if (b.n - *at < HEAD)
+        return false;
+    const uint8_t *h = b.p + *at;
+    size_t size = base_load_le32(h);
+    int16_t first = (int16_t)base_load_le16(h + 6);
+    *at += HEAD;
+    if (size > b.n - *at) {
+        note(p, "a lead of %zu bytes, of which %zu are there", size, b.n - *at);
+        size = b.n - *at;
+    }
+    if (!ecg_philips_xli(base_bytes_of(b.p + *at, size), first, most, out))
+        note(p, "the compressed data of a lead are damaged");
+    *at += size;
+    return true;
+}
+
+static bool next_plain(struct philips *p, size_t *at, size_t nleads, struct base_buf *out)
+{
+    size_t n = p->data.n / nleads & ~(size_t)1;
+    base_buf_reset(out);
+    if (n == 0 || p->data.n - *at < n)
+        return false;
+    base_buf_add(out, p->data.p + *at, n);
+    *at += n;
+    return true;
+}
+
+/* ---- limb leads ---- */
+
+static struct ecg_lead *find(struct ecg_record *r, int id, size_t n)
+{
+    for (size_t i = 0; i < r->nleads; i++)
+        if (r->leads[i].id == id && r->leads[i].samples >= n)
+            return &r->leads[i];
+    return NULL;
+}
+
+static int32_t half(int32_t v)
+{
+    return (v - (v & 1)) / 2;
+}
+
+/* What is stored of III, aVR, aVL and aVF is how far they are from what follows from
+ * the others. */
+static void restore_limbs(struct philips *p)
+{
+    struct ecg_lead *one = find(p->r, ECG_LEAD_I, 0);
+    size_t n = one ? one->samples : 0;
+    struct ecg_lead *two = find(p->r, ECG_LEAD_II, n);
+    struct ecg_lead *three = find(p->r, ECG_LEAD_III, n);
+    struct ecg_lead *avr = find(p->r, ECG_LEAD_AVR, n);
+    struct ecg_lead *avl = find(p->r, ECG_LEAD_AVL, n);
+    struct ecg_lead *avf = find(p->r, ECG_LEAD_AVF, n);
+    if (!two || !three || !avr || !avl || !avf) {
+        note(p, "limb leads are missing, or shorter than lead I: III, aVR, aVL and aVF are as "
+                "stored");
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int32_t a = one->i32[i];
+        int32_t b = two->i32[i];
+        int32_t c = b - a - three->i32[i];
+        three->i32[i] = c;
+        avr->i32[i] = -avr->i32[i] - half(a + b);
+        avl->i32[i] = half(a - c) - avl->i32[i];
+        avf->i32[i] = half(b + c) - avf->i32[i];
+    }
+}
+
+/* ---- the tail ---- */
+
+/* How many samples at the end are the same in all leads. */
+static size_t same_at_end(const struct ecg_record *r, size_t n)
+{
+    size_t same = n;
+    for (size_t k = 1; k < r->nleads; k++) {
+        const int32_t *a = r->leads[0].i32;
+        const int32_t *b = r->leads[k].i32;
+        size_t run = 0;
+        if (r->leads[k].samples != n)
+            return 0;
+        while (run < same && a[n - 1 - run] == b[n - 1 - run])
+            run++;
+        same = run;
+    }
+    return r->nleads > 1 ? same : 0;
+}
+
+/* Carts put a second behind the recording which ends with a calibration pulse, the
+ * same in all leads, as no ECG is: it would be measured as a beat. */
+static void cut_tail(struct philips *p)
+{
+    size_t second = (size_t)p->rate;
+    size_t n = p->r->nleads ? p->r->leads[0].samples : 0;
+    size_t run = n > second && second >= 100 ? same_at_end(p->r, n) : 0;
+    bool pulse = false;
+    for (size_t i = n - run; i < n; i++)
+        pulse |= p->r->leads[0].i32[i] != p->r->leads[0].i32[n - run];
+    if (run < second / 10 || run > second || !pulse)
+        return;
+    for (size_t k = 0; k < p->r->nleads; k++)
+        p->r->leads[k].samples = n - second;
+}
+
+/* ---- all of it ---- */
+
+void ecg_philips_waves(struct philips *p)
+{
+    static const char standard[] = "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6";
+    const char *labels = p->labels[0] ? p->labels : standard;
+    const char *label;
+    size_t nleads = p->nleads ? p->nleads : 12;
+    size_t at = 0;
+    struct base_buf samples = {0};
+    double stated = p->duration_ms * p->rate / 1000;
+    /* What a chunk may give at most, where the document does not say. */
+    size_t most = p->r->limits->samples - p->r->samples_used;
+    if (stated >= 1 && stated < (double)most)
+        most = (size_t)stated;
+    for (size_t k = 0; k < nleads && !p->r->err; k++) {
+        size_t n = next_label(&labels, &label);
+        if (!(p->compressed ? next_chunk(p, &at, most, &samples)
+                            : next_plain(p, &at, nleads, &samples))) {
+            note(p, "%zu leads are stated, of which %zu are there", nleads, k);
+            break;
+        }
+        struct ecg_lead *lead = ecg_record_add_lead(p->r);
+        if (!add_samples(p, lead, base_buf_bytes(&samples)))
+            break;
+        if (stated >= 1 && lead->samples < most)
+            note(p, "lead %zu has %zu samples of %zu", k + 1, lead->samples, most);
+        name_lead(p, lead, label, n);
+        lead->rate_hz = p->rate;
+        lead->uv_per_count = p->resolution;
+    }
+    base_buf_deinit(&samples);
+    if (p->r->err)
+        return;
+    if (p->compressed)
+        restore_limbs(p);
+    cut_tail(p);
+    for (size_t k = 0; k < p->r->nleads; k++)
+        ecg_record_narrow(&p->r->leads[k]);
+}
+
+static void beat_mark(struct philips *p, int lead_id, enum ecg_mark_kind kind, double ms)
+{
+    double at = ms / 1000;
+    if (at >= 0 && at < 60)
+        ecg_record_add_mark(p->r, (struct ecg_mark){.kind = kind,
+                                                    .lead_id = lead_id,
+                                                    .on_median = true,
+                                                    .at_s = at,
+                                                    .from_s = at,
+                                                    .to_s = at});
+}
+
+void ecg_philips_beat(struct philips *p)
+{
+    if (p->data.n < 2)
+        return;
+    struct ecg_lead *lead = ecg_record_add_median(p->r);
+    if (!add_samples(p, lead, base_buf_bytes(&p->data)))
+        return;
+    name_lead(p, lead, p->beat_lead, strlen(p->beat_lead));
+    lead->rate_hz = p->beat_rate > 0 ? p->beat_rate : p->rate;
+    lead->uv_per_count = p->beat_resolution > 0 ? p->beat_resolution : p->resolution;
+    ecg_record_narrow(lead);
+    const double *b = p->beat;
+    if (!(b[2] > 0))
+        return;
+    beat_mark(p, lead->id, ECG_MARK_P_ON, b[2] - b[1]);
+    beat_mark(p, lead->id, ECG_MARK_P_OFF, b[2] - b[1] + b[0]);
+    beat_mark(p, lead->id, ECG_MARK_QRS_ON, b[2]);
+    beat_mark(p, lead->id, ECG_MARK_QRS_OFF, b[2] + b[3]);
+    beat_mark(p, lead->id, ECG_MARK_T_ON, b[4]);
+    beat_mark(p, lead->id, ECG_MARK_T_OFF, b[2] + b[5]);
+}

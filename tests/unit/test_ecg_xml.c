@@ -1,0 +1,395 @@
+/* XML of carts: HL7 aECG, GE MUSE, Philips; our files, those by others, damage. */
+#include "ecg/ecg_digits.h"
+#include "ecg_fixture.h"
+
+#include <math.h>
+
+static struct ecg_record *open_own(const char *name)
+{
+    char path[128];
+    struct base_buf b = {0};
+    snprintf(path, sizeof path, "../ecg-xml/%s", name);
+    load_testdata(path, &b);
+    struct ecg_record *r = must_open(&b);
+    base_buf_deinit(&b);
+    return r;
+}
+
+static void assert_expected(const struct ecg_lead *leads, size_t n, const char *group)
+{
+    json_error_t e;
+    json_t *all = json_load_file(RDC_SOURCE_DIR "/testdata/ecg-xml/expected.json", 0, &e);
+    const char *name;
+    json_t *want;
+    ck_assert_ptr_nonnull(all);
+    ck_assert_uint_eq(n, json_object_size(json_object_get(all, group)));
+    json_object_foreach(json_object_get(all, group), name, want)
+    {
+        const struct ecg_lead *lead = NULL;
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(leads[i].name, name) == 0)
+                lead = &leads[i];
+        ck_assert_msg(lead != NULL, "no lead %s", name);
+        ck_assert_uint_eq(lead->samples, json_array_size(want));
+        for (size_t i = 0; i < lead->samples; i++) {
+            double uv = ecg_lead_sample(lead, i) * lead->uv_per_count;
+            double expected = 5 * json_real_value(json_array_get(want, i)) +
+                              5 * (double)json_integer_value(json_array_get(want, i));
+            /* Median beats of Philips are in 2.5 uV; derived leads were rounded. */
+            double scale = lead->uv_per_count == 2.5 && strcmp(group, "medians") == 0 &&
+                                   leads[0].uv_per_count == 2.5
+                               ? 2
+                               : 1;
+            ck_assert_double_eq_tol(uv * scale, expected, lead->id > 60 ? 5.01 : 1e-6);
+        }
+    }
+    json_decref(all);
+}
+
+static const struct {
+    const char *file;
+    const char *format;
+    const char *name;
+} own[] = {
+    {"aecg-bare.xml", "HL7 aECG", "测试^一"},
+    {"aecg-gb18030.xml", "HL7 aECG", "测试^一"},
+    {"aecg-utf16.xml", "HL7 aECG", "测试^一"},
+    {"muse-gbk.xml", "GE MUSE XML", "测试^一"},
+    {"muse-utf8.xml", "GE MUSE XML", "测试^一"},
+    {"muse-windows.xml", "GE MUSE XML", "TEST – Ž^ONE"},
+    {"philips-1.03.xml", "Philips XML", "测试^一"},
+    {"philips-1.04.xml", "Philips XML", "测试^一"},
+};
+
+START_TEST(each_file_has_its_samples_name_and_findings)
+{
+    struct ecg_record *r = open_own(own[_i].file);
+    ck_assert_str_eq(r->format, own[_i].format);
+    ck_assert_str_eq(r->patient.name.utf8, own[_i].name);
+    ck_assert_int_eq(r->patient.sex, 'F');
+    ck_assert_uint_eq(r->nnotes, 0);
+    ck_assert_double_eq(r->leads[0].rate_hz, 250);
+    assert_expected(r->leads, r->nleads, "leads");
+    assert_expected(r->medians, r->nmedians, "medians");
+    ck_assert_int_eq(r->start.date.year, 2026);
+    ck_assert_int_eq(r->start.hour, 8);
+    ck_assert_double_eq(r->filters.low_pass_hz, 150);
+    ck_assert_double_eq(ecg_record_measurement(r, ECG_MEASURE_HEART_RATE)->value, 72);
+    ck_assert_ptr_nonnull(strcasestr(r->statements[0].text, "sinus rhythm"));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(annotations_of_aecg_become_marks_in_seconds)
+{
+    struct ecg_record *r = open_own("aecg-bare.xml");
+    static const struct {
+        enum ecg_mark_kind kind;
+        double at;
+        int lead;
+    } want[] = {{ECG_MARK_P_ON, 0.1, 0},
+                {ECG_MARK_P_OFF, 0.19, 0},
+                {ECG_MARK_QRS_ON, 0.26, ECG_LEAD_II},
+                {ECG_MARK_QRS_OFF, 0.35, ECG_LEAD_II},
+                {ECG_MARK_BEAT, 0.26, 0}};
+    ck_assert_uint_eq(r->nmarks, 5);
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_int_eq(r->marks[i].kind, want[i].kind);
+        ck_assert_int_eq(r->marks[i].lead_id, want[i].lead);
+        ck_assert_double_eq_tol(r->marks[i].at_s, want[i].at, 1e-9);
+    }
+    ck_assert_int_eq(r->marks[4].code, ECG_CODE_PVC);
+    ck_assert_double_eq_tol(ecg_record_measurement(r, ECG_MEASURE_QT)->value, 400, 1e-9);
+    ck_assert_int_eq(r->start.usec, 500000); /* of the sequence, not the series */
+    ck_assert_double_eq(r->leads[0].start_s, 0);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(muse_has_its_matrix_its_beats_and_its_onsets)
+{
+    struct ecg_record *r = open_own("muse-utf8.xml");
+    bool r_wave = false;
+    bool s_wave = false;
+    for (size_t i = 0; i < r->nmeasurements; i++) {
+        const struct ecg_measurement *m = &r->measurements[i];
+        r_wave |=
+            m->what == ECG_MEASURE_R_AMPLITUDE && m->lead_id == ECG_LEAD_I && m->value == 1000;
+        s_wave |=
+            m->what == ECG_MEASURE_S_AMPLITUDE && m->lead_id == ECG_LEAD_II && m->value == -200;
+    }
+    ck_assert(r_wave && s_wave);
+    ck_assert_str_eq(r->statements[0].text, "Sinus rhythm with nothing else");
+    ck_assert_double_eq_tol(r->marks[0].at_s, 62 / 250.0, 1e-9);
+    ck_assert(r->marks[0].on_median);
+    ck_assert_double_eq_tol(r->marks[2].at_s, 0.348, 1e-9);
+    ck_assert_double_eq(r->filters.high_pass_hz, 0.16);
+    ck_assert_int_eq(r->confirmed, ECG_CONFIRMED_NO);
+    ecg_record_free(r);
+}
+END_TEST
+
+static enum base_err open_text(const char *text, struct ecg_record **r, struct base_error *err)
+{
+    return open_bytes(base_bytes_str(text), NULL, r, err);
+}
+
+static const struct {
+    const char *text;
+    enum base_err code;
+    const char *words;
+} refusals[] = {
+    {"<AnnotatedECG/>", BASE_EFORMAT, "no rhythm series"},
+    {"<?xml version='1.0'?><a:AnnotatedECG xmlns:a='x'", BASE_EFORMAT, "line 1"},
+    {"<RestingECG></RestingECG>", BASE_EFORMAT, "no rhythm waveform"},
+    {"<restingecgdata></restingecgdata>", BASE_EFORMAT, "no documenttype"},
+    {"<restingecgdata><documentinfo><documenttype>OtherECG</documenttype></documentinfo>"
+     "</restingecgdata>",
+     BASE_EUNSUPPORTED, "OtherECG"},
+    {"<html><body/></html>", BASE_EUNSUPPORTED, "rdc reads"},
+};
+
+START_TEST(what_is_no_recording_is_refused_with_the_reason)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_eq(open_text(refusals[_i].text, &r, &err), refusals[_i].code);
+    ck_assert_msg(strstr(err.msg, refusals[_i].words) != NULL, "%s", err.msg);
+}
+END_TEST
+
+static const char sequence[] =
+    "<AnnotatedECG><component><series><component><sequenceSet>"
+    "<component><sequence><code code='TIME_RELATIVE'/><value><head value='0' unit='s'/>"
+    "<increment value='2' unit='ms'/></value></sequence></component>"
+    "<component><sequence><code code='MDC_ECG_LEAD_II'/><value><origin value='1' unit='mV'/>"
+    "<scale value='0.001' unit='mV'/><digits>%s</digits></value></sequence></component>"
+    "</sequenceSet></component></series></component></AnnotatedECG>";
+
+START_TEST(digits_are_read_until_something_else_comes)
+{
+    char text[2048];
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    snprintf(text, sizeof text, sequence, "\n1 -2\t+3\r\n-32768 40000 7 8 9 10 11 12");
+    ck_assert_int_eq(open_text(text, &r, &err), BASE_OK);
+    assert_samples(&r->leads[0], (int32_t[]){1, -2, 3, -32768, 40000, 7, 8, 9, 10, 11, 12}, 11);
+    ck_assert_double_eq(r->leads[0].rate_hz, 500);
+    ck_assert_double_eq_tol(r->leads[0].uv_per_count, 1, 1e-9);
+    ck_assert_double_eq_tol(r->leads[0].offset_uv, 1000, 1e-9);
+    ecg_record_free(r);
+    snprintf(text, sizeof text, sequence, "1 2 3.5 4 5");
+    ck_assert_int_eq(open_text(text, &r, &err), BASE_OK);
+    assert_samples(&r->leads[0], (int32_t[]){1, 2}, 2);
+    ck_assert(has_note(r, "something else than whole numbers"));
+    ecg_record_free(r);
+    snprintf(text, sizeof text, sequence, "1 2 99999999999 4");
+    ck_assert_int_eq(open_text(text, &r, &err), BASE_OK);
+    ck_assert_uint_eq(r->leads[0].samples, 2);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(numbers_parted_anywhere_are_the_same)
+{
+    static const char list[] =
+        "12 -345 6 78901 -2 0 000123456 7 -8 9 10 11 -12345 14 15 16 17 18 19 20";
+    static const int32_t want[] = {12, -345, 6,      78901, -2, 0,  123456, 7,  -8, 9,
+                                   10, 11,   -12345, 14,    15, 16, 17,     18, 19, 20};
+    enum base_err err = BASE_OK;
+    for (size_t cut = 0; cut < sizeof list; cut++) {
+        struct ecg_digits d = {0};
+        ck_assert(ecg_digits_add(&d, list, cut, 100, &err));
+        ck_assert(ecg_digits_add(&d, list + cut, sizeof list - 1 - cut, 100, &err));
+        ecg_digits_end(&d);
+        ck_assert_uint_eq(d.n, sizeof want / sizeof *want);
+        for (size_t i = 0; i < d.n; i++)
+            ck_assert_int_eq(d.v[i], want[i]);
+        ecg_digits_free(&d);
+    }
+    struct ecg_digits d = {0};
+    ck_assert(!ecg_digits_add(&d, list, sizeof list - 1, 5, &err));
+    ck_assert_int_eq(err, BASE_ELIMIT);
+    ecg_digits_free(&d);
+}
+END_TEST
+
+START_TEST(no_entity_is_expanded_and_nesting_is_bounded)
+{
+    static const char bomb[] =
+        "<?xml version='1.0'?><!DOCTYPE RestingECG SYSTEM 'file:///etc/passwd' [<!ENTITY a "
+        "'aaaaaaaa'><!ENTITY b '&a;&a;&a;'><!ENTITY x SYSTEM 'file:///etc/passwd'>]><RestingECG>"
+        "<PatientDemographics><PatientID>&b;&x;</PatientID></PatientDemographics></RestingECG>";
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_eq(open_text(bomb, &r, &err), BASE_EFORMAT);
+    ck_assert_ptr_null(strstr(err.msg, "root:"));
+    struct base_buf deep = {0};
+    base_buf_add_str(&deep, "<AnnotatedECG>");
+    for (size_t i = 0; i < 1000; i++)
+        base_buf_add_str(&deep, "<a>");
+    ck_assert_int_eq(open_bytes(base_buf_bytes(&deep), NULL, &r, &err), BASE_EFORMAT);
+    base_buf_reset(&deep);
+    base_buf_add_str(&deep, "<AnnotatedECG><a b='");
+    base_buf_add_fill(&deep, 'x', 1 << 20);
+    base_buf_add_str(&deep, "'/></AnnotatedECG>");
+    ck_assert_int_eq(open_bytes(base_buf_bytes(&deep), NULL, &r, &err), BASE_ELIMIT);
+    ck_assert(strstr(err.msg, "a tag or comment") != NULL);
+    base_buf_deinit(&deep);
+}
+END_TEST
+
+START_TEST(every_prefix_gives_what_it_has_or_an_error)
+{
+    char path[128];
+    struct base_buf b = {0};
+    snprintf(path, sizeof path, "../ecg-xml/%s", own[_i].file);
+    load_testdata(path, &b);
+    size_t most = 0;
+    for (size_t n = 0; n < b.n; n += b.n / 100) {
+        struct ecg_record *r = NULL;
+        struct base_error err = {0};
+        enum base_err e = open_bytes(base_bytes_of(b.p, n), NULL, &r, &err);
+        ck_assert(e == BASE_OK || err.msg[0]);
+        if (!e) {
+            ck_assert_uint_gt(r->nnotes, 0);
+            size_t leads = r->nleads;
+            ck_assert_uint_ge(leads, most);
+            most = leads > 1 ? leads - 1 : 0;
+            ecg_record_free(r);
+        }
+    }
+    ck_assert_uint_gt(most, 0);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(a_wrong_checksum_of_muse_is_noted)
+{
+    struct base_buf b = {0};
+    load_testdata("../ecg-xml/muse-utf8.xml", &b);
+    char *crc = strstr((char *)b.p, "<LeadDataCRC32>");
+    ck_assert_ptr_nonnull(crc);
+    crc[15] = crc[15] == '1' ? '2' : '1';
+    struct ecg_record *r = must_open(&b);
+    ck_assert(has_note(r, "LeadDataCRC32"));
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+/* ---- recordings by others ---- */
+
+START_TEST(one_recording_in_three_formats_is_equal)
+{
+    static const char *const files[] = {"aecg/ecgtoolkit_Example.xml", "scp/ecgtoolkit_Example.scp",
+                                        "dicom/ecgtoolkit_Example.dcm"};
+    struct ecg_record *r[3] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        struct base_buf b = {0};
+        if (!load_other(files[i], &b))
+            return;
+        r[i] = must_open(&b);
+        ck_assert_uint_eq(r[i]->nleads, 12);
+        base_buf_deinit(&b);
+    }
+    for (size_t k = 0; k < 12; k++) {
+        const struct ecg_lead *a = &r[0]->leads[k];
+        ck_assert_uint_eq(a->samples, 5000);
+        for (size_t i = 1; i < 3; i++) {
+            const struct ecg_lead *b = ecg_record_lead(r[i], a->id);
+            ck_assert_ptr_nonnull(b);
+            assert_same_leads(a, b, 1);
+        }
+    }
+    for (size_t i = 0; i < 3; i++)
+        ecg_record_free(r[i]);
+}
+END_TEST
+
+START_TEST(einthoven_holds_on_philips)
+{
+    static const char *const files[] = {"philips/129DYPRG.XML",
+                                        "philips/3191723_ZZDEMOPTONLY_1-04_orig.xml"};
+    struct base_buf b = {0};
+    if (!load_other(files[_i], &b))
+        return;
+    struct ecg_record *r = must_open(&b);
+    static const int ids[] = {ECG_LEAD_I,   ECG_LEAD_II,  ECG_LEAD_III,
+                              ECG_LEAD_AVR, ECG_LEAD_AVL, ECG_LEAD_AVF};
+    const struct ecg_lead *l[6];
+    for (size_t k = 0; k < 6; k++) {
+        l[k] = ecg_record_lead(r, ids[k]);
+        ck_assert_uint_eq(l[k]->samples, 5000); /* the calibration pulse is cut off */
+    }
+    for (size_t i = 0; i < 5000; i++) {
+        int v[6];
+        for (size_t k = 0; k < 6; k++)
+            v[k] = ecg_lead_sample(l[k], i);
+        ck_assert_int_le(abs(v[1] - v[0] - v[2]), 2);
+        ck_assert_int_le(abs(v[3] + v[4] + v[5]), 3);
+    }
+    ck_assert_uint_eq(r->nnotes, 0);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(muse_by_others_agrees_with_its_checksums)
+{
+    static const char *const files[] = {"muse/braveheart_example1.xml",
+                                        "muse/braveheart_example3.xml"};
+    struct base_buf b = {0};
+    if (!load_other(files[_i], &b))
+        return;
+    struct ecg_record *r = must_open(&b);
+    ck_assert_uint_eq(r->nleads, 12);
+    ck_assert_uint_eq(r->nmedians, 12);
+    ck_assert_uint_eq(r->nnotes, 0);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(what_others_meant_to_be_refused_is_refused)
+{
+    static const char *const files[] = {"aecg/empty.xml", "philips/invalid-doc-type.xml"};
+    static const char *const words[] = {"no rhythm series", "MortaraECG"};
+    struct base_buf b = {0};
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    if (!load_other(files[_i], &b))
+        return;
+    ck_assert_int_ne(open_bytes(base_buf_bytes(&b), NULL, &r, &err), BASE_OK);
+    ck_assert_msg(strstr(err.msg, words[_i]) != NULL, "%s", err.msg);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+int main(void)
+{
+    enum { OWN = sizeof own / sizeof *own };
+    Suite *s = suite_create("ecg_xml");
+    TCase *t = tcase_create("xml");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, each_file_has_its_samples_name_and_findings, 0, OWN);
+    tcase_add_test(t, annotations_of_aecg_become_marks_in_seconds);
+    tcase_add_test(t, muse_has_its_matrix_its_beats_and_its_onsets);
+    tcase_add_loop_test(t, what_is_no_recording_is_refused_with_the_reason, 0,
+                        sizeof refusals / sizeof *refusals);
+    tcase_add_test(t, digits_are_read_until_something_else_comes);
+    tcase_add_test(t, numbers_parted_anywhere_are_the_same);
+    tcase_add_test(t, no_entity_is_expanded_and_nesting_is_bounded);
+    tcase_add_loop_test(t, every_prefix_gives_what_it_has_or_an_error, 0, OWN);
+    tcase_add_test(t, a_wrong_checksum_of_muse_is_noted);
+    tcase_add_test(t, one_recording_in_three_formats_is_equal);
+    tcase_add_loop_test(t, einthoven_holds_on_philips, 0, 2);
+    tcase_add_loop_test(t, muse_by_others_agrees_with_its_checksums, 0, 2);
+    tcase_add_loop_test(t, what_others_meant_to_be_refused_is_refused, 0, 2);
+    suite_add_tcase(s, t);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed != 0;
+}
