@@ -121,6 +121,10 @@ struct base_conf_addr {
       "Largest single object that is accepted, by HTTP or DICOM.")                                 \
     X(SIZE, disk_reserve, "disk.reserve", "512M", 0, INT64_MAX, NULL,                              \
       "Free space below which nothing more is accepted, so that the database keeps room.")         \
+    X(SIZE, store_segment, "store.segment", "256M", 65536, 17179869184, NULL,                      \
+      "Disk space that a worker takes at a time for small objects; less on a small disk.")         \
+    X(BOOL, store_buffered, "store.buffered", "no", 0, 1, NULL,                                    \
+      "Objects are written through the page cache, not around it.")                                \
     X(INT, lease_seconds, "lease.seconds", "300", 10, 86400, NULL,                                 \
       "How long a claimed exam is held without a sign of life from its reader.")                   \
     X(INT, worklist_expire_hours, "worklist.expire-hours", "24", 1, 8760, NULL,                    \

@@ -1,10 +1,6 @@
 #include "ingest/ingest_file.h"
 
-#include "store/store_tree.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -12,14 +8,17 @@ enum {
     PIECE = 1 << 20,
 };
 
-/* Up to n bytes from `at`, appended; fewer only at the end of the file. */
-static enum base_err read_some(int fd, uint64_t at, size_t n, struct base_buf *out)
+/* Up to n bytes from `at`, appended; fewer only at the end of the object. */
+static enum base_err read_some(const struct ingest_file *f, uint64_t at, size_t n,
+                               struct base_buf *out)
 {
+    uint64_t rest = at < f->size ? f->size - at : 0;
+    n = rest < n ? (size_t)rest : n;
     uint8_t *to = base_buf_reserve(out, n);
     if (!to)
         return BASE_ENOMEM;
     while (n) {
-        ssize_t done = pread(fd, to, n, (off_t)at);
+        ssize_t done = pread(f->at.fd, to, n, (off_t)(f->at.base + at));
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
@@ -36,11 +35,7 @@ static enum base_err read_some(int fd, uint64_t at, size_t n, struct base_buf *o
 
 static enum base_err read_head(struct ingest_file *f)
 {
-    struct stat st;
-    if (fstat(f->fd, &st) != 0)
-        return base_err_from_errno(errno);
-    f->size = (uint64_t)st.st_size;
-    enum base_err err = read_some(f->fd, 0, HEAD, &f->head);
+    enum base_err err = read_some(f, 0, HEAD, &f->head);
     if (err || !f->is_dicom)
         return err;
     struct base_error error;
@@ -55,23 +50,21 @@ enum base_err ingest_file_open(const char *data, const char *location, bool is_d
                                struct ingest_file *out)
 {
     struct ingest_file f = {.is_dicom = is_dicom};
-    struct base_buf path = {0};
-    enum base_err err = store_tree_path(data, location, &path);
-    if (!err) {
-        f.fd = open(base_buf_cstr(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        err = f.fd < 0 ? base_err_from_errno(errno) : read_head(&f);
-        if (err && f.fd >= 0)
-            ingest_file_close(&f);
-    }
-    base_buf_deinit(&path);
-    if (!err)
+    enum base_err err = store_tree_object_open(data, location, &f.at);
+    if (err)
+        return err;
+    f.size = f.at.size;
+    err = read_head(&f);
+    if (err)
+        ingest_file_close(&f);
+    else
         *out = f;
     return err;
 }
 
 void ingest_file_close(struct ingest_file *f)
 {
-    close(f->fd);
+    close(f->at.fd);
     base_buf_deinit(&f->head);
 }
 
@@ -84,7 +77,7 @@ enum base_err ingest_file_digest(struct ingest_file *f, uint8_t sha256[BASE_SHA2
     enum base_err err = sha ? BASE_OK : BASE_ENOMEM;
     while (!err && at < f->size) {
         base_buf_reset(&piece);
-        err = read_some(f->fd, at, PIECE, &piece);
+        err = read_some(f, at, PIECE, &piece);
         if (!err && piece.n == 0)
             err = BASE_EIO;
         if (err)

@@ -8,9 +8,10 @@
 
 #include "base/digest.h"
 #include "dicom/dicom_part10.h"
+#include "store/store_tree.h"
 
 struct ingest_file {
-    int fd;
+    struct store_tree_object at; /* where it lies */
     uint64_t size;
     bool is_dicom;
     struct base_buf head;       /* the first bytes */

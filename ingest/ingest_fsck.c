@@ -206,6 +206,9 @@ static enum base_err check_files(struct fsck *f, struct known_batch *b)
         err = store_tree_next(tree, file, &found);
         if (err) {
             base_fail(f->error, err, BASE_NOPOS, "%s/store: %s", f->data, base_err_text(err));
+        } else if (found && file->torn) {
+            find(f, "segment_torn", file->location, INGEST_FSCK_NOTE,
+                 "bytes that are no object: a write that was cut off before it was acknowledged");
         } else if (found && file->strange) {
             find(f, "file_strange", file->location, INGEST_FSCK_NOTE, "rdc did not put it there");
         } else if (found) {

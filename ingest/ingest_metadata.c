@@ -1,6 +1,7 @@
 #include "ingest/ingest_metadata.h"
 
 #include "dicom/shim/shim.h"
+#include "store/store_tree.h"
 
 #include <stdlib.h>
 
@@ -33,8 +34,15 @@ static void give_up(struct work *w, const char *error)
 static void read_metadata(void *arg)
 {
     struct work *w = arg;
-    struct shim_source source = {.path = base_buf_cstr(&w->path)};
+    struct store_plain plain;
+    w->err = store_plain_open(base_buf_cstr(&w->path), &plain);
+    if (w->err) {
+        base_fail(&w->error, w->err, BASE_NOPOS, "%s", base_err_text(w->err));
+        return;
+    }
+    struct shim_source source = {.path = plain.path};
     w->err = shim_metadata_json(&source, &w->json, NULL, &w->error);
+    store_plain_close(&plain);
 }
 
 static void on_noted(void *arg, const struct db_outcome *outcome)

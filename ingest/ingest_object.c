@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum {
-    PREFIX_MAX = 1 << 20,  /* the header scan sees at most so much; few need more than kilobytes */
-    WHOLE_MAX = 256 << 10, /* objects up to this size are kept until their metadata are written */
+    PREFIX_MAX = 1 << 20, /* the header scan sees at most so much; few need more than kilobytes */
+    METADATA_AT = 192 << 10, /* of a larger object, the metadata are read when so much is there */
 };
 
 struct ingest_object {
@@ -30,10 +30,11 @@ struct ingest_object {
     char accession[65];
     struct store_object original;
     struct dicom_header header;
-    struct base_buf prefix; /* until the header is known, and the metadata where they can be */
+    struct base_buf prefix; /* until the header is known */
     struct base_buf metadata;
     uint64_t metadata_end; /* valid if the data set ends here; 0 = none */
-    bool keeping;          /* the prefix is kept for the metadata */
+    bool looked;           /* for them */
+    size_t meta_size;      /* of our meta group */
     struct store_put *put; /* from then on, until finish */
     uint64_t bytes;
     struct store_object object;
@@ -217,22 +218,26 @@ static void write_meta(const struct ingest_object *o, struct base_buf *out)
     base_buf_deinit(&provenance);
 }
 
-/* Most metadata are in the first bytes, and the smallest objects wholly in
- * memory: such need no job that reads the file again. */
-static void read_metadata(struct ingest_object *o, bool complete)
+/* Most metadata are in the first bytes, and small objects wholly in memory when
+ * they end: such need no job that reads them again. */
+static void read_metadata(struct ingest_object *o, bool ended)
 {
+    struct base_bytes view = store_put_view(o->put);
+    if (view.n <= o->meta_size)
+        return;
+    view = base_bytes_of(view.p + o->meta_size, view.n - o->meta_size);
+    bool complete = ended && view.n == o->bytes;
+    if (o->looked && !complete)
+        return;
+    o->looked = true;
     base_buf_reset(&o->metadata);
-    enum dicom_scan step = dicom_json_write(base_buf_bytes(&o->prefix), complete, o->source.syntax,
-                                            &o->metadata, &o->metadata_end);
-    if (step != DICOM_SCAN_DONE)
+    if (dicom_json_write(view, complete, o->source.syntax, &o->metadata, &o->metadata_end) !=
+        DICOM_SCAN_DONE)
         o->metadata_end = 0;
-    o->keeping = step == DICOM_SCAN_MORE && o->prefix.n <= WHOLE_MAX;
-    if (!o->keeping)
-        base_buf_deinit(&o->prefix);
 }
 
 /* The header is known: our meta group, and what has arrived so far. */
-static void begin_file(struct ingest_object *o)
+static void begin_file(struct ingest_object *o, struct base_bytes seen)
 {
     struct dicom_header *h = &o->header;
     struct base_buf meta = {0};
@@ -251,41 +256,49 @@ static void begin_file(struct ingest_object *o)
                  : store_put_new(o->g->config->store, "dcm", ingest_object_class(o), &o->put);
     if (!err) {
         store_put_on_room(o->put, on_put_room, o);
+        o->meta_size = meta.n;
         store_put_header(o->put, meta.n);
         err = store_put_write(o->put, meta.p, meta.n);
     }
     if (!err)
-        err = store_put_write(o->put, o->prefix.p, o->prefix.n);
+        err = store_put_write(o->put, seen.p, seen.n);
     if (err)
         fail(o, err, why_not_stored(err));
-    else
-        read_metadata(o, false);
+    base_buf_deinit(&o->prefix);
     base_buf_deinit(&meta);
 }
 
-static void scan(struct ingest_object *o, bool complete)
+/* seen: the data set, as far as it has come. */
+static void scan(struct ingest_object *o, struct base_bytes seen, bool complete)
 {
     struct base_error error = {0};
-    struct base_bytes prefix = base_buf_bytes(&o->prefix);
-    enum dicom_scan step =
-        dicom_header_scan(prefix, complete, o->source.syntax, &o->header, &error);
-    if (step == DICOM_SCAN_MORE && !complete && o->prefix.n < PREFIX_MAX)
+    enum dicom_scan step = dicom_header_scan(seen, complete, o->source.syntax, &o->header, &error);
+    if (step == DICOM_SCAN_MORE && !complete && seen.n < PREFIX_MAX)
         return;
     /* What could not be reached is left out, if the UIDs are there. */
     if (step == DICOM_SCAN_BAD ||
         (step == DICOM_SCAN_MORE && dicom_header_check(&o->header, &error)))
         fail(o, BASE_EFORMAT, error.msg);
     else
-        begin_file(o);
+        begin_file(o, seen);
 }
 
-static void keep_for_metadata(struct ingest_object *o, struct base_bytes bytes)
+/* Looks for the header. Mostly all of it comes at once, and nothing is copied. */
+static void write_prefix(struct ingest_object *o, struct base_bytes *bytes)
 {
-    o->keeping = o->prefix.n + bytes.n <= WHOLE_MAX;
-    if (o->keeping)
-        base_buf_add(&o->prefix, bytes.p, bytes.n);
-    else
-        base_buf_deinit(&o->prefix);
+    size_t room = PREFIX_MAX - o->prefix.n;
+    size_t n = bytes->n < room ? bytes->n : room;
+    bool first = o->prefix.n == 0;
+    if (first)
+        scan(o, base_bytes_of(bytes->p, n), false);
+    if (!o->result.err && !o->put) {
+        base_buf_add(&o->prefix, bytes->p, n);
+        if (o->prefix.err)
+            fail(o, BASE_ENOMEM, why_not_stored(BASE_ENOMEM));
+        else if (!first)
+            scan(o, base_buf_bytes(&o->prefix), false);
+    }
+    *bytes = base_bytes_of(bytes->p + n, bytes->n - n);
 }
 
 void ingest_object_write(struct ingest_object *o, struct base_bytes bytes)
@@ -293,23 +306,15 @@ void ingest_object_write(struct ingest_object *o, struct base_bytes bytes)
     o->bytes += bytes.n;
     if (o->bytes > o->g->config->conf->upload_max_bytes)
         fail(o, BASE_ELIMIT, "the object is larger than upload.max-bytes");
-    while (bytes.n && !o->result.err && !o->put) {
-        size_t room = PREFIX_MAX - o->prefix.n;
-        size_t n = bytes.n < room ? bytes.n : room;
-        base_buf_add(&o->prefix, bytes.p, n);
-        bytes = base_bytes_of(bytes.p + n, bytes.n - n);
-        if (o->prefix.err)
-            fail(o, BASE_ENOMEM, why_not_stored(BASE_ENOMEM));
-        else
-            scan(o, false);
-    }
-    if (!bytes.n || o->result.err)
+    while (bytes.n && !o->result.err && !o->put)
+        write_prefix(o, &bytes);
+    if (o->result.err || !o->put)
         return;
     enum base_err err = store_put_write(o->put, bytes.p, bytes.n);
     if (err)
         fail(o, err, why_not_stored(err));
-    else if (o->keeping)
-        keep_for_metadata(o, bytes);
+    else if (!o->looked && o->bytes >= METADATA_AT)
+        read_metadata(o, false);
 }
 
 bool ingest_object_room(struct ingest_object *o)
@@ -416,15 +421,14 @@ void ingest_object_finish(struct ingest_object *o, ingest_object_fn *fn, void *a
     o->arg = arg;
     o->on_room = NULL;
     if (!o->result.err && !o->put)
-        scan(o, true);
+        scan(o, base_buf_bytes(&o->prefix), true);
     if (o->result.err) {
         if (o->source.original)
             remove_file(o, o->original.location);
         end(o);
         return;
     }
-    if (o->keeping)
-        read_metadata(o, true);
+    read_metadata(o, true);
     store_put_finish(o->put, NULL, on_durable, o);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* As much of an object as its header may take. */
 enum { HEADER_MAX = 1 << 20, OBJECTS_PER_COMMIT = 200 };
@@ -103,7 +104,7 @@ static enum base_err list_files(struct rebuild *r)
         return base_fail(r->error, err, BASE_NOPOS, "%s/store: %s", r->data, base_err_text(err));
     while (!err && found) {
         err = store_tree_next(tree, &file, &found);
-        if (!err && found && !file.strange)
+        if (!err && found && !file.strange && !file.torn)
             err = list_file(r, &file);
     }
     if (err)
@@ -144,10 +145,12 @@ static bool is_whole(struct base_bytes dataset, const struct dicom_syntax *synta
 static const char *scan(const struct ingest_file *f, struct dicom_header *h)
 {
     struct base_error error;
-    void *map = mmap(NULL, (size_t)f->size, PROT_READ, MAP_PRIVATE, f->fd, 0);
+    size_t slack = (size_t)(f->at.base % (uint64_t)sysconf(_SC_PAGESIZE));
+    size_t mapped = (size_t)f->size + slack;
+    void *map = mmap(NULL, mapped, PROT_READ, MAP_PRIVATE, f->at.fd, (off_t)(f->at.base - slack));
     if (map == MAP_FAILED)
         return "it cannot be read";
-    struct base_bytes all = base_bytes_of((const uint8_t *)map + f->part10.dataset,
+    struct base_bytes all = base_bytes_of((const uint8_t *)map + slack + f->part10.dataset,
                                           (size_t)f->size - f->part10.dataset);
     struct base_bytes prefix =
         base_bytes_of(all.p, all.n < HEADER_MAX ? all.n : (size_t)HEADER_MAX);
@@ -158,7 +161,7 @@ static const char *scan(const struct ingest_file *f, struct dicom_header *h)
         wrong = "its data set cannot be read";
     else if (!is_whole(all, f->part10.syntax))
         wrong = "its data set is cut off";
-    munmap(map, (size_t)f->size);
+    munmap(map, mapped);
     return wrong;
 }
 
@@ -213,6 +216,9 @@ static enum base_err rebuild_object(struct rebuild *r, const char *location,
     struct store_object original = {0};
     enum base_err err = h ? ingest_file_digest(file, object.sha256, NULL, NULL) : BASE_ENOMEM;
     const char *wrong = err ? base_err_text(err) : scan(file, h);
+    if (!wrong && file->at.has_sha256 &&
+        memcmp(file->at.sha256, object.sha256, sizeof object.sha256) != 0)
+        wrong = "its SHA-256 is not the one that was written with it";
     if (wrong || model_provenance_read(file->part10.private_information, &p, &text)) {
         if (err != BASE_ENOMEM)
             skip(r, location, wrong ? wrong : "its meta group does not say where it came from");

@@ -16,6 +16,7 @@
 #include "dicom/shim/shim.h"
 #include "ecg/draw/ecg_draw.h"
 #include "ecg/ecg_open.h"
+#include "store/store_tree.h"
 #include "viewer-export/viewer_helper.h"
 
 #include <errno.h>
@@ -188,15 +189,27 @@ static enum base_err draw_ecg(const struct request *r, struct base_buf *png, str
     return err;
 }
 
-static enum base_err draw(const struct request *r, struct base_buf *png, struct base_error *e)
+static enum base_err draw_file(const struct request *r, struct base_buf *png, struct base_error *e)
 {
-    /* "Not found" is for frames; a file that is not there is a fault of ours. */
     if (access(r->path, R_OK))
         return base_fail(e, BASE_EIO, BASE_NOPOS, "cannot open the file: %s", strerror(errno));
     if (r->ecg)
         return draw_ecg(r, png, e);
     enum base_err err = shim_init(e);
     return err ? err : shim_render_png(r->path, &r->how, png, e);
+}
+
+static enum base_err draw(struct request *r, struct base_buf *png, struct base_error *e)
+{
+    struct store_plain plain;
+    enum base_err err = store_plain_open(r->path, &plain);
+    /* "Not found" is for frames; a file that is not there is a fault of ours. */
+    if (err)
+        return base_fail(e, BASE_EIO, BASE_NOPOS, "cannot open the file: %s", base_err_text(err));
+    r->path = plain.path;
+    err = draw_file(r, png, e);
+    store_plain_close(&plain);
+    return err;
 }
 
 int rdc_cmd_render(struct rdc_context *ctx, int argc, char **argv)

@@ -6,6 +6,7 @@
 
 #include "dicom/shim/shim.h"
 #include "ingest/ingest_check.h"
+#include "store/store_tree.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,24 @@
 #include <sys/resource.h>
 
 enum { MEMORY_MIB = 3072, CPU_SECONDS = 60 };
+
+static enum base_err compare(const char *a, const char *b, bool *same, struct base_error *e)
+{
+    struct store_plain first = {.fd = -1};
+    struct store_plain second = {.fd = -1};
+    enum base_err err = store_plain_open(a, &first);
+    if (!err)
+        err = store_plain_open(b, &second);
+    if (err)
+        base_fail(e, err, BASE_NOPOS, "%s", base_err_text(err));
+    if (!err)
+        err = shim_init(e);
+    if (!err)
+        err = shim_same_object(first.path, second.path, same, e);
+    store_plain_close(&first);
+    store_plain_close(&second);
+    return err;
+}
 
 int rdc_cmd_same(struct rdc_context *ctx, int argc, char **argv)
 {
@@ -34,7 +53,7 @@ int rdc_cmd_same(struct rdc_context *ctx, int argc, char **argv)
     setrlimit(RLIMIT_CPU, &cpu);
     setrlimit(RLIMIT_CORE, &core);    /* a core would hold a patient's image */
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a worker that was killed leaves no helpers behind */
-    if (shim_init(&e) || shim_same_object(argv[1], argv[2], &same, &e)) {
+    if (compare(argv[1], argv[2], &same, &e)) {
         fprintf(stderr, "rdc same: %s\n", e.msg);
         return 1;
     }

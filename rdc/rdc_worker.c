@@ -92,7 +92,11 @@ static enum base_err open_limits(struct worker *w)
 
 static enum base_err open_store(struct worker *w)
 {
-    struct store_config config = {.reserve = w->conf->disk_reserve};
+    struct store_config config = {
+        .reserve = w->conf->disk_reserve,
+        .segment = w->conf->store_segment,
+        .buffered = w->conf->store_buffered,
+    };
     return store_open(w->loop, w->conf->data, w->config->slot, &config, &w->store);
 }
 

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/store_priv.h"
+#include "store/store_record.h"
+#include "store/store_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +19,7 @@
 enum {
     MEMORY = 64 << 20,
     FOLDER_FILES = 1000,
+    SEGMENT = 256 << 20,
     NAME_TRIES = 5,
     SPACE_MS = 1000,
 };
@@ -55,10 +58,7 @@ void store_full_path(const struct store *s, const char *location, char *out)
 
 enum base_err store_path(const struct store *s, const char *location, struct base_buf *out)
 {
-    if (!store_location_valid(location))
-        return BASE_EINVAL;
-    base_buf_printf(out, "%s/%s", s->root, location);
-    return out->err;
+    return store_tree_path(s->data, location, out);
 }
 
 /* ---- the incarnation folder ---- */
@@ -139,6 +139,7 @@ static void unmake_incarnation(struct store *s)
 
 static void store_free(struct store *s)
 {
+    store_segment_seal(s);
     for (int kind = 0; kind < STORE_KINDS; kind++) {
         for (struct store_chunk *c; (c = s->spare[kind]);) {
             s->spare[kind] = c->next;
@@ -160,6 +161,7 @@ static struct store *store_alloc(struct loop *l, const char *data,
         return NULL;
     s->loop = l;
     s->lock = -1;
+    s->segment.fd = -1;
     s->users = 1;
     if (config)
         s->config = *config;
@@ -170,6 +172,8 @@ static struct store *store_alloc(struct loop *l, const char *data,
         s->lanes[i] = (struct store_lane){.store = s, .class = (enum loop_class)i};
     if (!s->config.folder_files)
         s->config.folder_files = FOLDER_FILES;
+    if (!s->config.segment)
+        s->config.segment = SEGMENT;
     size_t size = strlen(data) + sizeof "/store";
     s->data = strdup(data);
     s->root = malloc(size);
@@ -253,6 +257,7 @@ enum base_err store_space_check(struct store *s, uint64_t n)
 struct removal {
     struct store *store;
     struct loop_job job;
+    bool sealed;
     enum base_err err;
     store_done_fn *fn;
     void *arg;
@@ -262,9 +267,16 @@ struct removal {
 static void remove_work(void *arg)
 {
     struct removal *r = arg;
-    char path[STORE_PATH];
-    store_full_path(r->store, r->location, path);
-    r->err = r->store->fs->unlink(path) == 0 ? BASE_OK : base_err_from_errno(errno);
+    r->err =
+        store_object_erase(r->store->fs, r->store->root, r->location, STORE_ERASE_KNOWN, r->sealed);
+}
+
+/* Of our own, all but the last segment; of others' we do not know. */
+static bool is_sealed(const struct store *s, const char *location)
+{
+    size_t n = strlen(s->incarnation);
+    return strncmp(location, s->incarnation, n) == 0 && location[n] == '/' &&
+           location[n + 1] == 's' && strtoul(location + n + 2, NULL, 10) < s->segment.number;
 }
 
 static void remove_done(void *arg, bool cancelled)
@@ -281,7 +293,8 @@ static void remove_done(void *arg, bool cancelled)
 
 enum base_err store_remove(struct store *s, const char *location, store_done_fn *fn, void *arg)
 {
-    if (!store_location_valid(location))
+    struct store_place place;
+    if (!store_place_of(location, &place))
         return BASE_EINVAL;
     struct removal *r = calloc(1, sizeof *r);
     if (!r)
@@ -289,6 +302,7 @@ enum base_err store_remove(struct store *s, const char *location, store_done_fn 
     r->store = s;
     r->fn = fn;
     r->arg = arg;
+    r->sealed = is_sealed(s, location);
     snprintf(r->location, sizeof r->location, "%s", location);
     store_retain(s);
     loop_work(s->loop, &r->job, LOOP_DISK, LOOP_ORDINARY, remove_work, remove_done, r);

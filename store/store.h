@@ -5,12 +5,17 @@
  * never take apart; this implementation makes it a path below the data folder:
  *
  *   <data>/store/<incarnation>/<folder number>/<sequence number>.<ext>
- *   <data>/lost/...             files that no row knew, kept for people to look at
+ *   <data>/store/<incarnation>/s<segment number>/<offset>-<size>.<ext>
+ *   <data>/lost/...             objects that no row knew, kept for people to look at
+ *
+ * A small object is a record in a segment, a file that many share: what finishes
+ * together is one write and one sync (store_record.h says how it lies there). A
+ * larger one, or one that comes while memory is short, is a file of its own.
  *
  * Every open store (one per worker process) writes below an incarnation folder
  * of its own, held by a flock on its file .lock for the life of the process.
- * Files are written in place under their last name. So a file in the folder of
- * a dead incarnation is either known to the database or debris, and
+ * Objects are written in place under their last name. So an object in the folder
+ * of a dead incarnation is either known to the database or debris, and
  * store_sweep tells which.
  *
  * All functions belong to the loop thread; what blocks runs on the disk pool.
@@ -32,6 +37,7 @@
 
 struct store;
 struct statvfs;
+struct iovec;
 
 /* The system calls through which objects are changed. Tests put their own in
  * to make the n-th call fail; they run on several threads at once. Each behaves
@@ -40,6 +46,8 @@ struct store_fs {
     int (*open)(const char *path, int flags, mode_t mode);
     ssize_t (*write)(int fd, const void *p, size_t n);
     ssize_t (*pread)(int fd, void *p, size_t n, off_t at);
+    ssize_t (*pwritev)(int fd, const struct iovec *iov, int n, off_t at);
+    int (*fallocate)(int fd, int mode, off_t at, off_t n);
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);
     int (*mkdir)(const char *path, mode_t mode);
@@ -53,6 +61,8 @@ struct store_config {
     uint64_t reserve;          /* disk space that stays free for others (PostgreSQL) */
     size_t memory;             /* for the data of all puts on its way to the disk; 0 = 64 MiB */
     unsigned folder_files;     /* files per folder; 0 = 1000 */
+    uint64_t segment;          /* of a segment, less on a small disk; 0 = 256 MiB */
+    bool files_only;           /* every object in a file of its own */
     bool unsafe_no_sync;       /* for benchmarks: an acknowledged object may be lost */
     bool buffered;             /* write through the page cache, not around it */
     const struct store_fs *fs; /* NULL = the system's; outlives the store */
@@ -75,7 +85,7 @@ enum { STORE_LOCATION = 96 };
 struct store_object {
     char location[STORE_LOCATION];
     uint8_t sha256[BASE_SHA256]; /* of the digested part */
-    uint64_t size;               /* of the whole file */
+    uint64_t size;               /* of all of it */
     uint64_t digested;           /* of the digested part */
 };
 
@@ -89,8 +99,8 @@ struct store_object {
  */
 struct store_put;
 
-/* object is borrowed and set only when err is BASE_OK: then the file, and the
- * way to it, are durable. Otherwise the file is gone: BASE_ENOSPC, BASE_EIO,
+/* object is borrowed and set only when err is BASE_OK: then the object, and the
+ * way to it, are durable. Otherwise it is gone: BASE_ENOSPC, BASE_EIO,
  * BASE_EDENIED, BASE_ENOMEM, BASE_ECANCELED (the loop ends). Nothing is tried
  * twice on the same file; write the object anew. */
 typedef void store_put_fn(void *arg, enum base_err err, const struct store_object *object);
@@ -99,7 +109,7 @@ typedef void store_put_fn(void *arg, enum base_err err, const struct store_objec
  * BASE_EINVAL, BASE_ENOMEM. */
 enum base_err store_put_new(struct store *s, const char *ext, enum loop_class class,
                             struct store_put **out) BASE_MUST_CHECK;
-/* The first n bytes of the file are not digested (PS3.10 7.1: preamble, prefix
+/* The first n bytes of the object are not digested (PS3.10 7.1: preamble, prefix
  * and file meta group). Before the first write. */
 void store_put_header(struct store_put *put, uint64_t n);
 /* Copies. Takes any amount also without room, but who wants to bound memory
@@ -110,13 +120,17 @@ enum base_err store_put_write(struct store_put *put, const void *p, size_t n) BA
  * store_put_on_room runs once there is room again. A failed put has room. */
 bool store_put_room(struct store_put *put);
 void store_put_on_room(struct store_put *put, void (*fn)(void *arg), void *arg);
+/* The first bytes that were written, as many as lie in memory in one piece; none
+ * once they are on their way to the disk. Borrowed until the next call. */
+struct base_bytes store_put_view(const struct store_put *put);
 /* Ends the object. done runs exactly once, unless the put is aborted. Objects
  * that finish while others are being synced share the next round of syncs.
  * written (may be NULL) runs at most once before done, with BASE_OK: what the
  * object is called, its size and digest stand, and its round is about to begin.
- * So what must wait for done can be made ready beside the sync. */
+ * So what must wait for done can be made ready beside the sync; done tells
+ * whether it came about. */
 void store_put_finish(struct store_put *put, store_put_fn *written, store_put_fn *done, void *arg);
-/* Removes the file; no callback comes. Takes NULL. */
+/* Removes the object; no callback comes. Takes NULL. */
 void store_put_abort(struct store_put *put);
 
 /* All of the above in one, for objects that we made ourselves. Copies. */
@@ -133,8 +147,9 @@ enum base_err store_remove(struct store *s, const char *location, store_done_fn 
 
 /* ---- reading ---- */
 
-/* The file's path, for programs that read files only (DCMTK). Refuses what is
- * not a location with BASE_EINVAL. */
+/* The object's path, for programs that read files only (DCMTK); they pass it
+ * through store_plain_open, since it may lead into a segment. Refuses what is not
+ * a location with BASE_EINVAL. */
 enum base_err store_path(const struct store *s, const char *location,
                          struct base_buf *out) BASE_MUST_CHECK;
 
@@ -171,9 +186,9 @@ struct store_sweep;
 struct store_sweep_result {
     uint64_t folders; /* incarnations looked through */
     uint64_t busy;    /* incarnations left alone: their owner lives, or another sweeps */
-    uint64_t kept;    /* files that the database knows */
-    uint64_t young;   /* unknown files left for a later sweep */
-    uint64_t lost;    /* unknown files moved to <data>/lost */
+    uint64_t kept;    /* objects that the database knows */
+    uint64_t young;   /* unknown ones left for a later sweep */
+    uint64_t lost;    /* unknown ones moved to <data>/lost */
 };
 
 struct store_sweep_ops {

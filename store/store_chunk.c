@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 static const size_t chunk_sizes[STORE_KINDS] = {STORE_CHUNK_SMALL, STORE_CHUNK_LARGE};
-static const size_t spares_max[STORE_KINDS] = {64, 16};
+static const size_t spares_max[STORE_KINDS] = {64, 64};
 
 bool store_chunk_pressed(const struct store *s)
 {
@@ -24,14 +24,15 @@ struct store_chunk *store_chunk_get(struct store *s, bool small)
         s->spare[kind] = c->next;
         s->spares[kind]--;
     } else {
-        c = aligned_alloc(STORE_ALIGN, STORE_ALIGN + chunk_sizes[kind]);
+        c = aligned_alloc(STORE_ALIGN, 2 * STORE_ALIGN + chunk_sizes[kind]);
         if (!c)
             return NULL;
         c->size = chunk_sizes[kind];
-        c->data = (uint8_t *)c + STORE_ALIGN;
+        c->data = (uint8_t *)c + 2 * STORE_ALIGN;
     }
     c->next = NULL;
     c->n = 0;
+    c->digested = 0;
     s->memory += c->size;
     return c;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static int system_open(const char *path, int flags, mode_t mode)
@@ -17,6 +18,8 @@ const struct store_fs store_fs_system = {
     .open = system_open,
     .write = write,
     .pread = pread,
+    .pwritev = pwritev,
+    .fallocate = fallocate,
     .fdatasync = fdatasync,
     .fsync = fsync,
     .mkdir = mkdir,

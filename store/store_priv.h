@@ -8,9 +8,10 @@ enum {
     STORE_INCARNATION = 48, /* start time, 16 hex digits, slot */
     STORE_PATH = 4096,
     STORE_ALIGN = 4096, /* for O_DIRECT: of memory, offset and size */
-    STORE_CHUNK_SMALL = 128 << 10,
+    STORE_CHUNK_SMALL = 256 << 10,
     STORE_CHUNK_LARGE = 512 << 10,
-    STORE_PUT_QUEUE = 1 << 20, /* per put, beyond which it has no room */
+    STORE_PUT_QUEUE = 1 << 20,  /* per put, beyond which it has no room */
+    STORE_RECORD_MAX = 1 << 20, /* what is larger gets a file of its own */
 };
 
 /* A piece of an object on its way to the disk. */
@@ -18,7 +19,9 @@ struct store_chunk {
     struct store_chunk *next;
     size_t size;
     size_t n;
-    uint8_t *data; /* aligned; behind this struct in the same block */
+    size_t digested; /* of n */
+    uint8_t *data;   /* aligned; behind this struct in the same block, after STORE_ALIGN
+                      * bytes for the header of a record */
 };
 
 enum store_chunk_kind { STORE_SMALL, STORE_LARGE, STORE_KINDS };
@@ -57,6 +60,15 @@ struct store_lane {
     struct loop_call round_call;
 };
 
+/* Where records go; its fields belong to the pool while a job runs. */
+struct store_segment {
+    int fd; /* -1: none yet, or a new one is needed */
+    unsigned number;
+    uint64_t end; /* where the next record goes */
+    uint64_t size;
+    bool direct;
+};
+
 struct store {
     struct loop *loop;
     const struct store_fs *fs;
@@ -79,20 +91,34 @@ struct store {
     int64_t space_ms; /* when the disk was asked */
     uint64_t space;   /* its answer, less what was written since */
 
+    unsigned segments; /* the number of the next one */
+    struct store_segment segment;
+    struct store_segment fresh;    /* being made */
+    struct store_put_list records; /* wait for the next write to the segment */
+    struct store_put_list batch;   /* are being written and synced */
+    bool segment_busy;             /* a job runs */
+    bool segment_due;              /* segment_call is posted */
+    enum base_err segment_err;     /* of the job */
+    uint64_t segment_need;         /* of the first record of a new segment */
+    struct loop_job segment_job;
+    struct loop_call segment_call;
+
     struct store_sweep *sweep;
 };
 
 /* One put. The job's half belongs to the pool while running is set. */
 struct store_put {
     struct store *store;
-    struct store_folder *folder;
+    struct store_folder *folder; /* once it is streaming */
     enum loop_class class;
     struct store_put *next;
+    char ext[9];
     enum base_err err; /* first failure */
+    bool streaming;    /* it gets a file of its own; before, it is gathered in memory */
     bool running;      /* a write, sync or removal is on the pool */
-    bool created;      /* a first write was started */
+    bool created;      /* a first write was started: something may be on the disk */
     bool finished;
-    bool syncing; /* in pending or round */
+    bool syncing; /* in pending or round, records or batch */
     bool aborted;
     bool wants_room;
     struct store_chunk *open; /* being filled */
@@ -147,6 +173,12 @@ struct store_put *store_put_list_take(struct store_put_list *list);
 void store_folder_release(struct store_folder *f);
 /* The put is written completely: syncs it in the next round. */
 void store_sync_add(struct store_put *put);
+
+/* store_segment.c */
+/* The put is whole in memory: a record in the next write. */
+void store_segment_add(struct store_put *put);
+/* Cuts it off behind the last record. Blocks. */
+void store_segment_seal(struct store *s);
 
 /* store_put.c: ends a put that left its round */
 void store_put_synced(struct store_put *put);

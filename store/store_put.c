@@ -1,15 +1,19 @@
 /*
  * One object on its way to the disk.
  *
- *   writing ─finish─► (last write) ─► pending ─round of syncs─► callback
- *      │                                  │
- *      └──── a failure or abort ──────────┴──► removing ─► callback, or none
+ *   gathering ─finish─► records ─write and sync of a batch─► callback
+ *      │ it is too large, or memory is short
+ *      ▼
+ *   streaming ─finish─► (last write) ─► pending ─round of syncs─► callback
+ *      │                                   │
+ *      └──── a failure or abort ───────────┴──► removing ─► callback, or none
  *
  * At most one job of a put is on the pool. While it runs, the fields of its
  * half belong to the pool; it takes all full chunks that wait, so that writes
  * stay in order and get larger as the disk gets slower.
  */
 #include "store/store_priv.h"
+#include "store/store_record.h"
 
 #include "base/log.h"
 
@@ -46,6 +50,34 @@ static struct store_folder *current_folder(struct store_lane *lane)
     return fresh;
 }
 
+/* It gets a file of its own. False when out of memory. */
+static bool begin_streaming(struct store_put *p)
+{
+    struct store *s = p->store;
+    struct store_folder *f = current_folder(&s->lanes[p->class]);
+    if (!f)
+        return false;
+    f->users++;
+    f->files++;
+    p->folder = f;
+    p->streaming = true;
+    snprintf(p->object.location, sizeof p->object.location, "%s/%u/%llu.%s", s->incarnation,
+             f->number, (unsigned long long)++s->seq, p->ext);
+    return true;
+}
+
+static void put_free(struct store_put *p)
+{
+    struct store *s = p->store;
+    store_chunk_put(s, p->open);
+    store_chunk_put(s, p->first);
+    base_sha256_free(p->sha);
+    if (p->folder)
+        store_folder_release(p->folder);
+    free(p);
+    store_release(s);
+}
+
 enum base_err store_put_new(struct store *s, const char *ext, enum loop_class class,
                             struct store_put **out)
 {
@@ -57,23 +89,22 @@ enum base_err store_put_new(struct store *s, const char *ext, enum loop_class cl
         return err;
     struct store_put *p = calloc(1, sizeof *p);
     struct base_sha256 *sha = base_sha256_new();
-    struct store_folder *f = current_folder(&s->lanes[class]);
-    if (!p || !sha || !f) {
+    if (!p || !sha) {
         base_sha256_free(sha);
         free(p);
         return BASE_ENOMEM;
     }
     p->store = s;
-    p->folder = f;
     p->class = class;
     p->fd = -1;
     p->sha = sha;
-    f->users++;
-    f->files++;
-    snprintf(p->object.location, sizeof p->object.location, "%s/%u/%llu.%s", s->incarnation,
-             f->number, (unsigned long long)++s->seq, ext);
+    snprintf(p->ext, sizeof p->ext, "%s", ext);
     store_retain(s);
     *out = p;
+    if (s->config.files_only && !begin_streaming(p)) {
+        put_free(p);
+        return BASE_ENOMEM;
+    }
     return BASE_OK;
 }
 
@@ -152,6 +183,19 @@ static enum base_err write_chunk(struct store_put *p, const uint8_t *at, size_t 
     return BASE_OK;
 }
 
+/* Of a chunk, what has not been yet. While gathering, on the loop: the bytes are
+ * still in the processor's cache. */
+static void digest_chunk(struct store_put *p, struct store_chunk *c)
+{
+    size_t n = c->n - c->digested;
+    size_t skip = p->header < n ? (size_t)p->header : n;
+    p->header -= skip;
+    base_sha256_add(p->sha, c->data + c->digested + skip, n - skip);
+    c->digested = c->n;
+    p->object.size += n;
+    p->object.digested += n - skip;
+}
+
 static void write_work(void *arg)
 {
     struct store_put *p = arg;
@@ -160,11 +204,7 @@ static void write_work(void *arg)
         p->job_err = write_chunk(p, c->data, c->n);
         if (p->job_err)
             break;
-        size_t skip = p->header < c->n ? (size_t)p->header : c->n;
-        p->header -= skip;
-        base_sha256_add(p->sha, c->data + skip, c->n - skip);
-        p->object.size += c->n;
-        p->object.digested += c->n - skip;
+        digest_chunk(p, c);
     }
 }
 
@@ -172,28 +212,20 @@ static void write_work(void *arg)
 static void remove_work(void *arg)
 {
     struct store_put *p = arg;
-    char path[STORE_PATH];
+    const struct store *s = p->store;
+    if (!p->created)
+        return;
     if (p->fd >= 0)
         close(p->fd);
     p->fd = -1;
-    store_full_path(p->store, p->object.location, path);
-    if (p->store->fs->unlink(path) != 0 && errno != ENOENT)
+    enum base_err err =
+        store_object_erase(s->fs, s->root, p->object.location, STORE_ERASE_TORN, false);
+    if (err && err != BASE_ENOTFOUND)
         BASE_LOG(WARN, "store_debris", LOG_S("location", p->object.location),
-                 LOG_S("cause", strerrorname_np(errno)));
+                 LOG_S("cause", base_err_text(err)));
 }
 
 /* ---- the loop's side ---- */
-
-static void put_free(struct store_put *p)
-{
-    struct store *s = p->store;
-    store_chunk_put(s, p->open);
-    store_chunk_put(s, p->first);
-    base_sha256_free(p->sha);
-    store_folder_release(p->folder);
-    free(p);
-    store_release(s);
-}
 
 /* Tells the caller, unless it has gone, and ends the put. */
 static void put_end(struct store_put *p)
@@ -221,6 +253,10 @@ static void remove_done(void *arg, bool cancelled)
 
 static void put_remove(struct store_put *p)
 {
+    if (!p->created && p->aborted) {
+        put_end(p);
+        return;
+    }
     p->running = true;
     loop_work(p->store->loop, &p->job, LOOP_DISK, p->class, remove_work, remove_done, p);
 }
@@ -244,6 +280,11 @@ static void put_advance(struct store_put *p)
 {
     if (p->aborted || (p->err && p->finished)) {
         put_remove(p);
+    } else if (!p->streaming) {
+        if (p->finished) {
+            base_sha256_end(p->sha, p->object.sha256); /* at most one block is left of it */
+            store_segment_add(p);
+        }
     } else if (!p->err && (p->first || (p->finished && !p->created))) {
         p->writing = p->first;
         p->first = NULL;
@@ -252,7 +293,7 @@ static void put_advance(struct store_put *p)
         p->running = true;
         loop_work(p->store->loop, &p->job, LOOP_DISK, p->class, write_work, write_done, p);
     } else if (p->finished) {
-        base_sha256_end(p->sha, p->object.sha256); /* at most one block is left of it */
+        base_sha256_end(p->sha, p->object.sha256);
         store_sync_add(p);
     }
 }
@@ -307,38 +348,56 @@ static void push_open(struct store_put *p)
     p->last = c;
 }
 
+static bool open_chunk(struct store_put *put, size_t n)
+{
+    bool small = !put->created && !put->first;
+    put->open = store_chunk_get(put->store, small && n < STORE_CHUNK_LARGE);
+    if (!put->open)
+        put->err = BASE_ENOMEM;
+    return put->open != NULL;
+}
+
+static bool may_gather(const struct store_put *put)
+{
+    return put->object.size <= STORE_RECORD_MAX && !store_chunk_pressed(put->store);
+}
+
 enum base_err store_put_write(struct store_put *put, const void *p, size_t n)
 {
     const uint8_t *from = p;
     assert(!put->finished && !put->aborted);
     while (n > 0 && !put->err) {
-        if (!put->open) {
-            bool small = !put->created && !put->first;
-            put->open = store_chunk_get(put->store, small && n < STORE_CHUNK_LARGE);
-            if (!put->open) {
-                put->err = BASE_ENOMEM;
-                break;
-            }
-        }
+        if (!put->open && !open_chunk(put, n))
+            break;
         struct store_chunk *c = put->open;
         size_t take = c->size - c->n < n ? c->size - c->n : n;
         memcpy(c->data + c->n, from, take);
         c->n += take;
         from += take;
         n -= take;
-        if (c->n == c->size || store_chunk_pressed(put->store))
+        if (!put->streaming)
+            digest_chunk(put, c);
+        if (c->n == c->size || (put->streaming && store_chunk_pressed(put->store)))
             push_open(put);
     }
-    if (put->first && !put->running && !put->err)
+    if (!put->streaming && !put->err && !may_gather(put) && !begin_streaming(put))
+        put->err = BASE_ENOMEM;
+    if (put->streaming && put->first && !put->running && !put->err)
         put_advance(put);
     return put->err;
+}
+
+struct base_bytes store_put_view(const struct store_put *put)
+{
+    const struct store_chunk *c = put->first ? put->first : put->open;
+    return put->streaming || !c ? base_bytes_of(NULL, 0) : base_bytes_of(c->data, c->n);
 }
 
 /* A put with nothing queued always has room: with the store's memory used up
  * by others, it goes on in small pieces, and nobody waits for somebody else. */
 bool store_put_room(struct store_put *put)
 {
-    bool room = put->err || put->queued == 0 ||
+    bool room = put->err || put->queued == 0 || !put->streaming ||
                 (put->queued < STORE_PUT_QUEUE && !store_chunk_pressed(put->store));
     if (!room)
         put->wants_room = true;
@@ -358,6 +417,8 @@ void store_put_finish(struct store_put *put, store_put_fn *written, store_put_fn
     put->written = written;
     put->done = done;
     put->arg = arg;
+    if (!put->streaming && !put->first && !put->open)
+        (void)open_chunk(put, 0); /* a record has at least its header */
     if (put->open)
         push_open(put);
     if (!put->running)
@@ -370,7 +431,8 @@ void store_put_abort(struct store_put *put)
         return;
     assert(!put->aborted);
     put->aborted = true;
-    put_drop_chunks(put);
+    if (!put->syncing) /* else a batch may be writing them */
+        put_drop_chunks(put);
     /* A job that runs, or the round it waits in, goes on to remove it. */
     if (!put->running && !put->syncing)
         put_advance(put);

@@ -3,13 +3,11 @@
  * ahead, so one buffer is enough.
  */
 #include "store/store_priv.h"
+#include "store/store_record.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* The job owns the fields from fd on while running is set. */
@@ -22,39 +20,21 @@ struct store_read {
     void *arg;
     struct loop_job job;
 
-    int fd;
+    struct store_span span;
     enum base_err err;
     uint64_t at;
-    uint64_t size;
     uint8_t *buf;
     size_t buf_size;
     size_t n;
     char location[STORE_LOCATION];
 };
 
-static enum base_err open_object(const struct store *s, const char *location, int *fd,
-                                 uint64_t *size)
-{
-    char path[STORE_PATH];
-    struct stat st;
-    store_full_path(s, location, path);
-    int f = s->fs->open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-    if (f < 0)
-        return base_err_from_errno(errno);
-    if (fstat(f, &st) != 0 || !S_ISREG(st.st_mode)) {
-        close(f);
-        return BASE_EIO;
-    }
-    *fd = f;
-    *size = (uint64_t)st.st_size;
-    return BASE_OK;
-}
-
 enum base_err store_read_open(struct store *s, const char *location, uint64_t from,
                               enum loop_class class, struct store_read **out)
 {
     assert(!s->closing);
-    if (!store_location_valid(location))
+    struct store_place place;
+    if (!store_place_of(location, &place))
         return BASE_EINVAL;
     struct store_read *r = calloc(1, sizeof *r);
     if (!r)
@@ -62,7 +42,7 @@ enum base_err store_read_open(struct store *s, const char *location, uint64_t fr
     r->store = s;
     r->class = class;
     r->at = from;
-    r->fd = -1;
+    r->span.fd = -1;
     snprintf(r->location, sizeof r->location, "%s", location);
     store_retain(s);
     *out = r;
@@ -71,12 +51,12 @@ enum base_err store_read_open(struct store *s, const char *location, uint64_t fr
 
 static enum base_err start_reading(struct store_read *r)
 {
-    enum base_err err = open_object(r->store, r->location, &r->fd, &r->size);
+    enum base_err err = store_span_open(r->store->fs, r->store->root, r->location, &r->span);
     if (err)
         return err;
-    if (r->at > r->size)
+    if (r->at > r->span.size)
         return BASE_EINVAL;
-    uint64_t rest = r->size - r->at;
+    uint64_t rest = r->span.size - r->at;
     r->buf_size = rest < STORE_CHUNK_LARGE ? (size_t)rest : STORE_CHUNK_LARGE;
     r->buf = malloc(r->buf_size + 1);
     return r->buf ? BASE_OK : BASE_ENOMEM;
@@ -86,13 +66,13 @@ static void read_work(void *arg)
 {
     struct store_read *r = arg;
     r->n = 0;
-    if (r->fd < 0)
+    if (r->span.fd < 0)
         r->err = start_reading(r);
     if (r->err)
         return;
-    uint64_t rest = r->size - r->at;
+    uint64_t rest = r->span.size - r->at;
     size_t n = rest < r->buf_size ? (size_t)rest : r->buf_size;
-    r->err = store_fs_read(r->store->fs, r->fd, r->buf, n, r->at);
+    r->err = store_fs_read(r->store->fs, r->span.fd, r->buf, n, r->span.base + r->at);
     if (r->err)
         return;
     r->n = n;
@@ -102,8 +82,8 @@ static void read_work(void *arg)
 static void read_free(struct store_read *r)
 {
     struct store *s = r->store;
-    if (r->fd >= 0)
-        close(r->fd);
+    if (r->span.fd >= 0)
+        close(r->span.fd);
     free(r->buf);
     free(r);
     store_release(s);
@@ -119,7 +99,8 @@ static void read_done(void *arg, bool cancelled)
     }
     if (cancelled)
         r->err = BASE_ECANCELED;
-    r->fn(r->arg, r->err, base_bytes_of(r->buf, r->err ? 0 : r->n), !r->err && r->at == r->size);
+    r->fn(r->arg, r->err, base_bytes_of(r->buf, r->err ? 0 : r->n),
+          !r->err && r->at == r->span.size);
 }
 
 void store_read_next(struct store_read *r, store_read_fn *fn, void *arg)
@@ -134,7 +115,7 @@ void store_read_next(struct store_read *r, store_read_fn *fn, void *arg)
 uint64_t store_read_size(const struct store_read *r)
 {
     assert(!r->running);
-    return r->size;
+    return r->span.size;
 }
 
 void store_read_close(struct store_read *r)
@@ -163,22 +144,22 @@ struct read_all {
 static void read_all_work(void *arg)
 {
     struct read_all *r = arg;
-    int fd = -1;
-    uint64_t size = 0;
-    r->err = open_object(r->store, r->location, &fd, &size);
+    struct store_span span;
+    r->err = store_span_open(r->store->fs, r->store->root, r->location, &span);
     if (r->err)
         return;
+    uint64_t size = span.size;
     uint8_t *to = size > r->cap ? NULL : base_buf_reserve(&r->buf, (size_t)size);
     if (!to) {
         r->err = size > r->cap ? BASE_ELIMIT : BASE_ENOMEM;
     } else {
-        r->err = store_fs_read(r->store->fs, fd, to, (size_t)size, 0);
+        r->err = store_fs_read(r->store->fs, span.fd, to, (size_t)size, span.base);
         if (!r->err) {
             r->buf.n = (size_t)size;
             to[size] = 0;
         }
     }
-    close(fd);
+    close(span.fd);
 }
 
 static void read_all_done(void *arg, bool cancelled)
@@ -197,7 +178,8 @@ enum base_err store_read_all(struct store *s, const char *location, size_t cap,
                              enum loop_class class, store_read_all_fn *fn, void *arg)
 {
     assert(!s->closing);
-    if (!store_location_valid(location))
+    struct store_place place;
+    if (!store_place_of(location, &place))
         return BASE_EINVAL;
     struct read_all *r = calloc(1, sizeof *r);
     if (!r)

@@ -7,8 +7,8 @@
  * folder knows that its owner is dead and that nobody else sweeps it.
  */
 #include "store/store_priv.h"
+#include "store/store_record.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -37,7 +37,8 @@ struct store_sweep {
     int lock;
     DIR *incarnation_dir;
     DIR *folder_dir;
-    bool unclear; /* something stays that a later sweep must look at */
+    struct store_walk walk; /* a segment in it; not open: none */
+    bool unclear;           /* something stays that a later sweep must look at */
 
     size_t n;
     const char *locations[STORE_SWEEP_BATCH];
@@ -87,6 +88,7 @@ static void close_dir(DIR **dir)
 
 static void leave_incarnation(struct store_sweep *w)
 {
+    store_walk_close(&w->walk);
     close_dir(&w->folder_dir);
     close_dir(&w->incarnation_dir);
     if (w->lock >= 0)
@@ -146,6 +148,20 @@ static bool enter_incarnation(struct store_sweep *w)
     return false;
 }
 
+/* A segment without records; others are cut to what they hold. */
+static bool remove_empty(struct store_sweep *w, const char *name)
+{
+    char file[STORE_PATH];
+    bool gone = false;
+    if (!store_is_segment(name))
+        return false;
+    snprintf(file, sizeof file, "%s/%s", w->incarnation, name);
+    enum base_err err = store_segment_trim(w->store->fs, w->store->root, file, &gone);
+    if (err && !w->err)
+        w->err = err;
+    return gone;
+}
+
 /* Everything in it has been looked up: removes what is empty, marks the rest. */
 static void finish_incarnation(struct store_sweep *w)
 {
@@ -154,7 +170,7 @@ static void finish_incarnation(struct store_sweep *w)
     rewinddir(w->incarnation_dir);
     for (const char *name; (name = next_name(w, w->incarnation_dir));) {
         path_of(w, name, path);
-        if (rmdir(path) != 0)
+        if (!remove_empty(w, name) && rmdir(path) != 0)
             empty = false;
     }
     if (!w->err && empty) {
@@ -179,6 +195,13 @@ static bool is_file(const char *path)
     return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+static void add_location(struct store_sweep *w, const char *location)
+{
+    memcpy(w->text[w->n], location, strlen(location) + 1);
+    w->locations[w->n] = w->text[w->n];
+    w->n++;
+}
+
 static void add_file(struct store_sweep *w, const char *name)
 {
     char location[3 * NAME_MAX];
@@ -189,14 +212,38 @@ static void add_file(struct store_sweep *w, const char *name)
         w->unclear = true; /* not ours: stays */
         return;
     }
-    memcpy(w->text[w->n], location, strlen(location) + 1);
-    w->locations[w->n] = w->text[w->n];
-    w->n++;
+    add_location(w, location);
+}
+
+static void add_record(struct store_sweep *w)
+{
+    struct store_record r;
+    bool found;
+    enum base_err err = store_walk_next(&w->walk, &r, &found);
+    if (err)
+        w->err = err;
+    else if (found)
+        add_location(w, r.location);
+    if (err || !found)
+        store_walk_close(&w->walk);
+}
+
+static void enter_segment(struct store_sweep *w, const char *name)
+{
+    char file[STORE_PATH];
+    snprintf(file, sizeof file, "%s/%s", w->incarnation, name);
+    enum base_err err = store_walk_open(w->store->fs, w->store->root, file, &w->walk);
+    if (err && err != BASE_ENOTFOUND)
+        w->err = err;
 }
 
 /* Adds the next file, or opens the next folder. False when there is none. */
 static bool next_file(struct store_sweep *w)
 {
+    if (w->walk.fd >= 0) {
+        add_record(w);
+        return true;
+    }
     if (w->folder_dir) {
         const char *name = next_name(w, w->folder_dir);
         if (name)
@@ -208,6 +255,10 @@ static bool next_file(struct store_sweep *w)
     const char *name = next_name(w, w->incarnation_dir);
     if (!name)
         return false;
+    if (store_is_segment(name)) {
+        enter_segment(w, name);
+        return true;
+    }
     char path[STORE_PATH];
     path_of(w, name, path);
     w->folder_dir = strlen(name) < 16 ? open_dir(path) : NULL;
@@ -218,44 +269,17 @@ static bool next_file(struct store_sweep *w)
     return true;
 }
 
-static bool is_young(const struct store_sweep *w, const char *path)
-{
-    struct stat st;
-    if (lstat(path, &st) != 0)
-        return true;
-    int64_t now = base_clock_wall_us() / 1000000;
-    return now - (int64_t)st.st_mtime < (int64_t)w->ops.grace_s;
-}
-
 static void move_to_lost(struct store_sweep *w, const char *location)
 {
     const struct store *s = w->store;
-    char from[STORE_PATH];
-    char to[STORE_PATH];
-    char name[STORE_LOCATION];
-    struct stat st;
-    store_full_path(s, location, from);
-    if (is_young(w, from)) {
+    if (store_object_age(s->fs, s->root, location) < (int64_t)w->ops.grace_s) {
         w->result.young++;
         w->unclear = true;
         return;
     }
-    snprintf(to, sizeof to, "%s/lost", s->data);
-    w->err = store_fs_mkdir(s->fs, to);
-    if (w->err)
-        return;
-    snprintf(name, sizeof name, "%s", location);
-    for (char *slash; (slash = strchr(name, '/'));)
-        *slash = '-';
-    int n = snprintf(to, sizeof to, "%s/lost/%s", s->data, name);
-    if (lstat(to, &st) == 0) { /* somebody put it back, and it is unknown again */
-        uint8_t random[8];
-        base_random(random, sizeof random);
-        to[n++] = '-';
-        base_hex(random, sizeof random, to + n);
-    }
-    if (s->fs->rename(from, to) != 0) {
-        w->err = base_err_from_errno(errno);
+    enum base_err err = store_object_lose(s->fs, s->data, location);
+    if (err) {
+        w->err = err;
         return;
     }
     w->result.lost++;
@@ -336,6 +360,7 @@ enum base_err store_sweep(struct store *s, const struct store_sweep_ops *ops)
     w->store = s;
     w->ops = *ops;
     w->lock = -1;
+    w->walk.fd = -1;
     s->sweep = w;
     store_retain(s);
     sweep_step(w);

@@ -2,15 +2,18 @@
 
 #include "base/clock.h"
 #include "store/store_priv.h"
+#include "store/store_record.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +29,7 @@ struct store_tree {
     unsigned depth; /* levels that are open */
     bool alive;     /* the owner of the incarnation in hand */
     unsigned alive_n;
+    struct store_walk walk; /* a segment of it; not open: none */
 };
 
 static DIR *open_dir(const char *path)
@@ -74,6 +78,7 @@ enum base_err store_tree_open(const char *data, struct store_tree **out)
         free(t);
         return BASE_EINVAL;
     }
+    t->walk.fd = -1;
     t->levels[0].dir = open_dir(t->root);
     if (!t->levels[0].dir && errno != ENOENT) {
         enum base_err err = base_err_from_errno(errno);
@@ -89,6 +94,7 @@ void store_tree_close(struct store_tree *t)
 {
     if (!t)
         return;
+    store_walk_close(&t->walk);
     while (t->depth)
         closedir(t->levels[--t->depth].dir);
     free(t);
@@ -139,6 +145,12 @@ static bool look_at(struct store_tree *t, const char *entry, struct store_tree_f
             *err = base_err_from_errno(errno);
         return *err != BASE_OK;
     }
+    if (t->depth == 2 && S_ISREG(st.st_mode) && store_is_segment(entry)) {
+        *err = store_walk_open(&store_fs_system, t->root, name, &t->walk);
+        if (*err == BASE_ENOTFOUND)
+            *err = BASE_OK;
+        return *err != BASE_OK;
+    }
     if (t->depth < 3 && S_ISDIR(st.st_mode)) {
         if (!enter(t, path, entry) && errno != ENOENT)
             *err = base_err_from_errno(errno);
@@ -155,10 +167,40 @@ static bool look_at(struct store_tree *t, const char *entry, struct store_tree_f
     return true;
 }
 
+/* The next record of the segment in hand; at its end, once, what is no record.
+ * *found false: nothing more to tell. */
+static enum base_err next_record(struct store_tree *t, struct store_tree_file *out, bool *found)
+{
+    struct store_record r;
+    struct store_walk *w = &t->walk;
+    enum base_err err = store_walk_next(w, &r, found);
+    if (err)
+        return err;
+    if (*found) {
+        int64_t age = base_clock_wall_us() - r.written_us;
+        *out = (struct store_tree_file){.alive = t->alive, .size = r.size, .age_s = age / 1000000};
+        memcpy(out->location, r.location, sizeof out->location);
+        return BASE_OK;
+    }
+    store_walk_close(w);
+    /* A living owner may be writing just there. */
+    *found = w->later || (w->torn && !t->alive);
+    if (*found) {
+        *out = (struct store_tree_file){.torn = w->torn, .strange = w->later};
+        snprintf(out->location, sizeof out->location, "%s/%" PRIu64, w->file, w->torn_at);
+    }
+    return BASE_OK;
+}
+
 enum base_err store_tree_next(struct store_tree *t, struct store_tree_file *out, bool *found)
 {
     enum base_err err = BASE_OK;
     while (t->depth) {
+        if (t->walk.fd >= 0) {
+            err = next_record(t, out, found);
+            if (err || *found)
+                return err;
+        }
         errno = 0;
         const struct dirent *e = readdir(t->levels[t->depth - 1].dir);
         if (!e && errno)
@@ -179,29 +221,87 @@ enum base_err store_tree_next(struct store_tree *t, struct store_tree_file *out,
 
 enum base_err store_tree_path(const char *data, const char *location, struct base_buf *out)
 {
-    if (!store_location_valid(location))
+    struct store_place p;
+    if (!store_place_of(location, &p))
         return BASE_EINVAL;
-    base_buf_printf(out, "%s/store/%s", data, location);
+    base_buf_printf(out, "%s/store/%s", data, p.file);
+    if (p.is_record)
+        base_buf_printf(out, "@%" PRIu64 "+%" PRIu64, p.at + STORE_ALIGN, p.size);
     return out->err;
 }
 
-static enum base_err move_to_lost(const char *data, const char *location)
+enum base_err store_tree_object_open(const char *data, const char *location,
+                                     struct store_tree_object *out)
 {
-    char from[STORE_PATH];
-    char to[STORE_PATH];
-    char name[STORE_LOCATION];
-    snprintf(name, sizeof name, "%s", location);
-    for (char *slash; (slash = strchr(name, '/'));)
-        *slash = '-';
-    snprintf(from, sizeof from, "%s/store/%s", data, location);
-    snprintf(to, sizeof to, "%s/lost", data);
-    enum base_err err = store_fs_mkdir(&store_fs_system, to);
+    char root[STORE_PATH];
+    struct store_span s;
+    if (snprintf(root, sizeof root, "%s/store", data) >= STORE_PATH / 2)
+        return BASE_EINVAL;
+    enum base_err err = store_span_open(&store_fs_system, root, location, &s);
     if (err)
         return err;
-    snprintf(to, sizeof to, "%s/lost/%s", data, name);
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0)
-        return base_err_from_errno(errno);
+    *out = (struct store_tree_object){.fd = s.fd, .base = s.base, .size = s.size};
+    out->has_sha256 = s.record.location[0] != 0;
+    memcpy(out->sha256, s.record.sha256, sizeof out->sha256);
     return BASE_OK;
+}
+
+/* PATH@OFFSET+SIZE; false when it does not end like this. */
+static bool take_apart(const char *text, char path[STORE_PATH], uint64_t *at, uint64_t *size)
+{
+    const char *sign = strrchr(text, '@');
+    int used = 0;
+    if (!sign || sign - text >= STORE_PATH ||
+        sscanf(sign, "@%" SCNu64 "+%" SCNu64 "%n", at, size, &used) != 2 || sign[used])
+        return false;
+    snprintf(path, STORE_PATH, "%.*s", (int)(sign - text), text);
+    return true;
+}
+
+static enum base_err copy_part(int from, uint64_t at, uint64_t size, int to)
+{
+    uint8_t piece[16 << 10];
+    enum base_err err = BASE_OK;
+    while (size && !err) {
+        size_t n = size < sizeof piece ? (size_t)size : sizeof piece;
+        err = store_fs_read(&store_fs_system, from, piece, n, at);
+        if (!err && write(to, piece, n) != (ssize_t)n)
+            err = BASE_ENOMEM;
+        at += n;
+        size -= n;
+    }
+    return err;
+}
+
+enum base_err store_plain_open(const char *path, struct store_plain *out)
+{
+    char segment[STORE_PATH];
+    uint64_t at;
+    uint64_t size;
+    *out = (struct store_plain){.path = path, .fd = -1};
+    if (access(path, F_OK) == 0 || !take_apart(path, segment, &at, &size))
+        return BASE_OK;
+    int from = open(segment, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (from < 0)
+        return base_err_from_errno(errno);
+    int to = memfd_create("object", MFD_CLOEXEC);
+    enum base_err err = to < 0 ? base_err_from_errno(errno) : copy_part(from, at, size, to);
+    close(from);
+    if (err && to >= 0)
+        close(to);
+    if (err)
+        return err;
+    out->fd = to;
+    snprintf(out->memory, sizeof out->memory, "/proc/self/fd/%d", to);
+    out->path = out->memory;
+    return BASE_OK;
+}
+
+void store_plain_close(struct store_plain *p)
+{
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd = -1;
 }
 
 enum base_err store_tree_lose(const char *data, const char *location)
@@ -216,7 +316,7 @@ enum base_err store_tree_lose(const char *data, const char *location)
     int fd = try_lock(root, incarnation, &held);
     if (held)
         return BASE_ECONFLICT;
-    enum base_err err = move_to_lost(data, location);
+    enum base_err err = store_object_lose(&store_fs_system, data, location);
     if (fd >= 0)
         close(fd);
     return err;

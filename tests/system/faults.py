@@ -507,12 +507,13 @@ class dicom_echo:
 
 class ReadOnly:
     """The store's folders lose their write permission, as a file system that
-    turned read-only takes it from them."""
+    turned read-only takes it from them. A segment that is open stays writable, so
+    they are small here."""
 
     def __init__(self):
         if not os.getuid():
             place()  # rdc runs as a user of its own, whom permissions bind
-        self.rdc = Rdc().people().start()
+        self.rdc = Rdc({'store.segment': '64K'}).people().start()
 
     def round(self, number, count=200):
         objects = Objects(f'readonly {number} {os.getpid()}', count)

@@ -5,6 +5,7 @@ import threading
 import dicom_scu
 import make_dicom
 from rdc_system import wait_for
+from stored import Stored
 
 CT = make_dicom.CT
 
@@ -88,21 +89,15 @@ def missing(rdc, acknowledged):
     """The acknowledged objects that are not indexed, or whose file is not what was sent."""
     rows = dict(rdc.sql("select i.sop_uid, o.location from instance i join object o on o.id = i.object_id "
                         "where i.variant = 0"))
-    files = {}
-    for folder, _, names in os.walk(rdc.data):
-        for name in names:
-            path = os.path.join(folder, name)
-            files[os.path.relpath(path, rdc.data)] = path
-    by_end = {'/'.join(k.split('/')[-3:]): v for k, v in files.items()}
     out = []
     for uid, data in acknowledged.items():
         location = rows.get(uid)
-        path = location and (files.get(location) or files.get('store/' + location)
-                             or by_end.get('/'.join(location.split('/')[-3:])))
-        if not path:
-            out.append((uid, 'not indexed' if location is None else f'no file {location}'))
+        if location is None:
+            out.append((uid, 'not indexed'))
             continue
-        with open(path, 'rb') as f:
-            if not f.read().endswith(data):
+        try:
+            if not Stored(rdc.data, location).read().endswith(data):
                 out.append((uid, f'{location} differs'))
+        except OSError as e:
+            out.append((uid, f'no object {location}: {e}'))
     return out

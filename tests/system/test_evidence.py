@@ -9,6 +9,7 @@ import dicom_scu
 import make_dicom
 from dicom_scu import COMMITMENT, COMMITMENT_INSTANCE, MPPS
 from rdc_system import Client, SystemTest, free_port, needs, place, tool, wait_for
+from stored import Stored
 
 CT = '1.2.840.10008.5.1.4.1.1.2'
 CREATE, SET, ACTION, EVENT = 0x0140, 0x0120, 0x0130, 0x0100
@@ -190,18 +191,13 @@ class ADevice(SystemTest):
         self.addCleanup(peer.listener.close)
         self.rdc.cli('device', 'change', 'QH_CT', '--callback', f'127.0.0.1:{peer.port}')
         # On the disk one object is shorter, one changed, one gone: the tables know nothing of it.
-        files = [os.path.join(self.rdc.data, r[0]) for r in self.rdc.sql(
-            "select 'store/' || location from object o join instance i on i.object_id = o.id "
+        objects = [Stored(self.rdc.data, r[0]) for r in self.rdc.sql(
+            "select location from object o join instance i on i.object_id = o.id "
             f"where sop_uid in ('{uids[0]}', '{uids[1]}', '{uids[2]}') order by array_position("
             f"array['{uids[0]}', '{uids[1]}', '{uids[2]}'], sop_uid)")]
-        files = [f if os.path.exists(f) else f.replace('/store/store/', '/store/') for f in files]
-        os.truncate(files[0], os.path.getsize(files[0]) - 2)
-        with open(files[1], 'r+b') as f:
-            f.seek(-1, os.SEEK_END)
-            last = f.read(1)
-            f.seek(-1, os.SEEK_END)
-            f.write(bytes([last[0] ^ 1]))
-        os.unlink(files[2])
+        objects[0].cut()
+        objects[1].change()
+        objects[2].remove()
         a = self.associate()
         transaction = make_dicom.uid('transaction there')
         self.assertEqual(self.commit(a, transaction, [*uids, '1.2.3.4']), 0)

@@ -10,6 +10,7 @@ import threading
 import dicom_scu
 import make_dicom
 from rdc_system import Client, Rdc, dump, unprivileged, wait_for
+from stored import Stored
 from test_way import Way, ct_series, scp_file
 
 OLD = 1_600_000_000  # a time long past, for files
@@ -32,8 +33,16 @@ class Checked(Way):
         self.assertEqual(status, 0, answer)
         return answer
 
-    def path(self, location, rdc=None):
-        return os.path.join((rdc or self.rdc).data, 'store', location)
+    def stored(self, location, rdc=None):
+        return Stored((rdc or self.rdc).data, location)
+
+    def folder(self, name):
+        """Of the store, made with its parent."""
+        folder = os.path.join(self.rdc.data, 'store', name)
+        os.makedirs(folder, exist_ok=True)
+        for f in (folder, os.path.dirname(folder)):
+            shutil.chown(f, 'rdc', 'rdc')
+        return folder
 
     def settled(self, rdc=None):
         wait_for('all jobs to be done', lambda: (rdc or self.rdc).sql('select count(*) from job') == [['0']])
@@ -86,34 +95,24 @@ class Fsck(Checked):
     def test_finds_a_file_that_changed_and_one_that_is_gone(self):
         uid = self.send('damaged')
         self.settled()
-        changed, gone, cut = [self.path(x) for x in self.locations(
-            f"study_id = (select id from study where study_uid = '{uid}')")[:3]]
-        whole = {p: open(p, 'rb').read() for p in (changed, gone, cut)}
-        with open(changed, 'r+b') as f:
-            f.seek(-1, 2)
-            last = f.read(1)[0]
-            f.seek(-1, 2)
-            f.write(bytes([last ^ 1]))
-        os.unlink(gone)
-        os.truncate(cut, len(whole[cut]) - 2)
+        locations = self.locations(f"study_id = (select id from study where study_uid = '{uid}')")[:3]
+        whole = [(self.stored(x), self.stored(x).whole()) for x in locations]
+        whole[0][0].change()
+        whole[1][0].remove()
+        whole[2][0].cut()
         status, answer = self.fsck()
         self.assertEqual((status, answer['open']), (1, 3), answer)
-        found = {self.path(f['subject']): f['kind'] for f in answer['findings'] if f['state'] == 'open'}
-        self.assertEqual(found, {changed: 'file_damaged', cut: 'file_damaged', gone: 'file_missing'})
-        for path, content in whole.items():
-            with open(path, 'wb') as f:
-                f.write(content)
-            shutil.chown(path, 'rdc', 'rdc')
+        found = {f['subject']: f['kind'] for f in answer['findings'] if f['state'] == 'open'}
+        self.assertEqual([found[x] for x in locations], ['file_damaged', 'file_missing', 'file_damaged'])
+        for stored, content in whole:
+            stored.put_back(content)
         self.clean()
 
     def test_moves_what_a_dead_worker_left_and_leaves_what_a_living_one_writes(self):
         self.send('orphan')
         self.settled()
-        alive = os.path.dirname(self.path(self.locations()[-1]))
-        dead = self.path('20200101T000000-0123456789abcdef-0/0')
-        os.makedirs(dead)
-        for folder in (dead, os.path.dirname(dead)):
-            shutil.chown(folder, 'rdc', 'rdc')
+        alive = self.folder(self.locations()[-1].split('/')[0] + '/99')
+        dead = self.folder('20200101T000000-0123456789abcdef-0/0')
         for name in (f'{alive}/99999.dcm', f'{dead}/1.dcm', f'{dead}/2.dcm'):
             with open(name, 'w') as f:
                 f.write('torn')
@@ -125,7 +124,7 @@ class Fsck(Checked):
                                   'file_young': 'note'})
         self.assertTrue(os.path.exists(self.rdc.data + '/lost/20200101T000000-0123456789abcdef-0-0-1.dcm'))
         self.assertTrue(os.path.exists(f'{alive}/99999.dcm'))
-        os.unlink(f'{alive}/99999.dcm')
+        shutil.rmtree(alive)
         os.unlink(f'{dead}/2.dcm')
 
     def test_queues_the_metadata_that_nobody_would_make(self):
@@ -144,14 +143,17 @@ class Fsck(Checked):
         self.settled()
         own = self.locations('own')
         before = self.rdc.sql('select sr_uid, pdf_uid from report order by id')
-        os.unlink(self.path(own[-2]))
+        self.stored(own[-2]).remove()
         status, answer = self.fsck()
         self.assertEqual((status, answer['queued']), (1, 1), answer)
         self.settled()
         self.assertEqual(self.rdc.sql('select sr_uid, pdf_uid from report order by id'), before)
         again = self.locations('own')
         self.assertEqual(len(again), len(own))
-        self.assertEqual(dump(self.path(again[-2]), '0008,0018')['0008,0018'], before[-1][0])
+        copy = os.path.join(self.rdc.data, 'again.dcm')
+        with open(copy, 'wb') as f:
+            f.write(self.stored(again[-2]).read())
+        self.assertEqual(dump(copy, '0008,0018')['0008,0018'], before[-1][0])
         self.clean()
 
 
@@ -215,12 +217,9 @@ class Rebuild(Checked):
         self.assertEqual(len(before), 12, before)
         self.clean()
         # A torn file, as a power cut leaves it.
-        torn = self.path('20200101T000000-0123456789abcdef-0/0')
-        os.makedirs(torn)
-        for folder in (torn, os.path.dirname(torn)):
-            shutil.chown(folder, 'rdc', 'rdc')
-        with open(self.path(before[0][18]), 'rb') as f, open(torn + '/1.dcm', 'wb') as g:
-            g.write(f.read()[:-100])
+        torn = self.folder('20200101T000000-0123456789abcdef-0/0')
+        with open(torn + '/1.dcm', 'wb') as f:
+            f.write(self.stored(before[0][18]).read()[:-100])
         os.utime(torn + '/1.dcm', (OLD, OLD))
 
         refused = subprocess.run(unprivileged([rdc.place.program, '--config', rdc.conf, 'fsck', '--rebuild']),

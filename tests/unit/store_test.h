@@ -9,6 +9,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,12 +17,14 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum fault_call {
     FAULT_OPEN,
     FAULT_WRITE,
     FAULT_PREAD,
+    FAULT_FALLOCATE,
     FAULT_FDATASYNC,
     FAULT_FSYNC,
     FAULT_MKDIR,
@@ -67,6 +70,21 @@ static ssize_t fault_pread(int fd, void *p, size_t n, off_t at)
     return fault_hit(FAULT_PREAD) ? -1 : pread(fd, p, n, at);
 }
 
+/* Counts as a write. */
+static ssize_t fault_pwritev(int fd, const struct iovec *iov, int n, off_t at)
+{
+    if (fault_hit(FAULT_WRITE))
+        return -1;
+    if (faults.short_writes && iov->iov_len > 1)
+        return pwrite(fd, iov->iov_base, iov->iov_len / 2, at);
+    return pwritev(fd, iov, n, at);
+}
+
+static int fault_fallocate(int fd, int mode, off_t at, off_t n)
+{
+    return fault_hit(FAULT_FALLOCATE) ? -1 : fallocate(fd, mode, at, n);
+}
+
 static int fault_fdatasync(int fd)
 {
     return fault_hit(FAULT_FDATASYNC) ? -1 : fdatasync(fd);
@@ -109,6 +127,8 @@ static const struct store_fs fault_fs = {
     .open = fault_open,
     .write = fault_write,
     .pread = fault_pread,
+    .pwritev = fault_pwritev,
+    .fallocate = fault_fallocate,
     .fdatasync = fault_fdatasync,
     .fsync = fault_fsync,
     .mkdir = fault_mkdir,
@@ -124,6 +144,7 @@ static inline void fail_call(enum fault_call kind, int at, int errnum)
     atomic_store(&faults.at, at);
 }
 
+static bool use_segments; /* of the stores that are opened next */
 static char data_dir[64];
 static struct loop *loop;
 static struct store *store;
@@ -134,6 +155,7 @@ static inline struct store *open_store(const struct store_config *config)
     struct store *s = NULL;
     if (!c.fs)
         c.fs = &fault_fs;
+    c.files_only = !use_segments;
     ck_assert_int_eq(store_open(loop, data_dir, 3, &c, &s), BASE_OK);
     return s;
 }

@@ -131,8 +131,9 @@ static void die_writing(void)
     struct loop *l = NULL;
     struct store *s = NULL;
     struct store_put *p = NULL;
+    struct store_config config = {.files_only = true};
     static const uint8_t piece[STORE_CHUNK_LARGE + STORE_CHUNK_SMALL];
-    if (loop_new(&o, &l) || store_open(l, data_dir, 9, NULL, &s) ||
+    if (loop_new(&o, &l) || store_open(l, data_dir, 9, &config, &s) ||
         store_put_new(s, "dcm", LOOP_STAT, &p) || store_put_write(p, piece, sizeof piece))
         _exit(1);
     loop_run(l);
