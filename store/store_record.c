@@ -198,7 +198,8 @@ enum base_err store_span_open(const struct store_fs *fs, const char *root, const
         s.base = p.at + STORE_ALIGN;
         s.size = p.size;
         err = read_header(fs, s.fd, &p, location, &s.record);
-        s.written_us = s.record.written_us;
+        if (s.record.written_us < s.written_us)
+            s.written_us = s.record.written_us;
         if (!err && file_size < s.base + s.size)
             err = BASE_EFORMAT;
     }
@@ -357,10 +358,9 @@ enum base_err store_object_lose(const struct store_fs *fs, const char *data, con
 enum base_err store_walk_open(const struct store_fs *fs, const char *root, const char *file,
                               struct store_walk *out)
 {
-    int64_t mtime;
     *out = (struct store_walk){.fs = fs, .fd = -1};
     snprintf(out->file, sizeof out->file, "%s", file);
-    enum base_err err = open_file(fs, root, file, O_RDONLY, &out->fd, &out->size, &mtime);
+    enum base_err err = open_file(fs, root, file, O_RDONLY, &out->fd, &out->size, &out->changed_us);
     if (!err) /* reading ahead of a writer would only fill the cache with zeros */
         (void)posix_fadvise(out->fd, 0, 0, POSIX_FADV_RANDOM);
     return err;

@@ -101,8 +101,9 @@ struct store_walk {
     char file[STORE_PLACE];
     uint64_t at;
     uint64_t size;
-    uint64_t end; /* of the last record or torn bytes so far */
-    bool torn;    /* there were bytes that are no record, the last ones from torn_at */
+    int64_t changed_us; /* the segment was last: no record is younger */
+    uint64_t end;       /* of the last record or torn bytes so far */
+    bool torn;          /* there were bytes that are no record, the last ones from torn_at */
     uint64_t torn_at;
     bool later; /* there was a record of a later version: the rest is left alone */
     uint8_t block[4096];

@@ -177,7 +177,8 @@ static enum base_err next_record(struct store_tree *t, struct store_tree_file *o
     if (err)
         return err;
     if (*found) {
-        int64_t age = base_clock_wall_us() - r.written_us;
+        int64_t written = r.written_us < w->changed_us ? r.written_us : w->changed_us;
+        int64_t age = base_clock_wall_us() - written;
         *out = (struct store_tree_file){.alive = t->alive, .size = r.size, .age_s = age / 1000000};
         memcpy(out->location, r.location, sizeof out->location);
         return BASE_OK;
