@@ -3,6 +3,7 @@
  * annotation (10 bits), with pseudo codes for what does not fit.
  */
 #include "ecg/ecg_wfdb_priv.h"
+#include "ecg/ecg_write.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -286,18 +287,19 @@ static void write_mark(const struct ecg_mark *m, int64_t delta, struct reader *n
     }
 }
 
-void ecg_wfdb_write_annotations(const struct ecg_record *r, double rate, struct base_buf *out)
+void ecg_wfdb_write_annotations(const struct ecg_mark *marks, size_t nmarks, double rate,
+                                struct base_buf *out)
 {
-    const struct ecg_mark **order = malloc((r->nmarks + 1) * sizeof *order);
+    const struct ecg_mark **order = malloc((nmarks + 1) * sizeof *order);
     struct reader now = {0};
     size_t n = 0;
     if (!order) {
         out->err = BASE_ENOMEM;
         return;
     }
-    for (size_t i = 0; i < r->nmarks; i++)
-        if (!r->marks[i].on_median && fabs(r->marks[i].at_s) < 1e9)
-            order[n++] = &r->marks[i];
+    for (size_t i = 0; i < nmarks; i++)
+        if (!marks[i].on_median && fabs(marks[i].at_s) < 1e9)
+            order[n++] = &marks[i];
     qsort(order, n, sizeof *order, by_time);
     for (size_t i = 0; i < n; i++) {
         int64_t at = llround(order[i]->at_s * rate);

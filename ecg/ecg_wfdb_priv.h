@@ -77,7 +77,5 @@ enum base_err ecg_wfdb_flac(struct base_bytes file, unsigned bits, struct ecg_re
  * 0 = of all. False when it is no annotation file. */
 bool ecg_wfdb_annotations(struct ecg_record *r, struct base_bytes file, const char *name,
                           double rate, int lead_id);
-/* The marks of the record as an annotation file. */
-void ecg_wfdb_write_annotations(const struct ecg_record *r, double rate, struct base_buf *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* WFDB records: signals in format 212 where they fit, else 16, else 32. */
 #include "ecg/ecg_wfdb_priv.h"
+#include "ecg/ecg_write.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -195,7 +196,8 @@ static enum base_err write_files(struct job *j, const struct ecg_write_options *
             write_signal_line(j, i, sums[i], firsts[i], out, header);
         write_comments(j->r, header);
         if (j->r->nmarks)
-            ecg_wfdb_write_annotations(j->r, j->rate, ecg_outputs_add(out, &o, "atr"));
+            ecg_wfdb_write_annotations(j->r->marks, j->r->nmarks, j->rate,
+                                       ecg_outputs_add(out, &o, "atr"));
         ecg_outputs_lose_all_but(out, j->r,
                                  ECG_HOLDS_STATEMENTS | ECG_HOLDS_MARKS | ECG_HOLDS_OTHERS);
     } else {

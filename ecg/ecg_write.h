@@ -56,4 +56,9 @@ enum ecg_holds {
 };
 void ecg_outputs_lose_all_but(struct ecg_outputs *out, const struct ecg_record *r, unsigned holds);
 
+/* Marks, in any order, as a WFDB annotation file whose times count 1 / rate_hz from the
+ * record's start; those on the median beat are left out. Out of memory: out->err. */
+void ecg_wfdb_write_annotations(const struct ecg_mark *marks, size_t n, double rate_hz,
+                                struct base_buf *out);
+
 #endif

@@ -95,6 +95,26 @@ class EcgCommand(unittest.TestCase):
         found = subprocess.run(['dciodvfy', path], capture_output=True, timeout=60).stderr.decode()
         self.assertEqual([line for line in found.splitlines() if line.startswith('Error')], [])
 
+    def test_beats_and_rate_are_found(self):
+        scp = f'{FILES}/1-second-differences.scp'
+        text = ecg('measure', scp)
+        self.assertEqual((text.returncode, text.stderr), (0, b''))
+        self.assertIn('unconfirmed', text.stdout.decode())
+        found = json.loads(ecg('measure', scp, '--json').stdout)
+        self.assertFalse(found['confirmed'])
+        self.assertGreater(found['beats'], 2)
+        self.assertAlmostEqual(found['hr_bpm'] * found['rr_ms'], 60000, places=0)
+        self.assertEqual(json.loads(ecg('measure', scp, '--json', '--lead', 'II').stdout)['leads'], 1)
+        self.assertEqual(ecg('convert', scp, '-o', f'{self.out}/rec.dat').returncode, 0)
+        self.assertEqual(ecg('beats', f'{self.out}/rec', '-o', f'{self.out}/rec.qrs').returncode, 0)
+        marked = json.loads(ecg('info', f'{self.out}/rec', '--annotations', 'qrs', '--json').stdout)
+        self.assertEqual(marked['marks'], found['beats'])
+        for args, words in ((('beats', scp, '-o', f'{self.out}/x.qrs', '--lead', 'V9X'), 'no lead V9X'),
+                            (('beats', scp), '-o must name a file')):
+            done = ecg(*args)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(words, done.stderr.decode())
+
     def test_refusals_say_what_is_wrong_and_where(self):
         damaged = f'{self.out}/damaged.scp'
         with open(f'{FILES}/2-raw.scp', 'rb') as f:

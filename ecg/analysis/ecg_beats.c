@@ -1,0 +1,163 @@
+#include "ecg/analysis/ecg_beats.h"
+
+#include "ecg/analysis/ecg_class_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KNOWN = 5 /* complexes that a template has before it speaks for others */ };
+
+/* Twice by height and rhythm, then once more with what the beats found look like. */
+static enum base_err detect(const struct ecg_signal *s, const struct ecg_feature *f,
+                            struct ecg_candidates *c)
+{
+    enum base_err e = ecg_candidates_choose(s, f, c);
+    e = e ? e : ecg_candidates_choose(s, f, c);
+    struct ecg_templates *ts = malloc(sizeof *ts);
+    if (e || !ts) {
+        free(ts);
+        return e ? e : BASE_ENOMEM;
+    }
+    ecg_templates_init(ts, s, f, 180);
+    for (size_t i = 0; i < c->n; i++)
+        if (c->c[i].is_beat)
+            (void)ecg_template_learn(ts, c->c[i].at);
+    for (size_t i = 0; i < c->n; i++) {
+        size_t which;
+        int shift;
+        c->c[i].likeness = ecg_template_match(ts, c->c[i].at, KNOWN, &which, &shift);
+    }
+    free(ts);
+    return ecg_candidates_choose(s, f, c);
+}
+
+/* The largest deflection near the peak of the feature, which for wide complexes is
+ * elsewhere; in all leads together, so that one that is off for a second does not count. */
+static size_t main_extremum(const struct ecg_signal *s, const struct ecg_feature *f, size_t at)
+{
+    size_t reach = ecg_signal_span(s, 70);
+    size_t wide = ecg_signal_span(s, 130);
+    size_t from = at > wide ? at - wide : 0;
+    size_t to = at + wide < s->n ? at + wide : s->n - 1;
+    size_t best = at;
+    int32_t most = -1;
+    for (size_t i = at > reach ? at - reach : 0; i <= at + reach && i < s->n; i++) {
+        int32_t sum = 0;
+        for (size_t k = 0; k < s->nleads; k++) {
+            int32_t level = (s->x[k][from] + s->x[k][to]) / 2;
+            int32_t weight = f->weights[k * f->segments + at / f->segment] + 1;
+            sum += weight * abs(s->x[k][i] - level);
+        }
+        if (sum > most) {
+            most = sum;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static enum base_err to_beats(const struct ecg_signal *s, const struct ecg_feature *f,
+                              const struct ecg_candidates *c, struct ecg_beats *out)
+{
+    size_t n = 0;
+    size_t *at = calloc(c->n + 1, sizeof *at);
+    struct ecg_beat *beat = calloc(c->n + 1, sizeof *beat);
+    for (size_t i = 0; i < c->n && at && beat; i++)
+        if (c->c[i].is_beat)
+            at[n++] = c->c[i].at;
+    enum base_err e = at && beat ? ecg_class_find(s, f, at, n, beat) : BASE_ENOMEM;
+    for (size_t i = 0; i < n && !e; i++) {
+        size_t peak = main_extremum(s, f, at[i]);
+        beat[i].at_s = ((double)peak + 0.5) / s->rate_hz - 0.5 / s->source[0]->rate_hz;
+        if (i > 0 && beat[i].at_s <= beat[i - 1].at_s)
+            beat[i].at_s = (double)at[i] / s->rate_hz;
+    }
+    free(at);
+    if (e) {
+        free(beat);
+        return e;
+    }
+    *out = (struct ecg_beats){
+        .beat = beat, .n = n, .seconds = (double)s->n / s->rate_hz, .leads = s->nleads};
+    return BASE_OK;
+}
+
+/* Pacemaker spikes are the device's word: at 500 Hz the signal itself does not show them. */
+static void mark_paced(const struct ecg_record *r, struct ecg_beats *b)
+{
+    static const double REACH_S = 0.15;
+    for (size_t m = 0; m < r->nmarks; m++) {
+        if (r->marks[m].kind != ECG_MARK_PACE || r->marks[m].on_median)
+            continue;
+        double spike = r->marks[m].at_s;
+        size_t low = 0, high = b->n; /* the first beat from the spike on */
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if (b->beat[middle].at_s < spike)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low < b->n && b->beat[low].at_s - spike < REACH_S)
+            b->beat[low].code = ECG_CODE_PACED;
+    }
+}
+
+enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *only,
+                             struct ecg_beats *out, struct base_error *err)
+{
+    struct ecg_signal s = {0};
+    struct ecg_feature f = {0};
+    struct ecg_candidates c = {0};
+    enum base_err e = ecg_signal_init(r, only, &s, err);
+    if (e)
+        return e;
+    e = ecg_feature_init(&s, &f);
+    e = e ? e : ecg_candidates_find(&s, &f, &c);
+    e = e ? e : detect(&s, &f, &c);
+    e = e ? e : to_beats(&s, &f, &c, out);
+    if (!e)
+        mark_paced(r, out);
+    free(c.c);
+    ecg_feature_deinit(&f);
+    ecg_signal_deinit(&s);
+    return e ? base_fail(err, e, BASE_NOPOS, "%s", base_err_text(e)) : BASE_OK;
+}
+
+void ecg_beats_deinit(struct ecg_beats *b)
+{
+    free(b->beat);
+    *b = (struct ecg_beats){0};
+}
+
+static int by_length(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out)
+{
+    size_t n = b->n > 1 ? b->n - 1 : 0;
+    *out = (struct ecg_rate){.beats = b->n};
+    for (size_t i = 0; i < b->n; i++) {
+        out->pvc += b->beat[i].code == ECG_CODE_PVC;
+        out->atrial_premature += b->beat[i].code == ECG_CODE_ATRIAL_PREMATURE;
+        out->paced += b->beat[i].code == ECG_CODE_PACED;
+    }
+    double *rr_ms = calloc(n + 1, sizeof *rr_ms);
+    if (n == 0 || !rr_ms) {
+        free(rr_ms);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        rr_ms[i] = (b->beat[i + 1].at_s - b->beat[i].at_s) * 1000;
+    qsort(rr_ms, n, sizeof *rr_ms, by_length);
+    out->rr_ms = (b->beat[n].at_s - b->beat[0].at_s) * 1000 / (double)n;
+    out->hr_bpm = 60000 / out->rr_ms;
+    out->rr_median_ms = n % 2 ? rr_ms[n / 2] : (rr_ms[n / 2 - 1] + rr_ms[n / 2]) / 2;
+    out->rr_min_ms = rr_ms[0];
+    out->rr_max_ms = rr_ms[n - 1];
+    free(rr_ms);
+}

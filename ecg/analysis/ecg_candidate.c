@@ -1,0 +1,304 @@
+/*
+ * Candidates, and the likeliest sequence of beats among them. A candidate has a worth
+ * (log odds of being a beat, from its height over the noise and its likeness to the
+ * templates), a pair of successive beats a cost (too near, T wave, pause, off the
+ * rhythm); the sequence with the highest sum is found by dynamic programming. This is
+ * what threshold, refractory period, T wave test and search-back do one after the other
+ * in detectors that look at each beat once.
+ */
+#include "ecg/analysis/ecg_detect_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BACK = 12,      /* candidates over which a beat looks back */
+    PERIOD_S = 30,  /* what follows a beat is learnt per period and its neighbours */
+    AFTER_BINS = 40 /* of 20 ms */
+};
+static const double AFTER_BIN_MS = 20;
+
+/* The heights are those at which a threshold would stand between noise (0) and the usual
+ * beat (1): 0.3 to 0.45 in the literature. */
+static const float LOWEST = 0.16F;       /* of a candidate */
+static const float EVEN = 0.34F;         /* as likely a beat as not */
+static const float WORTH_BELOW = 16;     /* per unit of height */
+static const float WORTH_ABOVE = 12;     /* likewise */
+static const float WORTH_MAX = 4;        /* of the height alone */
+static const float WORTH_MIN = -5;       /* likewise */
+static const float ALIKE = 0.85F;        /* correlation that speaks for a beat */
+static const float ALIKE_WORTH = 15;     /* per unit of correlation above it */
+static const float UNLIKE = 0.75F;       /* that speaks against */
+static const float UNLIKE_WORTH = 6;     /* per unit below it */
+static const float NOISE_MIN = 0.05F;    /* of the usual height */
+static const float NOISE_MAX = 0.45F;    /* more is taken for beats all the same */
+static const float REFRACTORY_S = 0.2F;  /* no beat is nearer to the one before */
+static const float T_WAVE_S = 0.36F;     /* until here T waves look like beats */
+static const float T_WAVE_LATE_S = 0.5F; /* and the late ones */
+static const float PAUSE = 1.5F;         /* usual intervals; longer ones cost */
+static const float PAUSE_MAX = 5;        /* and no more beyond */
+static const float PAUSE_COST = 2.5F;    /* per usual interval */
+static const float EARLY = 0.6F;         /* shorter ones cost */
+static const float EARLY_COST = 3;       /* per usual interval */
+static const float ON_TIME = 0.7F;       /* what a beat within 12 % of its time gains */
+static const float NOT_ALLOWED = 1e6F;
+
+static bool is_peak(const uint16_t *f, size_t n, size_t i, size_t reach)
+{
+    size_t from = i > reach ? i - reach : 0;
+    size_t to = i + reach < n ? i + reach : n - 1;
+    for (size_t k = i; k > from; k--)
+        if (f[k - 1] > f[i] || (f[k - 1] == f[i] && k == i))
+            return false;
+    for (size_t k = i + 1; k <= to; k++)
+        if (f[k] > f[i])
+            return false;
+    return true;
+}
+
+enum base_err ecg_candidates_find(const struct ecg_signal *s, const struct ecg_feature *f,
+                                  struct ecg_candidates *out)
+{
+    size_t reach = ecg_signal_span(s, 90);
+    size_t skip = reach / 2;
+    size_t most = s->n / (skip + 1) + 2;
+    uint16_t least = (uint16_t)(LOWEST * ECG_FUSED_ONE);
+    struct ecg_candidate *c = calloc(most, sizeof *c);
+    size_t n = 0;
+    if (!c)
+        return BASE_ENOMEM;
+    for (size_t i = 0; i < s->n && n < most; i++) {
+        if (f->fused[i] < least || !is_peak(f->fused, s->n, i, reach))
+            continue;
+        float height = (float)f->fused[i] / ECG_FUSED_ONE;
+        c[n++] = (struct ecg_candidate){
+            .at = i, .height = height, .likeness = NAN, .is_beat = height > 0.5F};
+        i += skip;
+    }
+    *out = (struct ecg_candidates){.c = c, .n = n};
+    return BASE_OK;
+}
+
+/* ---- what usually follows a beat ---- */
+
+/* Height of the feature by the time after a beat: there the T wave shows, of whatever
+ * height and place it has in this recording. */
+struct after {
+    float sum[AFTER_BINS];
+    float n[AFTER_BINS];
+};
+
+static size_t period_of(const struct ecg_signal *s, size_t at)
+{
+    return (size_t)((double)at / s->rate_hz / PERIOD_S);
+}
+
+/* From the beat at `from` up to shortly before the next one. */
+static void learn_after(const struct ecg_signal *s, const struct ecg_feature *f, size_t from,
+                        size_t to, struct after *a)
+{
+    size_t step = ecg_signal_span(s, AFTER_BIN_MS);
+    size_t guard = ecg_signal_span(s, 130) + step;
+    for (size_t bin = 180 / (size_t)AFTER_BIN_MS; bin < AFTER_BINS; bin++) {
+        uint16_t top = 0;
+        if ((bin + 1) * step + guard > to - from)
+            break;
+        for (size_t i = from + bin * step; i < from + (bin + 1) * step; i++)
+            top = f->fused[i] > top ? f->fused[i] : top;
+        a->sum[bin] += top > ECG_FUSED_ONE ? 1 : (float)top / ECG_FUSED_ONE;
+        a->n[bin] += 1;
+    }
+}
+
+/* One per period; NULL when out of memory. */
+static struct after *learn_periods(const struct ecg_signal *s, const struct ecg_feature *f,
+                                   const struct ecg_candidates *c)
+{
+    size_t periods = period_of(s, s->n) + 1;
+    struct after *own = calloc(periods, sizeof *own);
+    struct after *wide = calloc(periods, sizeof *wide);
+    size_t before = SIZE_MAX;
+    for (size_t i = 0; i < c->n && own && wide; i++) {
+        if (!c->c[i].is_beat)
+            continue;
+        if (before != SIZE_MAX)
+            learn_after(s, f, before, c->c[i].at, &own[period_of(s, before)]);
+        before = c->c[i].at;
+    }
+    for (size_t p = 0; p < periods && own && wide; p++)
+        for (size_t k = p ? p - 1 : 0; k < periods && k <= p + 1; k++)
+            for (size_t bin = 0; bin < AFTER_BINS; bin++) {
+                wide[p].sum[bin] += own[k].sum[bin];
+                wide[p].n[bin] += own[k].n[bin];
+            }
+    if (!own) {
+        free(wide);
+        wide = NULL;
+    }
+    free(own);
+    return wide;
+}
+
+static float usual_after(const struct after *a, size_t bin)
+{
+    return bin < AFTER_BINS && a->n[bin] >= 5 ? a->sum[bin] / a->n[bin] * 1.2F : 0;
+}
+
+/* ---- the usual interval ---- */
+
+enum { INTERVALS = 16 };
+
+/* Mean of the middle half: half of them may be of extra beats and pauses. */
+static float middle_mean(const float *intervals, size_t n)
+{
+    float v[INTERVALS];
+    float sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = i;
+        for (; k > 0 && v[k - 1] > intervals[i]; k--)
+            v[k] = v[k - 1];
+        v[k] = intervals[i];
+    }
+    for (size_t i = n / 4; i < n - n / 4; i++)
+        sum += v[i];
+    return sum / (float)(n - n / 4 - n / 4);
+}
+
+/* In s, for each candidate, from the beats around it. */
+static void usual_intervals(const struct ecg_signal *s, const struct ecg_candidates *c, float *rr_s)
+{
+    float last[INTERVALS];
+    size_t count = 0, filled = 0, before = SIZE_MAX;
+    float now = 0.8F;
+    for (size_t i = 0; i < c->n; i++) {
+        if (!c->c[i].is_beat)
+            continue;
+        float gap = before == SIZE_MAX ? 0 : (float)((double)(c->c[i].at - before) / s->rate_hz);
+        before = c->c[i].at;
+        if (gap < 0.25F || gap > 2.5F)
+            continue;
+        last[count++ % INTERVALS] = gap;
+        now = middle_mean(last, count < INTERVALS ? count : INTERVALS);
+        /* It holds about the middle of the beats it was taken from. */
+        for (; filled + INTERVALS < i + 2; filled++)
+            rr_s[filled] = now;
+    }
+    for (; filled < c->n; filled++)
+        rr_s[filled] = now;
+}
+
+/* ---- the choice ---- */
+
+/* What a candidate is worth by itself: 0 = as likely a beat as not. */
+static float worth(const struct ecg_candidate *c, float noise)
+{
+    noise = noise > NOISE_MAX ? NOISE_MAX : noise < NOISE_MIN ? NOISE_MIN : noise;
+    float h = (c->height - noise) / (1 - noise) - EVEN;
+    float w = h < 0 ? h * WORTH_BELOW : h * WORTH_ABOVE;
+    w = w > WORTH_MAX ? WORTH_MAX : w < WORTH_MIN ? WORTH_MIN : w;
+    if (isnan(c->likeness))
+        return w;
+    if (c->likeness > ALIKE)
+        w += (c->likeness - ALIKE) * ALIKE_WORTH;
+    else if (c->likeness < UNLIKE)
+        w -= (UNLIKE - c->likeness) * UNLIKE_WORTH;
+    return w;
+}
+
+/* The cost of b as the next beat after a, with rr_s usual there. */
+static float step_cost(const struct ecg_candidate *a, const struct ecg_candidate *b, float gap_s,
+                       float rr_s)
+{
+    float ratio = b->height / a->height;
+    float r = gap_s / rr_s;
+    float cost = 0;
+    if (gap_s < REFRACTORY_S)
+        return NOT_ALLOWED;
+    if (gap_s < T_WAVE_S)
+        cost += (T_WAVE_S - gap_s) * 12 + (ratio < 0.8F ? (0.8F - ratio) * 10 : 0);
+    else if (gap_s < T_WAVE_LATE_S)
+        cost += ratio < 0.5F ? (0.5F - ratio) * 6 : 0;
+    if (r > PAUSE)
+        cost += ((r < PAUSE_MAX ? r : PAUSE_MAX) - PAUSE) * PAUSE_COST;
+    else if (r < EARLY)
+        cost += (EARLY - r) * EARLY_COST;
+    else if (r > 0.88F && r < 1.12F)
+        cost -= ON_TIME;
+    return cost;
+}
+
+struct node {
+    float score; /* of the best sequence that ends here */
+    size_t back; /* index of the beat before, SIZE_MAX = none */
+};
+
+struct choice {
+    const struct ecg_signal *s;
+    const struct ecg_feature *f;
+    struct ecg_candidate *c;
+    struct after *after;
+    float *rr_s;
+    struct node *node;
+};
+
+static float noise_at(const struct choice *j, size_t i)
+{
+    return (float)j->f->noise[j->c[i].at / j->f->segment] / ECG_FUSED_ONE;
+}
+
+static struct node best_node(const struct choice *j, size_t i)
+{
+    size_t step = ecg_signal_span(j->s, AFTER_BIN_MS);
+    const struct after *after = &j->after[period_of(j->s, j->c[i].at)];
+    float noise = noise_at(j, i);
+    float own = worth(&j->c[i], noise);
+    struct node best = {own, SIZE_MAX};
+    for (size_t k = i; k > 0 && i - k < BACK; k--) {
+        const struct ecg_candidate *a = &j->c[k - 1];
+        size_t gap = j->c[i].at - a->at;
+        float usual = usual_after(after, gap / step);
+        float score = j->node[k - 1].score + (usual > noise ? worth(&j->c[i], usual) : own) -
+                      step_cost(a, &j->c[i], (float)gap / (float)j->s->rate_hz, j->rr_s[i]);
+        if (score > best.score)
+            best = (struct node){score, k - 1};
+    }
+    return best;
+}
+
+static void choose(struct choice *j, size_t n)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        j->node[i] = best_node(j, i);
+        /* Where nothing within reach leads here, it goes on from the best so far. */
+        if (j->node[i].back == SIZE_MAX && best != SIZE_MAX && i > BACK &&
+            j->node[best].score > PAUSE_COST) {
+            j->node[i].score += j->node[best].score - PAUSE_COST;
+            j->node[i].back = best;
+        }
+        if (best == SIZE_MAX || j->node[i].score >= j->node[best].score)
+            best = i;
+        j->c[i].is_beat = false;
+    }
+    for (size_t i = best; i != SIZE_MAX; i = j->node[i].back)
+        j->c[i].is_beat = j->node[i].back != SIZE_MAX || j->node[i].score > 0;
+}
+
+enum base_err ecg_candidates_choose(const struct ecg_signal *s, const struct ecg_feature *f,
+                                    struct ecg_candidates *c)
+{
+    struct choice j = {.s = s, .f = f, .c = c->c};
+    j.after = learn_periods(s, f, c);
+    j.rr_s = calloc(c->n + 1, sizeof *j.rr_s);
+    j.node = calloc(c->n + 1, sizeof *j.node);
+    enum base_err e = j.after && j.rr_s && j.node ? BASE_OK : BASE_ENOMEM;
+    if (!e) {
+        usual_intervals(s, c, j.rr_s);
+        choose(&j, c->n);
+    }
+    free(j.after);
+    free(j.rr_s);
+    free(j.node);
+    return e;
+}

@@ -1,0 +1,205 @@
+/* The feature of each lead, and their fusion. */
+#include "ecg/analysis/ecg_detect_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What complexes and the rest reach is taken from the 14 s around, in steps of 2 s. */
+enum {
+    BIN_MS = 100,
+    BINS = 20, /* per step */
+    REACH = 3, /* steps either side */
+    AROUND = (2 * REACH + 1) * BINS,
+    BEAT_BINS = 14, /* 1.4 s have a complex, or there is a pause */
+    WEIGHT_ONE = 64,
+    LEAST_BEAT = 8, /* lower ones are the noise of the digits */
+    BLOCK = 512
+};
+
+static size_t ecg_feature_segment(const struct ecg_signal *s)
+{
+    return ecg_signal_span(s, BIN_MS) * BINS;
+}
+
+/* Sum over 90 ms of the slope's amount, in the band of QRS complexes: the slope over 16 ms of a
+ * mean over 22 ms. The amount and not its square: a complex of half the height is to have half. */
+static void lead_feature(const struct ecg_signal *s, const int16_t *x, uint16_t *f)
+{
+    enum { WINDOW_MAX = 64 };
+    size_t mean = ecg_signal_span(s, 22);
+    size_t slope = ecg_signal_span(s, 16);
+    size_t window = ecg_signal_span(s, 90);
+    window = window < WINDOW_MAX ? window : WINDOW_MAX;
+    size_t history = mean + slope;
+    size_t shift = (history + window) / 2; /* so that peaks stand where complexes are */
+    uint32_t ring[WINDOW_MAX] = {0};
+    uint32_t total = 0;
+    int32_t d = 0;
+    size_t turn = 0;
+    for (size_t i = 0; i < mean && s->n > history; i++)
+        d += x[i + slope] - x[i];
+    for (size_t i = history; i < s->n; i++) {
+        uint32_t amount = (uint32_t)(d < 0 ? -d : d);
+        total += amount - ring[turn];
+        ring[turn] = amount;
+        turn = turn + 1 == window ? 0 : turn + 1;
+        uint32_t v = total >> 2;
+        if (i >= shift)
+            f[i - shift] = (uint16_t)(v > UINT16_MAX ? UINT16_MAX : v);
+        d += x[i] - x[i - mean] - x[i - slope] + x[i - slope - mean];
+    }
+}
+
+struct level {
+    uint16_t beat;  /* what complexes reach */
+    uint16_t noise; /* what the rest reaches */
+};
+
+/* The k-th smallest of n > k values, which are put in disorder (Hoare's Find). */
+static uint16_t smallest(uint16_t *v, size_t n, size_t k)
+{
+    ptrdiff_t low = 0, high = (ptrdiff_t)n - 1, at = (ptrdiff_t)k;
+    while (low < high) {
+        uint16_t pivot = v[at];
+        ptrdiff_t i = low, j = high;
+        while (i <= j) {
+            while (v[i] < pivot)
+                i++;
+            while (pivot < v[j])
+                j--;
+            if (i > j)
+                break;
+            uint16_t t = v[i];
+            v[i++] = v[j];
+            v[j--] = t;
+        }
+        low = j < at ? i : low;
+        high = at < i ? j : high;
+    }
+    return v[k];
+}
+
+static struct level level_of(const uint16_t *bins, size_t n)
+{
+    uint16_t v[AROUND];
+    uint16_t tops[AROUND / BEAT_BINS + 1];
+    size_t ntops = 0;
+    struct level l = {0};
+    if (n == 0)
+        return l;
+    memcpy(v, bins, n * sizeof *v);
+    for (size_t i = 0; i < n && (i == 0 || i + BEAT_BINS <= n); i += BEAT_BINS) {
+        uint16_t top = 0;
+        for (size_t k = i; k < i + BEAT_BINS && k < n; k++)
+            top = v[k] > top ? v[k] : top;
+        tops[ntops++] = top;
+    }
+    l.beat = smallest(tops, ntops, ntops * 2 / 5);
+    l.noise = smallest(v, n, n / 4);
+    return l;
+}
+
+/* One level per segment. */
+static void find_levels(const struct ecg_signal *s, const uint16_t *f, uint16_t *bins,
+                        struct level *levels, size_t segments)
+{
+    size_t bin = ecg_signal_span(s, BIN_MS);
+    size_t nbins = (s->n + bin - 1) / bin;
+    for (size_t b = 0; b < nbins; b++) {
+        size_t end = (b + 1) * bin < s->n ? (b + 1) * bin : s->n;
+        uint16_t top = 0;
+        for (size_t i = b * bin; i < end; i++)
+            top = f[i] > top ? f[i] : top;
+        bins[b] = top;
+    }
+    for (size_t g = 0; g < segments; g++) {
+        /* Always as many bins, where there are: at the ends those nearest to it. */
+        size_t from = g > REACH ? (g - REACH) * BINS : 0;
+        from = from + AROUND <= nbins ? from : nbins > AROUND ? nbins - AROUND : 0;
+        levels[g] = level_of(bins + from, nbins - from < AROUND ? nbins - from : AROUND);
+    }
+}
+
+/* 0..WEIGHT_ONE from how far complexes stand out: nothing below 1.6 times the rest, all from 4. */
+static uint8_t weight_of(struct level l)
+{
+    if (l.beat < LEAST_BEAT)
+        return 0;
+    uint32_t tenths = l.noise ? (uint32_t)l.beat * 10 / l.noise : 40;
+    tenths = tenths > 40 ? 40 : tenths;
+    return tenths <= 16 ? 0 : (uint8_t)((tenths - 16) * (tenths - 16) * WEIGHT_ONE / (24 * 24));
+}
+
+/* Leads of one segment, added up so that the usual complex gives ECG_FUSED_ONE. */
+static void fuse_segment(const struct ecg_signal *s, const uint16_t *f, const struct level *levels,
+                         uint8_t *weights, size_t segments, size_t g, uint16_t *out)
+{
+    size_t segment = ecg_feature_segment(s);
+    size_t from = g * segment;
+    size_t to = from + segment < s->n ? from + segment : s->n;
+    uint32_t sum[BLOCK] = {0};
+    uint32_t whole = 0;
+    for (size_t k = 0; k < s->nleads; k++) {
+        weights[k * segments + g] = weight_of(levels[k * segments + g]);
+        whole += weights[k * segments + g];
+    }
+    for (size_t at = from; at < to; at += BLOCK) {
+        size_t n = to - at < BLOCK ? to - at : BLOCK;
+        memset(sum, 0, n * sizeof *sum);
+        for (size_t k = 0; k < s->nleads; k++) {
+            uint32_t beat = levels[k * segments + g].beat;
+            uint32_t part = whole ? weights[k * segments + g] : 1;
+            uint32_t parts = whole ? whole : (uint32_t)s->nleads;
+            if (beat < LEAST_BEAT || part == 0)
+                continue;
+            /* At most 16 times the usual, so that the product fits. */
+            uint32_t most = beat < UINT16_MAX / 16 ? beat * 16 : UINT16_MAX;
+            uint32_t factor = (uint32_t)(((uint64_t)ECG_FUSED_ONE << 16) * part / parts / beat);
+            const uint16_t *v = f + k * s->n + at;
+            for (size_t i = 0; i < n; i++)
+                sum[i] += (v[i] < most ? v[i] : most) * factor;
+        }
+        for (size_t i = 0; i < n; i++)
+            out[at + i] = (uint16_t)(sum[i] >> 16);
+    }
+}
+
+void ecg_feature_deinit(struct ecg_feature *f)
+{
+    free(f->fused);
+    free(f->noise);
+    free(f->weights);
+    *f = (struct ecg_feature){0};
+}
+
+enum base_err ecg_feature_init(const struct ecg_signal *s, struct ecg_feature *out)
+{
+    struct ecg_feature r = {.segment = ecg_feature_segment(s)};
+    r.segments = s->n / r.segment + 1;
+    uint16_t *f = calloc(s->n * s->nleads + 1, sizeof *f);
+    uint16_t *bins = calloc(r.segments * BINS + 1, sizeof *bins);
+    struct level *levels = calloc(r.segments * (s->nleads + 1), sizeof *levels);
+    r.fused = calloc(s->n + 1, sizeof *r.fused);
+    r.noise = calloc(r.segments, sizeof *r.noise);
+    r.weights = calloc(r.segments * s->nleads, sizeof *r.weights);
+    enum base_err e =
+        f && bins && levels && r.fused && r.noise && r.weights ? BASE_OK : BASE_ENOMEM;
+    for (size_t k = 0; k < s->nleads && !e; k++) {
+        lead_feature(s, s->x[k], f + k * s->n);
+        find_levels(s, f + k * s->n, bins, levels + k * r.segments, r.segments);
+    }
+    for (size_t g = 0; g < r.segments && !e; g++)
+        fuse_segment(s, f, levels, r.weights, r.segments, g, r.fused);
+    if (!e) {
+        find_levels(s, r.fused, bins, levels, r.segments);
+        for (size_t g = 0; g < r.segments; g++)
+            r.noise[g] = levels[g].noise;
+        *out = r;
+    } else {
+        ecg_feature_deinit(&r);
+    }
+    free(f);
+    free(bins);
+    free(levels);
+    return e;
+}

@@ -1,0 +1,236 @@
+/*
+ * Scores our analysis on annotated recordings, for bench_ecg_accuracy.py.
+ *
+ *     bench_ecg_score beats RECORD.hea...
+ *
+ * prints a JSON object per record: the pairs of reference and found beats, counted as
+ * EC57 wants it and as its reference program bxb does, and the CPU seconds of opening
+ * and of the analysis. Errors of detection go to a list [seconds, "FN" or "FP", class].
+ */
+#include "ecg/analysis/ecg_beats.h"
+#include "rdc/rdc_ecg_files.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { START_S = 300, NEVER_S = 1 << 30, ERRORS_SHOWN = 200 };
+static const double WINDOW_S = 0.15;
+
+/* Classes of EC57; O = no beat there. */
+static const char classes[] = "NSVFQO";
+enum { NCLASSES = 6, CLASS_V = 2, CLASS_O = 5 };
+
+struct mark {
+    long at; /* in samples of the reference */
+    char class;
+};
+
+struct marks {
+    struct mark *m; /* ends with two at NEVER */
+    size_t n;
+};
+
+struct span {
+    long from;
+    long to;
+};
+
+struct score {
+    long pair[NCLASSES][NCLASSES]; /* [reference][found] */
+    struct {
+        long at;
+        char class;
+        bool missed;
+    } error[ERRORS_SHOWN];
+    size_t nerrors;
+};
+
+static double cpu_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ANSI/AAMI EC57 4.3.2: N, S, V, F and Q. */
+static char class_of(enum ecg_code code)
+{
+    const char *name = ecg_code_mnemonic(code);
+    if (!ecg_code_is_beat(code) || !name[0])
+        return 0;
+    if (strchr("NLRBejn", name[0]))
+        return 'N';
+    if (strchr("aJASn", name[0]))
+        return 'S';
+    if (strchr("VEr", name[0]))
+        return 'V';
+    return name[0] == 'F' ? 'F' : 'Q';
+}
+
+static void end_marks(struct marks *out, double rate)
+{
+    for (size_t i = 0; i < 2; i++)
+        out->m[out->n + i] = (struct mark){(long)(NEVER_S * rate), 'O'};
+}
+
+/* Beats outside of ventricular flutter, and where that is. */
+static struct marks read_reference(const struct ecg_record *r, double rate, struct span *flutter,
+                                   size_t *nflutter, size_t max_flutter)
+{
+    struct marks out = {.m = calloc(r->nmarks + 2, sizeof *out.m)};
+    bool in_flutter = false;
+    *nflutter = 0;
+    for (size_t i = 0; i < r->nmarks && out.m; i++) {
+        long at = lround(r->marks[i].at_s * rate);
+        enum ecg_code code = r->marks[i].code;
+        if (code == ECG_CODE_FLUTTER_ON && *nflutter < max_flutter) {
+            in_flutter = true;
+            flutter[(*nflutter)++] = (struct span){at, (long)(NEVER_S * rate)};
+        } else if (code == ECG_CODE_FLUTTER_OFF && in_flutter) {
+            in_flutter = false;
+            flutter[*nflutter - 1].to = at;
+        } else if (!in_flutter && class_of(code)) {
+            out.m[out.n++] = (struct mark){at, class_of(code)};
+        }
+    }
+    if (out.m)
+        end_marks(&out, rate);
+    return out;
+}
+
+static struct marks read_found(const struct ecg_beats *b, double rate)
+{
+    struct marks out = {.m = calloc(b->n + 2, sizeof *out.m)};
+    for (size_t i = 0; i < b->n && out.m; i++)
+        out.m[out.n++] = (struct mark){lround(b->beat[i].at_s * rate), class_of(b->beat[i].code)};
+    if (out.m)
+        end_marks(&out, rate);
+    return out;
+}
+
+static size_t class_index(char class)
+{
+    return (size_t)(strchr(classes, class) - classes);
+}
+
+static void count(struct score *s, char reference, char found, long at)
+{
+    s->pair[class_index(reference)][class_index(found)]++;
+    if ((reference == 'O' || found == 'O') && s->nerrors < ERRORS_SHOWN) {
+        s->error[s->nerrors].at = at;
+        s->error[s->nerrors].class = reference == 'O' ? found : reference;
+        s->error[s->nerrors++].missed = found == 'O';
+    }
+}
+
+/* The rules of bxb: the earlier of the two next marks is paired with the other one if
+ * that is in the window and no better match follows for it. What is found in flutter is
+ * not counted. */
+static void compare(const struct marks *ref, const struct marks *found, double rate,
+                    const struct span *flutter, size_t nflutter, struct score *s)
+{
+    long window = (long)(WINDOW_S * rate);
+    long start = (long)(START_S * rate);
+    long never = (long)(NEVER_S * rate);
+    const struct mark *a = ref->m, *b = found->m;
+    while (a->at < start)
+        a++;
+    while (b->at < start)
+        b++;
+    /* A mark shortly before the start may be that of the first beat after it. */
+    if (b > found->m && a->at - b[-1].at <= window && a->at - b[-1].at < labs(a->at - b->at)) {
+        count(s, a->class, b[-1].class, a->at);
+        a++;
+    } else if (b->at - start <= window && labs(a->at - b[1].at) < labs(a->at - b->at)) {
+        b++; /* that of a beat before the start */
+    }
+    while (a->at < never || b->at < never) {
+        long gap = labs(a->at - b->at);
+        bool is_found_first = b->at < a->at;
+        long rival = is_found_first ? labs(a->at - b[1].at) : labs(b->at - a[1].at);
+        if (gap <= window && (gap < rival || labs(a[1].at - b[1].at) < rival)) {
+            count(s, a->class, b->class, a->at);
+            a++;
+            b++;
+        } else if (is_found_first) {
+            bool is_flutter = false;
+            for (size_t i = 0; i < nflutter; i++)
+                is_flutter |= flutter[i].from <= b->at && b->at <= flutter[i].to;
+            if (!is_flutter)
+                count(s, 'O', b->class, b->at);
+            b++;
+        } else {
+            count(s, a->class, 'O', a->at);
+            a++;
+        }
+    }
+}
+
+static void print_score(const char *path, const struct score *s, double rate, double hours,
+                        size_t leads, double open_s, double analysis_s)
+{
+    const char *name = strrchr(path, '/');
+    name = name ? name + 1 : path;
+    printf("{\"record\": \"%.*s\", \"hours\": %.6f, \"leads\": %zu, \"open_s\": %.6f, "
+           "\"analysis_s\": %.6f, \"pairs\": {",
+           (int)strcspn(name, "."), name, hours, leads, open_s, analysis_s);
+    for (size_t i = 0; i < NCLASSES * NCLASSES; i++)
+        printf("%s\"%c%c\": %ld", i ? ", " : "", classes[i / NCLASSES], classes[i % NCLASSES],
+               s->pair[i / NCLASSES][i % NCLASSES]);
+    printf("}, \"errors\": [");
+    for (size_t i = 0; i < s->nerrors; i++)
+        printf("%s[%.2f, \"%s\", \"%c\"]", i ? ", " : "", (double)s->error[i].at / rate,
+               s->error[i].missed ? "FN" : "FP", s->error[i].class);
+    printf("]}\n");
+}
+
+static int score_beats(const char *path)
+{
+    enum { FLUTTER_MAX = 64 };
+    struct rdc_ecg_files files = {0};
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    struct ecg_beats beats = {0};
+    struct span flutter[FLUTTER_MAX];
+    struct score score = {0};
+    size_t nflutter = 0;
+    double start = cpu_s();
+    int status = rdc_ecg_open(path, "atr", &files, &r, &err) != BASE_OK;
+    double opened = cpu_s();
+    status = status || ecg_beats_find(r, NULL, &beats, &err) != BASE_OK;
+    double analysed = cpu_s();
+    if (status) {
+        fprintf(stderr, "%s: %s\n", path, err.msg);
+    } else {
+        double rate = r->leads[0].rate_hz;
+        struct marks ref = read_reference(r, rate, flutter, &nflutter, FLUTTER_MAX);
+        struct marks found = read_found(&beats, rate);
+        status = !ref.m || !found.m;
+        if (!status) {
+            compare(&ref, &found, rate, flutter, nflutter, &score);
+            print_score(path, &score, rate, beats.seconds / 3600, beats.leads, opened - start,
+                        analysed - opened);
+        }
+        free(ref.m);
+        free(found.m);
+    }
+    ecg_beats_deinit(&beats);
+    ecg_record_free(r);
+    rdc_ecg_files_free(&files);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    int status = 0;
+    if (argc < 3 || strcmp(argv[1], "beats") != 0) {
+        fputs("usage: bench_ecg_score beats RECORD.hea...\n", stderr);
+        return 2;
+    }
+    for (int i = 2; i < argc; i++)
+        status |= score_beats(argv[i]);
+    return status;
+}
