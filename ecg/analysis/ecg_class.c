@@ -119,7 +119,7 @@ static float median(float *v, size_t n)
 }
 
 /* log(v[i] / median of those that count around i), for all i. The median is taken anew
- * every 4 beats; where fewer than 5 count, that of before stays, to begin with of all. */
+ * every 8 beats; where fewer than 5 count, that of before stays, to begin with of all. */
 static void relative(const float *v, const bool *counts, size_t n, float (*out)[ECG_TRAIT_COUNT],
                      enum ecg_trait trait)
 {
@@ -127,7 +127,7 @@ static void relative(const float *v, const bool *counts, size_t n, float (*out)[
     float usual = 0;
     for (size_t i = 0; i < n; i++) {
         size_t m = 0;
-        for (size_t k = i > AROUND ? i - AROUND : 0; i % 4 == 0 && k < n && k < i + AROUND; k++)
+        for (size_t k = i > AROUND ? i - AROUND : 0; i % 8 == 0 && k < n && k < i + AROUND; k++)
             if (counts[k] || (usual <= 0 && n < AROUND))
                 near[m++] = v[k];
         if (m >= 5 || (m > 0 && usual <= 0))

@@ -30,11 +30,12 @@ static bool is_sum_of_others(const struct ecg_record *r, const struct ecg_lead *
 /* A missing sample repeats the one before: a step would look like a complex. */
 static void bridge(int32_t *v, size_t n, int32_t *last)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (v[i] == ECG_SAMPLE_NONE)
-            v[i] = *last;
-        *last = v[i];
-    }
+    bool is_missing = false;
+    for (size_t i = 0; i < n; i++)
+        is_missing |= v[i] == ECG_SAMPLE_NONE;
+    for (size_t i = 0; is_missing && i < n; i++)
+        v[i] = v[i] != ECG_SAMPLE_NONE ? v[i] : i ? v[i - 1] : *last;
+    *last = n ? v[n - 1] : *last;
 }
 
 static int32_t first_present(const struct ecg_lead *lead)
@@ -45,28 +46,52 @@ static int32_t first_present(const struct ecg_lead *lead)
     return 0;
 }
 
-/* Follows the baseline with a time constant of about 0.6 s, and cuts what is out of range. */
+/* Follows the baseline with a time constant of about 0.6 s, and cuts what is out of range.
+ * In whole numbers, so that all processors find the same. */
 struct leveller {
-    float base;
-    float step;
+    int64_t base; /* units × 65536 */
+    int64_t step; /* share of the distance, × 65536 */
 };
 
-static int16_t level_unit(struct leveller *l, float v)
+static int16_t level_unit(struct leveller *l, int32_t v)
 {
-    float y = v - l->base;
+    int32_t y = v - (int32_t)(l->base >> 16);
     l->base += y * l->step;
-    y = y > ECG_SIGNAL_RANGE ? ECG_SIGNAL_RANGE : y < -ECG_SIGNAL_RANGE ? -ECG_SIGNAL_RANGE : y;
-    return (int16_t)(y < 0 ? y - 0.5F : y + 0.5F);
+    return (int16_t)(y > ECG_SIGNAL_RANGE    ? ECG_SIGNAL_RANGE
+                     : y < -ECG_SIGNAL_RANGE ? -ECG_SIGNAL_RANGE
+                                             : y);
+}
+
+/* Far beyond any voltage, and far from overflow. */
+static int32_t to_units(float v)
+{
+    static const float MOST = 1 << 28;
+    return (int32_t)(v > MOST ? MOST : v < -MOST ? -MOST : v);
+}
+
+/* Means of groups of k samples, less the first one of all: out[i] in units. */
+static void take_means(const int32_t *v, size_t k, int32_t first, float scale, int32_t *out,
+                       size_t n)
+{
+    float f = (float)first;
+    for (size_t i = 0; i < n && k == 2; i++) /* the usual rates, without a loop within */
+        out[i] = to_units(((float)v[2 * i] - f + ((float)v[2 * i + 1] - f)) * scale);
+    for (size_t i = 0; i < n && k != 2; i++) {
+        int64_t sum = -(int64_t)first * (int64_t)k;
+        for (size_t j = 0; j < k; j++)
+            sum += v[i * k + j];
+        out[i] = to_units((float)sum * scale);
+    }
 }
 
 /* Means of k samples; the last, short group is left out. skip: grid samples before
  * the lead's first (negative: of the lead, before the grid's first). */
-static void decimate(const struct ecg_lead *lead, size_t k, long skip, float step, int16_t *x,
+static void decimate(const struct ecg_lead *lead, size_t k, long skip, int64_t step, int16_t *x,
                      size_t n)
 {
-    int32_t v[BLOCK];
+    int32_t v[BLOCK], units[BLOCK];
     int32_t last = first_present(lead);
-    int64_t first = (int64_t)last * (int64_t)k;
+    int32_t first = last;
     size_t group = BLOCK / k;
     size_t g = skip < 0 ? (size_t)-skip : 0;
     size_t at = skip > 0 ? (size_t)skip : 0;
@@ -78,12 +103,9 @@ static void decimate(const struct ecg_lead *lead, size_t k, long skip, float ste
         count = count < n - at ? count : n - at;
         ecg_lead_read(lead, g * k, count * k, v);
         bridge(v, count * k, &last);
-        for (size_t i = 0; i < count; i++) {
-            int64_t sum = -first;
-            for (size_t j = 0; j < k; j++)
-                sum += v[i * k + j];
-            x[at + i] = level_unit(&l, (float)sum * scale);
-        }
+        take_means(v, k, first, scale, units, count);
+        for (size_t i = 0; i < count; i++)
+            x[at + i] = level_unit(&l, units[i]);
         at += count;
         g += count;
     }
@@ -92,7 +114,7 @@ static void decimate(const struct ecg_lead *lead, size_t k, long skip, float ste
 }
 
 /* A lead of another rate than the grid's is drawn through its samples. */
-static void interpolate(const struct ecg_lead *lead, double rate_hz, float step, int16_t *x,
+static void interpolate(const struct ecg_lead *lead, double rate_hz, int64_t step, int16_t *x,
                         size_t n)
 {
     int32_t last = first_present(lead);
@@ -110,7 +132,7 @@ static void interpolate(const struct ecg_lead *lead, double rate_hz, float step,
         double part = at - (double)from;
         part = part < 0 ? 0 : part > 1 ? 1 : part;
         double v = (double)a + ((double)b - (double)a) * part;
-        x[i] = level_unit(&l, (float)((v - first) * scale));
+        x[i] = level_unit(&l, to_units((float)((v - first) * scale)));
     }
 }
 
@@ -154,7 +176,7 @@ enum base_err ecg_signal_init(const struct ecg_record *r, const struct ecg_lead 
     for (size_t i = 0; i < s.nleads; i++) {
         const struct ecg_lead *lead = s.source[i];
         s.x[i] = s.memory + i * s.n;
-        float step = (float)(1.6 / s.rate_hz);
+        int64_t step = (int64_t)(1.6 * 65536 / s.rate_hz);
         if (fabs(lead->rate_hz - first->rate_hz) < 1e-9 * first->rate_hz)
             decimate(lead, k, lrint(lead->start_s * s.rate_hz), step, s.x[i], s.n);
         else

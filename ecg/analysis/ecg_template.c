@@ -8,32 +8,51 @@
 enum { SHIFTS = 3, MEMORY = 16 /* beats that a template remembers */ };
 static const float SAME = 0.90F;
 
-/* Of lead x with a template, -1..1. The sums fit: ECG_SIGNAL_RANGE. */
-static float correlate(const int16_t *x, const int16_t *t, size_t n, float norm)
-{
-    int32_t sum = 0, dot = 0, squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += x[i];
-        dot += (int32_t)x[i] * t[i];
-        squares += (int32_t)x[i] * x[i];
-    }
-    float power = (float)squares - (float)sum * (float)sum / (float)n;
-    return power > 1 && norm > 0 ? (float)dot / (sqrtf(power) * norm) : 0;
-}
+/* Weight over norm of each lead's samples from a place on, so that a correlation with any
+ * template is a sum of products. The sums fit: ECG_SIGNAL_RANGE. */
+struct piece {
+    size_t from;
+    float factor[ECG_SIGNAL_LEADS];
+};
 
-/* A template has zero mean, so that of x does not matter. */
-static float likeness_at(const struct ecg_templates *ts, const struct ecg_template *t, size_t from)
+static struct piece piece_at(const struct ecg_templates *ts, size_t from)
 {
     const struct ecg_signal *s = ts->signal;
     size_t segment = from / ts->feature->segment;
     size_t segments = ts->feature->segments;
-    float sum = 0, all = 0;
+    struct piece p = {.from = from};
+    float all = 0;
     for (size_t k = 0; k < s->nleads; k++) {
+        const int16_t *x = s->x[k] + from;
+        int32_t sum = 0, squares = 0;
+        for (size_t i = 0; i < ts->span; i++) {
+            sum += x[i];
+            squares += (int32_t)x[i] * x[i];
+        }
+        float power = (float)squares - (float)sum * (float)sum / (float)ts->span;
         float w = (float)ts->feature->weights[k * segments + segment] + 0.5F;
-        sum += w * correlate(s->x[k] + from, t->t[k], ts->span, t->norm[k]);
+        p.factor[k] = power > 1 ? w / sqrtf(power) : 0;
         all += w;
     }
-    return sum / all;
+    for (size_t k = 0; k < s->nleads; k++)
+        p.factor[k] /= all;
+    return p;
+}
+
+/* A template has zero mean, so that of the samples does not matter. */
+static float likeness_of(const struct ecg_templates *ts, const struct ecg_template *t,
+                         const struct piece *p)
+{
+    const struct ecg_signal *s = ts->signal;
+    float sum = 0;
+    for (size_t k = 0; k < s->nleads; k++) {
+        const int16_t *x = s->x[k] + p->from;
+        int32_t dot = 0;
+        for (size_t i = 0; i < ts->span; i++)
+            dot += (int32_t)x[i] * t->t[k][i];
+        sum += t->norm[k] > 0 ? p->factor[k] * (float)dot / t->norm[k] : 0;
+    }
+    return sum;
 }
 
 static bool start_of(const struct ecg_templates *ts, size_t at, size_t *from)
@@ -55,8 +74,9 @@ float ecg_template_match(const struct ecg_templates *ts, size_t at, size_t least
     if (!start_of(ts, at, &from))
         return NAN;
     float best = -2;
+    struct piece middle = piece_at(ts, from);
     for (size_t i = 0; i < ts->n; i++) {
-        coarse[i] = ts->t[i].count >= least ? likeness_at(ts, &ts->t[i], from) : -2;
+        coarse[i] = ts->t[i].count >= least ? likeness_of(ts, &ts->t[i], &middle) : -2;
         if (coarse[i] > best) {
             best = coarse[i];
             *which = i;
@@ -64,11 +84,13 @@ float ecg_template_match(const struct ecg_templates *ts, size_t at, size_t least
     }
     if (best < -1)
         return NAN;
-    for (size_t i = 0; i < ts->n && best < 0.97F; i++) {
-        if (coarse[i] < best - 0.4F || coarse[i] < -1)
-            continue;
-        for (int d = -SHIFTS; d <= SHIFTS; d++) {
-            float l = likeness_at(ts, &ts->t[i], (size_t)((int64_t)from + d));
+    float rough = best;
+    for (int d = -SHIFTS; d <= SHIFTS && best < 0.97F; d++) {
+        struct piece p = piece_at(ts, (size_t)((int64_t)from + d));
+        for (size_t i = 0; i < ts->n; i++) {
+            if (coarse[i] < rough - 0.4F || coarse[i] < -1)
+                continue;
+            float l = likeness_of(ts, &ts->t[i], &p);
             if (l > best) {
                 best = l;
                 *which = i;
@@ -86,7 +108,8 @@ float ecg_template_compare(const struct ecg_templates *ts, size_t which, size_t 
     if (which >= ts->n || !start_of(ts, at, &from))
         return best;
     for (int d = -SHIFTS; d <= SHIFTS; d++) {
-        float l = likeness_at(ts, &ts->t[which], (size_t)((int64_t)from + d));
+        struct piece p = piece_at(ts, (size_t)((int64_t)from + d));
+        float l = likeness_of(ts, &ts->t[which], &p);
         best = isnan(best) || l > best ? l : best;
     }
     return best;
