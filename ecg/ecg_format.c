@@ -7,23 +7,28 @@ static const struct ecg_format_row formats[ECG_FORMAT_COUNT] = {
     [ECG_FORMAT_UNKNOWN] = {.name = "unknown", .extensions = ""},
     [ECG_FORMAT_SCP] = {.name = "SCP-ECG",
                         .extensions = "scp ecg",
+                        .media = "application/x-scp-ecg",
                         .probe = ecg_scp_probe,
                         .parse = ecg_scp_parse},
     [ECG_FORMAT_DICOM] = {.name = "DICOM",
                           .extensions = "dcm dicom",
+                          .media = "application/dicom",
                           .probe = ecg_dicom_probe,
                           .parse = ecg_dicom_parse,
                           .write = ecg_dicom_write_row},
     [ECG_FORMAT_AECG] = {.name = "HL7 aECG",
                          .extensions = "xml aecg",
+                         .media = "application/xml",
                          .probe = ecg_aecg_probe,
                          .parse = ecg_aecg_parse},
     [ECG_FORMAT_MUSE] = {.name = "GE MUSE XML",
                          .extensions = "muse",
+                         .media = "application/xml",
                          .probe = ecg_muse_probe,
                          .parse = ecg_muse_parse},
     [ECG_FORMAT_PHILIPS] = {.name = "Philips XML",
                             .extensions = "sierra",
+                            .media = "application/xml",
                             .probe = ecg_philips_probe,
                             .parse = ecg_philips_parse},
     [ECG_FORMAT_WFDB] = {.name = "WFDB",
@@ -42,6 +47,17 @@ const struct ecg_format_row *ecg_format_row(enum ecg_format format)
 const char *ecg_format_name(enum ecg_format format)
 {
     return ecg_format_row(format)->name;
+}
+
+const char *ecg_format_media(enum ecg_format format)
+{
+    const char *media = ecg_format_row(format)->media;
+    return media ? media : "application/octet-stream";
+}
+
+bool ecg_format_is_foreign(enum ecg_format format)
+{
+    return format != ECG_FORMAT_UNKNOWN && format != ECG_FORMAT_DICOM;
 }
 
 bool ecg_format_writes(enum ecg_format format)

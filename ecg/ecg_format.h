@@ -35,6 +35,7 @@ enum ecg_found ecg_set_find(const struct ecg_set *set, const char *name, struct 
 struct ecg_format_row {
     const char *name;       /* as the record and --to have it */
     const char *extensions; /* "scp ecg", the first for writing; content decides when reading */
+    const char *media;      /* NULL: application/octet-stream */
     bool (*probe)(struct base_bytes file);
     /* One of the two: a format of one file, or of several. */
     enum base_err (*parse)(struct base_bytes file, struct ecg_record *r, struct base_error *err);

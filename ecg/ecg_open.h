@@ -47,6 +47,10 @@ const char *ecg_format_name(enum ecg_format format);
 enum ecg_format ecg_format_by_name(const char *name);
 /* Those that are usual for it, "dcm dicom"; separated by spaces. */
 const char *ecg_format_extensions(enum ecg_format format);
+/* The media type under which a file of it is kept. */
+const char *ecg_format_media(enum ecg_format format);
+/* One that is no DICOM object: a recording to be made one. */
+bool ecg_format_is_foreign(enum ecg_format format);
 bool ecg_format_writes(enum ecg_format format);
 enum ecg_format ecg_detect(struct base_bytes file);
 /* Of several files that were sent together: the one to begin with, which is the

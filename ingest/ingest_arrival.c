@@ -98,8 +98,8 @@ static void refuse_unknown(struct ingest_arrival *f)
         refuse(f, BASE_EFORMAT, "it is not a DICOM file");
     else
         refuse(f, BASE_EUNSUPPORTED,
-               "it is neither DICOM nor an ECG format that rdc reads; send a DICOM file or an "
-               "SCP-ECG file, as the device exported it");
+               "it is neither DICOM nor an ECG format that rdc reads; send a DICOM file, or an "
+               "SCP-ECG, HL7 aECG, GE MUSE or Philips XML file, as the device exported it");
 }
 
 /* ---- recognition ---- */
@@ -138,7 +138,7 @@ static bool begin_dicom(struct ingest_arrival *f, bool complete)
 static bool recognise(struct ingest_arrival *f, bool complete)
 {
     struct base_bytes head = base_buf_bytes(&f->head);
-    if (!f->options.dicom_only && !is_part10(head) && ecg_detect(head) == ECG_FORMAT_SCP)
+    if (!f->options.dicom_only && !is_part10(head) && ecg_format_is_foreign(ecg_detect(head)))
         f->is_ecg = true;
     return f->is_ecg || begin_dicom(f, complete);
 }

@@ -16,6 +16,7 @@ struct conversion {
     enum loop_class class;
     struct base_buf file;
     struct base_buf dicom; /* Part 10 */
+    enum ecg_format format;
     struct loop_job pool;
     struct store_object original;
     enum base_err err;
@@ -62,6 +63,7 @@ static void convert(void *arg)
     limits.samples = (size_t)64 << 20;
     struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&c->file)};
     struct ecg_record *record = NULL;
+    c->format = ecg_detect(input.bytes);
     c->err = ecg_open(&input, 1, &limits, NULL, &record, &c->error);
     if (!c->err)
         write_dicom(c, record);
@@ -85,7 +87,7 @@ static void on_original(void *arg, enum base_err err, const struct store_object 
     }
     c->original = *original;
     c->source.original = &c->original;
-    c->source.original_media = "application/x-scp-ecg";
+    c->source.original_media = ecg_format_media(c->format);
     if (dicom_part10_read(dicom, true, &part10, &c->error) != DICOM_SCAN_DONE) {
         end(c, BASE_EINTERNAL, NULL, "the ECG could not be written as DICOM");
         return;

@@ -73,7 +73,7 @@ static bool recognise(struct rdc_send_file *f, int fd, struct base_buf *head)
         struct base_bytes bytes = base_buf_bytes(head);
         bool part10 = bytes.n >= 132 && memcmp(bytes.p + 128, "DICM", 4) == 0;
         f->kind = RDC_SEND_ECG;
-        if (bytes.n && !part10 && ecg_detect(bytes) == ECG_FORMAT_SCP)
+        if (bytes.n && !part10 && ecg_format_is_foreign(ecg_detect(bytes)))
             return true;
         if (bytes.n && is_dicom(f, bytes, complete, complete || n == SNIFF_MORE))
             return !is_directory(f);

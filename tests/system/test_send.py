@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 
-from rdc_system import Client, PASSWORD, StoreScp, SystemTest, children, place, unprivileged, wait_for
+from rdc_system import Client, PASSWORD, ROOT, StoreScp, SystemTest, children, place, unprivileged, wait_for
 from test_upload import uids
 from test_way import ct_series, folder, scp_file
 
@@ -46,6 +46,14 @@ class SendTest(SystemTest):
         self.assertIn('3 taken, 0 taken before', out)
         self.assertEqual(status, 0, out)
         self.assertIn('passed over: ' + os.path.join(top, 'readme.txt'), out)
+
+    def test_xml_of_a_cart_is_told_by_its_content(self):
+        top = folder('send-cart')
+        for name in ('aecg-utf16', 'muse-windows', 'philips-1.03'):
+            shutil.copy(os.path.join(ROOT, 'testdata/ecg-xml', name + '.xml'), os.path.join(top, name))
+        status, out = self.send(top, token=Client(self.rdc, 'tech').token)
+        self.assertEqual(status, 0, out)
+        self.assertIn('3 taken, 0 taken before, 0 refused', out)
 
     def grades(self):
         return {tuple(r) for r in self.rdc.sql(

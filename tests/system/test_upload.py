@@ -9,7 +9,7 @@ import socket
 import uuid
 import zipfile
 
-from rdc_system import Client, SystemTest, dump, wait_for
+from rdc_system import Client, ROOT, SystemTest, dump, wait_for
 from test_way import ct_series, scp_file
 
 
@@ -42,6 +42,25 @@ class Upload(SystemTest):
     def stored(self, study):
         return int(self.rdc.sql('select count(*) from instance i join study s on s.id = i.study_id '
                                 f"where s.study_uid = '{study}'")[0][0])
+
+
+class CartTest(Upload):
+    def test_each_format_of_carts_becomes_an_exam_and_is_kept(self):
+        for name in ('aecg-bare', 'aecg-gb18030', 'muse-gbk', 'muse-utf8', 'philips-1.03', 'philips-1.04'):
+            content = read(os.path.join(ROOT, 'testdata/ecg-xml', name + '.xml'))
+            answer = self.tech.request('POST', f'/api/v1/uploads?patient_id=CART-{name}', content)
+            self.assertEqual(answer.status, 201, (name, answer))
+            [row] = self.rdc.sql('select i.sop_class, o.media, o.size::text from instance i join study s on s.id = '
+                                 'i.study_id join object o on o.id = i.original_id '
+                                 f"where s.study_uid = '{answer.json()['study_uid']}'")
+            self.assertEqual(tuple(row), ('1.2.840.10008.5.1.4.1.1.9.1.1', 'application/xml', str(len(content))), name)
+            again = self.tech.request('POST', f'/api/v1/uploads?patient_id=CART-{name}', content)
+            self.assertEqual(again.json()['study_uid'], answer.json()['study_uid'])
+
+    def test_a_cart_file_that_is_none_is_refused_with_its_reason(self):
+        answer = self.tech.request('POST', '/api/v1/uploads', b'<?xml version="1.0"?><AnnotatedECG xmlns="urn:hl7-org:v3"/>')
+        self.assertEqual(answer.status, 422, answer)
+        self.assertIn('no rhythm series', answer.json()['detail'])
 
 
 class StowTest(Upload):
