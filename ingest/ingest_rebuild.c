@@ -32,14 +32,22 @@ struct rebuild {
     struct entry *others; /* files that are not DICOM */
     size_t others_n;
     size_t others_size;
+    struct entry *cut; /* DICOM objects whose data set does not end with the file */
+    size_t cut_n;
+    size_t cut_size;
 };
+
+static void note(struct rebuild *r, const char *kind, const char *location, const char *why)
+{
+    struct ingest_fsck_finding finding = {
+        .kind = kind, .subject = location, .detail = why, .state = INGEST_FSCK_NOTE};
+    r->ops->finding(r->ops->arg, &finding);
+}
 
 static void skip(struct rebuild *r, const char *location, const char *why)
 {
-    struct ingest_fsck_finding finding = {
-        .kind = "file_not_rebuilt", .subject = location, .detail = why, .state = INGEST_FSCK_NOTE};
     r->counts->skipped++;
-    r->ops->finding(r->ops->arg, &finding);
+    note(r, "file_not_rebuilt", location, why);
 }
 
 /* ---- what is there ---- */
@@ -127,8 +135,8 @@ static int by_arrival(const void *a, const void *b)
 
 /* ---- one object ---- */
 
-/* A file that was cut by a power failure is no object: the data set must end
- * with the file. Deflated ones are taken as they are. */
+/* Does the data set end with the file? If not, it came so and was acknowledged,
+ * or a power failure cut it. Deflated ones are taken as they are. */
 static bool is_whole(struct base_bytes dataset, const struct dicom_syntax *syntax)
 {
     struct dicom_cursor c;
@@ -142,7 +150,7 @@ static bool is_whole(struct base_bytes dataset, const struct dicom_syntax *synta
     return step == DICOM_END;
 }
 
-static const char *scan(const struct ingest_file *f, struct dicom_header *h)
+static const char *scan(const struct ingest_file *f, struct dicom_header *h, bool *whole)
 {
     struct base_error error;
     size_t slack = (size_t)(f->at.base % (uint64_t)sysconf(_SC_PAGESIZE));
@@ -159,8 +167,8 @@ static const char *scan(const struct ingest_file *f, struct dicom_header *h)
     const char *wrong = NULL;
     if (step == DICOM_SCAN_BAD || dicom_header_check(h, &error))
         wrong = "its data set cannot be read";
-    else if (!is_whole(all, f->part10.syntax))
-        wrong = "its data set is cut off";
+    /* With a digest, nothing is missing that was there when it was acknowledged. */
+    *whole = f->at.has_sha256 || is_whole(all, f->part10.syntax);
     munmap(map, mapped);
     return wrong;
 }
@@ -207,15 +215,16 @@ static enum base_err insert(struct rebuild *r, const struct ingest_record *recor
 }
 
 static enum base_err rebuild_object(struct rebuild *r, const char *location,
-                                    struct ingest_file *file)
+                                    struct ingest_file *file, bool cut_too)
 {
+    bool whole = true;
     struct model_provenance p;
     struct model_provenance_text *text;
     struct dicom_header *h = calloc(1, sizeof *h);
     struct store_object object = {.size = file->size};
     struct store_object original = {0};
     enum base_err err = h ? ingest_file_digest(file, object.sha256, NULL, NULL) : BASE_ENOMEM;
-    const char *wrong = err ? base_err_text(err) : scan(file, h);
+    const char *wrong = err ? base_err_text(err) : scan(file, h, &whole);
     if (!wrong && file->at.has_sha256 &&
         memcmp(file->at.sha256, object.sha256, sizeof object.sha256) != 0)
         wrong = "its SHA-256 is not the one that was written with it";
@@ -225,6 +234,15 @@ static enum base_err rebuild_object(struct rebuild *r, const char *location,
         free(h);
         return err == BASE_ENOMEM ? err : BASE_OK;
     }
+    if (!whole && !cut_too) {
+        model_provenance_free(text);
+        free(h);
+        r->progress.objects_total++;
+        return add_entry(&r->cut, &r->cut_n, &r->cut_size, p.received_us, location);
+    }
+    if (!whole)
+        note(r, "file_cut_off", location,
+             "its data set cannot be read to its end: it came so, or a power failure cut it");
     snprintf(object.location, sizeof object.location, "%s", location);
     if (p.original_location) {
         snprintf(original.location, sizeof original.location, "%s", p.original_location);
@@ -250,7 +268,7 @@ static enum base_err rebuild_object(struct rebuild *r, const char *location,
     return err;
 }
 
-static enum base_err rebuild_entry(struct rebuild *r, const struct entry *e)
+static enum base_err rebuild_dicom(struct rebuild *r, const struct entry *e, bool cut_too)
 {
     struct ingest_file file;
     enum base_err err = ingest_file_open(r->data, e->location, true, &file);
@@ -260,9 +278,20 @@ static enum base_err rebuild_entry(struct rebuild *r, const struct entry *e)
         skip(r, e->location, base_err_text(err));
         return BASE_OK;
     }
-    err = rebuild_object(r, e->location, &file);
+    err = rebuild_object(r, e->location, &file, cut_too);
     ingest_file_close(&file);
     return err;
+}
+
+static enum base_err rebuild_entry(struct rebuild *r, const struct entry *e)
+{
+    return rebuild_dicom(r, e, false);
+}
+
+/* Later than all that is whole, whose place under a UID it does not take. */
+static enum base_err rebuild_cut(struct rebuild *r, const struct entry *e)
+{
+    return rebuild_dicom(r, e, true);
 }
 
 /* PDFs of reports. Other originals came with the objects made of them; one
@@ -338,6 +367,9 @@ enum base_err ingest_rebuild(struct db_sync *db, const char *data,
         err = rebuild_list(&r, r.entries, r.n, rebuild_entry);
     if (!err)
         err = rebuild_list(&r, r.others, r.others_n, rebuild_other);
+    if (!err)
+        err = rebuild_list(&r, r.cut, r.cut_n, rebuild_cut);
+    free(r.cut);
     free(r.entries);
     free(r.others);
     return err;
