@@ -78,6 +78,7 @@ class Place:
         for path in {self.own, self.folder}:
             os.chmod(path, 0o711)
         self.count = 0
+        self.templates = set()
         atexit.register(self.close)
         program = os.environ.get('RDC_TEST_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
         if not os.path.exists(program):
@@ -137,6 +138,16 @@ class Place:
         name = f'rdc_{self.count}'
         self.superuser(f"create database {name} owner rdc template template0 encoding 'UTF8'")
         return name
+
+    def fill_database(self, name, template, fill):
+        """What fill() does to a database, done once and copied from then on."""
+        if template in self.templates:
+            self.superuser(f'drop database {name}')
+            self.superuser(f'create database {name} owner rdc template {template}')
+            return
+        fill()
+        self.superuser(f'create database {template} owner rdc template {name}')
+        self.templates.add(template)
 
     def superuser(self, text):
         return tool('psql', '-X', '-q', '-At', '-h', self.sockets, '-p', str(self.port), '-U', 'postgres',
@@ -366,6 +377,10 @@ class Rdc:
     # What most tests need: two centres, a hospital that reads for both.
 
     def people(self):
+        self.place.fill_database(self.database, 'people', self.add_people)
+        return self
+
+    def add_people(self):
         self.cli('org', 'add', 'QINGHE', '--name', '清河社区卫生服务中心', '--kind', 'centre')
         self.cli('org', 'add', 'DONGSHAN', '--name', '东山社区卫生服务中心', '--kind', 'centre')
         self.cli('org', 'add', 'SHIYI', '--name', '示例第一医院', '--kind', 'hospital')
@@ -380,7 +395,6 @@ class Rdc:
                          '--one-step')
         self.cli('device', 'add', 'QH_CT', '--org', 'QINGHE', '--quiet', '1')
         self.cli('device', 'add', 'DS_CT', '--org', 'DONGSHAN', '--quiet', '1')
-        return self
 
     def storescu(self, *paths, aet='QH_CT', called='RDC', options=()):
         return tool('storescu', '-v', '-aet', aet, '-aec', called, *options, '127.0.0.1',

@@ -66,7 +66,9 @@ class TheDoctor(SystemTest):
         self.assertEqual(self.cause('wrong_address', 'FAR')['address'], '127.0.0.1')
         self.cause('disabled', 'OFF')
         self.assertEqual(self.cause('wrong_called', 'QH_CT')['called'], 'WRONG')
-        self.assertIn('RDC', self.rdc.cli('device', 'doctor', 'QH_CT'))
+        self.assertIn('as QH_CT to WRONG', self.rdc.cli('device', 'doctor', 'QH_CT'))
+        self.assertRegex(self.rdc.cli('device', 'doctor', 'FAR'),
+                         r'address 10\.1\.2\.3(.*\n)*wrong_address .*from 127\.0\.0\.1 as FAR')
 
     def test_says_when_all_is_well(self):
         self.echo('DS_CT', check=True)
