@@ -64,7 +64,7 @@ static void begin_sequence(struct aecg *a)
 {
     a->code[0] = '\0';
     a->origin = 0;
-    a->scale = NAN;
+    a->scale = (double)NAN;
     a->origin_unit[0] = a->scale_unit[0] = '\0';
     a->has_digits = a->in_digits = false;
 }
@@ -73,7 +73,7 @@ static void begin_set(struct aecg *a)
 {
     a->first_lead = a->derived ? a->r->nmedians : a->r->nleads;
     a->head_s = 0;
-    a->increment_s = NAN;
+    a->increment_s = (double)NAN;
     a->absolute = false;
 }
 
@@ -90,7 +90,7 @@ static void sequence_value(struct aecg *a, const char *name)
         if (ecg_xml_parse_time(value, &t)) {
             /* The first of them is more exact than what the series said. */
             if (a->r->nleads == 0 && !a->derived)
-                a->start_s = NAN;
+                a->start_s = (double)NAN;
             set_start(a, value);
             a->head_s = ecg_xml_seconds(&t) - a->start_s;
             a->absolute = true;
@@ -368,7 +368,7 @@ enum base_err ecg_aecg_parse(struct base_bytes file, struct ecg_record *r, struc
     if (!a)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "HL7 aECG: out of memory");
     a->r = r;
-    a->start_s = NAN;
+    a->start_s = (double)NAN;
     a->family = a->given = "";
     r->format = "HL7 aECG";
     r->median_fiducial_s = -1;

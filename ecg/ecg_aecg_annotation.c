@@ -40,12 +40,12 @@ static void begin(struct aecg *a)
     }
     struct aecg_annotation *n = &a->nested[a->depth++];
     *n = (struct aecg_annotation){.value_text = "",
-                                  .value = NAN,
-                                  .at_s = NAN,
-                                  .from_s = NAN,
-                                  .to_s = NAN,
-                                  .qrs_s = NAN,
-                                  .peak_s = NAN};
+                                  .value = (double)NAN,
+                                  .at_s = (double)NAN,
+                                  .from_s = (double)NAN,
+                                  .to_s = (double)NAN,
+                                  .qrs_s = (double)NAN,
+                                  .peak_s = (double)NAN};
 }
 
 static void boundary_start(struct aecg *a, struct aecg_annotation *n, const char *name)
@@ -91,7 +91,7 @@ void ecg_aecg_annotation_start(struct aecg *a, const char *name)
         ecg_xml_attribute(a->x, "value", value, sizeof value);
         ecg_xml_attribute(a->x, "unit", n->unit, sizeof n->unit);
         if (!ecg_xml_parse_number(value, &n->value))
-            n->value = NAN;
+            n->value = (double)NAN;
         n->value_text = ecg_xml_attribute_text(a->x, "displayName");
     }
 }
@@ -138,7 +138,7 @@ static void end_wave(struct aecg *a, struct aecg_annotation *n, struct aecg_anno
 static void end_beat(struct aecg *a, const struct aecg_annotation *n)
 {
     const double points[] = {n->peak_s, n->at_s, n->qrs_s, n->from_s};
-    double at = NAN;
+    double at = (double)NAN;
     for (size_t i = 0; i < 4 && !isfinite(at); i++)
         at = points[i];
     if (!isfinite(at))

@@ -79,7 +79,7 @@ static void begin_beat(struct philips *p)
 {
     ecg_xml_attribute(p->x, "leadname", p->beat_lead, sizeof p->beat_lead);
     for (size_t i = 0; i < 6; i++)
-        p->beat[i] = NAN;
+        p->beat[i] = (double)NAN;
     /* 1.03 has the samples here, 1.04 in an element of their own. */
     begin_data(p);
 }
@@ -156,7 +156,7 @@ static void beat_field(struct philips *p, const char *name)
     static const char *const names[] = {"pdur", "print", "qonset", "qrsdur", "tonset", "qtint"};
     for (size_t i = 0; i < 6; i++)
         if (is(name, names[i]) && !ecg_xml_number(p->x, &p->beat[i]))
-            p->beat[i] = NAN;
+            p->beat[i] = (double)NAN;
 }
 
 static void signal_field(struct philips *p, const char *name)
@@ -321,7 +321,7 @@ enum base_err ecg_philips_parse(struct base_bytes file, struct ecg_record *r,
     p->labels = p->code = p->left = p->right = "";
     p->names[0] = p->names[1] = p->names[2] = "";
     for (unsigned i = 0; i < ECG_MEASURE_COUNT; i++)
-        p->measured[i] = NAN;
+        p->measured[i] = (double)NAN;
     r->format = "Philips XML";
     r->median_fiducial_s = -1;
     enum base_err e = ecg_xml_read(file, "Philips XML", &handler, p, r, err);

@@ -21,7 +21,7 @@ static __m256i load_two(const void *low, const void *high)
 
 static void store(int16_t *p, __m256i v)
 {
-    _mm256_storeu_si256((__m256i *)p, v);
+    _mm256_storeu_si256((void *)p, v);
 }
 
 static __m256i mark_missing(__m256i v, int16_t least)

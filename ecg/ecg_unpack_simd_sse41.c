@@ -12,7 +12,7 @@ static __m128i load(const void *p)
 
 static void store(int16_t *p, __m128i v)
 {
-    _mm_storeu_si128((__m128i *)p, v);
+    _mm_storeu_si128((void *)p, v);
 }
 
 /* The most negative value of a narrow format becomes the one of 16 bits: they
@@ -70,7 +70,7 @@ static void weave_3(int16_t *out, __m128i two, __m128i one)
     const __m128i one_b = _mm_setr_epi8(8, 9, -1, -1, -1, -1, 12, 13, 0, 0, 0, 0, 0, 0, 0, 0);
     store(out, _mm_or_si128(_mm_shuffle_epi8(two, two_a), _mm_shuffle_epi8(one, one_a)));
     __m128i rest = _mm_or_si128(_mm_shuffle_epi8(two, two_b), _mm_shuffle_epi8(one, one_b));
-    _mm_storel_epi64((__m128i *)(out + 8), rest);
+    _mm_storel_epi64((void *)(out + 8), rest);
 }
 
 static void u310(const uint8_t *p, size_t n, int16_t *out)

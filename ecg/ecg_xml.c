@@ -673,7 +673,7 @@ bool ecg_xml_parse_time(const char *s, struct ecg_time *out)
 double ecg_xml_seconds(const struct ecg_time *t)
 {
     if (!t->date.year)
-        return NAN;
+        return (double)NAN;
     /* Days of the proleptic Gregorian calendar, years beginning in March. */
     int y = t->date.year - (t->date.month <= 2);
     int era = y / 400;
