@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "db/db_migrate.h"
 #include "db/db_sync.h"
+#include "store/store_tree.h"
 
 #include "pg_cluster.h"
 
@@ -23,10 +24,15 @@ static int fake_helper(int argc, char **argv)
     for (int i = 2; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--file") != 0)
             continue;
-        FILE *f = fopen(argv[i + 1], "rb");
+        /* Small objects lie in segments, where a path names a record. */
+        struct store_plain plain;
+        if (store_plain_open(argv[i + 1], &plain))
+            return 1;
+        FILE *f = fopen(plain.path, "rb");
         if (!f || !fgets(what, sizeof what, f))
             return 1;
         fclose(f);
+        store_plain_close(&plain);
     }
     if (strcmp(what, "damaged") == 0) {
         puts("{\"error\":\"malformed input\",\"message\":\"the JPEG ends early\"}");
