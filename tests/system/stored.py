@@ -2,7 +2,17 @@
 import os
 import subprocess
 
+from rdc_system import place
+
 HEAD = 4096  # of a record, before its bytes
+
+
+def stored_file(rdc, location):
+    """The path of a copy of the object, as a file that any program reads."""
+    path = os.path.join(place().folder, 'stored-' + location.replace('/', '-'))
+    with open(path, 'wb') as f:
+        f.write(Stored(rdc.data, location).read())
+    return path
 
 
 class Stored:

@@ -6,6 +6,7 @@ import struct
 import dicom_scu
 import make_dicom
 from rdc_system import Client, SystemTest, dump, free_port, needs, tool, wait_for
+from stored import stored_file
 from test_pydicom import digest, sample
 from test_tls import Authority
 from test_upload import read
@@ -219,6 +220,6 @@ class WhatDcmtkMakes(Dcmtk):
         for (location,) in self.rdc.sql(
                 'select o.location from instance i join object o on o.id = i.object_id '
                 "join organisation c on c.id = i.centre_id where c.code = 'DONGSHAN'"):
-            got[digest(dicom_scu.part10(os.path.join(self.rdc.data, 'store', location))[3])] += 1
+            got[digest(dicom_scu.part10(stored_file(self.rdc, location))[3])] += 1
         self.assertEqual(got, wanted)
         self.note(f'{len(paths)} files')

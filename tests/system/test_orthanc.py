@@ -8,6 +8,7 @@ import subprocess
 import dicom_scu
 import make_dicom
 from rdc_system import SystemTest, free_port, needs, tool, wait_for
+from stored import stored_file
 from test_pydicom import digest
 from test_tls import Authority
 from test_upload import read
@@ -108,7 +109,7 @@ class AnOrthanc(SystemTest):
             paths = ct_series('orthanc-' + name)
             self.store(orthanc, orthanc.add(*paths))
             rows = self.objects(make_dicom.uid('study orthanc-' + name))
-            stored = {digest(dicom_scu.part10(os.path.join(self.rdc.data, 'store', r[2]))[3]) for r in rows}
+            stored = {digest(dicom_scu.part10(stored_file(self.rdc, r[2]))[3]) for r in rows}
             self.assertEqual(stored, {digest(dicom_scu.part10(p)[3]) for p in paths})
 
     def test_sends_compressed_objects_as_they_are(self):

@@ -12,6 +12,7 @@ import zlib
 
 import dicom_scu
 from rdc_system import PASSWORD, Client, SystemTest, place, tool
+from stored import stored_file
 from test_upload import multipart, read
 
 FOLDER = '/usr/lib/python3/dist-packages/pydicom/data'
@@ -150,7 +151,7 @@ class TheFilesOfPydicom(SystemTest):
         for uid, location in self.rdc.sql(
                 'select i.sop_uid, o.location from instance i join object o on o.id = i.object_id '
                 f"join organisation c on c.id = i.centre_id where c.code = '{centre}'"):
-            yield uid, os.path.join(self.rdc.data, 'store', location)
+            yield uid, stored_file(self.rdc, location)
 
     def all_are_there(self, found):
         """These files have exactly the data sets of the samples."""

@@ -4,6 +4,7 @@ import socket
 from rdc_system import Client, SystemTest, tool, wait_for
 import dicom_scu
 import make_dicom
+from stored import Stored
 
 CT, CR = make_dicom.CT, make_dicom.CR
 
@@ -140,8 +141,7 @@ class ThePortWithPrivateClasses(SystemTest):
         self.assertEqual(sorted(rows), sorted([[self.PRIVATE], [later]]))
         (location,), = self.rdc.sql("select o.location from instance i join object o on o.id = i.object_id "
                                     f"where i.sop_uid = '{sop}'")
-        with open(f'{self.rdc.data}/store/{location}', 'rb') as f:
-            self.assertTrue(f.read().endswith(data), 'it is not stored as it was sent')
+        self.assertTrue(Stored(self.rdc.data, location).read().endswith(data), 'it is not stored as it was sent')
 
 
 class TheHttpPort(SystemTest):

@@ -8,6 +8,7 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 
 from rdc_system import Client, SystemTest, dciodvfy_errors, dump, shell, tool
+from stored import stored_file
 from test_upload import multipart, read, uids
 from test_way import ct_series, folder
 
@@ -53,7 +54,7 @@ class Stow(SystemTest):
     def file_of(self, sop):
         [[location]] = self.rdc.sql('select o.location from instance i join object o on o.id = i.object_id '
                                     f"where i.sop_uid = '{sop}'")
-        return os.path.join(self.rdc.data, 'store', location)
+        return stored_file(self.rdc, location)
 
     def expect_same(self, path, sop=None):
         """The object that is stored is the file's: data set, pixels, and not worse for dciodvfy."""
