@@ -421,7 +421,8 @@ class SharedDisk:
         if out.returncode:
             raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
         self.place = Place(self.folder)
-        self.rdc = Rdc({'disk.reserve': '48M'}, where=self.place).people().start()
+        # A segment's room is taken in advance: with small ones the reserve is met at once.
+        self.rdc = Rdc({'disk.reserve': '48M', 'store.segment': '64K'}, where=self.place).people().start()
         self.ballast = os.path.join(self.folder, 'ballast')
 
     def free(self):
