@@ -377,7 +377,7 @@ class FullDisk:
     def __init__(self):
         if os.getuid():
             raise unittest.SkipTest('only root can mount a file system')
-        self.rdc = Rdc({'disk.reserve': '2M'}).people()
+        self.rdc = Rdc({'disk.reserve': '2M', 'store.segment': '64K'}).people()
         out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=48m,mode=755', 'tmpfs', self.rdc.data],
                              capture_output=True, text=True, check=False)
         if out.returncode:
