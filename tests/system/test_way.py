@@ -9,6 +9,7 @@ import sys
 import make_dicom
 from rdc_system import (Client, ROOT, StoreScp, SystemTest, dciodvfy_errors, dump, needs, place, tool,
                         wait_for)
+from stored import stored_file
 
 ENCAPSULATED_PDF = '1.2.840.10008.5.1.4.1.1.104.1'
 REPORT = {'findings': '双肺纹理清晰，右肺上叶见一圆形结节影。', 'impression': '右肺上叶结节，建议复查。'}
@@ -282,10 +283,7 @@ class AnEcg(Way):
         self.assertEqual(sheet.body[1:4], b'PNG')
         location = self.rdc.sql("select o.location from instance i join object o on o.id = i.object_id "
                                 f"where i.sop_uid = '{uid[0][0]}'")[0][0]
-        path = [os.path.join(d, f) for d, _, names in os.walk(self.rdc.data) for f in names
-                if os.path.join(d, f).endswith(location)]
-        self.assertEqual(len(path), 1, location)
-        self.assertEqual(dciodvfy_errors(path[0]), [])
+        self.assertEqual(dciodvfy_errors(stored_file(self.rdc, location)), [])
 
     def test_uploaded_twice_is_the_same_exam(self):
         path = scp_file()
