@@ -19,18 +19,6 @@ bool ecg_aecg_probe(struct base_bytes file)
     return strcmp(root, "AnnotatedECG") == 0;
 }
 
-double ecg_aecg_unit_in_uv(const char *unit)
-{
-    static const struct {
-        const char *unit;
-        double uv;
-    } rows[] = {{"uV", 1}, {"mV", 1e3}, {"nV", 1e-3}, {"V", 1e6}, {"\xc2\xb5V", 1}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(rows[i].unit, unit) == 0)
-            return rows[i].uv;
-    return 0;
-}
-
 double ecg_aecg_unit_in_s(const char *unit)
 {
     if (strcmp(unit, "s") == 0 || unit[0] == '\0')
@@ -45,7 +33,7 @@ double ecg_aecg_time(const struct aecg *a, const char *value, const char *unit)
     /* A date has 8 digits at least, and no unit. */
     if (unit[0] == '\0' && strspn(value, "0123456789") >= 8 && ecg_xml_parse_time(value, &t))
         return isnan(a->start_s) ? (double)NAN : ecg_xml_seconds(&t) - a->start_s;
-    return ecg_xml_parse_number(value, &number) ? number * ecg_aecg_unit_in_s(unit) : (double)NAN;
+    return ecg_text_number(value, &number) ? number * ecg_aecg_unit_in_s(unit) : (double)NAN;
 }
 
 /* ---- sequences ---- */
@@ -85,7 +73,7 @@ static void sequence_value(struct aecg *a, const char *name)
     struct ecg_time t;
     ecg_xml_attribute(a->x, "value", value, sizeof value);
     ecg_xml_attribute(a->x, "unit", unit, sizeof unit);
-    bool is_number = ecg_xml_parse_number(value, &number);
+    bool is_number = ecg_text_number(value, &number);
     if (strcmp(name, "head") == 0 && strcmp(a->code, "TIME_ABSOLUTE") == 0) {
         if (ecg_xml_parse_time(value, &t)) {
             /* The first of them is more exact than what the series said. */
@@ -114,8 +102,8 @@ static void describe(struct aecg *a, struct ecg_lead *lead)
     const char *label = a->code;
     if (strncmp(label, prefix, sizeof prefix - 1) == 0)
         label += sizeof prefix - 1;
-    double uv = ecg_aecg_unit_in_uv(a->scale_unit);
-    double origin_uv = ecg_aecg_unit_in_uv(a->origin_unit);
+    double uv = ecg_unit_uv(base_bytes_str(a->scale_unit));
+    double origin_uv = ecg_unit_uv(base_bytes_str(a->origin_unit));
     lead->id = ecg_lead_by_name(label, strlen(label));
     lead->name = lead->id ? ecg_lead_name(lead->id) : ecg_record_text(a->r, label, strlen(label));
     lead->uv_per_count = a->scale * uv;
@@ -139,7 +127,7 @@ static void end_sequence(struct aecg *a)
         a->digits.bad = a->digits.open = a->digits.wide = false;
         return;
     }
-    bool usable = a->scale > 0 && ecg_aecg_unit_in_uv(a->scale_unit) > 0;
+    bool usable = a->scale > 0 && ecg_unit_uv(base_bytes_str(a->scale_unit)) > 0;
     if (a->digits.bad)
         note(a, "has something else than whole numbers among its digits: the rest is lost");
     if (!usable)
@@ -195,7 +183,7 @@ static void control_value(struct aecg *a)
     double hz;
     ecg_xml_attribute(a->x, "value", value, sizeof value);
     ecg_xml_attribute(a->x, "unit", unit, sizeof unit);
-    if (!ecg_xml_parse_number(value, &hz) || hz <= 0 || hz > 1e6 || a->derived)
+    if (!ecg_text_number(value, &hz) || hz <= 0 || hz > 1e6 || a->derived)
         return;
     if (strstr(a->control, "_FILTER_NOTCH"))
         f->notch_hz = hz;

@@ -90,7 +90,7 @@ void ecg_aecg_annotation_start(struct aecg *a, const char *name)
         ecg_xml_attribute(a->x, "code", n->value_code, sizeof n->value_code);
         ecg_xml_attribute(a->x, "value", value, sizeof value);
         ecg_xml_attribute(a->x, "unit", n->unit, sizeof n->unit);
-        if (!ecg_xml_parse_number(value, &n->value))
+        if (!ecg_text_number(value, &n->value))
             n->value = (double)NAN;
         n->value_text = ecg_xml_attribute_text(a->x, "displayName");
     }
@@ -190,7 +190,7 @@ static void end_measurement(struct aecg *a, const struct aecg_annotation *n)
         if (!is(measures[i].code, n->code))
             continue;
         const char *unit = ecg_measure_row(measures[i].what)->unit;
-        double uv = ecg_aecg_unit_in_uv(n->unit);
+        double uv = ecg_unit_uv(base_bytes_str(n->unit));
         if (is(unit, "ms") && n->unit[0] && ecg_aecg_unit_in_s(n->unit) > 0)
             value *= ecg_aecg_unit_in_s(n->unit) * 1e3;
         else if (is(unit, "uV") && uv > 0)

@@ -4,6 +4,8 @@
 #define ECG_AECG_PRIV_H
 
 #include "ecg/ecg_digits.h"
+#include "ecg/ecg_text.h"
+#include "ecg/ecg_unit.h"
 #include "ecg/ecg_xml.h"
 
 enum { AECG_CODE = 64, AECG_NESTED = 8 };
@@ -59,8 +61,6 @@ struct aecg {
 /* An element within an annotation begins. */
 void ecg_aecg_annotation_start(struct aecg *a, const char *name);
 void ecg_aecg_annotation_end(struct aecg *a, const char *name);
-/* "uV" to 1; 0 for what is no voltage. */
-double ecg_aecg_unit_in_uv(const char *unit);
 /* "ms", "s" to seconds; 0 for what is no time. */
 double ecg_aecg_unit_in_s(const char *unit);
 /* Seconds after the record's start of a value with a unit, or an HL7 time. NAN if

@@ -1,6 +1,8 @@
 /* Waveform Sequence (5400,0100), PS3.3 C.10.9: multiplex groups and channels. */
 #include "ecg/ecg_dicom_priv.h"
 
+#include "ecg/ecg_unit.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,19 +53,6 @@ struct group {
     struct channel *channels;
 };
 
-/* NONE: not a multiple of the volt. */
-static double unit_in_uv(const char *code)
-{
-    static const struct {
-        const char *code;
-        double uv;
-    } rows[] = {{"nV", 1e-3}, {"uV", 1}, {"\xc2\xb5V", 1}, {"mV", 1e3}, {"V", 1e6}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(code, rows[i].code) == 0)
-            return rows[i].uv;
-    return 0;
-}
-
 static enum sample_kind kind_of(struct base_bytes value)
 {
     static const char names[][3] = {"", "SB", "UB", "MB", "AB", "SS", "US", "SL", "UL"};
@@ -107,7 +96,7 @@ static void read_unit(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct
 {
     struct ecg_dicom_code code;
     ecg_dicom_read_code(d, c, &code);
-    ch->unit_uv = unit_in_uv(code.value);
+    ch->unit_uv = ecg_unit_uv(base_bytes_str(code.value));
     ch->other = ch->unit_uv == 0;
     if (ch->other)
         ch->unit_uv = 1;

@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "ecg/ecg_derive.h"
 #include "ecg/ecg_format.h"
+#include "ecg/ecg_text.h"
 #include "ecg/ecg_xml.h"
 
 #include <math.h>
@@ -89,7 +90,7 @@ static void lead_field(struct muse *m, const char *name)
 {
     const char *s = ecg_xml_bytes(m->x);
     double v = 0;
-    bool number = ecg_xml_parse_number(s, &v);
+    bool number = ecg_text_number(s, &v);
     if (is(name, "LeadID"))
         snprintf(m->lead, sizeof m->lead, "%s", s);
     else if (is(name, "LeadOff"))
@@ -405,7 +406,7 @@ static void patient(struct muse *m, const char *name)
         p->birth = t.date;
     else if (is(name, "AgeUnits"))
         p->age_unit = *s == 'M' ? 'M' : *s == 'W' ? 'W' : *s == 'D' ? 'D' : *s == 'H' ? 'H' : 'Y';
-    else if (!ecg_xml_parse_number(s, &v) || v <= 0 || v > 1000)
+    else if (!ecg_text_number(s, &v) || v <= 0 || v > 1000)
         return;
     else if (is(name, "PatientAge")) {
         p->age = (int)v;

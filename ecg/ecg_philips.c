@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "ecg/ecg_format.h"
 #include "ecg/ecg_philips_priv.h"
+#include "ecg/ecg_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,7 +42,7 @@ static bool number_attribute(struct philips *p, const char *name, double *out)
 {
     char value[32];
     double v;
-    if (!ecg_xml_attribute(p->x, name, value, sizeof value) || !ecg_xml_parse_number(value, &v))
+    if (!ecg_xml_attribute(p->x, name, value, sizeof value) || !ecg_text_number(value, &v))
         return false;
     *out = v;
     return true;
@@ -190,7 +191,7 @@ static void bandwidth(struct philips *p)
     if (!dash || (size_t)(dash - s) >= sizeof low)
         return;
     snprintf(low, sizeof low, "%.*s", (int)(dash - s), s);
-    if (ecg_xml_parse_number(low, &from) && ecg_xml_parse_number(dash + 1, &to)) {
+    if (ecg_text_number(low, &from) && ecg_text_number(dash + 1, &to)) {
         p->r->filters.high_pass_hz = from;
         p->r->filters.low_pass_hz = to;
     }
@@ -206,7 +207,7 @@ static void patient(struct philips *p, const char *name)
     for (size_t i = 0; i < 3; i++)
         if (is(name, names[i]))
             p->names[i] = ecg_xml_text(p->x);
-    bool number = ecg_xml_parse_number(s, &v) && v > 0 && v < 1000;
+    bool number = ecg_text_number(s, &v) && v > 0 && v < 1000;
     if (is(name, "patientid"))
         who->id = ecg_xml_text_raw(p->x);
     else if (is(name, "sex"))

@@ -2,7 +2,10 @@
 
 #include "base/buf.h"
 
-static struct base_bytes trim(struct base_bytes raw)
+#include <math.h>
+#include <stdlib.h>
+
+struct base_bytes ecg_text_trim(struct base_bytes raw)
 {
     const uint8_t *end = raw.n ? memchr(raw.p, 0, raw.n) : NULL;
     if (end)
@@ -22,7 +25,7 @@ const char *ecg_text_utf8(struct ecg_record *r, struct base_bytes raw,
     struct base_buf out;
     base_buf_init(&out, r->arena.limit);
     *guessed = false;
-    enum base_err e = dicom_charset_to_utf8(declared, trim(raw), &out, guessed);
+    enum base_err e = dicom_charset_to_utf8(declared, ecg_text_trim(raw), &out, guessed);
     for (size_t i = 0; i < out.n; i++)
         if (out.p[i] < ' ' && out.p[i] != '\n')
             out.p[i] = ' ';
@@ -33,6 +36,13 @@ const char *ecg_text_utf8(struct ecg_record *r, struct base_bytes raw,
     return text;
 }
 
+const char *ecg_text_undeclared(struct ecg_record *r, struct base_bytes raw)
+{
+    static const struct dicom_charset none;
+    bool guessed;
+    return ecg_text_utf8(r, raw, &none, &guessed);
+}
+
 struct ecg_text ecg_text_of(struct ecg_record *r, struct base_bytes raw,
                             const struct dicom_charset *declared)
 {
@@ -40,4 +50,36 @@ struct ecg_text ecg_text_of(struct ecg_record *r, struct base_bytes raw,
     t.utf8 = ecg_text_utf8(r, raw, declared, &t.guessed);
     t.raw = ecg_record_bytes(r, raw);
     return t;
+}
+
+bool ecg_text_number(const char *s, double *out)
+{
+    double value = 0;
+    double scale = 1;
+    bool digits = false;
+    s += strspn(s, " \t\r\n");
+    bool negative = *s == '-';
+    s += *s == '-' || *s == '+';
+    for (; *s >= '0' && *s <= '9'; s++, digits = true)
+        value = value * 10 + (*s - '0');
+    if (*s == '.')
+        for (s++; *s >= '0' && *s <= '9'; s++, digits = true) {
+            value = value * 10 + (*s - '0');
+            scale *= 10;
+        }
+    int exponent = 0;
+    if (digits && (*s == 'e' || *s == 'E')) {
+        char *end;
+        long e = strtol(s + 1, &end, 10);
+        if (end == s + 1 || e < -300 || e > 300)
+            return false;
+        exponent = (int)e;
+        s = end;
+    }
+    s += strspn(s, " \t\r\n");
+    value = value / scale * (exponent ? pow(10, exponent) : 1);
+    if (!digits || *s || !isfinite(value))
+        return false;
+    *out = negative ? -value : value;
+    return true;
 }

@@ -14,5 +14,12 @@ const char *ecg_text_utf8(struct ecg_record *r, struct base_bytes raw,
 /* The same with the raw bytes kept. */
 struct ecg_text ecg_text_of(struct ecg_record *r, struct base_bytes raw,
                             const struct dicom_charset *declared);
+/* The same of text in no declared character set. */
+const char *ecg_text_undeclared(struct ecg_record *r, struct base_bytes raw);
+/* To the first NUL byte, without white space around it. */
+struct base_bytes ecg_text_trim(struct base_bytes b);
+/* A plain decimal number, which must be the whole of s but for white space; not
+ * infinite. Independent of the locale. */
+bool ecg_text_number(const char *s, double *out);
 
 #endif

@@ -5,6 +5,7 @@
 #include "ecg/ecg_wfdb_priv.h"
 
 #include "ecg/ecg_text.h"
+#include "ecg/ecg_unit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -37,24 +38,10 @@ bool ecg_wfdb_probe(struct base_bytes file)
     return false;
 }
 
+/* header(5): without a unit it is mV. */
 static double unit_in_uv(struct base_bytes unit)
 {
-    static const struct {
-        const char *unit;
-        double uv;
-    } rows[] = {{"", 1e3}, {"mV", 1e3}, {"uV", 1}, {"\xc2\xb5V", 1}, {"nV", 1e-3}, {"V", 1e6}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (unit.n == strlen(rows[i].unit) && (!unit.n || !memcmp(unit.p, rows[i].unit, unit.n)))
-            return rows[i].uv;
-    return 0;
-}
-
-static const char *text_of(struct ecg_record *r, struct base_bytes b)
-{
-    struct dicom_charset ascii;
-    bool guessed;
-    dicom_charset_parse(&ascii, base_bytes_of(NULL, 0));
-    return ecg_text_utf8(r, b, &ascii, &guessed);
+    return unit.n ? ecg_unit_uv(unit) : 1e3;
 }
 
 void ecg_wfdb_describe(struct ecg_record *r, const struct wfdb_header *h, size_t signal,
@@ -71,8 +58,9 @@ void ecg_wfdb_describe(struct ecg_record *r, const struct wfdb_header *h, size_t
     if (lead->id && !modified)
         lead->name = ecg_lead_name(lead->id);
     else
-        lead->name = s->name.n ? text_of(r, s->name) : ecg_record_text(r, own, (size_t)n);
-    lead->unit = uv > 0 ? "" : text_of(r, s->unit);
+        lead->name =
+            s->name.n ? ecg_text_undeclared(r, s->name) : ecg_record_text(r, own, (size_t)n);
+    lead->unit = uv > 0 ? "" : ecg_text_undeclared(r, s->unit);
     lead->uv_per_count = (uv > 0 ? uv : 1) / gain;
     lead->offset_uv = -(double)s->baseline * lead->uv_per_count;
     lead->rate_hz = h->rate * s->spf;

@@ -52,14 +52,6 @@ static void set_sex(struct ecg_patient *p, struct base_bytes word)
         p->sex = *word.p == 'M' || *word.p == 'm' ? 'M' : 'F';
 }
 
-static const char *text_of(struct ecg_record *r, struct base_bytes b)
-{
-    struct dicom_charset ascii;
-    bool guessed;
-    dicom_charset_parse(&ascii, base_bytes_of(NULL, 0));
-    return ecg_text_utf8(r, b, &ascii, &guessed);
-}
-
 static void add_codes(struct ecg_record *r, struct base_bytes list)
 {
     size_t at = 0;
@@ -67,7 +59,7 @@ static void add_codes(struct ecg_record *r, struct base_bytes list)
         const uint8_t *from = list.p + at;
         const uint8_t *comma = memchr(from, ',', list.n - at);
         size_t n = comma ? (size_t)(comma - from) : list.n - at;
-        const char *code = text_of(r, base_bytes_of(from, n));
+        const char *code = ecg_text_undeclared(r, base_bytes_of(from, n));
         if (code[0])
             ecg_record_add_statement(r, code, code);
         at += n + 1;
@@ -112,10 +104,10 @@ void ecg_wfdb_comments(struct ecg_record *r, struct base_bytes text)
         if (value_of(line, "diagnoses").p)
             diagnoses = true;
         else if (diagnoses && line.n)
-            ecg_record_add_statement(r, text_of(r, line), "");
+            ecg_record_add_statement(r, ecg_text_undeclared(r, line), "");
         else if (!r->patient.age && !r->patient.sex)
             (void)take_plain(&r->patient, line);
     }
-    r->comment = text_of(r, base_buf_bytes(&all));
+    r->comment = ecg_text_undeclared(r, base_buf_bytes(&all));
     base_buf_deinit(&all);
 }

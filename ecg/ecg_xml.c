@@ -571,41 +571,9 @@ struct ecg_text ecg_xml_text_raw(struct ecg_xml *x)
 
 /* ---- numbers and times ---- */
 
-bool ecg_xml_parse_number(const char *s, double *out)
-{
-    double value = 0;
-    double scale = 1;
-    bool digits = false;
-    s += strspn(s, " \t\r\n");
-    bool negative = *s == '-';
-    s += *s == '-' || *s == '+';
-    for (; *s >= '0' && *s <= '9'; s++, digits = true)
-        value = value * 10 + (*s - '0');
-    if (*s == '.')
-        for (s++; *s >= '0' && *s <= '9'; s++, digits = true) {
-            value = value * 10 + (*s - '0');
-            scale *= 10;
-        }
-    int exponent = 0;
-    if (digits && (*s == 'e' || *s == 'E')) {
-        char *end;
-        long e = strtol(s + 1, &end, 10);
-        if (end == s + 1 || e < -300 || e > 300)
-            return false;
-        exponent = (int)e;
-        s = end;
-    }
-    s += strspn(s, " \t\r\n");
-    value = value / scale * (exponent ? pow(10, exponent) : 1);
-    if (!digits || *s || !isfinite(value))
-        return false;
-    *out = negative ? -value : value;
-    return true;
-}
-
 bool ecg_xml_number(struct ecg_xml *x, double *out)
 {
-    return ecg_xml_parse_number(ecg_xml_bytes(x), out);
+    return ecg_text_number(ecg_xml_bytes(x), out);
 }
 
 /* n digits; false when there are fewer. */

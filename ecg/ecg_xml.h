@@ -65,9 +65,6 @@ const char *ecg_xml_text(struct ecg_xml *x);
 struct ecg_text ecg_xml_text_raw(struct ecg_xml *x);
 /* As a number. False when it is none. */
 bool ecg_xml_number(struct ecg_xml *x, double *out);
-/* A plain decimal number, which must be the whole of s but for white space; not
- * infinite. Independent of the locale. */
-bool ecg_xml_parse_number(const char *s, double *out);
 /* "UTC" or HL7 times: YYYY[MM[DD[HH[MM[SS[.F]]]]]][+ZZZZ]. False when it is none. */
 bool ecg_xml_parse_time(const char *s, struct ecg_time *out);
 /* Seconds since 1970 of what the time says, its zone ignored; NAN without a date. */
