@@ -65,6 +65,12 @@ static void u160(const uint8_t *p, size_t n, int16_t *out)
         out[i] = (int16_t)(base_load_le16(p + 2 * i) ^ 0x8000);
 }
 
+static void u24(const uint8_t *p, size_t n, int32_t *out)
+{
+    for (size_t i = 0; i < n; i++, p += 3)
+        out[i] = (int32_t)((uint32_t)p[0] << 8 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 24) >> 8;
+}
+
 static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const *out)
 {
     for (size_t c = 0; c < channels; c++)
@@ -90,6 +96,7 @@ const struct ecg_unpack ecg_unpack_scalar = {.u212 = u212,
                                              .u80 = u80,
                                              .u61 = u61,
                                              .u160 = u160,
+                                             .u24 = u24,
                                              .u212_2 = u212_2,
                                              .split16 = split16,
                                              .sum16 = sum16};
@@ -105,6 +112,7 @@ static void overlay(struct ecg_unpack *to, const struct ecg_unpack *better)
     ECG_UNPACK_TAKE(u80);
     ECG_UNPACK_TAKE(u61);
     ECG_UNPACK_TAKE(u160);
+    ECG_UNPACK_TAKE(u24);
     ECG_UNPACK_TAKE(u212_2);
     ECG_UNPACK_TAKE(split16);
     ECG_UNPACK_TAKE(sum16);

@@ -177,6 +177,18 @@ static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const 
     ecg_unpack_sse41.split16(p + 2 * channels * done, n - done, channels, rest);
 }
 
+static void u24(const uint8_t *p, size_t n, int32_t *out)
+{
+    const __m256i order = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11));
+    size_t i = 0;
+    for (; i + 10 <= n; i += 8) { /* reads 28 bytes */
+        __m256i v = _mm256_shuffle_epi8(load_two(p + 3 * i, p + 3 * i + 12), order);
+        _mm256_storeu_si256((void *)(out + i), _mm256_srai_epi32(v, 8));
+    }
+    ecg_unpack_sse41.u24(p + 3 * i, n - i, out + i);
+}
+
 static void sum16(const int16_t *p, size_t n, uint16_t *sum, uint16_t *missing)
 {
     __m256i s = _mm256_setzero_si256();
@@ -205,6 +217,7 @@ const struct ecg_unpack ecg_unpack_avx2 = {.u212 = u212,
                                            .u80 = u80,
                                            .u61 = u61,
                                            .u160 = u160,
+                                           .u24 = u24,
                                            .u212_2 = u212_2,
                                            .split16 = split16,
                                            .sum16 = sum16};

@@ -128,6 +128,17 @@ static void u160(const uint8_t *p, size_t n, int16_t *out)
     ecg_unpack_scalar.u160(p + 2 * i, n - i, out + i);
 }
 
+static void u24(const uint8_t *p, size_t n, int32_t *out)
+{
+    const __m128i order = _mm_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11);
+    size_t i = 0;
+    for (; i + 6 <= n; i += 4) { /* reads 16 bytes */
+        __m128i v = _mm_shuffle_epi8(load(p + 3 * i), order);
+        _mm_storeu_si128((void *)(out + i), _mm_srai_epi32(v, 8));
+    }
+    ecg_unpack_scalar.u24(p + 3 * i, n - i, out + i);
+}
+
 /* Rows of 8 words to columns. */
 static void transpose_8(__m128i r[8])
 {
@@ -229,6 +240,7 @@ const struct ecg_unpack ecg_unpack_sse41 = {.u212 = u212,
                                             .u80 = u80,
                                             .u61 = u61,
                                             .u160 = u160,
+                                            .u24 = u24,
                                             .u212_2 = u212_2,
                                             .split16 = split16,
                                             .sum16 = sum16};

@@ -99,6 +99,26 @@ START_TEST(channels_are_parted_as_by_the_scalar_form)
 }
 END_TEST
 
+START_TEST(samples_of_24_bits_equal_the_scalar_form)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    struct ecg_unpack u;
+    ecg_unpack_choose(level, &u);
+    for (size_t n = 0; simd_has(level) && n < SIZES; n++) {
+        struct guarded in = guarded_new(3 * n);
+        struct guarded want = guarded_new(n * sizeof(int32_t));
+        struct guarded out = guarded_new(n * sizeof(int32_t));
+        guarded_fill(&in, (uint32_t)n);
+        ecg_unpack_scalar.u24(in.p, n, (int32_t *)(void *)want.p);
+        u.u24(in.p, n, (int32_t *)(void *)out.p);
+        ck_assert_msg(memcmp(want.p, out.p, want.n) == 0, "%zu samples", n);
+        guarded_free(&in);
+        guarded_free(&want);
+        guarded_free(&out);
+    }
+}
+END_TEST
+
 START_TEST(sums_equal_the_scalar_form)
 {
     enum ecg_simd level = (enum ecg_simd)_i;
@@ -139,6 +159,9 @@ START_TEST(the_scalar_form_is_what_signal_5_says)
     ck_assert_mem_eq(out, ((const int16_t[]){0x102, -2}), 4);
     ecg_unpack_scalar.u160((const uint8_t *)"\x00\x80\xff\xff", 2, out);
     ck_assert_mem_eq(out, ((const int16_t[]){0, 32767}), 4);
+    int32_t wide[3];
+    ecg_unpack_scalar.u24((const uint8_t *)"\x01\x02\x03\xff\xff\xff\x00\x00\x80", 3, wide);
+    ck_assert_mem_eq(wide, ((const int32_t[]){0x30201, -1, -8388608}), 12);
 }
 END_TEST
 
@@ -150,6 +173,8 @@ int main(void)
     tcase_add_test(t, the_scalar_form_is_what_signal_5_says);
     tcase_add_loop_test(t, streams_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
     tcase_add_loop_test(t, channels_are_parted_as_by_the_scalar_form, ECG_SIMD_SSE41,
+                        ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, samples_of_24_bits_equal_the_scalar_form, ECG_SIMD_SSE41,
                         ECG_SIMD_COUNT);
     tcase_add_loop_test(t, sums_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
     suite_add_tcase(s, t);

@@ -1,0 +1,333 @@
+/*
+ * EDF+: who was recorded and by what (2.1.3.3), and annotations (2.2): lists of
+ *
+ *     +onset [0x15 duration] 0x14 text 0x14 text 0x14 ... 0x00
+ *
+ * in the bytes of a channel of that name. The first of each data record has no text
+ * and says when the record begins.
+ */
+#include "ecg/ecg_edf_priv.h"
+
+#include "ecg/ecg_text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <strings.h>
+
+/* ---- identity ---- */
+
+/* The next subfield, "" for "X"; a blank inside one is written as "_". */
+static const char *subfield(struct ecg_record *r, struct base_bytes *rest)
+{
+    char text[81];
+    size_t n = 0;
+    while (rest->n && *rest->p == ' ') {
+        rest->p++;
+        rest->n--;
+    }
+    for (; rest->n && *rest->p != ' ' && n < sizeof text; rest->p++, rest->n--)
+        text[n++] = (char)(*rest->p == '_' ? ' ' : *rest->p);
+    return n == 1 && text[0] == 'X' ? "" : ecg_text_undeclared(r, base_bytes_of(text, n));
+}
+
+/* "02-MAY-1951", in English in all countries. */
+static bool read_date(const char *s, struct ecg_date *out)
+{
+    static const char months[] = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
+    struct ecg_date d = {0};
+    char month[4];
+    if (sscanf(s, "%2d-%3[A-Za-z]-%4d", &d.day, month, &d.year) != 3 || d.day < 1 || d.day > 31 ||
+        d.year < 1)
+        return false;
+    for (int i = 0; i < 12; i++)
+        if (strncasecmp(month, months + 3 * (size_t)i, 3) == 0)
+            d.month = i + 1;
+    if (d.month)
+        *out = d;
+    return d.month > 0;
+}
+
+static void read_patient(struct ecg_record *r, struct base_bytes text)
+{
+    struct ecg_patient *p = &r->patient;
+    struct base_bytes rest = text;
+    const char *id = subfield(r, &rest);
+    const char *sex = subfield(r, &rest);
+    const char *birth = subfield(r, &rest);
+    const char *name = subfield(r, &rest);
+    p->sex = sex[0] && !sex[1] && strchr("MF", sex[0]) ? sex[0] : 0;
+    if (birth[0] && !read_date(birth, &p->birth))
+        ecg_record_note(r, 8, "EDF: the birth date is no date");
+    p->id = (struct ecg_text){.utf8 = id, .raw = ecg_record_bytes(r, text)};
+    p->name = (struct ecg_text){.utf8 = name, .raw = p->id.raw};
+}
+
+/* "Startdate 02-MAR-2002 ORDER TECHNICIAN EQUIPMENT" */
+static void read_recording(struct ecg_record *r, struct base_bytes text)
+{
+    struct base_bytes rest = text;
+    const char *word = subfield(r, &rest);
+    if (strcasecmp(word, "Startdate") != 0)
+        return;
+    const char *date = subfield(r, &rest);
+    r->accession = subfield(r, &rest);
+    r->device.technician = subfield(r, &rest);
+    r->device.model = subfield(r, &rest);
+    if (date[0] && !read_date(date, &r->start.date))
+        ecg_record_note(r, 88, "EDF: the start date of the recording is no date");
+}
+
+/* Three numbers of two digits, with any sign between. */
+static bool three(const uint8_t *p, int v[3])
+{
+    for (int i = 0; i < 3; i++) {
+        const uint8_t *d = p + 3 * i;
+        if (d[0] < '0' || d[0] > '9' || d[1] < '0' || d[1] > '9')
+            return false;
+        v[i] = 10 * (d[0] - '0') + d[1] - '0';
+    }
+    return true;
+}
+
+void ecg_edf_identity(struct ecg_record *r, const uint8_t *header, bool plus)
+{
+    int v[3];
+    struct base_bytes patient = ecg_text_trim(base_bytes_of(header + 8, 80));
+    struct base_bytes recording = ecg_text_trim(base_bytes_of(header + 88, 80));
+    if (three(header + 168, v) && v[0] >= 1 && v[0] <= 31 && v[1] >= 1 && v[1] <= 12)
+        /* EDF: years are 1985 to 2084. */
+        r->start.date = (struct ecg_date){v[2] + (v[2] < 85 ? 2000 : 1900), v[1], v[0]};
+    if (three(header + 176, v) && v[0] < 24 && v[1] < 60 && v[2] < 60) {
+        r->start.has_time = true;
+        r->start.hour = v[0];
+        r->start.minute = v[1];
+        r->start.second = v[2];
+    }
+    if (plus || (recording.n > 10 && memcmp(recording.p, "Startdate ", 10) == 0)) {
+        read_patient(r, patient);
+        read_recording(r, recording);
+        return;
+    }
+    static const struct dicom_charset none;
+    r->patient.id = ecg_text_of(r, patient, &none);
+    r->comment = ecg_text_undeclared(r, recording);
+}
+
+/* ---- lists of annotations ---- */
+
+struct tal {
+    double onset;
+    double duration;
+    struct base_bytes texts; /* each ends with 0x14 */
+};
+
+/* The list at *at, which is moved past it. False at the end of the bytes; *bad when
+ * they are no list. */
+static bool next_tal(struct base_bytes b, size_t *at, struct tal *t, bool *bad)
+{
+    char text[32];
+    size_t n = 0;
+    while (*at < b.n && b.p[*at] == 0)
+        ++*at;
+    if (*at >= b.n)
+        return false;
+    const uint8_t *p = b.p + *at;
+    const uint8_t *end = memchr(p, 0, b.n - *at);
+    size_t size = end ? (size_t)(end - p) : b.n - *at;
+    *at += size;
+    for (; n < size && n + 1 < sizeof text && p[n] != 0x14 && p[n] != 0x15; n++)
+        text[n] = (char)p[n];
+    text[n] = '\0';
+    *bad = n >= size || (p[n] != 0x14 && p[n] != 0x15) || (p[0] != '+' && p[0] != '-') ||
+           !ecg_text_number(text, &t->onset) || !(fabs(t->onset) < EDF_TIME_MAX);
+    t->duration = 0;
+    if (!*bad && p[n] == 0x15) {
+        size_t from = ++n;
+        for (; n < size && n - from + 1 < sizeof text && p[n] != 0x14; n++)
+            text[n - from] = (char)p[n];
+        text[n - from] = '\0';
+        *bad = n >= size || !ecg_text_number(text, &t->duration) || !(t->duration >= 0) ||
+               !(t->duration < EDF_TIME_MAX);
+    }
+    if (!*bad)
+        t->texts = base_bytes_of(p + n + 1, size - n - 1);
+    return true;
+}
+
+static struct base_bytes lists_of(const struct edf_file *f, const struct edf_channel *c,
+                                  size_t record)
+{
+    size_t from = record * f->record_bytes + c->offset;
+    size_t n = c->per_record * f->width;
+    if (from >= f->data.n)
+        return base_bytes_of(NULL, 0);
+    return base_bytes_of(f->data.p + from, n < f->data.n - from ? n : f->data.n - from);
+}
+
+bool ecg_edf_record_time(const struct edf_file *f, size_t record, double *out)
+{
+    for (size_t i = 0; i < f->nchannels; i++) {
+        struct tal t;
+        size_t at = 0;
+        bool bad;
+        if (!f->channels[i].annotations)
+            continue;
+        if (!next_tal(lists_of(f, &f->channels[i], record), &at, &t, &bad) || bad)
+            return false;
+        *out = t.onset;
+        return true;
+    }
+    return false;
+}
+
+/* ---- marks ---- */
+
+static const struct {
+    enum ecg_mark_kind kind;
+    const char *text;
+} kinds[] = {
+    {ECG_MARK_PACE, "pacemaker spike"}, {ECG_MARK_P_ON, "P onset"},
+    {ECG_MARK_P_PEAK, "P peak"},        {ECG_MARK_P_OFF, "P end"},
+    {ECG_MARK_QRS_ON, "QRS onset"},     {ECG_MARK_QRS_PEAK, "QRS peak"},
+    {ECG_MARK_QRS_OFF, "QRS end"},      {ECG_MARK_T_ON, "T onset"},
+    {ECG_MARK_T_PEAK, "T peak"},        {ECG_MARK_T_OFF, "T end"},
+    {ECG_MARK_U_ON, "U onset"},         {ECG_MARK_U_PEAK, "U peak"},
+    {ECG_MARK_U_OFF, "U end"},          {ECG_MARK_BEAT, "beat"},
+    {ECG_MARK_RHYTHM, "rhythm change"}, {ECG_MARK_QUALITY, "change of signal quality"},
+};
+
+static const char *kind_text(enum ecg_mark_kind kind)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].kind == kind)
+            return kinds[i].text;
+    return "";
+}
+
+/* Control characters would end the list. */
+static void add_clean(struct base_buf *out, const char *s)
+{
+    for (; *s; s++)
+        base_buf_add_byte(out, (uint8_t)((uint8_t)*s < ' ' ? ' ' : *s));
+}
+
+void ecg_edf_mark_write(const struct ecg_mark *m, struct base_buf *out)
+{
+    bool wave = m->kind != ECG_MARK_OTHER && m->kind != ECG_MARK_BEAT;
+    const char *what =
+        wave || m->code == ECG_CODE_NONE ? kind_text(m->kind) : ecg_code_meaning(m->code);
+    add_clean(out, what);
+    if (what[0] && m->text[0])
+        base_buf_add_str(out, ": ");
+    if (m->text[0])
+        add_clean(out, m->text);
+    else if (!what[0])
+        base_buf_add_str(out, "annotation");
+    /* As EDFbrowser has it, an annotation of one channel ends with its label. */
+    const char *lead = m->lead_id ? ecg_lead_name(m->lead_id) : NULL;
+    if (lead)
+        base_buf_printf(out, "@@ECG %s", lead);
+}
+
+static bool says(struct base_bytes text, const char *what)
+{
+    size_t n = strlen(what);
+    return n && text.n >= n && memcmp(text.p, what, n) == 0 &&
+           (text.n == n || (text.n >= n + 2 && memcmp(text.p + n, ": ", 2) == 0));
+}
+
+static const char *take_text(struct ecg_record *r, struct base_bytes text, size_t n)
+{
+    size_t skip = n && text.n > n ? n + 2 : n;
+    return ecg_text_undeclared(r, base_bytes_of(text.p + skip, text.n - skip));
+}
+
+static void take_lead(struct base_bytes *text, struct ecg_mark *m)
+{
+    for (size_t i = 0; i + 2 < text->n; i++) {
+        if (text->p[i] != '@' || text->p[i + 1] != '@')
+            continue;
+        struct base_bytes lead = base_bytes_of(text->p + i + 2, text->n - i - 2);
+        if (lead.n > 4 && strncasecmp((const char *)lead.p, "ECG ", 4) == 0)
+            lead = base_bytes_of(lead.p + 4, lead.n - 4);
+        m->lead_id = ecg_lead_by_name((const char *)lead.p, lead.n);
+        if (m->lead_id)
+            text->n = i;
+        return;
+    }
+}
+
+void ecg_edf_mark_read(struct ecg_record *r, struct base_bytes text, struct ecg_mark *m)
+{
+    take_lead(&text, m);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (says(text, kinds[i].text)) {
+            m->kind = kinds[i].kind;
+            m->text = take_text(r, text, strlen(kinds[i].text));
+            return;
+        }
+    for (int code = 1; code < ECG_CODE_COUNT; code++) {
+        const char *meaning = ecg_code_meaning((enum ecg_code)code);
+        if (!says(text, meaning))
+            continue;
+        m->code = (enum ecg_code)code;
+        m->kind = ecg_code_is_beat(m->code) ? ECG_MARK_BEAT : ECG_MARK_OTHER;
+        m->text = take_text(r, text, strlen(meaning));
+        return;
+    }
+    m->text = take_text(r, text, 0);
+}
+
+struct marker {
+    const struct edf_file *f;
+    double zero_s; /* of the record's times */
+    bool full;
+};
+
+static void add_texts(struct marker *x, const struct tal *t)
+{
+    enum { SPARE = 1 << 14 }; /* for what else a record says */
+    struct ecg_record *r = x->f->rec;
+    size_t at = 0;
+    while (at < t->texts.n && !x->full) {
+        const uint8_t *p = t->texts.p + at;
+        const uint8_t *end = memchr(p, 0x14, t->texts.n - at);
+        size_t n = end ? (size_t)(end - p) : t->texts.n - at;
+        at += n + 1;
+        if (n == 0)
+            continue;
+        x->full = r->marks_left_out || 4 * n + SPARE > r->arena.limit - r->arena.used;
+        if (x->full && !r->marks_left_out)
+            ecg_record_note(r, (uint64_t)(p - x->f->data.p) + x->f->pos,
+                            "EDF: the annotations have more text than the limit allows: those from "
+                            "here on are left out");
+        if (x->full)
+            return;
+        struct ecg_mark m = {.at_s = t->onset - x->zero_s};
+        m.from_s = m.at_s;
+        m.to_s = m.at_s + t->duration;
+        ecg_edf_mark_read(r, base_bytes_of(p, n), &m);
+        ecg_record_add_mark(r, m);
+    }
+}
+
+void ecg_edf_annotations(const struct edf_file *f)
+{
+    struct marker x = {.f = f, .zero_s = f->first_s > 0 && f->first_s < 1 ? f->first_s : 0};
+    bool noted = false;
+    for (size_t k = 0; k < f->records + (f->rest > 0); k++)
+        for (size_t i = 0; i < f->nchannels && !x.full; i++) {
+            struct base_bytes lists = lists_of(f, &f->channels[i], k);
+            struct tal t;
+            size_t at = 0;
+            bool bad = false;
+            while (f->channels[i].annotations && !x.full && next_tal(lists, &at, &t, &bad)) {
+                if (bad && !noted)
+                    ecg_record_note(f->rec, (uint64_t)(lists.p - f->data.p) + f->pos,
+                                    "EDF: data record %zu has bytes that are no annotation", k + 1);
+                noted |= bad;
+                if (!bad)
+                    add_texts(&x, &t);
+            }
+        }
+}
