@@ -145,7 +145,8 @@ static enum base_err read_header(struct edf_file *f, struct base_bytes file, str
     f->width = is_bdf(p) ? 3 : 2;
     f->plus = memcmp(p + 192, "EDF+", 4) == 0 || memcmp(p + 192, "BDF+", 4) == 0;
     f->discontinuous = f->plus && p[196] == 'D';
-    if (!number(EDF_FIELD(p, 252, 4), &channels) || channels < 1 || channels != floor(channels))
+    if (!number(EDF_FIELD(p, 252, 4), &channels) || channels < 1 || channels > 9999 ||
+        channels != floor(channels))
         return fail(err, 252, "the number of channels must be 1 at least");
     f->nchannels = (size_t)channels;
     if (f->nchannels > (file.n - EDF_HEADER) / EDF_HEADER)

@@ -70,6 +70,9 @@ bool ecg_philips_probe(struct base_bytes file);
 enum base_err ecg_philips_parse(struct base_bytes file, struct ecg_record *r,
                                 struct base_error *err) BASE_MUST_CHECK;
 
+bool ecg_mfer_probe(struct base_bytes file);
+enum base_err ecg_mfer_parse(struct base_bytes file, struct ecg_record *r,
+                             struct base_error *err) BASE_MUST_CHECK;
 bool ecg_edf_probe(struct base_bytes file);
 enum base_err ecg_edf_parse(struct base_bytes file, struct ecg_record *r,
                             struct base_error *err) BASE_MUST_CHECK;

@@ -36,6 +36,7 @@ enum ecg_format {
     ECG_FORMAT_AECG,
     ECG_FORMAT_MUSE,
     ECG_FORMAT_PHILIPS,
+    ECG_FORMAT_MFER,
     ECG_FORMAT_EDF, /* and BDF */
     ECG_FORMAT_WFDB,
     ECG_FORMAT_CSV,

@@ -36,8 +36,31 @@ def edf_files():
     yield edf('gaps', [('V6', 'uV', 2), marks], b''.join(words[:4] + x for x in lists), 'EDF+D', records=-1)
 
 
+def tlv(tag, value):
+    length = bytes([len(value)]) if len(value) < 128 else b'\x82' + struct.pack('>H', len(value))
+    return (tag if isinstance(tag, bytes) else bytes([tag])) + length + value
+
+
+def mfer_files():
+    head = tlv(0x40, b'MFR Standard 12 leads ECG'.ljust(32))
+    who = (tlv(0x03, b'UTF-8') + tlv(0x81, '测试^^一'.encode()) + tlv(0x82, b'P-9') + tlv(0x84, b'\2') +
+           tlv(0x83, b'\x2a\xff\xff\x07\x9f\5\2') + tlv(0x85, b'\x07\xea\1\x1f\x08\x1e\x0f\0\xfa\0\1') +
+           tlv(0x17, b'M^X1^2^S7') + tlv(0x11, b'HPF=0.05') + tlv(0x16, b'note') +
+           tlv(0x41, b'\0\x80\0\0\0\1\0\0\0\2x') + tlv(0x42, b'\0\7\0\0\0\00082'))
+    rate = tlv(0x0b, b'\1\xfd\2') + tlv(0x0c, b'\0\xfa\5')
+    words = bytes(range(64))
+    yield 'mfer', 'plain', head + who + rate + tlv(0x05, b'\2') + tlv(0x1e, words) + tlv(0x1e, words) + b'\x80\0'
+    channels = tlv(b'\x3f\0', tlv(0x09, b'\2\0') + tlv(0x04, b'\2'))
+    channels += b'\x3f\1\x80' + tlv(0x04, b'\1') + tlv(0x0b, b'\1\xfd\4') + tlv(0x0c, b'\1\xff\2') + b'\0\0'
+    channels += tlv(b'\x3f\2', tlv(0x04, b'\1') + tlv(0x0b, b'\1\xfd\4') + tlv(0x0a, b'\4'))
+    yield 'mfer', 'rates', head + tlv(1, b'\1') + rate + tlv(5, b'\3') + tlv(6, b'\4') + channels + tlv(0x1e, words)
+    for kind in range(10):
+        yield ('mfer', 'type-%d' % kind, head + rate + tlv(0x0a, bytes([kind])) + tlv(0x12, b'\x80\0') +
+               tlv(0x0d, b'\0\1') + tlv(0x1e, words[:32]) + tlv(0x08, b'\0\x09') + tlv(0x1e, words[:16]))
+
+
 def main():
-    for folder, name, data in edf_files():
+    for folder, name, data in [*edf_files(), *mfer_files()]:
         os.makedirs(os.path.join(sys.argv[1], folder), exist_ok=True)
         with open(os.path.join(sys.argv[1], folder, name), 'wb') as f:
             f.write(data)
