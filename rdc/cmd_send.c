@@ -19,10 +19,11 @@ static const char usage[] =
     "                [--journal FILE] [--again] PATH…\n\n"
     "Sends every DICOM and ECG file below PATH, found by its content, and ends with 0 only\n"
     "if all were taken. What was acknowledged stands in the journal and is not sent again\n"
-    "by the next call, unless --again. By HTTP the server is told what belongs to each study, so\n"
-    "that an exam is complete when its last file is there. URL (default: where this rdc serves) "
-    "takes a token\n"
-    "from RDC_TOKEN, or --login with the password on standard input. AET@HOST:PORT sends\n"
+    "by the next call, unless --again. By HTTP a file of 8 MiB or more goes in pieces: when\n"
+    "the line breaks, or the call ends, only what is missing is sent again. The server is told\n"
+    "what belongs to each study, so that an exam is complete when its last file is there. URL\n"
+    "(default: where this rdc serves) takes a token from RDC_TOKEN, or --login with the\n"
+    "password on standard input. AET@HOST:PORT sends\n"
     "DICOM files by C-STORE as --aet (default RDC_SEND).\n";
 
 enum { PASSED_OVER_SHOWN = 20 };

@@ -27,6 +27,12 @@ struct rdc_send_file {
     char study_uid[DICOM_UID_SIZE]; /* "" when it stands too far behind */
 };
 
+struct rdc_send_lines {
+    char **lines;
+    size_t n;
+    size_t room;
+};
+
 struct rdc_send {
     const char *to;    /* as given */
     const char *aet;   /* calling, for DICOM */
@@ -40,8 +46,8 @@ struct rdc_send {
     uint64_t bytes; /* of all that is to be sent */
 
     FILE *journal;
-    char **known; /* its lines, sorted */
-    size_t known_n;
+    struct rdc_send_lines known; /* its lines of files that were taken, sorted */
+    struct rdc_send_lines begun; /* of uploads that were begun, as they stand in it */
 
     bool terminal;
     bool answered; /* the server has, in this run */
@@ -64,6 +70,11 @@ void rdc_send_free(struct rdc_send *s);
  * default in the user's state folder. */
 enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path,
                                     bool again) BASE_MUST_CHECK;
+
+void rdc_send_note_taken(struct rdc_send *s, const struct rdc_send_file *f);
+/* An upload in pieces, and where the last one for this file is; the caller frees it. NULL: none. */
+void rdc_send_note_begun(struct rdc_send *s, const struct rdc_send_file *f, const char *location);
+char *rdc_send_begun(const struct rdc_send *s, const struct rdc_send_file *f);
 
 /* What became of a file; a file that was taken stands in the journal before
  * this returns. */

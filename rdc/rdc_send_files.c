@@ -182,115 +182,18 @@ void rdc_send_free(struct rdc_send *s)
         free(s->files[i].path);
         free(s->files[i].cause);
     }
-    for (size_t i = 0; i < s->known_n; i++)
-        free(s->known[i]);
+    for (size_t i = 0; i < s->known.n; i++)
+        free(s->known.lines[i]);
+    for (size_t i = 0; i < s->begun.n; i++)
+        free(s->begun.lines[i]);
     for (size_t i = 0; i < s->n_passed_over; i++)
         free(s->passed_over[i]);
     free(s->passed_over);
-    free(s->known);
+    free(s->known.lines);
+    free(s->begun.lines);
     free(s->files);
     if (s->journal)
         fclose(s->journal);
-}
-
-/* ---- the journal: a line for each file that was acknowledged ---- */
-
-static char *line_of(const struct rdc_send *s, const struct rdc_send_file *f)
-{
-    char *line = NULL;
-    char *path = realpath(f->path, NULL);
-    if (path && !strchr(path, '\n') &&
-        asprintf(&line, "%s\t%llu\t%lld\t%s", s->to, (unsigned long long)f->size,
-                 (long long)f->mtime_ns, path) < 0)
-        line = NULL;
-    free(path);
-    return line;
-}
-
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static enum base_err read_journal(struct rdc_send *s)
-{
-    char *line = NULL;
-    size_t size = 0;
-    size_t room = 0;
-    ssize_t n;
-    /* A last line without its end was being written when the machine stopped. */
-    while ((n = getline(&line, &size, s->journal)) > 0 && line[n - 1] == '\n') {
-        line[n - 1] = '\0';
-        if (s->known_n == room) {
-            room = room ? 2 * room : 256;
-            char **known = realloc(s->known, room * sizeof *known);
-            if (!known)
-                break;
-            s->known = known;
-        }
-        if (!(s->known[s->known_n] = strdup(line)))
-            break;
-        s->known_n++;
-    }
-    bool whole = n < 0 || line[n - 1] != '\n';
-    bool cut = n > 0 && line[n - 1] != '\n';
-    free(line);
-    if (s->known_n)
-        qsort(s->known, s->known_n, sizeof *s->known, compare_lines);
-    if (cut)
-        fputc('\n', s->journal);
-    return whole ? BASE_OK : BASE_ENOMEM;
-}
-
-static void make_parents(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0700);
-        *slash = '/';
-    }
-}
-
-/* $XDG_STATE_HOME/rdc/sent, else ~/.local/state/rdc/sent */
-static char *default_journal(void)
-{
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-    char *path = NULL;
-    int n = state && state[0] ? asprintf(&path, "%s/rdc/sent", state)
-                              : asprintf(&path, "%s/.local/state/rdc/sent", home ? home : ".");
-    if (n < 0)
-        return NULL;
-    make_parents(path);
-    return path;
-}
-
-enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path, bool again)
-{
-    char *own = path ? NULL : default_journal();
-    s->journal = path || own ? fopen(path ? path : own, "a+") : NULL;
-    if (!s->journal)
-        fprintf(stderr, "rdc send: %s: %s; name another one with --journal FILE\n",
-                path  ? path
-                : own ? own
-                      : "the journal",
-                strerror(errno));
-    free(own);
-    if (!s->journal)
-        return BASE_EIO;
-    rewind(s->journal);
-    enum base_err err = read_journal(s);
-    for (size_t i = 0; !err && !again && i < s->n; i++) {
-        struct rdc_send_file *f = &s->files[i];
-        char *line = f->state == RDC_SEND_WAITING ? line_of(s, f) : NULL;
-        if (line && s->known_n &&
-            bsearch(&line, s->known, s->known_n, sizeof *s->known, compare_lines)) {
-            f->state = RDC_SEND_BEFORE;
-            s->bytes -= f->size;
-        }
-        free(line);
-    }
-    return err;
 }
 
 /* ---- what becomes of them ---- */
@@ -332,12 +235,8 @@ static void advance(struct rdc_send *s, const struct rdc_send_file *f)
 
 void rdc_send_taken(struct rdc_send *s, struct rdc_send_file *f)
 {
-    char *line = line_of(s, f);
     f->state = RDC_SEND_TAKEN;
-    /* A failure costs no more than sending it again, a duplicate. */
-    if (line && s->journal && fprintf(s->journal, "%s\n", line) > 0)
-        fflush(s->journal);
-    free(line);
+    rdc_send_note_taken(s, f);
     advance(s, f);
 }
 

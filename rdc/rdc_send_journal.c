@@ -1,0 +1,162 @@
+/*
+ * The journal of `rdc send`: a line for each file that was acknowledged, and one for each
+ * upload in pieces that was begun:
+ *
+ *   TO <tab> size <tab> time of change <tab> path
+ *   begun <tab> Location <tab> the same
+ */
+#include "rdc/rdc_send.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BEGUN "begun\t"
+
+static char *line_of(const struct rdc_send *s, const struct rdc_send_file *f)
+{
+    char *line = NULL;
+    char *path = realpath(f->path, NULL);
+    if (path && !strchr(path, '\n') &&
+        asprintf(&line, "%s\t%llu\t%lld\t%s", s->to, (unsigned long long)f->size,
+                 (long long)f->mtime_ns, path) < 0)
+        line = NULL;
+    free(path);
+    return line;
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool keep_line(struct rdc_send_lines *to, const char *line)
+{
+    if (to->n == to->room) {
+        size_t room = to->room ? 2 * to->room : 256;
+        char **lines = realloc(to->lines, room * sizeof *lines);
+        if (!lines)
+            return false;
+        to->lines = lines;
+        to->room = room;
+    }
+    to->lines[to->n] = strdup(line);
+    return to->lines[to->n] && ++to->n;
+}
+
+static bool is_begun(const char *line)
+{
+    return strncmp(line, BEGUN, sizeof BEGUN - 1) == 0;
+}
+
+static enum base_err read_journal(struct rdc_send *s)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t n;
+    bool kept = true;
+    /* A last line without its end was being written when the machine stopped. */
+    while (kept && (n = getline(&line, &size, s->journal)) > 0 && line[n - 1] == '\n') {
+        line[n - 1] = '\0';
+        kept = keep_line(is_begun(line) ? &s->begun : &s->known, line);
+    }
+    bool cut = kept && n > 0;
+    free(line);
+    if (s->known.n)
+        qsort(s->known.lines, s->known.n, sizeof *s->known.lines, compare_lines);
+    if (cut)
+        fputc('\n', s->journal);
+    return kept ? BASE_OK : BASE_ENOMEM;
+}
+
+static void make_parents(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+}
+
+/* $XDG_STATE_HOME/rdc/sent, else ~/.local/state/rdc/sent */
+static char *default_journal(void)
+{
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    char *path = NULL;
+    int n = state && state[0] ? asprintf(&path, "%s/rdc/sent", state)
+                              : asprintf(&path, "%s/.local/state/rdc/sent", home ? home : ".");
+    if (n < 0)
+        return NULL;
+    make_parents(path);
+    return path;
+}
+
+enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path, bool again)
+{
+    char *own = path ? NULL : default_journal();
+    s->journal = path || own ? fopen(path ? path : own, "a+") : NULL;
+    if (!s->journal)
+        fprintf(stderr, "rdc send: %s: %s; name another one with --journal FILE\n",
+                path  ? path
+                : own ? own
+                      : "the journal",
+                strerror(errno));
+    free(own);
+    if (!s->journal)
+        return BASE_EIO;
+    rewind(s->journal);
+    enum base_err err = read_journal(s);
+    while (again && s->begun.n)
+        free(s->begun.lines[--s->begun.n]);
+    for (size_t i = 0; !err && !again && i < s->n; i++) {
+        struct rdc_send_file *f = &s->files[i];
+        char *line = f->state == RDC_SEND_WAITING ? line_of(s, f) : NULL;
+        if (line && s->known.n &&
+            bsearch(&line, s->known.lines, s->known.n, sizeof *s->known.lines, compare_lines)) {
+            f->state = RDC_SEND_BEFORE;
+            s->bytes -= f->size;
+        }
+        free(line);
+    }
+    return err;
+}
+
+static void add_line(struct rdc_send *s, const char *prefix, const char *location, char *line)
+{
+    /* A failure costs no more than sending it again, a duplicate. */
+    if (line && s->journal && fprintf(s->journal, "%s%s%s\n", prefix, location, line) > 0)
+        fflush(s->journal);
+    free(line);
+}
+
+void rdc_send_note_taken(struct rdc_send *s, const struct rdc_send_file *f)
+{
+    add_line(s, "", "", line_of(s, f));
+}
+
+void rdc_send_note_begun(struct rdc_send *s, const struct rdc_send_file *f, const char *location)
+{
+    char *line = NULL;
+    char *rest = line_of(s, f);
+    if (rest && asprintf(&line, "\t%s", rest) < 0)
+        line = NULL;
+    free(rest);
+    add_line(s, BEGUN, location, line);
+}
+
+/* The last one that was begun for it. */
+char *rdc_send_begun(const struct rdc_send *s, const struct rdc_send_file *f)
+{
+    char *line = line_of(s, f);
+    char *location = NULL;
+    for (size_t i = s->begun.n; line && !location && i--;) {
+        const char *at = s->begun.lines[i] + sizeof BEGUN - 1;
+        const char *tab = strchr(at, '\t');
+        if (tab && strcmp(tab + 1, line) == 0)
+            location = strndup(at, (size_t)(tab - at));
+    }
+    free(line);
+    return location;
+}
