@@ -1,7 +1,7 @@
 /*
- * Samples as CSV (RFC 4180): "sample,I,II,..." and a line per sample with its
- * number, from 0 at the record's start, and µV per lead. A missing sample is an
- * empty field.
+ * Samples as CSV (RFC 4180): a header "sample (500 Hz),I,II,...", and a line per sample
+ * with its number, from 0 at the record's start, and µV per lead. A missing sample is
+ * an empty field.
  */
 #include "ecg/ecg_format.h"
 
@@ -53,7 +53,7 @@ enum base_err ecg_csv_write_row(const struct ecg_record *r, const struct ecg_wri
         rows = end > rows ? end : rows;
     }
     struct base_buf *csv = ecg_outputs_add(out, options, "csv");
-    base_buf_add_str(csv, "sample");
+    base_buf_printf(csv, "sample (%.15g Hz)", r->nleads ? r->leads[0].rate_hz : 0);
     for (size_t i = 0; i < r->nleads; i++)
         add_name(csv, r->leads[i].name);
     base_buf_add_byte(csv, '\n');

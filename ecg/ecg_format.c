@@ -35,6 +35,10 @@ static const struct ecg_format_row formats[ECG_FORMAT_COUNT] = {
                          .extensions = "mwf mfr mfer",
                          .probe = ecg_mfer_probe,
                          .parse = ecg_mfer_parse},
+    [ECG_FORMAT_ISHNE] = {.name = "ISHNE",
+                          .extensions = "ishne hol ann",
+                          .probe = ecg_ishne_probe,
+                          .parse_set = ecg_ishne_parse},
     [ECG_FORMAT_EDF] = {.name = "EDF",
                         .extensions = "edf bdf rec",
                         .probe = ecg_edf_probe,
@@ -44,7 +48,12 @@ static const struct ecg_format_row formats[ECG_FORMAT_COUNT] = {
                          .probe = ecg_wfdb_probe,
                          .parse_set = ecg_wfdb_parse,
                          .write = ecg_wfdb_write_row},
-    [ECG_FORMAT_CSV] = {.name = "CSV", .extensions = "csv", .write = ecg_csv_write_row},
+    [ECG_FORMAT_CSV] = {.name = "CSV",
+                        .extensions = "csv",
+                        .media = "text/csv",
+                        .probe = ecg_csv_probe,
+                        .parse = ecg_csv_parse,
+                        .write = ecg_csv_write_row},
 };
 
 const struct ecg_format_row *ecg_format_row(enum ecg_format format)

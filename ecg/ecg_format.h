@@ -73,6 +73,9 @@ enum base_err ecg_philips_parse(struct base_bytes file, struct ecg_record *r,
 bool ecg_mfer_probe(struct base_bytes file);
 enum base_err ecg_mfer_parse(struct base_bytes file, struct ecg_record *r,
                              struct base_error *err) BASE_MUST_CHECK;
+bool ecg_ishne_probe(struct base_bytes file);
+enum base_err ecg_ishne_parse(const struct ecg_set *set, struct ecg_record *r,
+                              struct base_error *err) BASE_MUST_CHECK;
 bool ecg_edf_probe(struct base_bytes file);
 enum base_err ecg_edf_parse(struct base_bytes file, struct ecg_record *r,
                             struct base_error *err) BASE_MUST_CHECK;
@@ -84,6 +87,9 @@ enum base_err ecg_dicom_write_row(const struct ecg_record *r,
                                   const struct ecg_write_options *options, struct ecg_outputs *out,
                                   struct base_error *err) BASE_MUST_CHECK;
 
+bool ecg_csv_probe(struct base_bytes file);
+enum base_err ecg_csv_parse(struct base_bytes file, struct ecg_record *r,
+                            struct base_error *err) BASE_MUST_CHECK;
 enum base_err ecg_csv_write_row(const struct ecg_record *r, const struct ecg_write_options *options,
                                 struct ecg_outputs *out, struct base_error *err) BASE_MUST_CHECK;
 

@@ -37,6 +37,7 @@ enum ecg_format {
     ECG_FORMAT_MUSE,
     ECG_FORMAT_PHILIPS,
     ECG_FORMAT_MFER,
+    ECG_FORMAT_ISHNE,
     ECG_FORMAT_EDF, /* and BDF */
     ECG_FORMAT_WFDB,
     ECG_FORMAT_CSV,

@@ -59,8 +59,37 @@ def mfer_files():
                tlv(0x0d, b'\0\1') + tlv(0x1e, words[:32]) + tlv(0x08, b'\0\x09') + tlv(0x1e, words[:16]))
 
 
+def ishne(magic, data, leads=3):
+    head = struct.pack('<iiii', 4, len(data) // 2 // leads, 522, 526) + struct.pack('<h', 1)
+    head += b'ONE'.ljust(40, b'\0') + b'TEST'.ljust(40, b'\0') + b'P-9'.ljust(20, b'\0')
+    head += struct.pack('<hh', 2, 0) + struct.pack('<9h', 2, 5, 1951, 31, 1, 2026, 1, 2, 2026)
+    head += struct.pack('<3hh', 8, 30, 15, leads) + struct.pack('<12h', 5, 12, 4, *[-9] * 9)
+    head += struct.pack('<12h', 1, 3, 5, *[-9] * 9) + struct.pack('<12h', 2500, 5000, 1000, *[-9] * 9)
+    head += struct.pack('<h', 2) + b'digital'.ljust(40, b'\0') + struct.pack('<h', 200)
+    head = head.ljust(522 - 10, b'\0') + b'text'
+    crc = 0xffff
+    for byte in head:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xffff
+    return magic + struct.pack('<H', crc) + head + data
+
+
+def ishne_files():
+    words = b''.join(struct.pack('<h', i * 37 - 900) for i in range(30))
+    beats = ishne(b'ANN  1.0', struct.pack('<I', 3) + b'N\0\2\0V\0\1\0!\0\xff\xffX\0\1\0')
+    beats = beats.ljust(-(-(len(beats) + 1) // 8) * 8 - 1, b'N')
+    yield 'ishne', 'recording', b'\0' + ishne(b'ISHNE1.0', words)
+    yield 'ishne', 'beats', bytes([(len(beats) + 1) // 8]) + beats + ishne(b'ISHNE1.0', words)
+
+
+def csv_files():
+    yield 'ecg_csv', 'two', b'sample (500 Hz),"I","V""1"\n0,2.5,\n1,-5,1e-3\n2,,123456789\n'
+    yield 'ecg_csv', 'damaged', b'"sample (0.5 Hz)",x\r\n7,1\r\n8,2.25\r\n10,3\r\n'
+
+
 def main():
-    for folder, name, data in [*edf_files(), *mfer_files()]:
+    for folder, name, data in [*edf_files(), *mfer_files(), *ishne_files(), *csv_files()]:
         os.makedirs(os.path.join(sys.argv[1], folder), exist_ok=True)
         with open(os.path.join(sys.argv[1], folder, name), 'wb') as f:
             f.write(data)

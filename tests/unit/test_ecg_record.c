@@ -129,7 +129,7 @@ START_TEST(csv_has_sample_numbers_microvolts_and_empty_fields)
     ck_assert_int_eq(ecg_write(r, ECG_FORMAT_CSV, &plain, &out, &err), BASE_OK);
     ck_assert_uint_eq(out.n, 1);
     ck_assert_str_eq(out.file[0].name, "out.csv");
-    ck_assert_str_eq(base_buf_cstr(&out.file[0].bytes), "sample,\"I\",\"II\"\n"
+    ck_assert_str_eq(base_buf_cstr(&out.file[0].bytes), "sample (500 Hz),\"I\",\"II\"\n"
                                                         "0,25,\n"
                                                         "1,50,12.5\n"
                                                         "2,-75,\n"

@@ -1,0 +1,9 @@
+/* CSV files as rdc writes them. */
+#include "ecg_entry.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return fuzz_ecg_file(data, size);
+}
