@@ -6,10 +6,10 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
-#include "ecg/analysis/ecg_beats.h"
 #include "ecg/draw/ecg_draw.h"
 #include "ecg/ecg_info.h"
 #include "ecg/ecg_write.h"
+#include "rdc/rdc_ecg_analysis.h"
 #include "rdc/rdc_ecg_files.h"
 
 #include <errno.h>
@@ -33,6 +33,7 @@ struct ecg_command {
     size_t kind;            /* which of the verb's endings output has */
     double from_s;
     bool json;
+    bool waves; /* boundaries beside beats */
     struct rdc_ecg_files files;
     struct ecg_record *record;
 };
@@ -44,7 +45,7 @@ static int usage(FILE *to, int status)
         "       rdc ecg plot FILE -o OUT.png|OUT.pdf|OUT.svg [--from SECONDS]\n"
         "       rdc ecg convert FILE -o OUT [--to FORMAT] [--patient-id ID] [--patient-name NAME]\n"
         "                                   [--accession NUMBER]\n"
-        "       rdc ecg beats FILE -o OUT.EXT [--lead NAME]\n"
+        "       rdc ecg beats FILE -o OUT.EXT [--waves] [--lead NAME]\n"
         "       rdc ecg measure FILE [--json] [--lead NAME]\n"
         "\n"
         "FILE is a recording, or - for standard input. Files that belong to it (WFDB) are found\n"
@@ -275,117 +276,41 @@ static const struct ecg_lead *find_lead(const struct ecg_record *r, const char *
     return id ? ecg_record_lead(r, id) : NULL;
 }
 
-static int find_beats(const struct ecg_command *c, struct ecg_beats *out)
+/* What to analyse. FAILED: there is no such lead. */
+static int choose_analysis(const struct ecg_command *c, struct rdc_ecg_analysis *out)
 {
-    struct base_error err = {.pos = BASE_NOPOS};
-    const struct ecg_lead *only = c->lead ? find_lead(c->record, c->lead) : NULL;
-    if (c->lead && !only) {
-        fprintf(stderr, "rdc ecg: %s: there is no lead %s; `rdc ecg info` lists them\n", c->file,
-                c->lead);
-        return FAILED;
-    }
-    return ecg_beats_find(c->record, only, out, &err) ? complain(c, &err) : DONE;
-}
-
-/* What the times of WFDB annotations count: frames, which have a sample of the slowest
- * lead each. */
-static double frame_rate(const struct ecg_record *r)
-{
-    double rate_hz = 0;
-    for (size_t i = 0; i < r->nleads; i++)
-        if (r->leads[i].samples > 0 && (rate_hz <= 0 || r->leads[i].rate_hz < rate_hz))
-            rate_hz = r->leads[i].rate_hz;
-    return rate_hz;
+    *out = (struct rdc_ecg_analysis){.record = c->record};
+    out->only = c->lead ? find_lead(c->record, c->lead) : NULL;
+    if (!c->lead || out->only)
+        return DONE;
+    fprintf(stderr, "rdc ecg: %s: there is no lead %s; `rdc ecg info` lists them\n", c->file,
+            c->lead);
+    return FAILED;
 }
 
 static int run_beats(struct ecg_command *c)
 {
-    struct ecg_beats beats = {0};
+    struct rdc_ecg_analysis a;
     struct base_buf out = {0};
-    int status = find_beats(c, &beats);
-    struct ecg_mark *marks = calloc(beats.n + 1, sizeof *marks);
-    if (status == DONE && marks) {
-        for (size_t i = 0; i < beats.n; i++)
-            marks[i] = (struct ecg_mark){.kind = ECG_MARK_BEAT,
-                                         .code = beats.beat[i].code,
-                                         .at_s = beats.beat[i].at_s,
-                                         .from_s = beats.beat[i].at_s,
-                                         .to_s = beats.beat[i].at_s,
-                                         .text = ""};
-        ecg_wfdb_write_annotations(marks, beats.n, frame_rate(c->record), &out);
-        status = write_file(c->output, &out);
-    } else if (status == DONE) {
-        fputs("rdc ecg: out of memory\n", stderr);
-        status = FAILED;
-    }
-    free(marks);
+    struct base_error err = {.pos = BASE_NOPOS};
+    int status = choose_analysis(c, &a);
+    if (status == DONE && rdc_ecg_beats_write(&a, c->waves, &out, &err))
+        status = complain(c, &err);
+    status = status == DONE ? write_file(c->output, &out) : status;
     base_buf_deinit(&out);
-    ecg_beats_deinit(&beats);
     return status;
-}
-
-static void measure_json(const struct ecg_beats *beats, const struct ecg_rate *rate,
-                         struct base_json *j)
-{
-    base_json_open_object(j);
-    base_json_key(j, "confirmed");
-    base_json_bool(j, false);
-    base_json_key(j, "seconds");
-    base_json_double(j, beats->seconds);
-    base_json_key(j, "leads");
-    base_json_int(j, (int64_t)beats->leads);
-    base_json_key(j, "beats");
-    base_json_int(j, (int64_t)rate->beats);
-    base_json_key(j, "pvc");
-    base_json_int(j, (int64_t)rate->pvc);
-    base_json_key(j, "atrial_premature");
-    base_json_int(j, (int64_t)rate->atrial_premature);
-    base_json_key(j, "paced");
-    base_json_int(j, (int64_t)rate->paced);
-    const struct {
-        const char *key;
-        double value;
-    } values[] = {{"hr_bpm", rate->hr_bpm},
-                  {"rr_ms", rate->rr_ms},
-                  {"rr_median_ms", rate->rr_median_ms},
-                  {"rr_min_ms", rate->rr_min_ms},
-                  {"rr_max_ms", rate->rr_max_ms}};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        base_json_key(j, values[i].key);
-        if (rate->beats < 2)
-            base_json_null(j);
-        else
-            base_json_double(j, values[i].value);
-    }
-    base_json_close_object(j);
 }
 
 static int run_measure(struct ecg_command *c)
 {
-    struct ecg_beats beats = {0};
-    struct ecg_rate rate;
-    int status = find_beats(c, &beats);
-    if (status != DONE)
-        return status;
-    ecg_beats_rate(&beats, &rate);
-    if (c->json) {
-        struct base_buf out = {0};
-        struct base_json j;
-        base_json_init(&j, &out);
-        measure_json(&beats, &rate, &j);
-        base_buf_add_byte(&out, '\n');
-        status = write_file("-", &out);
-        base_buf_deinit(&out);
-    } else {
-        printf("measured by rdc, unconfirmed, from %zu leads of %g s:\n", beats.leads,
-               beats.seconds);
-        printf("  beats        %zu (%zu PVC, %zu PAC, %zu paced)\n", rate.beats, rate.pvc,
-               rate.atrial_premature, rate.paced);
-        if (rate.beats > 1)
-            printf("  HR           %.0f /min\n  RR           %.0f ms (median %.0f, %.0f to %.0f)\n",
-                   rate.hr_bpm, rate.rr_ms, rate.rr_median_ms, rate.rr_min_ms, rate.rr_max_ms);
-    }
-    ecg_beats_deinit(&beats);
+    struct rdc_ecg_analysis a;
+    struct base_buf out = {0};
+    struct base_error err = {.pos = BASE_NOPOS};
+    int status = choose_analysis(c, &a);
+    if (status == DONE && rdc_ecg_measure_write(&a, c->json, &out, &err))
+        status = complain(c, &err);
+    status = status == DONE ? write_file("-", &out) : status;
+    base_buf_deinit(&out);
     return status;
 }
 
@@ -420,6 +345,8 @@ static int parse_arguments(struct ecg_command *c, int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             c->json = true;
+        } else if (strcmp(argv[i], "--waves") == 0) {
+            c->waves = true;
         } else if (argv[i][0] == '-' && argv[i][1]) {
             if (i + 1 >= argc || !take_option(c, argv[i], argv[i + 1])) {
                 fprintf(stderr, "rdc ecg: %s is no option, or its value is missing or wrong\n",

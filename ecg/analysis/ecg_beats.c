@@ -61,12 +61,13 @@ static enum base_err to_beats(const struct ecg_signal *s, const struct ecg_featu
                               const struct ecg_candidates *c, struct ecg_beats *out)
 {
     size_t n = 0;
+    uint8_t dominant = 0;
     size_t *at = calloc(c->n + 1, sizeof *at);
     struct ecg_beat *beat = calloc(c->n + 1, sizeof *beat);
     for (size_t i = 0; i < c->n && at && beat; i++)
         if (c->c[i].is_beat)
             at[n++] = c->c[i].at;
-    enum base_err e = at && beat ? ecg_class_find(s, f, at, n, beat) : BASE_ENOMEM;
+    enum base_err e = at && beat ? ecg_class_find(s, f, at, n, beat, &dominant) : BASE_ENOMEM;
     for (size_t i = 0; i < n && !e; i++) {
         size_t peak = main_extremum(s, f, at[i]);
         beat[i].at_s = ((double)peak + 0.5) / s->rate_hz - 0.5 / s->source[0]->rate_hz;
@@ -78,8 +79,11 @@ static enum base_err to_beats(const struct ecg_signal *s, const struct ecg_featu
         free(beat);
         return e;
     }
-    *out = (struct ecg_beats){
-        .beat = beat, .n = n, .seconds = (double)s->n / s->rate_hz, .leads = s->nleads};
+    *out = (struct ecg_beats){.beat = beat,
+                              .n = n,
+                              .dominant = dominant,
+                              .seconds = (double)s->n / s->rate_hz,
+                              .leads = s->nleads};
     return BASE_OK;
 }
 

@@ -12,18 +12,22 @@
 
 #include "ecg/ecg_record.h"
 
+enum { ECG_SHAPES = 16, ECG_SHAPE_NONE = 255 };
+
 struct ecg_beat {
     double at_s;        /* main extremum of the QRS complex, after the record's start */
     enum ecg_code code; /* NORMAL, PVC, ATRIAL_PREMATURE; PACED after a spike that the
                          * device marked */
     float certainty;    /* of the code, 0..1 */
+    uint8_t shape;      /* beats with the same number look alike; ECG_SHAPE_NONE: like none */
 };
 
 struct ecg_beats {
     struct ecg_beat *beat; /* n, in order of time; owned */
     size_t n;
-    double seconds; /* of signal that was looked at */
-    size_t leads;   /* that were looked at */
+    uint8_t dominant; /* shape of the usual beats */
+    double seconds;   /* of signal that was looked at */
+    size_t leads;     /* that were looked at */
 };
 
 /* only: one of the record's leads, or NULL = all. On BASE_OK the caller owns *out

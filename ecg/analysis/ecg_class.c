@@ -78,7 +78,8 @@ static size_t dominant_group(const struct ecg_templates *ts, const struct shape 
 }
 
 static enum base_err measure_shapes(const struct ecg_signal *s, const struct ecg_feature *f,
-                                    const size_t *at, size_t n, struct shape *shape)
+                                    const size_t *at, size_t n, struct shape *shape,
+                                    uint8_t *dominant_shape)
 {
     struct ecg_templates *ts = malloc(sizeof *ts);
     if (!ts)
@@ -98,6 +99,7 @@ static enum base_err measure_shapes(const struct ecg_signal *s, const struct ecg
         float l = ecg_template_compare(ts, dominant, at[i]);
         shape[i].unlike = isnan(l) ? 0 : 1 - l;
     }
+    *dominant_shape = (uint8_t)dominant;
     free(ts);
     return BASE_OK;
 }
@@ -166,12 +168,16 @@ static void group_traits(const struct shape *shape, size_t n, float (*out)[ECG_T
 }
 
 enum base_err ecg_class_traits(const struct ecg_signal *s, const struct ecg_feature *f,
-                               const size_t *at, size_t n, float (*out)[ECG_TRAIT_COUNT])
+                               const size_t *at, size_t n, float (*out)[ECG_TRAIT_COUNT],
+                               struct ecg_beat *beat, uint8_t *dominant)
 {
     struct shape *shape = calloc(n + 1, sizeof *shape);
     float *v = calloc(n + 2, sizeof *v);
     bool *counts = calloc(n + 1, sizeof *counts);
-    enum base_err e = shape && v && counts ? measure_shapes(s, f, at, n, shape) : BASE_ENOMEM;
+    enum base_err e =
+        shape && v && counts ? measure_shapes(s, f, at, n, shape, dominant) : BASE_ENOMEM;
+    for (size_t i = 0; i < n && !e; i++)
+        beat[i].shape = shape[i].group < ECG_SHAPES ? (uint8_t)shape[i].group : ECG_SHAPE_NONE;
     if (!e && n > 0) {
         for (size_t i = 1; i < n; i++)
             v[i] = (float)(at[i] - at[i - 1]);
@@ -255,10 +261,10 @@ static bool is_atrial_premature(const float t[ECG_TRAIT_COUNT], const float befo
 }
 
 enum base_err ecg_class_find(const struct ecg_signal *s, const struct ecg_feature *f,
-                             const size_t *at, size_t n, struct ecg_beat *beat)
+                             const size_t *at, size_t n, struct ecg_beat *beat, uint8_t *dominant)
 {
     float(*t)[ECG_TRAIT_COUNT] = calloc(n + 1, sizeof *t);
-    enum base_err e = t ? ecg_class_traits(s, f, at, n, t) : BASE_ENOMEM;
+    enum base_err e = t ? ecg_class_traits(s, f, at, n, t, beat, dominant) : BASE_ENOMEM;
     for (size_t i = 0; i < n && !e; i++) {
         float score = ventricular_score(t[i]) - VENTRICULAR;
         beat[i].code = score > 0                                      ? ECG_CODE_PVC

@@ -26,12 +26,14 @@ enum ecg_trait {
     ECG_TRAIT_COUNT
 };
 
-/* Traits of n beats at these places of the grid; out: n rows. */
+/* Traits of n beats at these places of the grid; out: n rows. Sets their shapes, and which
+ * of these the usual beats have. */
 enum base_err ecg_class_traits(const struct ecg_signal *s, const struct ecg_feature *f,
-                               const size_t *at, size_t n,
-                               float (*out)[ECG_TRAIT_COUNT]) BASE_MUST_CHECK;
-/* Sets code and certainty of n beats. */
+                               const size_t *at, size_t n, float (*out)[ECG_TRAIT_COUNT],
+                               struct ecg_beat *beat, uint8_t *dominant) BASE_MUST_CHECK;
+/* Sets code, certainty and shape of n beats, and the shape of the usual ones. */
 enum base_err ecg_class_find(const struct ecg_signal *s, const struct ecg_feature *f,
-                             const size_t *at, size_t n, struct ecg_beat *beat) BASE_MUST_CHECK;
+                             const size_t *at, size_t n, struct ecg_beat *beat,
+                             uint8_t *dominant) BASE_MUST_CHECK;
 
 #endif

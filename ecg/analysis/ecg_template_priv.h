@@ -6,9 +6,10 @@
 #ifndef ECG_TEMPLATE_PRIV_H
 #define ECG_TEMPLATE_PRIV_H
 
+#include "ecg/analysis/ecg_beats.h"
 #include "ecg/analysis/ecg_detect_priv.h"
 
-enum { ECG_TEMPLATE_MAX = 64 /* samples */, ECG_TEMPLATES = 16 };
+enum { ECG_TEMPLATE_MAX = 64 /* samples */, ECG_TEMPLATES = ECG_SHAPES };
 
 struct ecg_template {
     int16_t t[ECG_SIGNAL_LEADS][ECG_TEMPLATE_MAX]; /* zero mean */

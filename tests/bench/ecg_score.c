@@ -6,9 +6,12 @@
  * prints a JSON object per record: the pairs of reference and found beats, counted as
  * EC57 wants it and as its reference program bxb does, and the CPU seconds of opening
  * and of the analysis. Errors of detection go to a list [seconds, "FN" or "FP", class].
+ *
+ *     bench_ecg_score waves ANNOTATORS RECORD.hea...
+ *
+ * prints how well the boundaries of waves agree: ecg_score_waves.c.
  */
-#include "ecg/analysis/ecg_beats.h"
-#include "rdc/rdc_ecg_files.h"
+#include "ecg_score.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -48,7 +51,7 @@ struct score {
     size_t nerrors;
 };
 
-static double cpu_s(void)
+double ecg_score_cpu_s(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
@@ -169,14 +172,42 @@ static void compare(const struct marks *ref, const struct marks *found, double r
     }
 }
 
-static void print_score(const char *path, const struct score *s, double rate, double hours,
-                        size_t leads, double open_s, double analysis_s)
+void ecg_score_name(const char *path)
 {
     const char *name = strrchr(path, '/');
     name = name ? name + 1 : path;
-    printf("{\"record\": \"%.*s\", \"hours\": %.6f, \"leads\": %zu, \"open_s\": %.6f, "
-           "\"analysis_s\": %.6f, \"pairs\": {",
-           (int)strcspn(name, "."), name, hours, leads, open_s, analysis_s);
+    printf("{\"record\": \"%.*s\"", (int)strcspn(name, "."), name);
+}
+
+bool ecg_score_open(const char *path, const char *annotators, struct ecg_score_record *out)
+{
+    struct base_error err = {0};
+    *out = (struct ecg_score_record){0};
+    double start = ecg_score_cpu_s();
+    enum base_err e = rdc_ecg_open(path, annotators, &out->files, &out->record, &err);
+    double opened = ecg_score_cpu_s();
+    e = e ? e : ecg_beats_find(out->record, NULL, &out->beats, &err);
+    out->open_s = opened - start;
+    out->beats_s = ecg_score_cpu_s() - opened;
+    if (e)
+        fprintf(stderr, "%s: %s\n", path, err.msg);
+    return !e;
+}
+
+void ecg_score_close(struct ecg_score_record *x)
+{
+    ecg_beats_deinit(&x->beats);
+    ecg_record_free(x->record);
+    rdc_ecg_files_free(&x->files);
+}
+
+static void print_score(const char *path, const struct score *s, double rate,
+                        const struct ecg_score_record *x)
+{
+    ecg_score_name(path);
+    printf(", \"hours\": %.6f, \"leads\": %zu, \"open_s\": %.6f, \"analysis_s\": %.6f, "
+           "\"pairs\": {",
+           x->beats.seconds / 3600, x->beats.leads, x->open_s, x->beats_s);
     for (size_t i = 0; i < NCLASSES * NCLASSES; i++)
         printf("%s\"%c%c\": %ld", i ? ", " : "", classes[i / NCLASSES], classes[i % NCLASSES],
                s->pair[i / NCLASSES][i % NCLASSES]);
@@ -190,47 +221,38 @@ static void print_score(const char *path, const struct score *s, double rate, do
 static int score_beats(const char *path)
 {
     enum { FLUTTER_MAX = 64 };
-    struct rdc_ecg_files files = {0};
-    struct ecg_record *r = NULL;
-    struct base_error err = {0};
-    struct ecg_beats beats = {0};
+    struct ecg_score_record x;
     struct span flutter[FLUTTER_MAX];
     struct score score = {0};
     size_t nflutter = 0;
-    double start = cpu_s();
-    int status = rdc_ecg_open(path, "atr", &files, &r, &err) != BASE_OK;
-    double opened = cpu_s();
-    status = status || ecg_beats_find(r, NULL, &beats, &err) != BASE_OK;
-    double analysed = cpu_s();
-    if (status) {
-        fprintf(stderr, "%s: %s\n", path, err.msg);
-    } else {
-        double rate = r->leads[0].rate_hz;
-        struct marks ref = read_reference(r, rate, flutter, &nflutter, FLUTTER_MAX);
-        struct marks found = read_found(&beats, rate);
+    int status = !ecg_score_open(path, "atr", &x);
+    if (!status) {
+        double rate = x.record->leads[0].rate_hz;
+        struct marks ref = read_reference(x.record, rate, flutter, &nflutter, FLUTTER_MAX);
+        struct marks found = read_found(&x.beats, rate);
         status = !ref.m || !found.m;
         if (!status) {
             compare(&ref, &found, rate, flutter, nflutter, &score);
-            print_score(path, &score, rate, beats.seconds / 3600, beats.leads, opened - start,
-                        analysed - opened);
+            print_score(path, &score, rate, &x);
         }
         free(ref.m);
         free(found.m);
     }
-    ecg_beats_deinit(&beats);
-    ecg_record_free(r);
-    rdc_ecg_files_free(&files);
+    ecg_score_close(&x);
     return status;
 }
 
 int main(int argc, char **argv)
 {
     int status = 0;
-    if (argc < 3 || strcmp(argv[1], "beats") != 0) {
-        fputs("usage: bench_ecg_score beats RECORD.hea...\n", stderr);
+    bool waves = argc > 3 && strcmp(argv[1], "waves") == 0;
+    if (!waves && (argc < 3 || strcmp(argv[1], "beats") != 0)) {
+        fputs("usage: bench_ecg_score beats RECORD.hea...\n"
+              "       bench_ecg_score waves ANNOTATORS RECORD.hea...\n",
+              stderr);
         return 2;
     }
-    for (int i = 2; i < argc; i++)
-        status |= score_beats(argv[i]);
+    for (int i = waves ? 3 : 2; i < argc; i++)
+        status |= waves ? ecg_score_waves(argv[i], argv[2]) : score_beats(argv[i]);
     return status;
 }

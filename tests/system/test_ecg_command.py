@@ -104,11 +104,20 @@ class EcgCommand(unittest.TestCase):
         self.assertFalse(found['confirmed'])
         self.assertGreater(found['beats'], 2)
         self.assertAlmostEqual(found['hr_bpm'] * found['rr_ms'], 60000, places=0)
-        self.assertEqual(json.loads(ecg('measure', scp, '--json', '--lead', 'II').stdout)['leads'], 1)
+        self.assertEqual([lead['name'] for lead in found['leads']][-4:], ['III', 'aVR', 'aVL', 'aVF'])
+        values = {m['name']: m['value'] for m in found['measurements']}
+        self.assertTrue(60 < values['qrs'] < values['qt'] < 500, values)
+        one = json.loads(ecg('measure', scp, '--json', '--lead', 'II').stdout)
+        self.assertEqual([lead['name'] for lead in one['leads']], ['II'])
         self.assertEqual(ecg('convert', scp, '-o', f'{self.out}/rec.dat').returncode, 0)
         self.assertEqual(ecg('beats', f'{self.out}/rec', '-o', f'{self.out}/rec.qrs').returncode, 0)
         marked = json.loads(ecg('info', f'{self.out}/rec', '--annotations', 'qrs', '--json').stdout)
         self.assertEqual(marked['marks'], found['beats'])
+        for lead in ((), ('--lead', 'V2')):  # boundaries, over all leads or in one
+            done = ecg('beats', f'{self.out}/rec', '-o', f'{self.out}/rec.wav', '--waves', *lead)
+            self.assertEqual((done.returncode, done.stderr), (0, b''))
+            marked = json.loads(ecg('info', f'{self.out}/rec', '--annotations', 'wav', '--json').stdout)
+            self.assertTrue(6 * found['beats'] < marked['marks'] <= 9 * found['beats'], marked['marks'])
         for args, words in ((('beats', scp, '-o', f'{self.out}/x.qrs', '--lead', 'V9X'), 'no lead V9X'),
                             (('beats', scp), '-o must name a file')):
             done = ecg(*args)

@@ -1,0 +1,71 @@
+#include "ecg/analysis/ecg_waves.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static void place_waves(const struct ecg_beats *b, double fiducial_s, const struct ecg_points *p,
+                        struct ecg_waves *out)
+{
+    for (size_t i = 0; i < ECG_POINT_COUNT; i++) {
+        double at_s = fiducial_s + (double)(p->at[i] - ECG_WINDOW_BEFORE) / ECG_WINDOW_HZ;
+        bool is_there = p->at[i] != ECG_POINT_NONE && at_s >= 0 && at_s < b->seconds;
+        out->at_s[i] = is_there ? at_s : (double)NAN;
+    }
+}
+
+struct work {
+    struct ecg_mean mean;
+    struct ecg_waves_of_mean waves;
+};
+
+/* Shape by shape. which: of the leads, SIZE_MAX = all together. */
+static void find_in_block(const struct ecg_block *k, size_t which, struct work *w,
+                          struct ecg_waves *out)
+{
+    bool done[ECG_MEAN_BEATS] = {false};
+    const struct ecg_beat *beat = k->beats->beat + k->first;
+    for (size_t i = 0; i < k->n; i++) {
+        bool member[ECG_MEAN_BEATS] = {false};
+        if (done[i])
+            continue;
+        for (size_t j = i; j < k->n; j++)
+            member[j] =
+                !done[j] &&
+                (j == i || (beat[j].shape == beat[i].shape && beat[i].shape != ECG_SHAPE_NONE));
+        ecg_mean_take(k, member, &w->mean);
+        ecg_delineate(&w->mean, &w->waves);
+        for (size_t j = i; j < k->n; j++) {
+            if (member[j])
+                place_waves(k->beats, k->fiducial_s[j],
+                            which == SIZE_MAX ? &w->waves.all : &w->waves.lead[which], &out[j]);
+            done[j] |= member[j];
+        }
+    }
+}
+
+enum base_err ecg_waves_find(const struct ecg_record *r, const struct ecg_beats *b,
+                             const struct ecg_lead *only, struct ecg_waves *out,
+                             struct base_error *err)
+{
+    const struct ecg_lead *leads[ECG_MEAN_LEADS];
+    size_t n = 0, which = SIZE_MAX;
+    for (size_t i = 0; i < r->nleads && n < ECG_MEAN_LEADS; i++) {
+        if (!ecg_window_can(&r->leads[i]))
+            continue;
+        which = &r->leads[i] == only ? n : which;
+        leads[n++] = &r->leads[i];
+    }
+    if (n == 0 || (only && which == SIZE_MAX))
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                         "there is no lead with samples at 50 Hz to 20 kHz to measure on");
+    struct work *w = malloc(sizeof *w);
+    if (!w)
+        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    struct ecg_block k;
+    for (size_t at = 0; at < b->n; at += k.n) {
+        ecg_block_init(&k, leads, n, b, at);
+        find_in_block(&k, which, w, out + at);
+    }
+    free(w);
+    return BASE_OK;
+}

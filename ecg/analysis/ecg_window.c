@@ -1,0 +1,84 @@
+#include "ecg/analysis/ecg_window.h"
+
+#include <math.h>
+
+/* Samples of a lead that are read at a time: 20 kHz. */
+enum { BLOCK = 2048 };
+
+bool ecg_window_can(const struct ecg_lead *lead)
+{
+    return lead->samples > 0 && lead->rate_hz >= 50 && lead->rate_hz <= 20000 &&
+           fabs(lead->uv_per_count) > 1e-6 && fabs(lead->uv_per_count) < 1e6 &&
+           lead->start_s > -1e6 && lead->start_s < 1e6;
+}
+
+/* Lead samples [from, from + n), those outside NAN. */
+static void read_padded(const struct ecg_lead *lead, int64_t from, size_t n, float *v)
+{
+    int64_t all = (int64_t)lead->samples;
+    int64_t first = from < 0 ? 0 : from > all ? all : from;
+    int64_t end = from + (int64_t)n;
+    end = end < first ? first : end > all ? all : end;
+    for (size_t i = 0; i < n; i++)
+        if (from + (int64_t)i < first || from + (int64_t)i >= end)
+            v[i] = NAN;
+    if (end > first)
+        ecg_lead_read_uv(lead, (size_t)first, (size_t)(end - first), v + (first - from));
+}
+
+/* Holds the last value where there is none; how many. */
+static size_t bridge(float *v, size_t n)
+{
+    size_t missing = 0, first = 0;
+    while (first < n && isnan(v[first]))
+        first++;
+    float last = first < n ? v[first] : 0;
+    for (size_t i = 0; i < n; i++) {
+        missing += isnan(v[i]) != 0;
+        v[i] = last = isnan(v[i]) ? last : v[i];
+    }
+    return missing;
+}
+
+/* Means of k samples each, in place. */
+static void take_means(float *v, size_t n, size_t k)
+{
+    for (size_t i = 0; i < n && k > 1; i++) {
+        float sum = 0;
+        for (size_t j = 0; j < k; j++)
+            sum += v[i * k + j];
+        v[i] = sum / (float)k;
+    }
+}
+
+bool ecg_window_read(const struct ecg_lead *lead, double from_s, size_t n, float *out)
+{
+    float v[BLOCK];
+    size_t k = (size_t)(lead->rate_hz / ECG_WINDOW_HZ + 0.5);
+    k = k ? k : 1;
+    double rate = lead->rate_hz / (double)k;
+    double step = rate / ECG_WINDOW_HZ; /* lead samples (or means of them) per one of out */
+    /* the middle of a group of k samples lies (k - 1) / 2 after its first */
+    double at = (from_s - lead->start_s) * rate - ((double)k - 1) / 2 / (double)k;
+    size_t missing = 0;
+    bool same = fabs(step - 1) < 1e-6;
+    for (size_t done = 0; done < n;) {
+        double begin = at + (double)done * step;
+        int64_t from = same ? llrint(begin) : (int64_t)floor(begin);
+        size_t most = (size_t)((double)(BLOCK / k - 3) / step);
+        size_t count = n - done < most ? n - done : most;
+        size_t need = same ? count : (size_t)((double)count * step) + 3;
+        read_padded(lead, from * (int64_t)k, need * k, v);
+        missing += bridge(v, need * k) * count / (need * k);
+        take_means(v, need, k);
+        for (size_t i = 0; i < count && same; i++)
+            out[done + i] = v[i];
+        for (size_t i = 0; i < count && !same; i++) {
+            double p = begin + (double)i * step - (double)from;
+            size_t j = (size_t)p;
+            out[done + i] = v[j] + (v[j + 1] - v[j]) * (float)(p - (double)j);
+        }
+        done += count;
+    }
+    return missing * 10 <= n;
+}

@@ -1,0 +1,275 @@
+#include "rdc/rdc_ecg_analysis.h"
+
+#include "base/json.h"
+#include "ecg/analysis/ecg_figures.h"
+#include "ecg/analysis/ecg_waves.h"
+#include "ecg/ecg_write.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- annotations ---- */
+
+/* What the times of WFDB annotations count: frames, which have a sample of the slowest
+ * lead each. */
+static double frame_rate(const struct ecg_record *r)
+{
+    double rate_hz = 0;
+    for (size_t i = 0; i < r->nleads; i++)
+        if (r->leads[i].samples > 0 && (rate_hz <= 0 || r->leads[i].rate_hz < rate_hz))
+            rate_hz = r->leads[i].rate_hz;
+    return rate_hz;
+}
+
+static void add_mark(struct ecg_mark *marks, size_t *n, enum ecg_code code, int wave, double at_s)
+{
+    if (!isnan(at_s))
+        marks[(*n)++] = (struct ecg_mark){.kind = ECG_MARK_OTHER,
+                                          .code = code,
+                                          .number = (int8_t)wave,
+                                          .at_s = at_s,
+                                          .from_s = at_s,
+                                          .to_s = at_s,
+                                          .text = ""};
+}
+
+/* In the order of the beat, which the writer keeps where times are equal. */
+static void add_waves(struct ecg_mark *marks, size_t *n, const struct ecg_beat *beat,
+                      const struct ecg_waves *w)
+{
+    const enum ecg_code peaks[] = {ECG_CODE_P_WAVE, beat->code, ECG_CODE_T_WAVE};
+    for (int wave = 0; wave < 3; wave++) {
+        add_mark(marks, n, ECG_CODE_WAVE_ON, wave, w->at_s[3 * wave]);
+        add_mark(marks, n, peaks[wave], 0, w->at_s[3 * wave + 1]);
+        add_mark(marks, n, ECG_CODE_WAVE_OFF, wave, w->at_s[3 * wave + 2]);
+    }
+}
+
+static enum base_err find_beats(const struct rdc_ecg_analysis *a, bool waves, struct ecg_beats *out,
+                                struct base_error *err)
+{
+    return ecg_beats_find(a->record, waves ? NULL : a->only, out, err);
+}
+
+enum base_err rdc_ecg_beats_write(const struct rdc_ecg_analysis *a, bool waves,
+                                  struct base_buf *out, struct base_error *err)
+{
+    struct ecg_beats beats = {0};
+    size_t n = 0;
+    enum base_err e = find_beats(a, waves, &beats, err);
+    if (e)
+        return e;
+    struct ecg_mark *marks = calloc(beats.n * ECG_POINT_COUNT + 1, sizeof *marks);
+    struct ecg_waves *w = calloc(beats.n + 1, sizeof *w);
+    if (!marks || !w)
+        e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    else if (waves)
+        e = ecg_waves_find(a->record, &beats, a->only, w, err);
+    for (size_t i = 0; i < beats.n && !e; i++) {
+        if (waves)
+            add_waves(marks, &n, &beats.beat[i], &w[i]);
+        else
+            add_mark(marks, &n, beats.beat[i].code, 0, beats.beat[i].at_s);
+    }
+    if (!e)
+        ecg_wfdb_write_annotations(marks, n, frame_rate(a->record), out);
+    free(marks);
+    free(w);
+    ecg_beats_deinit(&beats);
+    return e;
+}
+
+/* ---- figures ---- */
+
+/* Global ones, with their names in ecg_measure.h where they have one there. */
+static const struct {
+    const char *name;
+    const char *title;
+    const char *unit;
+    size_t offset;
+} figures[] = {
+    {"rr", "RR", "ms", offsetof(struct ecg_figures, rr_ms)},
+    {"p_duration", "P", "ms", offsetof(struct ecg_figures, p_ms)},
+    {"pr", "PR", "ms", offsetof(struct ecg_figures, pr_ms)},
+    {"qrs", "QRS", "ms", offsetof(struct ecg_figures, qrs_ms)},
+    {"qt", "QT", "ms", offsetof(struct ecg_figures, qt_ms)},
+    {"qtc_bazett", "QTc Bazett", "ms", offsetof(struct ecg_figures, qtc_bazett_ms)},
+    {"qtc_fridericia", "QTc Fridericia", "ms", offsetof(struct ecg_figures, qtc_fridericia_ms)},
+    {"qtc_framingham", "QTc Framingham", "ms", offsetof(struct ecg_figures, qtc_framingham_ms)},
+    {"qtc_hodges", "QTc Hodges", "ms", offsetof(struct ecg_figures, qtc_hodges_ms)},
+    {"p_axis", "P axis", "deg", offsetof(struct ecg_figures, p_axis_deg)},
+    {"qrs_axis", "QRS axis", "deg", offsetof(struct ecg_figures, qrs_axis_deg)},
+    {"t_axis", "T axis", "deg", offsetof(struct ecg_figures, t_axis_deg)},
+};
+enum { FIGURES = sizeof figures / sizeof *figures };
+
+static float figure(const struct ecg_figures *f, size_t i)
+{
+    return *(const float *)(const void *)((const char *)f + figures[i].offset);
+}
+
+static void whole(struct base_json *j, const char *key, double v)
+{
+    base_json_key(j, key);
+    base_json_double(j, isnan(v) ? v : round(v));
+}
+
+static void measurements_json(const struct ecg_figures *f, struct base_json *j)
+{
+    base_json_key(j, "measurements");
+    base_json_open_array(j);
+    for (size_t i = 0; i < FIGURES; i++) {
+        if (isnan(figure(f, i)))
+            continue;
+        base_json_open_object(j);
+        base_json_key(j, "name");
+        base_json_string(j, figures[i].name);
+        whole(j, "value", figure(f, i));
+        base_json_key(j, "unit");
+        base_json_string(j, figures[i].unit);
+        base_json_close_object(j);
+    }
+    base_json_close_array(j);
+}
+
+static const struct ecg_lead *lead_of(const struct ecg_record *r, const struct ecg_figures_lead *l)
+{
+    return l->id ? ecg_record_lead(r, l->id) : NULL;
+}
+
+static void lead_json(const struct ecg_record *r, const struct ecg_figures_lead *l,
+                      struct base_json *j)
+{
+    const struct ecg_lead *lead = lead_of(r, l);
+    base_json_open_object(j);
+    base_json_key(j, "name");
+    base_json_string(j, l->name);
+    base_json_key(j, "derived");
+    base_json_bool(j, l->id && !lead);
+    if (lead) {
+        base_json_key(j, "samples");
+        base_json_int(j, (int64_t)lead->samples);
+        base_json_key(j, "rate_hz");
+        base_json_double(j, lead->rate_hz);
+        base_json_key(j, "uv_per_count");
+        base_json_double(j, lead->uv_per_count);
+    }
+    whole(j, "p_uv", l->p_uv);
+    whole(j, "q_uv", l->q_uv);
+    whole(j, "r_uv", l->r_uv);
+    whole(j, "s_uv", l->s_uv);
+    whole(j, "r2_uv", l->r2_uv);
+    whole(j, "t_uv", l->t_uv);
+    whole(j, "q_ms", l->q_ms);
+    whole(j, "r_ms", l->r_ms);
+    whole(j, "s_ms", l->s_ms);
+    whole(j, "r_peak_ms", l->r_peak_ms);
+    static const char *const st[ECG_FIGURES_ST] = {"j_uv", "st20_uv", "st40_uv", "st60_uv",
+                                                   "st80_uv"};
+    for (size_t i = 0; i < ECG_FIGURES_ST; i++)
+        whole(j, st[i], l->st_uv[i]);
+    base_json_close_object(j);
+}
+
+static void rate_json(const struct ecg_rate *rate, struct base_json *j)
+{
+    const struct {
+        const char *key;
+        double value;
+    } values[] = {{"hr_bpm", rate->hr_bpm},
+                  {"rr_ms", rate->rr_ms},
+                  {"rr_median_ms", rate->rr_median_ms},
+                  {"rr_min_ms", rate->rr_min_ms},
+                  {"rr_max_ms", rate->rr_max_ms}};
+    base_json_key(j, "beats");
+    base_json_int(j, (int64_t)rate->beats);
+    base_json_key(j, "pvc");
+    base_json_int(j, (int64_t)rate->pvc);
+    base_json_key(j, "atrial_premature");
+    base_json_int(j, (int64_t)rate->atrial_premature);
+    base_json_key(j, "paced");
+    base_json_int(j, (int64_t)rate->paced);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        base_json_key(j, values[i].key);
+        base_json_double(j, rate->beats < 2 ? (double)NAN : values[i].value);
+    }
+}
+
+static void write_json(const struct ecg_record *r, const struct ecg_beats *b,
+                       const struct ecg_figures *f, struct base_buf *out)
+{
+    struct base_json j;
+    base_json_init(&j, out);
+    base_json_open_object(&j);
+    base_json_key(&j, "confirmed");
+    base_json_bool(&j, false);
+    base_json_key(&j, "format");
+    base_json_string(&j, r->format);
+    base_json_key(&j, "seconds");
+    base_json_double(&j, b->seconds);
+    rate_json(&f->rate, &j);
+    base_json_key(&j, "beats_in_mean");
+    base_json_int(&j, (int64_t)f->in_mean);
+    measurements_json(f, &j);
+    base_json_key(&j, "leads");
+    base_json_open_array(&j);
+    for (size_t i = 0; i < f->nleads; i++)
+        lead_json(r, &f->lead[i], &j);
+    base_json_close_array(&j);
+    base_json_close_object(&j);
+    base_buf_add_byte(out, '\n');
+}
+
+static void write_text(const struct ecg_beats *b, const struct ecg_figures *f, struct base_buf *out)
+{
+    const struct ecg_rate *rate = &f->rate;
+    base_buf_printf(out, "measured by rdc, unconfirmed, from %zu leads of %g s:\n", b->leads,
+                    b->seconds);
+    base_buf_printf(out, "  beats          %zu (%zu PVC, %zu PAC, %zu paced)\n", rate->beats,
+                    rate->pvc, rate->atrial_premature, rate->paced);
+    if (rate->beats > 1)
+        base_buf_printf(out,
+                        "  HR             %.0f /min\n"
+                        "  RR             %.0f ms (median %.0f, %.0f to %.0f)\n",
+                        rate->hr_bpm, rate->rr_ms, rate->rr_median_ms, rate->rr_min_ms,
+                        rate->rr_max_ms);
+    for (size_t i = 1; i < FIGURES; i++)
+        if (!isnan(figure(f, i)))
+            base_buf_printf(out, "  %-14s %.0f %s\n", figures[i].title, (double)figure(f, i),
+                            figures[i].unit);
+    if (f->nleads)
+        base_buf_printf(out,
+                        "lead        P      Q      R      S     R'      T      J  ST+40  ST+80"
+                        "   uV, mean of %zu beats\n",
+                        f->in_mean);
+    for (size_t i = 0; i < f->nleads; i++) {
+        const struct ecg_figures_lead *l = &f->lead[i];
+        const float v[] = {l->p_uv, l->q_uv,     l->r_uv,     l->s_uv,    l->r2_uv,
+                           l->t_uv, l->st_uv[0], l->st_uv[2], l->st_uv[4]};
+        base_buf_printf(out, "  %-5s", l->name);
+        for (size_t k = 0; k < sizeof v / sizeof *v; k++) {
+            if (isnan(v[k]))
+                base_buf_printf(out, "      -");
+            else
+                base_buf_printf(out, " %6.0f", (double)v[k]);
+        }
+        base_buf_printf(out, "\n");
+    }
+}
+
+enum base_err rdc_ecg_measure_write(const struct rdc_ecg_analysis *a, bool json,
+                                    struct base_buf *out, struct base_error *err)
+{
+    struct ecg_beats beats = {0};
+    struct ecg_figures *f = malloc(sizeof *f);
+    enum base_err e = f ? BASE_OK : base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    e = e ? e : ecg_beats_find(a->record, a->only, &beats, err);
+    e = e ? e : ecg_figures_measure(a->record, a->only, &beats, f, err);
+    if (!e && json)
+        write_json(a->record, &beats, f, out);
+    else if (!e)
+        write_text(&beats, f, out);
+    ecg_beats_deinit(&beats);
+    free(f);
+    return e;
+}

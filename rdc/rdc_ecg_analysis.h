@@ -1,0 +1,25 @@
+/*
+ * What `rdc ecg beats` and `rdc ecg measure` give: the analysis of a recording as WFDB
+ * annotations, in words, and as JSON. Whatever it says is unconfirmed, and says so.
+ */
+#ifndef RDC_ECG_ANALYSIS_H
+#define RDC_ECG_ANALYSIS_H
+
+#include "base/buf.h"
+#include "ecg/ecg_record.h"
+
+struct rdc_ecg_analysis {
+    const struct ecg_record *record;
+    /* One of its leads, or NULL = all. Beats are then looked for in it alone, or, with their
+     * waves, in all leads, and the waves in it. */
+    const struct ecg_lead *only;
+};
+
+/* An annotation file: beats, and with waves also "(", "p", "N", "t" and ")". */
+enum base_err rdc_ecg_beats_write(const struct rdc_ecg_analysis *a, bool waves,
+                                  struct base_buf *out, struct base_error *err) BASE_MUST_CHECK;
+/* One JSON object, or text for people. */
+enum base_err rdc_ecg_measure_write(const struct rdc_ecg_analysis *a, bool json,
+                                    struct base_buf *out, struct base_error *err) BASE_MUST_CHECK;
+
+#endif

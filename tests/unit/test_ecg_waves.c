@@ -1,0 +1,209 @@
+/* The boundaries of waves in recordings whose waves are known. */
+#include "ecg/analysis/ecg_waves.h"
+#include "ecg_synthetic.h"
+
+/* Where the waves of ecg_synthetic.h really begin and end, in s after R. */
+static const double truth_s[ECG_POINT_COUNT] = {-0.200, -0.150, -0.100, -0.040, 0,
+                                                0.050,  0.180,  0.260,  0.340};
+
+static const struct ecg_lead *no_lead(const struct ecg_record *r)
+{
+    (void)r;
+    return NULL;
+}
+
+static const struct ecg_lead *second_lead(const struct ecg_record *r)
+{
+    return &r->leads[1];
+}
+
+struct found {
+    struct ecg_beats beats;
+    struct ecg_waves w[SYNTHETIC_BEATS];
+    double at_s[SYNTHETIC_BEATS];
+    size_t n;
+};
+
+static void find(const struct synthetic *s,
+                 const struct ecg_lead *(*choose)(const struct ecg_record *), struct found *out)
+{
+    struct base_error err = {0};
+    struct ecg_record *r = synthetic_make(s);
+    out->n = synthetic_beats(s, out->at_s);
+    ck_assert_int_eq(ecg_beats_find(r, NULL, &out->beats, &err), BASE_OK);
+    ck_assert_uint_eq(out->beats.n, out->n);
+    ck_assert_msg(ecg_waves_find(r, &out->beats, choose(r), out->w, &err) == BASE_OK, "%s",
+                  err.msg);
+    ecg_record_free(r);
+}
+
+/* A wave with soft ends is found a little inside of them. */
+static void assert_waves(const struct synthetic *s,
+                         const struct ecg_lead *(*choose)(const struct ecg_record *),
+                         double tolerance_s)
+{
+    struct found f;
+    find(s, choose, &f);
+    for (size_t i = 0; i < f.n; i++)
+        for (size_t k = 0; k < ECG_POINT_COUNT; k++) {
+            double at_s = f.at_s[i] + truth_s[k];
+            if (k == ECG_POINT_T_ON) /* rises too softly to have a place */
+                continue;
+            ck_assert_msg(fabs(f.w[i].at_s[k] - at_s) < tolerance_s,
+                          "beat %zu point %zu: %.3f, not %.3f", i, k, f.w[i].at_s[k], at_s);
+        }
+    ecg_beats_deinit(&f.beats);
+}
+
+START_TEST(every_wave_is_found_where_it_is)
+{
+    assert_waves(&synthetic_plain, no_lead, 0.025);
+}
+END_TEST
+
+START_TEST(a_lead_has_its_own_waves)
+{
+    assert_waves(&synthetic_plain, second_lead, 0.025);
+}
+END_TEST
+
+START_TEST(rate_does_not_matter)
+{
+    static const double rates_hz[] = {250, 257, 360, 1000, 2000};
+    struct synthetic s = synthetic_plain;
+    s.rate_hz = rates_hz[_i];
+    assert_waves(&s, no_lead, 0.03);
+}
+END_TEST
+
+START_TEST(gain_does_not_matter)
+{
+    static const double factors[] = {0.4, 3};
+    struct synthetic s = synthetic_plain;
+    double gains[SYNTHETIC_LEADS];
+    for (size_t i = 0; i < s.nleads; i++)
+        gains[i] = synthetic_gains[i] * factors[_i];
+    s.gains = gains;
+    s.noise_uv *= factors[_i];
+    assert_waves(&s, no_lead, 0.025);
+}
+END_TEST
+
+START_TEST(one_lead_is_enough)
+{
+    struct synthetic s = synthetic_plain;
+    s.nleads = 1;
+    assert_waves(&s, no_lead, 0.025);
+}
+END_TEST
+
+START_TEST(order_of_points_is_that_of_the_beat)
+{
+    struct found f;
+    find(&synthetic_plain, second_lead, &f);
+    for (size_t i = 0; i < f.n; i++)
+        for (size_t k = 1; k < ECG_POINT_COUNT; k++)
+            ck_assert_msg(f.w[i].at_s[k] >= f.w[i].at_s[k - 1], "beat %zu point %zu", i, k);
+    ecg_beats_deinit(&f.beats);
+}
+END_TEST
+
+START_TEST(no_p_wave_is_invented)
+{
+    struct found f;
+    struct synthetic s = synthetic_plain;
+    s.wave[0] = s.wave[4]; /* T in its place */
+    s.wave[4].uv = 0;
+    s.jitter_s = 0.2;
+    find(&s, no_lead, &f);
+    for (size_t i = 0; i < f.n; i++) {
+        ck_assert(isnan(f.w[i].at_s[ECG_POINT_P_ON]));
+        ck_assert(!isnan(f.w[i].at_s[ECG_POINT_QRS_ON]));
+        ck_assert(!isnan(f.w[i].at_s[ECG_POINT_T_OFF]));
+    }
+    ecg_beats_deinit(&f.beats);
+}
+END_TEST
+
+START_TEST(a_lead_without_samples_is_refused)
+{
+    struct base_error err = {0};
+    struct ecg_waves w;
+    struct ecg_beat beat = {.at_s = 1};
+    struct ecg_beats beats = {.beat = &beat, .n = 1, .seconds = 2};
+    struct ecg_record *r = ecg_record_new(NULL);
+    ck_assert_int_eq(ecg_record_set_leads(r, 1), BASE_OK);
+    ck_assert_int_eq(ecg_waves_find(r, &beats, NULL, &w, &err), BASE_EUNSUPPORTED);
+    ck_assert_int_eq(ecg_waves_find(r, &beats, &r->leads[0], &w, &err), BASE_EUNSUPPORTED);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* Beats that were made up, in records that hold nothing there. */
+START_TEST(beats_at_the_ends_are_no_harm)
+{
+    static const double at_s[] = {0, 0.001, 0.3, 0.9, 0.999};
+    struct base_error err = {0};
+    struct ecg_beat beat[5] = {{0}};
+    struct ecg_waves w[5];
+    struct ecg_beats beats = {.beat = beat, .n = 5, .seconds = 1};
+    struct synthetic s = synthetic_plain;
+    s.seconds = 1;
+    s.noise_uv = _i ? 5 : 0;
+    struct ecg_record *r = synthetic_make(&s);
+    for (size_t i = 0; i < 5; i++)
+        beat[i].at_s = at_s[i];
+    for (size_t i = 0; i < r->leads[0].samples; i++)
+        r->leads[_i].i32[i] = ECG_SAMPLE_NONE;
+    ck_assert_int_eq(ecg_waves_find(r, &beats, NULL, w, &err), BASE_OK);
+    for (size_t i = 0; i < 5; i++)
+        for (size_t k = 0; k < ECG_POINT_COUNT; k++)
+            ck_assert(isnan(w[i].at_s[k]) || (w[i].at_s[k] >= 0 && w[i].at_s[k] < 1));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(windows_are_the_lead_at_500_hz)
+{
+    static const double rates_hz[] = {50, 128, 250, 500, 1000, 2000, 20000};
+    struct ecg_record *r = ecg_record_new(NULL);
+    float out[600];
+    double rate = rates_hz[_i];
+    size_t n = (size_t)rate;
+    ck_assert_int_eq(ecg_record_set_leads(r, 1), BASE_OK);
+    ck_assert_int_eq(ecg_record_set_i32(r, &r->leads[0], n), BASE_OK);
+    r->leads[0].rate_hz = rate;
+    r->leads[0].uv_per_count = 2;
+    for (size_t i = 0; i < n; i++) /* 1 s from 0 to 20000 uV */
+        r->leads[0].i32[i] = (int32_t)lrint(10000 * (double)i / rate);
+    ck_assert(ecg_window_read(&r->leads[0], 0.1, 400, out));
+    for (size_t i = 0; i < 400; i++)
+        assert_near(out[i], 20000 * (0.1F + (float)i / 500), 45);
+    ck_assert(!ecg_window_read(&r->leads[0], 0.5, 600, out)); /* 0.7 s of it are not there */
+    ck_assert(!ecg_window_read(&r->leads[0], -1e6, 600, out));
+    ck_assert(!ecg_window_read(&r->leads[0], 1e6, 600, out));
+    ecg_record_free(r);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ecg_waves");
+    TCase *t = tcase_create("waves");
+    tcase_add_test(t, every_wave_is_found_where_it_is);
+    tcase_add_test(t, a_lead_has_its_own_waves);
+    tcase_add_loop_test(t, rate_does_not_matter, 0, 5);
+    tcase_add_loop_test(t, gain_does_not_matter, 0, 2);
+    tcase_add_test(t, one_lead_is_enough);
+    tcase_add_test(t, order_of_points_is_that_of_the_beat);
+    tcase_add_test(t, no_p_wave_is_invented);
+    tcase_add_test(t, a_lead_without_samples_is_refused);
+    tcase_add_loop_test(t, beats_at_the_ends_are_no_harm, 0, 2);
+    tcase_add_loop_test(t, windows_are_the_lead_at_500_hz, 0, 7);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
