@@ -162,6 +162,7 @@ static inline struct store *open_store(const struct store_config *config)
 
 static inline void set_up_folder(void)
 {
+    memset(&faults, 0, sizeof faults);
     snprintf(data_dir, sizeof data_dir, "/tmp/rdc-store-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(data_dir));
 }

@@ -89,6 +89,7 @@ static void teardown(void)
     db_close(db);
     db_sync_close(admin);
     loop_free(loop);
+    db = NULL;
     base_clock_reset();
 }
 

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BIG = 4 << 20 };
+enum { BIG = 16 << 20 }; /* more than a pair of sockets takes at once */
 
 struct end {
     struct net_stream *stream;
@@ -99,6 +99,8 @@ static void setup(void)
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t n = sizeof a;
     struct loop_options lo = {0};
+    client = server = (struct end){0};
+    accepted = NULL;
     ck_assert_int_eq(loop_new(&lo, &loop), BASE_OK);
     listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&a, sizeof a), 0);

@@ -18,6 +18,7 @@ static void teardown_tls(void)
     teardown();
     net_tls_context_free(server_tls);
     net_tls_context_free(client_tls);
+    server_tls = client_tls = NULL;
     tls_files_remove();
 }
 
@@ -343,6 +344,7 @@ static bool ends_ended(void)
 static void run_streams(const char *certificate)
 {
     int fd = listen_any(&port);
+    near = far = (struct end){0};
     client_tls = tls_client(certificate, "ca");
     OK(net_listener_new(loop, fd, stream_accepted, NULL, &listener));
     close(fd);
