@@ -14,6 +14,8 @@
 /* As much of an object as its header may take. */
 enum { HEADER_MAX = 1 << 20, OBJECTS_PER_COMMIT = 200 };
 
+static const char other_digest[] = "its SHA-256 is not the one that was written with it";
+
 struct entry {
     int64_t received_us;
     char location[STORE_LOCATION];
@@ -135,8 +137,8 @@ static int by_arrival(const void *a, const void *b)
 
 /* ---- one object ---- */
 
-/* Does the data set end with the file? If not, it came so and was acknowledged,
- * or a power failure cut it. Deflated ones are taken as they are. */
+/* Does the data set end with the file? If not, it came so, or a power failure cut
+ * it. Deflated ones are taken as they are. */
 static bool is_whole(struct base_bytes dataset, const struct dicom_syntax *syntax)
 {
     struct dicom_cursor c;
@@ -227,12 +229,18 @@ static enum base_err rebuild_object(struct rebuild *r, const char *location,
     const char *wrong = err ? base_err_text(err) : scan(file, h, &whole);
     if (!wrong && file->at.has_sha256 &&
         memcmp(file->at.sha256, object.sha256, sizeof object.sha256) != 0)
-        wrong = "its SHA-256 is not the one that was written with it";
+        wrong = other_digest;
     if (wrong || model_provenance_read(file->part10.private_information, &p, &text)) {
         if (err != BASE_ENOMEM)
             skip(r, location, wrong ? wrong : "its meta group does not say where it came from");
         free(h);
         return err == BASE_ENOMEM ? err : BASE_OK;
+    }
+    if (!whole && file->at.unacknowledged) {
+        note(r, "file_torn", location, "it came when the power failed, and was not acknowledged");
+        model_provenance_free(text);
+        free(h);
+        return BASE_OK;
     }
     if (!whole && !cut_too) {
         model_provenance_free(text);
@@ -242,7 +250,8 @@ static enum base_err rebuild_object(struct rebuild *r, const char *location,
     }
     if (!whole)
         note(r, "file_cut_off", location,
-             "its data set cannot be read to its end: it came so, or a power failure cut it");
+             "its data set cannot be read to its end, and the store has lost what tells whether "
+             "it came so or a power failure cut it");
     snprintf(object.location, sizeof object.location, "%s", location);
     if (p.original_location) {
         snprintf(original.location, sizeof original.location, "%s", p.original_location);
@@ -305,12 +314,14 @@ static enum base_err rebuild_other(struct rebuild *r, const struct entry *e)
     if (!dot || strcmp(dot, ".pdf") != 0)
         return BASE_OK;
     enum base_err err = ingest_file_open(r->data, e->location, false, &file);
+    bool other = false;
     if (!err) {
         err = ingest_file_digest(&file, sha, NULL, NULL);
+        other = file.at.has_sha256 && memcmp(file.at.sha256, sha, sizeof sha) != 0;
         ingest_file_close(&file);
     }
-    if (err) {
-        skip(r, e->location, base_err_text(err));
+    if (err || other) {
+        skip(r, e->location, other ? other_digest : base_err_text(err));
         return err == BASE_ENOMEM ? err : BASE_OK;
     }
     base_hex(sha, sizeof sha, hex);

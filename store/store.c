@@ -124,6 +124,20 @@ static enum base_err make_incarnation(struct store *s, unsigned slot)
     return err == BASE_ECONFLICT ? BASE_EIO : err;
 }
 
+/* Says whether its files get marks, and makes the way to it durable. */
+static enum base_err settle_incarnation(struct store *s)
+{
+    char path[STORE_PATH];
+    incarnation_path(s, path);
+    enum base_err err = store_mark_folder(s->fs, path, &s->marks);
+    if (!err && !s->config.unsafe_no_sync) {
+        err = store_fs_sync_folder(s->fs, s->root);
+        if (!err)
+            err = store_fs_sync_folder(s->fs, s->data);
+    }
+    return err;
+}
+
 /* The folder again, if nothing was written. */
 static void unmake_incarnation(struct store *s)
 {
@@ -196,10 +210,8 @@ enum base_err store_open(struct loop *l, const char *data, unsigned slot,
     enum base_err err = store_fs_mkdir(s->fs, s->root);
     if (!err)
         err = make_incarnation(s, slot);
-    if (!err && !s->config.unsafe_no_sync) {
-        err = store_fs_sync_folder(s->fs, s->root);
-        if (!err)
-            err = store_fs_sync_folder(s->fs, s->data);
+    if (!err) {
+        err = settle_incarnation(s);
         if (err)
             unmake_incarnation(s);
     }

@@ -54,6 +54,7 @@ struct store_fs {
     int (*unlink)(const char *path);
     int (*rename)(const char *from, const char *to);
     int (*statvfs)(const char *path, struct statvfs *out);
+    int (*fsetxattr)(int fd, const char *name, const void *value, size_t n, int flags);
 };
 
 /* All zero is the safe default. */

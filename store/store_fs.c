@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static int system_open(const char *path, int flags, mode_t mode)
@@ -26,6 +27,7 @@ const struct store_fs store_fs_system = {
     .unlink = unlink,
     .rename = rename,
     .statvfs = statvfs,
+    .fsetxattr = fsetxattr,
 };
 
 enum base_err store_fs_mkdir(const struct store_fs *fs, const char *path)

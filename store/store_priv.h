@@ -77,6 +77,7 @@ struct store {
     char *root;                          /* <data>/store */
     char incarnation[STORE_INCARNATION]; /* below root */
     int lock;
+    bool marks;   /* files of their own get theirs */
     size_t users; /* puts, reads, removals, a sweep: keep a closed store alive */
     bool closing;
 

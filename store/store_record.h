@@ -23,6 +23,17 @@
  * sender can make bytes that would pass for a record. Blocks of zeros are space
  * that was preallocated or given back; a removed record is a hole, or marked
  * where the file system has no holes. What is neither was torn by a power cut.
+ *
+ * A file of its own says so in its extended attribute user.rdc.object, which it
+ * gets before the sync that comes before every acknowledgement:
+ *
+ *   0    8  bytes of the object           (numbers are little endian)
+ *   8    8  how many of them, from the end, are digested
+ *   16   32 their SHA-256
+ *
+ * The folder of an incarnation has user.rdc.marks where the file system knows
+ * such attributes. There, a file without its own was never acknowledged; where a
+ * copy has lost both, that cannot be told.
  */
 #ifndef STORE_RECORD_H
 #define STORE_RECORD_H
@@ -73,6 +84,18 @@ void store_record_write(const struct store_record *r, uint8_t *block);
  * no record of `file` at `at`. block: STORE_RECORD_HEAD bytes and n in all. */
 enum base_err store_record_read(const uint8_t *block, size_t n, const char *file, uint64_t at,
                                 struct store_record *out) BASE_MUST_CHECK;
+
+/* ---- the marks of files ---- */
+
+/* *marks: whether the files below get marks, which the folder then says. */
+enum base_err store_mark_folder(const struct store_fs *fs, const char *folder,
+                                bool *marks) BASE_MUST_CHECK;
+/* The object is a file. */
+bool store_mark_is_promised(const char *root, const char *location);
+enum base_err store_mark_write(const struct store_fs *fs, int fd,
+                               const struct store_object *object) BASE_MUST_CHECK;
+/* False: there is none. Only size, digested and sha256 are set. */
+bool store_mark_read(int fd, struct store_object *out);
 
 /* root: <data>/store. BASE_EINVAL (location), BASE_ENOTFOUND, BASE_EFORMAT: what
  * is there is not that object, or not all of it. The caller closes out->fd. */

@@ -7,6 +7,7 @@
  * in either order, before any callback of the round.
  */
 #include "store/store_priv.h"
+#include "store/store_record.h"
 
 #include "base/log.h"
 
@@ -107,7 +108,11 @@ static void file_work(void *arg)
 {
     struct store_put *p = arg;
     const struct store *s = p->store;
-    if (!s->config.unsafe_no_sync && s->fs->fdatasync(p->fd) != 0)
+    if (s->marks)
+        p->job_err = store_mark_write(s->fs, p->fd, &p->object);
+    /* fdatasync would leave the mark out (fsync(2)). */
+    if (!p->job_err && !s->config.unsafe_no_sync &&
+        (s->marks ? s->fs->fsync : s->fs->fdatasync)(p->fd) != 0)
         p->job_err = base_err_from_errno(errno);
     close(p->fd);
     p->fd = -1;

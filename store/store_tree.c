@@ -244,6 +244,13 @@ enum base_err store_tree_object_open(const char *data, const char *location,
     *out = (struct store_tree_object){.fd = s.fd, .base = s.base, .size = s.size};
     out->has_sha256 = s.record.location[0] != 0;
     memcpy(out->sha256, s.record.sha256, sizeof out->sha256);
+    if (!out->has_sha256) {
+        struct store_object mark;
+        out->has_sha256 = store_mark_read(s.fd, &mark);
+        out->unacknowledged = !out->has_sha256 && store_mark_is_promised(root, location);
+        if (out->has_sha256)
+            memcpy(out->sha256, mark.sha256, sizeof out->sha256);
+    }
     return BASE_OK;
 }
 

@@ -42,7 +42,8 @@ struct store_tree_object {
     int fd;
     uint64_t base;
     uint64_t size;
-    bool has_sha256; /* the store itself knows it */
+    bool has_sha256;     /* the store itself knows it */
+    bool unacknowledged; /* it lacks what all have there that were ever acknowledged */
     uint8_t sha256[BASE_SHA256];
 };
 /* BASE_EINVAL (location), BASE_ENOTFOUND, BASE_EFORMAT (something else is in its

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -36,7 +37,7 @@ static long setting(const char *name)
     return strtol(text, NULL, 10);
 }
 
-int fdatasync(int fd)
+static int sync_file(int fd, long how)
 {
     static atomic_long calls;
     long one_in = setting("sync-fails");
@@ -47,7 +48,20 @@ int fdatasync(int fd)
         errno = EIO;
         return -1;
     }
-    return (int)syscall(SYS_fdatasync, fd);
+    return (int)syscall(how, fd);
+}
+
+int fdatasync(int fd)
+{
+    return sync_file(fd, SYS_fdatasync);
+}
+
+int fsync(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return (int)syscall(SYS_fsync, fd);
+    return sync_file(fd, SYS_fsync);
 }
 
 int clock_gettime(clockid_t id, struct timespec *out)

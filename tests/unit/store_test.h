@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum fault_call {
@@ -31,6 +32,7 @@ enum fault_call {
     FAULT_UNLINK,
     FAULT_RENAME,
     FAULT_STATVFS,
+    FAULT_XATTR,
     FAULT_CALLS
 };
 
@@ -41,7 +43,8 @@ static struct {
     atomic_int at;
     int errnum;
     bool short_writes;
-    uint64_t space; /* answered by statvfs, in blocks of one byte */
+    bool attributes; /* the file system has extended ones */
+    uint64_t space;  /* answered by statvfs, in blocks of one byte */
 } faults;
 
 static bool fault_hit(enum fault_call kind)
@@ -123,6 +126,15 @@ static int fault_statvfs(const char *path, struct statvfs *out)
     return 0;
 }
 
+static int fault_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags)
+{
+    if (!faults.attributes) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return fault_hit(FAULT_XATTR) ? -1 : fsetxattr(fd, name, value, n, flags);
+}
+
 static const struct store_fs fault_fs = {
     .open = fault_open,
     .write = fault_write,
@@ -135,6 +147,7 @@ static const struct store_fs fault_fs = {
     .unlink = fault_unlink,
     .rename = fault_rename,
     .statvfs = fault_statvfs,
+    .fsetxattr = fault_fsetxattr,
 };
 
 static inline void fail_call(enum fault_call kind, int at, int errnum)

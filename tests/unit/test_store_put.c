@@ -262,6 +262,7 @@ START_TEST(objects_that_finish_during_a_round_share_the_next)
     fs.write = gate_write;
     fs.fdatasync = gate_fdatasync;
     fs.fsync = gate_fsync;
+    fs.fsetxattr = fault_fsetxattr;
     g.store = open_store(&config);
     gate.folder_syncs = 0;
     loop_post(loop, &g.call, put_group, &g);
