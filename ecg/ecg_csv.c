@@ -7,11 +7,6 @@
 
 #include <math.h>
 
-static int64_t first_sample(const struct ecg_lead *lead)
-{
-    return llround(lead->start_s * lead->rate_hz);
-}
-
 /* Names come from the file: quotes are doubled, as RFC 4180 has it. */
 static void add_name(struct base_buf *out, const char *name)
 {
@@ -29,9 +24,7 @@ static void add_row(struct base_buf *out, const struct ecg_record *r, int64_t ro
     base_buf_printf(out, "%lld", (long long)row);
     for (size_t i = 0; i < r->nleads; i++) {
         const struct ecg_lead *lead = &r->leads[i];
-        int64_t at = row - first_sample(lead);
-        int32_t v = at >= 0 && at < (int64_t)lead->samples ? ecg_lead_sample(lead, (size_t)at)
-                                                           : ECG_SAMPLE_NONE;
+        int32_t v = ecg_write_sample(lead, row);
         base_buf_add_byte(out, ',');
         if (v != ECG_SAMPLE_NONE)
             base_buf_printf(out, "%.9g", v * lead->uv_per_count + lead->offset_uv);
@@ -49,7 +42,7 @@ enum base_err ecg_csv_write_row(const struct ecg_record *r, const struct ecg_wri
             return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                              "leads of %g and %g Hz do not fit in one table", r->leads[0].rate_hz,
                              lead->rate_hz);
-        int64_t end = first_sample(lead) + (int64_t)lead->samples;
+        int64_t end = ecg_write_first(lead) + (int64_t)lead->samples;
         rows = end > rows ? end : rows;
     }
     struct base_buf *csv = ecg_outputs_add(out, options, "csv");

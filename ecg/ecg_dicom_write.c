@@ -14,7 +14,9 @@
 enum {
     TWELVE_CHANNELS = 13, /* A.34.3.4: in all groups together */
     TWELVE_SAMPLES = 16384,
-    GENERAL_CHANNELS = 24, /* A.34.4.4 */
+    GENERAL_CHANNELS = 24,    /* A.34.4.4 */
+    AMBULATORY_CHANNELS = 12, /* A.34.5.4 */
+    AMBULATORY_RATE_MIN = 50,
     RATE_MIN = 200,
     RATE_MAX = 1000,
     PADDING = -32768
@@ -79,7 +81,22 @@ static enum base_err measure_group(struct group *g, const struct ecg_limits *lim
     return BASE_OK;
 }
 
-/* PS3.3 A.34.3.4 and A.34.4.4. */
+static bool is_between(double v, double least, double most)
+{
+    return v >= least && v <= most;
+}
+
+/* PS3.3 A.34.3.4, A.34.4.4 and A.34.5.4: the first whose limits allow it. */
+static const char *class_of(const struct group *g)
+{
+    if (g->n <= TWELVE_CHANNELS && g->samples <= TWELVE_SAMPLES &&
+        is_between(g->rate, RATE_MIN, RATE_MAX))
+        return DICOM_UID_TWELVE_LEAD_ECG;
+    if (is_between(g->rate, RATE_MIN, RATE_MAX))
+        return DICOM_UID_GENERAL_ECG;
+    return g->n <= AMBULATORY_CHANNELS ? DICOM_UID_AMBULATORY_ECG : NULL;
+}
+
 static enum base_err choose_class(struct job *j, struct base_error *err)
 {
     const struct ecg_record *r = j->r;
@@ -92,18 +109,20 @@ static enum base_err choose_class(struct job *j, struct base_error *err)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          "%zu leads; a DICOM General ECG object holds at most %d", g->n,
                          GENERAL_CHANNELS);
-    if (!(g->rate >= RATE_MIN && g->rate <= RATE_MAX))
+    if (!is_between(g->rate, AMBULATORY_RATE_MIN, RATE_MAX))
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          "%g samples per second; a DICOM ECG object holds %d to %d", g->rate,
-                         RATE_MIN, RATE_MAX);
+                         AMBULATORY_RATE_MIN, RATE_MAX);
     enum base_err e = measure_group(g, &ecg_limits_default, err);
     if (e)
         return e;
-    j->ids.sop_class = DICOM_UID_TWELVE_LEAD_ECG;
-    if (g->n <= TWELVE_CHANNELS && g->samples <= TWELVE_SAMPLES)
-        return BASE_OK;
-    j->ids.sop_class = DICOM_UID_GENERAL_ECG;
-    if (r->nmedians == 0 || r->nmedians > GENERAL_CHANNELS)
+    j->ids.sop_class = class_of(g);
+    if (!j->ids.sop_class)
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                         "%zu leads of %g Hz; under %d Hz a DICOM ECG object holds at most %d",
+                         g->n, g->rate, RATE_MIN, AMBULATORY_CHANNELS);
+    if (strcmp(j->ids.sop_class, DICOM_UID_GENERAL_ECG) != 0 || r->nmedians == 0 ||
+        r->nmedians > GENERAL_CHANNELS)
         return BASE_OK;
     j->median = (struct group){.leads = r->medians,
                                .n = r->nmedians,
@@ -536,7 +555,7 @@ enum base_err ecg_dicom_write_row(const struct ecg_record *r,
     enum base_err e = ecg_dicom_write(r, &o, ecg_outputs_add(out, options, "dcm"), &written, err);
     if (e)
         return e;
-    bool general = strcmp(written.sop_class, DICOM_UID_TWELVE_LEAD_ECG) != 0;
+    bool general = strcmp(written.sop_class, DICOM_UID_GENERAL_ECG) == 0;
     ecg_outputs_lose_all_but(out, r,
                              ECG_HOLDS_MEASUREMENTS | ECG_HOLDS_STATEMENTS | ECG_HOLDS_PATIENT |
                                  (general ? ECG_HOLDS_MEDIANS : 0));

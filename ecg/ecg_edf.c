@@ -327,7 +327,7 @@ static void name_lead(struct ecg_record *r, struct base_bytes label, size_t i,
         if (own.n > 4 && strncasecmp((const char *)own.p, types[k], 4) == 0)
             own = ecg_text_trim(base_bytes_of(own.p + 4, own.n - 4));
     lead->id = ecg_lead_by_name((const char *)own.p, own.n);
-    lead->name = lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(r, label);
+    lead->name = lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(r, own);
     if (!lead->name[0]) {
         char text[32];
         int n = snprintf(text, sizeof text, "channel %zu", i + 1);

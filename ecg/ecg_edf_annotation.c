@@ -73,6 +73,9 @@ static void read_recording(struct ecg_record *r, struct base_bytes text)
     r->accession = subfield(r, &rest);
     r->device.technician = subfield(r, &rest);
     r->device.model = subfield(r, &rest);
+    if (!date[0] && r->start.date.year == 1985 && !r->start.hour && !r->start.minute &&
+        !r->start.second) /* a date of nothing, since the header must have one */
+        r->start = (struct ecg_time){0};
     if (date[0] && !read_date(date, &r->start.date))
         ecg_record_note(r, 88, "EDF: the start date of the recording is no date");
 }

@@ -53,6 +53,9 @@ bool ecg_scp_probe(struct base_bytes file);
 enum base_err ecg_scp_parse(struct base_bytes file, struct ecg_record *r,
                             struct base_error *err) BASE_MUST_CHECK;
 
+enum base_err ecg_scp_write_row(const struct ecg_record *r, const struct ecg_write_options *options,
+                                struct ecg_outputs *out, struct base_error *err) BASE_MUST_CHECK;
+
 bool ecg_wfdb_probe(struct base_bytes file);
 enum base_err ecg_wfdb_parse(const struct ecg_set *set, struct ecg_record *r,
                              struct base_error *err) BASE_MUST_CHECK;
@@ -63,6 +66,9 @@ enum base_err ecg_wfdb_write_row(const struct ecg_record *r,
 bool ecg_aecg_probe(struct base_bytes file);
 enum base_err ecg_aecg_parse(struct base_bytes file, struct ecg_record *r,
                              struct base_error *err) BASE_MUST_CHECK;
+enum base_err ecg_aecg_write_row(const struct ecg_record *r,
+                                 const struct ecg_write_options *options, struct ecg_outputs *out,
+                                 struct base_error *err) BASE_MUST_CHECK;
 bool ecg_muse_probe(struct base_bytes file);
 enum base_err ecg_muse_parse(struct base_bytes file, struct ecg_record *r,
                              struct base_error *err) BASE_MUST_CHECK;
@@ -79,6 +85,9 @@ enum base_err ecg_ishne_parse(const struct ecg_set *set, struct ecg_record *r,
 bool ecg_edf_probe(struct base_bytes file);
 enum base_err ecg_edf_parse(struct base_bytes file, struct ecg_record *r,
                             struct base_error *err) BASE_MUST_CHECK;
+
+enum base_err ecg_edf_write_row(const struct ecg_record *r, const struct ecg_write_options *options,
+                                struct ecg_outputs *out, struct base_error *err) BASE_MUST_CHECK;
 
 bool ecg_dicom_probe(struct base_bytes file);
 enum base_err ecg_dicom_parse(struct base_bytes file, struct ecg_record *r,

@@ -49,7 +49,7 @@ static double number_of(const struct channel *c, struct base_bytes b, bool big)
     switch (c->type) {
     case MFER_F32:
         memcpy(&f, &low, sizeof f);
-        return f;
+        return (double)f;
     case MFER_F64:
         memcpy(&d, &bits, sizeof d);
         return d;

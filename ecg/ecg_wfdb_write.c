@@ -22,18 +22,6 @@ static size_t per_frame(const struct job *j, const struct ecg_lead *lead)
     return (size_t)llround(lead->rate_hz / j->rate);
 }
 
-static int64_t first_sample(const struct ecg_lead *lead)
-{
-    return llround(lead->start_s * lead->rate_hz);
-}
-
-static int32_t sample_at(const struct ecg_lead *lead, size_t i)
-{
-    int64_t at = (int64_t)i - first_sample(lead);
-    return at >= 0 && at < (int64_t)lead->samples ? ecg_lead_sample(lead, (size_t)at)
-                                                  : ECG_SAMPLE_NONE;
-}
-
 /* A line has a name of its own only without blanks. */
 static void choose_stem(struct job *j, const char *stem)
 {
@@ -58,7 +46,7 @@ static enum base_err choose_rate(struct job *j, struct base_error *err)
                              "multiple of the other",
                              j->rate, lead->rate_hz);
         size_t spf = per_frame(j, lead);
-        int64_t end = first_sample(lead) + (int64_t)lead->samples;
+        int64_t end = ecg_write_first(lead) + (int64_t)lead->samples;
         size_t frames = end > 0 ? ((size_t)end + spf - 1) / spf : 0;
         j->frames = frames > j->frames ? frames : j->frames;
     }
@@ -103,7 +91,7 @@ static void write_samples(const struct job *j, uint16_t *sums, int32_t *firsts,
         for (size_t i = 0; i < j->n; i++) {
             size_t spf = per_frame(j, j->leads[i]);
             for (size_t k = 0; k < spf; k++) {
-                int32_t v = sample_at(j->leads[i], f * spf + k);
+                int32_t v = ecg_write_sample(j->leads[i], (int64_t)(f * spf + k));
                 int32_t stored = v != ECG_SAMPLE_NONE ? v
                                  : j->format == 212   ? -2048
                                  : j->format == 16    ? INT16_MIN
@@ -142,7 +130,7 @@ static void write_signal_line(const struct job *j, size_t i, uint16_t sum, int32
     const struct ecg_lead *lead = j->leads[i];
     size_t spf = per_frame(j, lead);
     bool is_voltage = lead->unit[0] == '\0';
-    double scale = lead->uv_per_count > 0 ? lead->uv_per_count : 1;
+    double scale = lead->uv_per_count != 0 ? lead->uv_per_count : 1;
     double baseline = -lead->offset_uv / scale;
     if (fabs(baseline - round(baseline)) > 1e-6 || !(fabs(baseline) < INT32_MAX))
         ecg_outputs_lose(o, "lead %s: an offset of %g %s, which is no whole number of counts",
@@ -213,17 +201,11 @@ enum base_err ecg_wfdb_write_row(const struct ecg_record *r,
                                  struct base_error *err)
 {
     struct job j = {.r = r};
-    size_t all = r->nleads + r->nothers;
     if (ecg_record_seconds(r) <= 0)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "the record has no samples");
-    j.leads = calloc(all, sizeof *j.leads);
+    j.leads = ecg_write_channels(r, &j.n);
     if (!j.leads)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-    for (size_t i = 0; i < all; i++) {
-        const struct ecg_lead *lead = i < r->nleads ? &r->leads[i] : &r->others[i - r->nleads];
-        if (lead->samples && lead->rate_hz > 0)
-            j.leads[j.n++] = lead;
-    }
     choose_stem(&j, options->stem);
     enum base_err e = choose_rate(&j, err);
     if (!e) {

@@ -3,8 +3,10 @@
 #include "ecg/ecg_format.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
                         const struct ecg_write_options *options, struct ecg_outputs *out,
@@ -41,6 +43,31 @@ struct base_buf *ecg_outputs_add(struct ecg_outputs *out, const struct ecg_write
     struct ecg_output *file = &out->file[out->n++];
     snprintf(file->name, sizeof file->name, "%.200s.%s", options->stem, extension);
     return &file->bytes;
+}
+
+int64_t ecg_write_first(const struct ecg_lead *lead)
+{
+    return llround(lead->start_s * lead->rate_hz);
+}
+
+int32_t ecg_write_sample(const struct ecg_lead *lead, int64_t number)
+{
+    int64_t at = number - ecg_write_first(lead);
+    return at >= 0 && at < (int64_t)lead->samples ? ecg_lead_sample(lead, (size_t)at)
+                                                  : ECG_SAMPLE_NONE;
+}
+
+const struct ecg_lead **ecg_write_channels(const struct ecg_record *r, size_t *n)
+{
+    size_t all = r->nleads + r->nothers;
+    const struct ecg_lead **list = calloc(all ? all : 1, sizeof *list);
+    *n = 0;
+    for (size_t i = 0; list && i < all; i++) {
+        const struct ecg_lead *lead = i < r->nleads ? &r->leads[i] : &r->others[i - r->nleads];
+        if (lead->samples && lead->rate_hz > 0)
+            list[(*n)++] = lead;
+    }
+    return list;
 }
 
 void ecg_outputs_lose(struct ecg_outputs *out, const char *fmt, ...)

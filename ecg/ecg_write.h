@@ -45,6 +45,13 @@ struct base_buf *ecg_outputs_add(struct ecg_outputs *out, const struct ecg_write
                                  const char *extension);
 /* One line of out->lost. */
 void ecg_outputs_lose(struct ecg_outputs *out, const char *fmt, ...) BASE_PRINTF(2, 3);
+/* The number of the lead's first sample, at its rate after the record's start. */
+int64_t ecg_write_first(const struct ecg_lead *lead);
+/* The sample of that number; missing before the first and after the last. */
+int32_t ecg_write_sample(const struct ecg_lead *lead, int64_t number);
+/* All leads and others that have samples, leads first; NULL when out of memory. The
+ * caller frees the list. */
+const struct ecg_lead **ecg_write_channels(const struct ecg_record *r, size_t *n);
 /* Lines for what of this record few formats hold, as told by the flags. */
 enum ecg_holds {
     ECG_HOLDS_MEDIANS = 1,

@@ -114,6 +114,8 @@ static const struct {
     {12, 5000, 500, DICOM_UID_TWELVE_LEAD_ECG}, {1, 16384, 1000, DICOM_UID_TWELVE_LEAD_ECG},
     {13, 100, 200, DICOM_UID_TWELVE_LEAD_ECG},  {12, 16385, 1000, DICOM_UID_GENERAL_ECG},
     {14, 100, 500, DICOM_UID_GENERAL_ECG},      {24, 100, 500, DICOM_UID_GENERAL_ECG},
+    {12, 100, 199, DICOM_UID_AMBULATORY_ECG},   {3, 20000, 125, DICOM_UID_AMBULATORY_ECG},
+    {1, 100, 50, DICOM_UID_AMBULATORY_ECG},     {12, 100, 200, DICOM_UID_TWELVE_LEAD_ECG},
 };
 
 START_TEST(the_class_is_12_lead_where_the_standard_allows_and_dciodvfy_agrees)
@@ -207,12 +209,15 @@ END_TEST
 
 START_TEST(what_no_ecg_object_can_hold_is_an_error_that_says_why)
 {
-    struct ecg_record *r = make_record(_i == 2 ? 25 : 2, 100, _i == 0 ? 128 : _i == 1 ? 2000 : 500);
+    struct ecg_record *r = make_record(_i == 2 ? 25 : 2, 100, _i == 0 ? 49 : _i == 1 ? 2000 : 500);
     if (_i == 3)
         r->leads[1].rate_hz = 250;
-    static const char *const words[] = {"128 samples per second", "2000 samples per second",
+    static const char *const words[] = {"49 samples per second", "2000 samples per second",
                                         "25 leads", "leads of 500 and 250 Hz"};
     must_refuse(r, NULL, BASE_EUNSUPPORTED, words[_i]);
+    ecg_record_free(r);
+    r = make_record(13, 100, 199);
+    must_refuse(r, NULL, BASE_EUNSUPPORTED, "13 leads of 199 Hz");
     ecg_record_free(r);
     r = ecg_record_new(NULL);
     must_refuse(r, NULL, BASE_EUNSUPPORTED, "no samples");

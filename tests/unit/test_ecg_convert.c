@@ -1,0 +1,340 @@
+/* Any format in, any format out: samples equal within a count of the target. */
+#include "ecg/ecg_write.h"
+#include "ecg_fixture.h"
+
+#include <math.h>
+
+static const enum ecg_format targets[] = {ECG_FORMAT_EDF,  ECG_FORMAT_AECG, ECG_FORMAT_SCP,
+                                          ECG_FORMAT_WFDB, ECG_FORMAT_CSV,  ECG_FORMAT_DICOM};
+
+enum { TARGETS = sizeof targets / sizeof *targets };
+
+/* Ours, then those of others; a record that needs two files has them both. */
+static const struct {
+    const char *name[3];
+    bool other;
+} sources[] = {
+    {{"1-second-differences.scp"}, false},
+    {{"5-subtracted.scp"}, false},
+    {{"7-gbk.scp"}, false},
+    {{"../ecg-xml/aecg-bare.xml"}, false},
+    {{"../ecg-xml/muse-utf8.xml"}, false},
+    {{"../ecg-xml/philips-1.04.xml"}, false},
+    {{"scp/ecgtoolkit_Example.scp"}, true},
+    {{"scp/contec_demo.scp"}, true},
+    {{"scp/wfdb_test.scp"}, true},
+    {{"dicom/pydicom_waveform_ecg.dcm"}, true},
+    {{"aecg/subject1_0.xml"}, true},
+    {{"muse/braveheart_example1.xml"}, true},
+    {{"philips/129DYPRG.XML"}, true},
+    {{"edf/test_generator_datarec_generator_2.bdf"}, true},
+    {{"edf/test_utf8.edf"}, true},
+    {{"edf/short_psg.edf"}, true},
+    {{"mfer/monk_test-file.MWF"}, true},
+    {{"wfdb/cinc2017/A00001.hea", "wfdb/cinc2017/A00001.mat"}, true},
+    {{"wfdb/ludb/1.hea", "wfdb/ludb/1.dat"}, true},
+};
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static struct ecg_record *open_files(const struct ecg_input *files, size_t n)
+{
+    struct ecg_input inputs[8] = {0};
+    struct ecg_needs needs = {0};
+    char asked[4][ECG_NAME_SIZE];
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    size_t more = 0;
+    memcpy(inputs, files, n * sizeof *files);
+    enum base_err e = ecg_open(inputs, n, NULL, &needs, &r, &err);
+    for (size_t i = 0; e == BASE_ENOTFOUND && i < needs.n && more < 4; i++, more++) {
+        memcpy(asked[more], needs.name[i], ECG_NAME_SIZE);
+        inputs[n + more] = (struct ecg_input){.name = asked[more]};
+    }
+    if (more)
+        e = ecg_open(inputs, n + more, NULL, &needs, &r, &err);
+    ck_assert_msg(e == BASE_OK, "%s: %s", files[0].name, err.msg);
+    return r;
+}
+
+/* NULL, having said so, when the files are not here. */
+static struct ecg_record *open_source(size_t i)
+{
+    struct base_buf b[3] = {{0}};
+    struct ecg_input inputs[3];
+    struct ecg_record *r = NULL;
+    size_t n = 0;
+    for (; n < 3 && sources[i].name[n]; n++) {
+        if (!sources[i].other)
+            load_testdata(sources[i].name[n], &b[n]);
+        else if (!load_other(sources[i].name[n], &b[n]))
+            break;
+        inputs[n] = (struct ecg_input){base_name(sources[i].name[n]), base_buf_bytes(&b[n])};
+    }
+    if (n == 3 || !sources[i].name[n])
+        r = open_files(inputs, n);
+    for (size_t k = 0; k < 3; k++)
+        base_buf_deinit(&b[k]);
+    return r;
+}
+
+static double value_at(const struct ecg_lead *lead, int64_t number)
+{
+    int32_t v = ecg_write_sample(lead, number);
+    return v == ECG_SAMPLE_NONE ? (double)NAN : v * lead->uv_per_count + lead->offset_uv;
+}
+
+/* Where the source has a sample, the copy has it within a count of its own. */
+static void assert_near(const struct ecg_lead *from, const struct ecg_lead *to, int64_t shift,
+                        const char *where)
+{
+    double tolerance = fabs(to->uv_per_count) * 1.001;
+    ck_assert_msg(fabs(from->rate_hz / to->rate_hz - 1) < 1e-6, "%s: %g Hz", where, to->rate_hz);
+    ck_assert_uint_ge(to->samples, from->samples);
+    int64_t first = ecg_write_first(from);
+    for (int64_t i = first; i < first + (int64_t)from->samples; i++) {
+        double want = value_at(from, i);
+        double got = value_at(to, i - shift);
+        /* CSV has nine digits. */
+        if (!isnan(want) && !(fabs(want - got) <= tolerance + 1e-8 * fabs(want)))
+            ck_abort_msg("%s: sample %lld is %g, not %g", where, (long long)i, got, want);
+    }
+}
+
+static void compare(const struct ecg_record *r, const struct ecg_record *again, const char *where)
+{
+    size_t n = 0;
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < r->nleads; i++)
+        if (r->leads[i].samples && ecg_write_first(&r->leads[i]) < first)
+            first = ecg_write_first(&r->leads[i]);
+    bool shifted = strcmp(again->format, "SCP-ECG") == 0;
+    for (size_t i = 0; i < r->nleads; i++) {
+        const struct ecg_lead *lead = &r->leads[i];
+        if (lead->samples == 0)
+            continue;
+        ck_assert_uint_lt(n, again->nleads);
+        if (lead->id && lead->id <= 255)
+            ck_assert_msg(again->leads[n].id == lead->id, "%s: %s", where, again->leads[n].name);
+        assert_near(lead, &again->leads[n++], shifted ? first : 0, where);
+    }
+    ck_assert_uint_eq(again->nleads, n);
+    if (strcmp(again->format, "CSV") == 0)
+        return;
+    if (r->start.date.year || strcmp(again->format, "DICOM") != 0) { /* which must have a date */
+        ck_assert_int_eq(again->start.date.day, r->start.date.day);
+        ck_assert_int_eq(again->start.minute, r->start.minute);
+    }
+    if (strcmp(again->format, "WFDB") == 0)
+        return;
+    ck_assert_str_eq(again->patient.id.utf8, r->patient.id.utf8);
+    ck_assert_int_eq(again->patient.sex, r->patient.sex);
+}
+
+static void convert_and_compare(const struct ecg_record *r, const char *source,
+                                enum ecg_format target)
+{
+    static const struct ecg_write_options options = {.stem = "out", .seed = "1"};
+    struct ecg_outputs out;
+    struct base_error err = {0};
+    char where[128];
+    snprintf(where, sizeof where, "%s to %s", source, ecg_format_name(target));
+    enum base_err e = ecg_write(r, target, &options, &out, &err);
+    if (e) {
+        /* Only where the target cannot: other rates in one object, too long. */
+        ck_assert_msg(e == BASE_EUNSUPPORTED && err.msg[0], "%s: %s", where, err.msg);
+        bool mixed = strstr(err.msg, " and ") && strstr(err.msg, "Hz");
+        bool limit = strstr(err.msg, "SCP-ECG holds") || strstr(err.msg, "ECG object holds");
+        ck_assert_msg(mixed || limit, "%s: %s", where, err.msg);
+        return;
+    }
+    struct ecg_input inputs[ECG_OUTPUTS_MAX];
+    for (size_t i = 0; i < out.n; i++)
+        inputs[i] = (struct ecg_input){out.file[i].name, base_buf_bytes(&out.file[i].bytes)};
+    struct ecg_record *again = open_files(inputs, out.n);
+    ck_assert_str_eq(again->format, ecg_format_name(target));
+    for (size_t i = 0; i < again->nnotes; i++)
+        ck_abort_msg("%s: %s", where, again->notes[i].text);
+    compare(r, again, where);
+    ecg_outputs_deinit(&out);
+    ecg_record_free(again);
+}
+
+START_TEST(samples_are_equal_within_a_count_of_every_target)
+{
+    struct ecg_record *r = open_source((size_t)_i);
+    for (size_t t = 0; r && t < TARGETS; t++)
+        convert_and_compare(r, sources[_i].name[0], targets[t]);
+    ecg_record_free(r);
+}
+END_TEST
+
+static struct ecg_record *write_and_read(const struct ecg_record *r, enum ecg_format target,
+                                         struct base_buf *lost)
+{
+    static const struct ecg_write_options options = {.stem = "out", .seed = "1"};
+    struct ecg_outputs out;
+    struct base_error err = {0};
+    ck_assert_msg(ecg_write(r, target, &options, &out, &err) == BASE_OK, "%s", err.msg);
+    struct ecg_input inputs[ECG_OUTPUTS_MAX];
+    for (size_t i = 0; i < out.n; i++)
+        inputs[i] = (struct ecg_input){out.file[i].name, base_buf_bytes(&out.file[i].bytes)};
+    struct ecg_record *again = open_files(inputs, out.n);
+    base_buf_add(lost, out.lost.p, out.lost.n);
+    ecg_outputs_deinit(&out);
+    return again;
+}
+
+static void assert_same_findings(const struct ecg_record *r, const struct ecg_record *again,
+                                 enum ecg_measure last)
+{
+    ck_assert_uint_eq(again->nstatements, r->nstatements);
+    for (size_t i = 0; i < r->nstatements; i++)
+        ck_assert_str_eq(again->statements[i].text, r->statements[i].text);
+    for (enum ecg_measure m = ECG_MEASURE_HEART_RATE; m <= last; m++) {
+        const struct ecg_measurement *a = ecg_record_measurement(r, m);
+        const struct ecg_measurement *b = ecg_record_measurement(again, m);
+        ck_assert_msg((a == NULL) == (b == NULL), "%s", ecg_measure_row(m)->key);
+        if (a)
+            ck_assert_double_eq_tol(a->value, b->value, 0.51);
+    }
+}
+
+START_TEST(findings_and_the_median_beat_go_to_aecg_and_scp)
+{
+    static const enum ecg_format to[] = {ECG_FORMAT_AECG, ECG_FORMAT_SCP};
+    struct ecg_record *r = open_testdata("5-subtracted.scp");
+    struct base_buf lost = {0};
+    struct ecg_record *again = write_and_read(r, to[_i], &lost);
+    assert_same_findings(r, again, ECG_MEASURE_T_AXIS);
+    ck_assert_uint_eq(again->nmedians, r->nmedians);
+    assert_same_leads(r->medians, again->medians, r->nmedians);
+    ck_assert_str_eq(again->patient.name.utf8, r->patient.name.utf8);
+    ck_assert_str_eq(again->device.manufacturer, r->device.manufacturer);
+    ck_assert_double_eq(again->filters.low_pass_hz, r->filters.low_pass_hz);
+    ck_assert_int_eq(again->start.zone_min, r->start.zone_min);
+    if (to[_i] == ECG_FORMAT_AECG) {
+        ck_assert_uint_eq(again->nmarks, r->nmarks);
+        ck_assert_uint_eq(again->nmeasurements,
+                          r->nmeasurements - (size_t)strtol(base_buf_cstr(&lost), NULL, 10));
+    } else {
+        ck_assert((strstr(base_buf_cstr(&lost), "measurements of the device") != NULL) ==
+                  (again->nmeasurements < r->nmeasurements));
+        ck_assert_ptr_nonnull(strstr(base_buf_cstr(&lost), "annotations"));
+    }
+    base_buf_deinit(&lost);
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* One lead at 250 Hz. */
+static struct ecg_record *one_lead(const int32_t *samples, size_t n, double uv, double offset)
+{
+    struct ecg_record *r = ecg_record_new(NULL);
+    ck_assert_ptr_nonnull(r);
+    struct ecg_lead *lead = ecg_record_add_lead(r);
+    memcpy(must_have_samples(r, lead, n), samples, n * sizeof *samples);
+    lead->id = ECG_LEAD_II;
+    lead->name = "II";
+    lead->rate_hz = 250;
+    lead->uv_per_count = uv;
+    lead->offset_uv = offset;
+    return r;
+}
+
+START_TEST(odd_scales_large_values_and_gaps_survive_or_are_listed)
+{
+    static const int32_t samples[] = {0, 1, -1, 32767, -32767, ECG_SAMPLE_NONE, 5, 7};
+    static const int32_t large[] = {0, 8388607, -8388608, 3};
+    static const struct {
+        double uv;
+        double offset;
+    } rows[] = {{2.5, 0}, {4.8828125, 0}, {1 / 3.0, -17.25}, {-0.5, 100}, {1e-3, 0}, {30, 0}};
+    for (size_t t = 0; t < TARGETS; t++) {
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            struct base_buf lost = {0};
+            struct ecg_record *r = one_lead(samples, 8, rows[i].uv, rows[i].offset);
+            struct ecg_record *again = write_and_read(r, targets[t], &lost);
+            assert_near(&r->leads[0], &again->leads[0], 0, ecg_format_name(targets[t]));
+            bool holds_gaps = targets[t] >= ECG_FORMAT_WFDB || targets[t] == ECG_FORMAT_DICOM;
+            ck_assert(holds_gaps || strstr(base_buf_cstr(&lost), "samples are missing"));
+            ck_assert(!holds_gaps || ecg_lead_sample(&again->leads[0], 5) == ECG_SAMPLE_NONE);
+            base_buf_deinit(&lost);
+            ecg_record_free(again);
+            ecg_record_free(r);
+        }
+        struct base_buf lost = {0};
+        struct ecg_record *r = one_lead(large, 4, 0.25, 0);
+        struct ecg_record *again = write_and_read(r, targets[t], &lost);
+        assert_near(&r->leads[0], &again->leads[0], 0, ecg_format_name(targets[t]));
+        base_buf_deinit(&lost);
+        ecg_record_free(again);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+START_TEST(annotations_go_to_edf_and_back)
+{
+    static const int32_t samples[1000];
+    struct base_buf lost = {0};
+    struct ecg_record *r = one_lead(samples, 1000, 5, 0);
+    r->start = (struct ecg_time){.date = {2026, 1, 31}, .has_time = true, .usec = 250000};
+    static const struct ecg_mark marks[] = {
+        {.kind = ECG_MARK_BEAT, .code = ECG_CODE_PVC, .at_s = 0.5, .text = ""},
+        {.kind = ECG_MARK_BEAT, .code = ECG_CODE_NORMAL, .at_s = 1.5, .text = "note: 后"},
+        {.kind = ECG_MARK_T_OFF, .at_s = 2, .lead_id = ECG_LEAD_II, .text = ""},
+        {.kind = ECG_MARK_RHYTHM, .at_s = 3, .text = "(AFIB"},
+        {.kind = ECG_MARK_OTHER, .at_s = 3.5, .text = "moved"},
+    };
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        struct ecg_mark m = marks[i];
+        m.from_s = m.at_s;
+        m.to_s = i == 4 ? m.at_s + 0.25 : m.at_s;
+        ecg_record_add_mark(r, m);
+    }
+    struct ecg_record *again = write_and_read(r, ECG_FORMAT_EDF, &lost);
+    ck_assert_uint_eq(lost.n, 0);
+    ck_assert_int_eq(again->start.usec, 250000);
+    ck_assert_uint_eq(again->nmarks, r->nmarks);
+    for (size_t i = 0; i < r->nmarks; i++) {
+        const struct ecg_mark *a = &r->marks[i];
+        const struct ecg_mark *b = NULL;
+        for (size_t k = 0; k < again->nmarks; k++)
+            if (fabs(again->marks[k].at_s - a->at_s) < 1e-6)
+                b = &again->marks[k];
+        ck_assert_ptr_nonnull(b);
+        ck_assert_int_eq(a->kind, b->kind);
+        ck_assert_int_eq(a->code, b->code);
+        ck_assert_int_eq(a->lead_id, b->lead_id);
+        ck_assert_str_eq(a->text, b->text);
+        ck_assert_double_eq_tol(a->to_s, b->to_s, 1e-6);
+    }
+    base_buf_deinit(&lost);
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ecg_convert");
+    TCase *t = tcase_create("convert");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, samples_are_equal_within_a_count_of_every_target, 0,
+                        sizeof sources / sizeof *sources);
+    tcase_add_loop_test(t, findings_and_the_median_beat_go_to_aecg_and_scp, 0, 2);
+    tcase_add_test(t, odd_scales_large_values_and_gaps_survive_or_are_listed);
+    tcase_add_test(t, annotations_go_to_edf_and_back);
+    suite_add_tcase(s, t);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed != 0;
+}
