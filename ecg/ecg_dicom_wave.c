@@ -24,6 +24,7 @@ struct channel {
     int id;
     const char *name;
     bool other; /* not a voltage: pressure, sound */
+    const char *unit;
     double sensitivity;
     double correction;
     double baseline;
@@ -50,6 +51,7 @@ struct group {
     struct base_bytes padding;
     struct base_bytes data;
     bool median;
+    bool left_out; /* it cannot be read; noted */
     struct channel *channels;
 };
 
@@ -100,6 +102,9 @@ static void read_unit(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct
     ch->other = ch->unit_uv == 0;
     if (ch->other)
         ch->unit_uv = 1;
+    ch->unit = ch->other ? ecg_record_text(d->rec, code.value, strlen(code.value)) : "";
+    if (ch->other && !ch->unit[0])
+        ch->unit = "1";
 }
 
 static void read_channel(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
@@ -169,8 +174,8 @@ static enum base_err read_channels(struct ecg_dicom_reader *d, struct dicom_curs
     if (!g->channels)
         return base_fail(d->err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     for (size_t i = 0; i < g->nchannels; i++)
-        g->channels[i] =
-            (struct channel){.name = "", .sensitivity = 1, .correction = 1, .unit_uv = 1};
+        g->channels[i] = (struct channel){
+            .name = "", .unit = "", .sensitivity = 1, .correction = 1, .unit_uv = 1};
     dicom_cursor_enter(c);
     for (size_t i = 0; i < g->nchannels && dicom_cursor_next(c, &e) == DICOM_ELEMENT; i++)
         read_channel(d, c, &g->channels[i]);
@@ -372,6 +377,7 @@ static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g
                          base_err_text(e));
     lead->id = ch->id;
     lead->name = ch->name;
+    lead->unit = ch->unit;
     lead->rate_hz = g->rate;
     lead->uv_per_count = ch->sensitivity * ch->correction * ch->unit_uv;
     lead->offset_uv = ch->baseline * ch->unit_uv;
@@ -380,41 +386,49 @@ static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g
     return BASE_OK;
 }
 
-static size_t count_leads(struct group *const *groups, size_t n, bool median)
+/* Of a kind: leads, medians, or others of either. */
+enum kind { LEADS, MEDIANS, OTHERS };
+
+static bool is_of(const struct group *g, size_t channel, enum kind kind)
+{
+    if (g->left_out || g->channels[channel].other)
+        return !g->left_out && kind == OTHERS;
+    return kind == (g->median ? MEDIANS : LEADS);
+}
+
+static size_t count_leads(struct group *const *groups, size_t n, enum kind kind)
 {
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; groups[i]->median == median && k < groups[i]->nchannels; k++)
-            count += !groups[i]->channels[k].other;
+        for (size_t k = 0; k < groups[i]->nchannels; k++)
+            count += is_of(groups[i], k, kind);
     return count;
 }
 
 static enum base_err make_leads(struct ecg_dicom_reader *d, struct group *const *groups, size_t n,
-                                bool median)
+                                enum kind kind)
 {
     struct ecg_record *r = d->rec;
-    size_t count = count_leads(groups, n, median);
+    size_t count = count_leads(groups, n, kind);
     enum base_err e = BASE_OK;
     if (count)
-        e = median ? ecg_record_set_medians(r, count) : ecg_record_set_leads(r, count);
+        e = kind == MEDIANS ? ecg_record_set_medians(r, count)
+            : kind == LEADS ? ecg_record_set_leads(r, count)
+                            : ecg_record_set_others(r, count);
     if (e)
         return base_fail(d->err, e, BASE_NOPOS, "DICOM: %zu channels: %s", count, base_err_text(e));
-    struct ecg_lead *lead = median ? r->medians : r->leads;
+    struct ecg_lead *lead = kind == MEDIANS ? r->medians : kind == LEADS ? r->leads : r->others;
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; groups[i]->median == median && k < groups[i]->nchannels && !e; k++) {
-            if (groups[i]->channels[k].other)
-                ecg_record_note(r, groups[i]->pos, "DICOM: channel %s is no voltage, not shown",
-                                groups[i]->channels[k].name);
-            else
+        for (size_t k = 0; k < groups[i]->nchannels && !e; k++)
+            if (is_of(groups[i], k, kind))
                 e = make_lead(d, groups[i], k, lead++);
-        }
     return e;
 }
 
 /* What the annotations need to know of a group. */
 static void remember(struct ecg_dicom_reader *d, const struct group *g)
 {
-    int *ids = base_arena_alloc(&d->rec->arena, g->nchannels * sizeof *ids);
+    int *ids = g->left_out ? NULL : base_arena_alloc(&d->rec->arena, g->nchannels * sizeof *ids);
     for (size_t i = 0; ids && i < g->nchannels; i++)
         ids[i] = g->channels[i].id;
     d->groups[d->ngroups++] = (struct ecg_dicom_group){.median = g->median,
@@ -431,26 +445,44 @@ static void take_filters(struct ecg_record *r, const struct group *g)
     r->filters = (struct ecg_filters){ch->high_pass, ch->low_pass, ch->notch};
 }
 
+/* A group that cannot be read costs a note, as long as there is another. */
+static enum base_err check_groups(struct ecg_dicom_reader *d, struct group *const *groups, size_t n)
+{
+    struct base_error *outer = d->err;
+    struct base_error why = {
+        .code = BASE_EFORMAT, .pos = BASE_NOPOS, .msg = "DICOM: the waveform sequence is empty"};
+    size_t sound = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct base_error inner = {.pos = BASE_NOPOS};
+        d->err = &inner;
+        groups[i]->left_out = check_group(d, groups[i]) != BASE_OK;
+        sound += !groups[i]->left_out;
+        if (groups[i]->left_out && n > 1)
+            ecg_record_note(d->rec, inner.pos, "%s; the group is left out", inner.msg);
+        if (groups[i]->left_out && why.pos == BASE_NOPOS)
+            why = inner;
+    }
+    d->err = outer;
+    return sound ? BASE_OK : base_fail(d->err, why.code, why.pos, "%s", why.msg);
+}
+
 static enum base_err settle(struct ecg_dicom_reader *d, struct group **groups, size_t n)
 {
-    enum base_err e = BASE_OK;
-    for (size_t i = 0; i < n && !e; i++)
-        e = check_group(d, groups[i]);
+    enum base_err e = check_groups(d, groups, n);
     for (size_t i = 0; i < n && !e; i++) {
-        groups[i]->median = is_median(groups[i], i == 0);
+        groups[i]->median = !groups[i]->left_out && is_median(groups[i], i == 0);
         remember(d, groups[i]);
     }
-    if (!e && n == 0)
-        e = base_fail(d->err, BASE_EFORMAT, BASE_NOPOS, "DICOM: the waveform sequence is empty");
-    if (!e)
-        e = make_leads(d, groups, n, false);
-    if (!e)
-        e = make_leads(d, groups, n, true);
+    for (enum kind kind = LEADS; kind <= OTHERS && !e; kind++)
+        e = make_leads(d, groups, n, kind);
     if (!e && d->rec->nleads == 0)
         e = base_fail(d->err, BASE_EUNSUPPORTED, groups[0]->pos,
                       "DICOM: the object has no channel that is an ECG lead");
-    if (!e)
-        take_filters(d->rec, groups[0]);
+    for (size_t i = 0; i < n && !e; i++)
+        if (!groups[i]->left_out) {
+            take_filters(d->rec, groups[i]);
+            break;
+        }
     return e;
 }
 

@@ -356,16 +356,33 @@ START_TEST(padding_is_missing_unless_it_is_zero)
 }
 END_TEST
 
-START_TEST(channels_that_are_no_voltage_are_left_out_with_a_note)
+START_TEST(channels_that_are_no_voltage_are_kept_apart_in_their_unit)
 {
     struct group g[2] = {plain, plain};
     g[1].unit = "mm[Hg]";
     struct ecg_record *r = open_groups(g, 2);
     ck_assert_uint_eq(r->nleads, 2);
-    ck_assert(has_note(r, "is no voltage"));
+    ck_assert_uint_eq(r->nothers, 2);
+    ck_assert_str_eq(r->others[0].unit, "mm[Hg]");
+    ck_assert_str_eq(r->leads[0].unit, "");
+    ck_assert_uint_eq(r->others[1].samples, 3);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(ecg_lead_sample(&r->others[1], i), ecg_lead_sample(&r->leads[1], i));
+    ck_assert_uint_eq(r->nnotes, 0);
     ecg_record_free(r);
     struct base_error err = fail_groups(&g[1], 1, BASE_EUNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.msg, "no channel that is an ECG lead"));
+}
+END_TEST
+
+START_TEST(a_group_that_cannot_be_read_leaves_the_others)
+{
+    struct group g[3] = {plain, plain, plain};
+    g[_i].interpretation = "XX";
+    struct ecg_record *r = open_groups(g, 3);
+    ck_assert_uint_eq(r->nleads, 4);
+    ck_assert(has_note(r, "the group is left out"));
+    ecg_record_free(r);
 }
 END_TEST
 
@@ -474,7 +491,8 @@ int main(void)
     tcase_add_test(t, rhythm_and_median_groups_are_told_apart);
     tcase_add_test(t, old_lead_codes_and_skew_are_understood);
     tcase_add_test(t, padding_is_missing_unless_it_is_zero);
-    tcase_add_test(t, channels_that_are_no_voltage_are_left_out_with_a_note);
+    tcase_add_test(t, channels_that_are_no_voltage_are_kept_apart_in_their_unit);
+    tcase_add_loop_test(t, a_group_that_cannot_be_read_leaves_the_others, 0, 3);
     suite_add_tcase(s, t);
     t = tcase_create("damage");
     tcase_add_test(t, data_shorter_than_stated_give_what_is_there);
