@@ -65,7 +65,8 @@ struct base_conf_addr {
       "PostgreSQL, as a libpq connection string, such as host=/run/rdc dbname=rdc.")               \
     X(INT, database_connections, "database.connections", "4", 1, 64, NULL,                         \
       "Database connections of each worker.")                                                      \
-    X(INT, workers, "workers", "2", 1, 64, NULL, "Worker processes.")                              \
+    X(INT, workers, "workers", "0", 0, 64, NULL,                                                   \
+      "Worker processes; 0: one for each two cores, since PostgreSQL needs the other.")            \
     X(INT, disk_threads, "pool.disk-threads", "4", 1, 64, NULL,                                    \
       "Threads of each worker that write and read files.")                                         \
     X(INT, cpu_threads, "pool.cpu-threads", "2", 1, 64, NULL,                                      \

@@ -1,12 +1,3 @@
-CREATE TYPE public.ingest_known AS (
-	n integer,
-	pid text,
-	exam bigint,
-	has_series boolean,
-	ordered bigint,
-	complete boolean,
-	urgency text
-);
 CREATE TYPE public.ingest_row AS (
 	centre_id bigint,
 	device_id bigint,
@@ -1302,31 +1293,35 @@ begin
         from (select * from exam x where x.id = any (exam_newest(p_state, p_since, p_limit))
               order by x.id) e);
 end $$;
-CREATE FUNCTION public.exam_meets_order() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public'
+CREATE FUNCTION public.exam_meet_order(p_exam bigint) RETURNS public.exam
+    LANGUAGE plpgsql
     AS $$
 declare
+    e exam;
     s study;
     o exam_order;
     p patient;
     q patient;
     v_against text[];
 begin
-    select * into s from study where id = new.study_id;
+    select * into e from exam where id = p_exam;
+    select * into s from study where id = e.study_id;
     select * into p from patient where id = s.patient_id;
+    select * into o from exam_order where id = order_of_study(s.centre_id, s.study_uid, s.accession);
     v_against := resident_id_contradictions(coalesce(p.resident_id, p.patient_id), p.birth_date, p.sex);
     if cardinality(v_against) > 0 then
-        new.conflicts := new.conflicts || jsonb_build_object('cause', 'resident_id', 'at', now(), 'what', v_against);
+        e.conflicts := e.conflicts || jsonb_build_object('cause', 'resident_id', 'at', now(), 'what', v_against);
     end if;
-    select * into o from exam_order where id = order_of_study(s.centre_id, s.study_uid, s.accession);
+    if o.id is not null and array_position(array['stat', 'urgent', 'routine'], o.priority)
+        < array_position(array['stat', 'urgent', 'routine'], e.priority) then
+        e.priority := o.priority;
+    end if;
+    if o.id is not null or cardinality(v_against) > 0 then
+        update exam set conflicts = e.conflicts, order_id = o.id, priority = e.priority
+        where id = p_exam returning * into e;
+    end if;
     if o.id is null then
-        return new;
-    end if;
-    new.order_id := o.id;
-    if array_position(array['stat', 'urgent', 'routine'], o.priority)
-        < array_position(array['stat', 'urgent', 'routine'], new.priority) then
-        new.priority := o.priority;
+        return e;
     end if;
     select * into q from patient where id = o.patient_id;
     if p.patient_id is null and cardinality(patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex,
@@ -1336,7 +1331,7 @@ begin
             and not exists (select from exam_order where patient_id = p.id);
     end if;
     perform order_progress(o.id, 'start');
-    return new;
+    return e;
 end $$;
 CREATE FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb DEFAULT NULL::jsonb, p_holder bigint DEFAULT NULL::bigint, p_lease_seconds integer DEFAULT NULL::integer) RETURNS public.exam
     LANGUAGE plpgsql
@@ -2002,7 +1997,7 @@ begin
     returning * into e;
     insert into exam_event (exam_id, person_id, event, from_state, to_state)
     values (e.id, rdc_person(), 'arrive', null, 'arriving');
-    return e;
+    return exam_meet_order(e.id);
 end $$;
 CREATE FUNCTION public.ingest_exam_grew(e public.exam, p jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -2083,7 +2078,7 @@ declare
     v_id bigint;
     v_pid text := nullif(btrim(p ->> 'patient_id'), '');
 begin
-    select id into v_id from patient where issuer_id = p_centre and patient_id = v_pid;
+    select id into v_id from patient where patient_id = v_pid and issuer_id + 0 = p_centre;
     if v_id is null then
         insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
         values (p_centre, v_pid, p ->> 'patient_name', decode(p ->> 'patient_name_raw', 'hex'),
@@ -2093,7 +2088,7 @@ begin
         on conflict do nothing returning id into v_id;
     end if;
     if v_id is null then
-        select id into strict v_id from patient where issuer_id = p_centre and patient_id = v_pid;
+        select id into strict v_id from patient where patient_id = v_pid and issuer_id + 0 = p_centre;
     end if;
     return v_id;
 end $$;
@@ -2102,171 +2097,146 @@ CREATE FUNCTION public.ingest_plain(p_batch jsonb) RETURNS jsonb[]
     AS $$
 declare
     v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
-    r ingest_row[];
-    k ingest_known[];
-    v record;
+    v_places int[];
+    v_stored jsonb[];
+    v_unmet bigint[];   -- new exams with an order to meet or a resident ID to doubt
+    v_full bigint[];    -- exams that these objects complete, and that are not complete yet
+    v_evident bigint[]; -- instances of studies for which there is evidence
+    v_grown int;
+    v_moved int;
 begin
-    select x.r, x.k into r, k from ingest_plain_rows(p_batch) x;
-    if r is null then
-        return v_results;
-    end if;
-    perform ingest_plain_grown(k);
-    if exists (select from unnest(k) where exam is null) then
-        perform ingest_plain_studies(r, k);
-        perform ingest_plain_exams(r, k);
-    end if;
-    perform ingest_plain_objects(r, k);
-    for v in select x.n, x.study_uid, coalesce(x.exam, (select e.id from exam e join study s on s.id = e.study_id
-            where s.study_uid = x.study_uid and s.centre_id = x.centre_id)) as exam from unnest(r, k) x loop
-        v_results[v.n] := jsonb_build_object('outcome', 'stored', 'exam', v.exam, 'study_uid', v.study_uid);
-    end loop;
-    return v_results;
-end $$;
-CREATE FUNCTION public.ingest_plain_exams(r public.ingest_row[], k public.ingest_known[]) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-declare
-    v_left bigint[];
-begin
-    with f as materialized (
-        select distinct on (s.id) s.id, s.centre_id, x.device_id, coalesce(x.urgency, 'routine') as priority,
-            coalesce(x.quiet, 15) as quiet, x.complete, x.modality, x.complete and x.ordered is null
-                and (length(x.pid) <> 18 or cardinality(resident_id_contradictions(x.pid,
-                    dicom_date(x.birth_date), x.sex)) = 0) as done
-        from unnest(r, k) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-        where x.exam is null
-        order by s.id, x.n
-    ), e as (
-        insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id, state,
-            grade, expected, hospital_id, contract_id, due_at)
-        select f.centre_id, f.id, f.device_id, f.priority, f.quiet, l.id,
-            case when not f.done then 'arriving' when c.id is null then 'unrouted' else 'waiting' end,
-            case when f.done then 'single' end, case when f.done then 1 end, c.hospital_id, c.id,
-            now() + make_interval(mins => c.within_minutes)
-        from f left join lateral (select y.id from line y
-                where f.modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
-            left join lateral exam_contract(f.centre_id, l.id) c on f.done
-        returning id, study_id, state
-    ), v as (
-        insert into exam_event (exam_id, person_id, event, from_state, to_state)
-        select e.id, rdc_person(), t.event, t.from_state, case when t.n = 1 then 'arriving' else e.state end
-        from e cross join (values (1, 'arrive', null), (2, 'complete', 'arriving'), (3, 'unrouted', 'arriving'))
-            as t(n, event, from_state)
-        where t.n = 1 or t.event = case e.state when 'waiting' then 'complete' else e.state end
-        order by e.id, t.n
-    )
-    select array_agg(e.id) into v_left from e join f on f.id = e.study_id where f.complete and not f.done;
-    if v_left is not null then
-        perform exam_complete_all(v_left, 'single', 1);
-    end if;
-end $$;
-CREATE FUNCTION public.ingest_plain_grown(k public.ingest_known[]) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-declare
-    v_exams bigint[];
-begin
-    update exam e set last_object_at = now(),
-        priority = case when e.priority = 'routine' then coalesce(x.urgency, e.priority) else e.priority end
-    from (select distinct on (exam) exam, urgency from unnest(k) where exam is not null order by exam) x
-    where e.id = x.exam and e.state = 'arriving';
-    v_exams := array(select distinct exam from unnest(k) where exam is not null and complete);
-    if v_exams <> '{}' then
-        perform exam_complete_all(v_exams, 'single', 1);
-    end if;
-end $$;
-CREATE FUNCTION public.ingest_plain_objects(r public.ingest_row[], k public.ingest_known[]) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-declare
-    v_instances bigint[];
-begin
-    if false = any (select x.has_series from unnest(k) x) then
-        insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
-        select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
-            x.series_description, x.body_part, x.laterality
-        from unnest(r, k) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-        where not x.has_series
-        order by s.id, x.series_uid, x.n;
-    end if;
-    with o as (
-        insert into object (location, sha256, size, media)
-        select x.location, decode(x.sha256, 'hex'), x.size, coalesce(x.media, 'application/dicom')
-        from unnest(r) x
-        returning id, location
-    ), i as (
-        insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
-            number, rows, columns, frames, object_id, device_id, metadata)
-        select x.centre_id, s.id, q.id, x.sop_uid, x.sop_class, x.transfer_syntax,
-            x.instance_number, x.rows, x.columns, x.frames, o.id, x.device_id, x.metadata
-        from unnest(r) x join o on o.location = x.location
-            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            join series q on q.study_id = s.id and q.series_uid = x.series_uid
-        returning id
-    )
-    select array_agg(id) into v_instances from i;
-    if exists (select from unnest(r) x where x.metadata is null) then
-        insert into job (kind, subject_id, priority)
-        select 'metadata', i.id, e.priority from instance i join exam e on e.study_id = i.study_id
-        where i.id = any (v_instances) and i.metadata is null;
-    end if;
-    perform evidence_grew(v_instances), check_wanted(v_instances);
-end $$;
-CREATE FUNCTION public.ingest_plain_rows(p_batch jsonb, OUT r public.ingest_row[], OUT k public.ingest_known[]) RETURNS record
-    LANGUAGE plpgsql
-    AS $$
-begin
-    with b as materialized (
-        select x, n, nullif(btrim((x).patient_id), '') as pid,
-            coalesce((select o.id from exam_order o where o.centre_id = (x).centre_id
-                    and o.study_uid = (x).study_uid and o.state <> 'cancelled'),
-                (select o.id from exam_order o where o.centre_id = (x).centre_id
-                    and o.accession = nullif(btrim((x).accession), '') and o.state <> 'cancelled')) as ordered,
-            -- manifest_covers(), written out: it would be planned for each object
-            (x).single and not exists (select from evidence v where v.study_uid = (x).study_uid
-                and v.centre_id = (x).centre_id and v.kind = 'manifest') as alone
-        from jsonb_array_elements(p_batch) with ordinality t(v, n), jsonb_populate_record(null::ingest_row, v) x
-    ), ranked as (
-        select *, row_number() over (partition by (x).centre_id, (x).sop_uid order by n) as again,
+    with sent as (
+        -- order_of_study(), manifest_covers() and the question of check_wanted(), written
+        -- out: as functions they would be called for each object.
+        select x.*, nullif(btrim(x.patient_id), '') as pid,
+            case when a.state <> 'cancelled' then a.id when b.state <> 'cancelled' then b.id end as ordered,
+            case when a.state <> 'cancelled' then a.priority when b.state <> 'cancelled' then b.priority end as wish,
+            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
+                or i.elsewhere) as check_it, coalesce(i.here, false) as here,
+            v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone
+        from jsonb_populate_recordset(null::ingest_row, p_batch) with ordinality x
+            left join exam_order a on a.study_uid = x.study_uid and a.centre_id + 0 = x.centre_id
+            left join exam_order b on b.accession = nullif(btrim(x.accession), '') and b.centre_id + 0 = x.centre_id
+            left join evidence v on v.study_uid = x.study_uid and v.centre_id = x.centre_id
+            left join lateral (select bool_or(centre_id = x.centre_id) as here,
+                bool_or(centre_id <> x.centre_id) as elsewhere from instance where sop_uid = x.sop_uid) i on true
+    ), known as (
+        select b.*, s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
+            s.patient_id = p.id as hers, q.id as old_series, coalesce(p.resident_id, pid) as resident,
+            case when p.id is null then dicom_date(b.birth_date) else p.birth_date end as born,
+            case when p.id is null then b.sex else p.sex end as of_sex,
+            row_number() over (partition by b.sop_uid, b.centre_id order by ordinality) as again,
             min(pid) over same = max(pid) over same as one_patient, bool_or(alone) over same as complete,
-            case when bool_or((x).priority = 'stat') over same then 'stat'
-                when bool_or((x).priority = 'urgent') over same then 'urgent' end as urgency
-        from b
-        window same as (partition by (x).centre_id, (x).study_uid)
+            case when bool_or('stat' in (b.priority, wish)) over same then 'stat'
+                when bool_or('urgent' in (b.priority, wish)) over same then 'urgent' end as urgency
+        from sent b left join study s on s.study_uid = b.study_uid and s.centre_id = b.centre_id
+            left join exam e on e.study_id = s.id
+            left join series q on q.study_id = s.id and q.series_uid = b.series_uid
+            left join patient p on p.patient_id = b.pid and p.issuer_id + 0 = b.centre_id
+        window same as (partition by b.study_uid, b.centre_id)
+    ), plain as (
+        select *, min(ordinality) over of_study as first_of_study, min(ordinality) over of_patient as first_of_patient,
+            min(ordinality) over of_series as first_of_series,
+            coalesce(old_study, min(case when old_study is null then nextval('study_id_seq') end) over of_study)
+                as study,
+            coalesce(old_exam, min(case when old_exam is null then nextval('exam_id_seq') end) over of_study)
+                as exam,
+            coalesce(old_patient, min(case when old_patient is null then nextval('patient_id_seq') end)
+                over of_patient) as patient,
+            coalesce(old_series, min(case when old_series is null then nextval('series_id_seq') end)
+                over of_series) as in_series,
+            nextval('object_id_seq') as object, nextval('instance_id_seq') as instance,
+            old_exam is null and (ordered is not null or length(resident) = 18
+                and cardinality(resident_id_contradictions(resident, born, of_sex)) > 0) as unmet,
+            case when coalesce(old_priority, 'routine') = 'routine' then coalesce(urgency, 'routine')
+                else old_priority end as rank
+        from known
+        where again = 1 and one_patient and not here and original is null and pid is not null
+            and (old_study is null or state = 'arriving' and hers)
+            and (ordered is null or cardinality(order_against(ordered, patient_id, patient_name, birth_date, sex)) = 0)
+        window of_study as (partition by study_uid, centre_id), of_patient as (partition by centre_id, pid),
+            of_series as (partition by study_uid, centre_id, series_uid)
+    ), r as materialized (
+        select *, ordinality = first_of_study as leads, complete and not unmet as done
+        from plain order by study_uid, sop_uid
+    ), grown as (
+        update exam e set last_object_at = now(), priority = r.rank from r
+        where e.id = r.old_exam and r.leads returning e.state
+    ), patients as (
+        insert into patient (id, issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
+        overriding system value
+        select patient, centre_id, pid, patient_name, decode(patient_name_raw, 'hex'), charset,
+            coalesce(charset_guessed, false), dicom_date(birth_date), case when sex in ('M', 'F', 'O') then sex end
+        from r where old_patient is null and ordinality = first_of_patient
+    ), studies as (
+        insert into study (id, centre_id, study_uid, patient_id, accession, study_date, study_time, study_id,
+            description) overriding system value
+        select study, centre_id, study_uid, patient, nullif(accession, ''), dicom_date(study_date),
+            dicom_time(study_time), study_id, description
+        from r where old_study is null and leads
+    ), routed as materialized (
+        -- One that is complete with these objects starts as what exam_complete() would make of it.
+        select r.*, l.id as line, c.hospital_id, c.id as contract, c.within_minutes,
+            case when not r.done then 'arriving' when c.id is null then 'unrouted' else 'waiting' end as starts
+        from r left join lateral (select y.id from line y
+                where r.modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
+            left join lateral exam_contract(r.centre_id, l.id) c on r.done
+        where r.old_exam is null and r.leads
+    ), exams as (
+        insert into exam (id, centre_id, study_id, device_id, priority, quiet_seconds, line_id, state, grade, expected,
+            hospital_id, contract_id, due_at) overriding system value
+        select exam, centre_id, study, device_id, rank, coalesce(quiet, 15), line, starts,
+            case when done then 'single' end, case when done then 1 end, hospital_id, contract,
+            now() + make_interval(mins => within_minutes)
+        from routed
+    ), events as (
+        insert into exam_event (exam_id, person_id, event, from_state, to_state)
+        select x.exam, (select rdc_person()), t.event, t.from_state, t.to_state
+        from routed x cross join lateral (values ('arrive', null, 'arriving'),
+            (case x.starts when 'waiting' then 'complete' else x.starts end, 'arriving', x.starts))
+            t(event, from_state, to_state)
+        where t.event <> 'arriving'
+    ), new_series as (
+        insert into series (id, study_id, series_uid, modality, number, description, body_part, laterality)
+        overriding system value
+        select in_series, study, series_uid, modality, series_number, series_description, body_part, laterality
+        from r where old_series is null and ordinality = first_of_series
+    ), objects as (
+        insert into object (id, location, sha256, size, media) overriding system value
+        select object, location, decode(sha256, 'hex'), size, coalesce(media, 'application/dicom') from r
+    ), instances as (
+        insert into instance (id, centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax, number, rows,
+            columns, frames, object_id, device_id, metadata) overriding system value
+        select instance, centre_id, study, in_series, sop_uid, sop_class, transfer_syntax, instance_number, rows,
+            columns, frames, object, device_id, metadata
+        from r
+    ), jobs as (
+        insert into job (kind, subject_id, priority)
+        select case when metadata is null then 'metadata' else 'check' end, instance, rank
+        from r where metadata is null or check_it
     )
-    select array_agg(x order by (x).study_uid, (x).sop_uid),
-        array_agg(row(n, pid, e.id, q.id is not null, ordered, complete, urgency)::ingest_known
-            order by (x).study_uid, (x).sop_uid)
-    into r, k
-    from ranked left join study s on s.study_uid = (x).study_uid and s.centre_id = (x).centre_id
-        left join exam e on e.study_id = s.id left join patient p on p.id = s.patient_id
-        left join series q on q.study_id = s.id and q.series_uid = (x).series_uid
-    where again = 1 and one_patient and (x).original is null and pid is not null
-        and not exists (select from instance i
-            where i.sop_uid = (x).sop_uid and i.centre_id = (x).centre_id)
-        and (s.id is null or e.state = 'arriving' and p.patient_id = pid)
-        and (ordered is null or cardinality(order_against(ordered, (x).patient_id, (x).patient_name,
-            (x).birth_date, (x).sex)) = 0);
-end $$;
-CREATE FUNCTION public.ingest_plain_studies(r public.ingest_row[], k public.ingest_known[]) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-begin
-    insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
-    select distinct on (x.centre_id, x.pid) x.centre_id, x.pid, x.patient_name,
-        decode(x.patient_name_raw, 'hex'), x.charset, coalesce(x.charset_guessed, false),
-        dicom_date(x.birth_date), case when x.sex in ('M', 'F', 'O') then x.sex end
-    from unnest(r, k) x
-    where x.exam is null and not exists (select from patient p
-        where p.issuer_id = x.centre_id and p.patient_id = x.pid)
-    order by x.centre_id, x.pid, x.n
-    on conflict do nothing;
-    insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
-    select distinct on (x.study_uid, x.centre_id) x.centre_id, x.study_uid, p.id, nullif(x.accession, ''),
-        dicom_date(x.study_date), dicom_time(x.study_time), x.study_id, x.description
-    from unnest(r, k) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.pid
-    where x.exam is null
-    order by x.study_uid, x.centre_id, x.n;
+    select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid)),
+        array_agg(exam) filter (where unmet and leads),
+        array_agg(exam) filter (where complete and leads and (old_exam is not null or not done)),
+        array_agg(instance) filter (where evident), count(*) filter (where old_exam is not null and leads),
+        (select count(*) from grown where state = 'arriving')
+    into v_places, v_stored, v_unmet, v_full, v_evident, v_grown, v_moved from r;
+    if v_grown <> v_moved then
+        raise exception using errcode = 'serialization_failure', message = 'an exam was completed meanwhile';
+    end if;
+    for i in 1..coalesce(cardinality(v_places), 0) loop
+        v_results[v_places[i]] := v_stored[i];
+    end loop;
+    if v_unmet is not null then
+        perform exam_meet_order(x) from unnest(v_unmet) x;
+    end if;
+    if v_full is not null then
+        perform exam_complete_all(v_full, 'single', 1);
+    end if;
+    if v_evident is not null then
+        perform evidence_grew(v_evident);
+    end if;
+    return v_results;
 end $$;
 CREATE FUNCTION public.ingest_series(p_study bigint, p jsonb) RETURNS bigint
     LANGUAGE plpgsql
@@ -2288,6 +2258,7 @@ CREATE FUNCTION public.ingest_store(p_batch jsonb) RETURNS jsonb
     SET search_path TO 'public'
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
@@ -2300,7 +2271,7 @@ begin
             v_results := ingest_plain(p_batch);
             exit;
         exception
-            when unique_violation then
+            when unique_violation or serialization_failure then
                 null;
             when data_exception or integrity_constraint_violation then
                 exit;
@@ -2627,6 +2598,13 @@ CREATE FUNCTION public.name_hanzi(p_name text) RETURNS text
 CREATE FUNCTION public.name_key(p_name text, p_pinyin text) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$ select nullif(regexp_replace(upper(split_part(coalesce(nullif(p_pinyin, ''), p_name), '=', 1)), '[^A-Z]', '', 'g'), '') $$;
+CREATE FUNCTION public.noun_kept() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception using errcode = 'restrict_violation',
+        message = format('rows of %I are not deleted', tg_table_name), hint = 'set disabled_at';
+end $$;
 CREATE FUNCTION public.object_insert(p jsonb) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -2851,8 +2829,8 @@ CREATE FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_acces
     AS $$
 begin
     return coalesce(
-        (select id from exam_order where centre_id = p_centre and study_uid = p_study_uid and state <> 'cancelled'),
-        (select id from exam_order where centre_id = p_centre and accession = nullif(btrim(p_accession), '')
+        (select id from exam_order where study_uid = p_study_uid and centre_id + 0 = p_centre and state <> 'cancelled'),
+        (select id from exam_order where accession = nullif(btrim(p_accession), '') and centre_id + 0 = p_centre
             and state <> 'cancelled'));
 end $$;
 CREATE FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) RETURNS bigint
@@ -4342,7 +4320,7 @@ ALTER TABLE ONLY public.exam_advice
 ALTER TABLE ONLY public.exam_event
     ADD CONSTRAINT exam_event_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.exam_order
-    ADD CONSTRAINT exam_order_accession_unique UNIQUE (centre_id, accession);
+    ADD CONSTRAINT exam_order_accession_unique UNIQUE (accession, centre_id);
 ALTER TABLE ONLY public.exam_order_event
     ADD CONSTRAINT exam_order_event_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.exam_order
@@ -4350,7 +4328,7 @@ ALTER TABLE ONLY public.exam_order
 ALTER TABLE ONLY public.exam_order
     ADD CONSTRAINT exam_order_placer_unique UNIQUE (centre_id, placer_issuer, placer_number);
 ALTER TABLE ONLY public.exam_order
-    ADD CONSTRAINT exam_order_study_unique UNIQUE (centre_id, study_uid);
+    ADD CONSTRAINT exam_order_study_unique UNIQUE (study_uid, centre_id);
 ALTER TABLE ONLY public.exam_order_transition
     ADD CONSTRAINT exam_order_transition_pkey PRIMARY KEY (state, event);
 ALTER TABLE ONLY public.exam
@@ -4458,7 +4436,7 @@ CREATE INDEX instance_study ON public.instance USING btree (study_id);
 CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat'::text, 'urgent'::text, 'routine'::text], priority), run_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX patient_born ON public.patient USING btree (issuer_id, birth_date);
 CREATE INDEX patient_correction_patient ON public.patient_correction USING btree (patient_id);
-CREATE UNIQUE INDEX patient_id_unique ON public.patient USING btree (issuer_id, patient_id) WHERE (patient_id IS NOT NULL);
+CREATE UNIQUE INDEX patient_id_unique ON public.patient USING btree (patient_id, issuer_id) WHERE (patient_id IS NOT NULL);
 CREATE INDEX patient_unspelled ON public.patient USING btree (id) WHERE ((pinyin IS NULL) AND (name IS NOT NULL));
 CREATE INDEX performed_study_step ON public.performed_study USING btree (step_id);
 CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
@@ -4466,9 +4444,12 @@ CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
 CREATE INDEX session_expiry ON public.session USING btree (expires_at);
 CREATE INDEX study_patient ON public.study USING btree (patient_id);
 CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);
+CREATE TRIGGER contract_kept BEFORE DELETE OR UPDATE OF id ON public.contract FOR EACH STATEMENT EXECUTE FUNCTION public.noun_kept();
+CREATE TRIGGER device_kept BEFORE DELETE OR UPDATE OF id ON public.device FOR EACH STATEMENT EXECUTE FUNCTION public.noun_kept();
 CREATE TRIGGER exam_completed AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> 'arriving'::text) AND (new.grade <> 'single'::text))) EXECUTE FUNCTION public.exam_completed();
 CREATE TRIGGER exam_left_order AFTER UPDATE OF state ON public.exam FOR EACH ROW WHEN (((old.state = 'arriving'::text) AND (new.state <> ALL (ARRAY['arriving'::text, 'withdrawn'::text])) AND (new.order_id IS NOT NULL))) EXECUTE FUNCTION public.exam_left_order();
-CREATE TRIGGER exam_meets_order BEFORE INSERT ON public.exam FOR EACH ROW WHEN ((new.state = 'arriving'::text)) EXECUTE FUNCTION public.exam_meets_order();
+CREATE TRIGGER line_kept BEFORE DELETE OR UPDATE OF id ON public.line FOR EACH STATEMENT EXECUTE FUNCTION public.noun_kept();
+CREATE TRIGGER organisation_kept BEFORE DELETE OR UPDATE OF id ON public.organisation FOR EACH STATEMENT EXECUTE FUNCTION public.noun_kept();
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.audit
@@ -4513,22 +4494,12 @@ ALTER TABLE ONLY public.exam_advice
     ADD CONSTRAINT exam_advice_instance_id_fkey FOREIGN KEY (instance_id) REFERENCES public.instance(id);
 ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.person(id);
-ALTER TABLE ONLY public.exam
-    ADD CONSTRAINT exam_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
-ALTER TABLE ONLY public.exam
-    ADD CONSTRAINT exam_contract_id_fkey FOREIGN KEY (contract_id) REFERENCES public.contract(id);
-ALTER TABLE ONLY public.exam
-    ADD CONSTRAINT exam_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
 ALTER TABLE ONLY public.exam_event
     ADD CONSTRAINT exam_event_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
 ALTER TABLE ONLY public.exam_event
     ADD CONSTRAINT exam_event_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
 ALTER TABLE ONLY public.exam
-    ADD CONSTRAINT exam_hospital_id_fkey FOREIGN KEY (hospital_id) REFERENCES public.organisation(id);
-ALTER TABLE ONLY public.exam
     ADD CONSTRAINT exam_lease_holder_fkey FOREIGN KEY (lease_holder) REFERENCES public.person(id);
-ALTER TABLE ONLY public.exam
-    ADD CONSTRAINT exam_line_id_fkey FOREIGN KEY (line_id) REFERENCES public.line(id);
 ALTER TABLE ONLY public.exam_order
     ADD CONSTRAINT exam_order_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.exam_order_event
@@ -4550,10 +4521,6 @@ ALTER TABLE ONLY public.hl7_message
 ALTER TABLE ONLY public.hl7_sender
     ADD CONSTRAINT hl7_sender_org_id_fkey FOREIGN KEY (org_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.instance
-    ADD CONSTRAINT instance_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
-ALTER TABLE ONLY public.instance
-    ADD CONSTRAINT instance_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
-ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_object_id_fkey FOREIGN KEY (object_id) REFERENCES public.object(id);
 ALTER TABLE ONLY public.instance
     ADD CONSTRAINT instance_original_id_fkey FOREIGN KEY (original_id) REFERENCES public.object(id);
@@ -4569,8 +4536,6 @@ ALTER TABLE ONLY public.patient_correction
     ADD CONSTRAINT patient_correction_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
 ALTER TABLE ONLY public.patient_correction
     ADD CONSTRAINT patient_correction_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
-ALTER TABLE ONLY public.patient
-    ADD CONSTRAINT patient_issuer_id_fkey FOREIGN KEY (issuer_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.performed_instance
     ADD CONSTRAINT performed_instance_series_id_fkey FOREIGN KEY (series_id) REFERENCES public.performed_series(id);
 ALTER TABLE ONLY public.performed_series
@@ -4601,8 +4566,6 @@ ALTER TABLE ONLY public.series
     ADD CONSTRAINT series_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.study(id);
 ALTER TABLE ONLY public.session
     ADD CONSTRAINT session_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.person(id);
-ALTER TABLE ONLY public.study
-    ADD CONSTRAINT study_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.study
     ADD CONSTRAINT study_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES public.patient(id);
 ALTER TABLE ONLY public.upload
@@ -4885,7 +4848,7 @@ GRANT ALL ON FUNCTION public.exam_heartbeat(p_exam bigint, p_lease bigint, p_lea
 REVOKE ALL ON FUNCTION public.exam_left_order() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) TO rdc_api;
-REVOKE ALL ON FUNCTION public.exam_meets_order() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_meet_order(p_exam bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_move(p_exam public.exam, p_event text, p_detail jsonb, p_holder bigint, p_lease_seconds integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_newest(p_state text, p_since timestamp with time zone, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_newest(p_state text, p_since timestamp with time zone, p_limit integer) TO rdc_api;
@@ -4945,11 +4908,6 @@ REVOKE ALL ON FUNCTION public.ingest_exam_grew(e public.exam, p jsonb) FROM PUBL
 REVOKE ALL ON FUNCTION public.ingest_one(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_patient(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_plain(p_batch jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_exams(r public.ingest_row[], k public.ingest_known[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_grown(k public.ingest_known[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_objects(r public.ingest_row[], k public.ingest_known[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_rows(p_batch jsonb, OUT r public.ingest_row[], OUT k public.ingest_known[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain_studies(r public.ingest_row[], k public.ingest_known[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_series(p_study bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_store(p_batch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb) TO rdc_ingest;
@@ -4978,6 +4936,7 @@ GRANT ALL ON FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid te
 REVOKE ALL ON FUNCTION public.name_hanzi(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.noun_kept() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;

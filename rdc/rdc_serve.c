@@ -54,6 +54,16 @@ struct supervisor {
     bool stopping;
 };
 
+/* As configured, or one for each two cores: PostgreSQL and the threads of the worker
+ * need the other, and fewer workers share syncs and commits among more objects. */
+static unsigned worker_count(const struct base_conf *conf)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (conf->workers)
+        return (unsigned)conf->workers;
+    return cores < 4 ? 1 : cores / 2 < RDC_WORKERS_MAX ? (unsigned)cores / 2 : RDC_WORKERS_MAX;
+}
+
 static void block_signals(sigset_t *set)
 {
     sigemptyset(set);
@@ -319,7 +329,7 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
     }
     static struct supervisor s;
     s.conf = &ctx->conf;
-    s.workers = (unsigned)ctx->conf.workers;
+    s.workers = worker_count(&ctx->conf);
     sigset_t set;
     int ready[2];
     block_signals(&set);

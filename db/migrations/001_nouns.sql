@@ -133,6 +133,20 @@ create table contract (
 );
 create index contract_hospital on contract (hospital_id, line_id, centre_id);
 
+-- What work refers to is switched off (disabled_at), never deleted and never another row:
+-- therefore the tables that grow with each object have no foreign keys to it, each of
+-- which would be a look-up and a lock of the same row for every object.
+create function noun_kept() returns trigger language plpgsql as
+$$
+begin
+    raise exception using errcode = 'restrict_violation',
+        message = format('rows of %I are not deleted', tg_table_name), hint = 'set disabled_at';
+end $$;
+create trigger organisation_kept before delete or update of id on organisation execute function noun_kept();
+create trigger line_kept before delete or update of id on line execute function noun_kept();
+create trigger device_kept before delete or update of id on device execute function noun_kept();
+create trigger contract_kept before delete or update of id on contract execute function noun_kept();
+
 create table destination (
     id bigint generated always as identity primary key,
     org_id bigint not null references organisation,
@@ -156,7 +170,7 @@ create table destination (
 -- an ID each study has a patient row of its own.
 create table patient (
     id bigint generated always as identity primary key,
-    issuer_id bigint not null references organisation,
+    issuer_id bigint not null,
     patient_id text,
     name text,
     name_raw bytea,
@@ -168,12 +182,12 @@ create table patient (
     constraint patient_id_given check (patient_id <> ''),
     constraint patient_sex_known check (sex in ('M', 'F', 'O'))
 );
-create unique index patient_id_unique on patient (issuer_id, patient_id)
+create unique index patient_id_unique on patient (patient_id, issuer_id)
     where patient_id is not null;
 
 create table study (
     id bigint generated always as identity primary key,
-    centre_id bigint not null references organisation,
+    centre_id bigint not null,
     study_uid text not null,
     patient_id bigint not null references patient,
     accession text,
@@ -217,7 +231,7 @@ create table object (
 -- kept beside it, never in its place.
 create table instance (
     id bigint generated always as identity primary key,
-    centre_id bigint not null references organisation,
+    centre_id bigint not null,
     study_id bigint not null references study,
     series_id bigint not null references series,
     sop_uid text not null,
@@ -231,7 +245,7 @@ create table instance (
     object_id bigint not null references object,
     original_id bigint references object,
     own boolean not null default false,
-    device_id bigint references device,
+    device_id bigint,
     received_at timestamptz not null default now(),
     metadata jsonb,
     constraint instance_uid_unique unique (sop_uid, centre_id, variant),
@@ -247,12 +261,12 @@ alter table instance alter column metadata set compression lz4;
 -- The states and their transitions stand in 002.
 create table exam (
     id bigint generated always as identity primary key,
-    centre_id bigint not null references organisation,
+    centre_id bigint not null,
     study_id bigint not null references study,
-    line_id bigint references line,
-    hospital_id bigint references organisation,
-    contract_id bigint references contract,
-    device_id bigint references device,
+    line_id bigint,
+    hospital_id bigint,
+    contract_id bigint,
+    device_id bigint,
     state text not null default 'arriving',
     state_at timestamptz not null default now(),
     priority text not null default 'routine',

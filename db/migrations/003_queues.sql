@@ -66,7 +66,9 @@ begin
 end $$;
 
 -- Functions that are called for every object are in PL/pgSQL, which keeps its
--- plans; a function in SQL is planned with each call.
+-- plans; a function in SQL is planned with each call. The plans may be from when the
+-- tables were small, or without statistics: "centre_id + 0" keeps them from an
+-- index that begins with the centre, and would then read all rows of it.
 create function object_insert(p jsonb) returns bigint language plpgsql as
 $$
 declare
@@ -85,7 +87,7 @@ declare
     v_id bigint;
     v_pid text := nullif(btrim(p ->> 'patient_id'), '');
 begin
-    select id into v_id from patient where issuer_id = p_centre and patient_id = v_pid;
+    select id into v_id from patient where patient_id = v_pid and issuer_id + 0 = p_centre;
     if v_id is null then
         insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
         values (p_centre, v_pid, p ->> 'patient_name', decode(p ->> 'patient_name_raw', 'hex'),
@@ -95,7 +97,7 @@ begin
         on conflict do nothing returning id into v_id;
     end if;
     if v_id is null then
-        select id into strict v_id from patient where issuer_id = p_centre and patient_id = v_pid;
+        select id into strict v_id from patient where patient_id = v_pid and issuer_id + 0 = p_centre;
     end if;
     return v_id;
 end $$;
@@ -154,7 +156,7 @@ begin
     returning * into e;
     insert into exam_event (exam_id, person_id, event, from_state, to_state)
     values (e.id, rdc_person(), 'arrive', null, 'arriving');
-    return e;
+    return exam_meet_order(e.id);
 end $$;
 
 -- A new object came for this exam.
@@ -249,194 +251,159 @@ create type ingest_row as (
     series_description text, body_part text, laterality text, sop_class text, sop_uid text,
     instance_number int, rows int, columns int, frames int, metadata jsonb);
 
--- What is known of it: its place in the batch, the exam (null: study and exam
--- are new), whether its series is there, the order of its study, and for the
--- batch's whole share of the study: is the exam complete with it, how urgent.
-create type ingest_known as (
-    n int, pid text, exam bigint, has_series boolean, ordered bigint, complete boolean, urgency text);
-
--- Those objects of a batch about which ingest_one() has nothing to decide: the
--- UID is new, and study and exam are new too, or the exam is still arriving and
--- the patient is the same. In the order in which rows are locked everywhere.
-create function ingest_plain_rows(p_batch jsonb, out r ingest_row[], out k ingest_known[])
-language plpgsql as
-$$
-begin
-    with b as materialized (
-        select x, n, nullif(btrim((x).patient_id), '') as pid,
-            coalesce((select o.id from exam_order o where o.centre_id = (x).centre_id
-                    and o.study_uid = (x).study_uid and o.state <> 'cancelled'),
-                (select o.id from exam_order o where o.centre_id = (x).centre_id
-                    and o.accession = nullif(btrim((x).accession), '') and o.state <> 'cancelled')) as ordered,
-            -- manifest_covers(), written out: it would be planned for each object
-            (x).single and not exists (select from evidence v where v.study_uid = (x).study_uid
-                and v.centre_id = (x).centre_id and v.kind = 'manifest') as alone
-        from jsonb_array_elements(p_batch) with ordinality t(v, n), jsonb_populate_record(null::ingest_row, v) x
-    ), ranked as (
-        select *, row_number() over (partition by (x).centre_id, (x).sop_uid order by n) as again,
-            min(pid) over same = max(pid) over same as one_patient, bool_or(alone) over same as complete,
-            case when bool_or((x).priority = 'stat') over same then 'stat'
-                when bool_or((x).priority = 'urgent') over same then 'urgent' end as urgency
-        from b
-        window same as (partition by (x).centre_id, (x).study_uid)
-    )
-    select array_agg(x order by (x).study_uid, (x).sop_uid),
-        array_agg(row(n, pid, e.id, q.id is not null, ordered, complete, urgency)::ingest_known
-            order by (x).study_uid, (x).sop_uid)
-    into r, k
-    from ranked left join study s on s.study_uid = (x).study_uid and s.centre_id = (x).centre_id
-        left join exam e on e.study_id = s.id left join patient p on p.id = s.patient_id
-        left join series q on q.study_id = s.id and q.series_uid = (x).series_uid
-    where again = 1 and one_patient and (x).original is null and pid is not null
-        and not exists (select from instance i
-            where i.sop_uid = (x).sop_uid and i.centre_id = (x).centre_id)
-        and (s.id is null or e.state = 'arriving' and p.patient_id = pid)
-        and (ordered is null or cardinality(order_against(ordered, (x).patient_id, (x).patient_name,
-            (x).birth_date, (x).sex)) = 0);
-end $$;
-
--- Patients and studies that are missing. A study that another worker makes at
--- the same time is a unique violation: ingest_store() then looks again.
-create function ingest_plain_studies(r ingest_row[], k ingest_known[]) returns void language plpgsql as
-$$
-begin
-    insert into patient (issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
-    select distinct on (x.centre_id, x.pid) x.centre_id, x.pid, x.patient_name,
-        decode(x.patient_name_raw, 'hex'), x.charset, coalesce(x.charset_guessed, false),
-        dicom_date(x.birth_date), case when x.sex in ('M', 'F', 'O') then x.sex end
-    from unnest(r, k) x
-    where x.exam is null and not exists (select from patient p
-        where p.issuer_id = x.centre_id and p.patient_id = x.pid)
-    order by x.centre_id, x.pid, x.n
-    on conflict do nothing;
-    insert into study (centre_id, study_uid, patient_id, accession, study_date, study_time, study_id, description)
-    select distinct on (x.study_uid, x.centre_id) x.centre_id, x.study_uid, p.id, nullif(x.accession, ''),
-        dicom_date(x.study_date), dicom_time(x.study_time), x.study_id, x.description
-    from unnest(r, k) x join patient p on p.issuer_id = x.centre_id and p.patient_id = x.pid
-    where x.exam is null
-    order by x.study_uid, x.centre_id, x.n;
-end $$;
-
--- The exams of new studies. One that is complete with these objects is inserted
--- as what exam_complete() would make of it, unless there is an order to meet or a
--- resident ID to doubt: those go the way of all others, by exam_meets_order().
-create function ingest_plain_exams(r ingest_row[], k ingest_known[]) returns void language plpgsql as
-$$
-declare
-    v_left bigint[];
-begin
-    with f as materialized (
-        select distinct on (s.id) s.id, s.centre_id, x.device_id, coalesce(x.urgency, 'routine') as priority,
-            coalesce(x.quiet, 15) as quiet, x.complete, x.modality, x.complete and x.ordered is null
-                and (length(x.pid) <> 18 or cardinality(resident_id_contradictions(x.pid,
-                    dicom_date(x.birth_date), x.sex)) = 0) as done
-        from unnest(r, k) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-        where x.exam is null
-        order by s.id, x.n
-    ), e as (
-        insert into exam (centre_id, study_id, device_id, priority, quiet_seconds, line_id, state,
-            grade, expected, hospital_id, contract_id, due_at)
-        select f.centre_id, f.id, f.device_id, f.priority, f.quiet, l.id,
-            case when not f.done then 'arriving' when c.id is null then 'unrouted' else 'waiting' end,
-            case when f.done then 'single' end, case when f.done then 1 end, c.hospital_id, c.id,
-            now() + make_interval(mins => c.within_minutes)
-        from f left join lateral (select y.id from line y
-                where f.modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
-            left join lateral exam_contract(f.centre_id, l.id) c on f.done
-        returning id, study_id, state
-    ), v as (
-        insert into exam_event (exam_id, person_id, event, from_state, to_state)
-        select e.id, rdc_person(), t.event, t.from_state, case when t.n = 1 then 'arriving' else e.state end
-        from e cross join (values (1, 'arrive', null), (2, 'complete', 'arriving'), (3, 'unrouted', 'arriving'))
-            as t(n, event, from_state)
-        where t.n = 1 or t.event = case e.state when 'waiting' then 'complete' else e.state end
-        order by e.id, t.n
-    )
-    select array_agg(e.id) into v_left from e join f on f.id = e.study_id where f.complete and not f.done;
-    if v_left is not null then
-        perform exam_complete_all(v_left, 'single', 1);
-    end if;
-end $$;
-
--- Exams that are there already. In the order of their studies, and before the
--- instances, whose trigger may lock evidence: as evidence_note() does.
-create function ingest_plain_grown(k ingest_known[]) returns void language plpgsql as
-$$
-declare
-    v_exams bigint[];
-begin
-    update exam e set last_object_at = now(),
-        priority = case when e.priority = 'routine' then coalesce(x.urgency, e.priority) else e.priority end
-    from (select distinct on (exam) exam, urgency from unnest(k) where exam is not null order by exam) x
-    where e.id = x.exam and e.state = 'arriving';
-    v_exams := array(select distinct exam from unnest(k) where exam is not null and complete);
-    if v_exams <> '{}' then
-        perform exam_complete_all(v_exams, 'single', 1);
-    end if;
-end $$;
-
-create function ingest_plain_objects(r ingest_row[], k ingest_known[]) returns void language plpgsql as
-$$
-declare
-    v_instances bigint[];
-begin
-    if false = any (select x.has_series from unnest(k) x) then
-        insert into series (study_id, series_uid, modality, number, description, body_part, laterality)
-        select distinct on (s.id, x.series_uid) s.id, x.series_uid, x.modality, x.series_number,
-            x.series_description, x.body_part, x.laterality
-        from unnest(r, k) x join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-        where not x.has_series
-        order by s.id, x.series_uid, x.n;
-    end if;
-    with o as (
-        insert into object (location, sha256, size, media)
-        select x.location, decode(x.sha256, 'hex'), x.size, coalesce(x.media, 'application/dicom')
-        from unnest(r) x
-        returning id, location
-    ), i as (
-        insert into instance (centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax,
-            number, rows, columns, frames, object_id, device_id, metadata)
-        select x.centre_id, s.id, q.id, x.sop_uid, x.sop_class, x.transfer_syntax,
-            x.instance_number, x.rows, x.columns, x.frames, o.id, x.device_id, x.metadata
-        from unnest(r) x join o on o.location = x.location
-            join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            join series q on q.study_id = s.id and q.series_uid = x.series_uid
-        returning id
-    )
-    select array_agg(id) into v_instances from i;
-    if exists (select from unnest(r) x where x.metadata is null) then
-        insert into job (kind, subject_id, priority)
-        select 'metadata', i.id, e.priority from instance i join exam e on e.study_id = i.study_id
-        where i.id = any (v_instances) and i.metadata is null;
-    end if;
-    perform evidence_grew(v_instances), check_wanted(v_instances);
-end $$;
-
--- The set form of ingest_one(), for the many objects that need none of its
--- decisions. Gives the results of those it stored, in their places; null
--- elsewhere. Fails as a whole.
+-- Those objects of a batch about which ingest_one() has nothing to decide, all with
+-- one statement: the UID is new, and study and exam are new too, or the exam is
+-- still arriving and the patient is the same. Gives the results of those it
+-- stored, in their places; null elsewhere. Fails as a whole.
+--
+-- New rows get their ids first, so that no insert waits for what another returns;
+-- all go in the order of study and instance UIDs, in which rows are locked
+-- everywhere. A study, patient or series that another worker makes at the same
+-- time is a unique violation, and an exam that was completed meanwhile a
+-- serialization failure: ingest_store() then looks again.
 create function ingest_plain(p_batch jsonb) returns jsonb[] language plpgsql as
 $$
 declare
     v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
-    r ingest_row[];
-    k ingest_known[];
-    v record;
+    v_places int[];
+    v_stored jsonb[];
+    v_unmet bigint[];   -- new exams with an order to meet or a resident ID to doubt
+    v_full bigint[];    -- exams that these objects complete, and that are not complete yet
+    v_evident bigint[]; -- instances of studies for which there is evidence
+    v_grown int;
+    v_moved int;
 begin
-    select x.r, x.k into r, k from ingest_plain_rows(p_batch) x;
-    if r is null then
-        return v_results;
+    with sent as (
+        -- order_of_study(), manifest_covers() and the question of check_wanted(), written
+        -- out: as functions they would be called for each object.
+        select x.*, nullif(btrim(x.patient_id), '') as pid,
+            case when a.state <> 'cancelled' then a.id when b.state <> 'cancelled' then b.id end as ordered,
+            case when a.state <> 'cancelled' then a.priority when b.state <> 'cancelled' then b.priority end as wish,
+            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
+                or i.elsewhere) as check_it, coalesce(i.here, false) as here,
+            v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone
+        from jsonb_populate_recordset(null::ingest_row, p_batch) with ordinality x
+            left join exam_order a on a.study_uid = x.study_uid and a.centre_id + 0 = x.centre_id
+            left join exam_order b on b.accession = nullif(btrim(x.accession), '') and b.centre_id + 0 = x.centre_id
+            left join evidence v on v.study_uid = x.study_uid and v.centre_id = x.centre_id
+            left join lateral (select bool_or(centre_id = x.centre_id) as here,
+                bool_or(centre_id <> x.centre_id) as elsewhere from instance where sop_uid = x.sop_uid) i on true
+    ), known as (
+        select b.*, s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
+            s.patient_id = p.id as hers, q.id as old_series, coalesce(p.resident_id, pid) as resident,
+            case when p.id is null then dicom_date(b.birth_date) else p.birth_date end as born,
+            case when p.id is null then b.sex else p.sex end as of_sex,
+            row_number() over (partition by b.sop_uid, b.centre_id order by ordinality) as again,
+            min(pid) over same = max(pid) over same as one_patient, bool_or(alone) over same as complete,
+            case when bool_or('stat' in (b.priority, wish)) over same then 'stat'
+                when bool_or('urgent' in (b.priority, wish)) over same then 'urgent' end as urgency
+        from sent b left join study s on s.study_uid = b.study_uid and s.centre_id = b.centre_id
+            left join exam e on e.study_id = s.id
+            left join series q on q.study_id = s.id and q.series_uid = b.series_uid
+            left join patient p on p.patient_id = b.pid and p.issuer_id + 0 = b.centre_id
+        window same as (partition by b.study_uid, b.centre_id)
+    ), plain as (
+        select *, min(ordinality) over of_study as first_of_study, min(ordinality) over of_patient as first_of_patient,
+            min(ordinality) over of_series as first_of_series,
+            coalesce(old_study, min(case when old_study is null then nextval('study_id_seq') end) over of_study)
+                as study,
+            coalesce(old_exam, min(case when old_exam is null then nextval('exam_id_seq') end) over of_study)
+                as exam,
+            coalesce(old_patient, min(case when old_patient is null then nextval('patient_id_seq') end)
+                over of_patient) as patient,
+            coalesce(old_series, min(case when old_series is null then nextval('series_id_seq') end)
+                over of_series) as in_series,
+            nextval('object_id_seq') as object, nextval('instance_id_seq') as instance,
+            old_exam is null and (ordered is not null or length(resident) = 18
+                and cardinality(resident_id_contradictions(resident, born, of_sex)) > 0) as unmet,
+            case when coalesce(old_priority, 'routine') = 'routine' then coalesce(urgency, 'routine')
+                else old_priority end as rank
+        from known
+        where again = 1 and one_patient and not here and original is null and pid is not null
+            and (old_study is null or state = 'arriving' and hers)
+            and (ordered is null or cardinality(order_against(ordered, patient_id, patient_name, birth_date, sex)) = 0)
+        window of_study as (partition by study_uid, centre_id), of_patient as (partition by centre_id, pid),
+            of_series as (partition by study_uid, centre_id, series_uid)
+    ), r as materialized (
+        select *, ordinality = first_of_study as leads, complete and not unmet as done
+        from plain order by study_uid, sop_uid
+    ), grown as (
+        update exam e set last_object_at = now(), priority = r.rank from r
+        where e.id = r.old_exam and r.leads returning e.state
+    ), patients as (
+        insert into patient (id, issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
+        overriding system value
+        select patient, centre_id, pid, patient_name, decode(patient_name_raw, 'hex'), charset,
+            coalesce(charset_guessed, false), dicom_date(birth_date), case when sex in ('M', 'F', 'O') then sex end
+        from r where old_patient is null and ordinality = first_of_patient
+    ), studies as (
+        insert into study (id, centre_id, study_uid, patient_id, accession, study_date, study_time, study_id,
+            description) overriding system value
+        select study, centre_id, study_uid, patient, nullif(accession, ''), dicom_date(study_date),
+            dicom_time(study_time), study_id, description
+        from r where old_study is null and leads
+    ), routed as materialized (
+        -- One that is complete with these objects starts as what exam_complete() would make of it.
+        select r.*, l.id as line, c.hospital_id, c.id as contract, c.within_minutes,
+            case when not r.done then 'arriving' when c.id is null then 'unrouted' else 'waiting' end as starts
+        from r left join lateral (select y.id from line y
+                where r.modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
+            left join lateral exam_contract(r.centre_id, l.id) c on r.done
+        where r.old_exam is null and r.leads
+    ), exams as (
+        insert into exam (id, centre_id, study_id, device_id, priority, quiet_seconds, line_id, state, grade, expected,
+            hospital_id, contract_id, due_at) overriding system value
+        select exam, centre_id, study, device_id, rank, coalesce(quiet, 15), line, starts,
+            case when done then 'single' end, case when done then 1 end, hospital_id, contract,
+            now() + make_interval(mins => within_minutes)
+        from routed
+    ), events as (
+        insert into exam_event (exam_id, person_id, event, from_state, to_state)
+        select x.exam, (select rdc_person()), t.event, t.from_state, t.to_state
+        from routed x cross join lateral (values ('arrive', null, 'arriving'),
+            (case x.starts when 'waiting' then 'complete' else x.starts end, 'arriving', x.starts))
+            t(event, from_state, to_state)
+        where t.event <> 'arriving'
+    ), new_series as (
+        insert into series (id, study_id, series_uid, modality, number, description, body_part, laterality)
+        overriding system value
+        select in_series, study, series_uid, modality, series_number, series_description, body_part, laterality
+        from r where old_series is null and ordinality = first_of_series
+    ), objects as (
+        insert into object (id, location, sha256, size, media) overriding system value
+        select object, location, decode(sha256, 'hex'), size, coalesce(media, 'application/dicom') from r
+    ), instances as (
+        insert into instance (id, centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax, number, rows,
+            columns, frames, object_id, device_id, metadata) overriding system value
+        select instance, centre_id, study, in_series, sop_uid, sop_class, transfer_syntax, instance_number, rows,
+            columns, frames, object, device_id, metadata
+        from r
+    ), jobs as (
+        insert into job (kind, subject_id, priority)
+        select case when metadata is null then 'metadata' else 'check' end, instance, rank
+        from r where metadata is null or check_it
+    )
+    select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid)),
+        array_agg(exam) filter (where unmet and leads),
+        array_agg(exam) filter (where complete and leads and (old_exam is not null or not done)),
+        array_agg(instance) filter (where evident), count(*) filter (where old_exam is not null and leads),
+        (select count(*) from grown where state = 'arriving')
+    into v_places, v_stored, v_unmet, v_full, v_evident, v_grown, v_moved from r;
+    if v_grown <> v_moved then
+        raise exception using errcode = 'serialization_failure', message = 'an exam was completed meanwhile';
     end if;
-    perform ingest_plain_grown(k);
-    if exists (select from unnest(k) where exam is null) then
-        perform ingest_plain_studies(r, k);
-        perform ingest_plain_exams(r, k);
-    end if;
-    perform ingest_plain_objects(r, k);
-    for v in select x.n, x.study_uid, coalesce(x.exam, (select e.id from exam e join study s on s.id = e.study_id
-            where s.study_uid = x.study_uid and s.centre_id = x.centre_id)) as exam from unnest(r, k) x loop
-        v_results[v.n] := jsonb_build_object('outcome', 'stored', 'exam', v.exam, 'study_uid', v.study_uid);
+    for i in 1..coalesce(cardinality(v_places), 0) loop
+        v_results[v_places[i]] := v_stored[i];
     end loop;
+    if v_unmet is not null then
+        perform exam_meet_order(x) from unnest(v_unmet) x;
+    end if;
+    if v_full is not null then
+        perform exam_complete_all(v_full, 'single', 1);
+    end if;
+    if v_evident is not null then
+        perform evidence_grew(v_evident);
+    end if;
     return v_results;
 end $$;
 
@@ -451,7 +418,7 @@ end $$;
 -- good, by index for each row.
 create function ingest_store(p_batch jsonb) returns jsonb
 language plpgsql security definer set search_path = public set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as
 $$
 declare
     v record;
@@ -462,7 +429,7 @@ begin
             v_results := ingest_plain(p_batch);
             exit;
         exception
-            when unique_violation then
+            when unique_violation or serialization_failure then
                 null;
             when data_exception or integrity_constraint_violation then
                 exit;

@@ -30,9 +30,9 @@ create table exam_order (
     state_at timestamptz not null default now(),
     conflicts jsonb not null default '[]',
     created_at timestamptz not null default now(),
-    constraint exam_order_accession_unique unique (centre_id, accession),
+    constraint exam_order_accession_unique unique (accession, centre_id),
     constraint exam_order_placer_unique unique (centre_id, placer_issuer, placer_number),
-    constraint exam_order_study_unique unique (centre_id, study_uid),
+    constraint exam_order_study_unique unique (study_uid, centre_id),
     -- PS3.5 6.2: SH has 16 characters, LO and each group of a PN 64, AE and CS 16
     constraint exam_order_accession_form check (accession ~ '^[^\\[:cntrl:]]{1,16}$' and accession = btrim(accession)),
     constraint exam_order_placer_form check (placer_number ~ '^[^\\[:cntrl:]]{1,64}$'),
@@ -630,8 +630,8 @@ language plpgsql stable as
 $$
 begin
     return coalesce(
-        (select id from exam_order where centre_id = p_centre and study_uid = p_study_uid and state <> 'cancelled'),
-        (select id from exam_order where centre_id = p_centre and accession = nullif(btrim(p_accession), '')
+        (select id from exam_order where study_uid = p_study_uid and centre_id + 0 = p_centre and state <> 'cancelled'),
+        (select id from exam_order where accession = nullif(btrim(p_accession), '') and centre_id + 0 = p_centre
             and state <> 'cancelled'));
 end $$;
 
@@ -655,33 +655,37 @@ begin
         and cardinality(order_against(v_order, p_patient_id, p_name, p_birth, p_sex)) > 0;
 end $$;
 
--- A new exam finds its order, and with it its priority. Objects without a
--- Patient ID are the order's patient's, unless they say otherwise. An exam that
--- is inserted in a later state has none: see ingest_plain_exams().
-create function exam_meets_order() returns trigger language plpgsql security definer
-set search_path = public as
+-- A new exam finds its order, and with it its priority: who inserts an exam that is
+-- arriving calls this. Objects without a Patient ID are the order's patient's,
+-- unless they say otherwise.
+create function exam_meet_order(p_exam bigint) returns exam language plpgsql as
 $$
 declare
+    e exam;
     s study;
     o exam_order;
     p patient;
     q patient;
     v_against text[];
 begin
-    select * into s from study where id = new.study_id;
+    select * into e from exam where id = p_exam;
+    select * into s from study where id = e.study_id;
     select * into p from patient where id = s.patient_id;
+    select * into o from exam_order where id = order_of_study(s.centre_id, s.study_uid, s.accession);
     v_against := resident_id_contradictions(coalesce(p.resident_id, p.patient_id), p.birth_date, p.sex);
     if cardinality(v_against) > 0 then
-        new.conflicts := new.conflicts || jsonb_build_object('cause', 'resident_id', 'at', now(), 'what', v_against);
+        e.conflicts := e.conflicts || jsonb_build_object('cause', 'resident_id', 'at', now(), 'what', v_against);
     end if;
-    select * into o from exam_order where id = order_of_study(s.centre_id, s.study_uid, s.accession);
+    if o.id is not null and array_position(array['stat', 'urgent', 'routine'], o.priority)
+        < array_position(array['stat', 'urgent', 'routine'], e.priority) then
+        e.priority := o.priority;
+    end if;
+    if o.id is not null or cardinality(v_against) > 0 then
+        update exam set conflicts = e.conflicts, order_id = o.id, priority = e.priority
+        where id = p_exam returning * into e;
+    end if;
     if o.id is null then
-        return new;
-    end if;
-    new.order_id := o.id;
-    if array_position(array['stat', 'urgent', 'routine'], o.priority)
-        < array_position(array['stat', 'urgent', 'routine'], new.priority) then
-        new.priority := o.priority;
+        return e;
     end if;
     select * into q from patient where id = o.patient_id;
     if p.patient_id is null and cardinality(patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex,
@@ -691,10 +695,8 @@ begin
             and not exists (select from exam_order where patient_id = p.id);
     end if;
     perform order_progress(o.id, 'start');
-    return new;
+    return e;
 end $$;
-create trigger exam_meets_order before insert on exam for each row
-    when (new.state = 'arriving') execute function exam_meets_order();
 
 -- A study that is complete is no longer to do.
 create function exam_left_order() returns trigger language plpgsql security definer

@@ -13,7 +13,7 @@ begin
     assert device_find('CR1', '10.1.0.7', 'RDC', repeat('ab', 32)) ->> 'cause' is null;
     insert into device (aet, org_id) values ('CR1', org_id('C2'));
     assert device_find('CR1', '10.1.0.7', 'RDC') ->> 'cause' = 'certificate_missing';
-    delete from device where aet = 'CR1' and address is null;
+    update device set aet = 'CR9' where aet = 'CR1' and address is null;
     assert (device_find('CT1', '10.9.0.1', 'RDC', repeat('ab', 32)) ->> 'centre_id')::bigint = org_id('C1');
     update device set disabled_at = now() where aet = 'CR1';
     assert device_find('CR1', '10.1.0.7', 'RDC') ->> 'cause' = 'disabled';

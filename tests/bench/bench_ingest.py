@@ -6,7 +6,7 @@ bench_ingest.py [--quick] [--rounds N] [--only ct|ecg|dx|object|idle]
 For each set (CT 0.5 MiB, ECG 120 KiB, DX 15 MiB) and number of associations: the best of the
 rounds of each server, the worst in brackets, and rdc's ratio to the others. All get the same data
 from the same generator (load.c), cell by cell in turn, so that what else the machine does hits all
-alike. rdc runs as installed: synced, committed, two workers. Its time ends when its objects are
+alike. rdc runs as installed: synced, committed, one worker for two cores. Its time ends when its objects are
 acknowledged, indexed, on the worklist, and no job of ingest is left. The peers run with their own
 defaults and TCP_NODELAY, without which DCMTK's sockets add 40 ms to each response; storescp syncs
 nothing.
@@ -55,7 +55,7 @@ class RdcServer:
     name = 'rdc'
 
     def __init__(self):
-        self.rdc = Rdc().people().start()
+        self.rdc = Rdc({'workers': 0}).people().start()  # as many as an installation has
         self.port, self.called = self.rdc.dicom_port, 'RDC'
         self.session = machine.Session(place(), self.rdc.database)
 

@@ -296,7 +296,7 @@ class Rdc:
         self.http_port, self.dicom_port = free_port(), free_port()
         self.conf = os.path.join(self.place.own, self.database + '.conf')
         self.log = os.path.join(self.place.own, self.database + '.log')
-        values = {'database': self.place.conninfo(self.database), 'data': self.data,
+        values = {'database': self.place.conninfo(self.database), 'data': self.data, 'workers': 2,
                   'http.address': f'127.0.0.1:{self.http_port}',
                   'dicom.address': f'127.0.0.1:{self.dicom_port}'}
         values.update(conf or {})

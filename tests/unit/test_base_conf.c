@@ -35,7 +35,7 @@ START_TEST(every_default_is_allowed_and_shown)
     ck_assert_uint_eq(c.http_address.port, 8080);
     ck_assert_str_eq(c.data, "var");
     ck_assert_str_eq(c.dicom_aet, "RDC");
-    ck_assert_int_eq(c.workers, 2);
+    ck_assert_int_eq(c.workers, 0);
     ck_assert_uint_eq(c.disk_reserve, 512U << 20);
     ck_assert_uint_eq(c.http_header_timeout, 10000);
     ck_assert_int_eq(c.log_level, 1);
@@ -111,7 +111,7 @@ END_TEST
 
 START_TEST(a_bad_number_is_refused)
 {
-    static const char *const bad[] = {"",   " 1",  "1 ",  "0",
+    static const char *const bad[] = {"",   " 1",  "1 ",  "-1",
                                       "65", "0x1", "1.5", "99999999999999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_msg(set("workers", bad[i]) == BASE_EINVAL, "%s", bad[i]);
@@ -181,7 +181,7 @@ START_TEST(a_bad_environment_is_named)
                             "keys");
     ck_assert_int_eq(base_conf_load_env(&c, bad, &e), BASE_EINVAL);
     ck_assert_str_eq(e.msg, "environment RDC_WORKERS: workers: bad value \"x\"; allowed: a number "
-                            "from 1 to 64");
+                            "from 0 to 64");
 }
 END_TEST
 
@@ -233,7 +233,7 @@ START_TEST(the_example_is_valid_with_and_without_its_comment_signs)
             base_buf_printf(&settings, "%s\n", line + 1);
     }
     ck_assert_int_eq(load(base_buf_cstr(&settings)), BASE_OK);
-    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&settings), "workers = 2\n"));
+    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&settings), "workers = 0\n"));
     base_buf_deinit(&settings);
     base_buf_deinit(&text);
 }
