@@ -81,7 +81,7 @@ START_TEST(a_bad_value_says_what_is_allowed)
 {
     ck_assert_int_eq(load("workers = none\n"), BASE_EINVAL);
     ck_assert_str_eq(e.msg, "rdc.conf line 1: workers: bad value \"none\"; allowed: a number from "
-                            "1 to 64");
+                            "0 to 64");
     ck_assert_int_eq(set("log.level", "loud"), BASE_EINVAL);
     ck_assert_str_eq(e.msg, "flag: log.level: bad value \"loud\"; allowed: debug, info, warn, "
                             "error");
