@@ -29,6 +29,7 @@ struct ecg_command {
     const char *accession;
     const char *to;         /* format of the output */
     const char *lead;       /* the only one to analyse */
+    const char *limits;     /* of alarms */
     const char *annotators; /* extensions of annotation files */
     size_t kind;            /* which of the verb's endings output has */
     double from_s;
@@ -46,7 +47,7 @@ static int usage(FILE *to, int status)
         "       rdc ecg convert FILE -o OUT [--to FORMAT] [--patient-id ID] [--patient-name NAME]\n"
         "                                   [--accession NUMBER]\n"
         "       rdc ecg beats FILE -o OUT.EXT [--waves] [--lead NAME]\n"
-        "       rdc ecg measure FILE [--json] [--lead NAME]\n"
+        "       rdc ecg measure FILE [--json] [--lead NAME] [--limits NAME=NUMBER,...]\n"
         "\n"
         "FILE is a recording, or - for standard input. Files that belong to it (WFDB) are found\n"
         "in its folder; --annotations EXT,... reads RECORD.EXT too.\n",
@@ -279,7 +280,7 @@ static const struct ecg_lead *find_lead(const struct ecg_record *r, const char *
 /* What to analyse. FAILED: there is no such lead. */
 static int choose_analysis(const struct ecg_command *c, struct rdc_ecg_analysis *out)
 {
-    *out = (struct rdc_ecg_analysis){.record = c->record};
+    *out = (struct rdc_ecg_analysis){.record = c->record, .limits = c->limits};
     out->only = c->lead ? find_lead(c->record, c->lead) : NULL;
     if (!c->lead || out->only)
         return DONE;
@@ -329,6 +330,8 @@ static bool take_option(struct ecg_command *c, const char *name, const char *val
         c->to = value;
     } else if (strcmp(name, "--lead") == 0) {
         c->lead = value;
+    } else if (strcmp(name, "--limits") == 0) {
+        c->limits = value;
     } else if (strcmp(name, "--annotations") == 0) {
         c->annotators = value;
     } else if (strcmp(name, "--from") == 0) {

@@ -1,7 +1,7 @@
 #include "rdc/rdc_ecg_analysis.h"
 
 #include "base/json.h"
-#include "ecg/analysis/ecg_figures.h"
+#include "ecg/analysis/ecg_finding.h"
 #include "ecg/analysis/ecg_waves.h"
 #include "ecg/ecg_write.h"
 
@@ -137,9 +137,24 @@ static const struct ecg_lead *lead_of(const struct ecg_record *r, const struct e
     return l->id ? ecg_record_lead(r, l->id) : NULL;
 }
 
-static void lead_json(const struct ecg_record *r, const struct ecg_figures_lead *l,
-                      struct base_json *j)
+static void quality_json(const struct ecg_quality_lead *q, struct base_json *j)
 {
+    base_json_key(j, "quality");
+    base_json_open_object(j);
+    base_json_key(j, "flat");
+    base_json_bool(j, q->is_flat);
+    base_json_key(j, "saturated");
+    base_json_bool(j, q->is_saturated);
+    base_json_key(j, "mains");
+    base_json_bool(j, q->has_mains);
+    whole(j, "mains_uv", (double)q->mains_uv);
+    base_json_close_object(j);
+}
+
+static void lead_json(const struct ecg_record *r, const struct ecg_quality *quality,
+                      const struct ecg_figures_lead *l, struct base_json *j)
+{
+    const struct ecg_quality_lead *q = l->id ? ecg_quality_lead(quality, l->id) : NULL;
     const struct ecg_lead *lead = lead_of(r, l);
     base_json_open_object(j);
     base_json_key(j, "name");
@@ -167,8 +182,57 @@ static void lead_json(const struct ecg_record *r, const struct ecg_figures_lead 
     static const char *const st[ECG_FIGURES_ST] = {"j_uv", "st20_uv", "st40_uv", "st60_uv",
                                                    "st80_uv"};
     for (size_t i = 0; i < ECG_FIGURES_ST; i++)
-        whole(j, st[i], l->st_uv[i]);
+        whole(j, st[i], (double)l->st_uv[i]);
+    if (q)
+        quality_json(q, j);
     base_json_close_object(j);
+}
+
+static const struct {
+    enum ecg_finding_kind kind;
+    const char *key;
+    const char *title;
+} kinds[] = {{ECG_FINDING_STATEMENT, "statements", "proposed"},
+             {ECG_FINDING_ALARM, "alarms", "to be looked at at once"},
+             {ECG_FINDING_RETAKE, "retake", "for recording again"}};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static void findings_json(const struct ecg_findings *all, size_t kind, struct base_json *j)
+{
+    base_json_key(j, kinds[kind].key);
+    base_json_open_array(j);
+    for (size_t i = 0; i < all->n; i++) {
+        const struct ecg_finding_row *row = ecg_finding_row(all->of[i].code);
+        if (row->kind != kinds[kind].kind)
+            continue;
+        base_json_open_object(j);
+        base_json_key(j, "code");
+        base_json_string(j, row->key);
+        base_json_key(j, "text_en");
+        base_json_string(j, row->en);
+        base_json_key(j, "text_zh");
+        base_json_string(j, row->zh);
+        base_json_key(j, "figures");
+        base_json_string(j, all->of[i].figures);
+        base_json_close_object(j);
+    }
+    base_json_close_array(j);
+}
+
+static void findings_text(const struct ecg_findings *all, struct base_buf *out)
+{
+    for (size_t k = 0; k < KINDS; k++) {
+        bool is_first = true;
+        for (size_t i = 0; i < all->n; i++) {
+            const struct ecg_finding_row *row = ecg_finding_row(all->of[i].code);
+            if (row->kind != kinds[k].kind)
+                continue;
+            if (is_first)
+                base_buf_printf(out, "%s, unconfirmed:\n", kinds[k].title);
+            is_first = false;
+            base_buf_printf(out, "  %s / %s (%s)\n", row->zh, row->en, all->of[i].figures);
+        }
+    }
 }
 
 static void rate_json(const struct ecg_rate *rate, struct base_json *j)
@@ -195,9 +259,18 @@ static void rate_json(const struct ecg_rate *rate, struct base_json *j)
     }
 }
 
-static void write_json(const struct ecg_record *r, const struct ecg_beats *b,
-                       const struct ecg_figures *f, struct base_buf *out)
+/* All that the analysis finds; large. */
+struct result {
+    struct ecg_beats beats;
+    struct ecg_figures f;
+    struct ecg_quality quality;
+    struct ecg_findings findings;
+};
+
+static void write_json(const struct ecg_record *r, const struct result *x, struct base_buf *out)
 {
+    const struct ecg_beats *b = &x->beats;
+    const struct ecg_figures *f = &x->f;
     struct base_json j;
     base_json_init(&j, out);
     base_json_open_object(&j);
@@ -214,8 +287,10 @@ static void write_json(const struct ecg_record *r, const struct ecg_beats *b,
     base_json_key(&j, "leads");
     base_json_open_array(&j);
     for (size_t i = 0; i < f->nleads; i++)
-        lead_json(r, &f->lead[i], &j);
+        lead_json(r, &x->quality, &f->lead[i], &j);
     base_json_close_array(&j);
+    for (size_t k = 0; k < KINDS; k++)
+        findings_json(&x->findings, k, &j);
     base_json_close_object(&j);
     base_buf_add_byte(out, '\n');
 }
@@ -260,16 +335,26 @@ static void write_text(const struct ecg_beats *b, const struct ecg_figures *f, s
 enum base_err rdc_ecg_measure_write(const struct rdc_ecg_analysis *a, bool json,
                                     struct base_buf *out, struct base_error *err)
 {
-    struct ecg_beats beats = {0};
-    struct ecg_figures *f = malloc(sizeof *f);
-    enum base_err e = f ? BASE_OK : base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-    e = e ? e : ecg_beats_find(a->record, a->only, &beats, err);
-    e = e ? e : ecg_figures_measure(a->record, a->only, &beats, f, err);
-    if (!e && json)
-        write_json(a->record, &beats, f, out);
-    else if (!e)
-        write_text(&beats, f, out);
-    ecg_beats_deinit(&beats);
-    free(f);
+    struct ecg_alarm_limits limits = ecg_alarm_limits_default;
+    if (a->limits && !ecg_alarm_limits_parse(a->limits, &limits))
+        return base_fail(err, BASE_EINVAL, BASE_NOPOS,
+                         "limits of alarms: \"%s\" is not NAME=NUMBER,...", a->limits);
+    struct result *x = calloc(1, sizeof *x);
+    if (!x)
+        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    enum base_err e = ecg_beats_find(a->record, a->only, &x->beats, err);
+    e = e ? e : ecg_figures_measure(a->record, a->only, &x->beats, &x->f, err);
+    if (!e) {
+        ecg_quality_find(a->record, &x->quality);
+        ecg_findings_make(a->record, &x->beats, &x->f, &x->quality, &limits, &x->findings);
+    }
+    if (!e && json) {
+        write_json(a->record, x, out);
+    } else if (!e) {
+        write_text(&x->beats, &x->f, out);
+        findings_text(&x->findings, out);
+    }
+    ecg_beats_deinit(&x->beats);
+    free(x);
     return e;
 }

@@ -13,6 +13,7 @@ struct rdc_ecg_analysis {
     /* One of its leads, or NULL = all. Beats are then looked for in it alone, or, with their
      * waves, in all leads, and the waves in it. */
     const struct ecg_lead *only;
+    const char *limits; /* of alarms, as ecg_alarm_limits_parse reads them; NULL = default */
 };
 
 /* An annotation file: beats, and with waves also "(", "p", "N", "t" and ")". */

@@ -79,6 +79,16 @@ static uint16_t smallest(uint16_t *v, size_t n, size_t k)
     return v[k];
 }
 
+/* 0..WEIGHT_ONE from how far complexes stand out: nothing below 1.6 times the rest, all from 4. */
+static uint8_t weight_of(struct level l)
+{
+    if (l.beat < LEAST_BEAT)
+        return 0;
+    uint32_t tenths = l.noise ? (uint32_t)l.beat * 10 / l.noise : 40;
+    tenths = tenths > 40 ? 40 : tenths;
+    return tenths <= 16 ? 0 : (uint8_t)((tenths - 16) * (tenths - 16) * WEIGHT_ONE / (24 * 24));
+}
+
 static struct level level_of(const uint16_t *bins, size_t n)
 {
     uint16_t v[AROUND];
@@ -96,6 +106,9 @@ static struct level level_of(const uint16_t *bins, size_t n)
     }
     l.beat = smallest(tops, ntops, ntops * 2 / 5);
     l.noise = smallest(v, n, n / 4);
+    /* Nothing stands out: either there is nothing, or there are long pauses. */
+    if (weight_of(l) == 0)
+        l.beat = smallest(tops, ntops, ntops * 4 / 5);
     return l;
 }
 
@@ -118,16 +131,6 @@ static void find_levels(const struct ecg_signal *s, const uint16_t *f, uint16_t 
         from = from + AROUND <= nbins ? from : nbins > AROUND ? nbins - AROUND : 0;
         levels[g] = level_of(bins + from, nbins - from < AROUND ? nbins - from : AROUND);
     }
-}
-
-/* 0..WEIGHT_ONE from how far complexes stand out: nothing below 1.6 times the rest, all from 4. */
-static uint8_t weight_of(struct level l)
-{
-    if (l.beat < LEAST_BEAT)
-        return 0;
-    uint32_t tenths = l.noise ? (uint32_t)l.beat * 10 / l.noise : 40;
-    tenths = tenths > 40 ? 40 : tenths;
-    return tenths <= 16 ? 0 : (uint8_t)((tenths - 16) * (tenths - 16) * WEIGHT_ONE / (24 * 24));
 }
 
 /* Leads of one segment, added up so that the usual complex gives ECG_FUSED_ONE. */

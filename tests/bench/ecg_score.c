@@ -10,6 +10,10 @@
  *     bench_ecg_score waves ANNOTATORS RECORD.hea...
  *
  * prints how well the boundaries of waves agree: ecg_score_waves.c.
+ *
+ *     bench_ecg_score findings RECORD.hea...
+ *
+ * prints the codes of what was found.
  */
 #include "ecg_score.h"
 
@@ -246,13 +250,17 @@ int main(int argc, char **argv)
 {
     int status = 0;
     bool waves = argc > 3 && strcmp(argv[1], "waves") == 0;
-    if (!waves && (argc < 3 || strcmp(argv[1], "beats") != 0)) {
+    bool findings = argc > 2 && strcmp(argv[1], "findings") == 0;
+    if (!waves && !findings && (argc < 3 || strcmp(argv[1], "beats") != 0)) {
         fputs("usage: bench_ecg_score beats RECORD.hea...\n"
-              "       bench_ecg_score waves ANNOTATORS RECORD.hea...\n",
+              "       bench_ecg_score waves ANNOTATORS RECORD.hea...\n"
+              "       bench_ecg_score findings RECORD.hea...\n",
               stderr);
         return 2;
     }
     for (int i = waves ? 3 : 2; i < argc; i++)
-        status |= waves ? ecg_score_waves(argv[i], argv[2]) : score_beats(argv[i]);
+        status |= waves      ? ecg_score_waves(argv[i], argv[2])
+                  : findings ? ecg_score_rhythm(argv[i])
+                             : score_beats(argv[i]);
     return status;
 }

@@ -22,5 +22,7 @@ void ecg_score_name(const char *path);
 
 /* annotators: one = marks of all leads together, several = one of each lead. */
 int ecg_score_waves(const char *path, const char *annotators);
+/* The codes of what was found. */
+int ecg_score_rhythm(const char *path);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "ecg_score.h"
 
+#include "ecg/analysis/ecg_finding.h"
 #include "ecg/analysis/ecg_waves.h"
 
 #include <math.h>
@@ -213,6 +214,30 @@ int ecg_score_waves(const char *path, const char *annotators)
     }
     free(w);
     free(room);
+    ecg_score_close(&x);
+    return !ok;
+}
+
+int ecg_score_rhythm(const char *path)
+{
+    struct ecg_score_record x;
+    struct base_error err = {0};
+    struct ecg_quality quality;
+    struct ecg_findings findings;
+    if (!ecg_score_open(path, NULL, &x))
+        return 1;
+    struct ecg_figures *f = malloc(sizeof *f);
+    bool ok = f && !ecg_figures_measure(x.record, NULL, &x.beats, f, &err);
+    if (ok) {
+        ecg_quality_find(x.record, &quality);
+        ecg_findings_make(x.record, &x.beats, f, &quality, NULL, &findings);
+        ecg_score_name(path);
+        printf(", \"findings\": [");
+        for (size_t i = 0; i < findings.n; i++)
+            printf("%s\"%s\"", i ? ", " : "", ecg_finding_row(findings.of[i].code)->key);
+        printf("]}\n");
+    }
+    free(f);
     ecg_score_close(&x);
     return !ok;
 }

@@ -107,6 +107,11 @@ class EcgCommand(unittest.TestCase):
         self.assertEqual([lead['name'] for lead in found['leads']][-4:], ['III', 'aVR', 'aVL', 'aVF'])
         values = {m['name']: m['value'] for m in found['measurements']}
         self.assertTrue(60 < values['qrs'] < values['qt'] < 500, values)
+        self.assertEqual([x['code'] for x in found['statements']][:1], ['sinus_rhythm'])
+        self.assertEqual([x['code'] for x in found['alarms']], [])
+        self.assertEqual([x['code'] for x in found['retake']], ['ecg_short'])
+        strict = json.loads(ecg('measure', scp, '--json', '--limits', 'brady_bpm=90').stdout)
+        self.assertEqual([x['code'] for x in strict['alarms']], ['alarm_bradycardia'])
         one = json.loads(ecg('measure', scp, '--json', '--lead', 'II').stdout)
         self.assertEqual([lead['name'] for lead in one['leads']], ['II'])
         self.assertEqual(ecg('convert', scp, '-o', f'{self.out}/rec.dat').returncode, 0)
@@ -119,6 +124,7 @@ class EcgCommand(unittest.TestCase):
             marked = json.loads(ecg('info', f'{self.out}/rec', '--annotations', 'wav', '--json').stdout)
             self.assertTrue(6 * found['beats'] < marked['marks'] <= 9 * found['beats'], marked['marks'])
         for args, words in ((('beats', scp, '-o', f'{self.out}/x.qrs', '--lead', 'V9X'), 'no lead V9X'),
+                            (('measure', scp, '--limits', 'vt=1'), '"vt=1" is not NAME=NUMBER'),
                             (('beats', scp), '-o must name a file')):
             done = ecg(*args)
             self.assertNotEqual(done.returncode, 0)

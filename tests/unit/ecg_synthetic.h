@@ -25,6 +25,7 @@ struct synthetic {
     const double *gains;                         /* per lead, of all waves */
     struct synthetic_wave wave[SYNTHETIC_WAVES]; /* uv = 0 ends the list */
     double jitter_s;                             /* of the intervals, at most */
+    double stop_s;                               /* from here on no beat; 0 = never */
 };
 
 static inline double synthetic_random(uint32_t *state)
@@ -53,7 +54,8 @@ static inline size_t synthetic_beats(const struct synthetic *s, double at_s[SYNT
 {
     uint32_t state = 11;
     size_t n = 0;
-    for (double at = 0.5; at < s->seconds - 0.1 && n < SYNTHETIC_BEATS;) {
+    for (double at = 0.5;
+         at < (s->stop_s > 0 ? s->stop_s : s->seconds - 0.1) && n < SYNTHETIC_BEATS;) {
         at_s[n++] = at;
         at += s->interval_s + s->jitter_s * synthetic_random(&state);
     }

@@ -1,0 +1,183 @@
+#include "ecg/analysis/ecg_finding.h"
+
+#include "ecg/analysis/ecg_finding_priv.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ECG_FINDING_ROW(name, kind, key, en, zh) {ECG_FINDING_##kind, key, en, zh},
+static const struct ecg_finding_row rows[] = {ECG_FINDING_MAP(ECG_FINDING_ROW)};
+#undef ECG_FINDING_ROW
+
+const struct ecg_finding_row *ecg_finding_row(enum ecg_finding_code code)
+{
+    return &rows[code];
+}
+
+/* ---- limits ---- */
+
+const struct ecg_alarm_limits ecg_alarm_limits_default = {.pause_s = 3,
+                                                          .brady_bpm = 35,
+                                                          .vt_bpm = 150,
+                                                          .svt_bpm = 180,
+                                                          .af_bpm = 180,
+                                                          .preexcited_rr_ms = 250,
+                                                          .st_limb_uv = 100,
+                                                          .st_chest_uv = 300,
+                                                          .qtc_ms = 550};
+
+static bool set_limit(struct ecg_alarm_limits *l, const char *name, size_t n, double value)
+{
+    const struct {
+        const char *name;
+        double *limit;
+    } limits[] = {{"pause_s", &l->pause_s},       {"brady_bpm", &l->brady_bpm},
+                  {"vt_bpm", &l->vt_bpm},         {"svt_bpm", &l->svt_bpm},
+                  {"af_bpm", &l->af_bpm},         {"preexcited_rr_ms", &l->preexcited_rr_ms},
+                  {"st_limb_uv", &l->st_limb_uv}, {"st_chest_uv", &l->st_chest_uv},
+                  {"qtc_ms", &l->qtc_ms}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (strlen(limits[i].name) == n && strncmp(limits[i].name, name, n) == 0) {
+            *limits[i].limit = value;
+            return value > 0 && value < 1e6;
+        }
+    return false;
+}
+
+bool ecg_alarm_limits_parse(const char *text, struct ecg_alarm_limits *out)
+{
+    while (*text) {
+        size_t n = strcspn(text, "=,");
+        char *end;
+        if (text[n] != '=')
+            return false;
+        double value = strtod(text + n + 1, &end);
+        if (end == text + n + 1 || (*end && *end != ',') || !set_limit(out, text, n, value))
+            return false;
+        text = *end ? end + 1 : end;
+    }
+    return true;
+}
+
+/* ---- findings ---- */
+
+bool ecg_finding_has(const struct ecg_case *c, enum ecg_finding_code code)
+{
+    for (size_t i = 0; i < c->out->n; i++)
+        if (c->out->of[i].code == code)
+            return true;
+    return false;
+}
+
+void ecg_finding_add(struct ecg_case *c, enum ecg_finding_code code, const char *fmt, ...)
+{
+    va_list args;
+    if (c->out->n >= ECG_FINDING_COUNT || ecg_finding_has(c, code))
+        return;
+    struct ecg_finding *f = &c->out->of[c->out->n++];
+    f->code = code;
+    va_start(args, fmt);
+    vsnprintf(f->figures, sizeof f->figures, fmt, args);
+    va_end(args);
+}
+
+const struct ecg_figures_lead *ecg_finding_lead(const struct ecg_case *c, int id)
+{
+    const struct ecg_quality_lead *q = ecg_quality_lead(c->quality, id);
+    return q && (q->is_flat || q->is_saturated) ? NULL : ecg_figures_lead(c->f, id);
+}
+
+static double years(const struct ecg_patient *p)
+{
+    switch (p->age > 0 ? p->age_unit : 0) {
+    case 'Y':
+        return p->age;
+    case 'M':
+        return p->age / 12.0;
+    case 'W':
+        return p->age / 52.0;
+    case 'D':
+    case 'H':
+        return 0;
+    default:
+        return (double)NAN;
+    }
+}
+
+/* ---- rhythm ---- */
+
+static void sinus(struct ecg_case *c)
+{
+    const struct ecg_figures *f = c->f;
+    const struct ecg_rate *rate = &f->rate;
+    if (rate->hr_bpm < 60)
+        ecg_finding_add(c, ECG_FINDING_SINUS_BRADY, "HR %.0f/min < 60", rate->hr_bpm);
+    else if (rate->hr_bpm > 100)
+        ecg_finding_add(c, ECG_FINDING_SINUS_TACHY, "HR %.0f/min > 100", rate->hr_bpm);
+    else
+        ecg_finding_add(c, ECG_FINDING_SINUS, "HR %.0f/min, PR %.0f ms", rate->hr_bpm,
+                        (double)f->pr_ms);
+    if (f->irregular > 0.08F)
+        ecg_finding_add(c, ECG_FINDING_SINUS_ARRHYTHMIA, "RR %.0f to %.0f ms", rate->rr_min_ms,
+                        rate->rr_max_ms);
+    if (f->pr_ms > 200)
+        ecg_finding_add(c, ECG_FINDING_AVB_1, "PR %.0f ms > 200", (double)f->pr_ms);
+}
+
+void ecg_finding_rhythm(struct ecg_case *c)
+{
+    const struct ecg_rate *rate = &c->f->rate;
+    const struct ecg_rhythm *y = &c->rhythm;
+    if (rate->beats < 2)
+        return;
+    if (c->is_paced)
+        ecg_finding_add(c, ECG_FINDING_PACED, "%zu of %zu beats", rate->paced, rate->beats);
+    else if (y->is_flutter)
+        ecg_finding_add(c, ECG_FINDING_FLUTTER, "waves alike before P, HR %.0f/min", rate->hr_bpm);
+    else if (y->is_af)
+        ecg_finding_add(c, ECG_FINDING_AF,
+                        "%.0f %% of intervals irregular, no steady P, HR %.0f/min",
+                        (double)y->irregular_share * 100, rate->hr_bpm);
+    else if (y->has_p)
+        sinus(c);
+    else if (c->f->irregular < 0.05F && c->f->in_mean >= 3)
+        ecg_finding_add(c, ECG_FINDING_NO_P, "HR %.0f/min, QRS %.0f ms", rate->hr_bpm,
+                        (double)c->f->qrs_ms);
+    if (rate->pvc)
+        ecg_finding_add(c, ECG_FINDING_PVC, "%zu of %zu beats", rate->pvc, rate->beats);
+    if (rate->atrial_premature && !y->is_af)
+        ecg_finding_add(c, ECG_FINDING_PAC, "%zu of %zu beats", rate->atrial_premature,
+                        rate->beats);
+    if (!isnan(y->v_run_bpm))
+        ecg_finding_add(c, ECG_FINDING_V_RUN, "%zu beats, %.0f/min", y->v_run,
+                        (double)y->v_run_bpm);
+    if (y->longest_s >= 2)
+        ecg_finding_add(c, ECG_FINDING_PAUSE, "%.1f s without a beat", (double)y->longest_s);
+}
+
+/* In the order in which each narrows the next: quality, reversal, rhythm, conduction, the rest. */
+void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
+                       const struct ecg_figures *f, const struct ecg_quality *q,
+                       const struct ecg_alarm_limits *limits, struct ecg_findings *out)
+{
+    struct ecg_case c = {.record = r,
+                         .beats = b,
+                         .f = f,
+                         .quality = q,
+                         .limits = limits ? limits : &ecg_alarm_limits_default,
+                         .age_years = years(&r->patient),
+                         .out = out};
+    out->n = 0;
+    ecg_rhythm_find(b, f, &c.rhythm);
+    c.is_paced = f->rate.paced * 2 > f->rate.beats;
+    ecg_finding_retake(&c);
+    ecg_finding_rhythm(&c);
+    /* With exchanged electrodes shape says nothing. */
+    if (f->in_mean > 0 && !c.is_paced && !ecg_finding_has(&c, ECG_FINDING_RETAKE_ARMS) &&
+        !ecg_finding_has(&c, ECG_FINDING_RETAKE_LEG))
+        ecg_finding_shape(&c);
+    ecg_finding_alarms(&c);
+}

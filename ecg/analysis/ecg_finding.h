@@ -1,0 +1,129 @@
+/*
+ * What the figures of a recording mean: statements about rhythm and shape, alarms, and what
+ * speaks for recording it again, each with the figures that led to it. A proposal for the
+ * reader, never a diagnosis: whoever shows one says that nobody has confirmed it.
+ */
+#ifndef ECG_FINDING_H
+#define ECG_FINDING_H
+
+#include "ecg/analysis/ecg_figures.h"
+#include "ecg/analysis/ecg_quality.h"
+
+enum ecg_finding_kind {
+    ECG_FINDING_STATEMENT,
+    ECG_FINDING_ALARM, /* somebody must look at once */
+    ECG_FINDING_RETAKE /* record again while the patient is there */
+};
+
+/* X(enumerator, kind, key, English, Chinese) */
+#define ECG_FINDING_MAP(X)                                                                         \
+    X(SINUS, STATEMENT, "sinus_rhythm", "sinus rhythm", "窦性心律")                                \
+    X(SINUS_BRADY, STATEMENT, "sinus_bradycardia", "sinus bradycardia", "窦性心动过缓")            \
+    X(SINUS_TACHY, STATEMENT, "sinus_tachycardia", "sinus tachycardia", "窦性心动过速")            \
+    X(SINUS_ARRHYTHMIA, STATEMENT, "sinus_arrhythmia", "sinus arrhythmia", "窦性心律不齐")         \
+    X(AF, STATEMENT, "atrial_fibrillation", "atrial fibrillation", "心房颤动")                     \
+    X(FLUTTER, STATEMENT, "atrial_flutter", "atrial flutter", "心房扑动")                          \
+    X(NO_P, STATEMENT, "no_p_waves", "regular rhythm without P waves", "规则心律,未见P波")         \
+    X(PACED, STATEMENT, "paced", "paced rhythm", "起搏心律")                                       \
+    X(PVC, STATEMENT, "pvc", "ventricular premature beats", "室性早搏")                            \
+    X(PAC, STATEMENT, "pac", "atrial premature beats", "房性早搏")                                 \
+    X(V_RUN, STATEMENT, "ventricular_run", "run of ventricular beats", "连发室性搏动")             \
+    X(PAUSE, STATEMENT, "pause", "pause", "长间歇")                                                \
+    X(AVB_1, STATEMENT, "av_block_1", "first degree AV block", "一度房室传导阻滞")                 \
+    X(PREEXCITATION, STATEMENT, "preexcitation", "possible pre-excitation", "可疑预激")            \
+    X(RBBB, STATEMENT, "rbbb", "right bundle branch block", "完全性右束支传导阻滞")                \
+    X(IRBBB, STATEMENT, "incomplete_rbbb", "incomplete right bundle branch block",                 \
+      "不完全性右束支传导阻滞")                                                                    \
+    X(LBBB, STATEMENT, "lbbb", "left bundle branch block", "完全性左束支传导阻滞")                 \
+    X(IVCD, STATEMENT, "ivcd", "intraventricular conduction delay", "室内传导延迟")                \
+    X(LAFB, STATEMENT, "lafb", "left anterior fascicular block", "左前分支阻滞")                   \
+    X(LPFB, STATEMENT, "lpfb", "possible left posterior fascicular block", "可疑左后分支阻滞")     \
+    X(AXIS_LEFT, STATEMENT, "left_axis", "left axis deviation", "电轴左偏")                        \
+    X(AXIS_RIGHT, STATEMENT, "right_axis", "right axis deviation", "电轴右偏")                     \
+    X(LVH_SOKOLOW, STATEMENT, "lvh_sokolow", "left ventricular hypertrophy by Sokolow-Lyon",       \
+      "左心室肥大(Sokolow-Lyon标准)")                                                              \
+    X(LVH_CORNELL, STATEMENT, "lvh_cornell", "left ventricular hypertrophy by Cornell",            \
+      "左心室肥大(Cornell标准)")                                                                   \
+    X(LOW_VOLTAGE, STATEMENT, "low_voltage", "low limb lead voltage", "肢体导联低电压")            \
+    X(ST_ANTERIOR, STATEMENT, "st_elevation_anterior", "ST elevation, anterior leads",             \
+      "前壁导联ST段抬高")                                                                          \
+    X(ST_INFERIOR, STATEMENT, "st_elevation_inferior", "ST elevation, inferior leads",             \
+      "下壁导联ST段抬高")                                                                          \
+    X(ST_LATERAL, STATEMENT, "st_elevation_lateral", "ST elevation, lateral leads",                \
+      "侧壁导联ST段抬高")                                                                          \
+    X(ST_DEPRESSION, STATEMENT, "st_depression", "ST depression", "ST段压低")                      \
+    X(Q_ANTERIOR, STATEMENT, "q_anterior", "Q waves as of an old anterior infarct", "前壁异常Q波") \
+    X(Q_INFERIOR, STATEMENT, "q_inferior", "Q waves as of an old inferior infarct", "下壁异常Q波") \
+    X(Q_LATERAL, STATEMENT, "q_lateral", "Q waves as of an old lateral infarct", "侧壁异常Q波")    \
+    X(QT_LONG, STATEMENT, "long_qt", "prolonged QT interval", "QT间期延长")                        \
+    X(QT_SHORT, STATEMENT, "short_qt", "short QT interval", "QT间期缩短")                          \
+    X(ALARM_ASYSTOLE, ALARM, "alarm_asystole", "asystole or a long pause", "停搏或长间歇")         \
+    X(ALARM_BRADY, ALARM, "alarm_bradycardia", "very low heart rate", "心率过低")                  \
+    X(ALARM_VT, ALARM, "alarm_vt", "ventricular tachycardia", "室性心动过速")                      \
+    X(ALARM_SVT, ALARM, "alarm_svt", "very fast supraventricular rhythm", "快速室上性心律")        \
+    X(ALARM_AF, ALARM, "alarm_af", "very fast atrial fibrillation", "快速心房颤动")                \
+    X(ALARM_PREEXCITED_AF, ALARM, "alarm_preexcited_af",                                           \
+      "irregular wide complexes at very short intervals", "极短间期不规则宽QRS")                   \
+    X(ALARM_STEMI, ALARM, "alarm_st_elevation", "ST elevation as of an acute infarct",             \
+      "ST段抬高,疑急性心肌梗死")                                                                   \
+    X(ALARM_QT, ALARM, "alarm_qt", "very long QT interval with R on T", "QT间期极长伴R-on-T")      \
+    X(ALARM_POTASSIUM, ALARM, "alarm_hyperkalaemia", "pattern of hyperkalaemia", "高钾血症样改变") \
+    X(RETAKE_FLAT, RETAKE, "ecg_lead_flat", "leads without a signal", "导联无信号,请检查电极")     \
+    X(RETAKE_SATURATED, RETAKE, "ecg_lead_saturated", "leads out of range",                        \
+      "导联信号饱和,请检查电极")                                                                   \
+    X(RETAKE_MAINS, RETAKE, "ecg_mains_noise", "mains noise", "工频干扰明显,请考虑重采")           \
+    X(RETAKE_SHORT, RETAKE, "ecg_short", "recording shorter than 10 s", "记录不足10秒,请重采")     \
+    X(RETAKE_ARMS, RETAKE, "ecg_arms_reversed", "possible: arm electrodes exchanged",              \
+      "可能左右手电极接反,请核对后重采")                                                           \
+    X(RETAKE_LEG, RETAKE, "ecg_limb_foot_reversed",                                                \
+      "possible: an arm and a leg electrode exchanged", "可能上肢与下肢电极接反,请核对后重采")     \
+    X(RETAKE_CHEST, RETAKE, "ecg_chest_order", "possible: chest electrodes in another order",      \
+      "可能胸前电极顺序错误,请核对后重采")
+
+#define ECG_FINDING_ENUM(name, kind, key, en, zh) ECG_FINDING_##name,
+enum ecg_finding_code { ECG_FINDING_MAP(ECG_FINDING_ENUM) ECG_FINDING_COUNT };
+#undef ECG_FINDING_ENUM
+
+struct ecg_finding_row {
+    enum ecg_finding_kind kind;
+    const char *key;
+    const char *en;
+    const char *zh;
+};
+/* code < ECG_FINDING_COUNT. */
+const struct ecg_finding_row *ecg_finding_row(enum ecg_finding_code code);
+
+struct ecg_finding {
+    enum ecg_finding_code code;
+    char figures[96]; /* "PR 232 ms > 200" */
+};
+
+/* Of alarms: at or beyond these. */
+struct ecg_alarm_limits {
+    double pause_s;
+    double brady_bpm; /* below */
+    double vt_bpm;    /* of three beats or more */
+    double svt_bpm;
+    double af_bpm;
+    double preexcited_rr_ms; /* below */
+    double st_limb_uv;       /* also V4 to V6 */
+    double st_chest_uv;      /* V1 to V3, above */
+    double qtc_ms;           /* with R on T */
+};
+/* 3.0 s, 35, 150, 180 and 180/min, 250 ms, 100 and 300 uV, 550 ms. */
+extern const struct ecg_alarm_limits ecg_alarm_limits_default;
+/* "pause_s=2.5,vt_bpm=120"; names as above. False: a name that there is not, or no number above
+ * 0; *out may be changed. */
+bool ecg_alarm_limits_parse(const char *text, struct ecg_alarm_limits *out);
+
+struct ecg_findings {
+    struct ecg_finding of[ECG_FINDING_COUNT]; /* each code once at most, in its order */
+    size_t n;
+};
+
+/* limits: NULL = default. */
+void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
+                       const struct ecg_figures *f, const struct ecg_quality *q,
+                       const struct ecg_alarm_limits *limits, struct ecg_findings *out);
+
+#endif

@@ -1,0 +1,242 @@
+/* What somebody must look at at once, and what is better recorded again. */
+#include "ecg/analysis/ecg_finding_priv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- alarms ---- */
+
+/* A line without any beat may be a heart that stands still, or no electrode at all. */
+static bool has_signal(const struct ecg_case *c)
+{
+    if (c->f->rate.beats > 0)
+        return true;
+    for (size_t i = 0; i < c->quality->n; i++)
+        if (!c->quality->lead[i].is_flat)
+            return true;
+    return false;
+}
+
+static void rate_alarms(struct ecg_case *c)
+{
+    const struct ecg_alarm_limits *l = c->limits;
+    const struct ecg_rhythm *y = &c->rhythm;
+    double bpm = c->f->rate.hr_bpm;
+    if (has_signal(c) && (double)y->longest_s >= l->pause_s)
+        ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s without a beat >= %g",
+                        (double)y->longest_s, l->pause_s);
+    if (c->f->rate.beats < 2)
+        return;
+    if (bpm < l->brady_bpm)
+        ecg_finding_add(c, ECG_FINDING_ALARM_BRADY, "HR %.0f/min < %g", bpm, l->brady_bpm);
+    if ((double)y->v_run_bpm >= l->vt_bpm)
+        ecg_finding_add(c, ECG_FINDING_ALARM_VT, "%zu ventricular beats, %.0f/min >= %g", y->v_run,
+                        (double)y->v_run_bpm, l->vt_bpm);
+    else if (bpm >= l->vt_bpm && c->f->qrs_ms >= 140 && !c->is_paced)
+        ecg_finding_add(c, ECG_FINDING_ALARM_VT, "wide QRS %.0f ms, HR %.0f/min >= %g",
+                        (double)c->f->qrs_ms, bpm, l->vt_bpm);
+    if (y->is_af && bpm >= l->af_bpm)
+        ecg_finding_add(c, ECG_FINDING_ALARM_AF, "HR %.0f/min >= %g", bpm, l->af_bpm);
+    else if (bpm >= l->svt_bpm && !(c->age_years < 6) && c->f->qrs_ms < 120)
+        ecg_finding_add(c, ECG_FINDING_ALARM_SVT, "HR %.0f/min >= %g, QRS %.0f ms", bpm, l->svt_bpm,
+                        (double)c->f->qrs_ms);
+    if (y->is_af && (double)y->shortest_ms < l->preexcited_rr_ms && c->f->qrs_ms > 120)
+        ecg_finding_add(c, ECG_FINDING_ALARM_PREEXCITED_AF, "RR %.0f ms < %g, QRS %.0f ms",
+                        (double)y->shortest_ms, l->preexcited_rr_ms, (double)c->f->qrs_ms);
+}
+
+/* Two neighbouring leads at or over their limit at J and 40 ms later. */
+static void st_alarm(struct ecg_case *c)
+{
+    static const int chains[][8] = {
+        {ECG_LEAD_V1, ECG_LEAD_V2, ECG_LEAD_V3, ECG_LEAD_V4, ECG_LEAD_V5, ECG_LEAD_V6, 0},
+        {ECG_LEAD_II, ECG_LEAD_AVF, ECG_LEAD_III, 0},
+        {ECG_LEAD_AVL, ECG_LEAD_I, ECG_LEAD_V5, ECG_LEAD_V6, 0}};
+    for (size_t k = 0; k < sizeof chains / sizeof *chains; k++) {
+        const struct ecg_figures_lead *before = NULL;
+        for (const int *id = chains[k]; *id; id++) {
+            const struct ecg_figures_lead *l = ecg_finding_lead(c, *id);
+            bool right = *id == ECG_LEAD_V1 || *id == ECG_LEAD_V2 || *id == ECG_LEAD_V3;
+            double limit = right ? c->limits->st_chest_uv : c->limits->st_limb_uv;
+            bool over = l && (double)l->st_uv[0] >= limit && (double)l->st_uv[2] >= limit;
+            if (over && before)
+                ecg_finding_add(c, ECG_FINDING_ALARM_STEMI, "J %.2f mV in %s, %.2f mV in %s",
+                                (double)before->st_uv[0] / 1000, before->name,
+                                (double)l->st_uv[0] / 1000, l->name);
+            before = over ? l : NULL;
+        }
+    }
+}
+
+/* Tall T waves in two chest leads, with a wide QRS or without P waves. */
+static void potassium_alarm(struct ecg_case *c)
+{
+    static const int chest[] = {ECG_LEAD_V2, ECG_LEAD_V3, ECG_LEAD_V4, ECG_LEAD_V5};
+    size_t tall = 0;
+    float most = 0;
+    for (size_t i = 0; i < sizeof chest / sizeof *chest; i++) {
+        const struct ecg_figures_lead *l = ecg_finding_lead(c, chest[i]);
+        if (!l || !(l->t_uv >= 1000) || l->t_uv < fmaxf(l->r_uv, l->r2_uv))
+            continue;
+        tall++;
+        most = fmaxf(most, l->t_uv);
+    }
+    if (tall >= 2 && !c->rhythm.is_af && (c->f->qrs_ms >= 120 || !c->rhythm.has_p))
+        ecg_finding_add(c, ECG_FINDING_ALARM_POTASSIUM, "T %.1f mV, QRS %.0f ms, %s",
+                        (double)most / 1000, (double)c->f->qrs_ms, c->rhythm.has_p ? "P" : "no P");
+}
+
+void ecg_finding_alarms(struct ecg_case *c)
+{
+    const struct ecg_rhythm *y = &c->rhythm;
+    rate_alarms(c);
+    if (c->f->in_mean == 0 || c->is_paced || ecg_finding_has(c, ECG_FINDING_RETAKE_ARMS) ||
+        ecg_finding_has(c, ECG_FINDING_RETAKE_LEG))
+        return;
+    if (!c->is_lbbb)
+        st_alarm(c);
+    potassium_alarm(c);
+    if ((double)c->f->qtc_framingham_ms >= c->limits->qtc_ms && !isnan(y->r_on_t_ms))
+        ecg_finding_add(c, ECG_FINDING_ALARM_QT, "QTc %.0f ms >= %g, beat after %.0f ms",
+                        (double)c->f->qtc_framingham_ms, c->limits->qtc_ms, (double)y->r_on_t_ms);
+}
+
+/* ---- recording again ---- */
+
+enum { NAMES = 64 };
+
+static void add_name(char names[NAMES], const char *name)
+{
+    size_t n = strlen(names);
+    snprintf(names + n, NAMES - n, "%s%s", n ? " " : "", name);
+}
+
+static void quality(struct ecg_case *c)
+{
+    char flat[NAMES] = "", saturated[NAMES] = "", mains[NAMES] = "";
+    double uv = 0;
+    int hz = 0;
+    for (size_t i = 0; i < c->quality->n; i++) {
+        const struct ecg_quality_lead *l = &c->quality->lead[i];
+        if (l->is_flat)
+            add_name(flat, l->lead->name);
+        if (l->is_saturated)
+            add_name(saturated, l->lead->name);
+        if (l->has_mains)
+            add_name(mains, l->lead->name);
+        if (l->has_mains && (double)l->mains_uv > uv) {
+            uv = (double)l->mains_uv;
+            hz = l->mains_hz;
+        }
+    }
+    if (flat[0])
+        ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "%s", flat);
+    if (saturated[0])
+        ecg_finding_add(c, ECG_FINDING_RETAKE_SATURATED, "%s", saturated);
+    if (mains[0])
+        ecg_finding_add(c, ECG_FINDING_RETAKE_MAINS, "%d Hz, %.0f uV: %s", hz, uv, mains);
+    if (c->quality->is_short)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_SHORT, "%.1f s", c->quality->seconds);
+}
+
+static float net(const struct ecg_figures_lead *l)
+{
+    return fmaxf(l->r_uv, l->r2_uv) + fminf(l->q_uv, l->s_uv);
+}
+
+/* P and QRS are negative in I and positive in aVR, while V6 is as it should be (in
+ * dextrocardia it is not): AHA/ACCF/HRS part I; Heden 1996. */
+static void arms(struct ecg_case *c)
+{
+    const struct ecg_figures_lead *one = ecg_figures_lead(c->f, ECG_LEAD_I);
+    const struct ecg_figures_lead *avr = ecg_figures_lead(c->f, ECG_LEAD_AVR);
+    const struct ecg_figures_lead *v6 = ecg_figures_lead(c->f, ECG_LEAD_V6);
+    const struct ecg_figures_lead *v5 = ecg_figures_lead(c->f, ECG_LEAD_V5);
+    if (!one || !avr || !v5 || !v6 || !(one->p_uv < -25) || !(avr->p_uv > -25))
+        return;
+    if (net(one) < -100 && net(v6) > 100 && net(v5) > 100)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_ARMS,
+                        "P %.0f and QRS %.0f uV in I, QRS %.0f uV in V6", (double)one->p_uv,
+                        (double)net(one), (double)net(v6));
+}
+
+/* One of I, II, III without a signal while the other two have one: it lies between two leg
+ * electrodes. */
+static void leg(struct ecg_case *c)
+{
+    static const int ids[] = {ECG_LEAD_I, ECG_LEAD_II, ECG_LEAD_III};
+    const struct ecg_figures_lead *l[3];
+    for (size_t i = 0; i < 3; i++)
+        if (!(l[i] = ecg_figures_lead(c->f, ids[i])))
+            return;
+    for (size_t i = 0; i < 3; i++) {
+        const struct ecg_figures_lead *a = l[(i + 1) % 3], *b = l[(i + 2) % 3];
+        if (l[i]->qrs_range_uv < 120 && a->qrs_range_uv > 400 && b->qrs_range_uv > 400)
+            ecg_finding_add(c, ECG_FINDING_RETAKE_LEG,
+                            "QRS %.0f uV in %s, %.0f and %.0f in the others",
+                            (double)l[i]->qrs_range_uv, l[i]->name, (double)a->qrs_range_uv,
+                            (double)b->qrs_range_uv);
+    }
+}
+
+enum { CHEST = 6 };
+
+/* Correlation of two chest leads over QRS and T. */
+static float likeness(const struct ecg_figures *f, size_t a, size_t b)
+{
+    int from = f->waves.all.at[ECG_POINT_QRS_ON];
+    int to = f->waves.all.at[ECG_POINT_T_OFF];
+    float ab = 0, aa = 1, bb = 1;
+    for (int i = from; i < to && i < ECG_WINDOW; i += 2) {
+        ab += f->mean.x[a][i] * f->mean.x[b][i];
+        aa += f->mean.x[a][i] * f->mean.x[a][i];
+        bb += f->mean.x[b][i] * f->mean.x[b][i];
+    }
+    return ab / sqrtf(aa * bb);
+}
+
+/* Neighbours resemble each other. Two leads are in the wrong order when the chain from V1 to V6
+ * hangs together much better with them exchanged. */
+static void chest(struct ecg_case *c)
+{
+    static const float BETTER = 0.5F;
+    size_t at[CHEST];
+    float best = 0, now = 0;
+    size_t worst = 0;
+    for (size_t i = 0; i < CHEST; i++) {
+        const struct ecg_figures_lead *l = ecg_finding_lead(c, ECG_LEAD_V1 + (int)i);
+        if (!l || l->qrs_range_uv < 100)
+            return;
+        at[i] = (size_t)(l - c->f->lead);
+    }
+    for (size_t i = 0; i + 1 < CHEST; i++)
+        now += likeness(c->f, at[i], at[i + 1]);
+    for (size_t i = 0; i + 1 < CHEST; i++) {
+        size_t order[CHEST];
+        float sum = 0;
+        memcpy(order, at, sizeof at);
+        order[i] = at[i + 1];
+        order[i + 1] = at[i];
+        for (size_t k = 0; k + 1 < CHEST; k++)
+            sum += likeness(c->f, order[k], order[k + 1]);
+        if (sum - now > best) {
+            best = sum - now;
+            worst = i;
+        }
+    }
+    if (best > BETTER)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_CHEST, "V%zu and V%zu exchanged fit better by %.2f",
+                        worst + 1, worst + 2, (double)best);
+}
+
+void ecg_finding_retake(struct ecg_case *c)
+{
+    quality(c);
+    if (c->f->in_mean == 0 || c->is_paced || c->quality->n < 8)
+        return;
+    arms(c);
+    leg(c);
+    if (c->f->waves.all.at[ECG_POINT_T_OFF] != ECG_POINT_NONE)
+        chest(c);
+}

@@ -1,0 +1,33 @@
+/* What the makers of findings share. Private to ecg_finding*.c. */
+#ifndef ECG_FINDING_PRIV_H
+#define ECG_FINDING_PRIV_H
+
+#include "ecg/analysis/ecg_finding.h"
+#include "ecg/analysis/ecg_rhythm.h"
+
+struct ecg_case {
+    const struct ecg_record *record;
+    const struct ecg_beats *beats;
+    const struct ecg_figures *f;
+    const struct ecg_quality *quality;
+    const struct ecg_alarm_limits *limits;
+    struct ecg_rhythm rhythm;
+    double age_years; /* NAN = not stated */
+    bool is_paced;
+    bool is_lbbb;
+    struct ecg_findings *out;
+};
+
+void ecg_finding_add(struct ecg_case *c, enum ecg_finding_code code, const char *fmt, ...)
+    BASE_PRINTF(3, 4);
+bool ecg_finding_has(const struct ecg_case *c, enum ecg_finding_code code);
+
+/* NULL: the lead is not there, or not to be relied on. */
+const struct ecg_figures_lead *ecg_finding_lead(const struct ecg_case *c, int id);
+
+void ecg_finding_rhythm(struct ecg_case *c);
+void ecg_finding_shape(struct ecg_case *c);
+void ecg_finding_alarms(struct ecg_case *c);
+void ecg_finding_retake(struct ecg_case *c);
+
+#endif

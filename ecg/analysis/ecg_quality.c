@@ -1,0 +1,156 @@
+#include "ecg/analysis/ecg_quality.h"
+
+#include <math.h>
+
+enum {
+    PIECE = ECG_WINDOW_HZ, /* samples: a second */
+    PIECES_MAX = 60,
+    MAINS = 200, /* samples: 20 periods of 50 Hz, 24 of 60 Hz */
+    RESTS = 8,   /* equal samples in a row at the extreme value */
+    TWELVE = 8   /* leads: a resting ECG has as many or more */
+};
+static const float FLAT_UV = 30; /* from lowest to highest of a second and its neighbour */
+static const float FLAT_SHARE = 0.5F;
+static const float SATURATED_SHARE = 0.02F;
+static const float MAINS_UV = 30;   /* amplitude, half of peak to peak */
+static const float MAINS_RATIO = 4; /* over what lies beside it */
+static const double SHORT_S = 9.5;
+
+struct range {
+    float low;
+    float high;
+    bool is_missing;
+};
+
+/* The amplitude at a frequency (Goertzel 1958), of a straight line cleared before. */
+static float amplitude_at(const float *x, double hz)
+{
+    float coefficient = 2 * (float)cos(2 * M_PI * hz / ECG_WINDOW_HZ);
+    float slope = (x[MAINS - 1] - x[0]) / (MAINS - 1);
+    float a = 0, b = 0;
+    for (int i = 0; i < MAINS; i++) {
+        float v = x[i] - x[0] - slope * (float)i + coefficient * a - b;
+        b = a;
+        a = v;
+    }
+    float power = a * a + b * b - coefficient * a * b;
+    return 2 * sqrtf(power > 0 ? power : 0) / MAINS;
+}
+
+static float fourth_smallest(float *v, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = i; k > 0 && v[k - 1] > v[k]; k--) {
+            float t = v[k];
+            v[k] = v[k - 1];
+            v[k - 1] = t;
+        }
+    return n ? v[n / 4] : 0;
+}
+
+/* From quiet pieces, which have no complex in them: the lower quartile. */
+static void find_mains(const struct ecg_lead *lead, double seconds, struct ecg_quality_lead *out)
+{
+    static const int lines_hz[] = {50, 60};
+    enum { LOOKS = 12 };
+    float at[2][LOOKS], beside[2][LOOKS];
+    float x[MAINS];
+    size_t n = 0;
+    if (lead->rate_hz < 125)
+        return;
+    for (int i = 0; i < LOOKS; i++) {
+        double from_s = lead->start_s + (seconds - 0.4) * i / LOOKS;
+        if (!ecg_window_read(lead, from_s, MAINS, x))
+            continue;
+        for (size_t k = 0; k < 2; k++) {
+            at[k][n] = amplitude_at(x, lines_hz[k]);
+            beside[k][n] =
+                fmaxf(amplitude_at(x, lines_hz[k] - 5), amplitude_at(x, lines_hz[k] + 5));
+        }
+        n++;
+    }
+    for (size_t k = 0; k < 2 && n > 0; k++) {
+        float uv = fourth_smallest(at[k], n);
+        float rest = fourth_smallest(beside[k], n);
+        if (uv > out->mains_uv) {
+            out->mains_uv = uv;
+            out->mains_hz = lines_hz[k];
+            out->has_mains = uv >= MAINS_UV && uv >= MAINS_RATIO * rest;
+        }
+    }
+}
+
+static struct range range_of(const float *x)
+{
+    struct range r = {x[0], x[0], false};
+    for (int i = 1; i < PIECE; i++) {
+        r.low = fminf(r.low, x[i]);
+        r.high = fmaxf(r.high, x[i]);
+    }
+    return r;
+}
+
+/* Samples in runs of equal ones at the lead's own extremes. */
+static size_t resting_samples(const float *x, float low, float high)
+{
+    size_t n = 0, run = 0;
+    for (int i = 0; i < PIECE; i++) {
+        bool at_end = x[i] <= low || x[i] >= high;
+        run = at_end && (run == 0 || x[i] >= x[i - 1]) && (run == 0 || x[i] <= x[i - 1]) ? run + 1
+              : at_end                                                                   ? 1
+                                                                                         : 0;
+        n += run == RESTS ? RESTS : run > RESTS;
+    }
+    return n;
+}
+
+static void look_at(const struct ecg_lead *lead, struct ecg_quality_lead *out)
+{
+    struct range r[PIECES_MAX];
+    float x[PIECE];
+    double seconds = (double)lead->samples / lead->rate_hz;
+    size_t n = seconds < PIECES_MAX ? (size_t)seconds : PIECES_MAX;
+    size_t flat = 0, resting = 0;
+    float low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        bool whole = ecg_window_read(lead, lead->start_s + (double)i, PIECE, x);
+        r[i] = range_of(x);
+        r[i].is_missing = !whole;
+        low = fminf(low, r[i].low);
+        high = fmaxf(high, r[i].high);
+    }
+    for (size_t i = 0; i < n; i++) { /* a slow heart leaves a second empty, not two */
+        size_t next = i + 1 < n ? i + 1 : i ? i - 1 : i;
+        flat += r[i].is_missing ||
+                (r[i].high - r[i].low < FLAT_UV && r[next].high - r[next].low < FLAT_UV);
+        if (high - low < FLAT_UV || (r[i].high < high && r[i].low > low))
+            continue;
+        (void)ecg_window_read(lead, lead->start_s + (double)i, PIECE, x);
+        resting += resting_samples(x, low, high);
+    }
+    out->flat_share = n ? (float)flat / (float)n : 0;
+    out->saturated_share = n ? (float)resting / (float)(n * PIECE) : 0;
+    out->is_flat = out->flat_share >= FLAT_SHARE;
+    out->is_saturated = !out->is_flat && out->saturated_share >= SATURATED_SHARE;
+    if (!out->is_flat && seconds > 1)
+        find_mains(lead, fmin(seconds, PIECES_MAX), out);
+}
+
+void ecg_quality_find(const struct ecg_record *r, struct ecg_quality *out)
+{
+    *out = (struct ecg_quality){.seconds = ecg_record_seconds(r)};
+    for (size_t i = 0; i < r->nleads && out->n < ECG_QUALITY_LEADS; i++)
+        if (ecg_window_can(&r->leads[i])) {
+            out->lead[out->n].lead = &r->leads[i];
+            look_at(&r->leads[i], &out->lead[out->n++]);
+        }
+    out->is_short = out->n >= TWELVE && out->seconds < SHORT_S;
+}
+
+const struct ecg_quality_lead *ecg_quality_lead(const struct ecg_quality *q, int id)
+{
+    for (size_t i = 0; i < q->n; i++)
+        if (q->lead[i].lead->id == id)
+            return &q->lead[i];
+    return NULL;
+}

@@ -1,0 +1,104 @@
+#include "ecg/analysis/ecg_rhythm.h"
+
+#include <math.h>
+
+/* A logistic model of the share of irregular intervals, of the likeness of P waves of two halves
+ * of the beats, of their height and of whether they count as there; fitted on 27 records with
+ * and 72 without fibrillation of CinC 2017 (docs/ECG.md). */
+static const float AF_FIXED = -1.8F;
+static const float AF_IRREGULAR = 7.6F;
+static const float AF_LIKENESS = -0.9F;
+static const float AF_HEIGHT = -3.4F;
+static const float AF_NO_P = 0.4F;
+
+enum {
+    AF_BEATS = 8,   /* fewer tell nothing */
+    SURE_LEADS = 6, /* P waves that are found in so many are there */
+    RUN = 3         /* ventricular beats */
+};
+
+static bool is_ventricular(const struct ecg_beat *b)
+{
+    return b->code == ECG_CODE_PVC;
+}
+
+static float interval_ms(const struct ecg_beats *b, size_t i)
+{
+    return (float)((b->beat[i].at_s - b->beat[i - 1].at_s) * 1000);
+}
+
+/* Of pairs of intervals without ventricular beats. */
+static float irregular_share(const struct ecg_beats *b, float usual_ms)
+{
+    size_t n = 0, irregular = 0;
+    for (size_t i = 2; i < b->n; i++) {
+        if (is_ventricular(&b->beat[i]) || is_ventricular(&b->beat[i - 1]) ||
+            is_ventricular(&b->beat[i - 2]))
+            continue;
+        n++;
+        irregular += fabsf(interval_ms(b, i) - interval_ms(b, i - 1)) > usual_ms / 16;
+    }
+    return n ? (float)irregular / (float)n : 0;
+}
+
+static void find_runs(const struct ecg_beats *b, const struct ecg_figures *f,
+                      struct ecg_rhythm *out)
+{
+    out->v_run_bpm = out->v_run_s = out->r_on_t_ms = NAN;
+    for (size_t i = 0, from = 0; i <= b->n; i++) {
+        if (i < b->n && is_ventricular(&b->beat[i])) {
+            float before = i ? interval_ms(b, i) : NAN;
+            if (before < f->qt_ms && !(out->r_on_t_ms <= before))
+                out->r_on_t_ms = before;
+            continue;
+        }
+        size_t run = i - from;
+        if (run >= RUN) {
+            double s = b->beat[i - 1].at_s - b->beat[from].at_s;
+            float bpm = (float)((double)(run - 1) * 60 / s);
+            if (!(out->v_run_bpm >= bpm)) {
+                out->v_run_bpm = bpm;
+                out->v_run_s = (float)s;
+            }
+        }
+        out->v_run = run > out->v_run ? run : out->v_run;
+        from = i + 1;
+    }
+}
+
+static void find_extremes(const struct ecg_beats *b, struct ecg_rhythm *out)
+{
+    double last_s = 0;
+    out->shortest_ms = NAN;
+    out->longest_s = 0;
+    for (size_t i = 0; i <= b->n; i++) {
+        double at_s = i < b->n ? b->beat[i].at_s : b->seconds;
+        out->longest_s = fmaxf(out->longest_s, (float)(at_s - last_s));
+        if (i > 0 && i < b->n && !(out->shortest_ms <= interval_ms(b, i)))
+            out->shortest_ms = interval_ms(b, i);
+        last_s = at_s;
+    }
+}
+
+static float usual_height(const struct ecg_figures *f)
+{
+    float sum = 0;
+    for (size_t i = 0; i < f->nleads; i++)
+        sum += f->lead[i].qrs_range_uv;
+    return f->nleads && sum > 1 ? sum / (float)f->nleads : 1;
+}
+
+void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, struct ecg_rhythm *out)
+{
+    *out = (struct ecg_rhythm){.has_p = !isnan(f->pr_ms), .is_flutter = f->waves.flutters};
+    find_runs(b, f, out);
+    find_extremes(b, out);
+    out->irregular_share = irregular_share(b, (float)f->rate.rr_median_ms);
+    float likeness = isnan(f->p_likeness) ? 0.5F : f->p_likeness;
+    out->af_score = AF_FIXED + AF_IRREGULAR * out->irregular_share + AF_LIKENESS * likeness +
+                    AF_HEIGHT * log1pf(20 * f->waves.p_uv / usual_height(f)) +
+                    (out->has_p ? 0 : AF_NO_P);
+    bool is_sure_p = out->has_p && f->nleads >= SURE_LEADS;
+    out->is_af =
+        b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 && !is_sure_p && !out->is_flutter;
+}

@@ -1,0 +1,25 @@
+/* What the sequence of beats says, with the P waves of the usual ones. */
+#ifndef ECG_RHYTHM_H
+#define ECG_RHYTHM_H
+
+#include "ecg/analysis/ecg_figures.h"
+
+struct ecg_rhythm {
+    float irregular_share; /* of intervals, those that differ from the one before by more than a
+                            * sixteenth of the usual one */
+    float af_score;        /* log odds of atrial fibrillation */
+    bool is_af;
+    bool is_flutter;
+    bool has_p;
+    size_t v_run;      /* most ventricular beats in a row */
+    float v_run_bpm;   /* rate within the fastest run of three or more; NAN = there is none */
+    float v_run_s;     /* and how long it lasts */
+    float r_on_t_ms;   /* least interval before a ventricular beat that falls on T; NAN */
+    float longest_s;   /* without a beat, the ends counted too */
+    float shortest_ms; /* interval */
+};
+
+void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f,
+                     struct ecg_rhythm *out);
+
+#endif

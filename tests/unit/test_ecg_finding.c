@@ -1,0 +1,280 @@
+/* What is said of recordings whose waves are known: each thing where it is, and only there. */
+#include "ecg/analysis/ecg_finding.h"
+#include "ecg_synthetic.h"
+
+static void find_in(const struct ecg_record *r, const struct ecg_alarm_limits *limits,
+                    struct ecg_findings *out)
+{
+    struct base_error err = {0};
+    struct ecg_beats beats = {0};
+    struct ecg_quality quality;
+    struct ecg_figures *f = malloc(sizeof *f);
+    ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
+    ck_assert_int_eq(ecg_figures_measure(r, NULL, &beats, f, &err), BASE_OK);
+    ecg_quality_find(r, &quality);
+    ecg_findings_make(r, &beats, f, &quality, limits, out);
+    ecg_beats_deinit(&beats);
+    free(f);
+}
+
+static void find(const struct synthetic *s, struct ecg_findings *out)
+{
+    struct ecg_record *r = synthetic_make(s);
+    find_in(r, NULL, out);
+    ecg_record_free(r);
+}
+
+static const char *figures_of(const struct ecg_findings *all, enum ecg_finding_code code)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (all->of[i].code == code)
+            return all->of[i].figures;
+    return NULL;
+}
+
+/* Of this kind there is just this one, ECG_FINDING_COUNT = none. */
+static void assert_only(const struct ecg_findings *all, enum ecg_finding_kind kind,
+                        enum ecg_finding_code code)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        const struct ecg_finding_row *row = ecg_finding_row(all->of[i].code);
+        ck_assert_msg(row->kind != kind || all->of[i].code == code, "%s (%s)", row->key,
+                      all->of[i].figures);
+    }
+    ck_assert_msg(code == ECG_FINDING_COUNT || figures_of(all, code), "%s is missing",
+                  code == ECG_FINDING_COUNT ? "" : ecg_finding_row(code)->key);
+}
+
+START_TEST(a_good_recording_gives_its_rhythm_alone)
+{
+    struct ecg_findings all;
+    find(&synthetic_plain, &all);
+    assert_only(&all, ECG_FINDING_STATEMENT, ECG_FINDING_SINUS);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_COUNT);
+    ck_assert_ptr_nonnull(strstr(figures_of(&all, ECG_FINDING_SINUS), "HR 75/min"));
+}
+END_TEST
+
+START_TEST(slow_rhythm_is_an_alarm)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.interval_s = 1.85;
+    s.seconds = 12;
+    find(&s, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_BRADY);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_SINUS_BRADY));
+}
+END_TEST
+
+START_TEST(a_pause_is_an_alarm)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.stop_s = _i ? 3 : 6;
+    find(&s, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_ASYSTOLE);
+}
+END_TEST
+
+START_TEST(very_fast_narrow_complexes_are_an_alarm)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.interval_s = 0.31;
+    s.wave[0] = (struct synthetic_wave){0.17, 0.05, 150}; /* T, and no P */
+    s.wave[4].uv = 0;
+    find(&s, &all);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_ALARM_SVT));
+}
+END_TEST
+
+START_TEST(st_elevation_is_an_alarm_in_its_leads)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[3] = (struct synthetic_wave){0.14, 0.16, 700}; /* from within QRS on */
+    find(&s, &all);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_ALARM_STEMI));
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_ST_LATERAL));
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_RETAKE_FLAT));
+}
+END_TEST
+
+START_TEST(limits_decide_what_is_an_alarm)
+{
+    struct ecg_findings all;
+    struct ecg_alarm_limits limits = ecg_alarm_limits_default;
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    ck_assert(ecg_alarm_limits_parse("brady_bpm=80,pause_s=2.5", &limits));
+    ck_assert_double_eq(limits.pause_s, 2.5);
+    find_in(r, &limits, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_BRADY);
+    ck_assert_ptr_nonnull(strstr(figures_of(&all, ECG_FINDING_ALARM_BRADY), "75/min < 80"));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(limits_that_are_none_are_refused)
+{
+    static const char *const bad[] = {"x=1",          "brady_bpm", "brady_bpm=", "brady_bpm=0",
+                                      "brady_bpm=1 ", "=1",        ",",          "vt_bpm=-3",
+                                      "vt_bpm=nan",   "vt_bp=3"};
+    struct ecg_alarm_limits limits = ecg_alarm_limits_default;
+    ck_assert(!ecg_alarm_limits_parse(bad[_i], &limits));
+}
+END_TEST
+
+static void spoil(struct ecg_record *r, int which)
+{
+    struct ecg_lead *lead = &r->leads[4]; /* V3 */
+    for (size_t i = 0; i < lead->samples; i++) {
+        int32_t *v = &lead->i32[i];
+        double hum = sin(2 * M_PI * 50 * (double)i / lead->rate_hz);
+        if (which == 0)
+            *v = 3;
+        else if (which == 1)
+            *v = ECG_SAMPLE_NONE;
+        else if (which == 2)
+            *v = *v > 40 ? 40 : *v;
+        else
+            *v += (int32_t)(hum * 100 / lead->uv_per_count);
+    }
+}
+
+START_TEST(a_bad_lead_is_named)
+{
+    static const enum ecg_finding_code codes[] = {ECG_FINDING_RETAKE_FLAT, ECG_FINDING_RETAKE_FLAT,
+                                                  ECG_FINDING_RETAKE_SATURATED,
+                                                  ECG_FINDING_RETAKE_MAINS};
+    struct ecg_findings all;
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    spoil(r, _i);
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, codes[_i]);
+    ck_assert_ptr_nonnull(strstr(figures_of(&all, codes[_i]), "V3"));
+    ck_assert_ptr_null(strstr(figures_of(&all, codes[_i]), "V4"));
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(a_short_recording_is_told)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.seconds = 5;
+    find(&s, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_SHORT);
+    s.nleads = 2; /* no resting ECG */
+    find(&s, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_COUNT);
+}
+END_TEST
+
+/* Gains of I, II, V1 .. V6. */
+static void assert_electrodes(const double gains[8], enum ecg_finding_code code)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.gains = gains;
+    find(&s, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, code);
+}
+
+START_TEST(exchanged_electrodes_are_told)
+{
+    static const double arms[] = {-0.7, 0.3, -0.6, -0.8, 0.5, 1.1, 1, 0.8};
+    static const double dextrocardia[] = {-0.7, 0.3, 0.6, -0.4, -0.5, -0.4, -0.3, -0.3};
+    static const double leg[] = {0.7, 0.02, -0.6, -0.8, 0.5, 1.1, 1, 0.8};
+    static const double chest[] = {0.7, 1, -0.6, 0.5, -0.8, 1.1, 1, 0.8};
+    assert_electrodes(arms, ECG_FINDING_RETAKE_ARMS);
+    assert_electrodes(leg, ECG_FINDING_RETAKE_LEG);
+    assert_electrodes(chest, ECG_FINDING_RETAKE_CHEST);
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.gains = dextrocardia;
+    find(&s, &all);
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_RETAKE_ARMS));
+}
+END_TEST
+
+START_TEST(irregular_beats_without_p_waves_are_fibrillation)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[0] = s.wave[4];
+    s.wave[4].uv = 0;
+    s.jitter_s = 0.25;
+    s.seconds = 30;
+    find(&s, &all);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_AF));
+    s.jitter_s = 0;
+    find(&s, &all);
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_AF));
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_NO_P));
+}
+END_TEST
+
+START_TEST(a_long_pr_interval_is_first_degree_block)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[0].at_s -= 0.07;
+    s.interval_s = 1;
+    find(&s, &all);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_AVB_1));
+}
+END_TEST
+
+START_TEST(keys_are_told_apart)
+{
+    for (size_t i = 0; i < ECG_FINDING_COUNT; i++) {
+        const struct ecg_finding_row *row = ecg_finding_row((enum ecg_finding_code)i);
+        ck_assert(row->key[0] && row->en[0] && row->zh[0]);
+        ck_assert((row->kind == ECG_FINDING_ALARM) == (strncmp(row->key, "alarm_", 6) == 0));
+        ck_assert((row->kind == ECG_FINDING_RETAKE) == (strncmp(row->key, "ecg_", 4) == 0));
+        for (size_t k = 0; k < i; k++)
+            ck_assert_str_ne(row->key, ecg_finding_row((enum ecg_finding_code)k)->key);
+    }
+}
+END_TEST
+
+START_TEST(nothing_is_said_of_nothing)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[0].uv = 0;
+    find(&s, &all);
+    assert_only(&all, ECG_FINDING_STATEMENT, ECG_FINDING_COUNT);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_FLAT);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ecg_finding");
+    TCase *t = tcase_create("findings");
+    tcase_add_test(t, a_good_recording_gives_its_rhythm_alone);
+    tcase_add_test(t, slow_rhythm_is_an_alarm);
+    tcase_add_loop_test(t, a_pause_is_an_alarm, 0, 2);
+    tcase_add_test(t, very_fast_narrow_complexes_are_an_alarm);
+    tcase_add_test(t, st_elevation_is_an_alarm_in_its_leads);
+    tcase_add_test(t, limits_decide_what_is_an_alarm);
+    tcase_add_loop_test(t, limits_that_are_none_are_refused, 0, 10);
+    tcase_add_loop_test(t, a_bad_lead_is_named, 0, 4);
+    tcase_add_test(t, a_short_recording_is_told);
+    tcase_add_test(t, exchanged_electrodes_are_told);
+    tcase_add_test(t, irregular_beats_without_p_waves_are_fibrillation);
+    tcase_add_test(t, a_long_pr_interval_is_first_degree_block);
+    tcase_add_test(t, keys_are_told_apart);
+    tcase_add_test(t, nothing_is_said_of_nothing);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
