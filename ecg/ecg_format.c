@@ -85,6 +85,11 @@ bool ecg_format_writes(enum ecg_format format)
     return ecg_format_row(format)->write != NULL;
 }
 
+bool ecg_format_has_files(enum ecg_format format)
+{
+    return ecg_format_row(format)->parse_set != NULL;
+}
+
 const char *ecg_format_extensions(enum ecg_format format)
 {
     return ecg_format_row(format)->extensions;

@@ -43,19 +43,24 @@ enum ecg_found ecg_set_find(const struct ecg_set *set, const char *name, struct 
     return ECG_FOUND_UNKNOWN;
 }
 
+void ecg_find_needs(const struct ecg_input *file, struct ecg_needs *out)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err;
+    out->n = 0;
+    if (ecg_format_has_files(ecg_detect(file->bytes)) &&
+        ecg_open(file, 1, NULL, out, &r, &err) == BASE_OK)
+        ecg_record_free(r);
+}
+
 /* Whether this file's format asks for a file of that name. */
 static bool names(const struct ecg_input *file, const char *name)
 {
-    struct ecg_needs needs = {0};
-    struct ecg_record *r = NULL;
-    struct base_error err;
+    struct ecg_needs needs;
     bool found = false;
-    const struct ecg_format_row *row = ecg_format_row(ecg_detect(file->bytes));
-    if (!row->parse_set || !name[0])
-        return false;
-    if (ecg_open(file, 1, NULL, &needs, &r, &err) == BASE_OK)
-        ecg_record_free(r);
-    for (size_t i = 0; i < needs.n; i++)
+    if (name[0])
+        ecg_find_needs(file, &needs);
+    for (size_t i = 0; name[0] && i < needs.n; i++)
         found |= strcasecmp(needs.name[i], name) == 0;
     return found;
 }
@@ -190,4 +195,48 @@ enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg
     r->limits = &ecg_limits_default;
     *out = r;
     return BASE_OK;
+}
+
+/* Those that are asked for and not there, round by round. */
+struct absent {
+    struct absent *next;
+    struct ecg_needs needs;
+};
+
+enum base_err ecg_open_all(const struct ecg_input *files, size_t n, const struct ecg_limits *limits,
+                           struct ecg_record **out, struct base_error *err)
+{
+    struct ecg_input *all = calloc(ECG_INPUTS_MAX, sizeof *all);
+    struct absent *absent = NULL;
+    enum base_err e = BASE_ENOTFOUND;
+    if (!all)
+        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    size_t there = n < ECG_INPUTS_MAX ? n : ECG_INPUTS_MAX;
+    memcpy(all, files, there * sizeof *all);
+    while (e == BASE_ENOTFOUND) {
+        struct absent *round = calloc(1, sizeof *round);
+        if (!round) {
+            e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+            break;
+        }
+        round->next = absent;
+        absent = round;
+        e = ecg_open(all, there, limits, &round->needs, out, err);
+        if (e == BASE_ENOTFOUND && round->needs.n == 0)
+            e = BASE_EFORMAT;
+        for (size_t i = 0; e == BASE_ENOTFOUND && i < round->needs.n; i++) {
+            if (there == ECG_INPUTS_MAX)
+                e = base_fail(err, BASE_ELIMIT, BASE_NOPOS, "one recording may have %d files",
+                              ECG_INPUTS_MAX);
+            else
+                all[there++] = (struct ecg_input){.name = round->needs.name[i]};
+        }
+    }
+    while (absent) {
+        struct absent *next = absent->next;
+        free(absent);
+        absent = next;
+    }
+    free(all);
+    return e;
 }

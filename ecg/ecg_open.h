@@ -55,7 +55,11 @@ const char *ecg_format_media(enum ecg_format format);
 /* One that is no DICOM object: a recording to be made one. */
 bool ecg_format_is_foreign(enum ecg_format format);
 bool ecg_format_writes(enum ecg_format format);
+/* One whose recordings may consist of several files. */
+bool ecg_format_has_files(enum ecg_format format);
 enum ecg_format ecg_detect(struct base_bytes file);
+/* The names of files that this one asks for, being the first of a recording. */
+void ecg_find_needs(const struct ecg_input *file, struct ecg_needs *out);
 /* Of several files that were sent together: the one to begin with, which is the
  * first that is a recording and that no other one of them names. n when there is none. */
 size_t ecg_find_first(const struct ecg_input *files, size_t n);
@@ -68,5 +72,9 @@ size_t ecg_find_first(const struct ecg_input *files, size_t n);
 enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg_limits *limits,
                        struct ecg_needs *needs, struct ecg_record **out,
                        struct base_error *err) BASE_MUST_CHECK;
+/* The same where the caller has all files that there are: a name that is not among them
+ * is of no file. */
+enum base_err ecg_open_all(const struct ecg_input *files, size_t n, const struct ecg_limits *limits,
+                           struct ecg_record **out, struct base_error *err) BASE_MUST_CHECK;
 
 #endif

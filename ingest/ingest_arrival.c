@@ -21,6 +21,7 @@ struct ingest_arrival {
     struct base_buf head;         /* until recognised; of an ECG file: all of it */
     struct ingest_object *object; /* DICOM, from when it was recognised to finish */
     bool is_ecg;
+    bool is_part;                 /* perhaps of an ECG of several files: kept whole */
     struct base_error unlike;     /* why it is no DICOM file */
     struct ingest_result refusal; /* err is set when it is none of ours */
     void (*on_room)(void *arg);
@@ -99,7 +100,16 @@ static void refuse_unknown(struct ingest_arrival *f)
     else
         refuse(f, BASE_EUNSUPPORTED,
                "it is neither DICOM nor an ECG format that rdc reads; send a DICOM file, or an "
-               "SCP-ECG, HL7 aECG, GE MUSE or Philips XML file, as the device exported it");
+               "SCP-ECG, HL7 aECG, GE MUSE or Philips XML, EDF, MFER, ISHNE or WFDB file, as the "
+               "device exported it");
+}
+
+/* What is no DICOM file may still be the signals of a recording of several files. */
+static void refuse_or_keep(struct ingest_arrival *f)
+{
+    f->is_part = f->options.parts && !is_part10(base_buf_bytes(&f->head));
+    if (!f->is_part)
+        refuse_unknown(f);
 }
 
 /* ---- recognition ---- */
@@ -138,9 +148,13 @@ static bool begin_dicom(struct ingest_arrival *f, bool complete)
 static bool recognise(struct ingest_arrival *f, bool complete)
 {
     struct base_bytes head = base_buf_bytes(&f->head);
-    if (!f->options.dicom_only && !is_part10(head) && ecg_format_is_foreign(ecg_detect(head)))
+    enum ecg_format format =
+        f->options.dicom_only || is_part10(head) ? ECG_FORMAT_UNKNOWN : ecg_detect(head);
+    if (f->options.parts && ecg_format_has_files(format))
+        f->is_part = true;
+    else if (ecg_format_is_foreign(format))
         f->is_ecg = true;
-    return f->is_ecg || begin_dicom(f, complete);
+    return f->is_ecg || f->is_part || begin_dicom(f, complete);
 }
 
 void ingest_arrival_write(struct ingest_arrival *f, struct base_bytes bytes)
@@ -154,9 +168,9 @@ void ingest_arrival_write(struct ingest_arrival *f, struct base_bytes bytes)
     base_buf_add(&f->head, bytes.p, bytes.n);
     if (f->head.err)
         refuse(f, BASE_ELIMIT, "it is too large: an ECG file may have 64 MiB");
-    else if (!f->is_ecg && f->head.n >= SNIFF_BYTES && !recognise(f, false) &&
+    else if (!f->is_ecg && !f->is_part && f->head.n >= SNIFF_BYTES && !recognise(f, false) &&
              f->head.n >= SNIFF_MAX)
-        refuse_unknown(f);
+        refuse_or_keep(f);
 }
 
 bool ingest_arrival_is_refused(const struct ingest_arrival *f)
@@ -193,17 +207,33 @@ static void on_ecg_result(void *arg, enum base_err err, const struct ingest_resu
     on_result(f, err ? &f->refusal : result);
 }
 
+static void recognise_whole(struct ingest_arrival *f)
+{
+    if (f->refusal.err || f->object || f->is_ecg || f->is_part)
+        return;
+    if (f->head.n == 0)
+        refuse(f, BASE_EFORMAT, "it is empty");
+    else if (!recognise(f, true))
+        refuse_or_keep(f);
+}
+
+bool ingest_arrival_part(struct ingest_arrival *f, struct base_buf *out)
+{
+    recognise_whole(f);
+    if (!f->is_part || f->refusal.err)
+        return false;
+    *out = f->head;
+    f->head = (struct base_buf){0};
+    file_free(f);
+    return true;
+}
+
 void ingest_arrival_finish(struct ingest_arrival *f, ingest_object_fn *fn, void *arg)
 {
     f->fn = fn;
     f->arg = arg;
     f->on_room = NULL;
-    if (!f->refusal.err && !f->object && !f->is_ecg) {
-        if (f->head.n == 0)
-            refuse(f, BASE_EFORMAT, "it is empty");
-        else if (!recognise(f, true))
-            refuse_unknown(f);
-    }
+    recognise_whole(f);
     if (f->refusal.err) {
         on_result(f, &f->refusal);
     } else if (f->is_ecg) {

@@ -19,6 +19,7 @@ struct ingest_arrival_options {
                                   * borrowed until the callback of finish, but centre_code is
                                   * copied */
     bool dicom_only;             /* other files are refused with BASE_EUNSUPPORTED */
+    bool parts; /* the file may be one of several of an ECG: see ingest_arrival_part */
 };
 
 enum base_err ingest_arrival_new(struct ingest *g, const struct ingest_arrival_options *options,
@@ -29,6 +30,9 @@ bool ingest_arrival_is_refused(const struct ingest_arrival *f);
 /* As of ingest_object. */
 bool ingest_arrival_room(struct ingest_arrival *f);
 void ingest_arrival_on_room(struct ingest_arrival *f, void (*fn)(void *arg), void *arg);
+/* Before finish: true when the file, which has ended, is of a recording that may have
+ * several, or of no known format; then its bytes are *out's, and f is gone. */
+bool ingest_arrival_part(struct ingest_arrival *f, struct base_buf *out);
 /* fn runs once, perhaps inside this call; f is gone then. BASE_EUNSUPPORTED: not
  * recognised. */
 void ingest_arrival_finish(struct ingest_arrival *f, ingest_object_fn *fn, void *arg);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "ecg/ecg_dicom_write.h"
 #include "ecg/ecg_open.h"
+#include "ingest/ingest_pack.h"
 #include "ingest/ingest_priv.h"
 
 #include <stdio.h>
@@ -14,9 +15,12 @@ struct conversion {
     struct ingest_source source;
     char centre_code[40];
     enum loop_class class;
-    struct base_buf file;
+    struct ingest_ecg_part *parts; /* of a recording of several files; else n_parts = 0 */
+    size_t n_parts;
+    struct base_buf file;  /* the original, to be kept */
     struct base_buf dicom; /* Part 10 */
     enum ecg_format format;
+    struct ingest_pack pack;
     struct loop_job pool;
     struct store_object original;
     enum base_err err;
@@ -29,6 +33,9 @@ static void end(struct conversion *c, enum base_err err, const struct ingest_res
                 const char *message)
 {
     c->fn(c->arg, err, result, message);
+    for (size_t i = 0; i < c->n_parts; i++)
+        base_buf_deinit(&c->parts[i].bytes);
+    free(c->parts);
     base_buf_deinit(&c->file);
     base_buf_deinit(&c->dicom);
     free(c);
@@ -53,6 +60,27 @@ static void write_dicom(struct conversion *c, const struct ecg_record *record)
     c->err = ecg_dicom_write(record, &options, &c->dicom, NULL, &c->error);
 }
 
+static enum base_err open_parts(struct conversion *c, const struct ecg_limits *limits,
+                                struct ecg_record **record)
+{
+    struct ecg_input *inputs = calloc(c->n_parts, sizeof *inputs);
+    if (!inputs)
+        return base_fail(&c->error, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    for (size_t i = 0; i < c->n_parts; i++)
+        inputs[i] = (struct ecg_input){c->parts[i].name, base_buf_bytes(&c->parts[i].bytes)};
+    c->format = ecg_detect(inputs[0].bytes);
+    enum base_err e = ecg_open_all(inputs, c->n_parts, limits, record, &c->error);
+    for (size_t i = 0; i < c->n_parts && !e; i++)
+        ingest_pack_add(&c->pack, inputs[i].name, inputs[i].bytes);
+    ingest_pack_end(&c->pack);
+    c->file = c->pack.zip;
+    c->pack.zip = (struct base_buf){0};
+    free(inputs);
+    if (!e && c->file.err)
+        e = base_fail(&c->error, c->file.err, BASE_NOPOS, "%s", base_err_text(c->file.err));
+    return e;
+}
+
 /* On the CPU pool. */
 static void convert(void *arg)
 {
@@ -63,8 +91,12 @@ static void convert(void *arg)
     limits.samples = (size_t)64 << 20;
     struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&c->file)};
     struct ecg_record *record = NULL;
-    c->format = ecg_detect(input.bytes);
-    c->err = ecg_open(&input, 1, &limits, NULL, &record, &c->error);
+    if (c->n_parts) {
+        c->err = open_parts(c, &limits, &record);
+    } else {
+        c->format = ecg_detect(input.bytes);
+        c->err = ecg_open(&input, 1, &limits, NULL, &record, &c->error);
+    }
     if (!c->err)
         write_dicom(c, record);
     ecg_record_free(record);
@@ -87,7 +119,7 @@ static void on_original(void *arg, enum base_err err, const struct store_object 
     }
     c->original = *original;
     c->source.original = &c->original;
-    c->source.original_media = ecg_format_media(c->format);
+    c->source.original_media = c->n_parts ? "application/zip" : ecg_format_media(c->format);
     if (dicom_part10_read(dicom, true, &part10, &c->error) != DICOM_SCAN_DONE) {
         end(c, BASE_EINTERNAL, NULL, "the ECG could not be written as DICOM");
         return;
@@ -115,23 +147,57 @@ static void on_converted(void *arg, bool cancelled)
         end(c, c->err, NULL, "the file could not be stored; send it again later");
 }
 
-void ingest_ecg_take(struct ingest *g, const struct ingest_source *source, const char *centre_code,
-                     struct base_buf *file, ingest_ecg_fn *fn, void *arg)
+static struct conversion *begin(struct ingest *g, const struct ingest_source *source,
+                                const char *centre_code, ingest_ecg_fn *fn, void *arg)
 {
     struct conversion *c = calloc(1, sizeof *c);
     if (!c) {
         fn(arg, BASE_ENOMEM, NULL, "out of memory; send the file again later");
-        return;
+        return NULL;
     }
     c->g = g;
     c->source = *source;
     snprintf(c->centre_code, sizeof c->centre_code, "%s", centre_code);
-    c->file = *file;
-    *file = (struct base_buf){0};
     c->fn = fn;
     c->arg = arg;
     c->class = ingest_urgent_has(g->urgent, source->centre_id, source->accession, NULL)
                    ? LOOP_STAT
                    : ingest_urgent_class(source->priority);
-    loop_work(g->config->loop, &c->pool, LOOP_CPU, c->class, convert, on_converted, c);
+    return c;
+}
+
+static void start(struct conversion *c)
+{
+    loop_work(c->g->config->loop, &c->pool, LOOP_CPU, c->class, convert, on_converted, c);
+}
+
+void ingest_ecg_take(struct ingest *g, const struct ingest_source *source, const char *centre_code,
+                     struct base_buf *file, ingest_ecg_fn *fn, void *arg)
+{
+    struct conversion *c = begin(g, source, centre_code, fn, arg);
+    if (!c)
+        return;
+    c->file = *file;
+    *file = (struct base_buf){0};
+    start(c);
+}
+
+void ingest_ecg_take_set(struct ingest *g, const struct ingest_source *source,
+                         const char *centre_code, struct ingest_ecg_part *parts, size_t n,
+                         ingest_ecg_fn *fn, void *arg)
+{
+    struct conversion *c = begin(g, source, centre_code, fn, arg);
+    if (!c)
+        return;
+    c->parts = calloc(n, sizeof *c->parts);
+    if (!c->parts) {
+        end(c, BASE_ENOMEM, NULL, "out of memory; send the files again later");
+        return;
+    }
+    c->n_parts = n;
+    for (size_t i = 0; i < n; i++) {
+        c->parts[i] = parts[i];
+        parts[i].bytes = (struct base_buf){0};
+    }
+    start(c);
 }

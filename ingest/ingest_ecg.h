@@ -19,4 +19,16 @@ typedef void ingest_ecg_fn(void *arg, enum base_err err, const struct ingest_res
 void ingest_ecg_take(struct ingest *g, const struct ingest_source *source, const char *centre_code,
                      struct base_buf *file, ingest_ecg_fn *fn, void *arg);
 
+/* One file of a recording that has several. */
+struct ingest_ecg_part {
+    const char *name; /* without a path; borrowed until fn */
+    struct base_buf bytes;
+};
+
+/* The same of all its files, the one to begin with first, whose content is taken. What
+ * is kept is a ZIP archive of them. */
+void ingest_ecg_take_set(struct ingest *g, const struct ingest_source *source,
+                         const char *centre_code, struct ingest_ecg_part *parts, size_t n,
+                         ingest_ecg_fn *fn, void *arg);
+
 #endif

@@ -1,6 +1,8 @@
 #include "ingest/ingest_many.h"
 
+#include "ingest/ingest_ecg.h"
 #include "ingest/ingest_priv.h"
+#include "ingest/ingest_set.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@ struct ingest_many {
     size_t size;
     size_t in_flight;
     struct ingest_arrival *file; /* that was begun */
+    struct ingest_set set;       /* files that may be of one ECG: taken at the end */
     void (*on_room)(void *arg);
     void *on_room_arg;
     bool ended; /* finished or aborted */
@@ -36,6 +39,7 @@ static const char *keep(struct ingest_many *m, const char *s)
 
 static void many_free(struct ingest_many *m)
 {
+    ingest_set_deinit(&m->set);
     base_arena_deinit(&m->arena);
     free(m->items);
     free(m);
@@ -50,6 +54,7 @@ enum base_err ingest_many_new(struct ingest *g, const struct ingest_arrival_opti
     base_arena_init(&m->arena, 0);
     m->g = g;
     m->options = *options;
+    m->options.parts = !options->dicom_only;
     /* Files outlive the request when that is aborted. */
     const char **fields[] = {&m->options.source.centre_code,  &m->options.source.aet,
                              &m->options.source.priority,     &m->options.source.patient_id,
@@ -156,9 +161,16 @@ void ingest_many_end(struct ingest_many *m)
 {
     struct ingest_arrival *file = m->file;
     struct ingest_many_item *item = m->n ? m->items[m->n - 1] : NULL;
+    struct base_buf part;
     m->file = NULL;
     if (!file)
         return;
+    if (ingest_arrival_part(file, &part)) {
+        if (ingest_set_add(&m->set, item->name, &part, item))
+            set_error(m, item, BASE_ELIMIT,
+                      "the files of ECG recordings in one request may have 64 MiB together");
+        return;
+    }
     struct pending *p = malloc(sizeof *p);
     if (!p) {
         ingest_arrival_abort(file);
@@ -207,10 +219,97 @@ void ingest_many_on_room(struct ingest_many *m, void (*fn)(void *arg), void *arg
     m->on_room_arg = arg;
 }
 
+/* The files of one recording: all have its outcome, the first its object. */
+struct recording {
+    struct ingest_many *m;
+    size_t n;
+    struct ingest_many_item *items[];
+};
+
+static void on_recording(void *arg, enum base_err err, const struct ingest_result *result,
+                         const char *message)
+{
+    struct recording *rec = arg;
+    struct ingest_many *m = rec->m;
+    enum base_err e = err ? err : result->err;
+    for (size_t i = 0; i < rec->n; i++) {
+        struct ingest_many_item *item = rec->items[i];
+        if (e) {
+            set_error(m, item, e, err ? message : result->message);
+            continue;
+        }
+        item->stored = result->stored;
+        item->stored.study_uid = keep(m, result->stored.study_uid);
+        item->stored.message = "";
+        item->sop_class = i ? "" : keep(m, result->sop_class);
+        item->sop_instance = i ? "" : keep(m, result->sop_instance);
+    }
+    free(rec);
+    m->in_flight--;
+    try_end(m);
+}
+
+static void take_recording(struct ingest_many *m, const size_t *chosen, size_t n)
+{
+    struct recording *rec = calloc(1, sizeof *rec + n * sizeof *rec->items);
+    struct ingest_ecg_part *parts = calloc(n, sizeof *parts);
+    for (size_t i = 0; i < n; i++) {
+        struct ingest_set_file *f = &m->set.files[chosen[i]];
+        if (!rec || !parts) {
+            set_error(m, f->item, BASE_ENOMEM, "the server is out of memory; send it again later");
+            continue;
+        }
+        rec->items[i] = f->item;
+        parts[i] = (struct ingest_ecg_part){ingest_set_name(f), f->bytes};
+        f->bytes = (struct base_buf){0};
+    }
+    if (rec && parts) {
+        rec->m = m;
+        rec->n = n;
+        m->in_flight++;
+        ingest_ecg_take_set(m->g, &m->options.source, m->options.source.centre_code, parts, n,
+                            on_recording, rec);
+    } else {
+        free(rec);
+    }
+    free(parts);
+}
+
+/* What belongs to no recording is refused in the words that it gets alone. */
+static void take_alone(struct ingest_many *m, struct ingest_set_file *f)
+{
+    struct ingest_arrival_options options = m->options;
+    struct ingest_arrival *file = NULL;
+    struct pending *p = malloc(sizeof *p);
+    options.parts = false;
+    if (!p || ingest_arrival_new(m->g, &options, &file)) {
+        free(p);
+        set_error(m, f->item, BASE_ENOMEM, "the server is out of memory; send it again later");
+        return;
+    }
+    *p = (struct pending){.m = m, .item = f->item};
+    m->in_flight++;
+    ingest_arrival_write(file, base_buf_bytes(&f->bytes));
+    ingest_arrival_finish(file, on_result, p);
+}
+
+static void take_sets(struct ingest_many *m)
+{
+    size_t *chosen = calloc(m->set.n + 1, sizeof *chosen);
+    size_t n;
+    while (chosen && (n = ingest_set_next(&m->set, chosen)) > 0)
+        take_recording(m, chosen, n);
+    free(chosen);
+    for (size_t i = 0; i < m->set.n; i++)
+        if (!m->set.files[i].used)
+            take_alone(m, &m->set.files[i]);
+}
+
 void ingest_many_finish(struct ingest_many *m, ingest_many_fn *fn, void *arg)
 {
     if (m->file)
         ingest_many_refuse(m, "", BASE_EFORMAT, "it is incomplete");
+    take_sets(m);
     m->ended = true;
     m->fn = fn;
     m->arg = arg;

@@ -99,7 +99,8 @@ static bool add(struct rdc_send *s, const struct rdc_send_file *f)
 
 static bool claims_to_be_ours(const char *name)
 {
-    static const char *const ends[] = {".dcm", ".dicom", ".ima", ".scp", ".ecg"};
+    static const char *const ends[] = {".dcm", ".dicom", ".ima", ".scp",
+                                       ".ecg", ".edf",   ".bdf", ".mwf"};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < sizeof ends / sizeof ends[0]; i++)
         if (strcasecmp(dot, ends[i]) == 0)

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import socket
+import subprocess
+import tempfile
 import uuid
 import zipfile
 
@@ -56,6 +58,15 @@ class CartTest(Upload):
             self.assertEqual(tuple(row), ('1.2.840.10008.5.1.4.1.1.9.1.1', 'application/xml', str(len(content))), name)
             again = self.tech.request('POST', f'/api/v1/uploads?patient_id=CART-{name}', content)
             self.assertEqual(again.json()['study_uid'], answer.json()['study_uid'])
+
+    def test_other_formats_of_one_file_become_exams_too(self):
+        scp = os.path.join(ROOT, 'testdata/scp/7-gbk.scp')
+        with tempfile.TemporaryDirectory() as out:
+            for ending in ('edf', 'csv', 'xml', 'scp'):
+                subprocess.run([self.rdc.program, 'ecg', 'convert', scp, '-o', f'{out}/a.{ending}'], check=True,
+                               capture_output=True)
+                answer = self.tech.request('POST', f'/api/v1/uploads?patient_id=FORM-{ending}', read(f'{out}/a.{ending}'))
+                self.assertEqual(answer.status, 201, (ending, answer))
 
     def test_a_cart_file_that_is_none_is_refused_with_its_reason(self):
         answer = self.tech.request('POST', '/api/v1/uploads', b'<?xml version="1.0"?><AnnotatedECG xmlns="urn:hl7-org:v3"/>')
@@ -181,6 +192,35 @@ class ArchiveTest(Upload):
                              [n for n in files if 'DIR' not in n and 'MAC' not in n])
         self.assertEqual({f['outcome'] for f in answer.json()['files']}, {'duplicate'})
         self.assertEqual(self.stored(uids(ct[0])[1]), 3)
+
+    def test_an_ecg_of_several_files_is_one_exam(self):
+        scp = os.path.join(ROOT, 'testdata/scp/4-own-tables.scp')
+        with tempfile.TemporaryDirectory() as out:
+            subprocess.run([self.rdc.program, 'ecg', 'convert', scp, '-o', f'{out}/rec.hea', '--to', 'wfdb'],
+                           check=True, capture_output=True)
+            files = {name: read(f'{out}/{name}') for name in os.listdir(out)}
+        self.assertLessEqual({'rec.hea', 'rec.dat'}, set(files))
+        # The signals may come first, and two folders may have the same names.
+        entries = {f'{folder}/{name}': files[name] for folder in ('one', 'two') for name in sorted(files)}
+        entries['two/rec.hea'] = files['rec.hea'] + b'# Age: 42\n'
+        entries['note.txt'] = b'hello'
+        answer = self.post(self.archive(entries))
+        self.assertEqual(answer.status, 202, answer)
+        found = {f['name']: f for f in answer.json()['files']}
+        self.assertEqual(set(found), set(entries))
+        self.assertIn('neither DICOM', found['note.txt']['cause'])
+        studies = {folder: {f['study_uid'] for name, f in found.items() if name.startswith(folder)}
+                   for folder in ('one/', 'two/')}
+        self.assertEqual([len(s) for s in studies.values()], [1, 1])
+        self.assertNotEqual(studies['one/'], studies['two/'])
+        [row] = self.rdc.sql('select o.media, count(*) over () from instance i join study s on s.id = i.study_id '
+                             f"join object o on o.id = i.original_id where s.study_uid = '{studies['one/'].pop()}'")
+        self.assertEqual((row[0], int(row[1])), ('application/zip', 1))
+        again = self.post(self.archive(entries)).json()['files']
+        self.assertEqual({f['outcome'] for f in again if f['name'] != 'note.txt'}, {'duplicate'})
+        alone = self.post(self.archive({'rec.hea': files['rec.hea']}))
+        self.assertEqual(alone.status, 422, alone)
+        self.assertIn('are its files there?', alone.json()['detail'])
 
     def test_one_that_is_cut_off_tells_what_was_taken(self):
         ct = ct_series('zip-cut', count=2)

@@ -1,0 +1,20 @@
+/* A ZIP archive of files that are in memory, not compressed, without times: the same
+ * files give the same bytes. */
+#ifndef INGEST_PACK_H
+#define INGEST_PACK_H
+
+#include "base/buf.h"
+
+/* Zero-initialised is empty. */
+struct ingest_pack {
+    struct base_buf zip;
+    struct base_buf directory;
+    uint16_t n;
+};
+
+/* Files under 4 GiB in all; errors stand in zip.err. */
+void ingest_pack_add(struct ingest_pack *p, const char *name, struct base_bytes file);
+/* Then zip is the archive, which the caller owns. */
+void ingest_pack_end(struct ingest_pack *p);
+
+#endif
