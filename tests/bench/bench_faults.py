@@ -53,7 +53,7 @@ def streams(count):
 def live(count):
     """The same against the program itself, over its ports."""
     ok = True
-    rdc = Rdc(program=f'{ROOT}/build/asan/rdc').people().start()
+    rdc = Rdc(program=f'{ROOT}/build/asan/rdc').start()
     for kind, seconds, wrong in live_streams.run(rdc, count):
         ok = ok and not wrong
         for text in wrong[:20]:
@@ -70,7 +70,7 @@ def live(count):
 
 def kills(count):
     """Every second kill takes a worker, the others the supervisor and all workers."""
-    rdc = Rdc().people().start()
+    rdc = Rdc().start()
     objects = Objects('faults', 100 * count)
     began, all_ok = time.monotonic(), True
     senders = Senders(rdc, objects)

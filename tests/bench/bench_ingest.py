@@ -55,7 +55,7 @@ class RdcServer:
     name = 'rdc'
 
     def __init__(self):
-        self.rdc = Rdc({'workers': 0}).people().start()  # as many as an installation has
+        self.rdc = Rdc({'workers': 0, 'store.segment': '256M'}).start()  # as an installation has them
         self.port, self.called = self.rdc.dicom_port, 'RDC'
         self.session = machine.Session(place(), self.rdc.database)
 

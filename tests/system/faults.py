@@ -112,7 +112,7 @@ class PowerCut:
     def __init__(self):
         self.disk = Disk('power', 2048)
         self.place = Place(self.disk.folder)
-        self.rdc = Rdc({'disk.reserve': '16M'}, where=self.place).people().start()
+        self.rdc = Rdc({'disk.reserve': '16M', 'store.segment': '256M'}, where=self.place).start()
 
     def round(self, number, count=250):
         objects = Objects(f'power {number} {os.getpid()}', count)
@@ -142,7 +142,7 @@ class Database:
 
     def __init__(self):
         self.place = Place()
-        self.rdc = Rdc(where=self.place).people().start()
+        self.rdc = Rdc(where=self.place).start()
 
     def send(self, name, number, count):
         objects = Objects(f'{name} {number} {os.getpid()}', count)
@@ -165,9 +165,17 @@ class Database:
         senders.wait_acknowledged(random.randint(count // 5, count // 2))
         pids = [int(r[0]) for r in self.rdc.sql(
             "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()")]
-        os.kill(random.choice(pids), signal.SIGKILL)
+        pid = random.choice(pids)
+        os.kill(pid, signal.SIGKILL)
+        wait_for('PostgreSQL to recover', lambda: not os.path.exists(f'/proc/{pid}') and self.answers())
         ended_well(self.rdc, senders, count)
         return f'{senders.broken} sends broken off, {len(senders.put_off)} put off'
+
+    def answers(self):
+        try:
+            return self.rdc.sql('select 1') == [['1']]
+        except AssertionError:
+            return False
 
     def stopped(self, number, count=250):
         senders = self.send('stopped', number, count)
@@ -284,7 +292,7 @@ class Failover:
 
     def __init__(self):
         self.place = Pair()
-        self.rdc = Rdc(where=self.place).people().start()
+        self.rdc = Rdc(where=self.place).start()
 
     def begin(self, name, number, count):
         self.place.make_standby()
@@ -377,7 +385,7 @@ class FullDisk:
     def __init__(self):
         if os.getuid():
             raise unittest.SkipTest('only root can mount a file system')
-        self.rdc = Rdc({'disk.reserve': '2M', 'store.segment': '64K'}).people()
+        self.rdc = Rdc({'disk.reserve': '2M', 'store.segment': '64K'})
         out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=48m,mode=755', 'tmpfs', self.rdc.data],
                              capture_output=True, text=True, check=False)
         if out.returncode:
@@ -422,7 +430,7 @@ class SharedDisk:
             raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
         self.place = Place(self.folder)
         # A segment's room is taken in advance: with small ones the reserve is met at once.
-        self.rdc = Rdc({'disk.reserve': '48M', 'store.segment': '64K'}, where=self.place).people().start()
+        self.rdc = Rdc({'disk.reserve': '48M', 'store.segment': '64K'}, where=self.place).start()
         self.ballast = os.path.join(self.folder, 'ballast')
 
     def free(self):
@@ -465,7 +473,7 @@ class DatabaseDisk:
         self.data = os.path.join(place().folder, f'beside-{os.getpid()}')
         os.mkdir(self.data, 0o755)
         shutil.chown(self.data, 'rdc', 'rdc')
-        self.rdc = Rdc({'data': self.data}, where=self.place).people()
+        self.rdc = Rdc({'data': self.data}, where=self.place)
         self.rdc.data = self.data
         self.rdc.start()
 
@@ -514,7 +522,7 @@ class ReadOnly:
     def __init__(self):
         if not os.getuid():
             place()  # rdc runs as a user of its own, whom permissions bind
-        self.rdc = Rdc({'store.segment': '64K'}).people().start()
+        self.rdc = Rdc({'store.segment': '64K'}).start()
 
     def round(self, number, count=200):
         objects = Objects(f'readonly {number} {os.getpid()}', count)
@@ -548,7 +556,7 @@ class Shim:
         library = os.path.join(self.folder, 'shim.so')
         source = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'fault_shim.c')
         subprocess.run([cc, '-O2', '-shared', '-fPIC', '-o', library, source], check=True)
-        self.rdc = Rdc(conf).people()
+        self.rdc = Rdc(conf)
         self.rdc.environment.update({'LD_PRELOAD': library, 'RDC_TEST_SHIM': self.folder})
         self.rdc.start()
 
@@ -608,7 +616,7 @@ class Workers:
     """Of one rdc: killed one by one and all together."""
 
     def __init__(self):
-        self.rdc = Rdc().people().start()
+        self.rdc = Rdc().start()
 
     def worker_killed(self, number, count=200):
         senders = Senders(self.rdc, Objects(f'worker {number} {os.getpid()}', count))

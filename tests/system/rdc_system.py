@@ -1,14 +1,16 @@
 """The built program with a PostgreSQL cluster of its own, for the system tests.
 
-One cluster serves the whole run (durability on, as in production); each Rdc has
-a database, a data folder and free ports of its own, and ends only processes
-that it started. As root, PostgreSQL and rdc run as unprivileged users, as
+One cluster serves a process of the runner (durability on, as in production);
+each Rdc has a database, a data folder and free ports of its own, and ends only
+processes that it started. Clusters are copies of one, which holds a database with
+the migrations and one with people, so that these are made once for a run. As root, PostgreSQL and rdc run as unprivileged users, as
 scripts/run does it; the shell functions are the same.
 """
 import atexit
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -29,9 +31,15 @@ PASSWORD = 'a long enough test password'
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """Below those that the system gives to clients, which may be many beside us."""
+    while True:
+        port = random.randrange(10000, 32768)
+        with socket.socket() as s:
+            try:
+                s.bind(('127.0.0.1', port))
+                return port
+            except OSError:
+                pass
 
 
 def wait_for(what, check, seconds=30):
@@ -69,21 +77,24 @@ def shell(script, **kw):
 
 class Place:
     """A temporary folder and a cluster in it; where: another folder than a new one, for
-    data and cluster only."""
+    data and cluster only; new: a cluster by initdb, no copy of the template."""
 
-    def __init__(self, where=None):
+    def __init__(self, where=None, new=False):
         self.own = tempfile.mkdtemp(prefix='rdc-test-')
         self.port = 5432  # of the server that sql() asks
         self.folder = where or self.own
         for path in {self.own, self.folder}:
             os.chmod(path, 0o711)
         self.count = 0
-        self.templates = set()
+        self.maker = os.getpid()
         atexit.register(self.close)
         program = os.environ.get('RDC_TEST_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
         if not os.path.exists(program):
             raise SystemExit(f'{program} is not built: scripts/build')
         self.program = self.copy(program, 0o755)
+        if not new:
+            tool('cp', '-a', '--reflink=auto', template(), os.path.join(self.folder, 'pg'))
+            tool('sync', '-f', self.folder)
         self.start_cluster()
 
     def start_cluster(self):
@@ -117,6 +128,8 @@ class Place:
         return copy
 
     def close(self):
+        if os.getpid() != self.maker:
+            return  # a fork of it ends
         shell('cluster_stop "$1"; rmdir "$2"', args=[self.folder, self.sockets], check=False)
         if os.environ.get('RDC_TEST_KEEP'):
             print(f'kept {self.folder} {self.own}')
@@ -133,21 +146,11 @@ class Place:
             raise AssertionError(f'{text}\n{out.stderr}')
         return [line.split('\t') for line in out.stdout.splitlines()]
 
-    def new_database(self):
+    def new_database(self, template='template0'):
         self.count += 1
         name = f'rdc_{self.count}'
-        self.superuser(f"create database {name} owner rdc template template0 encoding 'UTF8'")
+        self.superuser(f"create database {name} owner rdc template {template} encoding 'UTF8'")
         return name
-
-    def fill_database(self, name, template, fill):
-        """What fill() does to a database, done once and copied from then on."""
-        if template in self.templates:
-            self.superuser(f'drop database {name}')
-            self.superuser(f'create database {name} owner rdc template {template}')
-            return
-        fill()
-        self.superuser(f'create database {template} owner rdc template {name}')
-        self.templates.add(template)
 
     def superuser(self, text):
         return tool('psql', '-X', '-q', '-At', '-h', self.sockets, '-p', str(self.port), '-U', 'postgres',
@@ -191,6 +194,25 @@ def children(pid):
             if int(fields[1]) == pid and fields[0] != 'Z':
                 out.append(int(entry))
     return sorted(out)
+
+
+_template = None
+
+
+def template():
+    """The folder of a stopped cluster with the databases `migrated` and `people`, made by
+    the process that asks first; forked ones share it."""
+    global _template
+    if _template is None:
+        base = Place(new=True)
+        rdc = Rdc(where=base, template='template0')
+        rdc.cli('db', 'migrate')
+        base.superuser(f'create database migrated owner rdc template {rdc.database}')
+        rdc.add_people()
+        base.superuser(f'alter database {rdc.database} rename to people')
+        base.stop_cluster()
+        _template = os.path.join(base.folder, 'pg')
+    return _template
 
 
 _place = None
@@ -273,22 +295,23 @@ class Client:
                                 {'Content-Type': 'application/octet-stream'})
 
 
-def sanitizer_options():
+def sanitizer_options(where):
     """For a program that was built with sanitizers; others do not read them."""
-    suppressions = place().copy(os.path.join(ROOT, 'tests/lsan.supp'))
+    suppressions = where.copy(os.path.join(ROOT, 'tests/lsan.supp'))
     return {'LSAN_OPTIONS': f'suppressions={suppressions}:print_suppressions=0',
             # The memory that it holds back shall not hide a leak.
             'ASAN_OPTIONS': 'quarantine_size_mb=16'}
 
 
 class Rdc:
-    """`rdc serve` on free ports, with a fresh database and data folder."""
+    """`rdc serve` on free ports, with a fresh data folder and a fresh copy of a database:
+    `people` (see add_people), or without them `migrated`."""
 
-    def __init__(self, conf=None, program=None, where=None):
+    def __init__(self, conf=None, program=None, where=None, template='people'):
         self.place = where or place()
         self.program = self.place.copy(program, 0o755) if program else self.place.program
-        self.environment = dict(os.environ, **sanitizer_options())
-        self.database = self.place.new_database()
+        self.environment = dict(os.environ, **sanitizer_options(self.place))
+        self.database = self.place.new_database(template)
         self.data = os.path.join(self.place.folder, self.database)
         os.mkdir(self.data, 0o755)
         if os.getuid() == 0:
@@ -298,13 +321,14 @@ class Rdc:
         self.log = os.path.join(self.place.own, self.database + '.log')
         values = {'database': self.place.conninfo(self.database), 'data': self.data, 'workers': 2,
                   'http.address': f'127.0.0.1:{self.http_port}',
-                  'dicom.address': f'127.0.0.1:{self.dicom_port}'}
+                  'dicom.address': f'127.0.0.1:{self.dicom_port}',
+                  # Their room is taken in advance, and fsck looks through all of it.
+                  'store.segment': '16M'}
         values.update(conf or {})
         with open(self.conf, 'w') as f:
             f.writelines(f'{k} = {v}\n' for k, v in values.items())
         os.chmod(self.conf, 0o644)
         self.process = None
-        self.cli('db', 'migrate')
 
     def cli(self, *args, **kw):
         """The command line as an operator uses it; the output."""
@@ -375,10 +399,6 @@ class Rdc:
         return None
 
     # What most tests need: two centres, a hospital that reads for both.
-
-    def people(self):
-        self.place.fill_database(self.database, 'people', self.add_people)
-        return self
 
     def add_people(self):
         self.cli('org', 'add', 'QINGHE', '--name', '清河社区卫生服务中心', '--kind', 'centre')
@@ -460,13 +480,13 @@ def dciodvfy_errors(path):
 
 
 class SystemTest(unittest.TestCase):
-    """A test whose class has one running Rdc with people(), as self.rdc."""
+    """A test whose class has one running Rdc, as self.rdc."""
 
     conf = {}
 
     @classmethod
     def setUpClass(cls):
-        cls.rdc = Rdc(cls.conf).people().start()
+        cls.rdc = Rdc(cls.conf).start()
         cls.addClassCleanup(cls.rdc.stop)
 
     def setUp(self):

@@ -233,7 +233,7 @@ class Rebuild(Checked):
         self.assertIn('not empty', refused.stderr)
         rdc.stop()
 
-        new = Rdc()
+        new = Rdc(template='migrated')
         self.addCleanup(new.stop)
         shutil.rmtree(new.data)
         shutil.move(rdc.data, new.data)
@@ -289,7 +289,7 @@ class Cut(Checked):
         with open(self.folder(f'{incarnation}/99') + '/1.dcm', 'wb') as f:
             f.write(self.stored(own).read()[:-50000])
         marked = 'user.rdc.marks' in os.listxattr(os.path.join(rdc.data, 'store', incarnation))
-        new = Rdc()
+        new = Rdc(template='migrated')
         self.addCleanup(new.stop)
         shutil.rmtree(new.data)
         shutil.move(rdc.data, new.data)
