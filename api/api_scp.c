@@ -587,12 +587,12 @@ void *api_scp_get(const struct api_scp_call *call)
 
 void api_scp_pause(struct api_scp_call *call)
 {
-    net_assoc_pause(call->assoc->a);
+    net_assoc_pause_reading(call->assoc->a);
 }
 
 void api_scp_resume(struct api_scp_call *call)
 {
-    net_assoc_resume(call->assoc->a);
+    net_assoc_resume_reading(call->assoc->a);
 }
 
 void api_scp_hurry(struct api_scp_call *call)

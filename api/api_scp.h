@@ -87,7 +87,8 @@ const char *api_scp_transfer_syntax(const struct api_scp_call *call);
 void api_scp_set(struct api_scp_call *call, void *context);
 void *api_scp_get(const struct api_scp_call *call);
 
-/* Back-pressure on the data set; each pause needs a resume. */
+/* Back-pressure on the data set, of which what was read already still comes; each
+ * pause needs a resume. */
 void api_scp_pause(struct api_scp_call *call);
 void api_scp_resume(struct api_scp_call *call);
 /* Its data set waits for no limit on bytes in flight: it is urgent. */

@@ -95,6 +95,9 @@ static void data(struct api_scp_call *call, void *arg, struct base_bytes bytes, 
     if (last) {
         struct ingest_object *o = in->object;
         in->object = NULL;
+        if (in->paused)
+            api_scp_resume(call);
+        in->paused = false;
         ingest_object_finish(o, on_stored, in);
     } else if (!ingest_object_room(in->object) && !in->paused) {
         in->paused = true;

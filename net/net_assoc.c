@@ -210,7 +210,7 @@ static bool peer_is_due(const struct net_assoc *a)
 {
     if (net_assoc_queued(a))
         return true; /* it does not read */
-    return !a->paused && !a->owing && !(a->pull && a->pulled);
+    return !a->paused && !a->unread && !a->owing && !(a->pull && a->pulled);
 }
 
 static void on_idle(struct net_assoc *a)

@@ -180,6 +180,10 @@ enum base_err net_assoc_feed(struct net_assoc *a, struct base_bytes bytes,
  * not read). Counted: two pauses need two resumes. */
 void net_assoc_pause(struct net_assoc *a);
 void net_assoc_resume(struct net_assoc *a);
+/* The socket alone is not read; what was read already still comes, at most one
+ * read buffer. For who has room for that: nothing is copied. Counted as well. */
+void net_assoc_pause_reading(struct net_assoc *a);
+void net_assoc_resume_reading(struct net_assoc *a);
 
 /* A-ABORT (source 0), then on_closed with NET_ASSOC_ABORTED. Does nothing once
  * the association is over. */

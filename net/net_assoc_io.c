@@ -310,7 +310,7 @@ void net_assoc_update_reading(struct net_assoc *a)
         return;
     if (a->ended && !a->taking)
         drop_held(a);
-    if (!a->ended && (a->paused || a->held.n)) {
+    if (!a->ended && (a->paused || a->unread || a->held.n)) {
         uv_read_stop((uv_stream_t *)&a->tcp);
         return;
     }
@@ -329,6 +329,22 @@ void net_assoc_resume(struct net_assoc *a)
     assert(a->paused > 0);
     /* From the loop, also when nothing is held: the decoder may be in the middle. */
     if (--a->paused == 0 && !a->ended) {
+        a->active = uv_now(loop_uv(a->loop));
+        net_assoc_wake(a);
+    }
+}
+
+void net_assoc_pause_reading(struct net_assoc *a)
+{
+    a->unread++;
+    if (!a->taking)
+        net_assoc_update_reading(a);
+}
+
+void net_assoc_resume_reading(struct net_assoc *a)
+{
+    assert(a->unread > 0);
+    if (--a->unread == 0 && !a->ended) {
         a->active = uv_now(loop_uv(a->loop));
         net_assoc_wake(a);
     }

@@ -414,6 +414,39 @@ START_TEST(any_split_of_the_bytes_gives_the_same_answers)
 }
 END_TEST
 
+static void pause_reading_once(struct side *s)
+{
+    if (s->commands == 1)
+        net_assoc_pause_reading(s->a);
+}
+
+START_TEST(what_was_read_still_comes_when_only_reading_is_paused)
+{
+    struct base_buf b = {0};
+    serve(usual_config());
+    acceptor.on_command = pause_reading_once;
+    add_session(&b);
+    base_buf_reset(&raw_in);
+    acceptor.closed = 0;
+    raw_fd = raw_connect();
+    size_t release = b.n - 10;
+    raw_send(raw_fd, base_bytes_of(b.p, release));
+    two_turns();
+    two_turns();
+    ck_assert_str_eq(base_buf_cstr(&acceptor.data), "abcdefghijkl");
+    raw_send(raw_fd, base_bytes_of(b.p + release, 10));
+    two_turns();
+    two_turns();
+    ck_assert(!released());
+    net_assoc_resume_reading(acceptor.a);
+    run_until(released);
+    close(raw_fd);
+    run_until(acceptor_closed);
+    ck_assert_int_eq(acceptor.cause, NET_ASSOC_RELEASED);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 /* ---- a peer that does not read ---- */
 
 static size_t fed;
@@ -481,6 +514,7 @@ int main(void)
     tcase_add_test(t, a_peer_that_vanishes_within_a_data_set_is_told);
     tcase_add_test(t, a_peer_that_vanishes_before_our_answer_is_told);
     tcase_add_test(t, any_split_of_the_bytes_gives_the_same_answers);
+    tcase_add_test(t, what_was_read_still_comes_when_only_reading_is_paused);
     tcase_add_test(t, a_peer_that_does_not_read_stops_the_stream);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
