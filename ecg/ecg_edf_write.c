@@ -92,7 +92,7 @@ static void choose_scale(struct job *j, struct signal *s)
              : !lead->unit[0]       ? "uV"
              : lead->unit[0] == '1' ? ""
                                     : lead->unit);
-    int least = (int)(most / s->divide) + 1;
+    int least = (int)fmax(1, ceil(most / s->divide));
     for (int extreme = MOST; extreme >= least && best > 0; extreme--) {
         /* All below 1000 would be tried in vain for nothing but luck. */
         if (extreme != MOST && extreme % 8 && extreme % 10 && extreme % 25)
@@ -109,7 +109,7 @@ static void choose_scale(struct job *j, struct signal *s)
     if (s->divide > 1)
         ecg_outputs_lose(j->out, "lead %s: more than 16 bits; written in steps of %g %s",
                          lead->name, gain * unit, lead->unit[0] ? lead->unit : "uV");
-    if (best > 1e-6)
+    if (best * chosen > 0.25) /* of a count, at the extremes */
         ecg_outputs_lose(j->out, "lead %s: its scale, but for %.1g of it", lead->name, best);
 }
 
@@ -466,12 +466,8 @@ enum base_err ecg_edf_write_row(const struct ecg_record *r, const struct ecg_wri
         e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     else if (j.n == 0)
         e = base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "the record has no samples");
-    for (size_t i = 0; i < j.n && !e; i++) {
+    for (size_t i = 0; i < j.n && !e; i++)
         j.s[i].lead = leads[i];
-        if (!(fabs(leads[i]->start_s) < 1e6))
-            e = base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "a lead starts at %g s",
-                          leads[i]->start_s);
-    }
     if (!e)
         e = write_all(&j, err);
     for (size_t k = 0; j.lists && k < j.records; k++)

@@ -445,7 +445,8 @@ static enum base_err check_leads(struct job *j, struct base_error *err)
     j->interval_us = (unsigned)interval;
     for (size_t i = 0; i < j->n; i++) {
         const struct ecg_lead *lead = j->leads[i];
-        if (fabs(lead->rate_hz - j->rate_hz) > 1e-6 * j->rate_hz || !(fabs(lead->start_s) < 1e4))
+        if (fabs(lead->rate_hz - j->rate_hz) > 1e-6 * j->rate_hz ||
+            !(fabs(lead->start_s * lead->rate_hz) < 1e9))
             return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                              "leads of %g and %g Hz cannot be in one SCP-ECG file", j->rate_hz,
                              lead->rate_hz);

@@ -8,6 +8,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What no format can hold, and what would grow out of all measure: a lead that begins
+ * late is preceded by missing samples. */
+static enum base_err check(const struct ecg_record *r, struct base_error *err)
+{
+    const struct ecg_lead *groups[] = {r->leads, r->others, r->medians};
+    const size_t counts[] = {r->nleads, r->nothers, r->nmedians};
+    const double latest_s = 1e6;
+    double total = 0;
+    for (size_t g = 0; g < 3; g++)
+        for (size_t i = 0; i < counts[g]; i++) {
+            const struct ecg_lead *lead = &groups[g][i];
+            if (lead->samples == 0)
+                continue;
+            if (!isfinite(lead->uv_per_count) || !isfinite(lead->offset_uv) ||
+                !(lead->rate_hz > 0) || !isfinite(lead->rate_hz) ||
+                !(fabs(lead->start_s) < latest_s))
+                return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                                 "lead %.60s has %g Hz, steps of %g and starts at %g s", lead->name,
+                                 lead->rate_hz, lead->uv_per_count, lead->start_s);
+            total += fmax(0, lead->start_s * lead->rate_hz) + (double)lead->samples;
+        }
+    if (total > (double)ecg_limits_default.samples)
+        return base_fail(
+            err, BASE_ELIMIT, BASE_NOPOS,
+            "with the gaps before its leads the recording has %.0f samples; %zu can be "
+            "written",
+            total, ecg_limits_default.samples);
+    return BASE_OK;
+}
+
+/* These begin with sample 0. */
+static void lose_what_is_before(const struct ecg_record *r, enum ecg_format format,
+                                struct ecg_outputs *out)
+{
+    if (format == ECG_FORMAT_SCP || format == ECG_FORMAT_AECG)
+        return;
+    for (size_t i = 0; i < r->nleads; i++)
+        if (r->leads[i].samples && ecg_write_first(&r->leads[i]) < 0)
+            ecg_outputs_lose(out, "lead %s: what lies up to %g s before the start",
+                             r->leads[i].name, -r->leads[i].start_s);
+}
+
 enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
                         const struct ecg_write_options *options, struct ecg_outputs *out,
                         struct base_error *err)
@@ -16,7 +58,12 @@ enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
     *out = (struct ecg_outputs){0};
     if (!row->write)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "%s is not written by rdc", row->name);
-    enum base_err e = row->write(r, options, out, err);
+    enum base_err e = check(r, err);
+    if (e)
+        return e;
+    e = row->write(r, options, out, err);
+    if (!e)
+        lose_what_is_before(r, format, out);
     enum base_err sticky = out->lost.err;
     for (size_t i = 0; i < out->n && !sticky; i++)
         sticky = out->file[i].bytes.err;

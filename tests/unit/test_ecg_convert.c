@@ -261,6 +261,7 @@ START_TEST(odd_scales_large_values_and_gaps_survive_or_are_listed)
             struct ecg_record *r = one_lead(samples, 8, rows[i].uv, rows[i].offset);
             struct ecg_record *again = write_and_read(r, targets[t], &lost);
             assert_near(&r->leads[0], &again->leads[0], 0, ecg_format_name(targets[t]));
+            ck_assert_ptr_null(strstr(base_buf_cstr(&lost), "its scale"));
             bool holds_gaps = targets[t] >= ECG_FORMAT_WFDB || targets[t] == ECG_FORMAT_DICOM;
             ck_assert(holds_gaps || strstr(base_buf_cstr(&lost), "samples are missing"));
             ck_assert(!holds_gaps || ecg_lead_sample(&again->leads[0], 5) == ECG_SAMPLE_NONE);
@@ -276,6 +277,34 @@ START_TEST(odd_scales_large_values_and_gaps_survive_or_are_listed)
         ecg_record_free(again);
         ecg_record_free(r);
     }
+}
+END_TEST
+
+START_TEST(what_would_grow_out_of_measure_is_refused)
+{
+    static const int32_t samples[] = {1, 2};
+    static const struct {
+        double start_s;
+        double rate_hz;
+        double uv;
+        enum base_err code;
+    } rows[] = {{9e5, 1000, 1, BASE_ELIMIT},
+                {2e6, 250, 1, BASE_EUNSUPPORTED},
+                {0, 250, (double)INFINITY, BASE_EUNSUPPORTED},
+                {0, 0, 1, BASE_EUNSUPPORTED},
+                {0, (double)INFINITY, 1, BASE_EUNSUPPORTED}};
+    static const struct ecg_write_options options = {.stem = "out"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (size_t t = 0; t < TARGETS; t++) {
+            struct ecg_record *r = one_lead(samples, 2, rows[i].uv, 0);
+            struct ecg_outputs out;
+            struct base_error err = {0};
+            r->leads[0].start_s = rows[i].start_s;
+            r->leads[0].rate_hz = rows[i].rate_hz;
+            ck_assert_int_eq(ecg_write(r, targets[t], &options, &out, &err), rows[i].code);
+            ck_assert_str_ne(err.msg, "");
+            ecg_record_free(r);
+        }
 }
 END_TEST
 
@@ -330,6 +359,7 @@ int main(void)
                         sizeof sources / sizeof *sources);
     tcase_add_loop_test(t, findings_and_the_median_beat_go_to_aecg_and_scp, 0, 2);
     tcase_add_test(t, odd_scales_large_values_and_gaps_survive_or_are_listed);
+    tcase_add_test(t, what_would_grow_out_of_measure_is_refused);
     tcase_add_test(t, annotations_go_to_edf_and_back);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);

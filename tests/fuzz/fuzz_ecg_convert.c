@@ -1,0 +1,30 @@
+/* One ECG file of any format, written in every format. */
+#include "ecg/ecg_write.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    /* Small limits: the fuzzer is after bugs, not memory. */
+    static const struct ecg_limits limits = {
+        .bytes = 1 << 20, .leads = 64, .samples = 1 << 16, .text = 1 << 16, .items = 500};
+    static const struct ecg_write_options options = {.stem = "out", .seed = "1"};
+    struct ecg_input input = {.name = "", .bytes = base_bytes_of(data, size)};
+    struct ecg_record *r = NULL;
+    struct base_error err;
+    if (ecg_open(&input, 1, &limits, NULL, &r, &err) != BASE_OK)
+        return 0;
+    double longest = 0;
+    for (size_t i = 0; i < r->nleads; i++)
+        longest = r->leads[i].start_s * r->leads[i].rate_hz > longest
+                      ? r->leads[i].start_s * r->leads[i].rate_hz
+                      : longest;
+    /* Gaps before the first sample only cost time. */
+    for (unsigned f = ECG_FORMAT_UNKNOWN; f < ECG_FORMAT_COUNT && longest < 1 << 16; f++) {
+        struct ecg_outputs out;
+        if (ecg_write(r, (enum ecg_format)f, &options, &out, &err) == BASE_OK)
+            ecg_outputs_deinit(&out);
+    }
+    ecg_record_free(r);
+    return 0;
+}
