@@ -101,17 +101,21 @@ packages_install() {
 
 # --- build ------------------------------------------------------------------
 
+# configure_preset PRESET: nothing when it was done before.
+configure_preset() {
+    [ ! -f "$ROOT/build/$1/build.ninja" ] || return 0
+    say "configuring build/$1"
+    if ! (cd "$ROOT" && cmake --preset "$1" >"$ROOT/build/.configure-$1.log" 2>&1); then
+        tail -30 "$ROOT/build/.configure-$1.log" >&2
+        die "cmake failed for preset $1"
+    fi
+}
+
 # build_preset PRESET [NINJA-ARGUMENT...]: quiet when there is nothing to do.
 build_preset() {
     local preset=$1 dir="$ROOT/build/$1"
     shift
-    if [ ! -f "$dir/build.ninja" ]; then
-        say "configuring build/$preset"
-        if ! (cd "$ROOT" && cmake --preset "$preset" >"$ROOT/build/.configure-$preset.log" 2>&1); then
-            tail -30 "$ROOT/build/.configure-$preset.log" >&2
-            die "cmake failed for preset $preset"
-        fi
-    fi
+    configure_preset "$preset"
     if [ -t 2 ]; then
         ninja -C "$dir" "$@" >&2 || die "the build of preset $preset failed"
     else

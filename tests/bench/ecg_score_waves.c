@@ -138,7 +138,7 @@ static double extreme(const struct ecg_record *r, enum ecg_mark_kind kind, doubl
                       double to_s, bool latest)
 {
     size_t n = 0;
-    double best = NAN;
+    double best = (double)NAN;
     for (size_t i = 0; i < r->nmarks; i++) {
         double at = r->marks[i].at_s;
         if (r->marks[i].kind != kind || at < from_s || at > to_s)
