@@ -130,6 +130,29 @@ class EcgCommand(unittest.TestCase):
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(words, done.stderr.decode())
 
+    def test_biosig_reads_the_same_samples_from_what_is_written(self):
+        needs('save2gdf')
+        ecg('convert', f'{FILES}/7-gbk.scp', '-o', f'{self.out}/want.csv')
+        with open(f'{self.out}/want.csv') as f:
+            want = [[float(x) for x in column] for column in zip(*list(csv.reader(f))[1:])][1:]
+        for ending in ('edf', 'scp', 'xml'):
+            done = ecg('convert', f'{FILES}/7-gbk.scp', '-o', f'{self.out}/a.{ending}')
+            self.assertEqual(done.returncode, 0, done.stderr)
+            subprocess.run(['save2gdf', '-f=ASCII', f'a.{ending}', f'{ending}.txt'], cwd=self.out, check=True,
+                           capture_output=True, timeout=60)
+            for i, column in enumerate(want, 1):  # one file per lead
+                with open(f'{self.out}/{ending}.a{i:02}') as f:
+                    got = [float(x) for x in f.read().split()]
+                self.assertEqual(len(got), len(column), (ending, i))
+                self.assertLess(max(abs(a - b) for a, b in zip(got, column)), 0.01, (ending, i))
+
+    def test_edf_names_what_it_has_no_place_for(self):
+        done = ecg('convert', f'{FILES}/5-subtracted.scp', '-o', f'{self.out}/a.edf')
+        self.assertEqual(done.returncode, 0)
+        self.assertIn('leads of the median beat', done.stderr.decode())
+        found = json.loads(ecg('info', f'{self.out}/a.edf', '--json').stdout)
+        self.assertEqual((found['format'], found['version'], found['notes']), ('EDF', 'EDF+C', []))
+
     def test_refusals_say_what_is_wrong_and_where(self):
         damaged = f'{self.out}/damaged.scp'
         with open(f'{FILES}/2-raw.scp', 'rb') as f:
