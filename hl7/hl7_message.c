@@ -75,6 +75,8 @@ size_t hl7_find(const struct hl7_message *m, const char *name, size_t from)
 /* Part i (from 0) between delimiters; empty when there are fewer. */
 static struct base_bytes part_of(struct base_bytes b, char delimiter, unsigned i)
 {
+    if (b.n == 0) /* perhaps at no address at all */
+        return b;
     const uint8_t *end = b.p + b.n;
     const uint8_t *p = b.p;
     for (; p; i--) {

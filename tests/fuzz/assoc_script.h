@@ -47,6 +47,7 @@ static struct {
     unsigned fed;
     unsigned turns;
     bool waited;
+    bool deaf; /* the peer does not read */
     struct dicom_pdu_decoder heard;
 } script;
 
@@ -66,8 +67,9 @@ static void script_answer_request(void)
 
 static void script_pull(struct net_assoc *a, void *arg)
 {
-    static const uint8_t bytes[70001];
-    size_t n = script.fed++ ? 333 : sizeof bytes;
+    static const uint8_t bytes[300001];
+    /* More than the socket holds where the peer does not read. */
+    size_t n = script.fed++ ? 333 : script.deaf ? sizeof bytes : 1001;
     (void)arg;
     (void)!net_assoc_feed(a, base_bytes_of(bytes, n), script.fed % 3 == 0);
 }
@@ -121,7 +123,7 @@ static void script_on_command(struct net_assoc *a, void *arg, uint8_t context,
     script_check(a);
     script.owed = *cmd;
     script.owed_context = context;
-    if (script.mode & SCRIPT_PAUSE) {
+    if (script.mode & SCRIPT_PAUSE && !script.turns) { /* at the end nothing waits any more */
         net_assoc_pause(a);
         script.paused++;
     }
@@ -208,7 +210,8 @@ static void script_hear(void)
 {
     static uint8_t bytes[65536];
     ssize_t n;
-    while (script.fd >= 0 && (n = recv(script.fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+    while (script.fd >= 0 && !script.deaf &&
+           (n = recv(script.fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
         struct base_bytes in = base_bytes_of(bytes, (size_t)n);
         struct dicom_pdu pdu;
         while (in.n) {
@@ -222,9 +225,11 @@ static void script_hear(void)
 static void script_send_associate(bool accept, uint8_t bits)
 {
     static const char *const syntaxes[] = {DICOM_UID_EXPLICIT_LE, DICOM_UID_IMPLICIT_LE};
-    static const struct dicom_context contexts[] = {
-        {.id = 1, .abstract = DICOM_UID_VERIFICATION, .syntaxes = syntaxes, .n_syntaxes = 2},
-        {.id = 3, .abstract = DICOM_UID_CT_IMAGE, .syntaxes = syntaxes, .n_syntaxes = 2},
+    /* PS3.8 9.3.3.2: an answer names one transfer syntax. */
+    const uint16_t n = accept ? 1 : 2;
+    const struct dicom_context contexts[] = {
+        {.id = 1, .abstract = DICOM_UID_VERIFICATION, .syntaxes = syntaxes, .n_syntaxes = n},
+        {.id = 3, .abstract = DICOM_UID_CT_IMAGE, .syntaxes = syntaxes, .n_syntaxes = n},
     };
     struct base_buf pdu = {0};
     struct dicom_associate a = {.version = 1,
@@ -317,7 +322,8 @@ static void script_record(uint8_t kind, struct base_bytes content)
     else if (kind == 13 && !script.waited && script.mode & SCRIPT_IMPATIENT) {
         script.waited = true; /* once, it is slow */
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-    }
+    } else if (kind == 14)
+        script.deaf = !script.deaf;
 }
 
 /* One record and one turn of the loop, then the end. */
@@ -331,7 +337,7 @@ static void script_step(void *arg)
     if (dialling) {
         sched_yield();
     } else if (script.fd >= 0 && script.rest.n >= 2) {
-        uint8_t kind = script.rest.p[0] % 14;
+        uint8_t kind = script.rest.p[0] % 15;
         size_t n = script.rest.p[1];
         if (kind == 0 && n >= 0xf0) /* long pieces of bytes as they are */
             n = (n & 15) * 256;
@@ -360,7 +366,7 @@ static void script_run(struct base_bytes bytes, int fd, int listener)
     script.fd = fd;
     script.listener = listener;
     script.owed.command = 0;
-    script.owing = script.waited = false;
+    script.owing = script.waited = script.deaf = false;
     script.paused = script.fed = script.turns = 0;
     dicom_pdu_decoder_init(&script.heard, 0);
     for (int old = 0; listener >= 0 && old >= 0;) { /* left by a run that timed out */
