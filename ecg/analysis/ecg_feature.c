@@ -12,8 +12,8 @@ enum {
     AROUND = (2 * REACH + 1) * BINS,
     BEAT_BINS = 14, /* 1.4 s have a complex, or there is a pause */
     WEIGHT_ONE = 64,
-    LEAST_BEAT = 8, /* lower ones are the noise of the digits */
-    BLOCK = 512
+    LEAST_BEAT = 8,   /* lower ones are the noise of the digits */
+    SEGMENT_MAX = 640 /* samples: the grid has at most 300 Hz */
 };
 
 static size_t ecg_feature_segment(const struct ecg_signal *s)
@@ -22,8 +22,11 @@ static size_t ecg_feature_segment(const struct ecg_signal *s)
 }
 
 /* Sum over 90 ms of the slope's amount, in the band of QRS complexes: the slope over 16 ms of a
- * mean over 22 ms. The amount and not its square: a complex of half the height is to have half. */
-static void lead_feature(const struct ecg_signal *s, const int16_t *x, uint16_t *f)
+ * mean over 22 ms. The amount and not its square: a complex of half the height is to have half.
+ * Of the samples from .. to - 1, to f; twice where it is needed is cheaper than the memory to
+ * keep it in. */
+static void lead_feature(const struct ecg_signal *s, const int16_t *x, size_t from, size_t to,
+                         uint16_t *f)
 {
     enum { WINDOW_MAX = 64 };
     size_t mean = ecg_signal_span(s, 22);
@@ -32,20 +35,23 @@ static void lead_feature(const struct ecg_signal *s, const int16_t *x, uint16_t 
     window = window < WINDOW_MAX ? window : WINDOW_MAX;
     size_t history = mean + slope;
     size_t shift = (history + window) / 2; /* so that peaks stand where complexes are */
+    size_t first = from + shift > history + window ? from + shift - window : history;
+    size_t end = to + shift < s->n ? to + shift : s->n;
     uint32_t ring[WINDOW_MAX] = {0};
     uint32_t total = 0;
     int32_t d = 0;
     size_t turn = 0;
-    for (size_t i = 0; i < mean && s->n > history; i++)
+    memset(f, 0, (to - from) * sizeof *f);
+    for (size_t i = first - history; i + history < first + mean && end > first; i++)
         d += x[i + slope] - x[i];
-    for (size_t i = history; i < s->n; i++) {
+    for (size_t i = first; i < end; i++) {
         uint32_t amount = (uint32_t)(d < 0 ? -d : d);
         total += amount - ring[turn];
         ring[turn] = amount;
         turn = turn + 1 == window ? 0 : turn + 1;
         uint32_t v = total >> 2;
-        if (i >= shift)
-            f[i - shift] = (uint16_t)(v > UINT16_MAX ? UINT16_MAX : v);
+        if (i >= from + shift)
+            f[i - shift - from] = (uint16_t)(v > UINT16_MAX ? UINT16_MAX : v);
         d += x[i] - x[i - mean] - x[i - slope] + x[i - slope - mean];
     }
 }
@@ -112,19 +118,26 @@ static struct level level_of(const uint16_t *bins, size_t n)
     return l;
 }
 
+/* The highest of each 100 ms of a segment. */
+static void fill_bins(const struct ecg_signal *s, const uint16_t *f, size_t from, size_t to,
+                      uint16_t *bins)
+{
+    size_t bin = ecg_signal_span(s, BIN_MS);
+    for (size_t b = from / bin; b * bin < to; b++) {
+        size_t end = (b + 1) * bin < to ? (b + 1) * bin : to;
+        uint16_t top = 0;
+        for (size_t i = b * bin; i < end; i++)
+            top = f[i - from] > top ? f[i - from] : top;
+        bins[b] = top;
+    }
+}
+
 /* One level per segment. */
-static void find_levels(const struct ecg_signal *s, const uint16_t *f, uint16_t *bins,
-                        struct level *levels, size_t segments)
+static void find_levels(const struct ecg_signal *s, const uint16_t *bins, struct level *levels,
+                        size_t segments)
 {
     size_t bin = ecg_signal_span(s, BIN_MS);
     size_t nbins = (s->n + bin - 1) / bin;
-    for (size_t b = 0; b < nbins; b++) {
-        size_t end = (b + 1) * bin < s->n ? (b + 1) * bin : s->n;
-        uint16_t top = 0;
-        for (size_t i = b * bin; i < end; i++)
-            top = f[i] > top ? f[i] : top;
-        bins[b] = top;
-    }
     for (size_t g = 0; g < segments; g++) {
         /* Always as many bins, where there are: at the ends those nearest to it. */
         size_t from = g > REACH ? (g - REACH) * BINS : 0;
@@ -133,38 +146,46 @@ static void find_levels(const struct ecg_signal *s, const uint16_t *f, uint16_t 
     }
 }
 
-/* Leads of one segment, added up so that the usual complex gives ECG_FUSED_ONE. */
-static void fuse_segment(const struct ecg_signal *s, const uint16_t *f, const struct level *levels,
-                         uint8_t *weights, size_t segments, size_t g, uint16_t *out)
+struct part {
+    size_t from;
+    size_t to;
+};
+
+static struct part segment_at(const struct ecg_signal *s, size_t g)
 {
     size_t segment = ecg_feature_segment(s);
-    size_t from = g * segment;
-    size_t to = from + segment < s->n ? from + segment : s->n;
-    uint32_t sum[BLOCK] = {0};
+    size_t from = g * segment < s->n ? g * segment : s->n;
+    return (struct part){from, from + segment < s->n ? from + segment : s->n};
+}
+
+/* Leads of one segment, added up so that the usual complex gives ECG_FUSED_ONE. */
+static void fuse_segment(const struct ecg_signal *s, const struct level *levels, uint8_t *weights,
+                         size_t segments, size_t g, uint16_t *out)
+{
+    struct part p = segment_at(s, g);
+    size_t n = p.to - p.from;
+    uint16_t v[SEGMENT_MAX];
+    uint32_t sum[SEGMENT_MAX] = {0};
     uint32_t whole = 0;
     for (size_t k = 0; k < s->nleads; k++) {
         weights[k * segments + g] = weight_of(levels[k * segments + g]);
         whole += weights[k * segments + g];
     }
-    for (size_t at = from; at < to; at += BLOCK) {
-        size_t n = to - at < BLOCK ? to - at : BLOCK;
-        memset(sum, 0, n * sizeof *sum);
-        for (size_t k = 0; k < s->nleads; k++) {
-            uint32_t beat = levels[k * segments + g].beat;
-            uint32_t part = whole ? weights[k * segments + g] : 1;
-            uint32_t parts = whole ? whole : (uint32_t)s->nleads;
-            if (beat < LEAST_BEAT || part == 0)
-                continue;
-            /* At most 16 times the usual, so that the product fits. */
-            uint32_t most = beat < UINT16_MAX / 16 ? beat * 16 : UINT16_MAX;
-            uint32_t factor = (uint32_t)(((uint64_t)ECG_FUSED_ONE << 16) * part / parts / beat);
-            const uint16_t *v = f + k * s->n + at;
-            for (size_t i = 0; i < n; i++)
-                sum[i] += (v[i] < most ? v[i] : most) * factor;
-        }
+    for (size_t k = 0; k < s->nleads; k++) {
+        uint32_t beat = levels[k * segments + g].beat;
+        uint32_t share = whole ? weights[k * segments + g] : 1;
+        uint32_t shares = whole ? whole : (uint32_t)s->nleads;
+        if (beat < LEAST_BEAT || share == 0)
+            continue;
+        /* At most 16 times the usual, so that the product fits. */
+        uint32_t most = beat < UINT16_MAX / 16 ? beat * 16 : UINT16_MAX;
+        uint32_t factor = (uint32_t)(((uint64_t)ECG_FUSED_ONE << 16) * share / shares / beat);
+        lead_feature(s, s->x[k], p.from, p.to, v);
         for (size_t i = 0; i < n; i++)
-            out[at + i] = (uint16_t)(sum[i] >> 16);
+            sum[i] += (v[i] < most ? v[i] : most) * factor;
     }
+    for (size_t i = 0; i < n; i++)
+        out[p.from + i] = (uint16_t)(sum[i] >> 16);
 }
 
 void ecg_feature_deinit(struct ecg_feature *f)
@@ -179,29 +200,34 @@ enum base_err ecg_feature_init(const struct ecg_signal *s, struct ecg_feature *o
 {
     struct ecg_feature r = {.segment = ecg_feature_segment(s)};
     r.segments = s->n / r.segment + 1;
-    uint16_t *f = calloc(s->n * s->nleads + 1, sizeof *f);
     uint16_t *bins = calloc(r.segments * BINS + 1, sizeof *bins);
     struct level *levels = calloc(r.segments * (s->nleads + 1), sizeof *levels);
     r.fused = calloc(s->n + 1, sizeof *r.fused);
     r.noise = calloc(r.segments, sizeof *r.noise);
     r.weights = calloc(r.segments * s->nleads, sizeof *r.weights);
-    enum base_err e =
-        f && bins && levels && r.fused && r.noise && r.weights ? BASE_OK : BASE_ENOMEM;
+    enum base_err e = r.segment > SEGMENT_MAX                             ? BASE_EINTERNAL
+                      : bins && levels && r.fused && r.noise && r.weights ? BASE_OK
+                                                                          : BASE_ENOMEM;
     for (size_t k = 0; k < s->nleads && !e; k++) {
-        lead_feature(s, s->x[k], f + k * s->n);
-        find_levels(s, f + k * s->n, bins, levels + k * r.segments, r.segments);
+        for (size_t g = 0; g < r.segments; g++) {
+            uint16_t f[SEGMENT_MAX];
+            struct part p = segment_at(s, g);
+            lead_feature(s, s->x[k], p.from, p.to, f);
+            fill_bins(s, f, p.from, p.to, bins);
+        }
+        find_levels(s, bins, levels + k * r.segments, r.segments);
     }
     for (size_t g = 0; g < r.segments && !e; g++)
-        fuse_segment(s, f, levels, r.weights, r.segments, g, r.fused);
+        fuse_segment(s, levels, r.weights, r.segments, g, r.fused);
     if (!e) {
-        find_levels(s, r.fused, bins, levels, r.segments);
+        fill_bins(s, r.fused, 0, s->n, bins);
+        find_levels(s, bins, levels, r.segments);
         for (size_t g = 0; g < r.segments; g++)
             r.noise[g] = levels[g].noise;
         *out = r;
     } else {
         ecg_feature_deinit(&r);
     }
-    free(f);
     free(bins);
     free(levels);
     return e;

@@ -22,19 +22,29 @@ struct range {
     bool is_missing;
 };
 
-/* The amplitude at a frequency (Goertzel 1958), of a straight line cleared before. */
-static float amplitude_at(const float *x, double hz)
+/* 50 and 60 Hz, and what lies beside each; all at once, as each alone waits for itself. */
+enum { TONES = 8, LINES = 2 };
+static const double tones_hz[TONES] = {50, 60, 45, 55, 55, 65, 40, 70};
+
+/* The amplitudes at these (Goertzel 1958), of a straight line cleared before. */
+static void amplitudes(const float *x, float out[TONES])
 {
-    float coefficient = 2 * (float)cos(2 * M_PI * hz / ECG_WINDOW_HZ);
+    float c[TONES], a[TONES] = {0}, b[TONES] = {0};
     float slope = (x[MAINS - 1] - x[0]) / (MAINS - 1);
-    float a = 0, b = 0;
+    for (int k = 0; k < TONES; k++)
+        c[k] = 2 * (float)cos(2 * M_PI * tones_hz[k] / ECG_WINDOW_HZ);
     for (int i = 0; i < MAINS; i++) {
-        float v = x[i] - x[0] - slope * (float)i + coefficient * a - b;
-        b = a;
-        a = v;
+        float v = x[i] - x[0] - slope * (float)i;
+        for (int k = 0; k < TONES; k++) {
+            float next = v + c[k] * a[k] - b[k];
+            b[k] = a[k];
+            a[k] = next;
+        }
     }
-    float power = a * a + b * b - coefficient * a * b;
-    return 2 * sqrtf(power > 0 ? power : 0) / MAINS;
+    for (int k = 0; k < TONES; k++) {
+        float power = a[k] * a[k] + b[k] * b[k] - c[k] * a[k] * b[k];
+        out[k] = 2 * sqrtf(power > 0 ? power : 0) / MAINS;
+    }
 }
 
 static float fourth_smallest(float *v, size_t n)
@@ -51,10 +61,9 @@ static float fourth_smallest(float *v, size_t n)
 /* From quiet pieces, which have no complex in them: the lower quartile. */
 static void find_mains(const struct ecg_lead *lead, double seconds, struct ecg_quality_lead *out)
 {
-    static const int lines_hz[] = {50, 60};
     enum { LOOKS = 12 };
-    float at[2][LOOKS], beside[2][LOOKS];
-    float x[MAINS];
+    float at[LINES][LOOKS], beside[LINES][LOOKS];
+    float x[MAINS], found[TONES];
     size_t n = 0;
     if (lead->rate_hz < 125)
         return;
@@ -62,19 +71,19 @@ static void find_mains(const struct ecg_lead *lead, double seconds, struct ecg_q
         double from_s = lead->start_s + (seconds - 0.4) * i / LOOKS;
         if (!ecg_window_read(lead, from_s, MAINS, x))
             continue;
-        for (size_t k = 0; k < 2; k++) {
-            at[k][n] = amplitude_at(x, lines_hz[k]);
-            beside[k][n] =
-                fmaxf(amplitude_at(x, lines_hz[k] - 5), amplitude_at(x, lines_hz[k] + 5));
+        amplitudes(x, found);
+        for (size_t k = 0; k < LINES; k++) {
+            at[k][n] = found[k];
+            beside[k][n] = fmaxf(found[2 + 2 * k], found[3 + 2 * k]);
         }
         n++;
     }
-    for (size_t k = 0; k < 2 && n > 0; k++) {
+    for (size_t k = 0; k < LINES && n > 0; k++) {
         float uv = fourth_smallest(at[k], n);
         float rest = fourth_smallest(beside[k], n);
         if (uv > out->mains_uv) {
             out->mains_uv = uv;
-            out->mains_hz = lines_hz[k];
+            out->mains_hz = (int)tones_hz[k];
             out->has_mains = uv >= MAINS_UV && uv >= MAINS_RATIO * rest;
         }
     }
