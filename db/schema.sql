@@ -278,7 +278,7 @@ begin
             'sha256', (select encode(sha256, 'hex') from object where id = i.object_id)));
     end if;
 end $$;
-CREATE FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) RETURNS void
+CREATE FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean, p_ecg jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -295,18 +295,23 @@ begin
     if p_same and i.variant > 0 then
         perform check_same(i, e);
     end if;
+    if p_ecg is not null then
+        perform ecg_measured(i, e, p_ecg);
+    end if;
     perform check_centre(i, e);
     perform advice_check(i, e);
 end $$;
 CREATE FUNCTION public.check_input(p_instance bigint) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select jsonb_strip_nulls(jsonb_build_object('location', o.location, 'other', (
-        select b.location from instance x join object b on b.id = x.object_id
-        where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0 and i.variant > 0
-            and x.study_id = i.study_id and not x.own)))
-    from instance i join object o on o.id = i.object_id where i.id = p_instance
-$$;
+begin
+    return (select jsonb_strip_nulls(jsonb_build_object('location', o.location,
+            'ecg', case when ecg_class(i.sop_class) and i.variant = 0 and not i.own then ecg_limits() end, 'other', (
+            select b.location from instance x join object b on b.id = x.object_id
+            where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0 and i.variant > 0
+                and x.study_id = i.study_id and not x.own)))
+        from instance i join object o on o.id = i.object_id where i.id = p_instance);
+end $$;
 CREATE FUNCTION public.check_same(i public.instance, e public.exam) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -329,7 +334,8 @@ declare
         from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
             join exam e on e.study_id = i.study_id
         where i.id = any (p_instances) and i.metadata is not null and not i.own
-            and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
+            and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or ecg_class(i.sop_class)
+                or e.order_id is not null
                 or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
                 or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
                 or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id)));
@@ -815,6 +821,36 @@ CREATE FUNCTION public.dimse_reply(p_status integer, p_comment text DEFAULT NULL
     select jsonb_strip_nulls(jsonb_build_object('status', p_status, 'comment', left(p_comment, 64),
         'tags', p_tags, 'error_id', p_error_id))
 $$;
+CREATE FUNCTION public.ecg_class(p_sop_class text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select p_sop_class in ('1.2.840.10008.5.1.4.1.1.9.1.1', '1.2.840.10008.5.1.4.1.1.9.1.2',
+        '1.2.840.10008.5.1.4.1.1.9.1.3')
+$$;
+CREATE FUNCTION public.ecg_limits() RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    select string_agg(name || '=' || value, ',' order by name) from ecg_limit
+$$;
+CREATE FUNCTION public.ecg_measured(i public.instance, e public.exam, p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_alarms text[] := array(select a ->> 'code' from jsonb_array_elements(p -> 'alarms') a);
+begin
+    insert into ecg_measurement (instance_id, exam_id, figures) values (i.id, e.id, p)
+    on conflict (instance_id) do update set figures = excluded.figures, at = now();
+    insert into exam_advice (exam_id, instance_id, device_id, code, detail)
+    select e.id, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(p -> 'retake') r
+        join advice_code c on c.code = r ->> 'code'
+    on conflict on constraint exam_advice_once do nothing;
+    if v_alarms <> '{}' and e.state not in ('final', 'retracted', 'withdrawn') then
+        update exam set priority = 'stat' where id = e.id;
+        insert into exam_event (exam_id, event, from_state, to_state, detail)
+        values (e.id, 'ecg_alarm', e.state, e.state, jsonb_build_object('alarms', p -> 'alarms',
+            'priority_before', e.priority));
+    end if;
+end $$;
 CREATE FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) RETURNS public.exam
     LANGUAGE plpgsql
     AS $$
@@ -1213,6 +1249,13 @@ begin
     return json_build_object('lease', p_lease,
         'expires', exam_extend(p_exam, p_lease, p_lease_seconds));
 end $$;
+CREATE FUNCTION public.exam_ecg(p_exam bigint) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at) order by m.instance_id),
+        '[]')
+    from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam
+$$;
 CREATE FUNCTION public.exam_expire_due() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -1250,7 +1293,7 @@ CREATE FUNCTION public.exam_get(p_exam bigint) RETURNS jsonb
     AS $$
 declare
     v jsonb := (select exam_detail(e) || jsonb_build_object('completeness', exam_completeness(e),
-            'advice', exam_advice_list(e.id))
+            'advice', exam_advice_list(e.id), 'ecg', exam_ecg(e.id))
         from exam e where e.id = p_exam);
 begin
     if v is null then
@@ -2111,7 +2154,8 @@ begin
         select x.*, nullif(btrim(x.patient_id), '') as pid,
             case when a.state <> 'cancelled' then a.id when b.state <> 'cancelled' then b.id end as ordered,
             case when a.state <> 'cancelled' then a.priority when b.state <> 'cancelled' then b.priority end as wish,
-            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
+            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or ecg_class(x.sop_class)
+                or coalesce(a.id, b.id) is not null
                 or i.elsewhere) as check_it, coalesce(i.here, false) as here,
             v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone
         from jsonb_populate_recordset(null::ingest_row, p_batch) with ordinality x
@@ -3851,6 +3895,20 @@ CREATE TABLE public.draft (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE ONLY public.draft FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.ecg_limit (
+    name text NOT NULL,
+    value double precision NOT NULL,
+    CONSTRAINT ecg_limit_known CHECK ((name = ANY (ARRAY['pause_s'::text, 'brady_bpm'::text, 'vt_bpm'::text, 'svt_bpm'::text, 'af_bpm'::text, 'preexcited_rr_ms'::text, 'st_limb_uv'::text, 'st_chest_uv'::text, 'qtc_ms'::text]))),
+    CONSTRAINT ecg_limit_range CHECK (((value > (0)::double precision) AND (value < (100000)::double precision)))
+);
+ALTER TABLE ONLY public.ecg_limit FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.ecg_measurement (
+    instance_id bigint NOT NULL,
+    exam_id bigint NOT NULL,
+    figures jsonb NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY public.ecg_measurement FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.evidence (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
@@ -4307,6 +4365,10 @@ ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_watch_unique UNIQUE (watch_dir);
 ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_pkey PRIMARY KEY (exam_id);
+ALTER TABLE ONLY public.ecg_limit
+    ADD CONSTRAINT ecg_limit_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.ecg_measurement
+    ADD CONSTRAINT ecg_measurement_pkey PRIMARY KEY (instance_id);
 ALTER TABLE ONLY public.evidence_object
     ADD CONSTRAINT evidence_object_pkey PRIMARY KEY (evidence_id, sop_uid);
 ALTER TABLE ONLY public.evidence
@@ -4415,6 +4477,7 @@ CREATE INDEX contract_hospital ON public.contract USING btree (hospital_id, line
 CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state = ANY (ARRAY['due'::text, 'sending'::text]));
 CREATE INDEX device_contact_calling ON public.device_contact USING btree (calling) WHERE (device_id IS NULL);
 CREATE INDEX device_contact_stranger ON public.device_contact USING btree (last_at) WHERE (device_id IS NULL);
+CREATE INDEX ecg_measurement_exam ON public.ecg_measurement USING btree (exam_id);
 CREATE INDEX exam_advice_device ON public.exam_advice USING btree (device_id, at);
 CREATE INDEX exam_arriving ON public.exam USING btree (id) WHERE (state = 'arriving'::text);
 CREATE INDEX exam_centre ON public.exam USING btree (centre_id, state_at);
@@ -4480,6 +4543,10 @@ ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.person(id);
 ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
+ALTER TABLE ONLY public.ecg_measurement
+    ADD CONSTRAINT ecg_measurement_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
+ALTER TABLE ONLY public.ecg_measurement
+    ADD CONSTRAINT ecg_measurement_instance_id_fkey FOREIGN KEY (instance_id) REFERENCES public.instance(id);
 ALTER TABLE ONLY public.evidence
     ADD CONSTRAINT evidence_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.evidence_object
@@ -4592,6 +4659,10 @@ CREATE POLICY api_read ON public.device_contact FOR SELECT TO rdc_api USING ((EX
 CREATE POLICY api_read ON public.draft FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e
   WHERE ((e.id = draft.exam_id) AND (e.hospital_id = public.rdc_org())))));
+CREATE POLICY api_read ON public.ecg_limit FOR SELECT TO rdc_api USING (true);
+CREATE POLICY api_read ON public.ecg_measurement FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.exam e
+  WHERE (e.id = ecg_measurement.exam_id))));
 CREATE POLICY api_read ON public.exam FOR SELECT TO rdc_api USING (public.sees_exam(centre_id, line_id));
 CREATE POLICY api_read ON public.exam_advice FOR SELECT TO rdc_api USING (((EXISTS ( SELECT
    FROM public.exam e
@@ -4634,6 +4705,8 @@ ALTER TABLE public.destination ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.device ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.device_contact ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.draft ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.ecg_limit ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.ecg_measurement ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.evidence ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.evidence_object ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.exam ENABLE ROW LEVEL SECURITY;
@@ -4658,6 +4731,8 @@ CREATE POLICY ingest_all ON public.destination FOR SELECT TO rdc_ingest USING (t
 CREATE POLICY ingest_all ON public.device FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.device_contact FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.draft FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.ecg_limit FOR SELECT TO rdc_ingest USING (true);
+CREATE POLICY ingest_all ON public.ecg_measurement FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.evidence FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.evidence_object FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.exam FOR SELECT TO rdc_ingest USING (true);
@@ -4701,6 +4776,8 @@ CREATE POLICY owner_all ON public.destination TO rdc USING (true) WITH CHECK (tr
 CREATE POLICY owner_all ON public.device TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.device_contact TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.draft TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.ecg_limit TO rdc USING (true) WITH CHECK (true);
+CREATE POLICY owner_all ON public.ecg_measurement TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.evidence TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.evidence_object TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.exam TO rdc USING (true) WITH CHECK (true);
@@ -4761,8 +4838,8 @@ GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.body_regions(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_centre(i public.instance, e public.exam) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean, p_ecg jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean, p_ecg jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.check_input(p_instance bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_same(i public.instance, e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_wanted(p_instances bigint[]) FROM PUBLIC;
@@ -4810,6 +4887,10 @@ REVOKE ALL ON FUNCTION public.dicom_text(p jsonb, p_tag text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_time(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_time_end(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dimse_reply(p_status integer, p_comment text, p_tags text[], p_error_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ecg_class(p_sop_class text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ecg_limits() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ecg_limits() TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.ecg_measured(i public.instance, e public.exam, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_grew(p_instances bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[], p_count integer) FROM PUBLIC;
@@ -4838,6 +4919,8 @@ REVOKE ALL ON FUNCTION public.exam_detail(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_detail(e public.exam) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_ecg(p_exam bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_ecg(p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_expire_due() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_expire_due() TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.exam_extend(p_exam bigint, p_lease bigint, p_lease_seconds integer) FROM PUBLIC;
@@ -5071,6 +5154,10 @@ GRANT SELECT ON TABLE public.device TO rdc_api;
 GRANT SELECT ON TABLE public.device TO rdc_ingest;
 GRANT SELECT ON TABLE public.draft TO rdc_api;
 GRANT SELECT ON TABLE public.draft TO rdc_ingest;
+GRANT SELECT ON TABLE public.ecg_limit TO rdc_api;
+GRANT SELECT ON TABLE public.ecg_limit TO rdc_ingest;
+GRANT SELECT ON TABLE public.ecg_measurement TO rdc_api;
+GRANT SELECT ON TABLE public.ecg_measurement TO rdc_ingest;
 GRANT SELECT ON TABLE public.evidence TO rdc_ingest;
 GRANT SELECT ON TABLE public.evidence_object TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_advice TO rdc_api;

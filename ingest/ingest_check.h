@@ -1,8 +1,9 @@
 /*
  * The job that looks at an object once it is acknowledged and its metadata is
- * known: advice before the patient leaves, and whether an object that came again
- * under the same UID is the same but for its encoding. The comparison decodes
- * pixels, so it runs in a process of its own, `rdc same`.
+ * known: advice before the patient leaves, whether an object that came again
+ * under the same UID is the same but for its encoding, and what an ECG measures. The
+ * comparison decodes pixels and the measurement samples, so each runs in a process of its
+ * own, `rdc same` and `rdc measure`.
  */
 #ifndef INGEST_CHECK_H
 #define INGEST_CHECK_H

@@ -39,6 +39,7 @@ static const struct command commands[] = {
     {"send", rdc_cmd_send, "send DICOM and ECG files, by HTTP or as a DICOM device"},
     {"render", rdc_cmd_render, NULL},
     {"same", rdc_cmd_same, NULL},
+    {"measure", rdc_cmd_measure, NULL},
 };
 
 static const struct command *find_command(const char *name)

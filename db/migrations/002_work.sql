@@ -691,7 +691,7 @@ create function exam_get(p_exam bigint) returns jsonb language plpgsql as
 $$
 declare
     v jsonb := (select exam_detail(e) || jsonb_build_object('completeness', exam_completeness(e),
-            'advice', exam_advice_list(e.id))
+            'advice', exam_advice_list(e.id), 'ecg', exam_ecg(e.id))
         from exam e where e.id = p_exam);
 begin
     if v is null then

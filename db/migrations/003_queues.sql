@@ -279,7 +279,8 @@ begin
         select x.*, nullif(btrim(x.patient_id), '') as pid,
             case when a.state <> 'cancelled' then a.id when b.state <> 'cancelled' then b.id end as ordered,
             case when a.state <> 'cancelled' then a.priority when b.state <> 'cancelled' then b.priority end as wish,
-            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
+            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or ecg_class(x.sop_class)
+                or coalesce(a.id, b.id) is not null
                 or i.elsewhere) as check_it, coalesce(i.here, false) as here,
             v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone
         from jsonb_populate_recordset(null::ingest_row, p_batch) with ordinality x

@@ -93,8 +93,8 @@ static void conduction(struct ecg_case *c)
         ecg_finding_add(c, ECG_FINDING_RBBB, "QRS %.0f ms >= 120, late R in V1, broad S", qrs);
     else if (qrs >= 110 && is_right(c))
         ecg_finding_add(c, ECG_FINDING_IRBBB, "QRS %.0f ms, late R in V1, broad S", qrs);
-    else if (qrs > 120 && !preexcited)
-        ecg_finding_add(c, ECG_FINDING_IVCD, "QRS %.0f ms > 120", qrs);
+    else if (qrs > 130 && !preexcited)
+        ecg_finding_add(c, ECG_FINDING_IVCD, "QRS %.0f ms > 130", qrs);
     fascicles(c);
 }
 

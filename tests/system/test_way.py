@@ -304,6 +304,43 @@ class AnEcg(Way):
         report = self.tech.get(f'/api/v1/exams/{row["id"]}/report.pdf')
         self.assertEqual((report.status, report.body[:5]), (200, b'%PDF-'), report)
 
+    def measured(self, exam):
+        """The exam once its ECG is measured."""
+        return wait_for('the measurement', lambda: (x := self.tech.exam(exam))['ecg'] and x, 30)
+
+    def test_is_measured_and_raised_to_stat_when_critical(self):
+        for name, bpm, priority, alarms in (('usual ecg', 72, 'routine', []),
+                                            ('slow ecg', 30, 'stat', ['alarm_bradycardia'])):
+            path = os.path.join(folder('ecg'), name + '.dcm')
+            make_dicom.write(path, make_dicom.ecg12(name, accession=name[:5], bpm=bpm))
+            self.rdc.storescu(path)
+            exam = self.measured(self.waiting(make_dicom.uid('study ' + name), self.reader1, 10)['id'])
+            found = exam['ecg'][0]
+            self.assertEqual(found['instance'], make_dicom.uid('instance ' + name))
+            self.assertFalse(found['confirmed'])
+            self.assertAlmostEqual(found['hr_bpm'], bpm, delta=2)
+            self.assertEqual([a['code'] for a in found['alarms']], alarms)
+            self.assertEqual((exam['priority'], exam['advice']), (priority, []))
+            row = self.waiting(exam['study_uid'], self.reader1, 10)
+            self.assertEqual(row['priority'], priority)
+            self.assertEqual([e['event'] for e in exam['events'] if e['event'] == 'ecg_alarm'], ['ecg_alarm'] * len(alarms))
+
+    def test_limits_of_alarms_are_the_operators(self):
+        self.rdc.sql("update ecg_limit set value = 90 where name = 'brady_bpm'")
+        try:
+            path = os.path.join(folder('ecg'), 'limit.dcm')
+            make_dicom.write(path, make_dicom.ecg12('limit ecg', accession='limit'))
+            self.rdc.storescu(path)
+            exam = self.measured(self.waiting(make_dicom.uid('study limit ecg'), self.reader1, 10)['id'])
+            self.assertEqual([a['figures'] for a in exam['ecg'][0]['alarms']], ['HR 72/min < 90'])
+        finally:
+            self.rdc.sql("update ecg_limit set value = 35 where name = 'brady_bpm'")
+
+    def test_that_is_too_short_is_told_before_the_patient_leaves(self):
+        answer = self.tech.upload(os.path.join(ROOT, 'testdata/scp/1-second-differences.scp'), patient_id='ECG-3')
+        exam = self.measured(answer.json()['exam'])
+        self.assertEqual([(a['code'], a['detail']) for a in exam['advice']], [('ecg_short', '2.6 s')])
+
     def test_that_is_no_ecg_is_refused_with_the_reason(self):
         path = os.path.join(folder('none'), 'x.scp')
         with open(path, 'wb') as f:

@@ -1,0 +1,91 @@
+-- What our analysis finds in an ECG (docs/ECG.md): figures, statements, alarms and
+-- what is better recorded again. A proposal that nobody has confirmed; it stands
+-- apart from what the device says, which is in the object's metadata.
+
+create table ecg_measurement (
+    instance_id bigint primary key references instance,
+    exam_id bigint not null references exam,
+    figures jsonb not null,
+    at timestamptz not null default now()
+);
+create index ecg_measurement_exam on ecg_measurement (exam_id);
+
+-- Limits of alarms; operators change the values.
+create table ecg_limit (
+    name text primary key,
+    value double precision not null,
+    constraint ecg_limit_known check (name in ('pause_s', 'brady_bpm', 'vt_bpm', 'svt_bpm', 'af_bpm',
+        'preexcited_rr_ms', 'st_limb_uv', 'st_chest_uv', 'qtc_ms')),
+    constraint ecg_limit_range check (value > 0 and value < 100000)
+);
+insert into ecg_limit (name, value) values
+    ('pause_s', 3), ('brady_bpm', 35), ('vt_bpm', 150), ('svt_bpm', 180), ('af_bpm', 180),
+    ('preexcited_rr_ms', 250), ('st_limb_uv', 100), ('st_chest_uv', 300), ('qtc_ms', 550);
+
+insert into advice_code (code, text_en, text_zh) values
+    ('ecg_lead_flat', 'leads without a signal: check the electrodes', '导联无信号,请检查电极'),
+    ('ecg_lead_saturated', 'leads out of range: check the electrodes', '导联信号饱和,请检查电极'),
+    ('ecg_mains_noise', 'mains noise: consider recording again', '工频干扰明显,请考虑重采'),
+    ('ecg_short', 'the recording is shorter than 10 s: record again', '记录不足10秒,请重采'),
+    ('ecg_arms_reversed', 'possible: arm electrodes exchanged', '可能左右手电极接反,请核对后重采'),
+    ('ecg_limb_foot_reversed', 'possible: an arm and a leg electrode exchanged', '可能上肢与下肢电极接反,请核对后重采'),
+    ('ecg_chest_order', 'possible: chest electrodes in another order', '可能胸前电极顺序错误,请核对后重采');
+
+do $$
+declare
+    t text;
+begin
+    foreach t in array array['ecg_measurement', 'ecg_limit'] loop
+        execute format('alter table %I enable row level security', t);
+        execute format('alter table %I force row level security', t);
+        execute format('create policy owner_all on %I to %I using (true) with check (true)', t, current_user);
+        execute format('create policy ingest_all on %I for select to rdc_ingest using (true)', t);
+        execute format('grant select on %I to rdc_api, rdc_ingest', t);
+    end loop;
+end $$;
+create policy api_read on ecg_limit for select to rdc_api using (true);
+create policy api_read on ecg_measurement for select to rdc_api using (
+    exists (select from exam e where e.id = ecg_measurement.exam_id));
+
+-- PS3.6: the ECG waveforms
+create function ecg_class(p_sop_class text) returns boolean language sql immutable as
+$$
+    select p_sop_class in ('1.2.840.10008.5.1.4.1.1.9.1.1', '1.2.840.10008.5.1.4.1.1.9.1.2',
+        '1.2.840.10008.5.1.4.1.1.9.1.3')
+$$;
+
+-- As `rdc ecg measure --limits` takes them.
+create function ecg_limits() returns text language sql stable as
+$$
+    select string_agg(name || '=' || value, ',' order by name) from ecg_limit
+$$;
+
+-- Keeps the figures, says what is better recorded again, and raises an exam with an alarm.
+create function ecg_measured(i instance, e exam, p jsonb) returns void language plpgsql as
+$$
+declare
+    v_alarms text[] := array(select a ->> 'code' from jsonb_array_elements(p -> 'alarms') a);
+begin
+    insert into ecg_measurement (instance_id, exam_id, figures) values (i.id, e.id, p)
+    on conflict (instance_id) do update set figures = excluded.figures, at = now();
+    insert into exam_advice (exam_id, instance_id, device_id, code, detail)
+    select e.id, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(p -> 'retake') r
+        join advice_code c on c.code = r ->> 'code'
+    on conflict on constraint exam_advice_once do nothing;
+    if v_alarms <> '{}' and e.state not in ('final', 'retracted', 'withdrawn') then
+        update exam set priority = 'stat' where id = e.id;
+        insert into exam_event (exam_id, event, from_state, to_state, detail)
+        values (e.id, 'ecg_alarm', e.state, e.state, jsonb_build_object('alarms', p -> 'alarms',
+            'priority_before', e.priority));
+    end if;
+end $$;
+
+-- Of an exam's recordings, the oldest first.
+create function exam_ecg(p_exam bigint) returns jsonb language sql stable as
+$$
+    select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at) order by m.instance_id),
+        '[]')
+    from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam
+$$;
+grant execute on function exam_ecg(bigint) to rdc_api;
+grant execute on function ecg_limits() to rdc_ingest;
