@@ -205,6 +205,23 @@ static enum base_err choose_records(struct job *j, struct base_error *err)
     return BASE_OK;
 }
 
+/* The last record may be filled up, but not a few samples of a very high rate. */
+static enum base_err check_filling(const struct job *j, struct base_error *err)
+{
+    enum { FREE = 1 << 20 };
+    double there = 0;
+    double filled = 0;
+    for (size_t i = 0; i < j->n; i++) {
+        there += (double)end_of(j->s[i].lead);
+        filled += (double)j->records * (double)j->s[i].per_record;
+    }
+    if (filled > 2 * there + FREE)
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                         "%.0f samples at %g Hz and other rates need data records of EDF with %.0f",
+                         there, j->s[0].lead->rate_hz, filled);
+    return BASE_OK;
+}
+
 /* ---- annotations ---- */
 
 static void add_onset(struct base_buf *b, double s)
@@ -430,6 +447,8 @@ static enum base_err write_all(struct job *j, struct base_error *err)
 {
     struct base_buf *b = ecg_outputs_add(j->out, j->o, "edf");
     enum base_err e = choose_records(j, err);
+    if (!e)
+        e = check_filling(j, err);
     if (e)
         return e;
     if (j->n + 1 > 9999 || j->records == 0 || j->records > 99999999)

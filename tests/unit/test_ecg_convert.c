@@ -308,6 +308,24 @@ START_TEST(what_would_grow_out_of_measure_is_refused)
 }
 END_TEST
 
+START_TEST(a_few_samples_of_a_very_high_rate_do_not_fill_a_second_of_edf)
+{
+    static const int32_t samples[981];
+    static const struct ecg_write_options options = {.stem = "out"};
+    struct ecg_record *r = one_lead(samples, 981, 1, 0);
+    struct ecg_outputs out;
+    struct base_error err = {0};
+    r->leads[0].rate_hz = 44e6 / 3;
+    enum base_err e = ecg_write(r, ECG_FORMAT_EDF, &options, &out, &err);
+    ck_assert_msg(e == BASE_OK || e == BASE_EUNSUPPORTED, "%s", err.msg);
+    if (e == BASE_OK) {
+        ck_assert_uint_lt(out.file[0].bytes.n, 4 << 20);
+        ecg_outputs_deinit(&out);
+    }
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(annotations_go_to_edf_and_back)
 {
     static const int32_t samples[1000];
@@ -360,6 +378,7 @@ int main(void)
     tcase_add_loop_test(t, findings_and_the_median_beat_go_to_aecg_and_scp, 0, 2);
     tcase_add_test(t, odd_scales_large_values_and_gaps_survive_or_are_listed);
     tcase_add_test(t, what_would_grow_out_of_measure_is_refused);
+    tcase_add_test(t, a_few_samples_of_a_very_high_rate_do_not_fill_a_second_of_edf);
     tcase_add_test(t, annotations_go_to_edf_and_back);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
