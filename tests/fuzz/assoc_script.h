@@ -111,6 +111,8 @@ static void script_owe(struct net_assoc *a, uint8_t context, const struct dicom_
         return;
     if (!net_assoc_abstract_syntax(a, context) || !net_assoc_transfer_syntax(a, context))
         abort();
+    script.owed = *cmd;
+    script.owed_context = context;
     script.owing = true;
     if (!cmd->has_dataset && !(script.mode & SCRIPT_LATE))
         script_answer_command();
@@ -121,8 +123,6 @@ static void script_on_command(struct net_assoc *a, void *arg, uint8_t context,
 {
     (void)arg;
     script_check(a);
-    script.owed = *cmd;
-    script.owed_context = context;
     if (script.mode & SCRIPT_PAUSE && !script.turns) { /* at the end nothing waits any more */
         net_assoc_pause(a);
         script.paused++;
