@@ -124,7 +124,7 @@ static void measurements_json(const struct ecg_figures *f, struct base_json *j)
         base_json_open_object(j);
         base_json_key(j, "name");
         base_json_string(j, figures[i].name);
-        whole(j, "value", figure(f, i));
+        whole(j, "value", (double)figure(f, i));
         base_json_key(j, "unit");
         base_json_string(j, figures[i].unit);
         base_json_close_object(j);
@@ -169,16 +169,16 @@ static void lead_json(const struct ecg_record *r, const struct ecg_quality *qual
         base_json_key(j, "uv_per_count");
         base_json_double(j, lead->uv_per_count);
     }
-    whole(j, "p_uv", l->p_uv);
-    whole(j, "q_uv", l->q_uv);
-    whole(j, "r_uv", l->r_uv);
-    whole(j, "s_uv", l->s_uv);
-    whole(j, "r2_uv", l->r2_uv);
-    whole(j, "t_uv", l->t_uv);
-    whole(j, "q_ms", l->q_ms);
-    whole(j, "r_ms", l->r_ms);
-    whole(j, "s_ms", l->s_ms);
-    whole(j, "r_peak_ms", l->r_peak_ms);
+    whole(j, "p_uv", (double)l->p_uv);
+    whole(j, "q_uv", (double)l->q_uv);
+    whole(j, "r_uv", (double)l->r_uv);
+    whole(j, "s_uv", (double)l->s_uv);
+    whole(j, "r2_uv", (double)l->r2_uv);
+    whole(j, "t_uv", (double)l->t_uv);
+    whole(j, "q_ms", (double)l->q_ms);
+    whole(j, "r_ms", (double)l->r_ms);
+    whole(j, "s_ms", (double)l->s_ms);
+    whole(j, "r_peak_ms", (double)l->r_peak_ms);
     static const char *const st[ECG_FIGURES_ST] = {"j_uv", "st20_uv", "st40_uv", "st60_uv",
                                                    "st80_uv"};
     for (size_t i = 0; i < ECG_FIGURES_ST; i++)

@@ -44,9 +44,9 @@ static const struct {
     {"\x0a\x01\x07", 3, true, "\x00\x00\x40\x3f\x00\x00\x00\xbf", 8, {3.75, -2.5}, 2},
     {"\x0a\x01\x08", 3, false, "\x40\x08\0\0\0\0\0\0\xbf\xe0\0\0\0\0\0\0", 16, {15, -2.5}, 2},
     /* NULL values */
-    {"\x0a\x01\x00\x12\x02\x80\x00", 7, false, "\x00\x01\x80\x00", 4, {5, NAN}, 2},
-    {"\x0a\x01\x00\x12\x02\x00\x07", 7, false, "\x80\x00\x00\x07", 4, {-163840, NAN}, 2},
-    {"\x0a\x01\x07", 3, false, "\x40\x40\x00\x00\x7f\xc0\x00\x00", 8, {15, NAN}, 2},
+    {"\x0a\x01\x00\x12\x02\x80\x00", 7, false, "\x00\x01\x80\x00", 4, {5, (double)NAN}, 2},
+    {"\x0a\x01\x00\x12\x02\x00\x07", 7, false, "\x80\x00\x00\x07", 4, {-163840, (double)NAN}, 2},
+    {"\x0a\x01\x07", 3, false, "\x40\x40\x00\x00\x7f\xc0\x00\x00", 8, {15, (double)NAN}, 2},
     /* offset 16: (sample + offset) times 5 */
     {"\x0d\x02\x00\x10", 4, false, "\x00\x01\xff\xff", 4, {85, 75}, 2},
 };
