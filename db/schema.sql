@@ -1199,7 +1199,7 @@ end $$;
 CREATE FUNCTION public.exam_detail(e public.exam) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
-    select exam_row(e) || jsonb_build_object(
+    select (select shown from exam_rows(array[e.id])) || jsonb_build_object(
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
         'conflicts', e.conflicts, 'reason', e.reason,
         'two_step', exam_two_step(e),
@@ -1332,9 +1332,9 @@ begin
         perform fail(422, 'state is unknown', 'known are ' ||
             (select string_agg(distinct next_state, ', ') || ', arriving' from exam_transition));
     end if;
-    return (select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
-        from (select * from exam x where x.id = any (exam_newest(p_state, p_since, p_limit))
-              order by x.id) e);
+    return (select jsonb_build_object('exams', coalesce(jsonb_agg(e.shown order by e.place), '[]'))
+        from exam_rows(array(select x.id from exam x
+            where x.id = any (exam_newest(p_state, p_since, p_limit)) order by x.id)) e);
 end $$;
 CREATE FUNCTION public.exam_meet_order(p_exam bigint) RETURNS public.exam
     LANGUAGE plpgsql
@@ -1620,28 +1620,30 @@ begin
     where id = e.id returning * into e;
     return exam_move(e, p_event);
 end $$;
-CREATE FUNCTION public.exam_row(e public.exam) RETURNS jsonb
+CREATE FUNCTION public.exam_rows(p_exams bigint[]) RETURNS TABLE(place bigint, shown jsonb)
     LANGUAGE sql STABLE
     AS $$
-    select jsonb_build_object(
+    select x.place, jsonb_build_object(
         'id', e.id, 'state', e.state, 'state_at', e.state_at, 'priority', e.priority,
-        'line', (select code from line where id = e.line_id),
-        'centre', (select code from organisation where id = e.centre_id),
-        'centre_name', (select name from organisation where id = e.centre_id),
-        'hospital', (select code from organisation where id = e.hospital_id),
-        'patient', (select jsonb_build_object('id', p.patient_id, 'name', p.name, 'sex', p.sex,
-                'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed)
-            from patient p where p.id = s.patient_id),
+        'line', l.code, 'centre', c.code, 'centre_name', c.name, 'hospital', h.code,
+        'patient', case when p.id is not null then jsonb_build_object('id', p.patient_id, 'name', p.name,
+            'sex', p.sex, 'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed) end,
         'order', e.order_id, 'quarantined_at', e.quarantined_at,
         'study_uid', s.study_uid, 'accession', s.accession, 'description', s.description,
         'study_date', s.study_date,
         'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
             where study_id = s.id and modality not in ('SR', 'DOC')),
-        'objects', exam_objects(s.id),
+        'objects', (select count(*) from instance where study_id = s.id and not own and variant = 0),
         'received_at', e.created_at, 'due_at', e.due_at,
-        'held_by', person_name(e.lease_holder),
+        'held_by', case when e.lease_holder is not null then person_name(e.lease_holder) end,
         'lease_expires', e.lease_expires)
-    from study s where s.id = e.study_id
+    from unnest(p_exams) with ordinality x (id, place)
+        join exam e on e.id = x.id
+        join study s on s.id = e.study_id
+        left join patient p on p.id = s.patient_id
+        left join line l on l.id = e.line_id
+        left join organisation c on c.id = e.centre_id
+        left join organisation h on h.id = e.hospital_id
 $$;
 CREATE FUNCTION public.exam_scope() RETURNS TABLE(centre_id bigint, line_id bigint)
     LANGUAGE sql STABLE
@@ -1745,17 +1747,15 @@ $$;
 CREATE FUNCTION public.exam_worklist(p_limit integer) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
-    select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e)
-        order by array_position(array['stat', 'urgent', 'routine'], e.priority),
-            e.due_at nulls last, e.id), '[]'))
-    from (select * from exam x
+    select jsonb_build_object('exams', coalesce(jsonb_agg(e.shown order by e.place), '[]'))
+    from exam_rows(array(select x.id from exam x
           where x.quarantined_at is null
             and (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
                  or (x.state = 'arriving' and x.priority = 'stat'))
             and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
           order by array_position(array['stat', 'urgent', 'routine'], x.priority),
               x.due_at nulls last, x.id
-          limit p_limit) e
+          limit p_limit)) e
 $$;
 CREATE FUNCTION public.exam_written_content(e public.exam) RETURNS jsonb
     LANGUAGE plpgsql
@@ -3393,38 +3393,6 @@ CREATE FUNCTION public.sees_exam(p_centre bigint, p_line bigint) RETURNS boolean
         where c.centre_id = p_centre and c.line_id = p_line and c.hospital_id = rdc_org()
           and c.disabled_at is null)
 $$;
-CREATE FUNCTION public.sees_object(p_object bigint) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-    select exists (select from instance i
-                   where (i.object_id = p_object or i.original_id = p_object)
-                     and sees_study(i.study_id))
-        or exists (select from report r join exam e on e.id = r.exam_id
-                   where r.pdf_file_id = p_object and sees_exam(e.centre_id, e.line_id))
-$$;
-CREATE FUNCTION public.sees_patient(p_patient bigint, p_issuer bigint) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-    select p_issuer = rdc_org()
-        or exists (select from study s where s.patient_id = p_patient and sees_study(s.id))
-        or exists (select from exam_order o where o.patient_id = p_patient
-                   and sees_exam(o.centre_id, o.line_id))
-$$;
-CREATE FUNCTION public.sees_report(p_report bigint) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-    select exists (select from report r join exam e on e.id = r.exam_id
-                   where r.id = p_report and sees_exam(e.centre_id, e.line_id))
-$$;
-CREATE FUNCTION public.sees_study(p_study bigint) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-    select exists (select from exam e where e.study_id = p_study and sees_exam(e.centre_id, e.line_id))
-$$;
 CREATE FUNCTION public.session_close(p_token_hash bytea) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
@@ -4495,6 +4463,7 @@ CREATE INDEX exam_order_state_newest ON public.exam_order USING btree (centre_id
 CREATE INDEX exam_state_newest ON public.exam USING btree (centre_id, state, id);
 CREATE INDEX hl7_message_age ON public.hl7_message USING btree (received_at);
 CREATE INDEX instance_object ON public.instance USING btree (object_id);
+CREATE INDEX instance_original ON public.instance USING btree (original_id) WHERE (original_id IS NOT NULL);
 CREATE INDEX instance_study ON public.instance USING btree (study_id);
 CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat'::text, 'urgent'::text, 'routine'::text], priority), run_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX patient_born ON public.patient USING btree (issuer_id, birth_date);
@@ -4503,6 +4472,7 @@ CREATE UNIQUE INDEX patient_id_unique ON public.patient USING btree (patient_id,
 CREATE INDEX patient_unspelled ON public.patient USING btree (id) WHERE ((pinyin IS NULL) AND (name IS NOT NULL));
 CREATE INDEX performed_study_step ON public.performed_study USING btree (step_id);
 CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
+CREATE INDEX report_pdf_file ON public.report USING btree (pdf_file_id);
 CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
 CREATE INDEX session_expiry ON public.session USING btree (expires_at);
 CREATE INDEX study_patient ON public.study USING btree (patient_id);
@@ -4643,12 +4613,14 @@ ALTER TABLE public.advice_code ENABLE ROW LEVEL SECURITY;
 CREATE POLICY all_read ON public.exam_order_transition USING (true);
 CREATE POLICY all_read ON public.exam_transition USING (true);
 CREATE POLICY api_read ON public.advice_code FOR SELECT TO rdc_api USING (true);
-CREATE POLICY api_read ON public.contract FOR SELECT TO rdc_api USING (((public.rdc_org() = centre_id) OR (public.rdc_org() = hospital_id)));
-CREATE POLICY api_read ON public.delivery FOR SELECT TO rdc_api USING (public.sees_report(report_id));
-CREATE POLICY api_read ON public.destination FOR SELECT TO rdc_api USING (((org_id = public.rdc_org()) OR (EXISTS ( SELECT
+CREATE POLICY api_read ON public.contract FOR SELECT TO rdc_api USING (((( SELECT public.rdc_org() AS rdc_org) = centre_id) OR (( SELECT public.rdc_org() AS rdc_org) = hospital_id)));
+CREATE POLICY api_read ON public.delivery FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.report r
+  WHERE (r.id = delivery.report_id))));
+CREATE POLICY api_read ON public.destination FOR SELECT TO rdc_api USING (((org_id = ( SELECT public.rdc_org() AS rdc_org)) OR (EXISTS ( SELECT
    FROM public.delivery d
   WHERE (d.destination_id = destination.id)))));
-CREATE POLICY api_read ON public.device FOR SELECT TO rdc_api USING ((org_id = public.rdc_org()));
+CREATE POLICY api_read ON public.device FOR SELECT TO rdc_api USING ((org_id = ( SELECT public.rdc_org() AS rdc_org)));
 CREATE POLICY api_read ON public.device_contact FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.device d
   WHERE
@@ -4663,7 +4635,10 @@ CREATE POLICY api_read ON public.ecg_limit FOR SELECT TO rdc_api USING (true);
 CREATE POLICY api_read ON public.ecg_measurement FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e
   WHERE (e.id = ecg_measurement.exam_id))));
-CREATE POLICY api_read ON public.exam FOR SELECT TO rdc_api USING (public.sees_exam(centre_id, line_id));
+CREATE POLICY api_read ON public.exam FOR SELECT TO rdc_api USING (((centre_id = ( SELECT public.rdc_org() AS rdc_org)) OR ((centre_id, line_id) IN ( SELECT c.centre_id,
+    c.line_id
+   FROM public.contract c
+  WHERE ((c.hospital_id = public.rdc_org()) AND (c.disabled_at IS NULL))))));
 CREATE POLICY api_read ON public.exam_advice FOR SELECT TO rdc_api USING (((EXISTS ( SELECT
    FROM public.exam e
   WHERE (e.id = exam_advice.exam_id))) OR (EXISTS ( SELECT
@@ -4672,28 +4647,47 @@ CREATE POLICY api_read ON public.exam_advice FOR SELECT TO rdc_api USING (((EXIS
 CREATE POLICY api_read ON public.exam_event FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e
   WHERE (e.id = exam_event.exam_id))));
-CREATE POLICY api_read ON public.exam_order FOR SELECT TO rdc_api USING (public.sees_exam(centre_id, line_id));
+CREATE POLICY api_read ON public.exam_order FOR SELECT TO rdc_api USING (((centre_id = ( SELECT public.rdc_org() AS rdc_org)) OR ((centre_id, line_id) IN ( SELECT c.centre_id,
+    c.line_id
+   FROM public.contract c
+  WHERE ((c.hospital_id = public.rdc_org()) AND (c.disabled_at IS NULL))))));
 CREATE POLICY api_read ON public.exam_order_event FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam_order o
   WHERE (o.id = exam_order_event.order_id))));
-CREATE POLICY api_read ON public.instance FOR SELECT TO rdc_api USING (((centre_id = public.rdc_org()) OR public.sees_study(study_id)));
-CREATE POLICY api_read ON public.line FOR SELECT TO rdc_api USING ((public.rdc_org() IS NOT NULL));
-CREATE POLICY api_read ON public.object FOR SELECT TO rdc_api USING (public.sees_object(id));
-CREATE POLICY api_read ON public.organisation FOR SELECT TO rdc_api USING (((id = public.rdc_org()) OR (EXISTS ( SELECT
+CREATE POLICY api_read ON public.instance FOR SELECT TO rdc_api USING (((centre_id = ( SELECT public.rdc_org() AS rdc_org)) OR (EXISTS ( SELECT
+   FROM public.exam e
+  WHERE (e.study_id = instance.study_id)))));
+CREATE POLICY api_read ON public.line FOR SELECT TO rdc_api USING ((( SELECT public.rdc_org() AS rdc_org) IS NOT NULL));
+CREATE POLICY api_read ON public.object FOR SELECT TO rdc_api USING (((EXISTS ( SELECT
+   FROM public.instance i
+  WHERE (i.object_id = object.id))) OR (EXISTS ( SELECT
+   FROM public.instance i
+  WHERE (i.original_id = object.id))) OR (EXISTS ( SELECT
+   FROM public.report r
+  WHERE (r.pdf_file_id = object.id)))));
+CREATE POLICY api_read ON public.organisation FOR SELECT TO rdc_api USING (((id = ( SELECT public.rdc_org() AS rdc_org)) OR (id IN ( SELECT c.centre_id
    FROM public.contract c
-  WHERE ((c.centre_id = organisation.id) AND (c.hospital_id = public.rdc_org())))) OR (EXISTS ( SELECT
+  WHERE (c.hospital_id = public.rdc_org()))) OR (id IN ( SELECT c.hospital_id
    FROM public.contract c
-  WHERE ((c.hospital_id = organisation.id) AND (c.centre_id = public.rdc_org()))))));
-CREATE POLICY api_read ON public.patient FOR SELECT TO rdc_api USING (public.sees_patient(id, issuer_id));
+  WHERE (c.centre_id = public.rdc_org())))));
+CREATE POLICY api_read ON public.patient FOR SELECT TO rdc_api USING (((issuer_id = ( SELECT public.rdc_org() AS rdc_org)) OR (EXISTS ( SELECT
+   FROM public.study s
+  WHERE (s.patient_id = patient.id))) OR (EXISTS ( SELECT
+   FROM public.exam_order o
+  WHERE (o.patient_id = patient.id)))));
 CREATE POLICY api_read ON public.patient_correction FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.patient p
   WHERE (p.id = patient_correction.patient_id))));
 CREATE POLICY api_read ON public.report FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e
   WHERE (e.id = report.exam_id))));
-CREATE POLICY api_read ON public.series FOR SELECT TO rdc_api USING (public.sees_study(study_id));
-CREATE POLICY api_read ON public.study FOR SELECT TO rdc_api USING (((centre_id = public.rdc_org()) OR public.sees_study(id)));
-CREATE POLICY api_read ON public.upload FOR SELECT TO rdc_api USING ((centre_id = public.rdc_org()));
+CREATE POLICY api_read ON public.series FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.exam e
+  WHERE (e.study_id = series.study_id))));
+CREATE POLICY api_read ON public.study FOR SELECT TO rdc_api USING (((centre_id = ( SELECT public.rdc_org() AS rdc_org)) OR (EXISTS ( SELECT
+   FROM public.exam e
+  WHERE (e.study_id = study.id)))));
+CREATE POLICY api_read ON public.upload FOR SELECT TO rdc_api USING ((centre_id = ( SELECT public.rdc_org() AS rdc_org)));
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.body_part_word ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.commitment ENABLE ROW LEVEL SECURITY;
@@ -4953,8 +4947,8 @@ REVOKE ALL ON FUNCTION public.exam_require_shown(e public.exam, p_objects_digest
 REVOKE ALL ON FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_route(e public.exam, p_event text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.exam_row(e public.exam) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.exam_row(e public.exam) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_rows(p_exams bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_rows(p_exams bigint[]) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) TO rdc_api;
@@ -5092,18 +5086,6 @@ REVOKE ALL ON FUNCTION public.resident_id_contradictions(p_id text, p_birth date
 REVOKE ALL ON FUNCTION public.sees_exam(p_centre bigint, p_line bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sees_exam(p_centre bigint, p_line bigint) TO rdc_api;
 GRANT ALL ON FUNCTION public.sees_exam(p_centre bigint, p_line bigint) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.sees_object(p_object bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.sees_object(p_object bigint) TO rdc_api;
-GRANT ALL ON FUNCTION public.sees_object(p_object bigint) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.sees_patient(p_patient bigint, p_issuer bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.sees_patient(p_patient bigint, p_issuer bigint) TO rdc_api;
-GRANT ALL ON FUNCTION public.sees_patient(p_patient bigint, p_issuer bigint) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.sees_report(p_report bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.sees_report(p_report bigint) TO rdc_api;
-GRANT ALL ON FUNCTION public.sees_report(p_report bigint) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.sees_study(p_study bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.sees_study(p_study bigint) TO rdc_api;
-GRANT ALL ON FUNCTION public.sees_study(p_study bigint) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.session_close(p_token_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.session_close(p_token_hash bytea) TO rdc_api;
 REVOKE ALL ON FUNCTION public.session_enter(p_token_hash bytea) FROM PUBLIC;

@@ -253,6 +253,7 @@ create table instance (
 );
 create index instance_study on instance (study_id);
 create index instance_object on instance (object_id);
+create index instance_original on instance (original_id) where original_id is not null;
 alter table instance alter column metadata set compression lz4;
 
 -- ---------------------------------------------------------------- the work on it
@@ -359,6 +360,7 @@ create table report (
 );
 create unique index report_sr on report (sr_uid);
 create unique index report_pdf on report (pdf_uid);
+create index report_pdf_file on report (pdf_file_id);
 
 create table delivery (
     id bigint generated always as identity primary key,
@@ -415,8 +417,8 @@ create index audit_noun on audit (noun, noun_id, at);
 
 -- ---------------------------------------------------------------- who sees what
 
--- Security definer: the policies below ask these, and would otherwise ask
--- themselves.
+-- May the person see it? For functions that work on rows already found, as the
+-- policies below say it for reads.
 create function sees_exam(p_centre bigint, p_line bigint) returns boolean
 language sql stable security definer set search_path = public as
 $$
@@ -424,32 +426,6 @@ $$
         select from contract c
         where c.centre_id = p_centre and c.line_id = p_line and c.hospital_id = rdc_org()
           and c.disabled_at is null)
-$$;
-create function sees_study(p_study bigint) returns boolean
-language sql stable security definer set search_path = public as
-$$
-    select exists (select from exam e where e.study_id = p_study and sees_exam(e.centre_id, e.line_id))
-$$;
-create function sees_patient(p_patient bigint, p_issuer bigint) returns boolean
-language sql stable security definer set search_path = public as
-$$
-    select p_issuer = rdc_org()
-        or exists (select from study s where s.patient_id = p_patient and sees_study(s.id))
-$$;
-create function sees_report(p_report bigint) returns boolean
-language sql stable security definer set search_path = public as
-$$
-    select exists (select from report r join exam e on e.id = r.exam_id
-                   where r.id = p_report and sees_exam(e.centre_id, e.line_id))
-$$;
-create function sees_object(p_object bigint) returns boolean
-language sql stable security definer set search_path = public as
-$$
-    select exists (select from instance i
-                   where (i.object_id = p_object or i.original_id = p_object)
-                     and sees_study(i.study_id))
-        or exists (select from report r join exam e on e.id = r.exam_id
-                   where r.pdf_file_id = p_object and sees_exam(e.centre_id, e.line_id))
 $$;
 
 do $$
@@ -473,22 +449,35 @@ begin
     grant select on job to rdc_ingest;
 end $$;
 
+-- A function would be called for each row, and its query started each time. Here the
+-- organisation is asked for once in a statement, and its contracts are hashed once; a
+-- row that belongs to an exam is looked up there, under the policy of exams.
 create policy api_read on organisation for select to rdc_api using (
-    id = rdc_org()
-    or exists (select from contract c where c.centre_id = organisation.id and c.hospital_id = rdc_org())
-    or exists (select from contract c where c.hospital_id = organisation.id and c.centre_id = rdc_org()));
-create policy api_read on line for select to rdc_api using (rdc_org() is not null);
-create policy api_read on device for select to rdc_api using (org_id = rdc_org());
-create policy api_read on contract for select to rdc_api using (rdc_org() in (centre_id, hospital_id));
+    id = (select rdc_org())
+    or id in (select c.centre_id from contract c where c.hospital_id = rdc_org())
+    or id in (select c.hospital_id from contract c where c.centre_id = rdc_org()));
+create policy api_read on line for select to rdc_api using ((select rdc_org()) is not null);
+create policy api_read on device for select to rdc_api using (org_id = (select rdc_org()));
+create policy api_read on contract for select to rdc_api using ((select rdc_org()) in (centre_id, hospital_id));
 create policy api_read on destination for select to rdc_api using (
-    org_id = rdc_org()
+    org_id = (select rdc_org())
     or exists (select from delivery d where d.destination_id = destination.id));
-create policy api_read on patient for select to rdc_api using (sees_patient(id, issuer_id));
-create policy api_read on study for select to rdc_api using (centre_id = rdc_org() or sees_study(id));
-create policy api_read on series for select to rdc_api using (sees_study(study_id));
-create policy api_read on instance for select to rdc_api using (centre_id = rdc_org() or sees_study(study_id));
-create policy api_read on object for select to rdc_api using (sees_object(id));
-create policy api_read on exam for select to rdc_api using (sees_exam(centre_id, line_id));
+create policy api_read on exam for select to rdc_api using (
+    centre_id = (select rdc_org())
+    or (centre_id, line_id) in (select c.centre_id, c.line_id from contract c
+        where c.hospital_id = rdc_org() and c.disabled_at is null));
+create policy api_read on study for select to rdc_api using (
+    centre_id = (select rdc_org()) or exists (select from exam e where e.study_id = study.id));
+create policy api_read on patient for select to rdc_api using (
+    issuer_id = (select rdc_org()) or exists (select from study s where s.patient_id = patient.id));
+create policy api_read on series for select to rdc_api using (
+    exists (select from exam e where e.study_id = series.study_id));
+create policy api_read on instance for select to rdc_api using (
+    centre_id = (select rdc_org()) or exists (select from exam e where e.study_id = instance.study_id));
+create policy api_read on object for select to rdc_api using (
+    exists (select from instance i where i.object_id = object.id)
+    or exists (select from instance i where i.original_id = object.id)
+    or exists (select from report r where r.pdf_file_id = object.id));
 create policy api_read on exam_event for select to rdc_api using (
     exists (select from exam e where e.id = exam_event.exam_id));
 -- A draft is the reading hospital's own until it is signed.
@@ -496,11 +485,11 @@ create policy api_read on draft for select to rdc_api using (
     exists (select from exam e where e.id = draft.exam_id and e.hospital_id = rdc_org()));
 create policy api_read on report for select to rdc_api using (
     exists (select from exam e where e.id = report.exam_id));
-create policy api_read on delivery for select to rdc_api using (sees_report(report_id));
+create policy api_read on delivery for select to rdc_api using (
+    exists (select from report r where r.id = delivery.report_id));
 
 -- Functions are for whom they are granted to, not for everybody.
 alter default privileges revoke execute on functions from public;
 revoke execute on all functions in schema public from public;
-grant execute on function rdc_person(), rdc_org(), rdc_person_role(), sees_exam(bigint, bigint),
-    sees_study(bigint), sees_patient(bigint, bigint), sees_report(bigint), sees_object(bigint)
+grant execute on function rdc_person(), rdc_org(), rdc_person_role(), sees_exam(bigint, bigint)
     to rdc_api, rdc_ingest;

@@ -626,32 +626,37 @@ create function person_name(p_person bigint) returns text
 language sql stable security definer set search_path = public as
 $$ select name from person where id = p_person $$;
 
-create function exam_row(e exam) returns jsonb language sql stable as
+-- These exams as lists show them, in their order. One statement, which becomes part of
+-- the one that asks: what a row needs is joined under row-level security, not
+-- looked up by a function for each.
+create function exam_rows(p_exams bigint[]) returns table (place bigint, shown jsonb) language sql stable as
 $$
-    select jsonb_build_object(
+    select x.place, jsonb_build_object(
         'id', e.id, 'state', e.state, 'state_at', e.state_at, 'priority', e.priority,
-        'line', (select code from line where id = e.line_id),
-        'centre', (select code from organisation where id = e.centre_id),
-        'centre_name', (select name from organisation where id = e.centre_id),
-        'hospital', (select code from organisation where id = e.hospital_id),
-        'patient', (select jsonb_build_object('id', p.patient_id, 'name', p.name, 'sex', p.sex,
-                'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed)
-            from patient p where p.id = s.patient_id),
+        'line', l.code, 'centre', c.code, 'centre_name', c.name, 'hospital', h.code,
+        'patient', case when p.id is not null then jsonb_build_object('id', p.patient_id, 'name', p.name,
+            'sex', p.sex, 'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed) end,
         'order', e.order_id, 'quarantined_at', e.quarantined_at,
         'study_uid', s.study_uid, 'accession', s.accession, 'description', s.description,
         'study_date', s.study_date,
         'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
             where study_id = s.id and modality not in ('SR', 'DOC')),
-        'objects', exam_objects(s.id),
+        'objects', (select count(*) from instance where study_id = s.id and not own and variant = 0),
         'received_at', e.created_at, 'due_at', e.due_at,
-        'held_by', person_name(e.lease_holder),
+        'held_by', case when e.lease_holder is not null then person_name(e.lease_holder) end,
         'lease_expires', e.lease_expires)
-    from study s where s.id = e.study_id
+    from unnest(p_exams) with ordinality x (id, place)
+        join exam e on e.id = x.id
+        join study s on s.id = e.study_id
+        left join patient p on p.id = s.patient_id
+        left join line l on l.id = e.line_id
+        left join organisation c on c.id = e.centre_id
+        left join organisation h on h.id = e.hospital_id
 $$;
 
 create function exam_detail(e exam) returns jsonb language sql stable as
 $$
-    select exam_row(e) || jsonb_build_object(
+    select (select shown from exam_rows(array[e.id])) || jsonb_build_object(
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
         'conflicts', e.conflicts, 'reason', e.reason,
         'two_step', exam_two_step(e),
@@ -748,9 +753,9 @@ begin
         perform fail(422, 'state is unknown', 'known are ' ||
             (select string_agg(distinct next_state, ', ') || ', arriving' from exam_transition));
     end if;
-    return (select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e) order by e.id), '[]'))
-        from (select * from exam x where x.id = any (exam_newest(p_state, p_since, p_limit))
-              order by x.id) e);
+    return (select jsonb_build_object('exams', coalesce(jsonb_agg(e.shown order by e.place), '[]'))
+        from exam_rows(array(select x.id from exam x
+            where x.id = any (exam_newest(p_state, p_since, p_limit)) order by x.id)) e);
 end $$;
 create index exam_newest on exam (centre_id, id);
 create index exam_state_newest on exam (centre_id, state, id);
@@ -759,15 +764,13 @@ create index exam_state_newest on exam (centre_id, state, id);
 create function exam_worklist(p_limit int) returns jsonb
 language sql stable as
 $$
-    select jsonb_build_object('exams', coalesce(jsonb_agg(exam_row(e)
-        order by array_position(array['stat', 'urgent', 'routine'], e.priority),
-            e.due_at nulls last, e.id), '[]'))
-    from (select * from exam x
+    select jsonb_build_object('exams', coalesce(jsonb_agg(e.shown order by e.place), '[]'))
+    from exam_rows(array(select x.id from exam x
           where x.quarantined_at is null
             and (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
                  or (x.state = 'arriving' and x.priority = 'stat'))
             and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
           order by array_position(array['stat', 'urgent', 'routine'], x.priority),
               x.due_at nulls last, x.id
-          limit p_limit) e
+          limit p_limit)) e
 $$;

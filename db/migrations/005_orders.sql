@@ -105,20 +105,19 @@ begin
 end $$;
 
 -- Its own centre, and the hospitals that read this line for it.
-create policy api_read on exam_order for select to rdc_api using (sees_exam(centre_id, line_id));
+create policy api_read on exam_order for select to rdc_api using (
+    centre_id = (select rdc_org())
+    or (centre_id, line_id) in (select c.centre_id, c.line_id from contract c
+        where c.hospital_id = rdc_org() and c.disabled_at is null));
 create policy api_read on exam_order_event for select to rdc_api using (
     exists (select from exam_order o where o.id = exam_order_event.order_id));
 create policy api_read on patient_correction for select to rdc_api using (
     exists (select from patient p where p.id = patient_correction.patient_id));
 
-create or replace function sees_patient(p_patient bigint, p_issuer bigint) returns boolean
-language sql stable security definer set search_path = public as
-$$
-    select p_issuer = rdc_org()
-        or exists (select from study s where s.patient_id = p_patient and sees_study(s.id))
-        or exists (select from exam_order o where o.patient_id = p_patient
-                   and sees_exam(o.centre_id, o.line_id))
-$$;
+alter policy api_read on patient using (
+    issuer_id = (select rdc_org())
+    or exists (select from study s where s.patient_id = patient.id)
+    or exists (select from exam_order o where o.patient_id = patient.id));
 
 -- ---------------------------------------------------------------- states
 

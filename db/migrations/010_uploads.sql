@@ -24,7 +24,7 @@ do $$
 begin
     execute format('create policy owner_all on upload to %I using (true) with check (true)', current_user);
 end $$;
-create policy api_read on upload for select to rdc_api using (centre_id = rdc_org());
+create policy api_read on upload for select to rdc_api using (centre_id = (select rdc_org()));
 grant select on upload to rdc_api;
 
 -- A new one, of the person who asks. A person may have p_most open at a time,
