@@ -278,7 +278,7 @@ begin
             'sha256', (select encode(sha256, 'hex') from object where id = i.object_id)));
     end if;
 end $$;
-CREATE FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean, p_ecg jsonb) RETURNS void
+CREATE FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -295,9 +295,6 @@ begin
     if p_same and i.variant > 0 then
         perform check_same(i, e);
     end if;
-    if p_ecg is not null then
-        perform ecg_measured(i, e, p_ecg);
-    end if;
     perform check_centre(i, e);
     perform advice_check(i, e);
 end $$;
@@ -305,8 +302,7 @@ CREATE FUNCTION public.check_input(p_instance bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
 begin
-    return (select jsonb_strip_nulls(jsonb_build_object('location', o.location,
-            'ecg', case when ecg_class(i.sop_class) and i.variant = 0 and not i.own then ecg_limits() end, 'other', (
+    return (select jsonb_strip_nulls(jsonb_build_object('location', o.location, 'other', (
             select b.location from instance x join object b on b.id = x.object_id
             where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0 and i.variant > 0
                 and x.study_id = i.study_id and not x.own)))
@@ -334,8 +330,7 @@ declare
         from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
             join exam e on e.study_id = i.study_id
         where i.id = any (p_instances) and i.metadata is not null and not i.own
-            and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or ecg_class(i.sop_class)
-                or e.order_id is not null
+            and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
                 or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
                 or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
                 or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id)));
@@ -832,23 +827,29 @@ CREATE FUNCTION public.ecg_limits() RETURNS text
     AS $$
     select string_agg(name || '=' || value, ',' order by name) from ecg_limit
 $$;
-CREATE FUNCTION public.ecg_measured(i public.instance, e public.exam, p jsonb) RETURNS void
+CREATE FUNCTION public.ecg_measured(i public.instance, p_exam bigint, p jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
-    v_alarms text[] := array(select a ->> 'code' from jsonb_array_elements(p -> 'alarms') a);
+    e exam;
+    v_retake jsonb := p -> 'retake';
 begin
-    insert into ecg_measurement (instance_id, exam_id, figures) values (i.id, e.id, p)
+    insert into ecg_measurement (instance_id, exam_id, figures) values (i.id, p_exam, p)
     on conflict (instance_id) do update set figures = excluded.figures, at = now();
-    insert into exam_advice (exam_id, instance_id, device_id, code, detail)
-    select e.id, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(p -> 'retake') r
-        join advice_code c on c.code = r ->> 'code'
-    on conflict on constraint exam_advice_once do nothing;
-    if v_alarms <> '{}' and e.state not in ('final', 'retracted', 'withdrawn') then
-        update exam set priority = 'stat' where id = e.id;
-        insert into exam_event (exam_id, event, from_state, to_state, detail)
-        values (e.id, 'ecg_alarm', e.state, e.state, jsonb_build_object('alarms', p -> 'alarms',
-            'priority_before', e.priority));
+    if v_retake <> '[]' then
+        insert into exam_advice (exam_id, instance_id, device_id, code, detail)
+        select p_exam, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(v_retake) r
+            join advice_code c on c.code = r ->> 'code'
+        on conflict on constraint exam_advice_once do nothing;
+    end if;
+    if p -> 'alarms' <> '[]' then
+        select * into e from exam where id = p_exam for update;
+        if e.state not in ('final', 'retracted', 'withdrawn') then
+            update exam set priority = 'stat' where id = e.id;
+            insert into exam_event (exam_id, event, from_state, to_state, detail)
+            values (e.id, 'ecg_alarm', e.state, e.state, jsonb_build_object('alarms', p -> 'alarms',
+                'priority_before', e.priority));
+        end if;
     end if;
 end $$;
 CREATE FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) RETURNS public.exam
@@ -2109,6 +2110,9 @@ begin
     if not p ? 'metadata' then
         insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
     end if;
+    if v_have.last is null and ecg_class(p ->> 'sop_class') then
+        insert into job (kind, subject_id, priority) values ('measure', v_instance, e.priority);
+    end if;
     perform evidence_grew(array[v_instance]), check_wanted(array[v_instance]);
     perform ingest_exam_grew(e, p);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
@@ -2154,8 +2158,7 @@ begin
         select x.*, nullif(btrim(x.patient_id), '') as pid,
             case when a.state <> 'cancelled' then a.id when b.state <> 'cancelled' then b.id end as ordered,
             case when a.state <> 'cancelled' then a.priority when b.state <> 'cancelled' then b.priority end as wish,
-            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or ecg_class(x.sop_class)
-                or coalesce(a.id, b.id) is not null
+            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
                 or i.elsewhere) as check_it, coalesce(i.here, false) as here,
             v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone
         from jsonb_populate_recordset(null::ingest_row, p_batch) with ordinality x
@@ -2256,8 +2259,10 @@ begin
         from r
     ), jobs as (
         insert into job (kind, subject_id, priority)
-        select case when metadata is null then 'metadata' else 'check' end, instance, rank
-        from r where metadata is null or check_it
+        select kind, instance, rank
+        from r cross join lateral (values (case when metadata is null then 'metadata' when check_it then 'check' end),
+            (case when ecg_class(sop_class) then 'measure' end)) k(kind)
+        where kind is not null
     )
     select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid)),
         array_agg(exam) filter (where unmet and leads),
@@ -2396,7 +2401,7 @@ CREATE FUNCTION public.integrity_findings() RETURNS TABLE(kind text, subject tex
     union all
     select 'job_orphan', 'job ' || j.id, j.kind || ' of something that is not there', true
     from job j
-    where (j.kind = 'metadata' and not exists (select from instance i where i.id = j.subject_id))
+    where (j.kind in ('metadata', 'check', 'measure') and not exists (select from instance i where i.id = j.subject_id))
         or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id))
     union all
     select 'job_quarantined', 'job ' || j.id, j.kind || ': ' || coalesce(j.last_error, ''), false
@@ -2437,7 +2442,7 @@ CREATE FUNCTION public.integrity_repair() RETURNS void
     LANGUAGE sql
     AS $$
     delete from job j
-    where (j.kind = 'metadata' and not exists (select from instance i where i.id = j.subject_id))
+    where (j.kind in ('metadata', 'check', 'measure') and not exists (select from instance i where i.id = j.subject_id))
         or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id));
     insert into job (kind, subject_id)
     select 'metadata', i.id from instance i where i.metadata is null and not i.own
@@ -2502,6 +2507,7 @@ begin
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
             when 'commitment' then commitment_input(t.subject_id)
             when 'check' then check_input(t.subject_id)
+            when 'measure' then measure_input(t.subject_id)
             when 'render' then report_render_input(t.subject_id) end)
         order by array_position(array['stat', 'urgent', 'routine'], t.priority), t.id), '[]')
     into v from taken t;
@@ -2557,6 +2563,36 @@ begin
             from evidence k where k.study_uid = r.study_uid and k.centre_id = p_centre);
     end loop;
     return jsonb_build_object('studies', v);
+end $$;
+CREATE FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    v record;
+    v_instance instance;
+begin
+    for v in select m.instance, m.figures, e.id as exam
+        from unnest(p_instances, p_figures) m(instance, figures) join instance i on i.id = m.instance
+            join study s on s.id = i.study_id join exam e on e.study_id = s.id
+        where m.figures is not null
+        order by s.study_uid, i.sop_uid loop
+        select * into v_instance from instance where id = v.instance;
+        begin
+            perform ecg_measured(v_instance, v.exam, v.figures::jsonb);
+        exception
+            when data_exception or integrity_constraint_violation then
+                raise warning 'figures of instance % cannot be kept: %', v.instance, sqlerrm;
+        end;
+    end loop;
+    delete from job where id = any (p_jobs);
+end $$;
+CREATE FUNCTION public.measure_input(p_instance bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return (select jsonb_build_object('location', o.location, 'limits', ecg_limits())
+        from instance i join object o on o.id = i.object_id where i.id = p_instance);
 end $$;
 CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4033,7 +4069,7 @@ CREATE TABLE public.job (
     lease_until timestamp with time zone,
     last_error text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'check'::text, 'render'::text, 'commitment'::text]))),
+    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'check'::text, 'measure'::text, 'render'::text, 'commitment'::text]))),
     CONSTRAINT job_lease_tied CHECK (((state = 'running'::text) = (lease_until IS NOT NULL))),
     CONSTRAINT job_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'quarantined'::text])))
 );
@@ -4832,8 +4868,8 @@ GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.body_regions(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_centre(i public.instance, e public.exam) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean, p_ecg jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean, p_ecg jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.check_input(p_instance bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_same(i public.instance, e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_wanted(p_instances bigint[]) FROM PUBLIC;
@@ -4884,7 +4920,7 @@ REVOKE ALL ON FUNCTION public.dimse_reply(p_status integer, p_comment text, p_ta
 REVOKE ALL ON FUNCTION public.ecg_class(p_sop_class text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ecg_limits() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ecg_limits() TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.ecg_measured(i public.instance, e public.exam, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ecg_measured(i public.instance, p_exam bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_grew(p_instances bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[], p_count integer) FROM PUBLIC;
@@ -5004,6 +5040,9 @@ REVOKE ALL ON FUNCTION public.manifest_put(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.manifest_put(p jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.manifest_take(p_centre bigint, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.manifest_take(p_centre bigint, p jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.measure_input(p_instance bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;

@@ -2,6 +2,7 @@
 
 #include "ingest/ingest_commitment.h"
 #include "ingest/ingest_check.h"
+#include "ingest/ingest_measure.h"
 #include "ingest/ingest_metadata.h"
 #include "ingest/ingest_priv.h"
 #include "ingest/ingest_resume.h"
@@ -33,6 +34,8 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     if (!err)
         err = ingest_check_start(config, &g->check);
     if (!err)
+        err = ingest_measure_start(config, &g->measure);
+    if (!err)
         err = ingest_sweep_start(config->loop, config->store, config->db, &g->sweep);
     if (!err)
         err = loop_timer_new(config->loop, on_expiry, g, &g->expiry);
@@ -53,6 +56,7 @@ void ingest_drain(struct ingest *g)
     model_jobs_stop(g->metadata);
     ingest_commitment_drain(g->commitment);
     model_jobs_stop(g->check);
+    ingest_measure_drain(g->measure);
     ingest_sweep_stop(g->sweep);
     g->sweep = NULL;
     loop_timer_stop(g->expiry);
@@ -63,7 +67,7 @@ void ingest_drain(struct ingest *g)
 unsigned ingest_busy(const struct ingest *g)
 {
     return g->objects + model_jobs_running(g->metadata) + model_jobs_running(g->check) +
-           ingest_commitment_busy(g->commitment);
+           ingest_measure_busy(g->measure) + ingest_commitment_busy(g->commitment);
 }
 
 void ingest_free(struct ingest *g)
@@ -76,6 +80,7 @@ void ingest_free(struct ingest *g)
     model_jobs_free(g->metadata);
     ingest_commitment_free(g->commitment);
     model_jobs_free(g->check);
+    ingest_measure_free(g->measure);
     ingest_urgent_free(g->urgent);
     ingest_batch_free(g->batch);
     free(g);

@@ -5,28 +5,19 @@
 
 #include <stdlib.h>
 
-enum {
-    PARALLEL = 2,
-    LEASE_SECONDS = 300,
-    POLL_MS = 500,
-    TIMEOUT_MS = 90000,
-    FIGURES_MAX = 1 << 18 /* bytes that the analysis of an ECG may print */
-};
+enum { PARALLEL = 2, LEASE_SECONDS = 300, POLL_MS = 500, TIMEOUT_MS = 90000 };
 
 struct work {
     const struct ingest_config *config;
     struct model_job *job;
     struct base_buf path;  /* of the object */
     struct base_buf other; /* of the one that was here first */
-    bool same;
-    struct base_buf figures; /* of an ECG, JSON */
 };
 
 static void work_free(struct work *w)
 {
     base_buf_deinit(&w->path);
     base_buf_deinit(&w->other);
-    base_buf_deinit(&w->figures);
     free(w);
 }
 
@@ -52,59 +43,12 @@ static const char *location(const struct model_job *job, const char *name)
     return json_string_value(json_object_get(job->input, name));
 }
 
-static void note(struct work *w)
+static void note(struct work *w, bool same)
 {
-    struct db_param figures = w->figures.n && !w->figures.err
-                                  ? db_text_n((const char *)w->figures.p, w->figures.n)
-                                  : db_text(NULL);
-    struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject), db_bool(w->same),
-                                figures};
-    enum base_err err = db_call(w->config->db, DB_Q_CHECK_DONE, params, 4, on_noted, w);
+    struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject), db_bool(same)};
+    enum base_err err = db_call(w->config->db, DB_Q_CHECK_DONE, params, 3, on_noted, w);
     if (err)
         give_up(w, base_err_text(err));
-}
-
-static void on_figures(void *arg, struct base_bytes bytes)
-{
-    struct work *w = arg;
-    base_buf_add(&w->figures, bytes.p, bytes.n);
-}
-
-static void on_measured(void *arg, const struct loop_process_exit *exit)
-{
-    struct work *w = arg;
-    if (exit->signum != 0 || exit->status != 0) {
-        BASE_LOG(WARN, "ecg_not_measured", LOG_I("instance", w->job->subject),
-                 LOG_I("status", exit->status), LOG_I("signal", exit->signum));
-        base_buf_deinit(&w->figures);
-    }
-    note(w);
-}
-
-/* In a process of its own, as whatever reads what came from outside after its acknowledgement. */
-static void measure(struct work *w, const char *limits)
-{
-    const char *argv[] = {"/proc/self/exe", "measure", base_buf_cstr(&w->path), limits, NULL};
-    struct loop_process_options options = {.argv = argv,
-                                           .timeout_ms = TIMEOUT_MS,
-                                           .on_output = on_figures,
-                                           .output_max = FIGURES_MAX,
-                                           .on_exit = on_measured,
-                                           .arg = w};
-    struct loop_process *process;
-    enum base_err err = loop_process_spawn(w->config->loop, &options, &process);
-    if (err)
-        give_up(w, base_err_text(err));
-}
-
-static void finish(struct work *w, bool same)
-{
-    const char *limits = location(w->job, "ecg");
-    w->same = same;
-    if (limits)
-        measure(w, limits);
-    else
-        note(w);
 }
 
 static void on_compared(void *arg, const struct loop_process_exit *exit)
@@ -116,7 +60,7 @@ static void on_compared(void *arg, const struct loop_process_exit *exit)
         BASE_LOG(WARN, "objects_not_compared", LOG_I("instance", w->job->subject),
                  LOG_I("status", exit->status), LOG_I("signal", exit->signum));
     /* What cannot be told stands as a conflict, for a person. */
-    finish(w, told && exit->status == INGEST_CHECK_SAME);
+    note(w, told && exit->status == INGEST_CHECK_SAME);
 }
 
 static void compare(struct work *w)
@@ -142,14 +86,13 @@ static void run(void *arg, struct model_job *job)
     w->config = config;
     w->job = job;
     const char *other = location(job, "other");
-    if ((other || location(job, "ecg")) &&
-        (store_path(config->store, location(job, "location"), &w->path) ||
-         (other && store_path(config->store, other, &w->other))))
+    if (other && (store_path(config->store, location(job, "location"), &w->path) ||
+                  store_path(config->store, other, &w->other)))
         give_up(w, "an object is not in the store");
     else if (other)
         compare(w);
     else
-        finish(w, false);
+        note(w, false);
 }
 
 enum base_err ingest_check_start(const struct ingest_config *config, struct model_jobs **out)

@@ -14,6 +14,7 @@ struct ingest {
     struct model_jobs *metadata;
     struct ingest_commitment *commitment;
     struct model_jobs *check;
+    struct ingest_measure *measure;
     struct ingest_sweep *sweep;
     struct ingest_watch *watch;
     struct loop_timer *expiry; /* of unfinished uploads */

@@ -16,16 +16,14 @@
 #include "dicom/shim/shim.h"
 #include "ecg/draw/ecg_draw.h"
 #include "ecg/ecg_open.h"
+#include "rdc/rdc_helper.h"
 #include "store/store_tree.h"
 #include "viewer-export/viewer_helper.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 struct request {
@@ -97,25 +95,6 @@ static bool parse(int argc, char **argv, struct request *r)
     if (!r->path)
         fputs("rdc render: --file is missing\n", stderr);
     return r->path != NULL;
-}
-
-static void limit(enum __rlimit_resource what, rlim_t most)
-{
-    struct rlimit now;
-    if (getrlimit(what, &now) || (now.rlim_max != RLIM_INFINITY && now.rlim_max < most))
-        return;
-    now.rlim_cur = now.rlim_max = most;
-    if (setrlimit(what, &now))
-        BASE_LOG(WARN, "render_without_limit", LOG_I("resource", what));
-}
-
-static void set_limits(const struct request *r)
-{
-#ifndef __SANITIZE_ADDRESS__ /* which maps more address space than any limit */
-    limit(RLIMIT_AS, (rlim_t)r->memory_mib << 20);
-#endif
-    limit(RLIMIT_CPU, (rlim_t)r->cpu_seconds);
-    limit(RLIMIT_CORE, 0); /* a core would hold a patient's image */
 }
 
 static bool write_all(const void *p, size_t n)
@@ -220,8 +199,7 @@ int rdc_cmd_render(struct rdc_context *ctx, int argc, char **argv)
     (void)ctx;
     if (!parse(argc, argv, &r))
         return 2;
-    set_limits(&r);
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a worker that was killed leaves no helpers behind */
+    rdc_helper_limit(r.memory_mib, r.cpu_seconds);
     enum base_err err = draw(&r, &png, &e);
     int status = 0;
     if (err)

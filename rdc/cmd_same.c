@@ -6,12 +6,10 @@
 
 #include "dicom/shim/shim.h"
 #include "ingest/ingest_check.h"
+#include "rdc/rdc_helper.h"
 #include "store/store_tree.h"
 
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 enum { MEMORY_MIB = 3072, CPU_SECONDS = 60 };
 
@@ -35,9 +33,6 @@ static enum base_err compare(const char *a, const char *b, bool *same, struct ba
 
 int rdc_cmd_same(struct rdc_context *ctx, int argc, char **argv)
 {
-    struct rlimit memory = {(rlim_t)MEMORY_MIB << 20, (rlim_t)MEMORY_MIB << 20};
-    struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS + 1};
-    struct rlimit core = {0, 0};
     struct base_error e = {0};
     bool same = false;
     (void)ctx;
@@ -45,14 +40,7 @@ int rdc_cmd_same(struct rdc_context *ctx, int argc, char **argv)
         fputs("usage: rdc same PATH PATH\n", stderr);
         return 2;
     }
-#ifndef __SANITIZE_ADDRESS__ /* which maps more address space than any limit */
-    setrlimit(RLIMIT_AS, &memory);
-#else
-    (void)memory;
-#endif
-    setrlimit(RLIMIT_CPU, &cpu);
-    setrlimit(RLIMIT_CORE, &core);    /* a core would hold a patient's image */
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a worker that was killed leaves no helpers behind */
+    rdc_helper_limit(MEMORY_MIB, CPU_SECONDS);
     if (compare(argv[1], argv[2], &same, &e)) {
         fprintf(stderr, "rdc same: %s\n", e.msg);
         return 1;

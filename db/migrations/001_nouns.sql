@@ -395,7 +395,7 @@ create table job (
     last_error text,
     created_at timestamptz not null default now(),
     constraint job_once unique (kind, subject_id),
-    constraint job_kind_known check (kind in ('metadata', 'check', 'render', 'commitment')),
+    constraint job_kind_known check (kind in ('metadata', 'check', 'measure', 'render', 'commitment')),
     constraint job_state_known check (state in ('queued', 'running', 'quarantined')),
     constraint job_lease_tied check ((state = 'running') = (lease_until is not null))
 );

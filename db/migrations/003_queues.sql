@@ -235,6 +235,9 @@ begin
     if not p ? 'metadata' then
         insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
     end if;
+    if v_have.last is null and ecg_class(p ->> 'sop_class') then
+        insert into job (kind, subject_id, priority) values ('measure', v_instance, e.priority);
+    end if;
     perform evidence_grew(array[v_instance]), check_wanted(array[v_instance]);
     perform ingest_exam_grew(e, p);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
@@ -279,8 +282,7 @@ begin
         select x.*, nullif(btrim(x.patient_id), '') as pid,
             case when a.state <> 'cancelled' then a.id when b.state <> 'cancelled' then b.id end as ordered,
             case when a.state <> 'cancelled' then a.priority when b.state <> 'cancelled' then b.priority end as wish,
-            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or ecg_class(x.sop_class)
-                or coalesce(a.id, b.id) is not null
+            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
                 or i.elsewhere) as check_it, coalesce(i.here, false) as here,
             v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone
         from jsonb_populate_recordset(null::ingest_row, p_batch) with ordinality x
@@ -381,8 +383,10 @@ begin
         from r
     ), jobs as (
         insert into job (kind, subject_id, priority)
-        select case when metadata is null then 'metadata' else 'check' end, instance, rank
-        from r where metadata is null or check_it
+        select kind, instance, rank
+        from r cross join lateral (values (case when metadata is null then 'metadata' when check_it then 'check' end),
+            (case when ecg_class(sop_class) then 'measure' end)) k(kind)
+        where kind is not null
     )
     select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid)),
         array_agg(exam) filter (where unmet and leads),
@@ -520,6 +524,7 @@ begin
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
             when 'commitment' then commitment_input(t.subject_id)
             when 'check' then check_input(t.subject_id)
+            when 'measure' then measure_input(t.subject_id)
             when 'render' then report_render_input(t.subject_id) end)
         order by array_position(array['stat', 'urgent', 'routine'], t.priority), t.id), '[]')
     into v from taken t;

@@ -270,8 +270,7 @@ declare
         from instance i join series r on r.id = i.series_id join study s on s.id = i.study_id
             join exam e on e.study_id = i.study_id
         where i.id = any (p_instances) and i.metadata is not null and not i.own
-            and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or ecg_class(i.sop_class)
-                or e.order_id is not null
+            and (i.variant > 0 or r.modality in ('CR', 'DX', 'RG', 'MG') or e.order_id is not null
                 or exists (select from exam_order o where o.centre_id = s.centre_id and o.study_uid = s.study_uid)
                 or exists (select from exam_order o where o.centre_id = s.centre_id and o.accession = s.accession)
                 or exists (select from instance x where x.sop_uid = i.sop_uid and x.centre_id <> i.centre_id)));
@@ -284,13 +283,11 @@ begin
     end if;
 end $$;
 
--- What is to be looked at; other: the object that was here first under this UID;
--- ecg: the limits of alarms, of an object to be measured.
+-- What is to be looked at; other: the object that was here first under this UID.
 create function check_input(p_instance bigint) returns jsonb language plpgsql stable as
 $$
 begin
-    return (select jsonb_strip_nulls(jsonb_build_object('location', o.location,
-            'ecg', case when ecg_class(i.sop_class) and i.variant = 0 and not i.own then ecg_limits() end, 'other', (
+    return (select jsonb_strip_nulls(jsonb_build_object('location', o.location, 'other', (
             select b.location from instance x join object b on b.id = x.object_id
             where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0 and i.variant > 0
                 and x.study_id = i.study_id and not x.own)))
@@ -325,8 +322,7 @@ begin
     end if;
 end $$;
 
--- p_ecg: what was measured; null: it is no ECG, or could not be measured.
-create function check_done(p_job bigint, p_instance bigint, p_same boolean, p_ecg jsonb) returns void
+create function check_done(p_job bigint, p_instance bigint, p_same boolean) returns void
 language plpgsql security definer set search_path = public as
 $$
 declare
@@ -342,13 +338,10 @@ begin
     if p_same and i.variant > 0 then
         perform check_same(i, e);
     end if;
-    if p_ecg is not null then
-        perform ecg_measured(i, e, p_ecg);
-    end if;
     perform check_centre(i, e);
     perform advice_check(i, e);
 end $$;
-grant execute on function check_done(bigint, bigint, boolean, jsonb) to rdc_ingest;
+grant execute on function check_done(bigint, bigint, boolean) to rdc_ingest;
 
 -- ---------------------------------------------------------------- told
 

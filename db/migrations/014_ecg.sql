@@ -60,24 +60,63 @@ $$
     select string_agg(name || '=' || value, ',' order by name) from ecg_limit
 $$;
 
+-- The file to be measured, and the limits of alarms.
+create function measure_input(p_instance bigint) returns jsonb language plpgsql stable as
+$$
+begin
+    return (select jsonb_build_object('location', o.location, 'limits', ecg_limits())
+        from instance i join object o on o.id = i.object_id where i.id = p_instance);
+end $$;
+
 -- Keeps the figures, says what is better recorded again, and raises an exam with an alarm.
-create function ecg_measured(i instance, e exam, p jsonb) returns void language plpgsql as
+create function ecg_measured(i instance, p_exam bigint, p jsonb) returns void language plpgsql as
 $$
 declare
-    v_alarms text[] := array(select a ->> 'code' from jsonb_array_elements(p -> 'alarms') a);
+    e exam;
+    v_retake jsonb := p -> 'retake';
 begin
-    insert into ecg_measurement (instance_id, exam_id, figures) values (i.id, e.id, p)
+    insert into ecg_measurement (instance_id, exam_id, figures) values (i.id, p_exam, p)
     on conflict (instance_id) do update set figures = excluded.figures, at = now();
-    insert into exam_advice (exam_id, instance_id, device_id, code, detail)
-    select e.id, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(p -> 'retake') r
-        join advice_code c on c.code = r ->> 'code'
-    on conflict on constraint exam_advice_once do nothing;
-    if v_alarms <> '{}' and e.state not in ('final', 'retracted', 'withdrawn') then
-        update exam set priority = 'stat' where id = e.id;
-        insert into exam_event (exam_id, event, from_state, to_state, detail)
-        values (e.id, 'ecg_alarm', e.state, e.state, jsonb_build_object('alarms', p -> 'alarms',
-            'priority_before', e.priority));
+    if v_retake <> '[]' then
+        insert into exam_advice (exam_id, instance_id, device_id, code, detail)
+        select p_exam, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(v_retake) r
+            join advice_code c on c.code = r ->> 'code'
+        on conflict on constraint exam_advice_once do nothing;
     end if;
+    if p -> 'alarms' <> '[]' then
+        select * into e from exam where id = p_exam for update;
+        if e.state not in ('final', 'retracted', 'withdrawn') then
+            update exam set priority = 'stat' where id = e.id;
+            insert into exam_event (exam_id, event, from_state, to_state, detail)
+            values (e.id, 'ecg_alarm', e.state, e.state, jsonb_build_object('alarms', p -> 'alarms',
+                'priority_before', e.priority));
+        end if;
+    end if;
+end $$;
+
+-- What was measured of these instances; null, or no JSON: nothing. In the order in which
+-- rows are locked everywhere.
+create function measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[]) returns void
+language plpgsql security definer set search_path = public as
+$$
+declare
+    v record;
+    v_instance instance;
+begin
+    for v in select m.instance, m.figures, e.id as exam
+        from unnest(p_instances, p_figures) m(instance, figures) join instance i on i.id = m.instance
+            join study s on s.id = i.study_id join exam e on e.study_id = s.id
+        where m.figures is not null
+        order by s.study_uid, i.sop_uid loop
+        select * into v_instance from instance where id = v.instance;
+        begin
+            perform ecg_measured(v_instance, v.exam, v.figures::jsonb);
+        exception
+            when data_exception or integrity_constraint_violation then
+                raise warning 'figures of instance % cannot be kept: %', v.instance, sqlerrm;
+        end;
+    end loop;
+    delete from job where id = any (p_jobs);
 end $$;
 
 -- Of an exam's recordings, the oldest first.
@@ -88,4 +127,4 @@ $$
     from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam
 $$;
 grant execute on function exam_ecg(bigint) to rdc_api;
-grant execute on function ecg_limits() to rdc_ingest;
+grant execute on function ecg_limits(), measure_done(bigint[], bigint[], text[]) to rdc_ingest;

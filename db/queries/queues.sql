@@ -25,7 +25,10 @@ select job_failed($1::bigint, $2::text, $3::int);
 select metadata_done($1::bigint, $2::bigint, $3::jsonb);
 
 -- name: check_done
-select check_done($1::bigint, $2::bigint, $3::boolean, $4::jsonb);
+select check_done($1::bigint, $2::bigint, $3::boolean);
+
+-- name: measure_done
+select measure_done($1::bigint[], $2::bigint[], $3::text[]);
 
 -- name: report_rendered
 select report_rendered($1::bigint, $2::bigint, $3::jsonb, $4::jsonb, $5::jsonb);

@@ -8,7 +8,7 @@ declare
 begin
     perform metadata_done((select id from job where kind = 'metadata' and subject_id = v_instance), v_instance,
         '{"00080060": {"vr": "CS", "Value": ["DX"]}}' || p_metadata);
-    perform check_done(id, v_instance, false, null) from job where kind = 'check' and subject_id = v_instance;
+    perform check_done(id, v_instance, false) from job where kind = 'check' and subject_id = v_instance;
     return (v ->> 'exam')::bigint;
 end $$;
 create function t_codes(p_exam bigint) returns text language sql as
@@ -77,7 +77,7 @@ begin
     v := job_claim('check', 100, 60);
     assert (select bool_and(j -> 'input' ? 'other') from jsonb_array_elements(v) j join instance i
         on i.id = (j ->> 'subject')::bigint and i.sop_uid = '1.6.30.1'), v::text;
-    perform check_done((select id from job where kind = 'check' and subject_id = x.id), x.id, x.variant = 1, null)
+    perform check_done((select id from job where kind = 'check' and subject_id = x.id), x.id, x.variant = 1)
     from instance x where sop_uid = '1.6.30.1' and variant > 0 order by variant;
     assert (select jsonb_array_length(conflicts) = 1 and conflicts -> 0 ->> 'sha256' like '%2' from exam where id = e);
     assert (select count(*) from exam_event where exam_id = e and event = 'same_object') = 1;
@@ -90,13 +90,16 @@ begin
     v := t_object('1.6.40', '1.6.40.1', '{"modality": "ECG", "sop_class": "1.2.840.10008.5.1.4.1.1.9.1.1"}');
     e := (v ->> 'exam')::bigint;
     perform metadata_done(0, (select id from instance where sop_uid = '1.6.40.1'), '{"00080060": {"vr": "CS", "Value": ["ECG"]}}');
-    assert (select check_input(id) ->> 'ecg' like '%brady_bpm=35,%' from instance where sop_uid = '1.6.40.1');
-    assert (select check_input(id) ->> 'ecg' is null from instance where sop_uid = '1.6.30.1' limit 1);
-    perform check_done((select id from job where kind = 'check' and subject_id = i.id), i.id, false,
-        '{"hr_bpm": 72, "alarms": [], "retake": [{"code": "ecg_short", "figures": "2.6 s"}, {"code": "none_such"}]}')
+    v := job_claim('measure', 100, 60);
+    assert (select count(*) = 1 and bool_and(j -> 'input' ->> 'limits' like '%brady_bpm=35,%')
+        from jsonb_array_elements(v) j join instance i on i.id = (j ->> 'subject')::bigint where i.sop_uid = '1.6.40.1'), v::text;
+    perform measure_done(array[(v -> 0 ->> 'id')::bigint, 0], array[i.id, i.id], array['{"hr_bpm": 72, "alarms": [],
+        "retake": [{"code": "ecg_short", "figures": "2.6 s"}, {"code": "none_such"}]}', 'no JSON', null])
     from instance i where sop_uid = '1.6.40.1';
     assert (select priority = 'routine' and t_codes(e) = 'ecg_short' from exam where id = e), t_codes(e);
-    perform check_done(0, i.id, false, '{"hr_bpm": 30, "alarms": [{"code": "alarm_bradycardia"}], "retake": []}')
+    assert not exists (select from job where kind = 'measure');
+    perform measure_done(array[0::bigint], array[i.id],
+        array['{"hr_bpm": 30, "alarms": [{"code": "alarm_bradycardia"}], "retake": []}'])
     from instance i where sop_uid = '1.6.40.1';
     assert (select priority = 'stat' from exam where id = e);
     assert (select exam_ecg(e) -> 0 ->> 'hr_bpm' = '30' and exam_ecg(e) -> 0 ->> 'instance' = '1.6.40.1');

@@ -7,7 +7,8 @@ For each set (CT 0.5 MiB, ECG 120 KiB, DX 15 MiB) and number of associations: th
 rounds of each server, the worst in brackets, and rdc's ratio to the others. All get the same data
 from the same generator (load.c), cell by cell in turn, so that what else the machine does hits all
 alike. rdc runs as installed: synced, committed, one worker for two cores. Its time ends when its objects are
-acknowledged, indexed, on the worklist, and no job of ingest is left. The peers run with their own
+acknowledged, indexed, on the worklist, and no job of ingest is left; ECGs are then analysed, behind ingest, and how
+long all took until that was done stands as analysed_per_second. The peers run with their own
 defaults and TCP_NODELAY, without which DCMTK's sockets add 40 ms to each response; storescp syncs
 nothing.
 
@@ -62,10 +63,11 @@ class RdcServer:
     def pids(self):
         return self.rdc.workers()
 
-    def settle(self):
-        """No job of ingest is left. Asked every few ms, for up to two minutes."""
+    def settle(self, kinds=('metadata', 'check')):
+        """No job of these kinds, those of ingest, is left. Asked every few ms, for up to two minutes."""
         end = time.monotonic() + 120
-        while self.session.one("select not exists (select from job where kind in ('metadata', 'check'))") != 't':
+        left = f'select not exists (select from job where kind in {tuple(kinds)})'.replace(',)', ')')
+        while self.session.one(left) != 't':
             if time.monotonic() > end:
                 raise AssertionError('the queues did not empty')
             time.sleep(0.003)
@@ -170,6 +172,8 @@ def measure(server, cell, count):
     if ours:
         result['bytes'] = out['bytes']
         result['log_bytes'] = (server.log_at() - log) // count
+        server.settle(['measure'])
+        result['analysed_per_second'] = round(count / (time.monotonic() - out['began']), 1)
     print(json.dumps(result), flush=True)
     return result
 

@@ -2,12 +2,13 @@
 import concurrent.futures
 import glob
 import os
+import signal
 import struct
 import subprocess
 import sys
 
 import make_dicom
-from rdc_system import (Client, ROOT, StoreScp, SystemTest, dciodvfy_errors, dump, needs, place, tool,
+from rdc_system import (Client, ROOT, StoreScp, SystemTest, children, dciodvfy_errors, dump, needs, place, tool,
                         wait_for)
 from stored import stored_file
 
@@ -324,6 +325,31 @@ class AnEcg(Way):
             row = self.waiting(exam['study_uid'], self.reader1, 10)
             self.assertEqual(row['priority'], priority)
             self.assertEqual([e['event'] for e in exam['events'] if e['event'] == 'ecg_alarm'], ['ecg_alarm'] * len(alarms))
+
+    def helpers(self):
+        """pids of the processes that measure."""
+        return [p for w in self.rdc.workers() for p in children(w)
+                if b'measure' in open(f'/proc/{p}/cmdline', 'rb').read().split(b'\0')]
+
+    def test_is_measured_also_after_one_that_cannot_be_and_one_that_crashed_the_process(self):
+        def send(name, waveforms=True):
+            path = os.path.join(folder('ecg'), name + '.dcm')
+            ecg = make_dicom.ecg12(name, accession=name[:5])
+            if not waveforms:
+                ecg.add(0x54000100, 'SQ')
+            make_dicom.write(path, ecg)
+            self.rdc.storescu(path)
+            return self.waiting(make_dicom.uid('study ' + name), self.reader1, 10)['id']
+        empty = send('empty ecg', False)
+        self.measured(send('after empty ecg'))
+        self.assertEqual(self.tech.exam(empty)['ecg'], [])
+        before = self.helpers()
+        self.assertTrue(before)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        self.measured(send('after a crash ecg'))
+        self.assertFalse(set(before) & set(self.helpers()))
+        self.assertEqual(self.rdc.sql("select count(*) from job where kind = 'measure'"), [['0']])
 
     def test_limits_of_alarms_are_the_operators(self):
         self.rdc.sql("update ecg_limit set value = 90 where name = 'brady_bpm'")

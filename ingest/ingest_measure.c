@@ -1,0 +1,312 @@
+#include "ingest/ingest_measure.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "loop/loop_process.h"
+#include "model/model_jobs.h"
+#include "store/store.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+enum {
+    PARALLEL = 16, /* claimed, and noted, together */
+    LEASE_SECONDS = 600,
+    POLL_MS = 500,
+    TIMEOUT_MS = 90000,
+    IDLE_MS = 10000,
+    FIGURES_MAX = 1 << 18 /* bytes that are printed about one ECG */
+};
+
+struct work {
+    struct work *next;
+    struct model_job *job;
+    struct base_buf request;
+    struct base_buf figures; /* JSON, or nothing: it could not be measured */
+};
+
+struct works {
+    struct work *first;
+    struct work *last;
+};
+
+struct ingest_measure {
+    const struct ingest_config *config;
+    struct model_jobs *jobs;
+    struct loop_process *process;
+    struct loop_timer *idle;
+    bool ending; /* the process was told that there is no more */
+    bool draining;
+    struct works waiting;
+    struct work *current; /* the process is at it */
+    struct works measured;
+    struct works noting; /* the statement is under way */
+};
+
+static void add(struct works *list, struct work *w)
+{
+    w->next = NULL;
+    if (list->last)
+        list->last->next = w;
+    else
+        list->first = w;
+    list->last = w;
+}
+
+static struct work *take(struct works *list)
+{
+    struct work *w = list->first;
+    if (w) {
+        list->first = w->next;
+        if (!w->next)
+            list->last = NULL;
+    }
+    return w;
+}
+
+/* Ends a work and its job. The job may begin the next inside. */
+static void end(struct work *w, const char *error)
+{
+    struct model_job *job = w->job;
+    base_buf_deinit(&w->request);
+    base_buf_deinit(&w->figures);
+    free(w);
+    if (error)
+        model_job_failed(job, error);
+    else
+        model_job_done(job);
+}
+
+/* ---- what was measured, to the database ---- */
+
+static void note(struct ingest_measure *m);
+
+static void end_noting(struct ingest_measure *m, const char *error)
+{
+    struct works done = m->noting;
+    m->noting = (struct works){0};
+    for (struct work *w; (w = take(&done));)
+        end(w, error);
+}
+
+static void on_noted(void *arg, const struct db_outcome *outcome)
+{
+    struct ingest_measure *m = arg;
+    end_noting(m, outcome->err ? base_err_text(outcome->err) : NULL);
+    note(m);
+}
+
+static void note(struct ingest_measure *m)
+{
+    int64_t jobs[PARALLEL];
+    int64_t instances[PARALLEL];
+    const char *figures[PARALLEL];
+    size_t n = 0;
+    if (m->noting.first || !m->measured.first)
+        return;
+    m->noting = m->measured;
+    m->measured = (struct works){0};
+    for (struct work *w = m->noting.first; w && n < PARALLEL; w = w->next) {
+        jobs[n] = w->job->id;
+        instances[n] = w->job->subject;
+        figures[n++] = w->figures.n ? base_buf_cstr(&w->figures) : NULL;
+    }
+    struct base_buf scratch[3] = {0};
+    struct db_param params[] = {db_int_array(&scratch[0], jobs, n),
+                                db_int_array(&scratch[1], instances, n),
+                                db_text_array(&scratch[2], figures, n)};
+    enum base_err err = db_call(m->config->db, DB_Q_MEASURE_DONE, params, 3, on_noted, m);
+    for (size_t i = 0; i < 3; i++)
+        base_buf_deinit(&scratch[i]);
+    if (err)
+        end_noting(m, base_err_text(err));
+}
+
+/* ---- the process ---- */
+
+static void next(struct ingest_measure *m);
+
+static void measured(struct ingest_measure *m)
+{
+    add(&m->measured, m->current);
+    m->current = NULL;
+    note(m);
+}
+
+static void not_measured(struct ingest_measure *m, const char *cause)
+{
+    BASE_LOG(WARN, "ecg_not_measured", LOG_I("instance", m->current->job->subject),
+             LOG_S("cause", cause));
+    base_buf_deinit(&m->current->figures);
+    measured(m);
+}
+
+static void on_output(void *arg, struct base_bytes bytes)
+{
+    struct ingest_measure *m = arg;
+    if (!m->current) /* it was not asked: it is not to be trusted any more */
+        loop_process_kill(m->process, SIGKILL);
+    if (!m->current)
+        return;
+    struct base_buf *line = &m->current->figures;
+    base_buf_add(line, bytes.p, bytes.n);
+    if (!line->err && (line->n == 0 || line->p[line->n - 1] != '\n'))
+        return;
+    loop_process_rearm(m->process, 0, 0);
+    if (line->err)
+        not_measured(m, base_err_text(line->err));
+    else if (line->p[0] == '!')
+        not_measured(m, "it cannot be read as an ECG");
+    else
+        measured(m);
+    next(m);
+}
+
+static const char *why_it_ended(const struct loop_process_exit *exit)
+{
+    switch (exit->cause) {
+    case LOOP_PROCESS_TIMEOUT:
+        return "it took too long";
+    case LOOP_PROCESS_OUTPUT:
+        return "there was too much to say";
+    case LOOP_PROCESS_EXITED:
+        break;
+    }
+    return exit->signum ? "the process crashed" : "the process ended";
+}
+
+static void on_ended(void *arg, const struct loop_process_exit *exit)
+{
+    struct ingest_measure *m = arg;
+    m->process = NULL;
+    m->ending = false;
+    if (m->current)
+        not_measured(m, why_it_ended(exit));
+    next(m);
+}
+
+static enum base_err start(struct ingest_measure *m)
+{
+    const char *argv[] = {"/proc/self/exe", "measure", NULL};
+    struct loop_process_options options = {
+        .argv = argv, .input = true, .on_output = on_output, .on_exit = on_ended, .arg = m};
+    return loop_process_spawn(m->config->loop, &options, &m->process);
+}
+
+static void end_process(struct ingest_measure *m)
+{
+    if (m->process && !m->ending) {
+        m->ending = true;
+        loop_process_end_input(m->process);
+    }
+}
+
+static void on_idle(void *arg)
+{
+    struct ingest_measure *m = arg;
+    if (!m->current && !m->waiting.first)
+        end_process(m);
+}
+
+/* Gives the process what is next, unless it is at one or on its way out. */
+static void next(struct ingest_measure *m)
+{
+    struct work *w = m->current || m->ending ? NULL : take(&m->waiting);
+    if (!w && !m->current && !m->ending) {
+        if (m->draining)
+            end_process(m);
+        else
+            loop_timer_start(m->idle, IDLE_MS, 0);
+    }
+    if (!w)
+        return;
+    enum base_err err = m->process ? BASE_OK : start(m);
+    if (!err) {
+        loop_process_rearm(m->process, TIMEOUT_MS, FIGURES_MAX);
+        err = loop_process_write(m->process, base_buf_bytes(&w->request));
+    }
+    if (err)
+        end(w, base_err_text(err));
+    else
+        m->current = w;
+}
+
+/* ---- the jobs ---- */
+
+static void run(void *arg, struct model_job *job)
+{
+    struct ingest_measure *m = arg;
+    const char *location = json_string_value(json_object_get(job->input, "location"));
+    const char *limits = json_string_value(json_object_get(job->input, "limits"));
+    struct work *w = calloc(1, sizeof *w);
+    if (!w) {
+        model_job_failed(job, "out of memory");
+        return;
+    }
+    w->job = job;
+    base_buf_printf(&w->request, "%s\t", limits ? limits : "");
+    if (!location || store_path(m->config->store, location, &w->request)) {
+        end(w, "the object is not in the store");
+        return;
+    }
+    base_buf_add_byte(&w->request, '\n');
+    if (w->request.err) {
+        end(w, base_err_text(w->request.err));
+        return;
+    }
+    add(&m->waiting, w); /* the claim comes with STAT first */
+    next(m);
+}
+
+enum base_err ingest_measure_start(const struct ingest_config *config, struct ingest_measure **out)
+{
+    struct ingest_measure *m = calloc(1, sizeof *m);
+    if (!m)
+        return BASE_ENOMEM;
+    m->config = config;
+    struct model_jobs_config jobs = {
+        .loop = config->loop,
+        .db = config->db,
+        .counters = config->counters,
+        .kind = "measure",
+        .parallel = PARALLEL,
+        .lease_seconds = LEASE_SECONDS,
+        .poll_ms = POLL_MS,
+        .run = run,
+        .arg = m,
+    };
+    enum base_err err = loop_timer_new(config->loop, on_idle, m, &m->idle);
+    if (!err)
+        err = model_jobs_start(&jobs, &m->jobs);
+    if (err) {
+        ingest_measure_free(m);
+        return err;
+    }
+    loop_timer_unref(m->idle);
+    *out = m;
+    return BASE_OK;
+}
+
+void ingest_measure_drain(struct ingest_measure *m)
+{
+    m->draining = true;
+    model_jobs_stop(m->jobs);
+    next(m);
+}
+
+unsigned ingest_measure_busy(const struct ingest_measure *m)
+{
+    return model_jobs_running(m->jobs) + (m->process != NULL);
+}
+
+void ingest_measure_free(struct ingest_measure *m)
+{
+    if (!m)
+        return;
+    model_jobs_free(m->jobs);
+    loop_timer_free(m->idle);
+    if (m->process) /* the worker waits no longer, but it may still call */
+        loop_process_kill(m->process, SIGKILL);
+    else
+        free(m);
+}

@@ -1,0 +1,26 @@
+/*
+ * Measures ECGs that were acknowledged (jobs of kind "measure"), one after another in a
+ * process of its own, `rdc measure`, which serves until it has been idle for some time and is
+ * started anew after a crash. What it finds is noted for many at once.
+ *
+ * Its input: one line for each ECG, LIMITS, a tab, a path as store_path() gives it. Its output:
+ * one line, a JSON object, or "!" and why there is none.
+ */
+#ifndef INGEST_MEASURE_H
+#define INGEST_MEASURE_H
+
+#include "base/err.h"
+#include "ingest/ingest.h"
+
+struct ingest_measure;
+
+enum base_err ingest_measure_start(const struct ingest_config *config,
+                                   struct ingest_measure **out) BASE_MUST_CHECK;
+/* Claims no more; what was claimed goes on. */
+void ingest_measure_drain(struct ingest_measure *m);
+/* Jobs under way, and the process. */
+unsigned ingest_measure_busy(const struct ingest_measure *m);
+/* When ingest_measure_busy is 0, or the worker waits no longer. Takes NULL. */
+void ingest_measure_free(struct ingest_measure *m);
+
+#endif
