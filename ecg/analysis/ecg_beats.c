@@ -57,16 +57,23 @@ static size_t main_extremum(const struct ecg_signal *s, const struct ecg_feature
     return best;
 }
 
+/* The places of those that are beats; how many. */
+static size_t places_of(const struct ecg_candidates *c, size_t *at)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++)
+        if (c->c[i].is_beat)
+            at[n++] = c->c[i].at;
+    return n;
+}
+
 static enum base_err to_beats(const struct ecg_signal *s, const struct ecg_feature *f,
                               const struct ecg_candidates *c, struct ecg_beats *out)
 {
-    size_t n = 0;
     uint8_t dominant = 0;
     size_t *at = calloc(c->n + 1, sizeof *at);
     struct ecg_beat *beat = calloc(c->n + 1, sizeof *beat);
-    for (size_t i = 0; i < c->n && at && beat; i++)
-        if (c->c[i].is_beat)
-            at[n++] = c->c[i].at;
+    size_t n = at && beat ? places_of(c, at) : 0;
     enum base_err e = at && beat ? ecg_class_find(s, f, at, n, beat, &dominant) : BASE_ENOMEM;
     for (size_t i = 0; i < n && !e; i++) {
         size_t peak = main_extremum(s, f, at[i]);
@@ -108,25 +115,76 @@ static void mark_paced(const struct ecg_record *r, struct ecg_beats *b)
     }
 }
 
+/* What the beats are found in. */
+struct search {
+    struct ecg_signal signal;
+    struct ecg_feature feature;
+    struct ecg_candidates candidates;
+};
+
+static enum base_err search_init(struct search *w, const struct ecg_record *r,
+                                 const struct ecg_lead *only, struct base_error *err)
+{
+    *w = (struct search){0};
+    enum base_err e = ecg_signal_init(r, only, &w->signal, err);
+    if (e)
+        return e;
+    e = ecg_feature_init(&w->signal, &w->feature);
+    e = e ? e : ecg_candidates_find(&w->signal, &w->feature, &w->candidates);
+    e = e ? e : detect(&w->signal, &w->feature, &w->candidates);
+    return e ? base_fail(err, e, BASE_NOPOS, "%s", base_err_text(e)) : BASE_OK;
+}
+
+static void search_deinit(struct search *w)
+{
+    free(w->candidates.c);
+    ecg_feature_deinit(&w->feature);
+    ecg_signal_deinit(&w->signal);
+}
+
 enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *only,
                              struct ecg_beats *out, struct base_error *err)
 {
-    struct ecg_signal s = {0};
-    struct ecg_feature f = {0};
-    struct ecg_candidates c = {0};
-    enum base_err e = ecg_signal_init(r, only, &s, err);
-    if (e)
-        return e;
-    e = ecg_feature_init(&s, &f);
-    e = e ? e : ecg_candidates_find(&s, &f, &c);
-    e = e ? e : detect(&s, &f, &c);
-    e = e ? e : to_beats(&s, &f, &c, out);
-    if (!e)
+    struct search w;
+    enum base_err e = search_init(&w, r, only, err);
+    if (!e && to_beats(&w.signal, &w.feature, &w.candidates, out)) {
+        e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    } else if (!e) {
         mark_paced(r, out);
-    free(c.c);
-    ecg_feature_deinit(&f);
-    ecg_signal_deinit(&s);
-    return e ? base_fail(err, e, BASE_NOPOS, "%s", base_err_text(e)) : BASE_OK;
+    }
+    search_deinit(&w);
+    return e;
+}
+
+enum base_err ecg_beats_terms(const struct ecg_record *r, float (**out)[ECG_CLASS_TERMS], size_t *n,
+                              struct base_error *err)
+{
+    struct search w;
+    size_t *at = NULL;
+    struct ecg_beat *beat = NULL;
+    struct ecg_traits *t = NULL;
+    uint8_t dominant;
+    enum base_err e = search_init(&w, r, NULL, err);
+    *n = 0;
+    *out = NULL;
+    if (!e) {
+        size_t most = w.candidates.n + 1;
+        at = calloc(most, sizeof *at);
+        beat = calloc(most, sizeof *beat);
+        t = calloc(most, sizeof *t);
+        *out = calloc(most, sizeof **out);
+        bool ok = at && beat && t && *out;
+        *n = ok ? places_of(&w.candidates, at) : 0;
+        if (!ok || ecg_class_traits(&w.signal, &w.feature, at, *n, t, beat, &dominant))
+            e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    }
+    for (size_t i = 0; i < *n && !e; i++)
+        ecg_class_terms(&t[i], (*out)[i]);
+    free(at);
+    free(beat);
+    free(t);
+    search_deinit(&w);
+    return e;
 }
 
 void ecg_beats_deinit(struct ecg_beats *b)

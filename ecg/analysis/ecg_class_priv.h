@@ -10,30 +10,41 @@
 #include "ecg/analysis/ecg_template_priv.h"
 
 enum ecg_trait {
-    ECG_TRAIT_BEFORE,       /* log of the interval before over the usual one */
-    ECG_TRAIT_AFTER,        /* likewise after */
-    ECG_TRAIT_UNLIKE,       /* 1 - correlation with the dominant shape */
-    ECG_TRAIT_ODD,          /* log of that */
-    ECG_TRAIT_SPREAD,       /* log of the duration of its slopes over the usual one */
-    ECG_TRAIT_SIZE,         /* log of the sum of its slopes over the usual one */
-    ECG_TRAIT_HEIGHT,       /* log of peak to peak over the usual one */
-    ECG_TRAIT_GROUP_BEFORE, /* the means of its group */
-    ECG_TRAIT_GROUP_UNLIKE,
-    ECG_TRAIT_GROUP_ODD,
-    ECG_TRAIT_GROUP_SPREAD,
-    ECG_TRAIT_GROUP_HEIGHT,
-    ECG_TRAIT_GROUP_SHARE, /* log of the share of beats in its group */
+    ECG_TRAIT_BEFORE,  /* log of the interval before over the usual one */
+    ECG_TRAIT_AFTER,   /* likewise after */
+    ECG_TRAIT_UNEVEN,  /* usual change from one interval to the next around, as log */
+    ECG_TRAIT_UNLIKE,  /* 1 - correlation with the dominant shape */
+    ECG_TRAIT_ODD,     /* log of that */
+    ECG_TRAIT_SPREAD,  /* log of the duration of its slopes over the usual one */
+    ECG_TRAIT_SIZE,    /* log of the sum of its slopes over the usual one */
+    ECG_TRAIT_HEIGHT,  /* log of peak to peak over the usual one */
+    ECG_TRAIT_FAR_QRS, /* log of how far QRS is from the usual one, in its size */
+    ECG_TRAIT_FAR_T,   /* likewise ST and T */
+    ECG_TRAIT_AGAINST, /* T against QRS, more than usual */
+    ECG_TRAIT_P,       /* likeness to the usual of what comes before QRS */
     ECG_TRAIT_COUNT
 };
 
-/* Traits of n beats at these places of the grid; out: n rows. Sets their shapes, and which
+struct ecg_traits {
+    float own[ECG_TRAIT_COUNT];
+    float group[ECG_TRAIT_COUNT]; /* the means of its group */
+};
+
+/* Traits of n beats at these places of the grid; n of them. Sets their shapes, and which
  * of these the usual beats have. */
 enum base_err ecg_class_traits(const struct ecg_signal *s, const struct ecg_feature *f,
-                               const size_t *at, size_t n, float (*out)[ECG_TRAIT_COUNT],
+                               const size_t *at, size_t n, struct ecg_traits *out,
                                struct ecg_beat *beat, uint8_t *dominant) BASE_MUST_CHECK;
+/* What the score of a beat is the weighted sum of. */
+enum { ECG_CLASS_TERMS = 14 };
+void ecg_class_terms(const struct ecg_traits *t, float out[ECG_CLASS_TERMS]);
 /* Sets code, certainty and shape of n beats, and the shape of the usual ones. */
 enum base_err ecg_class_find(const struct ecg_signal *s, const struct ecg_feature *f,
                              const size_t *at, size_t n, struct ecg_beat *beat,
                              uint8_t *dominant) BASE_MUST_CHECK;
+/* The terms of each beat that ecg_beats_find finds in all leads, in its order; *out is owned
+ * by the caller (free) in any case. For fitting the model. */
+enum base_err ecg_beats_terms(const struct ecg_record *r, float (**out)[ECG_CLASS_TERMS], size_t *n,
+                              struct base_error *err) BASE_MUST_CHECK;
 
 #endif

@@ -101,15 +101,17 @@ float ecg_template_match(const struct ecg_templates *ts, size_t at, size_t least
     return best;
 }
 
-float ecg_template_compare(const struct ecg_templates *ts, size_t which, size_t at)
+float ecg_template_compare(const struct ecg_templates *ts, size_t which, size_t at, int *shift)
 {
     size_t from;
     float best = NAN;
+    *shift = 0;
     if (which >= ts->n || !start_of(ts, at, &from))
         return best;
     for (int d = -SHIFTS; d <= SHIFTS; d++) {
         struct piece p = piece_at(ts, (size_t)((int64_t)from + d));
         float l = likeness_of(ts, &ts->t[which], &p);
+        *shift = isnan(best) || l > best ? d : *shift;
         best = isnan(best) || l > best ? l : best;
     }
     return best;

@@ -37,6 +37,6 @@ size_t ecg_template_learn(struct ecg_templates *ts, size_t at);
 float ecg_template_match(const struct ecg_templates *ts, size_t at, size_t least, size_t *which,
                          int *shift);
 /* The correlation with this one, where it fits best; NAN when too near to an end. */
-float ecg_template_compare(const struct ecg_templates *ts, size_t which, size_t at);
+float ecg_template_compare(const struct ecg_templates *ts, size_t which, size_t at, int *shift);
 
 #endif

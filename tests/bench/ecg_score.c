@@ -14,8 +14,15 @@
  *     bench_ecg_score findings RECORD.hea...
  *
  * prints the codes of what was found.
+ *
+ *     bench_ecg_score terms RECORD.hea...
+ *
+ * prints, for fit_ecg_class.py, for each beat found the class of the reference beat that it
+ * was paired with, and the terms that its own class is decided from.
  */
 #include "ecg_score.h"
+
+#include "ecg/analysis/ecg_class_priv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -53,6 +60,7 @@ struct score {
         bool missed;
     } error[ERRORS_SHOWN];
     size_t nerrors;
+    char *paired; /* for each found beat the reference's class, 0 = not counted; may be NULL */
 };
 
 double ecg_score_cpu_s(void)
@@ -123,8 +131,10 @@ static size_t class_index(char class)
     return (size_t)(strchr(classes, class) - classes);
 }
 
-static void count(struct score *s, char reference, char found, long at)
+static void count(struct score *s, char reference, char found, long at, ptrdiff_t which)
 {
+    if (s->paired && which >= 0)
+        s->paired[which] = reference;
     s->pair[class_index(reference)][class_index(found)]++;
     if ((reference == 'O' || found == 'O') && s->nerrors < ERRORS_SHOWN) {
         s->error[s->nerrors].at = at;
@@ -149,7 +159,7 @@ static void compare(const struct marks *ref, const struct marks *found, double r
         b++;
     /* A mark shortly before the start may be that of the first beat after it. */
     if (b > found->m && a->at - b[-1].at <= window && a->at - b[-1].at < labs(a->at - b->at)) {
-        count(s, a->class, b[-1].class, a->at);
+        count(s, a->class, b[-1].class, a->at, b - 1 - found->m);
         a++;
     } else if (b->at - start <= window && labs(a->at - b[1].at) < labs(a->at - b->at)) {
         b++; /* that of a beat before the start */
@@ -159,7 +169,7 @@ static void compare(const struct marks *ref, const struct marks *found, double r
         bool is_found_first = b->at < a->at;
         long rival = is_found_first ? labs(a->at - b[1].at) : labs(b->at - a[1].at);
         if (gap <= window && (gap < rival || labs(a[1].at - b[1].at) < rival)) {
-            count(s, a->class, b->class, a->at);
+            count(s, a->class, b->class, a->at, b - found->m);
             a++;
             b++;
         } else if (is_found_first) {
@@ -167,10 +177,10 @@ static void compare(const struct marks *ref, const struct marks *found, double r
             for (size_t i = 0; i < nflutter; i++)
                 is_flutter |= flutter[i].from <= b->at && b->at <= flutter[i].to;
             if (!is_flutter)
-                count(s, 'O', b->class, b->at);
+                count(s, 'O', b->class, b->at, b - found->m);
             b++;
         } else {
-            count(s, a->class, 'O', a->at);
+            count(s, a->class, 'O', a->at, -1);
             a++;
         }
     }
@@ -222,28 +232,61 @@ static void print_score(const char *path, const struct score *s, double rate,
     printf("]}\n");
 }
 
-static int score_beats(const char *path)
+/* Pairs what was found with the reference; false when there is no memory. */
+static bool score_classes(const struct ecg_score_record *x, struct score *score)
 {
     enum { FLUTTER_MAX = 64 };
-    struct ecg_score_record x;
     struct span flutter[FLUTTER_MAX];
-    struct score score = {0};
     size_t nflutter = 0;
-    int status = !ecg_score_open(path, "atr", &x);
-    if (!status) {
-        double rate = x.record->leads[0].rate_hz;
-        struct marks ref = read_reference(x.record, rate, flutter, &nflutter, FLUTTER_MAX);
-        struct marks found = read_found(&x.beats, rate);
-        status = !ref.m || !found.m;
-        if (!status) {
-            compare(&ref, &found, rate, flutter, nflutter, &score);
-            print_score(path, &score, rate, &x);
-        }
-        free(ref.m);
-        free(found.m);
-    }
+    double rate = x->record->leads[0].rate_hz;
+    struct marks ref = read_reference(x->record, rate, flutter, &nflutter, FLUTTER_MAX);
+    struct marks found = read_found(&x->beats, rate);
+    bool ok = ref.m && found.m;
+    if (ok)
+        compare(&ref, &found, rate, flutter, nflutter, score);
+    free(ref.m);
+    free(found.m);
+    return ok;
+}
+
+static int score_beats(const char *path)
+{
+    struct ecg_score_record x;
+    struct score score = {0};
+    bool ok = ecg_score_open(path, "atr", &x) && score_classes(&x, &score);
+    if (ok)
+        print_score(path, &score, x.record->leads[0].rate_hz, &x);
     ecg_score_close(&x);
-    return status;
+    return !ok;
+}
+
+static int print_terms(const char *path)
+{
+    struct ecg_score_record x;
+    struct base_error err = {0};
+    float(*term)[ECG_CLASS_TERMS] = NULL;
+    size_t n = 0;
+    bool ok = ecg_score_open(path, "atr", &x);
+    struct score score = {.paired = ok ? calloc(x.beats.n + 1, 1) : NULL};
+    ok = score.paired && score_classes(&x, &score) && !ecg_beats_terms(x.record, &term, &n, &err) &&
+         n == x.beats.n;
+    if (ok) {
+        ecg_score_name(path);
+        printf(", \"missed\": %ld, \"beats\": [", score.pair[CLASS_V][CLASS_O]);
+        for (size_t i = 0, shown = 0; i < n; i++) {
+            if (!score.paired[i])
+                continue;
+            printf("%s[\"%c\"", shown++ ? ", " : "", score.paired[i]);
+            for (size_t k = 0; k < ECG_CLASS_TERMS; k++)
+                printf(", %.5g", (double)term[i][k]);
+            printf("]");
+        }
+        printf("]}\n");
+    }
+    free(term);
+    free(score.paired);
+    ecg_score_close(&x);
+    return !ok;
 }
 
 int main(int argc, char **argv)
@@ -251,16 +294,19 @@ int main(int argc, char **argv)
     int status = 0;
     bool waves = argc > 3 && strcmp(argv[1], "waves") == 0;
     bool findings = argc > 2 && strcmp(argv[1], "findings") == 0;
-    if (!waves && !findings && (argc < 3 || strcmp(argv[1], "beats") != 0)) {
+    bool terms = argc > 2 && strcmp(argv[1], "terms") == 0;
+    if (!waves && !findings && !terms && (argc < 3 || strcmp(argv[1], "beats") != 0)) {
         fputs("usage: bench_ecg_score beats RECORD.hea...\n"
               "       bench_ecg_score waves ANNOTATORS RECORD.hea...\n"
-              "       bench_ecg_score findings RECORD.hea...\n",
+              "       bench_ecg_score findings RECORD.hea...\n"
+              "       bench_ecg_score terms RECORD.hea...\n",
               stderr);
         return 2;
     }
     for (int i = waves ? 3 : 2; i < argc; i++)
         status |= waves      ? ecg_score_waves(argv[i], argv[2])
                   : findings ? ecg_score_rhythm(argv[i])
+                  : terms    ? print_terms(argv[i])
                              : score_beats(argv[i]);
     return status;
 }
