@@ -58,6 +58,7 @@ CREATE TABLE public.exam (
     quiet_seconds integer DEFAULT 15 NOT NULL,
     grade text,
     expected integer,
+    objects integer DEFAULT 0 NOT NULL,
     conflicts jsonb DEFAULT '[]'::jsonb NOT NULL,
     order_id bigint,
     quarantined_at timestamp with time zone,
@@ -1003,7 +1004,7 @@ begin
     where v.id = o.evidence_id and v.study_uid = p_study_uid and v.centre_id = s.centre_id and v.kind = 'mpps';
     delete from evidence where study_uid = p_study_uid and centre_id = s.centre_id and kind = 'mpps';
     if e.state = 'arriving' and s.state = 'DISCONTINUED' then
-        if exam_objects(e.study_id) = 0 then
+        if e.objects = 0 then
             perform exam_move(e, 'withdraw', jsonb_build_object('reason', 'MPPS DISCONTINUED'));
         else
             perform exam_complete(e, 'mpps');
@@ -1131,7 +1132,7 @@ begin
         select * into e from exam where id = r.id;
         if r.evidence is null then
             perform exam_complete(e, 'quiet');
-        elsif r.met and r.kind = 'commitment' and not r.open and exam_objects(e.study_id) <= r.expected then
+        elsif r.met and r.kind = 'commitment' and not r.open and e.objects <= r.expected then
             perform exam_complete(e, 'commitment', r.expected);
         elsif r.stale then
             perform evidence_weigh(r.evidence, e);
@@ -1160,7 +1161,7 @@ CREATE FUNCTION public.exam_completeness(e public.exam) RETURNS jsonb
     AS $$
     select jsonb_build_object('grade', e.grade,
         'expected', coalesce(nullif(v.expected, 0), e.expected),
-        'present', case when v.expected > 0 then v.present else exam_objects(e.study_id) end,
+        'present', case when v.expected > 0 then v.present else e.objects end,
         'evidence', v.kind, 'open', coalesce(v.open, false),
         'missing', (select coalesce(jsonb_agg(m.sop_uid), '[]') from (
             select o.sop_uid from evidence_object o
@@ -1634,7 +1635,7 @@ CREATE FUNCTION public.exam_rows(p_exams bigint[]) RETURNS TABLE(place bigint, s
         'study_date', s.study_date,
         'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
             where study_id = s.id and modality not in ('SR', 'DOC')),
-        'objects', (select count(*) from instance where study_id = s.id and not own and variant = 0),
+        'objects', e.objects,
         'received_at', e.created_at, 'due_at', e.due_at,
         'held_by', case when e.lease_holder is not null then person_name(e.lease_holder) end,
         'lease_expires', e.lease_expires)
@@ -2043,11 +2044,11 @@ begin
     values (e.id, rdc_person(), 'arrive', null, 'arriving');
     return exam_meet_order(e.id);
 end $$;
-CREATE FUNCTION public.ingest_exam_grew(e public.exam, p jsonb) RETURNS void
+CREATE FUNCTION public.ingest_exam_grew(e public.exam, p jsonb, p_first boolean) RETURNS void
     LANGUAGE plpgsql
     AS $$
 begin
-    update exam set last_object_at = now(),
+    update exam set last_object_at = now(), objects = objects + p_first::int,
         priority = case when p ->> 'priority' in ('stat', 'urgent') and priority = 'routine'
             then p ->> 'priority' else priority end
     where id = e.id returning * into e;
@@ -2114,7 +2115,7 @@ begin
         insert into job (kind, subject_id, priority) values ('measure', v_instance, e.priority);
     end if;
     perform evidence_grew(array[v_instance]), check_wanted(array[v_instance]);
-    perform ingest_exam_grew(e, p);
+    perform ingest_exam_grew(e, p, v_have.last is null);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
         'exam', e.id, 'study_uid', s.study_uid);
 end $$;
@@ -2183,7 +2184,7 @@ begin
         window same as (partition by b.study_uid, b.centre_id)
     ), plain as (
         select *, min(ordinality) over of_study as first_of_study, min(ordinality) over of_patient as first_of_patient,
-            min(ordinality) over of_series as first_of_series,
+            min(ordinality) over of_series as first_of_series, count(*) over of_study as many,
             coalesce(old_study, min(case when old_study is null then nextval('study_id_seq') end) over of_study)
                 as study,
             coalesce(old_exam, min(case when old_exam is null then nextval('exam_id_seq') end) over of_study)
@@ -2207,7 +2208,7 @@ begin
         select *, ordinality = first_of_study as leads, complete and not unmet as done
         from plain order by study_uid, sop_uid
     ), grown as (
-        update exam e set last_object_at = now(), priority = r.rank from r
+        update exam e set last_object_at = now(), objects = e.objects + r.many, priority = r.rank from r
         where e.id = r.old_exam and r.leads returning e.state
     ), patients as (
         insert into patient (id, issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
@@ -2231,9 +2232,9 @@ begin
         where r.old_exam is null and r.leads
     ), exams as (
         insert into exam (id, centre_id, study_id, device_id, priority, quiet_seconds, line_id, state, grade, expected,
-            hospital_id, contract_id, due_at) overriding system value
+            objects, hospital_id, contract_id, due_at) overriding system value
         select exam, centre_id, study, device_id, rank, coalesce(quiet, 15), line, starts,
-            case when done then 'single' end, case when done then 1 end, hospital_id, contract,
+            case when done then 'single' end, case when done then 1 end, many, hospital_id, contract,
             now() + make_interval(mins => within_minutes)
         from routed
     ), events as (
@@ -2418,6 +2419,11 @@ CREATE FUNCTION public.integrity_findings() RETURNS TABLE(kind text, subject tex
     where e.state = 'arriving'
         and e.last_object_at + make_interval(secs => e.quiet_seconds) < now() - interval '1 hour'
     union all
+    select 'exam_miscounted', 'exam ' || e.id, format('counts %s objects, has %s', e.objects, coalesce(c.n, 0)), true
+    from exam e left join (select study_id, count(*) as n from instance where not own and variant = 0 group by 1) c
+        on c.study_id = e.study_id
+    where e.objects <> coalesce(c.n, 0)
+    union all
     select 'report_missing', 'exam ' || e.id, e.state || ' without a signed report', true
     from exam e
     where e.state in ('final', 'retracted') and not exists (select from report r where r.exam_id = e.id)
@@ -2441,6 +2447,9 @@ $$;
 CREATE FUNCTION public.integrity_repair() RETURNS void
     LANGUAGE sql
     AS $$
+    -- Locked first: counted is what is there when nobody adds to it.
+    select from exam where objects <> exam_objects(study_id) order by id for update;
+    update exam set objects = exam_objects(study_id) where objects <> exam_objects(study_id);
     delete from job j
     where (j.kind in ('metadata', 'check', 'measure') and not exists (select from instance i where i.id = j.subject_id))
         or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id));
@@ -3270,6 +3279,7 @@ begin
     update instance set received_at = v_at, own = v_own where id = v_instance;
     if v_own then
         delete from job where kind = 'metadata' and subject_id = v_instance;
+        update exam set objects = exam_objects(study_id) where id = (v ->> 'exam')::bigint;
         -- Its report was signed; the rows of the report are not in the store.
         select * into e from exam where id = (v ->> 'exam')::bigint for update;
         if e.state <> 'withdrawn' then
@@ -5017,7 +5027,7 @@ REVOKE ALL ON FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jso
 GRANT SELECT ON TABLE public.study TO rdc_api;
 GRANT SELECT ON TABLE public.study TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.ingest_exam(s public.study, p jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_exam_grew(e public.exam, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_exam_grew(e public.exam, p jsonb, p_first boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_one(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_patient(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_plain(p_batch jsonb) FROM PUBLIC;

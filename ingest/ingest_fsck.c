@@ -244,7 +244,7 @@ static enum base_err check_index(struct fsck *f)
             db_rows_bool(rows, i, 3) ? INGEST_FSCK_OPEN : INGEST_FSCK_NOTE;
         if (is_repaired_by_job(kind))
             state = INGEST_FSCK_QUEUED;
-        else if (strcmp(kind, "job_orphan") == 0)
+        else if (strcmp(kind, "job_orphan") == 0 || strcmp(kind, "exam_miscounted") == 0)
             state = INGEST_FSCK_REPAIRED;
         repair |= state == INGEST_FSCK_QUEUED || state == INGEST_FSCK_REPAIRED;
         find(f, kind, db_rows_text(rows, i, 1), state, db_rows_text(rows, i, 2));

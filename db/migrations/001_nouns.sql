@@ -283,6 +283,7 @@ create table exam (
     quiet_seconds int not null default 15,
     grade text,
     expected int,
+    objects int not null default 0, -- as exam_objects() counts them; for lists, which show many exams
     conflicts jsonb not null default '[]',
     -- the order it answers; and since when its patient contradicts that: then it
     -- is nobody's to read until a person has decided

@@ -641,7 +641,7 @@ $$
         'study_date', s.study_date,
         'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
             where study_id = s.id and modality not in ('SR', 'DOC')),
-        'objects', (select count(*) from instance where study_id = s.id and not own and variant = 0),
+        'objects', e.objects,
         'received_at', e.created_at, 'due_at', e.due_at,
         'held_by', case when e.lease_holder is not null then person_name(e.lease_holder) end,
         'lease_expires', e.lease_expires)

@@ -159,11 +159,11 @@ begin
     return exam_meet_order(e.id);
 end $$;
 
--- A new object came for this exam.
-create function ingest_exam_grew(e exam, p jsonb) returns void language plpgsql as
+-- A new object came for this exam; p_first: the first under its UID.
+create function ingest_exam_grew(e exam, p jsonb, p_first boolean) returns void language plpgsql as
 $$
 begin
-    update exam set last_object_at = now(),
+    update exam set last_object_at = now(), objects = objects + p_first::int,
         priority = case when p ->> 'priority' in ('stat', 'urgent') and priority = 'routine'
             then p ->> 'priority' else priority end
     where id = e.id returning * into e;
@@ -239,7 +239,7 @@ begin
         insert into job (kind, subject_id, priority) values ('measure', v_instance, e.priority);
     end if;
     perform evidence_grew(array[v_instance]), check_wanted(array[v_instance]);
-    perform ingest_exam_grew(e, p);
+    perform ingest_exam_grew(e, p, v_have.last is null);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
         'exam', e.id, 'study_uid', s.study_uid);
 end $$;
@@ -307,7 +307,7 @@ begin
         window same as (partition by b.study_uid, b.centre_id)
     ), plain as (
         select *, min(ordinality) over of_study as first_of_study, min(ordinality) over of_patient as first_of_patient,
-            min(ordinality) over of_series as first_of_series,
+            min(ordinality) over of_series as first_of_series, count(*) over of_study as many,
             coalesce(old_study, min(case when old_study is null then nextval('study_id_seq') end) over of_study)
                 as study,
             coalesce(old_exam, min(case when old_exam is null then nextval('exam_id_seq') end) over of_study)
@@ -331,7 +331,7 @@ begin
         select *, ordinality = first_of_study as leads, complete and not unmet as done
         from plain order by study_uid, sop_uid
     ), grown as (
-        update exam e set last_object_at = now(), priority = r.rank from r
+        update exam e set last_object_at = now(), objects = e.objects + r.many, priority = r.rank from r
         where e.id = r.old_exam and r.leads returning e.state
     ), patients as (
         insert into patient (id, issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
@@ -355,9 +355,9 @@ begin
         where r.old_exam is null and r.leads
     ), exams as (
         insert into exam (id, centre_id, study_id, device_id, priority, quiet_seconds, line_id, state, grade, expected,
-            hospital_id, contract_id, due_at) overriding system value
+            objects, hospital_id, contract_id, due_at) overriding system value
         select exam, centre_id, study, device_id, rank, coalesce(quiet, 15), line, starts,
-            case when done then 'single' end, case when done then 1 end, hospital_id, contract,
+            case when done then 'single' end, case when done then 1 end, many, hospital_id, contract,
             now() + make_interval(mins => within_minutes)
         from routed
     ), events as (

@@ -402,7 +402,7 @@ begin
     where v.id = o.evidence_id and v.study_uid = p_study_uid and v.centre_id = s.centre_id and v.kind = 'mpps';
     delete from evidence where study_uid = p_study_uid and centre_id = s.centre_id and kind = 'mpps';
     if e.state = 'arriving' and s.state = 'DISCONTINUED' then
-        if exam_objects(e.study_id) = 0 then
+        if e.objects = 0 then
             perform exam_move(e, 'withdraw', jsonb_build_object('reason', 'MPPS DISCONTINUED'));
         else
             perform exam_complete(e, 'mpps');
@@ -522,7 +522,7 @@ begin
         select * into e from exam where id = r.id;
         if r.evidence is null then
             perform exam_complete(e, 'quiet');
-        elsif r.met and r.kind = 'commitment' and not r.open and exam_objects(e.study_id) <= r.expected then
+        elsif r.met and r.kind = 'commitment' and not r.open and e.objects <= r.expected then
             perform exam_complete(e, 'commitment', r.expected);
         elsif r.stale then
             perform evidence_weigh(r.evidence, e);
@@ -540,7 +540,7 @@ language sql stable security definer set search_path = public as
 $$
     select jsonb_build_object('grade', e.grade,
         'expected', coalesce(nullif(v.expected, 0), e.expected),
-        'present', case when v.expected > 0 then v.present else exam_objects(e.study_id) end,
+        'present', case when v.expected > 0 then v.present else e.objects end,
         'evidence', v.kind, 'open', coalesce(v.open, false),
         'missing', (select coalesce(jsonb_agg(m.sop_uid), '[]') from (
             select o.sop_uid from evidence_object o

@@ -36,6 +36,11 @@ $$
     where e.state = 'arriving'
         and e.last_object_at + make_interval(secs => e.quiet_seconds) < now() - interval '1 hour'
     union all
+    select 'exam_miscounted', 'exam ' || e.id, format('counts %s objects, has %s', e.objects, coalesce(c.n, 0)), true
+    from exam e left join (select study_id, count(*) as n from instance where not own and variant = 0 group by 1) c
+        on c.study_id = e.study_id
+    where e.objects <> coalesce(c.n, 0)
+    union all
     select 'report_missing', 'exam ' || e.id, e.state || ' without a signed report', true
     from exam e
     where e.state in ('final', 'retracted') and not exists (select from report r where r.exam_id = e.id)
@@ -57,9 +62,12 @@ $$
     from pg_constraint where not convalidated and connamespace = 'public'::regnamespace
 $$;
 
--- The job that each of those rows waits for.
+-- The job that each of those rows waits for, and counts.
 create function integrity_repair() returns void language sql as
 $$
+    -- Locked first: counted is what is there when nobody adds to it.
+    select from exam where objects <> exam_objects(study_id) order by id for update;
+    update exam set objects = exam_objects(study_id) where objects <> exam_objects(study_id);
     delete from job j
     where (j.kind in ('metadata', 'check', 'measure') and not exists (select from instance i where i.id = j.subject_id))
         or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id));
@@ -125,6 +133,7 @@ begin
     update instance set received_at = v_at, own = v_own where id = v_instance;
     if v_own then
         delete from job where kind = 'metadata' and subject_id = v_instance;
+        update exam set objects = exam_objects(study_id) where id = (v ->> 'exam')::bigint;
         -- Its report was signed; the rows of the report are not in the store.
         select * into e from exam where id = (v ->> 'exam')::bigint for update;
         if e.state <> 'withdrawn' then

@@ -113,6 +113,7 @@ begin
     perform t_object('1.9', '1.9.1.1');
     delete from job;
     delete from instance where sop_uid = '1.9.1.1';
+    perform integrity_repair(); -- the exam counts its objects
     perform t_step('1.9.9', '1.9'), t_set('1.9.9', t_end('DISCONTINUED', null));
     assert t_state((t_exam('1.9')).id) = 'withdrawn';
     -- without any list only quiet time is left
@@ -260,4 +261,9 @@ begin
     update exam set last_object_at = now() - interval '3 seconds' where id = (t_exam('1.16')).id;
     perform exam_complete_due();
     assert t_counts('1.16') = 'waiting commitment 3 of 3', t_counts('1.16');
+end $$;
+
+do $$
+begin
+    assert not exists (select from integrity_findings() where kind = 'exam_miscounted');
 end $$;

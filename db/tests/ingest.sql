@@ -79,3 +79,8 @@ begin
     assert jsonb_array_length(job_claim('metadata', 10, 60)) = 0;
     assert (select state from job) = 'quarantined';
 end $$;
+
+do $$
+begin
+    assert not exists (select from integrity_findings() where kind = 'exam_miscounted');
+end $$;

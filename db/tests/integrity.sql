@@ -14,6 +14,10 @@ begin
     assert (select array_agg(kind) from integrity_findings()) = array['job_orphan'];
     perform integrity_repair();
     assert not exists (select from integrity_findings() where open);
+    update exam set objects = 7 where study_id = (select study_id from instance where sop_uid = '1.9.1.1.1');
+    assert (select array_agg(kind) from integrity_findings()) = array['exam_miscounted'];
+    perform integrity_repair();
+    assert not exists (select from integrity_findings() where open);
     -- an object that is no report's is not rendered again
     select object_id into o from instance where sop_uid = '1.9.1.1.1';
     assert not integrity_rerender(o);
@@ -37,6 +41,8 @@ begin
         || repeat('cd', 32) || '", "size": 10, "quiet": 0, "modality": "SR"}')::jsonb,
         '{"centre": "NEWONE", "own": true, "received_us": 1700000001000000}') = 'stored';
     assert (select own from instance where sop_uid = '1.9.2.2.1');
+    assert not exists (select from integrity_findings() where kind = 'exam_miscounted'
+        and subject <> (select 'exam ' || e.id from exam e join study s on s.id = e.study_id where study_uid = '1.9.1'));
     assert (select state from exam e join study s on s.id = e.study_id where study_uid = '1.9.2')
         = 'withdrawn';
     assert rebuild_one(('{"study_uid": "not a uid", "series_uid": "1", "sop_uid": "1.9.3",

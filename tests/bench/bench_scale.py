@@ -71,11 +71,11 @@ overriding system value
 select i, 1000 + c, i, i, '2.25.' || i || '.1.1', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1', i
 from n where not open;
 insert into exam (id, centre_id, study_id, line_id, hospital_id, contract_id, state, state_at, priority, grade,
-    order_id, due_at, created_at) overriding system value
+    objects, order_id, due_at, created_at) overriding system value
 select i, 1000 + c, i, case when i % 3 = 0 then 1 else 2 end, 2001 + c % {hospitals},
     5000 + 10 * c + case when i % 3 = 0 then 1 else 2 end,
     case when waiting then 'waiting' else 'final' end, at,
-    case when i % 40 = 0 then 'stat' else 'routine' end, 'quiet', i, at + interval '2 hours', at
+    case when i % 40 = 0 then 'stat' else 'routine' end, 'quiet', 1, i, at + interval '2 hours', at
 from n where not open;
 insert into exam_event (exam_id, at, event, from_state, to_state)
 select i, at, 'complete', 'arriving', 'waiting' from n where not open

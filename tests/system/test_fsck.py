@@ -76,9 +76,13 @@ class Fsck(Checked):
     def test_shows_its_progress_on_a_terminal_and_keeps_it_out_of_the_answer(self):
         self.send('progress')
         self.settled()
-        # What takes no longer than half a second shows nothing: it waits for a table first.
+        # What takes no longer than half a second shows nothing: it waits for a table first,
+        # until a second after a session asked for it that is younger than this.
         held = threading.Thread(target=self.rdc.sql, args=(
-            'begin; lock table object in access exclusive mode; select pg_sleep(1.5); commit',))
+            "begin; lock table object in access exclusive mode; do $$ begin while not exists (select from pg_locks l "
+            "join pg_stat_activity a using (pid) where not l.granted and l.relation = 'object'::regclass "
+            "and a.backend_start > now()) loop perform pg_sleep(0.05), pg_stat_clear_snapshot(); end loop; end $$; "
+            'select pg_sleep(1); commit',))
         held.start()
         wait_for('the table to be locked', lambda: self.rdc.sql(
             "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted "
