@@ -1012,13 +1012,14 @@ begin
     end if;
 end $$;
 CREATE FUNCTION public.exam_advice_list(p_exam bigint) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
-        'instance', i.sop_uid, 'detail', a.detail, 'at', a.at) order by a.id), '[]')
-    from exam_advice a join advice_code c on c.code = a.code left join instance i on i.id = a.instance_id
-    where a.exam_id = p_exam and a.resolved_at is null
-$$;
+begin
+    return (select coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
+            'instance', i.sop_uid, 'detail', a.detail, 'at', a.at) order by a.id), '[]')
+        from exam_advice a join advice_code c on c.code = a.code left join instance i on i.id = a.instance_id
+        where a.exam_id = p_exam and a.resolved_at is null);
+end $$;
 CREATE FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -1199,9 +1200,10 @@ begin
     return c;
 end $$;
 CREATE FUNCTION public.exam_detail(e public.exam) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select (select shown from exam_rows(array[e.id])) || jsonb_build_object(
+begin
+    return (select shown from exam_rows(array[e.id]))::jsonb || jsonb_build_object(
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
         'conflicts', e.conflicts, 'reason', e.reason,
         'two_step', exam_two_step(e),
@@ -1233,8 +1235,8 @@ CREATE FUNCTION public.exam_detail(e public.exam) RETURNS jsonb
         'events', (select coalesce(jsonb_agg(jsonb_build_object('at', v.at, 'event', v.event,
                 'from', v.from_state, 'to', v.to_state, 'by', person_name(v.person_id))
                 order by v.id), '[]')
-            from exam_event v where v.exam_id = e.id))
-$$;
+            from exam_event v where v.exam_id = e.id));
+end $$;
 CREATE FUNCTION public.exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds integer) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -1252,12 +1254,13 @@ begin
         'expires', exam_extend(p_exam, p_lease, p_lease_seconds));
 end $$;
 CREATE FUNCTION public.exam_ecg(p_exam bigint) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at) order by m.instance_id),
-        '[]')
-    from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam
-$$;
+begin
+    return (select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at) order by m.instance_id),
+            '[]')
+        from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam);
+end $$;
 CREATE FUNCTION public.exam_expire_due() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -1326,17 +1329,22 @@ begin
     perform order_progress(new.order_id, 'finish');
     return null;
 end $$;
-CREATE FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) RETURNS jsonb
+CREATE FUNCTION public.exam_list(p_state text, p_since timestamp with time zone, p_limit integer) RETURNS json
     LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
     AS $$
+declare
+    v_exams bigint[];
 begin
     if p_state is not null and not exists (select from exam_transition where p_state in (state, next_state)) then
         perform fail(422, 'state is unknown', 'known are ' ||
             (select string_agg(distinct next_state, ', ') || ', arriving' from exam_transition));
     end if;
-    return (select jsonb_build_object('exams', coalesce(jsonb_agg(e.shown order by e.place), '[]'))
-        from exam_rows(array(select x.id from exam x
-            where x.id = any (exam_newest(p_state, p_since, p_limit)) order by x.id)) e);
+    v_exams := array(select x.id from exam x
+        where x.id = any (exam_newest(p_state, p_since, p_limit)) order by x.id);
+    return (select json_build_object('exams', coalesce(json_agg(e.shown order by e.place), '[]'))
+        from exam_rows(v_exams) e);
 end $$;
 CREATE FUNCTION public.exam_meet_order(p_exam bigint) RETURNS public.exam
     LANGUAGE plpgsql
@@ -1419,14 +1427,14 @@ begin
             order by x.id desc limit p_limit) e order by e.id desc limit p_limit);
     elsif p_state is not null then
         return array(select e.id from exam_scope() s, lateral (
-            select x.id from exam x where x.centre_id = s.centre_id and x.state = p_state
+            select x.id from exam x where x.centre_id = s.centre_id and x.state between p_state and p_state
                 and (s.line_id is null or x.line_id = s.line_id)
-            order by x.id desc limit p_limit) e order by e.id desc limit p_limit);
+            order by x.state desc, x.id desc limit p_limit) e order by e.id desc limit p_limit);
     end if;
     return array(select e.id from exam_scope() s, lateral (
-        select x.id from exam x where x.centre_id = s.centre_id
+        select x.id from exam x where x.centre_id between s.centre_id and s.centre_id
             and (s.line_id is null or x.line_id = s.line_id)
-        order by x.id desc limit p_limit) e order by e.id desc limit p_limit);
+        order by x.centre_id desc, x.id desc limit p_limit) e order by e.id desc limit p_limit);
 end $$;
 CREATE TABLE public.patient (
     id bigint NOT NULL,
@@ -1622,18 +1630,18 @@ begin
     where id = e.id returning * into e;
     return exam_move(e, p_event);
 end $$;
-CREATE FUNCTION public.exam_rows(p_exams bigint[]) RETURNS TABLE(place bigint, shown jsonb)
+CREATE FUNCTION public.exam_rows(p_exams bigint[]) RETURNS TABLE(place bigint, shown json)
     LANGUAGE sql STABLE
     AS $$
-    select x.place, jsonb_build_object(
+    select x.place, json_build_object(
         'id', e.id, 'state', e.state, 'state_at', e.state_at, 'priority', e.priority,
         'line', l.code, 'centre', c.code, 'centre_name', c.name, 'hospital', h.code,
-        'patient', case when p.id is not null then jsonb_build_object('id', p.patient_id, 'name', p.name,
+        'patient', case when p.id is not null then json_build_object('id', p.patient_id, 'name', p.name,
             'sex', p.sex, 'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed) end,
         'order', e.order_id, 'quarantined_at', e.quarantined_at,
         'study_uid', s.study_uid, 'accession', s.accession, 'description', s.description,
         'study_date', s.study_date,
-        'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
+        'modalities', (select coalesce(json_agg(distinct modality), '[]') from series
             where study_id = s.id and modality not in ('SR', 'DOC')),
         'objects', e.objects,
         'received_at', e.created_at, 'due_at', e.due_at,
@@ -1746,19 +1754,25 @@ CREATE FUNCTION public.exam_two_step(e public.exam) RETURNS boolean
     select coalesce((select two_step from contract where id = e.contract_id),
         (select two_step from line where id = e.line_id), false)
 $$;
-CREATE FUNCTION public.exam_worklist(p_limit integer) RETURNS jsonb
-    LANGUAGE sql STABLE
+CREATE FUNCTION public.exam_worklist(p_limit integer) RETURNS json
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
     AS $$
-    select jsonb_build_object('exams', coalesce(jsonb_agg(e.shown order by e.place), '[]'))
-    from exam_rows(array(select x.id from exam x
-          where x.quarantined_at is null
+declare
+    v_exams bigint[];
+begin
+    v_exams := array(select x.id from exam x
+        where x.quarantined_at is null
             and (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
                  or (x.state = 'arriving' and x.priority = 'stat'))
             and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
-          order by array_position(array['stat', 'urgent', 'routine'], x.priority),
-              x.due_at nulls last, x.id
-          limit p_limit)) e
-$$;
+        order by array_position(array['stat', 'urgent', 'routine'], x.priority),
+            x.due_at nulls last, x.id
+        limit p_limit);
+    return (select json_build_object('exams', coalesce(json_agg(e.shown order by e.place), '[]'))
+        from exam_rows(v_exams) e);
+end $$;
 CREATE FUNCTION public.exam_written_content(e public.exam) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -2904,14 +2918,14 @@ begin
             order by o.id desc limit p_limit);
     elsif p_state is not null then
         return array(select o.id from exam_scope() s, lateral (
-            select x.id from exam_order x where x.centre_id = s.centre_id and x.state = p_state
+            select x.id from exam_order x where x.centre_id = s.centre_id and x.state between p_state and p_state
                 and (s.line_id is null or x.line_id = s.line_id)
-            order by x.id desc limit p_limit) o order by o.id desc limit p_limit);
+            order by x.state desc, x.id desc limit p_limit) o order by o.id desc limit p_limit);
     end if;
     return array(select o.id from exam_scope() s, lateral (
-        select x.id from exam_order x where x.centre_id = s.centre_id
+        select x.id from exam_order x where x.centre_id between s.centre_id and s.centre_id
             and (s.line_id is null or x.line_id = s.line_id)
-        order by x.id desc limit p_limit) o order by o.id desc limit p_limit);
+        order by x.centre_id desc, x.id desc limit p_limit) o order by o.id desc limit p_limit);
 end $$;
 CREATE FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -2982,9 +2996,10 @@ begin
     return order_upsert(p || jsonb_build_object('centre_id', rdc_org()));
 end $$;
 CREATE FUNCTION public.order_row(o public.exam_order) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select jsonb_build_object('id', o.id, 'state', o.state, 'state_at', o.state_at,
+begin
+    return jsonb_build_object('id', o.id, 'state', o.state, 'state_at', o.state_at,
         'centre', (select code from organisation where id = o.centre_id),
         'accession', o.accession, 'placer_number', o.placer_number,
         'placer_issuer', nullif(o.placer_issuer, ''), 'filler_number', o.filler_number,
@@ -2998,8 +3013,8 @@ CREATE FUNCTION public.order_row(o public.exam_order) RETURNS jsonb
         'reason', o.reason, 'conflicts', o.conflicts, 'created_at', o.created_at,
         'version', (select count(*) from exam_order_event where order_id = o.id),
         'changed_at', (select max(at) from exam_order_event where order_id = o.id),
-        'exam', (select min(id) from exam where order_id = o.id))
-$$;
+        'exam', (select min(id) from exam where order_id = o.id));
+end $$;
 CREATE FUNCTION public.order_stat(p_limit integer) RETURNS TABLE(centre_id bigint, accession text, study_uid text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'

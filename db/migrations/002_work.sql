@@ -627,19 +627,21 @@ language sql stable security definer set search_path = public as
 $$ select name from person where id = p_person $$;
 
 -- These exams as lists show them, in their order. One statement, which becomes part of
--- the one that asks: what a row needs is joined under row-level security, not
--- looked up by a function for each.
-create function exam_rows(p_exams bigint[]) returns table (place bigint, shown jsonb) language sql stable as
+-- the one that asks, when that gives the array as a variable: what a row needs is joined
+-- under row-level security, not looked up by a function for each. Who asks is in
+-- PL/pgSQL, which keeps its plans: with the policies in them they take longer to make
+-- than to run. In json, which is text already.
+create function exam_rows(p_exams bigint[]) returns table (place bigint, shown json) language sql stable as
 $$
-    select x.place, jsonb_build_object(
+    select x.place, json_build_object(
         'id', e.id, 'state', e.state, 'state_at', e.state_at, 'priority', e.priority,
         'line', l.code, 'centre', c.code, 'centre_name', c.name, 'hospital', h.code,
-        'patient', case when p.id is not null then jsonb_build_object('id', p.patient_id, 'name', p.name,
+        'patient', case when p.id is not null then json_build_object('id', p.patient_id, 'name', p.name,
             'sex', p.sex, 'birth_date', p.birth_date, 'charset_guessed', p.charset_guessed) end,
         'order', e.order_id, 'quarantined_at', e.quarantined_at,
         'study_uid', s.study_uid, 'accession', s.accession, 'description', s.description,
         'study_date', s.study_date,
-        'modalities', (select coalesce(jsonb_agg(distinct modality), '[]') from series
+        'modalities', (select coalesce(json_agg(distinct modality), '[]') from series
             where study_id = s.id and modality not in ('SR', 'DOC')),
         'objects', e.objects,
         'received_at', e.created_at, 'due_at', e.due_at,
@@ -654,9 +656,10 @@ $$
         left join organisation h on h.id = e.hospital_id
 $$;
 
-create function exam_detail(e exam) returns jsonb language sql stable as
+create function exam_detail(e exam) returns jsonb language plpgsql stable as
 $$
-    select (select shown from exam_rows(array[e.id])) || jsonb_build_object(
+begin
+    return (select shown from exam_rows(array[e.id]))::jsonb || jsonb_build_object(
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
         'conflicts', e.conflicts, 'reason', e.reason,
         'two_step', exam_two_step(e),
@@ -688,8 +691,8 @@ $$
         'events', (select coalesce(jsonb_agg(jsonb_build_object('at', v.at, 'event', v.event,
                 'from', v.from_state, 'to', v.to_state, 'by', person_name(v.person_id))
                 order by v.id), '[]')
-            from exam_event v where v.exam_id = e.id))
-$$;
+            from exam_event v where v.exam_id = e.id));
+end $$;
 
 -- One exam for a person who may see it; noted in the audit.
 create function exam_get(p_exam bigint) returns jsonb language plpgsql as
@@ -721,7 +724,9 @@ $$;
 -- The newest exams of the scope: each part of it is walked from its newest row, so
 -- that the time does not grow with what is old, or others'. One plan for each index.
 -- Row-level security is for who reads the rows; asking it for each candidate would
--- take most of the time.
+-- take most of the time. "between" itself and itself, and the order that this seems to need,
+-- keep it to the index of each part: the planner would take the rows of a centre for spread
+-- evenly, and walk the primary key over everybody's.
 create function exam_newest(p_state text, p_since timestamptz, p_limit int) returns bigint[]
 language plpgsql stable security definer set search_path = public
 -- A plan that does not know the limit sorts a whole centre.
@@ -735,42 +740,49 @@ begin
             order by x.id desc limit p_limit) e order by e.id desc limit p_limit);
     elsif p_state is not null then
         return array(select e.id from exam_scope() s, lateral (
-            select x.id from exam x where x.centre_id = s.centre_id and x.state = p_state
+            select x.id from exam x where x.centre_id = s.centre_id and x.state between p_state and p_state
                 and (s.line_id is null or x.line_id = s.line_id)
-            order by x.id desc limit p_limit) e order by e.id desc limit p_limit);
+            order by x.state desc, x.id desc limit p_limit) e order by e.id desc limit p_limit);
     end if;
     return array(select e.id from exam_scope() s, lateral (
-        select x.id from exam x where x.centre_id = s.centre_id
+        select x.id from exam x where x.centre_id between s.centre_id and s.centre_id
             and (s.line_id is null or x.line_id = s.line_id)
-        order by x.id desc limit p_limit) e order by e.id desc limit p_limit);
+        order by x.centre_id desc, x.id desc limit p_limit) e order by e.id desc limit p_limit);
 end $$;
 
-create function exam_list(p_state text, p_since timestamptz, p_limit int) returns jsonb
-language plpgsql stable as
+create function exam_list(p_state text, p_since timestamptz, p_limit int) returns json
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off as
 $$
+declare
+    v_exams bigint[];
 begin
     if p_state is not null and not exists (select from exam_transition where p_state in (state, next_state)) then
         perform fail(422, 'state is unknown', 'known are ' ||
             (select string_agg(distinct next_state, ', ') || ', arriving' from exam_transition));
     end if;
-    return (select jsonb_build_object('exams', coalesce(jsonb_agg(e.shown order by e.place), '[]'))
-        from exam_rows(array(select x.id from exam x
-            where x.id = any (exam_newest(p_state, p_since, p_limit)) order by x.id)) e);
+    v_exams := array(select x.id from exam x
+        where x.id = any (exam_newest(p_state, p_since, p_limit)) order by x.id);
+    return (select json_build_object('exams', coalesce(json_agg(e.shown order by e.place), '[]'))
+        from exam_rows(v_exams) e);
 end $$;
 create index exam_newest on exam (centre_id, id);
 create index exam_state_newest on exam (centre_id, state, id);
 
 -- What can be picked or is in work, most urgent first.
-create function exam_worklist(p_limit int) returns jsonb
-language sql stable as
+create function exam_worklist(p_limit int) returns json
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off as
 $$
-    select jsonb_build_object('exams', coalesce(jsonb_agg(e.shown order by e.place), '[]'))
-    from exam_rows(array(select x.id from exam x
-          where x.quarantined_at is null
+declare
+    v_exams bigint[];
+begin
+    v_exams := array(select x.id from exam x
+        where x.quarantined_at is null
             and (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
                  or (x.state = 'arriving' and x.priority = 'stat'))
             and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
-          order by array_position(array['stat', 'urgent', 'routine'], x.priority),
-              x.due_at nulls last, x.id
-          limit p_limit)) e
-$$;
+        order by array_position(array['stat', 'urgent', 'routine'], x.priority),
+            x.due_at nulls last, x.id
+        limit p_limit);
+    return (select json_build_object('exams', coalesce(json_agg(e.shown order by e.place), '[]'))
+        from exam_rows(v_exams) e);
+end $$;

@@ -362,9 +362,10 @@ exception when others then
     perform fail(422, 'this is not a date and time', '2026-01-31T08:30, or with an offset 2026-01-31T08:30+08:00');
 end $$;
 
-create function order_row(o exam_order) returns jsonb language sql stable as
+create function order_row(o exam_order) returns jsonb language plpgsql stable as
 $$
-    select jsonb_build_object('id', o.id, 'state', o.state, 'state_at', o.state_at,
+begin
+    return jsonb_build_object('id', o.id, 'state', o.state, 'state_at', o.state_at,
         'centre', (select code from organisation where id = o.centre_id),
         'accession', o.accession, 'placer_number', o.placer_number,
         'placer_issuer', nullif(o.placer_issuer, ''), 'filler_number', o.filler_number,
@@ -378,8 +379,8 @@ $$
         'reason', o.reason, 'conflicts', o.conflicts, 'created_at', o.created_at,
         'version', (select count(*) from exam_order_event where order_id = o.id),
         'changed_at', (select max(at) from exam_order_event where order_id = o.id),
-        'exam', (select min(id) from exam where order_id = o.id))
-$$;
+        'exam', (select min(id) from exam where order_id = o.id));
+end $$;
 
 -- What is odd about an order without being refused: told on it, for a person.
 create function order_conflicts(o exam_order) returns jsonb language sql stable as
@@ -589,14 +590,14 @@ begin
             order by o.id desc limit p_limit);
     elsif p_state is not null then
         return array(select o.id from exam_scope() s, lateral (
-            select x.id from exam_order x where x.centre_id = s.centre_id and x.state = p_state
+            select x.id from exam_order x where x.centre_id = s.centre_id and x.state between p_state and p_state
                 and (s.line_id is null or x.line_id = s.line_id)
-            order by x.id desc limit p_limit) o order by o.id desc limit p_limit);
+            order by x.state desc, x.id desc limit p_limit) o order by o.id desc limit p_limit);
     end if;
     return array(select o.id from exam_scope() s, lateral (
-        select x.id from exam_order x where x.centre_id = s.centre_id
+        select x.id from exam_order x where x.centre_id between s.centre_id and s.centre_id
             and (s.line_id is null or x.line_id = s.line_id)
-        order by x.id desc limit p_limit) o order by o.id desc limit p_limit);
+        order by x.centre_id desc, x.id desc limit p_limit) o order by o.id desc limit p_limit);
 end $$;
 
 create function order_list(p_state text, p_accession text, p_patient text, p_limit int) returns jsonb

@@ -345,13 +345,14 @@ grant execute on function check_done(bigint, bigint, boolean) to rdc_ingest;
 
 -- ---------------------------------------------------------------- told
 
-create function exam_advice_list(p_exam bigint) returns jsonb language sql stable as
+create function exam_advice_list(p_exam bigint) returns jsonb language plpgsql stable as
 $$
-    select coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
-        'instance', i.sop_uid, 'detail', a.detail, 'at', a.at) order by a.id), '[]')
-    from exam_advice a join advice_code c on c.code = a.code left join instance i on i.id = a.instance_id
-    where a.exam_id = p_exam and a.resolved_at is null
-$$;
+begin
+    return (select coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
+            'instance', i.sop_uid, 'detail', a.detail, 'at', a.at) order by a.id), '[]')
+        from exam_advice a join advice_code c on c.code = a.code left join instance i on i.id = a.instance_id
+        where a.exam_id = p_exam and a.resolved_at is null);
+end $$;
 
 -- How often each was said of these devices, by week, in the last quarter.
 create function device_advice(p_devices bigint[]) returns jsonb language sql stable as

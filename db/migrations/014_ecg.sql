@@ -120,11 +120,12 @@ begin
 end $$;
 
 -- Of an exam's recordings, the oldest first.
-create function exam_ecg(p_exam bigint) returns jsonb language sql stable as
+create function exam_ecg(p_exam bigint) returns jsonb language plpgsql stable as
 $$
-    select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at) order by m.instance_id),
-        '[]')
-    from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam
-$$;
+begin
+    return (select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at) order by m.instance_id),
+            '[]')
+        from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam);
+end $$;
 grant execute on function exam_ecg(bigint) to rdc_api;
 grant execute on function ecg_limits(), measure_done(bigint[], bigint[], text[]) to rdc_ingest;

@@ -15,7 +15,7 @@ begin
     assert (select count(*) from object) = p_instances, 'objects';
     assert (select count(*) from patient) = p_patients, 'patients';
     assert (select count(*) from exam_event) >= p_exams, 'events';
-    assert (select jsonb_array_length(exam_list(null, null, 100) -> 'exams')) = p_exams, 'list';
+    assert (select json_array_length(exam_list(null, null, 100) -> 'exams')) = p_exams, 'list';
 end $$;
 grant execute on function t_sees(int, int, int, int) to rdc_api;
 
