@@ -6,11 +6,11 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
-#include "ecg/draw/ecg_draw.h"
 #include "ecg/ecg_info.h"
 #include "ecg/ecg_write.h"
 #include "rdc/rdc_ecg_analysis.h"
 #include "rdc/rdc_ecg_files.h"
+#include "rdc/rdc_ecg_plot.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +32,7 @@ struct ecg_command {
     const char *limits;     /* of alarms */
     const char *annotators; /* extensions of annotation files */
     size_t kind;            /* which of the verb's endings output has */
-    double from_s;
+    struct ecg_draw_options plot;
     bool json;
     bool waves; /* boundaries beside beats */
     struct rdc_ecg_files files;
@@ -43,7 +43,7 @@ static int usage(FILE *to, int status)
 {
     fputs(
         "usage: rdc ecg info FILE [--json]\n"
-        "       rdc ecg plot FILE -o OUT.png|OUT.pdf|OUT.svg [--from SECONDS]\n"
+        "       rdc ecg plot FILE -o OUT.png|OUT.pdf|OUT.svg [OPTION...]\n"
         "       rdc ecg convert FILE -o OUT [--to FORMAT] [--patient-id ID] [--patient-name NAME]\n"
         "                                   [--accession NUMBER]\n"
         "       rdc ecg beats FILE -o OUT.EXT [--waves] [--lead NAME]\n"
@@ -60,7 +60,10 @@ static int usage(FILE *to, int status)
             fprintf(to, " %s (.%.*s)", ecg_format_name(format), (int)strcspn(endings, " "),
                     endings);
     }
-    fputs(".\n", to);
+    fputs(
+        ".\n\nOptions of plot (A4 landscape in true size; --patient-id and so on as of convert):\n",
+        to);
+    fputs(rdc_ecg_plot_help, to);
     return status;
 }
 
@@ -184,15 +187,16 @@ static int run_info(struct ecg_command *c)
 
 static int run_plot(struct ecg_command *c)
 {
-    struct ecg_draw_options o = {.kind = (enum ecg_draw_kind)c->kind,
-                                 .from_s = c->from_s,
-                                 .patient_id = c->patient_id,
-                                 .patient_name = c->patient_name,
-                                 .accession = c->accession};
+    struct ecg_draw_options o = c->plot;
     struct base_error err = {.pos = BASE_NOPOS};
     struct base_buf out = {0};
+    o.kind = (enum ecg_draw_kind)c->kind;
+    o.leads = c->lead;
+    o.patient_id = c->patient_id;
+    o.patient_name = c->patient_name;
+    o.accession = c->accession;
     int status =
-        ecg_draw_sheet(c->record, &o, &out, &err) ? complain(c, &err) : write_file(c->output, &out);
+        rdc_ecg_plot(c->record, &o, &out, &err) ? complain(c, &err) : write_file(c->output, &out);
     base_buf_deinit(&out);
     return status;
 }
@@ -315,58 +319,6 @@ static int run_measure(struct ecg_command *c)
     return status;
 }
 
-static bool take_option(struct ecg_command *c, const char *name, const char *value)
-{
-    char *end;
-    if (strcmp(name, "-o") == 0 || strcmp(name, "--output") == 0) {
-        c->output = value;
-    } else if (strcmp(name, "--patient-id") == 0) {
-        c->patient_id = value;
-    } else if (strcmp(name, "--patient-name") == 0) {
-        c->patient_name = value;
-    } else if (strcmp(name, "--accession") == 0) {
-        c->accession = value;
-    } else if (strcmp(name, "--to") == 0) {
-        c->to = value;
-    } else if (strcmp(name, "--lead") == 0) {
-        c->lead = value;
-    } else if (strcmp(name, "--limits") == 0) {
-        c->limits = value;
-    } else if (strcmp(name, "--annotations") == 0) {
-        c->annotators = value;
-    } else if (strcmp(name, "--from") == 0) {
-        c->from_s = strtod(value, &end);
-        return *value && !*end && c->from_s >= 0;
-    } else {
-        return false;
-    }
-    return true;
-}
-
-static int parse_arguments(struct ecg_command *c, int argc, char **argv)
-{
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            c->json = true;
-        } else if (strcmp(argv[i], "--waves") == 0) {
-            c->waves = true;
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            if (i + 1 >= argc || !take_option(c, argv[i], argv[i + 1])) {
-                fprintf(stderr, "rdc ecg: %s is no option, or its value is missing or wrong\n",
-                        argv[i]);
-                return USAGE;
-            }
-            i++;
-        } else if (!c->file) {
-            c->file = argv[i];
-        } else {
-            fprintf(stderr, "rdc ecg: one file at a time, %s is a second one\n", argv[i]);
-            return USAGE;
-        }
-    }
-    return c->file ? DONE : USAGE;
-}
-
 struct verb {
     const char *name;
     int (*run)(struct ecg_command *c);
@@ -378,6 +330,65 @@ static const struct verb verbs[] = {
     {"convert", run_convert, {NULL}}, {"beats", run_beats, {NULL}},
     {"measure", run_measure, {NULL}},
 };
+
+/* BASE_ENOTFOUND: no option has this name. */
+static enum base_err take_option(struct ecg_command *c, const struct verb *v, const char *name,
+                                 const char *value, struct base_error *err)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } texts[] = {{"-o", &c->output},
+                 {"--output", &c->output},
+                 {"--patient-id", &c->patient_id},
+                 {"--patient-name", &c->patient_name},
+                 {"--accession", &c->accession},
+                 {"--to", &c->to},
+                 {"--lead", &c->lead},
+                 {"--limits", &c->limits},
+                 {"--annotations", &c->annotators}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (strcmp(texts[i].name, name) != 0)
+            continue;
+        *texts[i].value = value;
+        return BASE_OK;
+    }
+    return v->run == run_plot ? rdc_ecg_plot_option(&c->plot, name, value, err) : BASE_ENOTFOUND;
+}
+
+static int refuse_option(const char *name, enum base_err e, const struct base_error *err)
+{
+    if (e == BASE_ENOTFOUND)
+        fprintf(stderr, "rdc ecg: %s is no option here, or its value is missing\n", name);
+    else
+        fprintf(stderr, "rdc ecg: %s\n", err->msg);
+    return USAGE;
+}
+
+static int parse_arguments(struct ecg_command *c, const struct verb *v, int argc, char **argv)
+{
+    struct base_error err = {0};
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            c->json = true;
+        } else if (strcmp(argv[i], "--waves") == 0) {
+            c->waves = true;
+        } else if (argv[i][0] == '-' && argv[i][1]) {
+            bool flag = v->run == run_plot && rdc_ecg_plot_is_flag(argv[i]);
+            const char *value = flag ? "yes" : i + 1 < argc ? argv[i + 1] : NULL;
+            enum base_err e = value ? take_option(c, v, argv[i], value, &err) : BASE_ENOTFOUND;
+            if (e)
+                return refuse_option(argv[i], e, &err);
+            i += !flag;
+        } else if (!c->file) {
+            c->file = argv[i];
+        } else {
+            fprintf(stderr, "rdc ecg: one file at a time, %s is a second one\n", argv[i]);
+            return USAGE;
+        }
+    }
+    return c->file ? DONE : USAGE;
+}
 
 static const struct verb *find_verb(const char *name)
 {
@@ -431,7 +442,9 @@ int rdc_cmd_ecg(struct rdc_context *ctx, int argc, char **argv)
     if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0))
         return usage(stdout, DONE);
     const struct verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
-    if (!v || parse_arguments(&c, argc, argv) != DONE)
+    if (v && argc > 2 && strcmp(argv[2], "--help") == 0)
+        return usage(stdout, DONE);
+    if (!v || parse_arguments(&c, v, argc, argv) != DONE)
         return usage(stderr, USAGE);
     int status = check_output(&c, v);
     if (status == DONE)

@@ -5,8 +5,9 @@
  *
  *   rdc render --kind image|ecg --file PATH [--frame N] [--max-side N]
  *              [--window CENTER,WIDTH] [--memory MIB] [--cpu SECONDS]
+ *              [--type png|pdf|svg] [OPTION of rdc ecg plot]...
  *
- * Writes a PNG to standard output and ends with 0; else one line of JSON,
+ * Writes the picture to standard output and ends with 0; else one line of JSON,
  * {"error": …, "message": …}, and the status RDC_RENDER_FAILED + enum base_err.
  */
 #include "rdc/rdc_command.h"
@@ -14,13 +15,14 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "dicom/shim/shim.h"
-#include "ecg/draw/ecg_draw.h"
 #include "ecg/ecg_open.h"
+#include "rdc/rdc_ecg_plot.h"
 #include "rdc/rdc_helper.h"
 #include "store/store_tree.h"
 #include "viewer-export/viewer_helper.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,8 @@ struct request {
     bool ecg;
     const char *path;
     struct shim_render how;
+    struct ecg_draw_options sheet;
+    struct base_error wrong; /* the value of one of its options */
     uint64_t memory_mib, cpu_seconds;
 };
 
@@ -55,6 +59,24 @@ static bool window(const char *text, struct shim_render *how)
            text[used] == 0;
 }
 
+static bool type(const char *value, enum ecg_draw_kind *out)
+{
+    *out = strcmp(value, "pdf") == 0   ? ECG_DRAW_PDF
+           : strcmp(value, "svg") == 0 ? ECG_DRAW_SVG
+                                       : ECG_DRAW_PNG;
+    return *out != ECG_DRAW_PNG || strcmp(value, "png") == 0;
+}
+
+/* Options of the sheet may come from outside: a wrong value is told as the answer. */
+static bool sheet_option(struct request *r, const char *name, const char *value)
+{
+    struct base_error e = {0};
+    enum base_err err = rdc_ecg_plot_option(&r->sheet, name, value, &e);
+    if (err == BASE_EINVAL && !r->wrong.code)
+        r->wrong = e;
+    return err == BASE_OK || err == BASE_EINVAL;
+}
+
 static bool option(struct request *r, const char *name, const char *value)
 {
     uint64_t n = 0;
@@ -69,6 +91,8 @@ static bool option(struct request *r, const char *name, const char *value)
     }
     if (strcmp(name, "--window") == 0)
         return window(value, &r->how);
+    if (strcmp(name, "--type") == 0)
+        return type(value, &r->sheet.kind);
     if (strcmp(name, "--memory") == 0)
         return number(value, 64, 1 << 20, &r->memory_mib);
     if (strcmp(name, "--cpu") == 0)
@@ -79,6 +103,8 @@ static bool option(struct request *r, const char *name, const char *value)
     } else if (strcmp(name, "--max-side") == 0) {
         ok = number(value, 1, 65535, &n);
         r->how.max_width = r->how.max_height = (uint32_t)n;
+    } else {
+        ok = sheet_option(r, name, value);
     }
     return ok;
 }
@@ -145,24 +171,20 @@ static enum base_err read_file(const char *path, struct base_buf *out, struct ba
 }
 
 /* The sheet is A4 landscape in true size: the longest side chooses its scale. */
-static enum base_err draw_ecg(const struct request *r, struct base_buf *png, struct base_error *e)
+static enum base_err draw_ecg(const struct request *r, struct base_buf *out, struct base_error *e)
 {
-    enum { SHEET_MM = 297 };
+    const double sheet_mm = 297;
     struct base_buf bytes = {0};
     struct ecg_record *record = NULL;
-    struct ecg_draw_options options = {.kind = ECG_DRAW_PNG};
-    if (r->how.max_width)
-        options.px_per_mm = r->how.max_width / SHEET_MM;
-    if (options.px_per_mm > SHEET_PX_PER_MM)
-        options.px_per_mm = SHEET_PX_PER_MM;
-    else if (r->how.max_width && options.px_per_mm == 0)
-        options.px_per_mm = 1;
+    struct ecg_draw_options options = r->sheet;
+    if (r->how.max_width && options.dpi == 0)
+        options.dpi = fmin(fmax(r->how.max_width / sheet_mm, 1), SHEET_PX_PER_MM) * 25.4;
     enum base_err err = read_file(r->path, &bytes, e);
     struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&bytes)};
     if (!err)
         err = ecg_open(&input, 1, NULL, NULL, &record, e);
     if (!err)
-        err = ecg_draw_sheet(record, &options, png, e);
+        err = rdc_ecg_plot(record, &options, out, e);
     ecg_record_free(record);
     base_buf_deinit(&bytes);
     return err;
@@ -181,6 +203,10 @@ static enum base_err draw_file(const struct request *r, struct base_buf *png, st
 static enum base_err draw(struct request *r, struct base_buf *png, struct base_error *e)
 {
     struct store_plain plain;
+    if (r->wrong.code) {
+        *e = r->wrong;
+        return e->code;
+    }
     enum base_err err = store_plain_open(r->path, &plain);
     /* "Not found" is for frames; a file that is not there is a fault of ours. */
     if (err)

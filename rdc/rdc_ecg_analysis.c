@@ -1,7 +1,6 @@
 #include "rdc/rdc_ecg_analysis.h"
 
 #include "base/json.h"
-#include "ecg/analysis/ecg_finding.h"
 #include "ecg/analysis/ecg_waves.h"
 #include "ecg/ecg_write.h"
 
@@ -259,15 +258,8 @@ static void rate_json(const struct ecg_rate *rate, struct base_json *j)
     }
 }
 
-/* All that the analysis finds; large. */
-struct result {
-    struct ecg_beats beats;
-    struct ecg_figures f;
-    struct ecg_quality quality;
-    struct ecg_findings findings;
-};
-
-static void write_json(const struct ecg_record *r, const struct result *x, struct base_buf *out)
+static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *x,
+                       struct base_buf *out)
 {
     const struct ecg_beats *b = &x->beats;
     const struct ecg_figures *f = &x->f;
@@ -332,29 +324,48 @@ static void write_text(const struct ecg_beats *b, const struct ecg_figures *f, s
     }
 }
 
-enum base_err rdc_ecg_measure_write(const struct rdc_ecg_analysis *a, bool json,
-                                    struct base_buf *out, struct base_error *err)
+enum base_err rdc_ecg_analyse(const struct rdc_ecg_analysis *a, struct rdc_ecg_result **out,
+                              struct base_error *err)
 {
     struct ecg_alarm_limits limits = ecg_alarm_limits_default;
     if (a->limits && !ecg_alarm_limits_parse(a->limits, &limits))
         return base_fail(err, BASE_EINVAL, BASE_NOPOS,
                          "limits of alarms: \"%s\" is not NAME=NUMBER,...", a->limits);
-    struct result *x = calloc(1, sizeof *x);
+    struct rdc_ecg_result *x = calloc(1, sizeof *x);
     if (!x)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     enum base_err e = ecg_beats_find(a->record, a->only, &x->beats, err);
     e = e ? e : ecg_figures_measure(a->record, a->only, &x->beats, &x->f, err);
-    if (!e) {
-        ecg_quality_find(a->record, &x->quality);
-        ecg_findings_make(a->record, &x->beats, &x->f, &x->quality, &limits, &x->findings);
+    if (e) {
+        rdc_ecg_result_free(x);
+        return e;
     }
-    if (!e && json) {
+    ecg_quality_find(a->record, &x->quality);
+    ecg_findings_make(a->record, &x->beats, &x->f, &x->quality, &limits, &x->findings);
+    *out = x;
+    return BASE_OK;
+}
+
+void rdc_ecg_result_free(struct rdc_ecg_result *x)
+{
+    if (x)
+        ecg_beats_deinit(&x->beats);
+    free(x);
+}
+
+enum base_err rdc_ecg_measure_write(const struct rdc_ecg_analysis *a, bool json,
+                                    struct base_buf *out, struct base_error *err)
+{
+    struct rdc_ecg_result *x = NULL;
+    enum base_err e = rdc_ecg_analyse(a, &x, err);
+    if (e)
+        return e;
+    if (json) {
         write_json(a->record, x, out);
-    } else if (!e) {
+    } else {
         write_text(&x->beats, &x->f, out);
         findings_text(&x->findings, out);
     }
-    ecg_beats_deinit(&x->beats);
-    free(x);
-    return e;
+    rdc_ecg_result_free(x);
+    return BASE_OK;
 }

@@ -6,7 +6,7 @@
 #define RDC_ECG_ANALYSIS_H
 
 #include "base/buf.h"
-#include "ecg/ecg_record.h"
+#include "ecg/analysis/ecg_finding.h"
 
 struct rdc_ecg_analysis {
     const struct ecg_record *record;
@@ -15,6 +15,19 @@ struct rdc_ecg_analysis {
     const struct ecg_lead *only;
     const char *limits; /* of alarms, as ecg_alarm_limits_parse reads them; NULL = default */
 };
+
+/* All that the analysis finds. */
+struct rdc_ecg_result {
+    struct ecg_beats beats;
+    struct ecg_figures f;
+    struct ecg_quality quality;
+    struct ecg_findings findings;
+};
+
+/* On BASE_OK the caller owns *out (rdc_ecg_result_free, which takes NULL). */
+enum base_err rdc_ecg_analyse(const struct rdc_ecg_analysis *a, struct rdc_ecg_result **out,
+                              struct base_error *err) BASE_MUST_CHECK;
+void rdc_ecg_result_free(struct rdc_ecg_result *x);
 
 /* An annotation file: beats, and with waves also "(", "p", "N", "t" and ")". */
 enum base_err rdc_ecg_beats_write(const struct rdc_ecg_analysis *a, bool waves,

@@ -1,45 +1,12 @@
-/* The words on the sheet. What the device says is marked as the device's. */
+/* The words on the sheet. What the device says, what we propose and what somebody
+ * confirmed are told apart. */
 #include "ecg/draw/ecg_sheet.h"
-
-#include "base/utf8.h"
 
 #include <math.h>
 
-#define FONT "WenQuanYi Zen Hei"
-
-static const struct sheet_colour black = {0.05, 0.05, 0.08};
-static const struct sheet_colour grey = {0.38, 0.38, 0.42};
-static const struct sheet_colour red = {0.78, 0.08, 0.08};
-
-double ecg_draw_text(struct sheet *s, double x, double y, double width, double size, bool bold,
-                     enum sheet_align align, struct sheet_colour colour, const char *text)
-{
-    /* Text is laid out in units of 1/20 mm, as pango thinks in whole ones. */
-    const double units = 20;
-    size_t n = strlen(text);
-    if (n == 0 || !base_utf8_valid(text, n))
-        return 0;
-    PangoFontDescription *font = pango_font_description_from_string(FONT);
-    pango_font_description_set_absolute_size(font, size * units * PANGO_SCALE);
-    pango_font_description_set_weight(font, bold ? PANGO_WEIGHT_BOLD : PANGO_WEIGHT_NORMAL);
-    pango_layout_set_font_description(s->text, font);
-    pango_font_description_free(font);
-    pango_layout_set_single_paragraph_mode(s->text, TRUE);
-    pango_layout_set_ellipsize(s->text, width > 0 ? PANGO_ELLIPSIZE_END : PANGO_ELLIPSIZE_NONE);
-    pango_layout_set_width(s->text, width > 0 ? (int)(width * units * PANGO_SCALE) : -1);
-    pango_layout_set_text(s->text, text, (int)n);
-    PangoRectangle area;
-    pango_layout_get_extents(s->text, NULL, &area);
-    double w = area.width / units / PANGO_SCALE;
-    double left = align == SHEET_LEFT ? x : align == SHEET_RIGHT ? x - w : x - w / 2;
-    cairo_save(s->cr);
-    cairo_set_source_rgb(s->cr, colour.r, colour.g, colour.b);
-    cairo_move_to(s->cr, left, y);
-    cairo_scale(s->cr, 1 / units, 1 / units);
-    pango_cairo_show_layout(s->cr, s->text);
-    cairo_restore(s->cr);
-    return w;
-}
+static const double line_mm = 4.5;
+static const double text_mm = 3.2;
+static const double small_mm = 2.8;
 
 /* A person name as people write it: without the carets of "family^given", in
  * Chinese without a space, in its ideographic form (PS3.5 6.2.1) if it has one. */
@@ -67,14 +34,15 @@ static void add_sex_and_age(struct base_buf *b, const struct ecg_patient *p)
     static const char units[] = "YMWDH";
     static const char *const words[] = {"岁 y", "月 mo", "周 wk", "天 d", "小时 h"};
     if (p->sex == 'M')
-        base_buf_add_str(b, "   男 M");
+        base_buf_add_str(b, "男 M");
     else if (p->sex == 'F')
-        base_buf_add_str(b, "   女 F");
+        base_buf_add_str(b, "女 F");
     const char *unit = p->age ? strchr(units, p->age_unit) : NULL;
     if (unit && *unit)
         base_buf_printf(b, "   %d %s", p->age, words[unit - units]);
     if (p->birth.year)
-        base_buf_printf(b, "   %04d-%02d-%02d", p->birth.year, p->birth.month, p->birth.day);
+        base_buf_printf(b, "   出生 born %04d-%02d-%02d", p->birth.year, p->birth.month,
+                        p->birth.day);
 }
 
 static void add_time(struct base_buf *b, const struct ecg_time *t)
@@ -86,161 +54,320 @@ static void add_time(struct base_buf *b, const struct ecg_time *t)
         base_buf_printf(b, " %02d:%02d:%02d", t->hour, t->minute, t->second);
 }
 
+/* ---- patient ---- */
+
+enum { PATIENT_LINES = 7 };
+
+static void patient_line(struct sheet *s, size_t *n, struct base_buf *line)
+{
+    const double width = 82;
+    if (line->n > 0 && *n < PATIENT_LINES) {
+        ecg_draw_text(s, PAPER_LEFT, 14.2 + line_mm * (double)*n, width, text_mm, false, SHEET_LEFT,
+                      ecg_draw_ink, base_buf_cstr(line));
+        ++*n;
+    }
+    base_buf_reset(line);
+}
+
+static void add_pair(struct base_buf *b, const char *label, const char *value)
+{
+    if (value[0])
+        base_buf_printf(b, "%s%s%s%s", b->n ? "   " : "", label, label[0] ? " " : "", value);
+}
+
 static void draw_patient(struct sheet *s)
 {
-    const double x = GRID_LEFT;
-    const double w = 100;
     const struct ecg_record *r = s->r;
     struct base_buf line = {0};
+    size_t n = 0;
     add_person(&line, either(s->o->patient_name, r->patient.name.utf8));
-    ecg_draw_text(s, x, 8, w, 6, true, SHEET_LEFT, black, base_buf_cstr(&line));
+    ecg_draw_text(s, PAPER_LEFT, 6.5, 82, 5.8, true, SHEET_LEFT, ecg_draw_ink,
+                  base_buf_cstr(&line));
     base_buf_reset(&line);
-    base_buf_printf(&line, "ID %s", either(s->o->patient_id, r->patient.id.utf8));
+    add_pair(&line, "病历号 ID", either(s->o->patient_id, r->patient.id.utf8));
+    patient_line(s, &n, &line);
     add_sex_and_age(&line, &r->patient);
-    ecg_draw_text(s, x, 16.5, w, 3.6, false, SHEET_LEFT, black, base_buf_cstr(&line));
-    base_buf_reset(&line);
+    patient_line(s, &n, &line);
     add_time(&line, &r->start);
-    ecg_draw_text(s, x, 22, w, 3.6, false, SHEET_LEFT, black, base_buf_cstr(&line));
-    base_buf_reset(&line);
-    const char *accession = either(s->o->accession, r->accession);
-    if (accession[0])
-        base_buf_printf(&line, "检查号 accession  %s", accession);
-    ecg_draw_text(s, x, 27.5, w, 3.6, false, SHEET_LEFT, black, base_buf_cstr(&line));
-    ecg_draw_text(s, x, 33, w, 3.6, false, SHEET_LEFT, grey,
-                  either(s->o->institution, r->device.institution));
+    patient_line(s, &n, &line);
+    add_pair(&line, "检查号 accession", either(s->o->accession, r->accession));
+    patient_line(s, &n, &line);
+    add_pair(&line, "", either(s->o->institution, r->device.institution));
+    add_pair(&line, "", r->device.department);
+    patient_line(s, &n, &line);
+    add_pair(&line, "操作 by", r->device.technician);
+    add_pair(&line, "申请 for", r->device.referring);
+    patient_line(s, &n, &line);
     base_buf_deinit(&line);
 }
 
-static void add_value(struct base_buf *b, const struct ecg_record *r, enum ecg_measure what)
+/* ---- measurements ---- */
+
+enum { VALUES = 3 };
+
+struct measured_row {
+    const char *label;
+    const char *unit;
+    double device[VALUES];
+    double ours[VALUES];
+    size_t n;
+};
+
+static double device_value(const struct sheet *s, enum ecg_measure what)
 {
-    const struct ecg_measurement *m = ecg_record_measurement(r, what);
-    if (m && fabs(m->value) < 1e6)
-        base_buf_printf(b, "%.0f", m->value);
-    else
-        base_buf_add_str(b, "–");
+    const struct ecg_measurement *m = ecg_record_measurement(s->r, what);
+    return m && fabs(m->value) < 1e6 ? m->value : (double)NAN;
 }
 
-/* "446 / 443 ms"; false when the device measured none of them. */
-static bool format_values(struct base_buf *b, const struct ecg_record *r,
-                          const enum ecg_measure *what, size_t n, const char *unit)
+static bool any(const double *v, size_t n)
 {
-    bool any = false;
-    base_buf_reset(b);
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(v[i]))
+            return true;
+    return false;
+}
+
+static void draw_values(struct sheet *s, double x, double y, const double *v, size_t n)
+{
+    struct base_buf text = {0};
+    if (!any(v, n))
+        return;
     for (size_t i = 0; i < n; i++) {
-        any |= ecg_record_measurement(r, what[i]) != NULL;
-        if (i)
-            base_buf_add_str(b, " / ");
-        add_value(b, r, what[i]);
+        if (isnan(v[i]))
+            base_buf_printf(&text, "%s–", i ? " / " : "");
+        else
+            base_buf_printf(&text, "%s%.0f", i ? " / " : "", v[i]);
     }
-    base_buf_printf(b, " %s", unit);
-    return any;
+    ecg_draw_text(s, x, y, 0, text_mm, false, SHEET_RIGHT, ecg_draw_ink, base_buf_cstr(&text));
+    base_buf_deinit(&text);
+}
+
+/* Columns: what the device measured, what we propose. */
+static void draw_measured(struct sheet *s, const struct measured_row *rows, size_t n)
+{
+    const double x = 95;
+    double right[2] = {x + 46, x + 68};
+    bool has[2] = {false, false};
+    for (size_t i = 0; i < n; i++) {
+        has[0] |= any(rows[i].device, rows[i].n);
+        has[1] |= any(rows[i].ours, rows[i].n);
+    }
+    if (!has[0] && !has[1])
+        return;
+    right[1] = has[0] ? right[1] : right[0];
+    if (has[0])
+        ecg_draw_text(s, right[0], 8.5, 0, small_mm, true, SHEET_RIGHT, ecg_draw_grey,
+                      "设备 device");
+    if (has[1])
+        ecg_draw_text(s, right[1], 8.5, 0, small_mm, true, SHEET_RIGHT, ecg_draw_grey,
+                      "建议 proposed");
+    double y = 13;
+    for (size_t i = 0; i < n; i++) {
+        if (!any(rows[i].device, rows[i].n) && !any(rows[i].ours, rows[i].n))
+            continue;
+        ecg_draw_text(s, x, y, 0, text_mm, false, SHEET_LEFT, ecg_draw_grey, rows[i].label);
+        draw_values(s, right[0], y, rows[i].device, rows[i].n);
+        draw_values(s, right[1], y, rows[i].ours, rows[i].n);
+        ecg_draw_text(s, right[has[1]] + 1.5, y, 0, small_mm, false, SHEET_LEFT, ecg_draw_grey,
+                      rows[i].unit);
+        y += line_mm;
+    }
 }
 
 static void draw_measurements(struct sheet *s)
 {
-    static const struct {
-        const char *label;
-        enum ecg_measure what[3];
-        size_t n;
-        const char *unit;
-    } rows[] = {
-        {"心率 rate", {ECG_MEASURE_HEART_RATE}, 1, "bpm"},
-        {"PR", {ECG_MEASURE_PR}, 1, "ms"},
-        {"QRS", {ECG_MEASURE_QRS}, 1, "ms"},
-        {"QT / QTc", {ECG_MEASURE_QT, ECG_MEASURE_QTC}, 2, "ms"},
+    const struct ecg_figures *f = s->o->analysis ? s->o->analysis->figures : NULL;
+    const double none = (double)NAN;
+    const struct measured_row rows[] = {
+        {"心率 rate",
+         "/min",
+         {device_value(s, ECG_MEASURE_HEART_RATE)},
+         {f && f->rate.beats > 1 ? f->rate.hr_bpm : none},
+         1},
+        {"P", "ms", {device_value(s, ECG_MEASURE_P_DURATION)}, {f ? (double)f->p_ms : none}, 1},
+        {"PR", "ms", {device_value(s, ECG_MEASURE_PR)}, {f ? (double)f->pr_ms : none}, 1},
+        {"QRS", "ms", {device_value(s, ECG_MEASURE_QRS)}, {f ? (double)f->qrs_ms : none}, 1},
+        {"QT / QTc",
+         "ms",
+         {device_value(s, ECG_MEASURE_QT), device_value(s, ECG_MEASURE_QTC)},
+         {f ? (double)f->qt_ms : none, f ? (double)f->qtc_bazett_ms : none},
+         2},
         {"P / QRS / T 电轴",
-         {ECG_MEASURE_P_AXIS, ECG_MEASURE_QRS_AXIS, ECG_MEASURE_T_AXIS},
-         3,
-         "°"},
+         "°",
+         {device_value(s, ECG_MEASURE_P_AXIS), device_value(s, ECG_MEASURE_QRS_AXIS),
+          device_value(s, ECG_MEASURE_T_AXIS)},
+         {f ? (double)f->p_axis_deg : none, f ? (double)f->qrs_axis_deg : none,
+          f ? (double)f->t_axis_deg : none},
+         3},
     };
-    const double x = 116;
-    double y = 13.5;
-    struct base_buf value = {0};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (!format_values(&value, s->r, rows[i].what, rows[i].n, rows[i].unit))
-            continue;
-        ecg_draw_text(s, x, y, 0, 3.4, false, SHEET_LEFT, grey, rows[i].label);
-        ecg_draw_text(s, x + 27, y, 0, 3.4, false, SHEET_LEFT, black, base_buf_cstr(&value));
-        y += 5;
-    }
-    ecg_draw_text(s, x, 8, 0, 3, true, SHEET_LEFT, grey,
-                  y > 14 ? "设备测量值 measured by the device" : "设备无测量值 no device values");
-    base_buf_deinit(&value);
+    draw_measured(s, rows, sizeof rows / sizeof *rows);
 }
 
+/* ---- statements ---- */
+
+enum { STATEMENT_LINES = 7, STATEMENTS = 64 };
+
+struct statement {
+    const char *source;
+    struct sheet_colour colour;
+    char text[256];
+};
+
+struct statements {
+    struct statement of[STATEMENTS];
+    size_t n;
+};
+
+static void add_statement(struct statements *all, const char *source, struct sheet_colour colour,
+                          const char *text)
+{
+    if (all->n == STATEMENTS)
+        return;
+    struct statement *st = &all->of[all->n++];
+    *st = (struct statement){.source = source, .colour = colour};
+    snprintf(st->text, sizeof st->text, "%s", text);
+    /* Not in the middle of a character: what is not UTF-8 is not drawn. */
+    if (strlen(text) >= sizeof st->text)
+        for (size_t n = strlen(st->text); n > 0 && (st->text[n - 1] & 0x80); n--)
+            st->text[n - 1] = '\0';
+}
+
+static void add_findings(struct statements *all, const struct ecg_findings *f,
+                         enum ecg_finding_kind kind, const char *source, struct sheet_colour colour)
+{
+    for (size_t i = 0; f && i < f->n; i++) {
+        const struct ecg_finding_row *row = ecg_finding_row(f->of[i].code);
+        char text[256];
+        if (row->kind != kind)
+            continue;
+        snprintf(text, sizeof text, "%s  %s%s%s%s", row->zh, row->en,
+                 f->of[i].figures[0] ? " (" : "", f->of[i].figures, f->of[i].figures[0] ? ")" : "");
+        add_statement(all, source, colour, text);
+    }
+}
+
+/* Alarms first, then what the device says, our proposals, what to record again. */
 static void draw_statements(struct sheet *s)
 {
-    enum { LINES = 6 };
-    const double x = 182;
-    const struct ecg_record *r = s->r;
-    double y = 13.5;
-    if (r->nstatements == 0)
+    const double x = 174;
+    const double tab = 9;
+    const struct ecg_findings *f = s->o->analysis ? s->o->analysis->findings : NULL;
+    struct statements all = {.n = 0};
+    add_findings(&all, f, ECG_FINDING_ALARM, "危急", ecg_draw_red);
+    size_t alarms = all.n;
+    for (size_t i = 0; i < s->r->nstatements; i++)
+        if (s->r->statements[i].text[0])
+            add_statement(&all, "设备", ecg_draw_ink, s->r->statements[i].text);
+    size_t device = all.n - alarms;
+    add_findings(&all, f, ECG_FINDING_STATEMENT, "建议", ecg_draw_ink);
+    add_findings(&all, f, ECG_FINDING_RETAKE, "重采", ecg_draw_grey);
+    if (all.n == 0)
         return;
-    ecg_draw_text(s, x, 8, 0, 3, true, SHEET_LEFT, grey, "设备诊断 stated by the device");
-    size_t shown = r->nstatements <= LINES ? r->nstatements : LINES - 1;
-    for (size_t i = 0; i < shown; i++, y += 5)
-        ecg_draw_text(s, x, y, GRID_RIGHT - x, 3.4, false, SHEET_LEFT, black,
-                      r->statements[i].text);
-    if (shown < r->nstatements) {
-        struct base_buf more = {0};
-        base_buf_printf(&more, "… + %zu", r->nstatements - shown);
-        ecg_draw_text(s, x, y, 0, 3.4, false, SHEET_LEFT, grey, base_buf_cstr(&more));
-        base_buf_deinit(&more);
+    ecg_draw_text(s, x, 8.5, 0, small_mm, true, SHEET_LEFT, ecg_draw_grey,
+                  device == 0       ? "建议 proposed"
+                  : device == all.n ? "设备 device"
+                                    : "设备 device · 建议 proposed");
+    size_t shown = all.n <= STATEMENT_LINES ? all.n : STATEMENT_LINES - 1;
+    double y = 13;
+    for (size_t i = 0; i < shown; i++, y += line_mm) {
+        ecg_draw_text(s, x, y + 0.3, 0, small_mm, false, SHEET_LEFT, ecg_draw_grey,
+                      all.of[i].source);
+        ecg_draw_text(s, x + tab, y, PAPER_RIGHT - x - tab, text_mm, false, SHEET_LEFT,
+                      all.of[i].colour, all.of[i].text);
+    }
+    if (shown < all.n) {
+        char more[48];
+        snprintf(more, sizeof more, "… 另有 %zu 条 more", all.n - shown);
+        ecg_draw_text(s, x + tab, y, 0, text_mm, false, SHEET_LEFT, ecg_draw_grey, more);
     }
 }
 
 static void draw_confirmation(struct sheet *s)
 {
-    const double x = GRID_RIGHT;
-    const double y = 7;
     struct base_buf text = {0};
     bool confirmed = s->o->confirmed_by != NULL;
     if (confirmed)
         base_buf_printf(&text, "已确认 confirmed: %s", s->o->confirmed_by);
     else
         base_buf_add_str(&text, "未确认 unconfirmed");
-    ecg_draw_text(s, x, y, 0, 4.2, true, SHEET_RIGHT, confirmed ? black : red,
-                  base_buf_cstr(&text));
+    ecg_draw_text(s, PAPER_RIGHT, 6.5, 0, 4.2, true, SHEET_RIGHT,
+                  confirmed ? ecg_draw_ink : ecg_draw_red, base_buf_cstr(&text));
     base_buf_deinit(&text);
 }
 
+/* ---- foot ---- */
+
+/* The recorder's; we apply none. */
 static void add_filters(struct base_buf *b, const struct ecg_filters *x)
 {
-    if (x->high_pass_hz > 0)
-        base_buf_printf(b, "    高通 HP %g Hz", x->high_pass_hz);
-    if (x->low_pass_hz > 0)
-        base_buf_printf(b, "    低通 LP %g Hz", x->low_pass_hz);
+    base_buf_add_str(b, "滤波 filter");
+    if (x->high_pass_hz > 0 && x->low_pass_hz > 0)
+        base_buf_printf(b, " %g–%g Hz", x->high_pass_hz, x->low_pass_hz);
+    else if (x->high_pass_hz > 0)
+        base_buf_printf(b, " > %g Hz", x->high_pass_hz);
+    else if (x->low_pass_hz > 0)
+        base_buf_printf(b, " < %g Hz", x->low_pass_hz);
+    else if (x->notch_hz <= 0)
+        base_buf_add_str(b, " 未注明 not stated");
     if (x->notch_hz > 0)
-        base_buf_printf(b, "    陷波 notch %g Hz", x->notch_hz);
+        base_buf_printf(b, " 陷波 notch %g Hz", x->notch_hz);
+}
+
+static void draw_source(struct sheet *s, double width)
+{
+    const struct ecg_device *d = &s->r->device;
+    struct base_buf line = {0};
+    base_buf_printf(&line, "%s%s%s%s%s    %s %s    %g Hz", d->manufacturer,
+                    d->manufacturer[0] && d->model[0] ? " " : "", d->model,
+                    d->software[0] ? " " : "", d->software, s->r->format, s->r->version,
+                    s->r->nleads ? s->r->leads[0].rate_hz : 0);
+    ecg_draw_text(s, PAPER_RIGHT, PAPER_BOTTOM + 1.5, width, text_mm, false, SHEET_RIGHT,
+                  ecg_draw_grey, base_buf_cstr(&line));
+    base_buf_deinit(&line);
+}
+
+static void draw_notes(struct sheet *s)
+{
+    struct base_buf line = {0};
+    const double y = PAPER_BOTTOM + 6;
+    double w = 0;
+    if (s->pages > 1) {
+        base_buf_printf(&line, "第 %u / %u 页 page", s->number + 1, s->pages);
+        w = ecg_draw_text(s, PAPER_RIGHT, y, 0, small_mm, false, SHEET_RIGHT, ecg_draw_grey,
+                          base_buf_cstr(&line));
+        base_buf_reset(&line);
+    }
+    if (s->o->analysis)
+        base_buf_printf(&line, "分析 analysis: rdc %s, 未经确认的建议 a proposal    ",
+                        s->o->analysis->version ? s->o->analysis->version : "");
+    if (s->derived)
+        base_buf_add_str(&line,
+                         "未存储的肢体导联由 I、II 计算 limb leads not stored: from I and II    ");
+    if (s->clipped)
+        base_buf_add_str(&line, "波形超出图纸 a trace leaves the paper    ");
+    if (s->unshown.n)
+        base_buf_printf(&line, "未显示 not shown: %s", base_buf_cstr(&s->unshown));
+    ecg_draw_text(s, PAPER_LEFT, y, PAPER_RIGHT - PAPER_LEFT - w - 4, small_mm, false, SHEET_LEFT,
+                  ecg_draw_grey, base_buf_cstr(&line));
+    base_buf_deinit(&line);
 }
 
 static void draw_foot(struct sheet *s)
 {
-    const double y = GRID_BOTTOM + 1.5;
-    const struct ecg_record *r = s->r;
     struct base_buf line = {0};
-    base_buf_add_str(&line, "25 mm/s    10 mm/mV");
-    add_filters(&line, &r->filters);
-    if (s->o->from_s > 0)
-        base_buf_printf(&line, "    自 from %g s", s->o->from_s);
-    double w =
-        ecg_draw_text(s, GRID_LEFT, y, 150, 3.4, false, SHEET_LEFT, black, base_buf_cstr(&line));
-    base_buf_reset(&line);
-    base_buf_printf(&line, "%s%s%s    %s    %g Hz", r->device.manufacturer,
-                    r->device.manufacturer[0] && r->device.model[0] ? " " : "", r->device.model,
-                    r->format, r->leads[0].rate_hz);
-    ecg_draw_text(s, GRID_RIGHT, y, GRID_RIGHT - GRID_LEFT - w - 10, 3.4, false, SHEET_RIGHT, grey,
-                  base_buf_cstr(&line));
-    base_buf_reset(&line);
-    if (s->derived)
-        base_buf_add_str(&line,
-                         "未存储的肢体导联由 I、II 导联计算 limb leads that were not stored are "
-                         "calculated from I and II    ");
-    if (s->unshown.n)
-        base_buf_printf(&line, "未显示 not shown: %s", base_buf_cstr(&s->unshown));
-    ecg_draw_text(s, GRID_LEFT, y + 5, GRID_RIGHT - GRID_LEFT, 2.8, false, SHEET_LEFT, grey,
-                  base_buf_cstr(&line));
+    if (!s->is_chart)
+        base_buf_printf(&line, "%g mm/s    %g mm/mV    ", s->mm_per_s, s->mm_per_mv);
+    add_filters(&line, &s->r->filters);
+    if (s->what[0])
+        base_buf_printf(&line, "    %s", s->what);
+    double seconds = ecg_record_seconds(s->r);
+    if (s->to_s > 0 && (s->from_s > 0 || s->to_s < seconds - 0.05))
+        base_buf_printf(&line, "    %g–%g s / %.1f s", s->from_s, fmin(s->to_s, seconds), seconds);
+    double w = ecg_draw_text(s, PAPER_LEFT, PAPER_BOTTOM + 1.5, 180, text_mm, false, SHEET_LEFT,
+                             ecg_draw_ink, base_buf_cstr(&line));
     base_buf_deinit(&line);
+    draw_source(s, PAPER_RIGHT - PAPER_LEFT - w - 8);
+    draw_notes(s);
 }
 
 void ecg_draw_head(struct sheet *s)

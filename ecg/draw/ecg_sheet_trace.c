@@ -1,287 +1,363 @@
-/* Paper, calibration pulses, leads. */
+/* Rows of traces: their levels and places, calibration pulses, leads, names. */
 #include "ecg/draw/ecg_sheet.h"
-
-#include "ecg/ecg_derive.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { ROWS = 3, COLUMNS = 4, STRIPS_MAX = 6 };
-
-static const struct sheet_colour ink = {0.05, 0.05, 0.08};
-static const struct sheet_colour fine = {0.98, 0.82, 0.82};
-static const struct sheet_colour coarse = {0.93, 0.62, 0.62};
-
-static void set_colour(struct sheet *s, struct sheet_colour c)
-{
-    cairo_set_source_rgb(s->cr, c.r, c.g, c.b);
-}
-
-/* Lines in pixels lie on pixels, so that the grid is even and sharp. */
-static void grid_lines(struct sheet *s, double step, double width, struct sheet_colour colour)
-{
-    double shift = s->pixel > 0 && fmod(width, 2 * s->pixel) > s->pixel / 2 ? s->pixel / 2 : 0;
-    set_colour(s, colour);
-    cairo_set_line_width(s->cr, width);
-    for (double x = GRID_LEFT; x < GRID_RIGHT + step / 2; x += step) {
-        cairo_move_to(s->cr, x + shift, GRID_TOP);
-        cairo_line_to(s->cr, x + shift, GRID_BOTTOM);
-    }
-    for (double y = GRID_TOP; y < GRID_BOTTOM + step / 2; y += step) {
-        cairo_move_to(s->cr, GRID_LEFT, y + shift);
-        cairo_line_to(s->cr, GRID_RIGHT, y + shift);
-    }
-    cairo_stroke(s->cr);
-}
-
-static void draw_paper(struct sheet *s)
-{
-    double hair = s->pixel > 0 ? s->pixel : 0.1;
-    cairo_save(s->cr);
-    cairo_set_line_cap(s->cr, CAIRO_LINE_CAP_SQUARE);
-    grid_lines(s, 1, hair, fine);
-    grid_lines(s, 5, s->pixel > 0 ? 2 * s->pixel : 0.22, coarse);
-    cairo_restore(s->cr);
-}
+static const double trace_width = 0.28;
+static const double label_size = 3.8;
 
 static void trace_pen(struct sheet *s)
 {
-    set_colour(s, ink);
-    cairo_set_line_width(s->cr, 0.28);
+    ecg_draw_colour(s, ecg_draw_ink);
+    cairo_set_line_width(s->cr, trace_width);
     cairo_set_line_join(s->cr, CAIRO_LINE_JOIN_ROUND);
     cairo_set_line_cap(s->cr, CAIRO_LINE_CAP_ROUND);
 }
 
-/* 1 mV for 0.2 s. */
-static void draw_pulse(struct sheet *s, double base)
-{
-    const double x = GRID_LEFT + 5;
-    trace_pen(s);
-    cairo_move_to(s->cr, x - 2, base);
-    cairo_line_to(s->cr, x, base);
-    cairo_line_to(s->cr, x, base - MM_PER_MV);
-    cairo_line_to(s->cr, x + 0.2 * MM_PER_S, base - MM_PER_MV);
-    cairo_line_to(s->cr, x + 0.2 * MM_PER_S, base);
-    cairo_line_to(s->cr, x + 0.2 * MM_PER_S + 2, base);
-    cairo_stroke(s->cr);
-}
+/* ---- samples ---- */
 
-/* What of a lead is drawn: from and to in s of the record; from stands at x. */
-struct piece {
-    const struct ecg_lead *lead;
-    double from;
-    double to;
-    double x;
-    double base;
+struct span {
+    size_t first;
+    size_t last; /* after it */
 };
 
-static double y_of(const struct piece *p, int32_t count)
+static struct span span_of(const struct ecg_lead *lead, double from, double to)
 {
-    const double off_paper = 100; /* mV */
-    double mv = (count * p->lead->uv_per_count + p->lead->offset_uv) / 1000;
-    if (!(fabs(mv) < off_paper))
-        mv = mv < 0 ? -off_paper : off_paper;
-    return p->base - mv * MM_PER_MV;
-}
-
-/* Samples first to last; more than `step` to a point are drawn as their extremes. */
-static void add_path(struct sheet *s, const struct piece *p, size_t first, size_t last, size_t step)
-{
-    const struct ecg_lead *lead = p->lead;
-    bool down = false;
-    for (size_t i = first; i < last; i += step) {
-        int32_t low = INT32_MAX;
-        int32_t high = ECG_SAMPLE_NONE;
-        for (size_t k = i; k < i + step && k < last; k++) {
-            int32_t v = ecg_lead_sample(lead, k);
-            if (v == ECG_SAMPLE_NONE)
-                continue;
-            low = v < low ? v : low;
-            high = v > high ? v : high;
-        }
-        if (high == ECG_SAMPLE_NONE) {
-            down = false;
-            continue;
-        }
-        double t = lead->start_s + (double)i / lead->rate_hz;
-        double x = p->x + (t - p->from) * MM_PER_S;
-        if (down)
-            cairo_line_to(s->cr, x, y_of(p, low));
-        else
-            cairo_move_to(s->cr, x, y_of(p, low));
-        if (high != low)
-            cairo_line_to(s->cr, x, y_of(p, high));
-        down = true;
-    }
-}
-
-static void draw_piece(struct sheet *s, const struct piece *p)
-{
-    const double points_per_mm = 40;
-    const struct ecg_lead *lead = p->lead;
-    double first = ceil((p->from - lead->start_s) * lead->rate_hz - 1e-6);
-    double last = ceil((p->to - lead->start_s) * lead->rate_hz - 1e-6);
+    double first = ceil((from - lead->start_s) * lead->rate_hz - 1e-6);
+    double last = ceil((to - lead->start_s) * lead->rate_hz - 1e-6);
     first = first > 0 ? first : 0;
     last = last < (double)lead->samples ? last : (double)lead->samples;
     if (!(first < last))
+        return (struct span){0, 0};
+    return (struct span){(size_t)first, (size_t)last};
+}
+
+static double value_of(const struct ecg_lead *lead, int32_t count)
+{
+    return count * lead->uv_per_count + lead->offset_uv;
+}
+
+static double y_of(const struct sheet_piece *p, int32_t count)
+{
+    const double off_paper = 1000; /* mm */
+    double up = (value_of(p->lead, count) - p->level) * p->mm_per_unit;
+    if (!(fabs(up) < off_paper))
+        up = up < 0 ? -off_paper : off_paper;
+    return p->base - up;
+}
+
+/* More samples than these to a mm are drawn as their extremes. */
+static size_t step_of(const struct sheet *s, const struct ecg_lead *lead)
+{
+    const double points_per_mm = 40;
+    double per_mm = lead->rate_hz / s->mm_per_s;
+    return per_mm > points_per_mm ? (size_t)(per_mm / points_per_mm) : 1;
+}
+
+static bool extremes(const struct ecg_lead *lead, size_t from, size_t to, int32_t *low,
+                     int32_t *high)
+{
+    *low = INT32_MAX;
+    *high = ECG_SAMPLE_NONE;
+    for (size_t k = from; k < to; k++) {
+        int32_t v = ecg_lead_sample(lead, k);
+        if (v == ECG_SAMPLE_NONE)
+            continue;
+        *low = v < *low ? v : *low;
+        *high = v > *high ? v : *high;
+    }
+    return *high != ECG_SAMPLE_NONE;
+}
+
+/* ---- level and extent ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a;
+    float y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Values of up to that many samples of the span, in order of size; how many. */
+enum { SORTED = 2048 };
+static size_t sorted_values(const struct ecg_lead *lead, struct span w, float out[SORTED])
+{
+    size_t step = (w.last - w.first) / SORTED + 1;
+    size_t n = 0;
+    for (size_t i = w.first; i < w.last; i += step) {
+        int32_t v = ecg_lead_sample(lead, i);
+        double value = v == ECG_SAMPLE_NONE ? (double)NAN : value_of(lead, v);
+        if (isfinite(value))
+            out[n++] = (float)value;
+    }
+    qsort(out, n, sizeof *out, by_value);
+    return n;
+}
+
+/* The line that a lead rests on: a cardiograph is coupled by capacitors, so the level
+ * itself says nothing. */
+static double level_of(const struct sheet_row *row, const struct ecg_lead *lead)
+{
+    float v[SORTED];
+    size_t n = sorted_values(lead, span_of(lead, row->from, row->to), v);
+    return n ? (double)v[n / 2] : 0;
+}
+
+/* How far a trace goes up and down from its base. */
+static void set_extent(struct sheet_piece *p)
+{
+    const double most = 60;
+    struct span w = span_of(p->lead, p->from, p->to);
+    int32_t low;
+    int32_t high;
+    p->up = p->down = p->base = 0;
+    if (w.first == w.last || !extremes(p->lead, w.first, w.last, &low, &high))
         return;
-    double per_mm = lead->rate_hz / MM_PER_S;
-    size_t step = per_mm > points_per_mm ? (size_t)(per_mm / points_per_mm) : 1;
-    cairo_save(s->cr);
-    cairo_rectangle(s->cr, GRID_LEFT, GRID_TOP, GRID_RIGHT - GRID_LEFT, GRID_BOTTOM - GRID_TOP);
-    cairo_clip(s->cr);
+    double a = p->base - y_of(p, low);
+    double b = p->base - y_of(p, high);
+    p->up = fmax(0, fmin(most, fmax(a, b)));
+    p->down = fmax(0, fmin(most, -fmin(a, b)));
+}
+
+/* Of a channel that is no voltage: 1, 2 or 5 units per mm so that it has room; its
+ * level is a line with a round number. */
+static void scale_channel(const struct sheet_row *row, struct sheet_piece *p)
+{
+    const double room = 20;
+    static const double steps[] = {1, 2, 5, 10};
+    float v[SORTED];
+    size_t n = sorted_values(p->lead, span_of(p->lead, row->from, row->to), v);
+    double low = n ? (double)v[0] : 0;
+    double range = n ? (double)v[n - 1] - low : 0;
+    double least = fmax(range / room, 1e-9);
+    double decade = pow(10, floor(log10(least)));
+    size_t i = 0;
+    while (i < 3 && steps[i] * decade < least * (1 - 1e-9))
+        i++;
+    double per_mm = range > 0 ? steps[i] * decade : 1;
+    p->mm_per_unit = 1 / per_mm;
+    p->level = floor(low / (5 * per_mm)) * 5 * per_mm;
+}
+
+void ecg_draw_measure_row(struct sheet *s, struct sheet_row *row)
+{
+    row->up = row->down = 0;
+    for (size_t i = 0; i < row->n; i++) {
+        struct sheet_piece *p = &row->piece[i];
+        if (!p->lead)
+            continue;
+        if (row->is_channel) {
+            scale_channel(row, p);
+        } else {
+            double sign = p->mm_per_unit < 0 ? -1 : 1;
+            p->level = level_of(row, p->lead);
+            p->mm_per_unit = sign * s->mm_per_mv / 1000;
+        }
+        set_extent(p);
+        if (row->is_channel)
+            p->up = fmax(p->up, 20);
+        row->up = fmax(row->up, p->up);
+        row->down = fmax(row->down, p->down);
+    }
+}
+
+/* ---- drawing ---- */
+
+void ecg_draw_pulse(struct sheet *s, double base)
+{
+    double w = 0.2 * s->mm_per_s;
+    double x = (PAPER_LEFT + TRACE_LEFT) / 2 - w / 2;
+    double tail = fmin(2, x - PAPER_LEFT - 0.5);
+    const double line[][2] = {{x - tail, base},
+                              {x, base},
+                              {x, base - s->mm_per_mv},
+                              {x + w, base - s->mm_per_mv},
+                              {x + w, base},
+                              {x + w + tail, base}};
     trace_pen(s);
-    add_path(s, p, (size_t)first, (size_t)last, step);
+    for (size_t i = 0; i < sizeof line / sizeof *line; i++) {
+        cairo_line_to(s->cr, line[i][0], line[i][1]);
+        if (i)
+            ecg_draw_use(s, line[i - 1][0], line[i - 1][1], line[i][0], line[i][1]);
+    }
+    cairo_stroke(s->cr);
+}
+
+/* The next point of a path; without a point before it the path begins. */
+static void add_point(struct sheet *s, double x, double y, bool *down, double before[2])
+{
+    s->clipped |= y < s->paper.top - 0.5 || y > s->paper.bottom + 0.5;
+    if (*down) {
+        cairo_line_to(s->cr, x, y);
+        ecg_draw_use(s, before[0], before[1], x, y);
+    } else {
+        cairo_move_to(s->cr, x, y);
+        /* A sample between missing ones is a dot. */
+        cairo_line_to(s->cr, x, y);
+    }
+    before[0] = x;
+    before[1] = y;
+    *down = true;
+}
+
+void ecg_draw_piece(struct sheet *s, const struct sheet_piece *p)
+{
+    const struct ecg_lead *lead = p->lead;
+    struct span w = span_of(lead, p->from, p->to);
+    size_t step = step_of(s, lead);
+    double before[2];
+    bool down = false;
+    ecg_draw_clip(s);
+    trace_pen(s);
+    for (size_t i = w.first; i < w.last; i += step) {
+        int32_t low;
+        int32_t high;
+        double t = lead->start_s + (double)i / lead->rate_hz;
+        double x = p->x + (t - p->from) * s->mm_per_s;
+        if (!extremes(lead, i, i + step < w.last ? i + step : w.last, &low, &high)) {
+            down = false;
+            continue;
+        }
+        add_point(s, x, y_of(p, low), &down, before);
+        if (high != low)
+            add_point(s, x, y_of(p, high), &down, before);
+    }
     cairo_stroke(s->cr);
     cairo_restore(s->cr);
 }
 
-static void draw_name(struct sheet *s, double x, double y, const char *name)
+/* In place of a pulse: what the large squares are. */
+static void draw_axis(struct sheet *s, const struct sheet_row *row)
 {
-    ecg_draw_text(s, x + 1, y, 0, 4, true, SHEET_LEFT, ink, name);
+    const struct sheet_piece *p = &row->piece[0];
+    char text[48];
+    for (double up = 0; up < row->up + 0.5; up += 10) {
+        snprintf(text, sizeof text, "%g", p->level + up / p->mm_per_unit);
+        ecg_draw_text(s, TRACE_LEFT - 1.5, row->base - up - 1.5, 0, 2.6, false, SHEET_RIGHT,
+                      ecg_draw_ink, text);
+        ecg_draw_line(s, TRACE_LEFT - 1, row->base - up, TRACE_LEFT, row->base - up, 0.2,
+                      ecg_draw_ink);
+    }
 }
 
 static void draw_tick(struct sheet *s, double x, double base)
 {
-    set_colour(s, ink);
-    cairo_set_line_width(s->cr, 0.28);
-    cairo_move_to(s->cr, x, base - 4);
-    cairo_line_to(s->cr, x, base - 2);
-    cairo_move_to(s->cr, x, base + 2);
-    cairo_line_to(s->cr, x, base + 4);
-    cairo_stroke(s->cr);
+    ecg_draw_line(s, x, base - 4, x, base - 2, trace_width, ecg_draw_ink);
+    ecg_draw_line(s, x, base + 2, x, base + 4, trace_width, ecg_draw_ink);
+    ecg_draw_use(s, x, base - 4, x, base + 4);
 }
 
-/* The twelve places of the standard sheet, column by column. */
-struct places {
-    struct ecg_lead made[4]; /* derived; data are ours */
-    size_t nmade;
-    const struct ecg_lead *lead[ROWS * COLUMNS];
-};
-
-static bool is_limb(int id)
+static void draw_row(struct sheet *s, const struct sheet_row *row, bool pulse)
 {
-    return id == ECG_LEAD_I || id == ECG_LEAD_II || (id >= ECG_LEAD_III && id <= ECG_LEAD_AVF);
-}
-
-static enum base_err place_limbs(struct sheet *s, struct places *p)
-{
-    static const int order[] = {ECG_LEAD_I,   ECG_LEAD_II,  ECG_LEAD_III,
-                                ECG_LEAD_AVR, ECG_LEAD_AVL, ECG_LEAD_AVF};
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        p->lead[i] = ecg_record_lead(s->r, order[i]);
-        if (p->lead[i] || i < 2)
-            continue;
-        struct ecg_lead *made = &p->made[p->nmade];
-        enum base_err e = ecg_derive(s->r->leads, s->r->nleads, order[i], made);
-        if (e == BASE_ENOMEM)
-            return e;
-        if (e)
-            continue;
-        p->lead[i] = made;
-        p->nmade++;
-        s->derived = true;
-    }
-    return BASE_OK;
-}
-
-static void not_shown(struct sheet *s, const char *name)
-{
-    base_buf_printf(&s->unshown, "%s%s", s->unshown.n ? " " : "", name);
-}
-
-/* V1 to V6 where they are all there; else the other leads in their order. */
-static void place_chest(struct sheet *s, struct places *p)
-{
-    bool standard = true;
-    for (int id = ECG_LEAD_V1; id <= ECG_LEAD_V6; id++)
-        standard &= ecg_record_lead(s->r, id) != NULL;
-    size_t at = 6;
-    for (size_t i = 0; i < s->r->nleads; i++) {
-        const struct ecg_lead *lead = &s->r->leads[i];
-        if (is_limb(lead->id) || lead->samples == 0)
-            continue;
-        bool v1_to_v6 = lead->id >= ECG_LEAD_V1 && lead->id <= ECG_LEAD_V6;
-        if (standard && v1_to_v6)
-            p->lead[6 + lead->id - ECG_LEAD_V1] = lead;
-        else if (!standard && at < ROWS * COLUMNS)
-            p->lead[at++] = lead;
-        else
-            not_shown(s, lead->name);
+    if (s->o->marks)
+        ecg_draw_bands(s, row);
+    if (row->is_channel)
+        draw_axis(s, row);
+    else if (pulse)
+        ecg_draw_pulse(s, row->base);
+    for (size_t i = 0; i < row->n; i++) {
+        if (i > 0)
+            draw_tick(s, row->piece[i].x, row->base);
+        if (row->piece[i].lead)
+            ecg_draw_piece(s, &row->piece[i]);
     }
 }
 
-static void draw_places(struct sheet *s, const struct places *p)
+static void draw_names(struct sheet *s, const struct sheet_row *row, double pitch)
 {
-    static const double bases[ROWS] = {GRID_TOP + 20, GRID_TOP + 55, GRID_TOP + 90};
-    const double width = SECONDS_SHOWN / COLUMNS;
-    for (size_t row = 0; row < ROWS; row++) {
-        draw_pulse(s, bases[row]);
-        for (size_t col = 0; col < COLUMNS; col++) {
-            const struct ecg_lead *lead = p->lead[col * ROWS + row];
-            double x = TRACE_LEFT + (double)col * width * MM_PER_S;
-            double from = s->o->from_s + (double)col * width;
-            if (col > 0)
-                draw_tick(s, x, bases[row]);
-            if (!lead)
-                continue;
-            draw_piece(s, &(struct piece){lead, from, from + width, x, bases[row]});
-            draw_name(s, x, bases[row] - 17, lead->name);
+    for (size_t i = 0; i < row->n; i++) {
+        const struct sheet_piece *p = &row->piece[i];
+        char text[80];
+        if (!p->lead)
+            continue;
+        bool unit = row->is_channel && strcmp(p->lead->unit, "1") != 0;
+        double y = row->base - fmin(11, pitch * 0.45);
+        snprintf(text, sizeof text, "%s%s%s", p->name, unit ? "  " : "", unit ? p->lead->unit : "");
+        double end =
+            ecg_draw_label(s, p->x + 1, y - label_size / 2, label_size, ecg_draw_ink, text);
+        if (i == 0 && row->note[0])
+            ecg_draw_label(s, end + 3, y - 1.2, 2.8, ecg_draw_grey, row->note);
+    }
+}
+
+/* ---- places of rows ---- */
+
+/* What a piece of row a and one of row b that stand over each other need between their
+ * base lines. */
+static double distance(const struct sheet_row *a, const struct sheet_row *b)
+{
+    const double gap = 1.5;
+    const double least = 6;
+    double need = least;
+    for (size_t i = 0; i < a->n; i++) {
+        for (size_t k = 0; k < b->n; k++) {
+            const struct sheet_piece *p = &a->piece[i];
+            const struct sheet_piece *q = &b->piece[k];
+            double p_end = p->x + p->width;
+            double q_end = q->x + q->width;
+            if (p->x < q_end - 0.1 && q->x < p_end - 0.1)
+                need = fmax(need, p->down + q->up + b->above + gap);
         }
     }
+    return need;
 }
 
-static void draw_strip(struct sheet *s, const struct ecg_lead *lead, double base)
+/* Moves rows apart, as little as possible from where they are. */
+static void part_rows(struct sheet_row *rows, size_t n, double top, double bottom)
 {
-    double from = s->o->from_s;
-    draw_pulse(s, base);
-    draw_piece(s, &(struct piece){lead, from, from + SECONDS_SHOWN, TRACE_LEFT, base});
-    draw_name(s, TRACE_LEFT, base - 15, lead->name);
-}
-
-static enum base_err draw_standard(struct sheet *s)
-{
-    struct places p = {0};
-    enum base_err e = place_limbs(s, &p);
-    if (!e) {
-        place_chest(s, &p);
-        draw_places(s, &p);
-        draw_strip(s, p.lead[1] ? p.lead[1] : p.lead[0], GRID_TOP + 130);
+    double need[SHEET_ROWS] = {0};
+    double sum = 0;
+    double pitch = (bottom - top) / (double)n;
+    double up = fmin(fmax(rows[0].up + rows[0].above + 1, 4), 2 * pitch);
+    double down = fmin(fmax(rows[n - 1].down + 1, 3), pitch);
+    for (size_t i = 1; i < n; i++)
+        sum += need[i] = fmin(distance(&rows[i - 1], &rows[i]), 2 * pitch);
+    /* Not enough room: then they meet, but each has its part. */
+    double squeeze = fmin(1, (bottom - top) / (up + sum + down));
+    double at = top + squeeze * up;
+    for (size_t i = 0; i < n; i++) {
+        at += i ? squeeze * need[i] : 0;
+        at = rows[i].base = fmax(rows[i].base, at);
     }
-    for (size_t i = 0; i < p.nmade; i++)
-        free(p.made[i].i32);
-    return e;
-}
-
-/* Recordings of few or other leads: one under the other. */
-static void draw_strips(struct sheet *s)
-{
-    size_t shown = 0;
-    size_t there = 0;
-    for (size_t i = 0; i < s->r->nleads; i++)
-        there += s->r->leads[i].samples > 0;
-    there = there < STRIPS_MAX ? there : STRIPS_MAX;
-    for (size_t i = 0; i < s->r->nleads; i++) {
-        const struct ecg_lead *lead = &s->r->leads[i];
-        if (lead->samples == 0)
-            continue;
-        /* On a large square: its lines are what one measures against. */
-        double base = GRID_TOP + 5 * round((double)(2 * shown + 1) * 15 / (double)there);
-        if (shown < STRIPS_MAX)
-            draw_strip(s, lead, base);
-        else
-            not_shown(s, lead->name);
-        shown++;
+    at = bottom - squeeze * down;
+    for (size_t i = n; i-- > 0;) {
+        at = rows[i].base = fmin(rows[i].base, at);
+        at -= squeeze * need[i];
     }
 }
 
-enum base_err ecg_draw_traces(struct sheet *s)
+/* Evenly spaced on lines of the paper where traces do not meet so. */
+static void place_rows(struct sheet *s, struct sheet_row *rows, size_t n)
 {
-    enum base_err e = BASE_OK;
-    draw_paper(s);
-    if (s->r->nleads > STRIPS_MAX && ecg_record_lead(s->r, ECG_LEAD_I))
-        e = draw_standard(s);
-    else
-        draw_strips(s);
-    return e ? e : s->unshown.err;
+    const struct sheet_area *paper = &s->paper;
+    double pitch = (paper->bottom - paper->top) / (double)n;
+    double line = pitch >= 20 ? 5 : 1;
+    for (size_t i = 0; i < n; i++)
+        rows[i].base = paper->top + line * round(pitch * ((double)i + 0.56) / line);
+    part_rows(rows, n, paper->top, paper->bottom);
+    for (size_t i = 0; i < n; i++)
+        rows[i].base = paper->top + round(rows[i].base - paper->top);
+}
+
+void ecg_draw_rows(struct sheet *s, struct sheet_row *rows, size_t n)
+{
+    double pitch = (s->paper.bottom - s->paper.top) / (double)n;
+    double pulse_above = s->paper.top - 1; /* up to where the column of pulses is taken */
+    for (size_t i = 0; i < n; i++) {
+        rows[i].above = rows[i].is_channel ? 3 : rows[i].is_strip && s->o->marks ? 5 : 0;
+        rows[i].pitch = pitch;
+    }
+    place_rows(s, rows, n);
+    for (size_t i = 0; i < n; i++) {
+        bool pulse = rows[i].base - s->mm_per_mv >= pulse_above;
+        pulse_above = pulse ? rows[i].base + 1 : pulse_above;
+        for (size_t k = 0; k < rows[i].n; k++)
+            rows[i].piece[k].base = rows[i].base;
+        draw_row(s, &rows[i], pulse);
+    }
+    for (size_t i = 0; i < n; i++)
+        ecg_draw_beat_marks(s, &rows[i]);
+    for (size_t i = 0; i < n; i++)
+        draw_names(s, &rows[i], pitch);
 }

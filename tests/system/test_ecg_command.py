@@ -42,6 +42,59 @@ class EcgCommand(unittest.TestCase):
             with open(path, 'rb') as f:
                 self.assertTrue(f.read(8).startswith(magic), ending)
 
+    def words(self, name, *options):
+        """What pdftotext reads on the pages, one text a page."""
+        path = f'{self.out}/words.pdf'
+        done = ecg('plot', os.path.join(FILES, name), '-o', path, *options)
+        self.assertEqual((done.returncode, done.stderr), (0, b''))
+        text = subprocess.run(['pdftotext', '-layout', path, '-'], capture_output=True, check=True, timeout=60).stdout
+        return text.decode().split('\f')[:-1]
+
+    def test_a_sheet_says_who_what_and_that_nobody_confirmed_it(self):
+        needs('pdftotext')
+        page, = self.words('7-gbk.scp')
+        for word in ('测试一', '未确认 unconfirmed', '设备', 'Sinus rhythm', '建议', '窦性心律', '25 mm/s', '10 mm/mV',
+                     '500 Hz', 'rdc 0.', 'aVR', 'V6'):
+            self.assertIn(word, page)
+        page, = self.words('7-gbk.scp', '--confirmed-by', '张医生', '--patient-name', '测试^二', '--cabrera',
+                           '--gain', '20', '--format', '3x4+3')
+        for word in ('已确认 confirmed: 张医生', '测试二', '20 mm/mV', '−aVR'):
+            self.assertIn(word, page)
+        self.assertNotIn('unconfirmed', page)
+        for kind, words in (('beats', ('mean of', 'J+60 ms')), ('strip', ('09:30:15', 'II'))):
+            page, = self.words('1-second-differences.scp', '--page', kind)
+            for word in words + ('未确认',):
+                self.assertIn(word, page)
+
+    def test_long_recordings_have_strips_of_any_length_and_an_overview(self):
+        needs('pdftotext')
+        with open(f'{self.out}/long.csv', 'w') as f:  # 200 s at 75/min, one lead
+            f.write('sample (100 Hz),II\n')
+            for i in range(20000):
+                t = i % 80
+                f.write(f'{i},{1000 if t == 30 else 500 if t in (29, 31) else 0}\n')
+        for options, pages, words in ((['--page', 'strip', '--seconds', '150'], 3, ('1:40', '第 1 / 3 页')),
+                                      (['--page', 'holter'], 2, ('合计 total', '250', '75'))):
+            found = self.words(f'{self.out}/long.csv', *options)
+            self.assertEqual(len(found), pages, options)
+            for word in words:
+                self.assertIn(word, ''.join(found))
+
+    def test_plot_says_which_option_is_wrong(self):
+        scp = f'{FILES}/1-second-differences.scp'
+        for options, words in ((['--speed', '30'], '25 or 50 mm/s'), (['--gain', 'x'], '--gain is a number, not "x"'),
+                               (['--format', '4x3'], '--format is one of 3x4+1'), (['--page'], 'value is missing'),
+                               (['--from', '100'], 'the recording has'), (['--lead', 'V9X'], 'no lead "V9X"'),
+                               (['--number', '0'], 'a page from 1'), (['--dpi', '9999'], '600 dpi'),
+                               (['--page', 'beats', '--device-beats'], 'stored no mean beats')):
+            done = ecg('plot', scp, '-o', f'{self.out}/x.png', *options)
+            self.assertNotEqual(done.returncode, 0, options)
+            self.assertIn(words, done.stderr.decode())
+            self.assertFalse(os.path.exists(f'{self.out}/x.png'))
+        done = ecg('plot', '--help')
+        self.assertEqual((done.returncode, done.stderr), (0, b''))
+        self.assertIn(b'--cabrera', done.stdout)
+
     def test_convert_gives_the_same_samples_as_csv_and_through_dicom(self):
         source, dicom, again = f'{self.out}/a.csv', f'{self.out}/a.dcm', f'{self.out}/b.csv'
         scp = f'{FILES}/4-own-tables.scp'
