@@ -282,7 +282,7 @@ static bool on_text(void *arg, struct ecg_xml *x, const char *s, size_t n)
     if (!a->in_digits)
         return false;
     size_t most = a->r->limits->samples - a->r->samples_used;
-    if (!ecg_digits_add(&a->digits, s, n, most, &err) && !a->r->err)
+    if (!ecg_digits_add(a->level, &a->digits, s, n, most, &err) && !a->r->err)
         a->r->err = err;
     return true;
 }
@@ -356,6 +356,7 @@ enum base_err ecg_aecg_parse(struct base_bytes file, struct ecg_record *r, struc
     if (!a)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "HL7 aECG: out of memory");
     a->r = r;
+    a->level = ecg_simd_level();
     a->start_s = (double)NAN;
     a->family = a->given = "";
     r->format = "HL7 aECG";

@@ -48,6 +48,7 @@ struct aecg {
     bool has_digits;
     bool in_digits;
     unsigned digits_line;
+    enum ecg_simd level;
     struct ecg_digits digits;
 
     char filter[AECG_CODE]; /* the control variable in which one is nested */

@@ -2,11 +2,14 @@
 #include "ecg/ecg_dicom_priv.h"
 
 #include "ecg/ecg_unit.h"
+#include "ecg/ecg_unpack.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+
+enum { PLAIN_MAX = 256 }; /* channels that are parted at once */
 
 enum sample_kind {
     KIND_NONE,
@@ -366,12 +369,46 @@ static bool is_narrow(const struct group *g, size_t channel)
     return true;
 }
 
+/* Signed words as nearly all recorders write them, all channels of one kind: they are parted
+ * at once. */
+static bool is_plain(const struct group *g)
+{
+    uint32_t padding = g->padding.n >= 2 ? base_load_le16(g->padding.p) : 0;
+    bool plain = g->kind == KIND_SS && !g->swap && (padding == 0 || padding == 0x8000) &&
+                 g->nchannels <= PLAIN_MAX;
+    for (size_t i = 0; i < g->nchannels && plain; i++)
+        plain = (g->channels[i].stored == 0 || g->channels[i].stored == 16) &&
+                g->channels[i].other == g->channels[0].other;
+    return plain;
+}
+
+static enum base_err part_plain(struct ecg_dicom_reader *d, const struct group *g,
+                                struct ecg_lead *leads)
+{
+    struct ecg_unpack u;
+    int16_t *to[PLAIN_MAX];
+    bool padded = g->padding.n >= 2 && base_load_le16(g->padding.p) == 0x8000;
+    ecg_unpack_choose(ecg_simd_level(), &u);
+    for (size_t i = 0; i < g->nchannels; i++)
+        to[i] = leads[i].i16;
+    u.split16(g->data.p, g->nsamples, g->nchannels, to);
+    for (size_t i = 0; i < g->nchannels && !padded; i++) {
+        bool least = false; /* an ordinary value here */
+        u.copy16((const uint8_t *)to[i], g->nsamples, to[i], &least);
+        enum base_err e = least ? ecg_record_widen(&leads[i]) : BASE_OK;
+        if (e)
+            return base_fail(d->err, e, BASE_NOPOS, "%s", base_err_text(e));
+    }
+    return BASE_OK;
+}
+
 static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g, size_t channel,
-                               struct ecg_lead *lead)
+                               bool plain, struct ecg_lead *lead)
 {
     const struct channel *ch = &g->channels[channel];
-    enum base_err e = is_narrow(g, channel) ? ecg_record_set_i16(d->rec, lead, g->nsamples)
-                                            : ecg_record_set_i32(d->rec, lead, g->nsamples);
+    enum base_err e = plain || is_narrow(g, channel)
+                          ? ecg_record_set_i16(d->rec, lead, g->nsamples)
+                          : ecg_record_set_i32(d->rec, lead, g->nsamples);
     if (e)
         return base_fail(d->err, e, g->pos, "DICOM: a channel of %zu samples: %s", g->nsamples,
                          base_err_text(e));
@@ -382,7 +419,8 @@ static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g
     lead->uv_per_count = ch->sensitivity * ch->correction * ch->unit_uv;
     lead->offset_uv = ch->baseline * ch->unit_uv;
     lead->start_s = g->offset_ms / 1000 + ch->time_skew + ch->sample_skew / g->rate;
-    decode(g, channel, lead);
+    if (!plain)
+        decode(g, channel, lead);
     return BASE_OK;
 }
 
@@ -418,10 +456,15 @@ static enum base_err make_leads(struct ecg_dicom_reader *d, struct group *const 
     if (e)
         return base_fail(d->err, e, BASE_NOPOS, "DICOM: %zu channels: %s", count, base_err_text(e));
     struct ecg_lead *lead = kind == MEDIANS ? r->medians : kind == LEADS ? r->leads : r->others;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        struct ecg_lead *first = lead;
+        bool plain = !groups[i]->left_out && is_plain(groups[i]);
         for (size_t k = 0; k < groups[i]->nchannels && !e; k++)
             if (is_of(groups[i], k, kind))
-                e = make_lead(d, groups[i], k, lead++);
+                e = make_lead(d, groups[i], k, plain, lead++);
+        if (!e && plain && lead > first)
+            e = part_plain(d, groups[i], first);
+    }
     return e;
 }
 

@@ -1,5 +1,7 @@
 #include "ecg/ecg_digits.h"
 
+#include "ecg/ecg_unpack.h"
+
 #include <stdlib.h>
 
 /* Room for the numbers that n more bytes can be: a digit and a space each. */
@@ -60,16 +62,11 @@ static bool step(struct ecg_digits *d, char c)
     return !d->bad;
 }
 
-/* Whole numbers of few digits between single spaces, which nearly all are. Returns
- * where it stopped: before something else, or near the end. */
-static size_t take_plain(struct ecg_digits *d, const char *s, size_t n)
+size_t ecg_digits_take(const char *s, size_t at, size_t n, struct ecg_digits_run *run)
 {
     enum { LONGEST = 7 /* a sign, five digits and a space */ };
-    size_t i = 0;
-    int32_t *out = d->v + d->n;
-    bool wide = d->wide;
-    while (i + LONGEST < n) {
-        const char *p = s + i;
+    while (at + LONGEST < n) {
+        const char *p = s + at;
         int32_t sign = -(*p == '-');
         p -= sign;
         unsigned c = (unsigned)(uint8_t)*p++ - '0';
@@ -86,16 +83,30 @@ static size_t take_plain(struct ecg_digits *d, const char *s, size_t n)
         if (*p != ' ')
             break;
         v = (v ^ sign) - sign;
-        wide |= v <= INT16_MIN || v > INT16_MAX;
-        *out++ = v;
-        i = (size_t)(p + 1 - s);
+        run->wide |= v <= INT16_MIN || v > INT16_MAX;
+        run->out[run->n++] = v;
+        at = (size_t)(p + 1 - s);
     }
-    d->n = (size_t)(out - d->v);
-    d->wide = wide;
-    return i;
+    return at;
 }
 
-bool ecg_digits_add(struct ecg_digits *d, const char *s, size_t n, size_t most, enum base_err *err)
+static size_t take(enum ecg_simd level, struct ecg_digits *d, const char *s, size_t at, size_t n)
+{
+    struct ecg_digits_run run = {.out = d->v + d->n, .wide = d->wide};
+#if ECG_SIMD_X86
+    at = level >= ECG_SIMD_AVX2 ? ecg_digits_take_avx2(s, at, n, &run)
+                                : ecg_digits_take(s, at, n, &run);
+#else
+    (void)level;
+    at = ecg_digits_take(s, at, n, &run);
+#endif
+    d->n += run.n;
+    d->wide = run.wide;
+    return at;
+}
+
+bool ecg_digits_add(enum ecg_simd level, struct ecg_digits *d, const char *s, size_t n, size_t most,
+                    enum base_err *err)
 {
     if (d->bad)
         return true;
@@ -103,7 +114,7 @@ bool ecg_digits_add(struct ecg_digits *d, const char *s, size_t n, size_t most, 
         return false;
     for (size_t i = 0; i < n && !d->bad;) {
         if (!d->open)
-            i += take_plain(d, s + i, n - i);
+            i = take(level, d, s, i, n);
         if (i < n && !step(d, s[i++]))
             d->bad = true;
     }
@@ -123,13 +134,14 @@ void ecg_digits_end(struct ecg_digits *d)
 
 enum base_err ecg_digits_place(struct ecg_digits *d, struct ecg_record *r, struct ecg_lead *lead)
 {
+    struct ecg_unpack u;
+    ecg_unpack_choose(ecg_simd_level(), &u);
     enum base_err e =
         d->wide ? ecg_record_set_i32(r, lead, d->n) : ecg_record_set_i16(r, lead, d->n);
-    for (size_t i = 0; !e && i < d->n; i++)
-        if (d->wide)
-            lead->i32[i] = d->v[i];
-        else
-            lead->i16[i] = (int16_t)d->v[i];
+    if (!e && d->wide)
+        memcpy(lead->i32, d->v, d->n * sizeof *d->v);
+    else if (!e)
+        u.narrow(d->v, d->n, lead->i16);
     int32_t *v = d->v;
     size_t size = d->size;
     *d = (struct ecg_digits){.v = v, .size = size};

@@ -261,26 +261,21 @@ static void fill_gap(struct ecg_lead *lead, size_t from, size_t to)
             lead->i32[i] = ECG_SAMPLE_NONE;
 }
 
-/* Each record's samples to their place; *least counts those that are -32768. */
+/* Each record's samples to their place; *least: one of them is -32768. */
 static void copy_samples(const struct edf_file *f, const struct edf_channel *c,
-                         const struct ecg_unpack *u, struct ecg_lead *lead, uint16_t *least)
+                         const struct ecg_unpack *u, struct ecg_lead *lead, bool *least)
 {
     size_t next = 0;
-    uint16_t sum = 0;
     for (size_t k = 0; k < f->records + (f->rest > 0); k++) {
         const uint8_t *p = f->data.p + k * f->record_bytes + c->offset;
         size_t n = k < f->records ? c->per_record : rest_of(f, c);
         if (n == 0)
             continue;
         size_t at = sample_of(f, c, k, next);
-        if (f->width == 3) {
+        if (f->width == 3)
             u->u24(p, n, lead->i32 + at);
-        } else {
-            uint16_t found = 0;
-            memcpy(lead->i16 + at, p, n * sizeof *lead->i16);
-            u->sum16(lead->i16 + at, n, &sum, &found);
-            *least |= found;
-        }
+        else
+            u->copy16(p, n, lead->i16 + at, least);
         next = at + n;
     }
 }
@@ -301,7 +296,7 @@ static void fill_gaps(const struct edf_file *f, const struct edf_channel *c, str
 static enum base_err read_samples(const struct edf_file *f, const struct edf_channel *c,
                                   const struct ecg_unpack *u, struct ecg_lead *lead)
 {
-    uint16_t least = 0;
+    bool least = false;
     size_t n = samples_of(f, c);
     enum base_err e =
         f->width == 3 ? ecg_record_set_i32(f->rec, lead, n) : ecg_record_set_i16(f->rec, lead, n);

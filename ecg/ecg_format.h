@@ -31,6 +31,9 @@ enum ecg_found {
 
 /* The file of this name, case aside if there is none in this case. */
 enum ecg_found ecg_set_find(const struct ecg_set *set, const char *name, struct base_bytes *out);
+/* The same of a file that most recordings do not have. */
+enum ecg_found ecg_set_find_optional(const struct ecg_set *set, const char *name,
+                                     struct base_bytes *out);
 
 struct ecg_format_row {
     const char *name;       /* as the record and --to have it */

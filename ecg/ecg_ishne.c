@@ -341,7 +341,8 @@ enum base_err ecg_ishne_parse(const struct ecg_set *set, struct ecg_record *r,
     bool has_name = other_name(set->files[0].name, only_beats ? "ecg" : "ann", name);
     enum ecg_found found = ECG_FOUND_ABSENT;
     if (has_name)
-        found = ecg_set_find(set, name, &beats);
+        found =
+            only_beats ? ecg_set_find(set, name, &beats) : ecg_set_find_optional(set, name, &beats);
     if (found == ECG_FOUND_UNKNOWN)
         return missing(err, name);
     if (only_beats) {

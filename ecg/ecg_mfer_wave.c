@@ -22,7 +22,7 @@ struct channel {
     uint64_t missing; /* as the bytes of the file have it */
     struct ecg_lead *lead;
     size_t at;
-    uint16_t least; /* how many are -32768, modulo 2^16 */
+    bool least; /* one is -32768 */
 };
 
 struct frames {
@@ -68,6 +68,24 @@ static double number_of(const struct channel *c, struct base_bytes b, bool big)
     }
 }
 
+/* Samples of whole numbers of any width but 16 bits, or with a value of their own for
+ * missing ones. */
+static void read_whole(const struct channel *c, const uint8_t *p, size_t n, bool big, int32_t *out)
+{
+    unsigned drop = 32 - 8 * (unsigned)c->width;
+    bool is_signed = c->type == MFER_I16 || c->type == MFER_I32 || c->type == MFER_I8;
+    for (size_t i = 0; i < n; i++, p += c->width) {
+        uint32_t raw = c->width == 1   ? *p
+                       : c->width == 2 ? (big ? base_load_be16(p) : base_load_le16(p))
+                                       : (big ? base_load_be32(p) : base_load_le32(p));
+        int32_t v = is_signed         ? (int32_t)(raw << drop) >> drop
+                    : raw > INT32_MAX ? INT32_MAX
+                                      : (int32_t)raw;
+        v = v == INT32_MIN ? -INT32_MAX : v;
+        out[i] = c->has_missing && raw == c->missing ? ECG_SAMPLE_NONE : v;
+    }
+}
+
 static void measure_floats(struct channel *c, const uint8_t *p, size_t n, bool big)
 {
     for (size_t i = 0; i < n; i++) {
@@ -84,14 +102,14 @@ static void read_samples(struct frames *x, struct channel *c, const uint8_t *p, 
     bool big = x->g->big_endian;
     struct ecg_lead *lead = c->lead;
     if (lead->i16) {
-        uint16_t sum = 0;
-        uint16_t least = 0;
+        int16_t *to = lead->i16 + c->at;
         if (big)
-            x->unpack.u61(p, n, lead->i16 + c->at);
-        else
-            memcpy(lead->i16 + c->at, p, n * sizeof *lead->i16);
-        x->unpack.sum16(lead->i16 + c->at, n, &sum, &least);
-        c->least |= least;
+            x->unpack.u61(p, n, to);
+        x->unpack.copy16(big ? (const uint8_t *)to : p, n, to, &c->least);
+        return;
+    }
+    if (c->type != MFER_F32 && c->type != MFER_F64) {
+        read_whole(c, p, n, big, lead->i32 + c->at);
         return;
     }
     for (size_t i = 0; i < n; i++) {

@@ -21,7 +21,8 @@ static bool is_plain(const char *name)
     return true;
 }
 
-enum ecg_found ecg_set_find(const struct ecg_set *set, const char *name, struct base_bytes *out)
+static enum ecg_found find(const struct ecg_set *set, const char *name, bool optional,
+                           struct base_bytes *out)
 {
     if (!is_plain(name))
         return ECG_FOUND_UNSAFE;
@@ -38,9 +39,22 @@ enum ecg_found ecg_set_find(const struct ecg_set *set, const char *name, struct 
     for (size_t i = 0; i < needs->n; i++)
         if (strcmp(needs->name[i], name) == 0)
             return ECG_FOUND_UNKNOWN;
-    if (needs->n < ECG_NEEDS_MAX)
-        memcpy(needs->name[needs->n++], name, strlen(name) + 1);
+    if (needs->n < ECG_NEEDS_MAX) {
+        memcpy(needs->name[needs->n], name, strlen(name) + 1);
+        needs->optional[needs->n++] = optional;
+    }
     return ECG_FOUND_UNKNOWN;
+}
+
+enum ecg_found ecg_set_find(const struct ecg_set *set, const char *name, struct base_bytes *out)
+{
+    return find(set, name, false, out);
+}
+
+enum ecg_found ecg_set_find_optional(const struct ecg_set *set, const char *name,
+                                     struct base_bytes *out)
+{
+    return find(set, name, true, out);
 }
 
 void ecg_find_needs(const struct ecg_input *file, struct ecg_needs *out)

@@ -26,6 +26,7 @@ enum { ECG_NAME_SIZE = 256, ECG_NEEDS_MAX = 64, ECG_INPUTS_MAX = 1024 };
 struct ecg_needs {
     size_t n;
     char name[ECG_NEEDS_MAX][ECG_NAME_SIZE];
+    bool optional[ECG_NEEDS_MAX]; /* nothing is missing without it */
 };
 
 /* To add one, see ecg_format.h. */

@@ -1,5 +1,7 @@
 #include "ecg/ecg_record.h"
 
+#include "ecg/ecg_unpack.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -160,18 +162,11 @@ enum base_err ecg_record_set_i32(struct ecg_record *r, struct ecg_lead *lead, si
 
 void ecg_record_narrow(struct ecg_lead *lead)
 {
-    for (size_t i = 0; i < lead->samples; i++) {
-        int32_t v = lead->i32[i];
-        if (v != ECG_SAMPLE_NONE && (v <= INT16_MIN || v > INT16_MAX))
-            return;
-    }
-    /* In place, from the front: a sample is read before its bytes are written. */
-    char *bytes = (char *)lead->i32;
-    for (size_t i = 0; i < lead->samples; i++) {
-        int32_t v = lead->i32[i];
-        int16_t narrow = v == ECG_SAMPLE_NONE ? ECG_SAMPLE_NONE16 : (int16_t)v;
-        memcpy(bytes + i * sizeof narrow, &narrow, sizeof narrow);
-    }
+    struct ecg_unpack u;
+    ecg_unpack_choose(ecg_simd_level(), &u);
+    if (!u.fits16(lead->i32, lead->samples))
+        return;
+    u.narrow(lead->i32, lead->samples, (int16_t *)(void *)lead->i32);
     size_t size = (lead->samples ? lead->samples : 1) * sizeof *lead->i16;
     int16_t *smaller = realloc(lead->i32, size);
     lead->i16 = smaller ? smaller : (int16_t *)lead->i32;

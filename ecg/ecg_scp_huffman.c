@@ -4,6 +4,8 @@
 
 enum {
     LOOKUP_BITS = 11, /* the default table's longest prefix is 10 bits */
+    RUN_MAX = 6,      /* codes that one step takes at once */
+    FAST_MAX = 4,     /* tables with a lookup: the others, of which there are none, are slow */
     PREFIX_MAX = 32,  /* width of the base code in the file */
     EXTRA_MAX = 24,   /* of the literal after a prefix: 16 in the default table */
     TABLES_MAX = 256,
@@ -18,10 +20,22 @@ struct code {
     uint8_t extra;  /* bits of a signed literal added to the value */
 };
 
-struct table {
-    struct code *codes;
-    size_t n;
+/* The codes that stand whole in so many bits, as far as they are plain numbers of 8 bits. */
+struct run {
+    int8_t value[RUN_MAX];
+    uint8_t n;
+    uint8_t bits; /* of all of them */
+};
+
+struct fast {
     struct code lookup[1 << LOOKUP_BITS]; /* by the next bits; prefix 0 = search */
+    struct run run[2 << LOOKUP_BITS];     /* of b bits at (1 << b | bits) */
+};
+
+struct table {
+    struct code *codes; /* sorted by their bits */
+    size_t n;
+    struct fast *fast; /* may be NULL */
 };
 
 struct ecg_scp_huffman {
@@ -61,8 +75,49 @@ static void fill_lookup(struct table *t)
         size_t first = c->bits >> (32 - LOOKUP_BITS);
         size_t count = (size_t)1 << (LOOKUP_BITS - c->prefix);
         for (size_t k = first; k < first + count && k < (size_t)1 << LOOKUP_BITS; k++)
-            t->lookup[k] = *c;
+            t->fast->lookup[k] = *c;
     }
+}
+
+/* Each is its first code, and the run of the bits behind that, which are fewer. */
+static void fill_runs(struct fast *f)
+{
+    for (unsigned b = 1; b <= LOOKUP_BITS; b++)
+        for (uint32_t bits = 0; bits < UINT32_C(1) << b; bits++) {
+            const struct code *c = &f->lookup[bits << (LOOKUP_BITS - b)];
+            if (!c->prefix || c->prefix > b || c->extra || c->value != (int8_t)c->value)
+                continue;
+            uint32_t left = UINT32_C(1) << (b - c->prefix);
+            uint32_t rest = left | (bits & (left - 1));
+            while (f->run[rest].n == RUN_MAX) /* one bit less, until there is room for this */
+                rest >>= 1;
+            struct run *run = &f->run[(UINT32_C(1) << b) | bits];
+            run->value[0] = (int8_t)c->value;
+            memcpy(run->value + 1, f->run[rest].value, RUN_MAX - 1);
+            run->n = (uint8_t)(f->run[rest].n + 1);
+            run->bits = (uint8_t)(c->prefix + f->run[rest].bits);
+        }
+}
+
+static int by_bits(const void *a, const void *b)
+{
+    const struct code *x = a;
+    const struct code *y = b;
+    return (x->bits > y->bits) - (x->bits < y->bits);
+}
+
+/* All codes are there: makes them quick to find. False: out of memory. */
+static bool prepare(struct table *t, bool fast)
+{
+    if (fast) {
+        t->fast = calloc(1, sizeof *t->fast);
+        if (!t->fast)
+            return false;
+        fill_lookup(t);
+        fill_runs(t->fast);
+    }
+    qsort(t->codes, t->n, sizeof *t->codes, by_bits);
+    return true;
 }
 
 static struct ecg_scp_huffman *huffman_new(size_t n)
@@ -78,8 +133,10 @@ void ecg_scp_huffman_free(struct ecg_scp_huffman *h)
     if (!h)
         return;
     for (size_t i = 0; i < h->n; i++) {
-        if (h->tables[i])
+        if (h->tables[i]) {
             free(h->tables[i]->codes);
+            free(h->tables[i]->fast);
+        }
         free(h->tables[i]);
     }
     free(h);
@@ -105,7 +162,10 @@ struct ecg_scp_huffman *ecg_scp_huffman_default(void)
     }
     *c++ = (struct code){.bits = UINT32_C(0x3fe) << 22, .prefix = 10, .extra = 8};
     *c = (struct code){.bits = UINT32_C(0x3ff) << 22, .prefix = 10, .extra = 16};
-    fill_lookup(h->tables[0]);
+    if (!prepare(h->tables[0], true)) {
+        ecg_scp_huffman_free(h);
+        return NULL;
+    }
     return h;
 }
 
@@ -136,7 +196,7 @@ static enum base_err read_code(const uint8_t *p, size_t pos, size_t ntables, str
 }
 
 static enum base_err read_table(struct base_bytes body, size_t pos, size_t *at, size_t ntables,
-                                struct table **out, struct base_error *err)
+                                bool fast, struct table **out, struct base_error *err)
 {
     if (body.n - *at < 2)
         return base_fail(err, BASE_EFORMAT, pos + *at, "SCP-ECG section 2 ends before its tables");
@@ -154,8 +214,7 @@ static enum base_err read_table(struct base_bytes body, size_t pos, size_t *at, 
         if (e)
             return e;
     }
-    fill_lookup(t);
-    return BASE_OK;
+    return prepare(t, fast) ? BASE_OK : base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
 }
 
 enum base_err ecg_scp_huffman_read(struct base_bytes body, size_t pos, struct ecg_scp_huffman **out,
@@ -177,7 +236,7 @@ enum base_err ecg_scp_huffman_read(struct base_bytes body, size_t pos, struct ec
     enum base_err e = BASE_OK;
     size_t at = 2;
     for (size_t i = 0; i < n && n != 19999 && !e; i++)
-        e = read_table(body, pos, &at, n, &h->tables[i], err);
+        e = read_table(body, pos, &at, n, i < FAST_MAX, &h->tables[i], err);
     if (e)
         ecg_scp_huffman_free(h);
     else
@@ -194,7 +253,7 @@ struct reader {
     unsigned n;    /* valid bits */
 };
 
-static void refill(struct reader *r)
+static inline void refill(struct reader *r)
 {
     if (r->end - r->p >= 8) {
         uint64_t next = (uint64_t)base_load_be32(r->p) << 32 | base_load_be32(r->p + 4);
@@ -211,16 +270,48 @@ static void refill(struct reader *r)
 
 static const struct code *find_code(const struct table *t, uint64_t bits)
 {
-    const struct code *c = &t->lookup[bits >> (64 - LOOKUP_BITS)];
-    if (c->prefix)
-        return c;
     uint32_t head = (uint32_t)(bits >> 32);
-    for (size_t i = 0; i < t->n; i++) {
-        c = &t->codes[i];
-        if (c->prefix > LOOKUP_BITS && (head ^ c->bits) >> (32 - c->prefix) == 0)
-            return c;
+    const struct code *c = t->fast ? &t->fast->lookup[bits >> (64 - LOOKUP_BITS)] : NULL;
+    if (c && c->prefix)
+        return c;
+    /* No code begins another one: it can only be the last that is not above. */
+    size_t low = 0;
+    for (size_t high = t->n; low < high;) {
+        size_t middle = (low + high) / 2;
+        if (t->codes[middle].bits <= head)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    c = low ? &t->codes[low - 1] : NULL;
+    return c && (head ^ c->bits) >> (32 - c->prefix) == 0 ? c : NULL;
+}
+
+/* As long as whole runs come, several between two looks at the bytes. */
+static size_t take_runs(struct reader *r, const struct fast *f, int32_t *out, size_t n)
+{
+    enum { STEPS = 5 /* of 11 bits: 55 of the 56 that a refill gives */ };
+    size_t done = 0;
+    while (n - done >= STEPS * RUN_MAX && r->end - r->p >= 8) {
+        refill(r);
+        for (int k = 0; k < STEPS; k++) {
+            const struct run *run =
+                &f->run[(UINT64_C(1) << LOOKUP_BITS) | r->bits >> (64 - LOOKUP_BITS)];
+            if (run->n == 0)
+                return done;
+            int32_t *to = out + done; /* all places, whatever n says: quicker than a loop of n */
+            to[0] = run->value[0];
+            to[1] = run->value[1];
+            to[2] = run->value[2];
+            to[3] = run->value[3];
+            to[4] = run->value[4];
+            to[5] = run->value[5];
+            done += run->n;
+            r->bits <<= run->bits;
+            r->n -= run->bits;
+        }
+    }
+    return done;
 }
 
 static int32_t literal(uint64_t bits, unsigned n)
@@ -235,6 +326,8 @@ size_t ecg_scp_huffman_decode(const struct ecg_scp_huffman *h, struct base_bytes
     const struct table *t = h->tables[0];
     size_t done = 0;
     while (done < n) {
+        if (t->fast)
+            done += take_runs(&r, t->fast, out + done, n - done);
         refill(&r);
         const struct code *c = find_code(t, r.bits);
         if (!c)

@@ -190,18 +190,16 @@ static size_t capacity(const struct waves *w, struct base_bytes b)
 static void undo_differences(int32_t *x, size_t n, unsigned order)
 {
     /* Unsigned, so that damaged data wrap instead of being undefined. */
-    uint32_t x1 = n > 0 ? (uint32_t)x[0] : 0;
+    uint32_t v = n > 0 ? (uint32_t)x[0] : 0;
     if (order == 1) {
         for (size_t i = 1; i < n; i++)
-            x[i] = (int32_t)(x1 += (uint32_t)x[i]);
+            x[i] = (int32_t)(v += (uint32_t)x[i]);
     } else if (order == 2 && n > 1) {
-        uint32_t x2 = x1;
-        x1 = (uint32_t)x[1];
+        uint32_t step = (uint32_t)x[1] - v;
+        v = (uint32_t)x[1];
         for (size_t i = 2; i < n; i++) {
-            uint32_t v = (uint32_t)x[i] + 2 * x1 - x2;
-            x2 = x1;
-            x1 = v;
-            x[i] = (int32_t)v;
+            step += (uint32_t)x[i];
+            x[i] = (int32_t)(v += step);
         }
     }
 }

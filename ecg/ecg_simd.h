@@ -25,7 +25,7 @@
 enum ecg_simd {
     ECG_SIMD_SCALAR,
     ECG_SIMD_SSE41,
-    ECG_SIMD_AVX2,   /* with BMI2 */
+    ECG_SIMD_AVX2,   /* with BMI, BMI2 and PCLMULQDQ */
     ECG_SIMD_AVX512, /* F, BW, VL, and VBMI */
     ECG_SIMD_COUNT
 };
@@ -34,15 +34,18 @@ enum ecg_simd {
 static inline enum ecg_simd ecg_simd_level(void)
 {
 #if ECG_SIMD_X86
+    if (!__builtin_cpu_supports("sse4.1"))
+        return ECG_SIMD_SCALAR;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") ||
+        !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("pclmul"))
+        return ECG_SIMD_SSE41;
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vbmi"))
         return ECG_SIMD_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-        return ECG_SIMD_AVX2;
-    if (__builtin_cpu_supports("sse4.1"))
-        return ECG_SIMD_SSE41;
-#endif
+    return ECG_SIMD_AVX2;
+#else
     return ECG_SIMD_SCALAR;
+#endif
 }
 
 #endif

@@ -90,6 +90,33 @@ static void sum16(const int16_t *p, size_t n, uint16_t *sum, uint16_t *missing)
     *missing = (uint16_t)(*missing + m);
 }
 
+static void copy16(const uint8_t *p, size_t n, int16_t *out, bool *missing)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (int16_t)base_load_le16(p + 2 * i);
+        *missing |= out[i] == INT16_MIN;
+    }
+}
+
+static bool fits16(const int32_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != INT32_MIN && (p[i] <= INT16_MIN || p[i] > INT16_MAX))
+            return false;
+    return true;
+}
+
+/* From the front, byte by byte: in place, a sample is read before its bytes are written. */
+static void narrow(const int32_t *p, size_t n, int16_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        int32_t v;
+        memcpy(&v, (const char *)p + i * sizeof v, sizeof v);
+        int16_t small = v == INT32_MIN ? INT16_MIN : (int16_t)v;
+        memcpy((char *)out + i * sizeof small, &small, sizeof small);
+    }
+}
+
 const struct ecg_unpack ecg_unpack_scalar = {.u212 = u212,
                                              .u310 = u310,
                                              .u311 = u311,
@@ -99,7 +126,10 @@ const struct ecg_unpack ecg_unpack_scalar = {.u212 = u212,
                                              .u24 = u24,
                                              .u212_2 = u212_2,
                                              .split16 = split16,
-                                             .sum16 = sum16};
+                                             .sum16 = sum16,
+                                             .copy16 = copy16,
+                                             .fits16 = fits16,
+                                             .narrow = narrow};
 
 static void overlay(struct ecg_unpack *to, const struct ecg_unpack *better)
 {
@@ -116,6 +146,9 @@ static void overlay(struct ecg_unpack *to, const struct ecg_unpack *better)
     ECG_UNPACK_TAKE(u212_2);
     ECG_UNPACK_TAKE(split16);
     ECG_UNPACK_TAKE(sum16);
+    ECG_UNPACK_TAKE(copy16);
+    ECG_UNPACK_TAKE(fits16);
+    ECG_UNPACK_TAKE(narrow);
 #undef ECG_UNPACK_TAKE
 }
 

@@ -9,6 +9,7 @@
 
 #include "ecg/ecg_simd.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,12 @@ struct ecg_unpack {
     void (*split16)(const uint8_t *p, size_t n, size_t channels, int16_t *const *out);
     /* Adds n samples to *sum and the number of missing ones to *missing, modulo 2^16. */
     void (*sum16)(const int16_t *p, size_t n, uint16_t *sum, uint16_t *missing);
+    /* n little-endian words; sets *missing when one is missing. */
+    void (*copy16)(const uint8_t *p, size_t n, int16_t *out, bool *missing);
+    /* Whether all of n samples are missing, or have a place among 16-bit ones. */
+    bool (*fits16)(const int32_t *p, size_t n);
+    /* Samples that fit to 16 bits; out may be p. */
+    void (*narrow)(const int32_t *p, size_t n, int16_t *out);
 };
 
 /* The kernels of this level; where it has none of a kind, of the next lower. */

@@ -406,7 +406,7 @@ static void ask_annotations(const struct ecg_set *set, const struct wfdb_header 
     struct base_bytes found;
     stem_of(set, h, stem);
     snprintf(name, sizeof name, "%.240s.atr", stem);
-    (void)ecg_set_find(set, name, &found);
+    (void)ecg_set_find_optional(set, name, &found);
 }
 
 static bool is_signal_file(const struct wfdb_header *h, const char *name)

@@ -88,6 +88,26 @@ static size_t pass_over(const char *s, size_t n, size_t i)
     return n;
 }
 
+/* The name of the root element; false when these characters end before it does. */
+static bool find_root(const char *s, size_t n, char *out, size_t size)
+{
+    for (size_t i = 0; i < n;) {
+        if (s[i] != '<') {
+            i++;
+        } else if (i + 1 < n && (s[i + 1] == '?' || s[i + 1] == '!')) {
+            i = pass_over(s, n, i);
+        } else {
+            size_t from = ++i;
+            for (; i < n && is_name(s[i]); i++)
+                from = s[i] == ':' ? i + 1 : from;
+            if (i < n && i - from < size)
+                snprintf(out, size, "%.*s", (int)(i - from), s + from);
+            return i < n;
+        }
+    }
+    return false;
+}
+
 void ecg_xml_root(struct base_bytes file, char *out, size_t size)
 {
     out[0] = '\0';
@@ -100,20 +120,11 @@ void ecg_xml_root(struct base_bytes file, char *out, size_t size)
         i++;
     if (i == n || s[i] != '<')
         return;
-    n = head_of(base_bytes_of(file.p + at, file.n - at), s, sizeof s);
-    while (i < n) {
-        if (s[i] != '<') {
-            i++;
-        } else if (i + 1 < n && (s[i + 1] == '?' || s[i + 1] == '!')) {
-            i = pass_over(s, n, i);
-        } else {
-            size_t from = ++i;
-            for (; i < n && is_name(s[i]); i++)
-                from = s[i] == ':' ? i + 1 : from;
-            if (i < n && i - from < size)
-                snprintf(out, size, "%.*s", (int)(i - from), s + from);
-            return;
-        }
+    /* Nor do most have long comments in front. */
+    bool found = false;
+    for (size_t head = 1024; head <= sizeof s && !found; head *= 8) {
+        n = head_of(base_bytes_of(file.p + at, file.n - at), s, head);
+        found = find_root(s, n, out, size) || n < head;
     }
 }
 
@@ -136,10 +147,15 @@ static void declared(struct base_bytes file, char *out, size_t size)
 
 static bool is_ascii(struct base_bytes b)
 {
-    uint8_t any = 0;
-    for (size_t i = 0; i < b.n; i++)
+    uint64_t any = 0;
+    size_t i = 0;
+    for (uint64_t word; i + sizeof word <= b.n; i += sizeof word) {
+        memcpy(&word, b.p + i, sizeof word);
+        any |= word;
+    }
+    for (; i < b.n; i++)
         any |= b.p[i];
-    return any < 0x80;
+    return !(any & UINT64_C(0x8080808080808080));
 }
 
 /* GBK with a common hanzi (GB 2312 rows 16 to 55), all of it: single names are too
@@ -436,7 +452,7 @@ unsigned ecg_xml_line(struct ecg_xml *x)
 bool ecg_xml_in(struct ecg_xml *x, const char *name)
 {
     for (size_t i = 0; i < x->depth; i++)
-        if (strcmp(x->open[i], name) == 0)
+        if (x->open[i][0] == name[0] && strcmp(x->open[i], name) == 0)
             return true;
     return false;
 }

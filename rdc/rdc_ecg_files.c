@@ -1,12 +1,15 @@
 #include "rdc/rdc_ecg_files.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *base_name(const char *path)
 {
@@ -14,20 +17,28 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static int read_stream(FILE *f, struct base_buf *out)
+/* A file at once, what else it is (standard input, a pipe) in pieces. */
+static int read_all(int fd, struct base_buf *out)
 {
     enum { PIECE = 1 << 16 };
     struct stat st;
     base_buf_init(out, ecg_limits_default.bytes + 1);
-    if (fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-        (size_t)st.st_size <= ecg_limits_default.bytes)
-        (void)base_buf_reserve(out, (size_t)st.st_size + PIECE);
-    for (size_t n = 1; n > 0;) {
-        uint8_t *to = base_buf_reserve(out, PIECE);
-        n = to ? fread(to, 1, PIECE, f) : 0;
-        out->n += n;
+    bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+                   (size_t)st.st_size <= ecg_limits_default.bytes;
+    for (ssize_t n = 1; n > 0;) {
+        size_t step = is_file ? (size_t)st.st_size - out->n : PIECE;
+        uint8_t *to = base_buf_reserve(out, step);
+        n = to ? read(fd, to, step) : 0;
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n < 0)
+            return errno;
+        else
+            out->n += (size_t)n;
+        if (is_file && out->n >= (size_t)st.st_size)
+            break;
     }
-    return ferror(f) ? errno : 0;
+    return 0;
 }
 
 /* Adds the file at path (NULL: there is none) under this name. */
@@ -52,13 +63,13 @@ static enum base_err add(struct rdc_ecg_files *f, const char *path, const char *
     if (!path)
         return BASE_OK;
     bool is_stdin = strcmp(path, "-") == 0;
-    FILE *file = is_stdin ? stdin : fopen(path, "rbe");
-    if (!file)
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return base_fail(err, base_err_from_errno(errno), BASE_NOPOS, "%s: %s", name,
                          strerror(errno));
-    int failed = read_stream(file, b);
+    int failed = read_all(fd, b);
     if (!is_stdin)
-        fclose(file);
+        close(fd);
     if (failed)
         return base_fail(err, base_err_from_errno(failed), BASE_NOPOS, "%s: %s", name,
                          strerror(failed));
@@ -70,8 +81,9 @@ static enum base_err add(struct rdc_ecg_files *f, const char *path, const char *
 }
 
 /* The path of a sibling, case aside where there is none in this case; owned by
- * the caller, NULL when there is none. */
-static char *find_sibling(const char *first, const char *name)
+ * the caller, NULL when there is none. `optional`: most recordings have none, and to read a
+ * folder of thousands costs more than the recording: only the extension is tried in capitals. */
+static char *find_sibling(const char *first, const char *name, bool optional)
 {
     struct stat st;
     char *path = NULL;
@@ -81,6 +93,14 @@ static char *find_sibling(const char *first, const char *name)
         return NULL;
     if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
         return path;
+    if (optional) {
+        for (char *c = strrchr(path + folder, '.'); c && *c; c++)
+            *c = (char)toupper((unsigned char)*c);
+        if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+            return path;
+        free(path);
+        return NULL;
+    }
     path[folder] = '\0';
     DIR *dir = opendir(folder ? path : ".");
     for (struct dirent *e; dir && !found && (e = readdir(dir)) != NULL;)
@@ -94,10 +114,10 @@ static char *find_sibling(const char *first, const char *name)
 }
 
 static enum base_err add_sibling(struct rdc_ecg_files *f, const char *first, const char *name,
-                                 struct base_error *err)
+                                 bool optional, struct base_error *err)
 {
     /* What comes from standard input has no folder. */
-    char *path = strcmp(first, "-") == 0 ? NULL : find_sibling(first, name);
+    char *path = strcmp(first, "-") == 0 ? NULL : find_sibling(first, name, optional);
     enum base_err e = add(f, path, name, err);
     free(path);
     return e;
@@ -114,7 +134,7 @@ static enum base_err add_annotators(struct rdc_ecg_files *f, const char *first,
         int n = (int)strcspn(at, " ,");
         char sibling[ECG_NAME_SIZE];
         snprintf(sibling, sizeof sibling, "%.*s.%.*s", stem, name, n, at);
-        e = add_sibling(f, first, sibling, err);
+        e = add_sibling(f, first, sibling, false, err);
         if (!e && !f->inputs[f->n - 1].bytes.p)
             e = base_fail(err, BASE_EIO, BASE_NOPOS, "there is no annotation file %s", sibling);
         at += n;
@@ -142,7 +162,7 @@ enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_
             break;
         e = BASE_OK;
         for (size_t i = 0; i < needs.n && !e; i++)
-            e = add_sibling(f, path, needs.name[i], err);
+            e = add_sibling(f, path, needs.name[i], needs.optional[i], err);
     }
     free(header);
     return e;

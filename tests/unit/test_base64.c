@@ -19,7 +19,8 @@ START_TEST(the_vectors_of_the_rfc_are_read)
                                              {"Zm9vYg==", "foob"},
                                              {"Zm9vYmE=", "fooba"},
                                              {"Zm9vYmFy", "foobar"},
-                                             {" Zm 9v\r\nYg =\t= ", "foob"}};
+                                             {" Zm 9v\r\nYg =\t= ", "foob"},
+                                             {"Zm9vYmFyZm\n9vZm9vYmFyZg==", "foobarfoofoobarf"}};
     struct base_buf out = {0};
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
         ck_assert_msg(decode(vectors[i][0], &out), "%s", vectors[i][0]);

@@ -1,4 +1,6 @@
-/* Every form of the unpacking kernels against the scalar one, at guard pages. */
+/* Every form of the kernels against the scalar one, at guard pages. */
+#include "ecg/ecg_crc.h"
+#include "ecg/ecg_digits.h"
 #include "ecg/ecg_unpack.h"
 #include "simd_fixture.h"
 
@@ -139,6 +141,107 @@ START_TEST(sums_equal_the_scalar_form)
 }
 END_TEST
 
+START_TEST(copies_and_narrowing_equal_the_scalar_form)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    struct ecg_unpack u;
+    ecg_unpack_choose(level, &u);
+    for (size_t n = 0; simd_has(level) && n < SIZES; n++) {
+        struct guarded in = guarded_new(4 * n);
+        struct guarded want = guarded_new(2 * n);
+        struct guarded out = guarded_new(2 * n);
+        guarded_fill(&in, (uint32_t)n);
+        bool missing[2] = {false, false};
+        ecg_unpack_scalar.copy16(in.p, n, (int16_t *)(void *)want.p, &missing[0]);
+        u.copy16(in.p, n, (int16_t *)(void *)out.p, &missing[1]);
+        ck_assert_mem_eq(want.p, out.p, out.n);
+        ck_assert(missing[0] == missing[1]);
+        /* One place after another has what does not fit, in the midst of what does. */
+        int32_t *v = (int32_t *)(void *)in.p;
+        for (size_t i = 0; i < n; i++)
+            v[i] = i % 5 == 3 ? INT32_MIN : i % 2 ? INT16_MAX - (int32_t)i : (int32_t)i - INT16_MAX;
+        ck_assert(u.fits16(v, n));
+        static const int32_t none[] = {INT16_MIN, INT16_MAX + 1, INT16_MIN - 1, INT32_MAX, 1 << 16};
+        for (size_t i = 0; i < n; i++) {
+            int32_t kept = v[i];
+            v[i] = none[i % 5];
+            ck_assert_msg(!u.fits16(v, n), "%d at %zu of %zu", v[i], i, n);
+            v[i] = kept;
+        }
+        ecg_unpack_scalar.narrow(v, n, (int16_t *)(void *)want.p);
+        u.narrow(v, n, (int16_t *)(void *)out.p);
+        ck_assert_mem_eq(want.p, out.p, out.n);
+        u.narrow(v, n, (int16_t *)(void *)in.p);
+        ck_assert_mem_eq(want.p, in.p, out.n);
+        guarded_free(&in);
+        guarded_free(&want);
+        guarded_free(&out);
+    }
+}
+END_TEST
+
+START_TEST(checksums_equal_the_scalar_form)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    for (size_t n = 0; simd_has(level) && n < 400; n++) {
+        struct guarded in = guarded_new(n);
+        guarded_fill(&in, (uint32_t)n);
+        struct base_bytes b = base_bytes_of(in.p, n);
+        ck_assert_uint_eq(ecg_crc_ccitt_at(level, b), ecg_crc_ccitt_at(ECG_SIMD_SCALAR, b));
+        guarded_free(&in);
+    }
+}
+END_TEST
+
+/* Numbers of all lengths, white space of all kinds, and now and then what is no number. */
+static size_t write_list(char *to, size_t size, uint32_t seed)
+{
+    static const char *const between[] = {" ", " ", " ", "\n", "  ", "\r\n\t "};
+    size_t n = 0;
+    uint32_t x = seed * 2654435761U + 1;
+    while (n + 24 < size) {
+        x = x * 1664525 + 1013904223;
+        unsigned digits = 1 + (x >> 8) % (seed % 3 == 0 ? 12 : 5);
+        n += (size_t)snprintf(to + n, size - n, "%s%.*s%s",
+                              (x >> 12) % 3 == 0    ? "-"
+                              : (x >> 12) % 40 == 1 ? "+"
+                                                    : "",
+                              (int)digits, "908172635432768" + (x >> 20) % 4,
+                              between[(x >> 24) % 6]);
+        if (seed % 7 == 5 && (x >> 9) % 97 == 0)
+            to[n++] = "x-.&"[(x >> 16) % 4];
+    }
+    return n;
+}
+
+START_TEST(lists_of_numbers_equal_the_scalar_form)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    static char list[4096];
+    for (uint32_t seed = 0; simd_has(level) && seed < 400; seed++) {
+        size_t n = write_list(list, 40 + seed * 10 % (sizeof list - 40), seed);
+        size_t cut = seed * 7919 % (n + 1);
+        struct ecg_digits d[2] = {{0}, {0}};
+        enum base_err err = BASE_OK;
+        for (size_t k = 0; k < 2; k++) {
+            enum ecg_simd of = k ? level : ECG_SIMD_SCALAR;
+            for (size_t part = 0; part < 2; part++) {
+                struct guarded g = guarded_new(part ? n - cut : cut);
+                memcpy(g.p, list + (part ? cut : 0), g.n);
+                ck_assert(ecg_digits_add(of, &d[k], (const char *)g.p, g.n, SIZE_MAX, &err));
+                guarded_free(&g);
+            }
+            ecg_digits_end(&d[k]);
+        }
+        ck_assert_uint_eq(d[0].n, d[1].n);
+        ck_assert_mem_eq(d[0].v, d[1].v, d[0].n * sizeof *d[0].v);
+        ck_assert(d[0].wide == d[1].wide && d[0].bad == d[1].bad);
+        ecg_digits_free(&d[0]);
+        ecg_digits_free(&d[1]);
+    }
+}
+END_TEST
+
 START_TEST(the_scalar_form_is_what_signal_5_says)
 {
     int16_t out[4];
@@ -177,6 +280,10 @@ int main(void)
     tcase_add_loop_test(t, samples_of_24_bits_equal_the_scalar_form, ECG_SIMD_SSE41,
                         ECG_SIMD_COUNT);
     tcase_add_loop_test(t, sums_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, copies_and_narrowing_equal_the_scalar_form, ECG_SIMD_SCALAR,
+                        ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, checksums_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, lists_of_numbers_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);

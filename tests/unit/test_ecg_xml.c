@@ -199,8 +199,9 @@ START_TEST(numbers_parted_anywhere_are_the_same)
     enum base_err err = BASE_OK;
     for (size_t cut = 0; cut < sizeof list; cut++) {
         struct ecg_digits d = {0};
-        ck_assert(ecg_digits_add(&d, list, cut, 100, &err));
-        ck_assert(ecg_digits_add(&d, list + cut, sizeof list - 1 - cut, 100, &err));
+        ck_assert(ecg_digits_add(ecg_simd_level(), &d, list, cut, 100, &err));
+        ck_assert(
+            ecg_digits_add(ecg_simd_level(), &d, list + cut, sizeof list - 1 - cut, 100, &err));
         ecg_digits_end(&d);
         ck_assert_uint_eq(d.n, sizeof want / sizeof *want);
         for (size_t i = 0; i < d.n; i++)
@@ -208,7 +209,7 @@ START_TEST(numbers_parted_anywhere_are_the_same)
         ecg_digits_free(&d);
     }
     struct ecg_digits d = {0};
-    ck_assert(!ecg_digits_add(&d, list, sizeof list - 1, 5, &err));
+    ck_assert(!ecg_digits_add(ECG_SIMD_SCALAR, &d, list, sizeof list - 1, 5, &err));
     ck_assert_int_eq(err, BASE_ELIMIT);
     ecg_digits_free(&d);
 }
