@@ -3927,7 +3927,7 @@ ALTER TABLE ONLY public.draft FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.ecg_limit (
     name text NOT NULL,
     value double precision NOT NULL,
-    CONSTRAINT ecg_limit_known CHECK ((name = ANY (ARRAY['pause_s'::text, 'brady_bpm'::text, 'vt_bpm'::text, 'svt_bpm'::text, 'af_bpm'::text, 'preexcited_rr_ms'::text, 'st_limb_uv'::text, 'st_chest_uv'::text, 'qtc_ms'::text]))),
+    CONSTRAINT ecg_limit_known CHECK ((name = ANY (ARRAY['pause_s'::text, 'brady_bpm'::text, 'vt_bpm'::text, 'svt_bpm'::text, 'af_bpm'::text, 'preexcited_rr_ms'::text, 'st_limb_uv'::text, 'st_chest_uv'::text, 'qtc_ms'::text, 'vf_s'::text, 'torsades_qtc_ms'::text, 'av_block_bpm'::text, 't_wave_uv'::text]))),
     CONSTRAINT ecg_limit_range CHECK (((value > (0)::double precision) AND (value < (100000)::double precision)))
 );
 ALTER TABLE ONLY public.ecg_limit FORCE ROW LEVEL SECURITY;

@@ -15,12 +15,14 @@ create table ecg_limit (
     name text primary key,
     value double precision not null,
     constraint ecg_limit_known check (name in ('pause_s', 'brady_bpm', 'vt_bpm', 'svt_bpm', 'af_bpm',
-        'preexcited_rr_ms', 'st_limb_uv', 'st_chest_uv', 'qtc_ms')),
+        'preexcited_rr_ms', 'st_limb_uv', 'st_chest_uv', 'qtc_ms', 'vf_s', 'torsades_qtc_ms', 'av_block_bpm',
+        't_wave_uv')),
     constraint ecg_limit_range check (value > 0 and value < 100000)
 );
 insert into ecg_limit (name, value) values
     ('pause_s', 3), ('brady_bpm', 35), ('vt_bpm', 150), ('svt_bpm', 180), ('af_bpm', 180),
-    ('preexcited_rr_ms', 250), ('st_limb_uv', 100), ('st_chest_uv', 300), ('qtc_ms', 550);
+    ('preexcited_rr_ms', 250), ('st_limb_uv', 100), ('st_chest_uv', 300), ('qtc_ms', 550),
+    ('vf_s', 3), ('torsades_qtc_ms', 480), ('av_block_bpm', 60), ('t_wave_uv', 1000);
 
 insert into advice_code (code, text_en, text_zh) values
     ('ecg_lead_flat', 'leads without a signal: check the electrodes', '导联无信号,请检查电极'),

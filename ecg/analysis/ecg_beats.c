@@ -1,6 +1,7 @@
 #include "ecg/analysis/ecg_beats.h"
 
 #include "ecg/analysis/ecg_class_priv.h"
+#include "ecg/analysis/ecg_pace.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -94,25 +95,43 @@ static enum base_err to_beats(const struct ecg_signal *s, const struct ecg_featu
     return BASE_OK;
 }
 
-/* Pacemaker spikes are the device's word: at 500 Hz the signal itself does not show them. */
-static void mark_paced(const struct ecg_record *r, struct ecg_beats *b)
+/* The first beat within reach after a spike is paced. */
+static void mark_after(struct ecg_beats *b, double spike_s)
 {
     static const double REACH_S = 0.15;
-    for (size_t m = 0; m < r->nmarks; m++) {
-        if (r->marks[m].kind != ECG_MARK_PACE || r->marks[m].on_median)
-            continue;
-        double spike = r->marks[m].at_s;
-        size_t low = 0, high = b->n; /* the first beat from the spike on */
-        while (low < high) {
-            size_t middle = (low + high) / 2;
-            if (b->beat[middle].at_s < spike)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (low < b->n && b->beat[low].at_s - spike < REACH_S)
-            b->beat[low].code = ECG_CODE_PACED;
+    size_t low = 0, high = b->n; /* the first beat from the spike on */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (b->beat[middle].at_s < spike_s)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    if (low < b->n && b->beat[low].at_s - spike_s < REACH_S)
+        b->beat[low].code = ECG_CODE_PACED;
+}
+
+/* Pacemaker spikes are the device's word, which sees more than it stores; where it has none,
+ * they are looked for in the signal. At most about two per beat count. */
+static enum base_err mark_paced(const struct ecg_record *r, struct ecg_beats *b)
+{
+    bool has_marks = false;
+    for (size_t m = 0; m < r->nmarks; m++)
+        if (r->marks[m].kind == ECG_MARK_PACE && !r->marks[m].on_median) {
+            has_marks = true;
+            mark_after(b, r->marks[m].at_s);
+        }
+    if (has_marks || b->n == 0)
+        return BASE_OK;
+    size_t max = 2 * b->n + 8;
+    double *spike_s = calloc(max, sizeof *spike_s);
+    if (!spike_s)
+        return BASE_ENOMEM;
+    size_t n = ecg_pace_find(r, spike_s, max);
+    for (size_t i = 0; i < n; i++)
+        mark_after(b, spike_s[i]);
+    free(spike_s);
+    return BASE_OK;
 }
 
 /* What the beats are found in. */
@@ -149,8 +168,9 @@ enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *
     enum base_err e = search_init(&w, r, only, err);
     if (!e && to_beats(&w.signal, &w.feature, &w.candidates, out)) {
         e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-    } else if (!e) {
-        mark_paced(r, out);
+    } else if (!e && mark_paced(r, out)) {
+        ecg_beats_deinit(out);
+        e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     }
     search_deinit(&w);
     return e;

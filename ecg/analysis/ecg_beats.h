@@ -16,8 +16,7 @@ enum { ECG_SHAPES = 16, ECG_SHAPE_NONE = 255 };
 
 struct ecg_beat {
     double at_s;        /* main extremum of the QRS complex, after the record's start */
-    enum ecg_code code; /* NORMAL, PVC, ATRIAL_PREMATURE; PACED after a spike that the
-                         * device marked */
+    enum ecg_code code; /* NORMAL, PVC, ATRIAL_PREMATURE; PACED after a spike */
     float certainty;    /* of the code, 0..1 */
     uint8_t shape;      /* beats with the same number look alike; ECG_SHAPE_NONE: like none */
 };

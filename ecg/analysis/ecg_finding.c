@@ -27,18 +27,30 @@ const struct ecg_alarm_limits ecg_alarm_limits_default = {.pause_s = 3,
                                                           .preexcited_rr_ms = 250,
                                                           .st_limb_uv = 100,
                                                           .st_chest_uv = 300,
-                                                          .qtc_ms = 550};
+                                                          .qtc_ms = 550,
+                                                          .vf_s = 3,
+                                                          .torsades_qtc_ms = 480,
+                                                          .av_block_bpm = 60,
+                                                          .t_wave_uv = 1000};
 
 static bool set_limit(struct ecg_alarm_limits *l, const char *name, size_t n, double value)
 {
     const struct {
         const char *name;
         double *limit;
-    } limits[] = {{"pause_s", &l->pause_s},       {"brady_bpm", &l->brady_bpm},
-                  {"vt_bpm", &l->vt_bpm},         {"svt_bpm", &l->svt_bpm},
-                  {"af_bpm", &l->af_bpm},         {"preexcited_rr_ms", &l->preexcited_rr_ms},
-                  {"st_limb_uv", &l->st_limb_uv}, {"st_chest_uv", &l->st_chest_uv},
-                  {"qtc_ms", &l->qtc_ms}};
+    } limits[] = {{"pause_s", &l->pause_s},
+                  {"brady_bpm", &l->brady_bpm},
+                  {"vt_bpm", &l->vt_bpm},
+                  {"svt_bpm", &l->svt_bpm},
+                  {"af_bpm", &l->af_bpm},
+                  {"preexcited_rr_ms", &l->preexcited_rr_ms},
+                  {"st_limb_uv", &l->st_limb_uv},
+                  {"st_chest_uv", &l->st_chest_uv},
+                  {"qtc_ms", &l->qtc_ms},
+                  {"vf_s", &l->vf_s},
+                  {"av_block_bpm", &l->av_block_bpm},
+                  {"t_wave_uv", &l->t_wave_uv},
+                  {"torsades_qtc_ms", &l->torsades_qtc_ms}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (strlen(limits[i].name) == n && strncmp(limits[i].name, name, n) == 0) {
             *limits[i].limit = value;
@@ -127,6 +139,24 @@ static void sinus(struct ecg_case *c)
         ecg_finding_add(c, ECG_FINDING_AVB_1, "PR %.0f ms > 200", (double)f->pr_ms);
 }
 
+static void av_block(struct ecg_case *c)
+{
+    static const enum ecg_finding_code codes[] = {[ECG_AV_TYPE_1] = ECG_FINDING_AVB_2_1,
+                                                  [ECG_AV_TYPE_2] = ECG_FINDING_AVB_2_2,
+                                                  [ECG_AV_TWO_TO_ONE] = ECG_FINDING_AVB_2_TO_1,
+                                                  [ECG_AV_ADVANCED] = ECG_FINDING_AVB_ADVANCED,
+                                                  [ECG_AV_THIRD] = ECG_FINDING_AVB_3};
+    const struct ecg_atrial *a = &c->atrial;
+    double bpm = 60000 / (double)a->rr_ms;
+    if (a->block == ECG_AV_TYPE_1 || a->block == ECG_AV_TYPE_2)
+        ecg_finding_add(c, codes[a->block],
+                        "%zu P waves without QRS, PR %.0f ms before, %.0f after", a->blocked,
+                        (double)a->pr_before_ms, (double)a->pr_after_ms);
+    else
+        ecg_finding_add(c, codes[a->block], "P %.0f/min, QRS %.0f/min, PR %.0f to %.0f ms",
+                        (double)a->atrial_bpm, bpm, (double)a->pr_least_ms, (double)a->pr_most_ms);
+}
+
 void ecg_finding_rhythm(struct ecg_case *c)
 {
     const struct ecg_rate *rate = &c->f->rate;
@@ -135,6 +165,8 @@ void ecg_finding_rhythm(struct ecg_case *c)
         return;
     if (c->is_paced)
         ecg_finding_add(c, ECG_FINDING_PACED, "%zu of %zu beats", rate->paced, rate->beats);
+    else if (c->atrial.block)
+        av_block(c);
     else if (y->is_flutter)
         ecg_finding_add(c, ECG_FINDING_FLUTTER, "waves alike before P, HR %.0f/min", rate->hr_bpm);
     else if (y->is_af)
@@ -172,8 +204,18 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
                          .out = out};
     out->n = 0;
     ecg_rhythm_find(b, f, &c.rhythm);
+    ecg_chaos_find(r, &c.chaos);
     c.is_paced = f->rate.paced * 2 > f->rate.beats;
+    if (!c.is_paced)
+        ecg_atrial_find(r, b, &c.atrial);
+    if (c.atrial.block)
+        c.rhythm.is_af = false;
     ecg_finding_retake(&c);
+    /* Where there are no complexes for half of the time, what was taken for beats is none. */
+    if ((double)c.chaos.seconds >= c.limits->vf_s && (double)c.chaos.seconds * 2 > b->seconds) {
+        ecg_finding_chaos(&c);
+        return;
+    }
     ecg_finding_rhythm(&c);
     /* With exchanged electrodes shape says nothing. */
     if (f->in_mean > 0 && !c.is_paced && !ecg_finding_has(&c, ECG_FINDING_RETAKE_ARMS) &&

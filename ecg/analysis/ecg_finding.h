@@ -30,6 +30,13 @@ enum ecg_finding_kind {
     X(V_RUN, STATEMENT, "ventricular_run", "run of ventricular beats", "连发室性搏动")             \
     X(PAUSE, STATEMENT, "pause", "pause", "长间歇")                                                \
     X(AVB_1, STATEMENT, "av_block_1", "first degree AV block", "一度房室传导阻滞")                 \
+    X(AVB_2_1, STATEMENT, "av_block_2_type_1", "second degree AV block, type I (Wenckebach)",      \
+      "二度I型房室传导阻滞(文氏型)")                                                               \
+    X(AVB_2_2, STATEMENT, "av_block_2_type_2", "second degree AV block, type II (Mobitz)",         \
+      "二度II型房室传导阻滞")                                                                      \
+    X(AVB_2_TO_1, STATEMENT, "av_block_2_to_1", "AV block 2:1", "2:1房室传导阻滞")                 \
+    X(AVB_ADVANCED, STATEMENT, "av_block_advanced", "advanced AV block", "高度房室传导阻滞")       \
+    X(AVB_3, STATEMENT, "av_block_3", "third degree AV block", "三度房室传导阻滞")                 \
     X(PREEXCITATION, STATEMENT, "preexcitation", "possible pre-excitation", "可疑预激")            \
     X(RBBB, STATEMENT, "rbbb", "right bundle branch block", "完全性右束支传导阻滞")                \
     X(IRBBB, STATEMENT, "incomplete_rbbb", "incomplete right bundle branch block",                 \
@@ -44,6 +51,11 @@ enum ecg_finding_kind {
       "左心室肥大(Sokolow-Lyon标准)")                                                              \
     X(LVH_CORNELL, STATEMENT, "lvh_cornell", "left ventricular hypertrophy by Cornell",            \
       "左心室肥大(Cornell标准)")                                                                   \
+    X(RVH, STATEMENT, "rvh", "possible right ventricular hypertrophy", "可疑右心室肥大")           \
+    X(LEFT_ATRIUM, STATEMENT, "left_atrial_enlargement", "possible left atrial enlargement",       \
+      "可疑左心房扩大")                                                                            \
+    X(RIGHT_ATRIUM, STATEMENT, "right_atrial_enlargement", "possible right atrial enlargement",    \
+      "可疑右心房扩大")                                                                            \
     X(LOW_VOLTAGE, STATEMENT, "low_voltage", "low limb lead voltage", "肢体导联低电压")            \
     X(ST_ANTERIOR, STATEMENT, "st_elevation_anterior", "ST elevation, anterior leads",             \
       "前壁导联ST段抬高")                                                                          \
@@ -60,6 +72,10 @@ enum ecg_finding_kind {
     X(ALARM_ASYSTOLE, ALARM, "alarm_asystole", "asystole or a long pause", "停搏或长间歇")         \
     X(ALARM_BRADY, ALARM, "alarm_bradycardia", "very low heart rate", "心率过低")                  \
     X(ALARM_VT, ALARM, "alarm_vt", "ventricular tachycardia", "室性心动过速")                      \
+    X(ALARM_VF, ALARM, "alarm_vf", "ventricular fibrillation or flutter", "心室颤动或扑动")        \
+    X(ALARM_TORSADES, ALARM, "alarm_torsades", "polymorphic ventricular tachycardia with long QT", \
+      "多形性室速伴长QT,疑尖端扭转型室速")                                                         \
+    X(ALARM_AVB_3, ALARM, "alarm_av_block_3", "third degree AV block", "三度房室传导阻滞")         \
     X(ALARM_SVT, ALARM, "alarm_svt", "very fast supraventricular rhythm", "快速室上性心律")        \
     X(ALARM_AF, ALARM, "alarm_af", "very fast atrial fibrillation", "快速心房颤动")                \
     X(ALARM_PREEXCITED_AF, ALARM, "alarm_preexcited_af",                                           \
@@ -109,8 +125,12 @@ struct ecg_alarm_limits {
     double st_limb_uv;       /* also V4 to V6 */
     double st_chest_uv;      /* V1 to V3, above */
     double qtc_ms;           /* with R on T */
+    double vf_s;             /* of fibrillation or flutter */
+    double torsades_qtc_ms;  /* of the beats beside it: then it is torsades */
+    double av_block_bpm;     /* third degree block: below */
+    double t_wave_uv;        /* of hyperkalaemia */
 };
-/* 3.0 s, 35, 150, 180 and 180/min, 250 ms, 100 and 300 uV, 550 ms. */
+/* 3.0 s, 35, 150, 180 and 180/min, 250 ms, 100 and 300 uV, 550 ms, 3 s, 480 ms, 60/min, 1000 uV. */
 extern const struct ecg_alarm_limits ecg_alarm_limits_default;
 /* "pause_s=2.5,vt_bpm=120"; names as above. False: a name that there is not, or no number above
  * 0; *out may be changed. */

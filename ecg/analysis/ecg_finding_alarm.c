@@ -7,15 +7,51 @@
 
 /* ---- alarms ---- */
 
-/* A line without any beat may be a heart that stands still, or no electrode at all. */
+/* A line without any beat may be a heart that stands still, or no electrode at all: without any
+ * beat one lead must have a signal. So must it in a pause, if only its noise: a device that
+ * gets none writes one value. */
 static bool has_signal(const struct ecg_case *c)
 {
-    if (c->f->rate.beats > 0)
-        return true;
-    for (size_t i = 0; i < c->quality->n; i++)
-        if (!c->quality->lead[i].is_flat)
+    enum { LOOK = ECG_WINDOW_HZ / 2 };
+    static const float NOISE_UV = 2;
+    float x[LOOK];
+    const struct ecg_rhythm *y = &c->rhythm;
+    double at_s = (double)y->longest_at_s + (double)y->longest_s / 2;
+    for (size_t i = 0; i < c->quality->n; i++) {
+        const struct ecg_quality_lead *q = &c->quality->lead[i];
+        float low = INFINITY, high = -INFINITY;
+        if ((c->f->rate.beats == 0 && q->is_flat) || !ecg_window_read(q->lead, at_s, LOOK, x))
+            continue;
+        for (int k = 0; k < LOOK; k++) {
+            low = fminf(low, x[k]);
+            high = fmaxf(high, x[k]);
+        }
+        if (high - low >= NOISE_UV)
             return true;
+    }
     return false;
+}
+
+/* Polymorphic tachycardia beside beats with a long QT is torsades: AHA/ACC/HRS 2017. */
+void ecg_finding_chaos(struct ecg_case *c)
+{
+    const struct ecg_chaos *k = &c->chaos;
+    double qtc_ms = (double)ecg_chaos_qtc_ms(c->record, k);
+    if (qtc_ms >= c->limits->torsades_qtc_ms && k->bpm < 320)
+        ecg_finding_add(c, ECG_FINDING_ALARM_TORSADES,
+                        "waves %.0f/min for %.0f s, QTc beside them %.0f ms >= %g", (double)k->bpm,
+                        (double)k->seconds, qtc_ms, c->limits->torsades_qtc_ms);
+    else
+        ecg_finding_add(c, ECG_FINDING_ALARM_VF, "waves %.0f/min, no complexes, for %.0f s >= %g",
+                        (double)k->bpm, (double)k->seconds, c->limits->vf_s);
+}
+
+static void av_alarm(struct ecg_case *c)
+{
+    double bpm = 60000 / (double)c->atrial.rr_ms;
+    if (c->atrial.block == ECG_AV_THIRD && bpm < c->limits->av_block_bpm)
+        ecg_finding_add(c, ECG_FINDING_ALARM_AVB_3, "QRS %.0f/min < %g, P %.0f/min apart from them",
+                        bpm, c->limits->av_block_bpm, (double)c->atrial.atrial_bpm);
 }
 
 static void rate_alarms(struct ecg_case *c)
@@ -23,16 +59,16 @@ static void rate_alarms(struct ecg_case *c)
     const struct ecg_alarm_limits *l = c->limits;
     const struct ecg_rhythm *y = &c->rhythm;
     double bpm = c->f->rate.hr_bpm;
-    if (has_signal(c) && (double)y->longest_s >= l->pause_s)
+    if ((double)y->longest_s >= l->pause_s && has_signal(c))
         ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s without a beat >= %g",
                         (double)y->longest_s, l->pause_s);
     if (c->f->rate.beats < 2)
         return;
     if (bpm < l->brady_bpm)
         ecg_finding_add(c, ECG_FINDING_ALARM_BRADY, "HR %.0f/min < %g", bpm, l->brady_bpm);
-    if ((double)y->v_run_bpm >= l->vt_bpm)
-        ecg_finding_add(c, ECG_FINDING_ALARM_VT, "%zu ventricular beats, %.0f/min >= %g", y->v_run,
-                        (double)y->v_run_bpm, l->vt_bpm);
+    if ((double)y->vt_bpm >= l->vt_bpm)
+        ecg_finding_add(c, ECG_FINDING_ALARM_VT, "%zu ventricular beats, %.0f/min >= %g",
+                        y->vt_beats, (double)y->vt_bpm, l->vt_bpm);
     else if (bpm >= l->vt_bpm && c->f->qrs_ms >= 140 && !c->is_paced)
         ecg_finding_add(c, ECG_FINDING_ALARM_VT, "wide QRS %.0f ms, HR %.0f/min >= %g",
                         (double)c->f->qrs_ms, bpm, l->vt_bpm);
@@ -41,7 +77,10 @@ static void rate_alarms(struct ecg_case *c)
     else if (bpm >= l->svt_bpm && !(c->age_years < 6) && c->f->qrs_ms < 120)
         ecg_finding_add(c, ECG_FINDING_ALARM_SVT, "HR %.0f/min >= %g, QRS %.0f ms", bpm, l->svt_bpm,
                         (double)c->f->qrs_ms);
-    if (y->is_af && (double)y->shortest_ms < l->preexcited_rr_ms && c->f->qrs_ms > 120)
+    /* Fast, broad and irregular; one short interval alone may be noise, and short ones by turns
+     * T waves. */
+    if (y->is_af && !y->alternates && bpm >= 120 && (double)y->shortest_ms < l->preexcited_rr_ms &&
+        c->f->qrs_ms > 120)
         ecg_finding_add(c, ECG_FINDING_ALARM_PREEXCITED_AF, "RR %.0f ms < %g, QRS %.0f ms",
                         (double)y->shortest_ms, l->preexcited_rr_ms, (double)c->f->qrs_ms);
 }
@@ -77,7 +116,7 @@ static void potassium_alarm(struct ecg_case *c)
     float most = 0;
     for (size_t i = 0; i < sizeof chest / sizeof *chest; i++) {
         const struct ecg_figures_lead *l = ecg_finding_lead(c, chest[i]);
-        if (!l || !(l->t_uv >= 1000) || l->t_uv < fmaxf(l->r_uv, l->r2_uv))
+        if (!l || !((double)l->t_uv >= c->limits->t_wave_uv) || l->t_uv < fmaxf(l->r_uv, l->r2_uv))
             continue;
         tall++;
         most = fmaxf(most, l->t_uv);
@@ -89,17 +128,23 @@ static void potassium_alarm(struct ecg_case *c)
 
 void ecg_finding_alarms(struct ecg_case *c)
 {
+    enum { QT_BEATS = 3 };
     const struct ecg_rhythm *y = &c->rhythm;
     rate_alarms(c);
+    av_alarm(c);
+    if ((double)c->chaos.seconds >= c->limits->vf_s)
+        ecg_finding_chaos(c);
     if (c->f->in_mean == 0 || c->is_paced || ecg_finding_has(c, ECG_FINDING_RETAKE_ARMS) ||
         ecg_finding_has(c, ECG_FINDING_RETAKE_LEG))
         return;
     if (!c->is_lbbb)
         st_alarm(c);
     potassium_alarm(c);
-    if ((double)c->f->qtc_framingham_ms >= c->limits->qtc_ms && !isnan(y->r_on_t_ms))
-        ecg_finding_add(c, ECG_FINDING_ALARM_QT, "QTc %.0f ms >= %g, beat after %.0f ms",
-                        (double)c->f->qtc_framingham_ms, c->limits->qtc_ms, (double)y->r_on_t_ms);
+    /* f waves hide where T ends, and so do few beats. */
+    double qtc = y->is_af || c->f->in_mean < QT_BEATS ? (double)NAN : ecg_finding_qtc_ms(c);
+    if (qtc >= c->limits->qtc_ms && !isnan(y->r_on_t_ms))
+        ecg_finding_add(c, ECG_FINDING_ALARM_QT, "QTc %.0f ms >= %g, beat after %.0f ms", qtc,
+                        c->limits->qtc_ms, (double)y->r_on_t_ms);
 }
 
 /* ---- recording again ---- */

@@ -2,6 +2,8 @@
 #ifndef ECG_FINDING_PRIV_H
 #define ECG_FINDING_PRIV_H
 
+#include "ecg/analysis/ecg_atrial.h"
+#include "ecg/analysis/ecg_chaos.h"
 #include "ecg/analysis/ecg_finding.h"
 #include "ecg/analysis/ecg_rhythm.h"
 
@@ -12,7 +14,9 @@ struct ecg_case {
     const struct ecg_quality *quality;
     const struct ecg_alarm_limits *limits;
     struct ecg_rhythm rhythm;
-    double age_years; /* NAN = not stated */
+    struct ecg_chaos chaos;
+    struct ecg_atrial atrial; /* not looked for in paced rhythm */
+    double age_years;         /* NAN = not stated */
     bool is_paced;
     bool is_lbbb;
     struct ecg_findings *out;
@@ -25,9 +29,14 @@ bool ecg_finding_has(const struct ecg_case *c, enum ecg_finding_code code);
 /* NULL: the lead is not there, or not to be relied on. */
 const struct ecg_figures_lead *ecg_finding_lead(const struct ecg_case *c, int id);
 
+/* QTc (Framingham) less what a wide QRS adds to it; NAN where T waves are too flat, or the
+ * rhythm too fast, for it to be told. */
+double ecg_finding_qtc_ms(const struct ecg_case *c);
+
 void ecg_finding_rhythm(struct ecg_case *c);
 void ecg_finding_shape(struct ecg_case *c);
 void ecg_finding_alarms(struct ecg_case *c);
+void ecg_finding_chaos(struct ecg_case *c);
 void ecg_finding_retake(struct ecg_case *c);
 
 #endif

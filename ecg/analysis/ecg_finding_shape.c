@@ -123,6 +123,62 @@ static void voltage(struct ecg_case *c)
                         (double)most / 1000);
 }
 
+/* Two criteria of AHA/ACCF/HRS part V or more, one of them in V1; for adults whose QRS is not
+ * wide. */
+static void right_ventricle(struct ecg_case *c)
+{
+    double r1 = (double)r_of(c, ECG_LEAD_V1), s1 = (double)s_of(c, ECG_LEAD_V1);
+    double s5 = (double)s_of(c, ECG_LEAD_V5), s6 = (double)s_of(c, ECG_LEAD_V6);
+    double r6 = (double)r_of(c, ECG_LEAD_V6), axis = (double)c->f->qrs_axis_deg;
+    bool is_tall = r1 > 600, is_upright = r1 > s1 && r1 > 500;
+    int n =
+        is_tall + is_upright + (r1 + fmax(s5, s6) > 1050) + (axis > 100) + (s6 > 300 && s6 > r6);
+    if (c->age_years < 16 || !(c->f->qrs_ms < 120) || !(is_tall || is_upright) || n < 2)
+        return;
+    ecg_finding_add(c, ECG_FINDING_RVH, "RV1 %.2f, SV1 %.2f, S %.2f mV in V5/6, axis %.0f",
+                    r1 / 1000, s1 / 1000, fmax(s5, s6) / 1000, axis);
+}
+
+/* ---- atria ---- */
+
+/* Depth times duration of the last part of P in V1 where that is negative; uV * ms. Macruz and
+ * Morris 1964: 40 ms * 0.1 mV. */
+static float terminal_force(const struct ecg_case *c)
+{
+    const struct ecg_figures_lead *v1 = ecg_finding_lead(c, ECG_LEAD_V1);
+    const int *at = c->f->waves.all.at;
+    int on = at[ECG_POINT_P_ON], off = at[ECG_POINT_P_OFF], i = off;
+    float deepest = 0;
+    if (!v1 || on < 4 || off == ECG_POINT_NONE)
+        return 0;
+    const float *x = c->f->mean.x[v1 - c->f->lead];
+    float level = (x[on - 4] + x[on - 3] + x[on - 2] + x[on - 1]) / 4;
+    for (; i > on && x[i] < level; i--)
+        deepest = fmaxf(deepest, level - x[i]);
+    return deepest * (float)(off - i) * 1000 / ECG_WINDOW_HZ;
+}
+
+static void atria(struct ecg_case *c)
+{
+    double force = (double)terminal_force(c) / 1000;
+    const struct ecg_figures_lead *two = ecg_finding_lead(c, ECG_LEAD_II);
+    const struct ecg_figures_lead *v1 = ecg_finding_lead(c, ECG_LEAD_V1);
+    if (!c->rhythm.has_p || c->rhythm.is_af || c->rhythm.is_flutter || c->atrial.block)
+        return;
+    if (two && two->p_uv > 250)
+        ecg_finding_add(c, ECG_FINDING_RIGHT_ATRIUM, "P %.2f mV > 0.25 in II",
+                        (double)two->p_uv / 1000);
+    else if (v1 && v1->p_uv > 150)
+        ecg_finding_add(c, ECG_FINDING_RIGHT_ATRIUM, "P %.2f mV > 0.15 in V1",
+                        (double)v1->p_uv / 1000);
+    if (force >= 4 && c->f->p_ms >= 110) /* a short one that is all negative: V1 lies high */
+        ecg_finding_add(c, ECG_FINDING_LEFT_ATRIUM,
+                        "P %.0f ms, terminal force in V1 %.1f mV ms >= 4", (double)c->f->p_ms,
+                        force);
+    else if (c->f->p_ms >= 130)
+        ecg_finding_add(c, ECG_FINDING_LEFT_ATRIUM, "P %.0f ms", (double)c->f->p_ms);
+}
+
 /* ---- ST and Q ---- */
 
 /* Thygesen 2018: at J; without age or sex the higher limit. */
@@ -198,16 +254,21 @@ static void segments(struct ecg_case *c)
 
 /* ---- QT ---- */
 
-static void repolarisation(struct ecg_case *c)
+double ecg_finding_qtc_ms(const struct ecg_case *c)
 {
-    double limit = c->record->patient.sex == 'F' ? 460 : 450;
     double wide = fmax(0, (double)c->f->qrs_ms - 100); /* of a wide QRS the excess is no QT */
-    double qtc = (double)c->f->qtc_framingham_ms - (c->f->qrs_ms >= 120 ? wide : 0);
     float most = 0;
     for (size_t i = 0; i < c->f->nleads; i++)
         most = fmaxf(most, fabsf(t_of(c, c->f->lead[i].id)));
-    if (most < 100 || c->f->rate.hr_bpm > 120 || c->rhythm.is_flutter) /* not to be told */
-        return;
+    if (most < 100 || c->f->rate.hr_bpm > 120 || c->rhythm.is_flutter)
+        return (double)NAN;
+    return (double)c->f->qtc_framingham_ms - (c->f->qrs_ms >= 120 ? wide : 0);
+}
+
+static void repolarisation(struct ecg_case *c)
+{
+    double limit = c->record->patient.sex == 'F' ? 460 : 450;
+    double qtc = ecg_finding_qtc_ms(c);
     if (qtc >= limit)
         ecg_finding_add(c, ECG_FINDING_QT_LONG, "QTc %.0f ms (Framingham) >= %.0f", qtc, limit);
     else if (qtc <= 340)
@@ -217,8 +278,10 @@ static void repolarisation(struct ecg_case *c)
 void ecg_finding_shape(struct ecg_case *c)
 {
     conduction(c);
+    atria(c);
     if (!c->is_lbbb) {
         voltage(c);
+        right_ventricle(c);
         segments(c);
     }
     repolarisation(c);

@@ -10,6 +10,7 @@ static const float AF_IRREGULAR = 7.6F;
 static const float AF_LIKENESS = -0.9F;
 static const float AF_HEIGHT = -3.4F;
 static const float AF_NO_P = 0.4F;
+static const float CERTAIN = 0.6F; /* of ventricular origin, for a run to be tachycardia */
 
 enum {
     AF_BEATS = 8,   /* fewer tell nothing */
@@ -41,10 +42,37 @@ static float irregular_share(const struct ecg_beats *b, float usual_ms)
     return n ? (float)irregular / (float)n : 0;
 }
 
+/* Beats from .. to - 1, all of one run: at steady intervals, and of none is the class a toss-up. */
+static bool is_steady(const struct ecg_beats *b, size_t from, size_t to)
+{
+    float least = INFINITY, most = 0, sum = 0, certainty = b->beat[from].certainty;
+    for (size_t i = from + 1; i < to; i++) {
+        certainty = fminf(certainty, b->beat[i].certainty);
+        least = fminf(least, interval_ms(b, i));
+        most = fmaxf(most, interval_ms(b, i));
+        sum += interval_ms(b, i);
+    }
+    return certainty >= CERTAIN && most - least <= sum / (float)(to - from - 1) / 2;
+}
+
+/* Every other interval is like this one, and the next one is not: bigeminy, or T waves that were
+ * taken for beats. */
+static bool alternates(const struct ecg_beats *b)
+{
+    size_t n = 0, next = 0, second = 0;
+    for (size_t i = 3; i < b->n; i++) {
+        float most = interval_ms(b, i) / 8;
+        n++;
+        next += fabsf(interval_ms(b, i) - interval_ms(b, i - 1)) < most;
+        second += fabsf(interval_ms(b, i) - interval_ms(b, i - 2)) < most;
+    }
+    return n >= AF_BEATS && second * 3 > n * 2 && next * 3 < n;
+}
+
 static void find_runs(const struct ecg_beats *b, const struct ecg_figures *f,
                       struct ecg_rhythm *out)
 {
-    out->v_run_bpm = out->v_run_s = out->r_on_t_ms = NAN;
+    out->v_run_bpm = out->vt_bpm = out->r_on_t_ms = NAN;
     for (size_t i = 0, from = 0; i <= b->n; i++) {
         if (i < b->n && is_ventricular(&b->beat[i])) {
             float before = i ? interval_ms(b, i) : NAN;
@@ -56,9 +84,11 @@ static void find_runs(const struct ecg_beats *b, const struct ecg_figures *f,
         if (run >= RUN) {
             double s = b->beat[i - 1].at_s - b->beat[from].at_s;
             float bpm = (float)((double)(run - 1) * 60 / s);
-            if (!(out->v_run_bpm >= bpm)) {
+            if (!(out->v_run_bpm >= bpm))
                 out->v_run_bpm = bpm;
-                out->v_run_s = (float)s;
+            if (!(out->vt_bpm >= bpm) && is_steady(b, from, i)) {
+                out->vt_bpm = bpm;
+                out->vt_beats = run;
             }
         }
         out->v_run = run > out->v_run ? run : out->v_run;
@@ -73,7 +103,10 @@ static void find_extremes(const struct ecg_beats *b, struct ecg_rhythm *out)
     out->longest_s = 0;
     for (size_t i = 0; i <= b->n; i++) {
         double at_s = i < b->n ? b->beat[i].at_s : b->seconds;
-        out->longest_s = fmaxf(out->longest_s, (float)(at_s - last_s));
+        if ((float)(at_s - last_s) > out->longest_s) {
+            out->longest_s = (float)(at_s - last_s);
+            out->longest_at_s = (float)last_s;
+        }
         if (i > 0 && i < b->n && !(out->shortest_ms <= interval_ms(b, i)))
             out->shortest_ms = interval_ms(b, i);
         last_s = at_s;
@@ -93,12 +126,13 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
     *out = (struct ecg_rhythm){.has_p = !isnan(f->pr_ms), .is_flutter = f->waves.flutters};
     find_runs(b, f, out);
     find_extremes(b, out);
+    out->alternates = alternates(b);
     out->irregular_share = irregular_share(b, (float)f->rate.rr_median_ms);
     float likeness = isnan(f->p_likeness) ? 0.5F : f->p_likeness;
     out->af_score = AF_FIXED + AF_IRREGULAR * out->irregular_share + AF_LIKENESS * likeness +
                     AF_HEIGHT * log1pf(20 * f->waves.p_uv / usual_height(f)) +
                     (out->has_p ? 0 : AF_NO_P);
     bool is_sure_p = out->has_p && f->nleads >= SURE_LEADS;
-    out->is_af =
-        b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 && !is_sure_p && !out->is_flutter;
+    out->is_af = b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 && !is_sure_p &&
+                 !out->is_flutter && !alternates(b);
 }

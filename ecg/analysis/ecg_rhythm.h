@@ -11,12 +11,15 @@ struct ecg_rhythm {
     bool is_af;
     bool is_flutter;
     bool has_p;
-    size_t v_run;      /* most ventricular beats in a row */
-    float v_run_bpm;   /* rate within the fastest run of three or more; NAN = there is none */
-    float v_run_s;     /* and how long it lasts */
-    float r_on_t_ms;   /* least interval before a ventricular beat that falls on T; NAN */
-    float longest_s;   /* without a beat, the ends counted too */
-    float shortest_ms; /* interval */
+    bool alternates;    /* short and long intervals by turns */
+    size_t v_run;       /* most ventricular beats in a row */
+    float v_run_bpm;    /* rate within the fastest run of three or more; NAN = there is none */
+    size_t vt_beats;    /* of the fastest run at steady intervals, and its rate; NAN as above: */
+    float vt_bpm;       /* bursts of noise give intervals of any length */
+    float r_on_t_ms;    /* least interval before a ventricular beat that falls on T; NAN */
+    float longest_s;    /* without a beat, the ends counted too, */
+    float longest_at_s; /* and where that begins */
+    float shortest_ms;  /* interval */
 };
 
 void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f,

@@ -82,3 +82,37 @@ bool ecg_window_read(const struct ecg_lead *lead, double from_s, size_t n, float
     }
     return missing * 10 <= n;
 }
+
+size_t ecg_window_leads(const struct ecg_record *r, const struct ecg_lead **leads, size_t max)
+{
+    bool derived = ecg_record_lead(r, ECG_LEAD_I) && ecg_record_lead(r, ECG_LEAD_II);
+    size_t n = 0;
+    for (size_t i = 0; i < r->nleads && n < max; i++) {
+        int id = r->leads[i].id;
+        bool is_sum = derived && (id == ECG_LEAD_III || id == ECG_LEAD_AVR || id == ECG_LEAD_AVL ||
+                                  id == ECG_LEAD_AVF);
+        if (!is_sum && ecg_window_can(&r->leads[i]))
+            leads[n++] = &r->leads[i];
+    }
+    return n;
+}
+
+void ecg_part_take(const struct ecg_record *r, double from_s, double to_s, struct ecg_part *out)
+{
+    out->record = *r;
+    out->record.leads = out->leads;
+    out->record.nleads = out->record.nmarks = 0;
+    for (size_t i = 0; i < r->nleads && out->record.nleads < ECG_WINDOW_LEADS; i++) {
+        struct ecg_lead lead = r->leads[i];
+        double from = fmax(0, (from_s - lead.start_s) * lead.rate_hz);
+        double to = fmin((double)lead.samples, (to_s - lead.start_s) * lead.rate_hz);
+        if (!ecg_window_can(&lead) || from + 1 > to)
+            continue;
+        size_t first = (size_t)from;
+        lead.start_s = fmax(0, lead.start_s - from_s);
+        lead.samples = (size_t)to - first;
+        lead.i16 = lead.i16 ? lead.i16 + first : NULL;
+        lead.i32 = lead.i32 ? lead.i32 + first : NULL;
+        out->leads[out->record.nleads++] = lead;
+    }
+}

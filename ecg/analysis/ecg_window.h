@@ -24,4 +24,16 @@ bool ecg_window_can(const struct ecg_lead *lead);
  * them is so. */
 bool ecg_window_read(const struct ecg_lead *lead, double from_s, size_t n, float *out);
 
+/* The leads of a record that windows can be read from, without those of the twelve that are sums
+ * of others; up to max. How many. */
+size_t ecg_window_leads(const struct ecg_record *r, const struct ecg_lead **leads, size_t max);
+
+enum { ECG_WINDOW_LEADS = 16 };
+/* A part of a record, from one time to another: leads that borrow its samples, and no marks. */
+struct ecg_part {
+    struct ecg_record record;
+    struct ecg_lead leads[ECG_WINDOW_LEADS];
+};
+void ecg_part_take(const struct ecg_record *r, double from_s, double to_s, struct ecg_part *out);
+
 #endif

@@ -19,6 +19,10 @@
  *
  * prints, for fit_ecg_class.py, for each beat found the class of the reference beat that it
  * was paired with, and the terms that its own class is decided from.
+ *
+ *     bench_ecg_score alarms ANNOTATORS RECORD...
+ *
+ * prints what was found in each piece of ten seconds: ecg_score_alarms.c.
  */
 #include "ecg_score.h"
 
@@ -293,18 +297,21 @@ int main(int argc, char **argv)
 {
     int status = 0;
     bool waves = argc > 3 && strcmp(argv[1], "waves") == 0;
+    bool alarms = argc > 3 && strcmp(argv[1], "alarms") == 0;
     bool findings = argc > 2 && strcmp(argv[1], "findings") == 0;
     bool terms = argc > 2 && strcmp(argv[1], "terms") == 0;
-    if (!waves && !findings && !terms && (argc < 3 || strcmp(argv[1], "beats") != 0)) {
+    if (!waves && !alarms && !findings && !terms && (argc < 3 || strcmp(argv[1], "beats") != 0)) {
         fputs("usage: bench_ecg_score beats RECORD.hea...\n"
               "       bench_ecg_score waves ANNOTATORS RECORD.hea...\n"
               "       bench_ecg_score findings RECORD.hea...\n"
-              "       bench_ecg_score terms RECORD.hea...\n",
+              "       bench_ecg_score terms RECORD.hea...\n"
+              "       bench_ecg_score alarms ANNOTATORS RECORD...\n",
               stderr);
         return 2;
     }
-    for (int i = waves ? 3 : 2; i < argc; i++)
+    for (int i = waves || alarms ? 3 : 2; i < argc; i++)
         status |= waves      ? ecg_score_waves(argv[i], argv[2])
+                  : alarms   ? ecg_score_alarms(argv[i], argv[2])
                   : findings ? ecg_score_rhythm(argv[i])
                   : terms    ? print_terms(argv[i])
                              : score_beats(argv[i]);

@@ -24,5 +24,7 @@ void ecg_score_name(const char *path);
 int ecg_score_waves(const char *path, const char *annotators);
 /* The codes of what was found. */
 int ecg_score_rhythm(const char *path);
+/* annotators: "" = none. */
+int ecg_score_alarms(const char *path, const char *annotators);
 
 #endif

@@ -88,6 +88,22 @@ static inline struct ecg_record *synthetic_make(const struct synthetic *s)
     return r;
 }
 
+/* Adds these waves at each of the times, of which there are n. */
+static inline void synthetic_add(struct ecg_record *r, const double *gains,
+                                 const struct synthetic_wave *waves, size_t nwaves,
+                                 const double *at_s, size_t n)
+{
+    struct synthetic s = {.wave = {{0}}};
+    memcpy(s.wave, waves, nwaves * sizeof *waves);
+    for (size_t k = 0; k < r->nleads; k++)
+        for (size_t i = 0; i < r->leads[k].samples; i++) {
+            double uv = 0;
+            for (size_t b = 0; b < n; b++)
+                uv += gains[k] * synthetic_uv(&s, (double)i / r->leads[k].rate_hz - at_s[b]);
+            r->leads[k].i32[i] += (int32_t)lrint(uv / r->leads[k].uv_per_count);
+        }
+}
+
 static const int synthetic_ids[] = {ECG_LEAD_I,  ECG_LEAD_II, ECG_LEAD_V1, ECG_LEAD_V2,
                                     ECG_LEAD_V3, ECG_LEAD_V4, ECG_LEAD_V5, ECG_LEAD_V6};
 static const double synthetic_gains[] = {0.7, 1, -0.6, -0.8, 0.5, 1.1, 1, 0.8};

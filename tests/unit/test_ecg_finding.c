@@ -228,6 +228,82 @@ START_TEST(a_long_pr_interval_is_first_degree_block)
 }
 END_TEST
 
+/* Without complexes there is one alarm, and no word about rhythm. */
+START_TEST(flutter_of_the_ventricles_is_an_alarm)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[0].uv = 0;
+    struct ecg_record *r = synthetic_make(&s);
+    for (size_t k = 0; k < r->nleads; k++)
+        for (size_t i = 0; i < r->leads[k].samples; i++)
+            r->leads[k].i32[i] += (int32_t)(300 * synthetic_gains[k] *
+                                            sin(2 * M_PI * 4.5 * (double)i / r->leads[k].rate_hz));
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_VF);
+    assert_only(&all, ECG_FINDING_STATEMENT, ECG_FINDING_COUNT);
+    struct ecg_alarm_limits limits = ecg_alarm_limits_default;
+    ck_assert(ecg_alarm_limits_parse("vf_s=30", &limits));
+    find_in(r, &limits, &all);
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_ALARM_VF));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(third_degree_block_is_an_alarm)
+{
+    static const struct synthetic_wave p = {0, 0.05, 130};
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    double p_s[20];
+    size_t n = 0;
+    for (double at_s = 0.2; at_s < 10.8; at_s += 0.8)
+        p_s[n++] = at_s;
+    memmove(&s.wave[0], &s.wave[1], 5 * sizeof s.wave[0]);
+    s.interval_s = 1.43;
+    s.seconds = 11;
+    struct ecg_record *r = synthetic_make(&s);
+    synthetic_add(r, synthetic_gains, &p, 1, p_s, n);
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_AVB_3);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_AVB_3));
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_SINUS_BRADY));
+    struct ecg_alarm_limits limits = ecg_alarm_limits_default;
+    ck_assert(ecg_alarm_limits_parse("av_block_bpm=40", &limits));
+    find_in(r, &limits, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(high_p_waves_are_a_large_atrium)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[0].uv = _i ? 300 : 200; /* in II */
+    find(&s, &all);
+    ck_assert(!figures_of(&all, ECG_FINDING_RIGHT_ATRIUM) == !_i);
+    s.wave[0] = (struct synthetic_wave){-0.16, _i ? 0.065 : 0.045, 150}; /* negative in V1 */
+    find(&s, &all);
+    ck_assert(!figures_of(&all, ECG_FINDING_LEFT_ATRIUM) == !_i);
+}
+END_TEST
+
+/* Gains of I, II, V1 .. V6. */
+START_TEST(an_upright_complex_in_v1_is_the_right_ventricle)
+{
+    static const double gains[] = {-0.4, 0.6, 0.9, 0.7, 0.5, 0.3, -0.2, -0.4};
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[0].uv = 60;
+    find(&s, &all);
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_RVH));
+    s.gains = gains;
+    find(&s, &all);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_RVH));
+}
+END_TEST
+
 START_TEST(keys_are_told_apart)
 {
     for (size_t i = 0; i < ECG_FINDING_COUNT; i++) {
@@ -269,6 +345,10 @@ int main(void)
     tcase_add_test(t, exchanged_electrodes_are_told);
     tcase_add_test(t, irregular_beats_without_p_waves_are_fibrillation);
     tcase_add_test(t, a_long_pr_interval_is_first_degree_block);
+    tcase_add_test(t, flutter_of_the_ventricles_is_an_alarm);
+    tcase_add_test(t, third_degree_block_is_an_alarm);
+    tcase_add_loop_test(t, high_p_waves_are_a_large_atrium, 0, 2);
+    tcase_add_test(t, an_upright_complex_in_v1_is_the_right_ventricle);
     tcase_add_test(t, keys_are_told_apart);
     tcase_add_test(t, nothing_is_said_of_nothing);
     suite_add_tcase(suite, t);
