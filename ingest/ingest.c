@@ -34,7 +34,7 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     if (!err)
         err = ingest_check_start(config, &g->check);
     if (!err)
-        err = ingest_measure_start(config, &g->measure);
+        err = ingest_measure_start(config, g->batch, &g->measure);
     if (!err)
         err = ingest_sweep_start(config->loop, config->store, config->db, &g->sweep);
     if (!err)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,15 @@ enum {
     TRIES = 4,           /* at a batch that the database answers, but refuses */
 };
 
-struct entry {
-    struct entry *next;
+struct ingest_entry {
+    struct ingest_batch *batch;
+    struct ingest_entry *next;
     struct base_buf record;
     int64_t since;
     bool stat;
+    bool settled;      /* durable, or known not to be */
+    bool over;         /* its end is known and waits for that */
+    enum base_err err; /* why it is not durable, or how it ended */
     ingest_stored_fn *fn;
     void *arg;
 };
@@ -26,13 +31,14 @@ struct entry {
 struct ingest_batch {
     struct loop *loop;
     struct db *db;
-    struct loop_timer *timer; /* for the next try */
-    struct entry *waiting;    /* those to go alone, then STAT, then the others; oldest first */
-    struct entry **tail;
-    struct entry *flying; /* the batch under way, or to be tried again */
+    struct loop_timer *timer;     /* for the next try */
+    struct ingest_entry *waiting; /* those to go alone, then STAT, then the others; oldest first */
+    struct ingest_entry **tail;
+    struct ingest_entry *flying; /* the batch under way, or to be tried again */
     unsigned count;
-    unsigned alone;   /* so many of those that wait go one by one */
-    unsigned refused; /* so often was the batch in flight */
+    unsigned alone;     /* so many of those that wait go one by one */
+    unsigned refused;   /* so often was the batch in flight */
+    struct db_tx *open; /* of the batch in flight: sent, to be committed when all is durable */
     bool in_database;
     bool unknown; /* a try of the batch in flight ended without a known outcome */
 };
@@ -61,21 +67,33 @@ enum base_err ingest_batch_new(struct loop *loop, struct db *db, struct ingest_b
     return BASE_OK;
 }
 
-static void finish(struct ingest_batch *b, struct entry *e, enum base_err err,
-                   const struct ingest_stored *stored)
+static void tell(struct ingest_entry *e, enum base_err err, const struct ingest_stored *stored)
 {
-    b->count--;
     e->fn(e->arg, err, stored);
     base_buf_deinit(&e->record);
     free(e);
 }
 
-static void fail_all(struct ingest_batch *b, struct entry **list, enum base_err err)
+/* Whose object is still being synced hears it after that. */
+static void finish(struct ingest_batch *b, struct ingest_entry *e, enum base_err err,
+                   const struct ingest_stored *stored)
 {
-    struct entry *e = *list;
+    b->count--;
+    e->over = true;
+    if (e->settled) {
+        tell(e, err, stored);
+    } else {
+        assert(err);
+        e->err = err;
+    }
+}
+
+static void fail_all(struct ingest_batch *b, struct ingest_entry **list, enum base_err err)
+{
+    struct ingest_entry *e = *list;
     *list = NULL;
     while (e) {
-        struct entry *next = e->next;
+        struct ingest_entry *next = e->next;
         finish(b, e, err, NULL);
         e = next;
     }
@@ -85,6 +103,8 @@ void ingest_batch_free(struct ingest_batch *b)
 {
     if (!b)
         return;
+    if (b->open)
+        db_tx_rollback(b->open);
     fail_all(b, &b->flying, b->unknown ? BASE_EUNKNOWN : BASE_ECANCELED);
     fail_all(b, &b->waiting, BASE_ECANCELED);
     loop_timer_free(b->timer);
@@ -111,11 +131,11 @@ static void read_result(const json_t *row, struct ingest_stored *out)
 
 static void deliver(struct ingest_batch *b, const char *text)
 {
-    struct entry *e = b->flying;
+    struct ingest_entry *e = b->flying;
     json_t *rows = json_loads(text, 0, NULL);
     b->flying = NULL;
     for (size_t i = 0; e; i++) {
-        struct entry *next = e->next;
+        struct ingest_entry *next = e->next;
         struct ingest_stored stored;
         read_result(json_array_get(rows, i), &stored);
         finish(b, e, BASE_OK, &stored);
@@ -139,18 +159,27 @@ static bool is_contended(const char *sqlstate)
            strcmp(sqlstate, "RD503") == 0;
 }
 
-/* One of them cannot be stored, and the database does not say which: they go
- * back to the front of the queue and are tried one by one. */
+/* The batch in flight goes back to the front of the queue. Gives how many they are. */
+static unsigned take_back(struct ingest_batch *b)
+{
+    unsigned n = 0;
+    struct ingest_entry **end = &b->flying;
+    for (; *end; end = &(*end)->next)
+        n++;
+    *end = b->waiting;
+    if (n && !b->waiting)
+        b->tail = end;
+    if (n)
+        b->waiting = b->flying;
+    b->flying = NULL;
+    return n;
+}
+
+/* One of them cannot be stored, and the database does not say which: they are tried one
+ * by one. */
 static void part(struct ingest_batch *b)
 {
-    struct entry *last = b->flying;
-    for (b->alone = 1; last->next; b->alone++)
-        last = last->next;
-    last->next = b->waiting;
-    if (!b->waiting)
-        b->tail = &last->next;
-    b->waiting = b->flying;
-    b->flying = NULL;
+    b->alone = take_back(b);
 }
 
 /* The batch did not come about: once more, or give up. */
@@ -196,7 +225,7 @@ static void on_done(void *arg, const struct db_outcome *outcome)
 
 static void take_waiting(struct ingest_batch *b)
 {
-    struct entry **end = &b->waiting;
+    struct ingest_entry **end = &b->waiting;
     unsigned most = b->alone ? 1 : BATCH_MAX;
     for (unsigned n = 0; n < most && *end; n++)
         end = &(*end)->next;
@@ -210,6 +239,58 @@ static void take_waiting(struct ingest_batch *b)
     b->refused = 0;
 }
 
+/* Takes those out of a list that will not be durable, and ends them. */
+static void drop_failed(struct ingest_batch *b, struct ingest_entry **at)
+{
+    while (*at) {
+        struct ingest_entry *e = *at;
+        if (e->settled && e->err) {
+            *at = e->next;
+            finish(b, e, e->err, NULL);
+        } else {
+            at = &e->next;
+        }
+    }
+}
+
+static void drop_waiting(struct ingest_batch *b)
+{
+    drop_failed(b, &b->waiting);
+    for (b->tail = &b->waiting; *b->tail;)
+        b->tail = &(*b->tail)->next;
+}
+
+/* Commits the batch in flight when all of it is durable; undoes it when one is not. */
+static void conclude(struct ingest_batch *b)
+{
+    bool failed = false;
+    for (const struct ingest_entry *e = b->flying; e; e = e->next) {
+        if (!e->settled)
+            return;
+        failed |= e->err != BASE_OK;
+    }
+    struct db_tx *tx = b->open;
+    b->open = NULL;
+    if (!failed) {
+        db_tx_commit(tx, on_done, b);
+        return;
+    }
+    db_tx_rollback(tx);
+    b->in_database = false;
+    drop_failed(b, &b->flying);
+    (void)take_back(b);
+    send(b);
+}
+
+static void write_batch(const struct ingest_batch *b, struct base_buf *all)
+{
+    base_buf_add_byte(all, '[');
+    for (const struct ingest_entry *e = b->flying; e; e = e->next) {
+        base_buf_add(all, e->record.p, e->record.n);
+        base_buf_add_byte(all, e->next ? ',' : ']');
+    }
+}
+
 static void send(struct ingest_batch *b)
 {
     if (b->in_database)
@@ -219,27 +300,42 @@ static void send(struct ingest_batch *b)
     if (!b->flying)
         return;
     struct base_buf all = {0};
-    base_buf_add_byte(&all, '[');
-    for (struct entry *e = b->flying; e; e = e->next) {
-        base_buf_add(&all, e->record.p, e->record.n);
-        base_buf_add_byte(&all, e->next ? ',' : ']');
-    }
-    enum base_err err = all.err;
-    if (!err)
-        err = db_call(b->db, DB_Q_INGEST_STORE,
-                      (struct db_param[]){db_text_n((const char *)all.p, all.n)}, 1, on_done, b);
+    write_batch(b, &all);
+    struct db_tx *tx = all.err ? NULL : db_tx_new(b->db, LOOP_ORDINARY);
+    db_tx_add(tx, DB_Q_INGEST_STORE, (struct db_param[]){db_text_n((const char *)all.p, all.n)}, 1);
     base_buf_deinit(&all);
+    enum base_err err = db_tx_submit_held(tx, NULL, NULL);
     b->in_database = !err;
-    if (err)
-        loop_timer_start(b->timer, RETRY_MS, 0);
-    if (err && !is_passing(err))
+    if (!err) {
+        b->open = tx;
+        conclude(b);
+        return;
+    }
+    loop_timer_start(b->timer, RETRY_MS, 0);
+    if (!is_passing(err))
         fail_all(b, &b->flying, err);
 }
 
-/* STAT overtakes what waits, but not what goes alone or was STAT before. */
-static void queue(struct ingest_batch *b, struct entry *e)
+void ingest_batch_settle(struct ingest_entry *e, enum base_err err)
 {
-    struct entry **at = b->tail;
+    struct ingest_batch *b = e->batch;
+    assert(!e->settled);
+    e->settled = true;
+    if (e->over) {
+        tell(e, e->err, NULL); /* and b may be gone */
+        return;
+    }
+    e->err = err;
+    if (err)
+        drop_waiting(b);
+    if (b->open)
+        conclude(b);
+}
+
+/* STAT overtakes what waits, but not what goes alone or was STAT before. */
+static void queue(struct ingest_batch *b, struct ingest_entry *e)
+{
+    struct ingest_entry **at = b->tail;
     if (e->stat) {
         at = &b->waiting;
         for (unsigned n = 0; *at && (n < b->alone || (*at)->stat); n++)
@@ -253,9 +349,9 @@ static void queue(struct ingest_batch *b, struct entry *e)
 }
 
 enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_record *record,
-                               ingest_stored_fn *fn, void *arg)
+                               ingest_stored_fn *fn, void *arg, struct ingest_entry **out)
 {
-    struct entry *e = calloc(1, sizeof *e);
+    struct ingest_entry *e = calloc(1, sizeof *e);
     if (!e)
         return BASE_ENOMEM;
     ingest_record_write(record, &e->record);
@@ -264,6 +360,7 @@ enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_recor
         free(e);
         return BASE_ENOMEM;
     }
+    e->batch = b;
     e->since = base_clock_mono_ms();
     e->fn = fn;
     e->arg = arg;
@@ -272,5 +369,6 @@ enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_recor
     /* Not at once: the objects of a round of syncs come one after another. */
     if (!b->flying)
         loop_timer_start(b->timer, 0, 0);
+    *out = e;
     return BASE_OK;
 }

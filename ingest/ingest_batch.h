@@ -1,8 +1,15 @@
 /*
- * Group commit: the rows of all objects that become durable while one batch is
- * being committed go together into the next one. Nothing waits for a time: a
- * lone object is committed in the next turn of the loop, a crowd shares. STAT
- * objects go into the next batch before others.
+ * Group commit: the rows of all objects that come while one batch is under way
+ * go together into the next one. Nothing waits for a time: a lone object's rows
+ * leave in the next turn of the loop, a crowd shares. STAT objects go into the
+ * next batch before others.
+ *
+ * Rows are sent while their objects are being synced, and committed when all of
+ * the batch are durable. If one does not become durable, the batch is undone,
+ * and the others come again without it.
+ *
+ *   added ─► waiting ─► sent, open ─all durable─► COMMIT ─► callback
+ *                          └─one is not─► undone, the rest ─► waiting
  *
  * A batch whose transaction did not come about (database away, deadlock) is
  * sent again until its oldest object has waited too long. That is also right
@@ -17,6 +24,7 @@
 #include "ingest/ingest_record.h"
 
 struct ingest_batch;
+struct ingest_entry; /* one object in it */
 
 enum ingest_outcome {
     INGEST_STORED,
@@ -38,12 +46,16 @@ typedef void ingest_stored_fn(void *arg, enum base_err err, const struct ingest_
 
 enum base_err ingest_batch_new(struct loop *loop, struct db *db,
                                struct ingest_batch **out) BASE_MUST_CHECK;
-/* Fails what waits with BASE_ECANCELED. Not while a batch is under way (db_close
+/* Fails what waits with BASE_ECANCELED. Not while a batch is being committed (db_close
  * ends those). Takes NULL. */
 void ingest_batch_free(struct ingest_batch *b);
-/* fn runs exactly once, never inside this call. */
+/* An object that is being synced. fn runs exactly once, after ingest_batch_settle. */
 enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_record *record,
-                               ingest_stored_fn *fn, void *arg) BASE_MUST_CHECK;
+                               ingest_stored_fn *fn, void *arg,
+                               struct ingest_entry **out) BASE_MUST_CHECK;
+/* It is durable (BASE_OK), or will not be: then fn hears err, perhaps inside this call. Once,
+ * also when the batch is gone already. */
+void ingest_batch_settle(struct ingest_entry *entry, enum base_err err);
 /* Objects that wait for their commit. */
 unsigned ingest_batch_waiting(const struct ingest_batch *b);
 

@@ -32,6 +32,7 @@ struct works {
 
 struct ingest_measure {
     const struct ingest_config *config;
+    const struct ingest_batch *batch; /* goes first */
     struct model_jobs *jobs;
     struct loop_process *process;
     struct loop_timer *idle;
@@ -258,12 +259,20 @@ static void run(void *arg, struct model_job *job)
     next(m);
 }
 
-enum base_err ingest_measure_start(const struct ingest_config *config, struct ingest_measure **out)
+static bool is_ingesting(void *arg)
+{
+    const struct ingest_measure *m = arg;
+    return ingest_batch_waiting(m->batch) > 0;
+}
+
+enum base_err ingest_measure_start(const struct ingest_config *config,
+                                   const struct ingest_batch *batch, struct ingest_measure **out)
 {
     struct ingest_measure *m = calloc(1, sizeof *m);
     if (!m)
         return BASE_ENOMEM;
     m->config = config;
+    m->batch = batch;
     struct model_jobs_config jobs = {
         .loop = config->loop,
         .db = config->db,
@@ -273,6 +282,7 @@ enum base_err ingest_measure_start(const struct ingest_config *config, struct in
         .lease_seconds = LEASE_SECONDS,
         .poll_ms = POLL_MS,
         .run = run,
+        .busy = is_ingesting,
         .arg = m,
     };
     enum base_err err = loop_timer_new(config->loop, on_idle, m, &m->idle);

@@ -11,10 +11,13 @@
 
 #include "base/err.h"
 #include "ingest/ingest.h"
+#include "ingest/ingest_batch.h"
 
 struct ingest_measure;
 
+/* Fewer at a time while objects wait in this batch: ingest goes first. */
 enum base_err ingest_measure_start(const struct ingest_config *config,
+                                   const struct ingest_batch *batch,
                                    struct ingest_measure **out) BASE_MUST_CHECK;
 /* Claims no more; what was claimed goes on. */
 void ingest_measure_drain(struct ingest_measure *m);

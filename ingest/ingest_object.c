@@ -38,6 +38,8 @@ struct ingest_object {
     struct store_put *put; /* from then on, until finish */
     uint64_t bytes;
     struct store_object object;
+    struct ingest_entry *entry; /* in the batch, from when the object is being synced */
+    enum base_err batch_err;    /* why it has none */
     void (*on_room)(void *arg);
     void *on_room_arg;
     ingest_object_fn *fn;
@@ -386,31 +388,42 @@ static void on_committed(void *arg, enum base_err err, const struct ingest_store
     end(o);
 }
 
+/* Its rows leave for the database beside the sync. */
+static void on_written(void *arg, enum base_err err, const struct store_object *object)
+{
+    struct ingest_object *o = arg;
+    (void)err;
+    o->object = *object;
+    struct ingest_record record = {
+        .centre_id = o->source.centre_id,
+        .device_id = o->source.device_id,
+        .quiet_seconds = o->source.quiet_seconds,
+        .priority = o->source.priority,
+        .single = is_single(o),
+        .transfer_syntax = o->source.syntax->uid,
+        .header = &o->header,
+        .object = &o->object,
+        .original = o->source.original,
+        .original_media = o->source.original_media,
+        .metadata =
+            o->metadata_end == o->bytes ? base_buf_bytes(&o->metadata) : base_bytes_of(NULL, 0),
+    };
+    o->batch_err = ingest_batch_add(o->g->batch, &record, on_committed, o, &o->entry);
+}
+
 static void on_durable(void *arg, enum base_err err, const struct store_object *object)
 {
     struct ingest_object *o = arg;
+    (void)object;
     o->put = NULL;
-    if (!err) {
-        o->object = *object;
-        struct ingest_record record = {
-            .centre_id = o->source.centre_id,
-            .device_id = o->source.device_id,
-            .quiet_seconds = o->source.quiet_seconds,
-            .priority = o->source.priority,
-            .single = is_single(o),
-            .transfer_syntax = o->source.syntax->uid,
-            .header = &o->header,
-            .object = &o->object,
-            .original = o->source.original,
-            .original_media = o->source.original_media,
-            .metadata =
-                o->metadata_end == o->bytes ? base_buf_bytes(&o->metadata) : base_bytes_of(NULL, 0),
-        };
-        err = ingest_batch_add(o->g->batch, &record, on_committed, o);
-        if (!err)
-            return;
-        remove_files(o);
+    if (err)
+        o->object.location[0] = 0; /* the store has removed it */
+    if (o->entry) {
+        ingest_batch_settle(o->entry, err);
+        return;
     }
+    err = err ? err : o->batch_err;
+    remove_files(o);
     fail(o, err, why_not_stored(err));
     end(o);
 }
@@ -429,7 +442,7 @@ void ingest_object_finish(struct ingest_object *o, ingest_object_fn *fn, void *a
         return;
     }
     read_metadata(o, true);
-    store_put_finish(o->put, NULL, on_durable, o);
+    store_put_finish(o->put, on_written, on_durable, o);
 }
 
 void ingest_object_abort(struct ingest_object *o)

@@ -19,6 +19,12 @@ struct model_jobs {
 
 static void claim(struct model_jobs *j);
 
+static void claim_more(struct model_jobs *j)
+{
+    if (!j->config.busy || !j->config.busy(j->config.arg))
+        claim(j);
+}
+
 static void on_timer(void *arg)
 {
     claim(arg);
@@ -62,7 +68,7 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
                  LOG_S("sqlstate", outcome->sqlstate), LOG_S("error", base_err_text(outcome->err)));
     }
     if (claimed || j->again)
-        claim(j);
+        claim_more(j);
 }
 
 static void claim(struct model_jobs *j)
@@ -129,7 +135,7 @@ static void ended(struct model_job *job)
     struct model_jobs *j = job->owner;
     j->running--;
     free_job(job);
-    claim(j);
+    claim_more(j);
 }
 
 void model_job_done(struct model_job *job)

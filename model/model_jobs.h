@@ -37,6 +37,9 @@ struct model_jobs_config {
     /* Must end with exactly one model_job_failed, or model_job_done after it
      * removed the row itself (metadata_done, report_rendered). */
     void (*run)(void *arg, struct model_job *job);
+    /* Whether something is under way that goes first: then jobs are claimed only every
+     * poll_ms. May be NULL. */
+    bool (*busy)(void *arg);
     void *arg;
 };
 

@@ -63,6 +63,35 @@ static void run(unsigned n)
     ck_assert_uint_eq(pending, 0);
 }
 
+static void on_time(void *arg)
+{
+    (void)arg;
+    loop_stop(loop);
+}
+
+static void turn_ms(unsigned ms)
+{
+    struct loop_timer *timer;
+    ck_assert_int_eq(loop_timer_new(loop, on_time, NULL, &timer), BASE_OK);
+    loop_timer_start(timer, ms, 0);
+    loop_run(loop);
+    loop_timer_free(timer);
+}
+
+/* Until a transaction has rows, but was told neither to commit nor to roll back. */
+static void wait_until_sent(void)
+{
+    static const char open[] =
+        "do $$ begin assert exists (select from pg_stat_activity where state = 'active'"
+        " and wait_event = 'ClientRead' and backend_xid is not null); end $$";
+    for (unsigned i = 0; i < 500; i++) {
+        turn_ms(20);
+        if (pg_cluster_psql(&cluster, "postgres", open))
+            return;
+    }
+    ck_abort_msg("the batch was not sent");
+}
+
 static void on_stored(void *arg, enum base_err err, const struct ingest_stored *stored)
 {
     struct seen *s = arg;
@@ -72,7 +101,8 @@ static void on_stored(void *arg, enum base_err err, const struct ingest_stored *
     end();
 }
 
-static void add(struct ingest_batch *b, unsigned no, const char *priority, struct seen *seen)
+static struct ingest_entry *add_unsynced(struct ingest_batch *b, unsigned no, const char *priority,
+                                         struct seen *seen)
 {
     struct dicom_header h = {.series_number = DICOM_NO_NUMBER,
                              .instance_number = DICOM_NO_NUMBER,
@@ -94,7 +124,14 @@ static void add(struct ingest_batch *b, unsigned no, const char *priority, struc
                                    .transfer_syntax = "1.2.840.10008.1.2.1",
                                    .header = &h,
                                    .object = &object};
-    ck_assert_int_eq(ingest_batch_add(b, &record, on_stored, seen), BASE_OK);
+    struct ingest_entry *entry;
+    ck_assert_int_eq(ingest_batch_add(b, &record, on_stored, seen, &entry), BASE_OK);
+    return entry;
+}
+
+static void add(struct ingest_batch *b, unsigned no, const char *priority, struct seen *seen)
+{
+    ingest_batch_settle(add_unsynced(b, no, priority, seen), BASE_OK);
 }
 
 START_TEST(a_stat_object_overtakes_what_waits_for_a_batch)
@@ -132,6 +169,78 @@ START_TEST(an_exam_of_one_object_has_both_its_events)
 }
 END_TEST
 
+/* The rows are in the database, but nobody sees them, until all of a batch is durable. */
+START_TEST(nothing_is_committed_before_all_of_a_batch_is_durable)
+{
+    struct seen seen[2];
+    struct ingest_batch *b;
+    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    struct ingest_entry *first = add_unsynced(b, 1, NULL, &seen[0]);
+    struct ingest_entry *second = add_unsynced(b, 2, NULL, &seen[1]);
+    wait_until_sent();
+    ingest_batch_settle(first, BASE_OK);
+    turn_ms(100);
+    sql("do $$ begin assert not exists (select from instance); end $$");
+    ck_assert_uint_eq(ingest_batch_waiting(b), 2);
+    ingest_batch_settle(second, BASE_OK);
+    run(2);
+    ck_assert_int_eq(seen[0].outcome, INGEST_STORED);
+    ck_assert_int_eq(seen[1].outcome, INGEST_STORED);
+    ingest_batch_free(b);
+}
+END_TEST
+
+/* sent: the batch is in the database already when the sync of one fails. */
+static void one_is_not_durable(bool sent)
+{
+    static struct seen seen[3];
+    struct ingest_entry *entry[3];
+    struct ingest_batch *b;
+    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    for (unsigned i = 0; i < 3; i++)
+        entry[i] = add_unsynced(b, i, NULL, &seen[i]);
+    if (sent)
+        wait_until_sent();
+    pending = 3;
+    for (unsigned i = 0; i < 3; i++)
+        ingest_batch_settle(entry[i], i == 1 ? BASE_EIO : BASE_OK);
+    run(pending);
+    ck_assert_int_eq(seen[0].outcome, INGEST_STORED);
+    ck_assert_int_eq(seen[1].err, BASE_EIO);
+    ck_assert_int_eq(seen[2].outcome, INGEST_STORED);
+    sql("do $$ begin assert (select array_agg(sop_uid order by 1) = '{1.2.0.1.1,1.2.2.1.1}' from "
+        "instance); "
+        "end $$");
+    ingest_batch_free(b);
+}
+
+START_TEST(who_is_not_durable_fails_alone)
+{
+    one_is_not_durable(true);
+}
+END_TEST
+
+START_TEST(who_is_not_durable_fails_alone_also_before_it_was_sent)
+{
+    one_is_not_durable(false);
+}
+END_TEST
+
+START_TEST(what_is_being_synced_hears_of_the_end_after_that)
+{
+    struct seen seen = {.order = 0};
+    struct ingest_batch *b;
+    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    struct ingest_entry *entry = add_unsynced(b, 1, NULL, &seen);
+    ingest_batch_free(b);
+    ck_assert_uint_eq(seen.order, 0);
+    pending = 1;
+    ingest_batch_settle(entry, BASE_OK);
+    ck_assert_uint_eq(seen.order, 1);
+    ck_assert_int_eq(seen.err, BASE_ECANCELED);
+}
+END_TEST
+
 int main(void)
 {
     pg_cluster_start(&cluster);
@@ -141,6 +250,10 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_stat_object_overtakes_what_waits_for_a_batch);
     tcase_add_test(tc, an_exam_of_one_object_has_both_its_events);
+    tcase_add_test(tc, nothing_is_committed_before_all_of_a_batch_is_durable);
+    tcase_add_test(tc, who_is_not_durable_fails_alone);
+    tcase_add_test(tc, who_is_not_durable_fails_alone_also_before_it_was_sent);
+    tcase_add_test(tc, what_is_being_synced_hears_of_the_end_after_that);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
