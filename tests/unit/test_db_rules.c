@@ -25,15 +25,23 @@ static char *read_sql(const char *name)
 }
 
 /* psql -c is one transaction; as the owner, who may take the other roles. */
-static bool run_as_owner(const char *sql)
+static pid_t start_as_owner(const char *database, const char *sql)
 {
     char psql[96];
-    int status;
     snprintf(psql, sizeof psql, "%s/psql", cluster.bin);
-    pid_t pid =
-        pg_cluster_spawn(&cluster, (const char *[]){psql, "-X", "-q", "-h", cluster.dir, "-U",
-                                                    "rdc", "-d", "rdc", "-c", sql, NULL});
+    return pg_cluster_spawn(&cluster, (const char *[]){psql, "-X", "-q", "-h", cluster.dir, "-U",
+                                                       "rdc", "-d", database, "-c", sql, NULL});
+}
+
+static bool ended_well(pid_t pid)
+{
+    int status;
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool run_as_owner(const char *sql)
+{
+    return ended_well(start_as_owner("rdc", sql));
 }
 
 static void run_rules(const char *name)
@@ -191,6 +199,38 @@ START_TEST(an_hl7_message_does_nothing_twice)
 }
 END_TEST
 
+/* Two sessions of a copy of the database, since what they do stays. */
+static void run_race(const char *what)
+{
+    static const char *const calls[] = {"t_first", "t_second", "t_ended"};
+    char database[32];
+    char sql[3][96];
+    snprintf(database, sizeof database, "race_%s", what);
+    snprintf(sql[0], sizeof sql[0], "create database %s template rdc owner rdc", database);
+    ck_assert(pg_cluster_psql(&cluster, "postgres", sql[0]));
+    ck_assert(ended_well(start_as_owner(database, read_sql("race"))));
+    for (int i = 0; i < 3; i++)
+        snprintf(sql[i], sizeof sql[i], "select %s('%s')", calls[i], what);
+    pid_t first = start_as_owner(database, sql[0]);
+    pid_t second = start_as_owner(database, sql[1]);
+    bool ok[] = {ended_well(first), ended_well(second)};
+    ck_assert_msg(ok[0] && ok[1], "db/tests/race.sql failed: see the log of the cluster");
+    ck_assert_msg(ended_well(start_as_owner(database, sql[2])), "%s: see the log of the cluster",
+                  sql[2]);
+}
+
+START_TEST(an_exam_that_is_completed_while_a_batch_is_written_is_looked_at_again)
+{
+    run_race("completed");
+}
+END_TEST
+
+START_TEST(a_study_that_another_worker_makes_meanwhile_takes_the_object_too)
+{
+    run_race("made");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db_rules");
@@ -209,6 +249,8 @@ int main(void)
     tcase_add_test(tc, an_order_is_one_by_its_numbers_and_belongs_to_its_centre);
     tcase_add_test(tc, a_performed_step_keeps_its_rules_and_its_list_completes_the_exam);
     tcase_add_test(tc, an_hl7_message_does_nothing_twice);
+    tcase_add_test(tc, an_exam_that_is_completed_while_a_batch_is_written_is_looked_at_again);
+    tcase_add_test(tc, a_study_that_another_worker_makes_meanwhile_takes_the_object_too);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     pg_cluster_start(&cluster);
