@@ -13,7 +13,7 @@ import time
 import unittest
 
 import dicom_scu
-from load import Objects, Senders, missing
+from load import CT, Objects, Senders, missing
 from rdc_system import Place, Rdc, alive, children, kill_tree, place, shell, unprivileged, wait_for
 
 OLD = 1_600_000_000  # a time long past, for files
@@ -118,6 +118,54 @@ class PowerCut:
         objects = Objects(f'power {number} {os.getpid()}', count)
         senders = Senders(self.rdc, objects, patient=True)
         senders.wait_acknowledged(random.randint(count // 5, count // 2))
+        acknowledged = self.cut(senders)
+        self.rdc.start()
+        nothing_lost(self.rdc, acknowledged)
+        ended_well(self.rdc, senders, count)
+        return f'{len(acknowledged)} acknowledged before the cut'
+
+    def own_files(self, number, count=24):
+        """Objects in files of their own, half of them without their end when they come, one of
+        them under way when the power fails. A copy of the store shows which are which."""
+        tail = 5 << 18
+        objects = Objects(f'own {number} {os.getpid()}', count + 1, tail)
+        uid, data = objects.all.pop()
+        stopped = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=dicom_scu.store_context(CT))
+        stopped.store_begin(CT, uid)
+        stopped.send_fragment(stopped.ids[CT], data + bytes(2 << 20))  # and never its last fragment
+        wait_for('what there is of it to be written', lambda: any(
+            os.path.getsize(path) > tail for path in self.files()))
+        senders = Senders(self.rdc, objects, patient=True)
+        senders.wait_acknowledged(count // 2)
+        acknowledged = self.cut(senders)
+        stopped.close()
+        new = Rdc(where=self.place, template='migrated')
+        shutil.rmtree(new.data)
+        subprocess.run(['cp', '-a', self.rdc.data, new.data], check=True)  # extended attributes too
+        out = subprocess.run(unprivileged([new.program, '--config', new.conf, 'fsck', '--json', '--rebuild']), cwd='/',
+                             capture_output=True, text=True, timeout=120, check=False)
+        if not out.stdout:
+            raise AssertionError(f'rdc fsck --rebuild: {out.returncode}: {out.stderr[:500]}')
+        found = json.loads(out.stdout)['findings']
+        nothing_lost(new, acknowledged)
+        kinds = [f['kind'] for f in found]
+        if 'file_cut_off' in kinds or 'file_torn' not in kinds:
+            raise AssertionError(f'what was torn and what came cut off are not told apart: {found[:5]}')
+        if new.sql(f"select from instance where sop_uid = '{uid}'"):
+            raise AssertionError('an object that never ended is indexed')
+        shutil.rmtree(new.data)
+        self.rdc.start()
+        nothing_lost(self.rdc, acknowledged)
+        ended_well(self.rdc, senders, count)
+        return f'{len(acknowledged)} acknowledged before the cut, {kinds.count("file_torn")} torn'
+
+    def files(self):
+        """Of the store, those that hold one object."""
+        return [os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(self.rdc.data, 'store'))
+                for name in names if name.endswith('.dcm')]
+
+    def cut(self, senders):
+        """The power is off and on again, rdc not yet; what was acknowledged before."""
         self.disk.cut_power()
         self.rdc.kill_all()
         self.place.kill_cluster()
@@ -126,10 +174,7 @@ class PowerCut:
         self.disk.mount()
         self.place.forget_postmaster()
         self.place.start_cluster()
-        self.rdc.start()
-        nothing_lost(self.rdc, acknowledged)
-        ended_well(self.rdc, senders, count)
-        return f'{len(acknowledged)} acknowledged before the cut'
+        return acknowledged
 
     def close(self):
         self.rdc.stop()

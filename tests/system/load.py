@@ -1,5 +1,6 @@
 """Parallel senders that remember what was acknowledged, and the count afterwards."""
 import os
+import random
 import threading
 
 import dicom_scu
@@ -11,16 +12,20 @@ CT = make_dicom.CT
 
 
 class Objects:
-    """`count` small CT objects, made once: [(SOP Instance UID, data set)], ten to a study."""
+    """`count` small CT objects, made once: [(SOP Instance UID, data set)], ten to a study. tail:
+    bytes behind each, of which every second object lacks the last as if it were cut off."""
 
-    def __init__(self, name, count):
+    def __init__(self, name, count, tail=0):
         encode = make_dicom.plain('gb18030')
         self.all = []
         for number in range(count):
             person = make_dicom.Person(2000 + number // 10, f'LOAD^{number // 10}', '19600101', 'O')
             d = make_dicom.ct_slice(f'{name} {number}', number % 10 + 1, person, f'L{number // 10}', 16,
                                     f'{name} {number // 10}')
-            self.all.append((d.elements[0x00080018][1][0], d.encode(encode)))
+            data = d.encode(encode)
+            if tail:
+                data += dicom_scu.private_tail(tail) + random.Random(number).randbytes(tail - number % 2 * 100)
+            self.all.append((d.elements[0x00080018][1][0], data))
 
 
 class Senders:

@@ -39,6 +39,9 @@ class APowerCut(Rounds):
     def test_loses_nothing_that_was_acknowledged(self):
         self.rounds(self.fault.round)
 
+    def test_of_which_the_store_alone_tells_what_it_tore_from_what_came_cut_off(self):
+        self.rounds(self.fault.own_files)
+
 
 class TheDatabase(Rounds):
     kind = faults.Database
