@@ -2393,7 +2393,13 @@ declare
 begin
     select jsonb_build_object('location', o.location, 'size', o.size, 'sop_class', i.sop_class,
         'transfer_syntax', i.transfer_syntax, 'frames', i.frames, 'sha256', encode(o.sha256, 'hex'),
-        'exam', (select id from exam where study_id = i.study_id))
+        'exam', (select id from exam where study_id = i.study_id),
+        -- Of a report that stands: an exam that is read again is unconfirmed until it is signed.
+        'confirmed_by', (
+            select person_name(r.signer_id) || ' ' || to_char(r.signed_at at time zone c.timezone, 'YYYY-MM-DD HH24:MI')
+            from exam e join report r on r.exam_id = e.id join organisation c on c.id = e.centre_id
+            where e.study_id = i.study_id and e.state = 'final' and r.state in ('final', 'amended')
+            order by r.version desc limit 1))
     into v from instance i join object o on o.id = i.object_id
     where i.sop_uid = p_uid order by i.variant, i.id limit 1;
     if v is null then

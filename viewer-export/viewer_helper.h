@@ -28,7 +28,7 @@ struct viewer_helper_config {
     uint64_t output_max; /* bytes of its result; 0 = 256 MiB */
 };
 
-enum { VIEWER_HELPER_ARGS = 16 };
+enum { VIEWER_HELPER_ARGS = 40 };
 
 /* On BASE_OK result is the helper's output, borrowed during the call, and
  * message is "". Else message says why: BASE_ETIMEOUT, BASE_ELIMIT (too much

@@ -1,4 +1,4 @@
-/* An instance as PNG: found and noted by the database, drawn by the helper. */
+/* An instance as a picture: found and noted by the database, drawn by the helper. */
 #include "viewer-export/viewer_priv.h"
 
 #include "base/log.h"
@@ -13,7 +13,19 @@ struct rendering {
     struct viewer *viewer;
     struct net_http_request *req;
     const char *frame, *max_side, *window; /* NULL = not asked */
+    const char *sheet;                     /* the first parameter asked that is for ECGs only */
+    const char *media;                     /* of the answer */
 };
+
+/* Of ECGs: parameters, and what the helper calls them, which also checks their values. */
+static const char *const sheet_options[][2] = {
+    {"type", "--type"},       {"page", "--page"},       {"format", "--format"},
+    {"cabrera", "--cabrera"}, {"marks", "--marks"},     {"device_beats", "--device-beats"},
+    {"speed", "--speed"},     {"gain", "--gain"},       {"lead", "--lead"},
+    {"from", "--from"},       {"seconds", "--seconds"}, {"number", "--number"},
+    {"dpi", "--dpi"},
+};
+enum { SHEET_OPTIONS = sizeof sheet_options / sizeof *sheet_options, VALUE_MAX = 64 };
 
 static bool is_number(const char *s, size_t digits_max)
 {
@@ -29,6 +41,35 @@ static bool is_window(const char *s)
            width >= 1;
 }
 
+/* What type=… gives; NULL: there is no such type. */
+static const char *media_of(const char *type)
+{
+    static const char *const media[][2] = {
+        {"png", "image/png"}, {"pdf", "application/pdf"}, {"svg", "image/svg+xml"}};
+    for (size_t i = 0; i < sizeof media / sizeof *media; i++)
+        if (strcmp(media[i][0], type) == 0)
+            return media[i][1];
+    return NULL;
+}
+
+/* What is wrong with the parameters of a sheet, or NULL. */
+static const char *read_sheet(struct rendering *r)
+{
+    const char *type = net_http_query(r->req, "type");
+    r->media = type ? media_of(type) : "image/png";
+    if (!r->media)
+        return "type is png, pdf or svg";
+    for (size_t i = 0; i < SHEET_OPTIONS; i++) {
+        const char *value = net_http_query(r->req, sheet_options[i][0]);
+        if (!value)
+            continue;
+        r->sheet = sheet_options[i][0];
+        if (strlen(value) > VALUE_MAX)
+            return "a value is too long";
+    }
+    return NULL;
+}
+
 /* False: answered already. */
 static bool read_query(struct rendering *r)
 {
@@ -42,6 +83,8 @@ static bool read_query(struct rendering *r)
         wrong = "max_side is a number of pixels from 1 to 65535";
     else if (r->window && !is_window(r->window))
         wrong = "window is CENTER,WIDTH, such as 40,400; the width is at least 1";
+    else
+        wrong = read_sheet(r);
     if (wrong)
         net_http_problem(r->req, 400, "the query cannot be used", wrong);
     return wrong == NULL;
@@ -53,6 +96,9 @@ static void refuse(struct rendering *r, enum base_err err, const char *message)
     switch ((int)err) { /* what is not named is the object's fault */
     case BASE_ENOTFOUND:
         net_http_problem(r->req, 404, "no such frame", message);
+        return;
+    case BASE_EINVAL:
+        net_http_problem(r->req, 400, "the query cannot be used", message);
         return;
     case BASE_ECANCELED:
     case BASE_EUNAVAILABLE:
@@ -69,13 +115,13 @@ static void refuse(struct rendering *r, enum base_err err, const char *message)
     }
 }
 
-static void on_drawn(void *arg, enum base_err err, const char *message, struct base_bytes png)
+static void on_drawn(void *arg, enum base_err err, const char *message, struct base_bytes picture)
 {
     struct rendering *r = arg;
     if (err)
         refuse(r, err, message);
     else
-        net_http_reply(r->req, 200, "image/png", png);
+        net_http_reply(r->req, 200, r->media, picture);
 }
 
 /* The waveform storage classes of PS3.4 B.5 that are ECGs. */
@@ -85,18 +131,28 @@ static bool is_ecg(const char *sop_class)
     return sop_class && strncmp(sop_class, prefix, sizeof prefix - 1) == 0;
 }
 
-static void draw(struct rendering *r, const char *path, bool ecg)
+static void add_arg(const char **args, size_t *n, const char *name, const char *value)
 {
-    const char *args[VIEWER_HELPER_ARGS + 1] = {"--kind", ecg ? "ecg" : "image", "--file", path};
-    size_t n = 4;
-    const char *const optional[][2] = {
-        {"--frame", r->frame}, {"--max-side", r->max_side}, {"--window", r->window}};
-    for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++) {
-        if (optional[i][1]) {
-            args[n++] = optional[i][0];
-            args[n++] = optional[i][1];
-        }
-    }
+    if (!value)
+        return;
+    args[(*n)++] = name;
+    args[(*n)++] = value;
+}
+
+/* confirmed_by: who signed the report, NULL = nobody yet. */
+static void draw(struct rendering *r, const char *path, bool ecg, const char *confirmed_by)
+{
+    const char *args[VIEWER_HELPER_ARGS + 1] = {NULL};
+    size_t n = 0;
+    add_arg(args, &n, "--kind", ecg ? "ecg" : "image");
+    add_arg(args, &n, "--file", path);
+    add_arg(args, &n, "--frame", r->frame);
+    add_arg(args, &n, "--max-side", r->max_side);
+    add_arg(args, &n, "--window", r->window);
+    for (size_t i = 0; i < SHEET_OPTIONS && ecg; i++)
+        add_arg(args, &n, sheet_options[i][1], net_http_query(r->req, sheet_options[i][0]));
+    if (ecg)
+        add_arg(args, &n, "--confirmed-by", confirmed_by);
     enum base_err err = viewer_helper_run(r->viewer->helper, LOOP_ORDINARY, args, on_drawn, r);
     if (err)
         refuse(r, err, base_err_text(err));
@@ -116,10 +172,14 @@ static void on_found(void *arg, const struct db_outcome *outcome)
     const char *sop_class = json_string_value(json_object_get(file, "sop_class"));
     struct base_buf path = {0};
     enum base_err err = location ? store_path(r->viewer->config.store, location, &path) : BASE_EIO;
+    bool ecg = is_ecg(sop_class);
     if (err)
         refuse(r, BASE_EIO, "no location");
+    else if (r->sheet && !ecg)
+        refuse(r, BASE_EINVAL, "this is no ECG: frame, max_side and window are for images");
     else
-        draw(r, base_buf_cstr(&path), is_ecg(sop_class));
+        draw(r, base_buf_cstr(&path), ecg,
+             json_string_value(json_object_get(file, "confirmed_by")));
     base_buf_deinit(&path);
     json_decref(file);
 }

@@ -105,7 +105,7 @@ struct sheet_row {
     double pitch;    /* from row to row, on average */
     bool is_strip;   /* is the place for beats and intervals */
     bool is_channel; /* no voltage: has an axis in place of the pulse */
-    char note[96];   /* beside the name; "" = none */
+    char note[160];  /* beside the name; "" = none */
 };
 
 /* Sets level and mm_per_unit of the row's pieces, up and down. */

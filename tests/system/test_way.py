@@ -300,10 +300,28 @@ class AnEcg(Way):
         row = self.waiting(make_dicom.uid('study system ecg'), self.reader1, 10)
         sheet = self.reader1.get(f'/api/v1/instances/{make_dicom.uid("instance system ecg")}/rendered')
         self.assertEqual((sheet.status, sheet.body[1:4]), (200, b'PNG'), sheet)
+        uid = make_dicom.uid('instance system ecg')
+        words = self.words(uid, '&gain=20&marks=yes')
+        for word in ('未确认 unconfirmed', '20 mm/mV', '建议'):
+            self.assertIn(word, words)
+        wrong = self.reader1.get(f'/api/v1/instances/{uid}/rendered?speed=30')
+        self.assertEqual(wrong.status, 400, wrong)
+        self.assertIn('25 or 50 mm/s', wrong.json()['detail'])
         self.sign(row['id'], self.reader1, {'findings': '窦性心律。', 'impression': '正常心电图。'})
         # Who asks at once waits until it is rendered.
         report = self.tech.get(f'/api/v1/exams/{row["id"]}/report.pdf')
         self.assertEqual((report.status, report.body[:5]), (200, b'%PDF-'), report)
+        words = self.words(uid)
+        self.assertIn('已确认 confirmed: ', words)
+        self.assertNotIn('unconfirmed', words)
+
+    def words(self, uid, more=''):
+        """What pdftotext reads on the sheet."""
+        needs('pdftotext')
+        sheet = self.reader1.get(f'/api/v1/instances/{uid}/rendered?type=pdf{more}')
+        self.assertEqual((sheet.status, sheet.body[:5]), (200, b'%PDF-'), sheet)
+        return subprocess.run(['pdftotext', '-layout', '-', '-'], input=sheet.body, capture_output=True, check=True,
+                              timeout=60).stdout.decode()
 
     def measured(self, exam):
         """The exam once its ECG is measured."""

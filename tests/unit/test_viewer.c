@@ -242,9 +242,16 @@ START_TEST(the_query_reaches_the_helper_or_is_refused)
     put_object("3", "a knee", "{\"sop_class\": \"1.2.840.10008.5.1.4.1.1.9.1.1\"}");
     expect(get("reader1", "/api/v1/instances/1.7.3/rendered?frame=2&max_side=100&window=40,400"),
            200, "--kind ecg --frame 2 --max-side 100 --window 40,400");
+    expect(get("reader1", "/api/v1/instances/1.7.3/rendered?type=pdf&page=strip&lead=II,V1"), 200,
+           "--kind ecg --type pdf --page strip --lead II,V1");
+    expect(get("reader1", "/api/v1/instances/1.7.3/rendered?type=pdf"), 200, "application/pdf");
+    expect(get("reader1", "/api/v1/instances/1.7.3/rendered?type=svg"), 200, "image/svg+xml");
+    expect(get("reader1", "/api/v1/instances/1.7.3/rendered?format=3x4%2B3"), 200,
+           "--format 3x4+3");
+    expect(get("reader1", "/api/v1/instances/1.7.1/rendered?gain=20"), 400, "this is no ECG");
     static const char *const wrong[] = {"frame=0",      "frame=-1",       "frame=x",
                                         "max_side=",    "max_side=65536", "window=40",
-                                        "window=1,0.5", "window=1,2,3"};
+                                        "window=1,0.5", "window=1,2,3",   "type=tiff"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char path[128];
         snprintf(path, sizeof path, "/api/v1/instances/1.7.3/rendered?%s", wrong[i]);
@@ -280,7 +287,9 @@ static int64_t exam_of(const char *study)
 START_TEST(a_signed_report_is_given_when_it_is_rendered)
 {
     char sql[2048], path[96];
-    put_object("6", "a chest", "{}");
+    put_object("6", "a chest", "{\"sop_class\": \"1.2.840.10008.5.1.4.1.1.9.1.1\"}");
+    ck_assert_ptr_null(
+        strstr(get("reader1", "/api/v1/instances/1.7.6/rendered")->answer, "--confirmed-by"));
     long long exam = exam_of("1.7.6");
     snprintf(path, sizeof path, "/api/v1/exams/%lld/report.pdf", exam);
     expect(get("reader1", path), 404, "no signed report");
@@ -292,6 +301,7 @@ START_TEST(a_signed_report_is_given_when_it_is_rendered)
              exam, exam, exam);
     ck_assert(run_sql(sql));
     expect(get("reader1", path), 503, "Retry-After");
+    expect(get("reader1", "/api/v1/instances/1.7.6/rendered"), 200, "--confirmed-by 阅片一");
     put_file("%PDF-1.5 a report");
     snprintf(sql, sizeof sql,
              "update report set rendered_at = now(), pdf_file_id = object_insert("
