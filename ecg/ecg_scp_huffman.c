@@ -328,6 +328,8 @@ size_t ecg_scp_huffman_decode(const struct ecg_scp_huffman *h, struct base_bytes
     while (done < n) {
         if (t->fast)
             done += take_runs(&r, t->fast, out + done, n - done);
+        if (done == n)
+            break;
         refill(&r);
         const struct code *c = find_code(t, r.bits);
         if (!c)

@@ -109,6 +109,35 @@ START_TEST(any_sequence_of_codes_decodes_and_stops_where_it_is_cut)
 }
 END_TEST
 
+START_TEST(no_more_is_written_than_was_asked_for)
+{
+    enum { N = 400, SENTINEL = 77777 };
+    struct ecg_scp_huffman *h = ecg_scp_huffman_default();
+    struct base_buf b = {0};
+    unsigned fill = 0;
+    static int32_t want[N];
+    uint32_t seed = 5;
+    for (size_t i = 0; i < N; i++) {
+        seed = seed * 1664525 + 1013904223;
+        /* Several of these stand in one look at the bits, of the shortest as many as can be. */
+        size_t k = i < N / 2 ? (seed >> 16) % 7 : 0;
+        add_bits(&b, &fill, codes[k].bits);
+        want[i] = codes[k].value;
+    }
+    for (size_t n = 0; n < N; n++) {
+        static int32_t out[N + 1];
+        for (size_t i = 0; i <= N; i++)
+            out[i] = SENTINEL;
+        ck_assert_uint_eq(decode(h, &b, out, n), n);
+        ck_assert_mem_eq(out, want, n * sizeof *out);
+        for (size_t i = n; i <= N; i++)
+            ck_assert_int_eq(out[i], SENTINEL);
+    }
+    ecg_scp_huffman_free(h);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 static void add_code(struct base_buf *b, const char *bits, unsigned total, bool is_switch,
                      int value)
 {
@@ -199,6 +228,7 @@ int main(void)
     TCase *t = tcase_create("huffman");
     tcase_add_loop_test(t, each_code_of_the_default_table_decodes, 0, CODES);
     tcase_add_test(t, any_sequence_of_codes_decodes_and_stops_where_it_is_cut);
+    tcase_add_test(t, no_more_is_written_than_was_asked_for);
     tcase_add_test(t, own_tables_with_long_codes_literals_and_switches_decode);
     tcase_add_test(t, a_code_in_no_table_ends_the_data);
     tcase_add_test(t, each_short_section_2_is_refused);
