@@ -5,6 +5,7 @@
 
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
+#include <libxml/xmlerror.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -425,6 +426,7 @@ enum base_err ecg_xml_read(struct base_bytes file, const char *what,
     if (x->parser && x->parser->myDoc)
         xmlFreeDoc(x->parser->myDoc);
     xmlFreeParserCtxt(x->parser);
+    xmlResetLastError(); /* it has words of the file */
     base_buf_deinit(&x->text);
     base_buf_deinit(&x->raw);
     free(x);

@@ -3,8 +3,11 @@
 
 bench_faults.py [--quick]   10,000 streams for each entry, 20 kills and 20 rounds of every
                             fault of tests/system/faults.py; quick: 300, 150, 2 and none,
-                            since scripts/test has them as system tests.
-bench_faults.py --only WORD   streams, live, kills, outages, or a class of faults.py
+                            since scripts/test has them as system tests. And 100,000 mutations of
+                            ECG recordings of all formats (quick: 5,000), of ours and, where RDC_ECG_DATA
+                            names them, by others: as many released, where memory is counted to the byte,
+                            as under the sanitizers.
+bench_faults.py --only WORD   streams, ecg, live, kills, outages, or a class of faults.py
 
 Streams go twice through ASan and UBSan: into the fuzz targets, and over sockets
 into a running `rdc serve`, which must still answer afterwards, with no worker
@@ -47,6 +50,28 @@ def streams(count):
         print(json.dumps({'bench': 'faults', 'target': name, 'corpus': files, 'streams': each * files,
                           'ok': out.returncode == 0, 'seconds': round(time.monotonic() - began, 1)}),
               flush=True)
+    return ok
+
+
+ECG_OTHERS = ('scp', 'aecg', 'dicom', 'muse', 'philips', 'edf', 'wfdb/cinc2017', 'wfdb/cinc2021', 'wfdb/qtdb')
+
+
+def ecg(count):
+    """No crash, no hang, no leak, no more than 1 MiB and 16 bytes for each sample returned."""
+    folders, data = [f'{ROOT}/tests/fuzz/corpus', f'{ROOT}/testdata'], os.environ.get('RDC_ECG_DATA')
+    folders += [f'{data}/{name}' for name in ECG_OTHERS if data]
+    ok = True
+    for preset in ('release', 'asan'):
+        subprocess.run(['bash', '-c', '. "$0/scripts/lib.sh"; build_preset "$1" ecg_mutations', ROOT, preset],
+                       check=True, stdout=sys.stderr)
+        began = time.monotonic()
+        out = subprocess.run([f'{ROOT}/build/{preset}/tests/ecg_mutations', str(count), *folders], check=False,
+                             capture_output=True, text=True, errors='replace')
+        if out.returncode:
+            print(out.stderr[-3000:], file=sys.stderr)
+            ok = False
+        print(json.dumps({'bench': 'faults', 'ecg': preset, 'mutations': count, 'ok': out.returncode == 0,
+                          'says': out.stdout.strip(), 'seconds': round(time.monotonic() - began, 1)}), flush=True)
     return ok
 
 
@@ -142,7 +167,8 @@ def main():
     quick = '--quick' in args
     only = args[args.index('--only') + 1] if '--only' in args else None
     ok = True
-    for part, few, many in ((streams, 300, 10000), (live, 150, 10000), (kills, 2, 20), (outages, 0, 20)):
+    for part, few, many in ((streams, 300, 10000), (ecg, 5000, 100000), (live, 150, 10000), (kills, 2, 20),
+                            (outages, 0, 20)):
         count = few if quick else many
         if count and only in (None, part.__name__):
             ok = part(count) and ok

@@ -5,6 +5,8 @@
  *
  *   fuzz_x CORPUS [MUTATIONS-PER-FILE]
  */
+#include "mutate.h"
+
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,14 +16,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FILE_MAX = 1 << 20 };
-
-static uint64_t next_random(uint64_t *s)
-{
-    *s ^= *s << 13;
-    *s ^= *s >> 7;
-    *s ^= *s << 17;
-    return *s;
-}
 
 /* Exact-size copies, so that the sanitizer sees a read past the end. */
 static void run_once(const uint8_t *data, size_t n)
@@ -33,36 +27,6 @@ static void run_once(const uint8_t *data, size_t n)
         memcpy(copy, data, n);
     LLVMFuzzerTestOneInput(copy, n);
     free(copy);
-}
-
-static size_t mutate(uint8_t *data, size_t n, uint64_t *seed)
-{
-    static const uint8_t extremes[] = {0, 1, 0x7f, 0x80, 0xfe, 0xff};
-    size_t rounds = 1 + next_random(seed) % 4;
-    for (size_t i = 0; i < rounds && n; i++) {
-        size_t at = next_random(seed) % n;
-        switch (next_random(seed) % 5) {
-        case 0:
-            data[at] ^= (uint8_t)(1U << next_random(seed) % 8);
-            break;
-        case 1:
-            data[at] = extremes[next_random(seed) % sizeof extremes];
-            break;
-        case 2:
-            n = at;
-            break;
-        case 3: {
-            size_t len = next_random(seed) % (n - at + 1);
-            size_t to = next_random(seed) % (n - len + 1);
-            memmove(data + to, data + at, len);
-            break;
-        }
-        default:
-            for (size_t k = at; k < n && k < at + 4; k++)
-                data[k] = (uint8_t)next_random(seed);
-        }
-    }
-    return n;
 }
 
 static int run_file(const char *path, unsigned long mutations)
