@@ -246,8 +246,24 @@ static void add_findings(struct statements *all, const struct ecg_findings *f,
     }
 }
 
+/* Returns where it begins. */
+static double draw_confirmation(struct sheet *s)
+{
+    const double width = 78;
+    struct base_buf text = {0};
+    const char *by = s->o->confirmed_by;
+    if (by)
+        base_buf_printf(&text, "已确认 confirmed: %s", by);
+    else
+        base_buf_add_str(&text, "未确认 unconfirmed");
+    double w = ecg_draw_text(s, PAPER_RIGHT, by ? 7.5 : 6.5, width, by ? 3.4 : 4.2, true,
+                             SHEET_RIGHT, by ? ecg_draw_ink : ecg_draw_red, base_buf_cstr(&text));
+    base_buf_deinit(&text);
+    return PAPER_RIGHT - w;
+}
+
 /* Alarms first, then what the device says, our proposals, what to record again. */
-static void draw_statements(struct sheet *s)
+static void draw_statements(struct sheet *s, double confirmation)
 {
     const double x = 174;
     const double tab = 9;
@@ -263,7 +279,7 @@ static void draw_statements(struct sheet *s)
     add_findings(&all, f, ECG_FINDING_RETAKE, "重采", ecg_draw_grey);
     if (all.n == 0)
         return;
-    ecg_draw_text(s, x, 8.5, 0, small_mm, true, SHEET_LEFT, ecg_draw_grey,
+    ecg_draw_text(s, x, 8.5, confirmation - x - 2, small_mm, true, SHEET_LEFT, ecg_draw_grey,
                   device == 0       ? "建议 proposed"
                   : device == all.n ? "设备 device"
                                     : "设备 device · 建议 proposed");
@@ -280,19 +296,6 @@ static void draw_statements(struct sheet *s)
         snprintf(more, sizeof more, "… 另有 %zu 条 more", all.n - shown);
         ecg_draw_text(s, x + tab, y, 0, text_mm, false, SHEET_LEFT, ecg_draw_grey, more);
     }
-}
-
-static void draw_confirmation(struct sheet *s)
-{
-    struct base_buf text = {0};
-    bool confirmed = s->o->confirmed_by != NULL;
-    if (confirmed)
-        base_buf_printf(&text, "已确认 confirmed: %s", s->o->confirmed_by);
-    else
-        base_buf_add_str(&text, "未确认 unconfirmed");
-    ecg_draw_text(s, PAPER_RIGHT, 6.5, 0, 4.2, true, SHEET_RIGHT,
-                  confirmed ? ecg_draw_ink : ecg_draw_red, base_buf_cstr(&text));
-    base_buf_deinit(&text);
 }
 
 /* ---- foot ---- */
@@ -374,7 +377,6 @@ void ecg_draw_head(struct sheet *s)
 {
     draw_patient(s);
     draw_measurements(s);
-    draw_statements(s);
-    draw_confirmation(s);
+    draw_statements(s, draw_confirmation(s));
     draw_foot(s);
 }
