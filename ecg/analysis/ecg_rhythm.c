@@ -10,10 +10,14 @@ static const float AF_IRREGULAR = 7.6F;
 static const float AF_LIKENESS = -0.9F;
 static const float AF_HEIGHT = -3.4F;
 static const float AF_NO_P = 0.4F;
-static const float CERTAIN = 0.6F; /* of ventricular origin, for a run to be tachycardia */
+static const float CERTAIN = 0.6F;    /* of ventricular origin, for a run to be tachycardia */
+static const float AF_USUAL_P = 0.6F; /* height, where none can be measured */
 
 enum {
-    AF_BEATS = 8,   /* fewer tell nothing */
+    AF_BEATS = 8,     /* fewer tell nothing */
+    AF_FAST_MS = 400, /* where intervals are shorter, T lies where P would be */
+    AF_T_MS = 300,    /* beats that soon after another are T waves when they are many: */
+    AF_T_ONE_OF = 5,
     SURE_LEADS = 6, /* P waves that are found in so many are there */
     RUN = 3         /* ventricular beats */
 };
@@ -28,16 +32,32 @@ static float interval_ms(const struct ecg_beats *b, size_t i)
     return (float)((b->beat[i].at_s - b->beat[i - 1].at_s) * 1000);
 }
 
-/* Of pairs of intervals without ventricular beats. */
+static bool is_close(const struct ecg_beats *b, size_t i)
+{
+    return i > 0 && interval_ms(b, i) < AF_T_MS;
+}
+
+/* Of pairs of intervals without ventricular beats; without T waves that were taken for beats. */
 static float irregular_share(const struct ecg_beats *b, float usual_ms)
 {
-    size_t n = 0, irregular = 0;
-    for (size_t i = 2; i < b->n; i++) {
-        if (is_ventricular(&b->beat[i]) || is_ventricular(&b->beat[i - 1]) ||
-            is_ventricular(&b->beat[i - 2]))
+    size_t n = 0, irregular = 0, close = 0, run = 0;
+    for (size_t i = 1; i < b->n; i++)
+        close += is_close(b, i);
+    bool are_t = close * AF_T_ONE_OF > b->n;
+    if (are_t)
+        usual_ms *= (float)b->n / (float)(b->n - close);
+    float since = 0, before = 0; /* the last one that counts, and its interval */
+    for (size_t i = 0; i < b->n; i++) {
+        since += i > 0 ? interval_ms(b, i) : 0;
+        if (are_t && is_close(b, i))
             continue;
-        n++;
-        irregular += fabsf(interval_ms(b, i) - interval_ms(b, i - 1)) > usual_ms / 16;
+        run = is_ventricular(&b->beat[i]) ? 0 : run + 1;
+        if (run > 2) {
+            n++;
+            irregular += fabsf(since - before) > usual_ms / 16;
+        }
+        before = since;
+        since = 0;
     }
     return n ? (float)irregular / (float)n : 0;
 }
@@ -128,11 +148,12 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
     find_extremes(b, out);
     out->alternates = alternates(b);
     out->irregular_share = irregular_share(b, (float)f->rate.rr_median_ms);
-    float likeness = isnan(f->p_likeness) ? 0.5F : f->p_likeness;
+    bool is_fast = f->rate.rr_median_ms < AF_FAST_MS;
+    float likeness = isnan(f->p_likeness) || is_fast ? 0.5F : f->p_likeness;
+    float height = is_fast ? AF_USUAL_P : log1pf(20 * f->waves.p_uv / usual_height(f));
     out->af_score = AF_FIXED + AF_IRREGULAR * out->irregular_share + AF_LIKENESS * likeness +
-                    AF_HEIGHT * log1pf(20 * f->waves.p_uv / usual_height(f)) +
-                    (out->has_p ? 0 : AF_NO_P);
-    bool is_sure_p = out->has_p && f->nleads >= SURE_LEADS;
+                    AF_HEIGHT * height + (out->has_p && !is_fast ? 0 : AF_NO_P);
+    bool is_sure_p = out->has_p && !is_fast && f->nleads >= SURE_LEADS;
     out->is_af = b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 && !is_sure_p &&
-                 !out->is_flutter && !alternates(b);
+                 !out->is_flutter && !out->alternates;
 }
