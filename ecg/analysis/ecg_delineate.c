@@ -378,9 +378,13 @@ enum {
     P_EARLIEST = 190, /* before QRS */
     P_LATEST = 10,
     FLUTTER_APART = 80,
-    FLUTTER_LEADS = 6, /* fewer agree by chance */
+    FLUTTER_LONGEST = 160, /* 188 a minute */
+    FLUTTER_LEADS = 6,     /* fewer agree by chance */
+    FAST = 240,            /* samples of an interval: 125 a minute */
 };
-static const float P_SLOPE_ON = 0.415F; /* of the steepest slope */
+static const float TREND_SQUARES =
+    (float)P_HALF * (4.0F * P_HALF * P_HALF - 1) / 6; /* of the distances from the middle */
+static const float P_SLOPE_ON = 0.415F;               /* of the steepest slope */
 static const float P_SLOPE_OFF = 0.46F;
 static const float P_LOBE = 0.4F; /* of the steepest slope: one of other sign that counts */
 static const float P_UV = 9;      /* lower ones are none, */
@@ -388,18 +392,33 @@ static const float P_UV_FEW = 20; /* of fewer than 4 beats */
 static const float P_LIKENESS = 0.6F;
 static const float P_LIKENESS_IRREGULAR = 0.9F; /* f waves are alike now and then */
 static const float IRREGULAR = 0.1F;
+static const float EVEN = 0.045F; /* an interval differs from the one before by less */
 
-/* Correlation of two places, all leads as one vector; sizes: the ratio of their powers. */
-static float likeness_of(float (*a)[W], int at_a, float (*b)[W], int at_b, size_t n, float *sizes)
+/* Of a line through what is compared, per sample. */
+static float trend_of(const float *x)
+{
+    float sum = 0;
+    for (int i = 0; i < 2 * P_HALF; i++)
+        sum += ((float)(i - P_HALF) + 0.5F) * x[i];
+    return sum / TREND_SQUARES;
+}
+
+/* Correlation of two places about their trend, which T before a wave gives it, all leads as one
+ * vector; sizes: the ratio of their powers. */
+static float likeness_of(float (*a)[W], int at_a, float (*b)[W], int at_b, size_t n, bool level,
+                         float *sizes)
 {
     float ab = 0, aa = 1, bb = 1;
     for (size_t k = 0; k < n; k++) {
         const float *x = a[k] + at_a - P_HALF, *y = b[k] + at_b - P_HALF;
         float mx = mean_of(x, 0, 2 * P_HALF), my = mean_of(y, 0, 2 * P_HALF);
+        float sx = level ? 0 : trend_of(x), sy = level ? 0 : trend_of(y);
         for (int i = 0; i < 2 * P_HALF; i++) {
-            ab += (x[i] - mx) * (y[i] - my);
-            aa += (x[i] - mx) * (x[i] - mx);
-            bb += (y[i] - my) * (y[i] - my);
+            float t = (float)(i - P_HALF) + 0.5F;
+            float u = x[i] - mx - sx * t, v = y[i] - my - sy * t;
+            ab += u * v;
+            aa += u * u;
+            bb += v * v;
         }
     }
     *sizes = bb / aa;
@@ -407,12 +426,15 @@ static float likeness_of(float (*a)[W], int at_a, float (*b)[W], int at_b, size_
 }
 
 /* True when the wave at p comes again on its way back to the beat before, alike in all leads
- * and of its size, as flutter waves do. */
-static bool flutters(float (*x)[W], size_t n, int p, int from)
+ * and of its size, as flutter waves do; what is a bit less alike, near in size and as soon as in
+ * flutter, when the rhythm is not quite even. */
+static bool flutters(float (*x)[W], size_t n, int p, int from, bool is_even)
 {
     for (int i = clamp(from, P_HALF, W); n >= FLUTTER_LEADS && i < p - FLUTTER_APART; i += 2) {
         float sizes;
-        if (likeness_of(x, p, x, i, n, &sizes) > 0.85F && sizes < 4 && sizes > 0.25F)
+        float likeness = likeness_of(x, p, x, i, n, false, &sizes);
+        if ((likeness > 0.85F && sizes < 4 && sizes > 0.25F) ||
+            (!is_even && likeness > 0.7F && sizes < 2 && sizes > 0.5F && p - i < FLUTTER_LONGEST))
             return true;
     }
     return false;
@@ -431,10 +453,13 @@ static bool is_p(const struct ecg_mean *m, float (*s)[W], int p, int q_on, float
             cut(m->half[0][k], 0, q_on - 2, P_SMOOTH, half[0][k]);
             cut(m->half[1][k], 0, q_on - 2, P_SMOOTH, half[1][k]);
         }
-        likeness = out->p_likeness = likeness_of(half[0], at, half[1], at, m->nleads, &sizes);
+        likeness = out->p_likeness = likeness_of(half[0], at, half[1], at, m->nleads, true, &sizes);
     }
-    out->flutters = flutters(s, m->nleads, at, q_on - m->before + 90);
-    return !m->ventricular && !out->flutters && height >= (m->beats > 3 ? P_UV : P_UV_FEW) &&
+    bool is_even = m->irregular < EVEN;
+    out->flutters = flutters(s, m->nleads, at, q_on - m->before + 90, is_even);
+    /* A sinus tachycardia is even: what is fast and is not has other waves before QRS. */
+    return !m->ventricular && !out->flutters && (is_even || m->before > FAST) &&
+           height >= (m->beats > 3 ? P_UV : P_UV_FEW) &&
            likeness >= (m->irregular > IRREGULAR ? P_LIKENESS_IRREGULAR : P_LIKENESS);
 }
 
