@@ -30,7 +30,8 @@ static const float WORTH_MIN = -5;       /* likewise */
 static const float ALIKE = 0.85F;        /* correlation that speaks for a beat */
 static const float ALIKE_WORTH = 15;     /* per unit of correlation above it */
 static const float UNLIKE = 0.75F;       /* that speaks against */
-static const float UNLIKE_WORTH = 6;     /* per unit below it */
+static const float UNLIKE_WORTH = 6;     /* per unit below it, */
+static const float UNLIKE_MOST = 3.5F;   /* and no more: a tall one is a beat of another kind */
 static const float NOISE_MIN = 0.05F;    /* of the usual height */
 static const float NOISE_MAX = 0.45F;    /* more is taken for beats all the same */
 static const float REFRACTORY_S = 0.2F;  /* no beat is nearer to the one before */
@@ -202,7 +203,7 @@ static float worth(const struct ecg_candidate *c, float noise)
     if (c->likeness > ALIKE)
         w += (c->likeness - ALIKE) * ALIKE_WORTH;
     else if (c->likeness < UNLIKE)
-        w -= (UNLIKE - c->likeness) * UNLIKE_WORTH;
+        w -= fminf((UNLIKE - c->likeness) * UNLIKE_WORTH, UNLIKE_MOST);
     return w;
 }
 
