@@ -440,6 +440,12 @@ static bool flutters(float (*x)[W], size_t n, int p, int from, bool is_even)
     return false;
 }
 
+/* A sinus tachycardia is even: what is fast and is not has other waves before QRS. */
+static bool is_fast_uneven(const struct ecg_mean *m)
+{
+    return m->irregular >= EVEN && m->before <= FAST;
+}
+
 /* A P wave, or what stands out by chance? s: the leads, smoothed. */
 static bool is_p(const struct ecg_mean *m, float (*s)[W], int p, int q_on, float height,
                  struct ecg_waves_of_mean *out)
@@ -455,10 +461,8 @@ static bool is_p(const struct ecg_mean *m, float (*s)[W], int p, int q_on, float
         }
         likeness = out->p_likeness = likeness_of(half[0], at, half[1], at, m->nleads, true, &sizes);
     }
-    bool is_even = m->irregular < EVEN;
-    out->flutters = flutters(s, m->nleads, at, q_on - m->before + 90, is_even);
-    /* A sinus tachycardia is even: what is fast and is not has other waves before QRS. */
-    return !m->ventricular && !out->flutters && (is_even || m->before > FAST) &&
+    out->flutters = flutters(s, m->nleads, at, q_on - m->before + 90, m->irregular < EVEN);
+    return !m->ventricular && !out->flutters && !is_fast_uneven(m) &&
            height >= (m->beats > 3 ? P_UV : P_UV_FEW) &&
            likeness >= (m->irregular > IRREGULAR ? P_LIKENESS_IRREGULAR : P_LIKENESS);
 }
@@ -489,7 +493,9 @@ static void p_edges(const float *x, int peak, struct range r, struct opinion *on
     *off = (struct opinion){follow(d, b, 1, P_SLOPE_OFF, r.to) - 3, top};
 }
 
-static void find_p(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
+/* The first sample of the atria's wave, whether it is a P wave or one of flutter;
+ * ECG_POINT_NONE when there is none. */
+static int find_p(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
 {
     float s[LEADS][W], height;
     struct opinions on = {.n = m->nleads}, off = {.n = m->nleads};
@@ -502,8 +508,10 @@ static void find_p(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
     for (size_t k = 0; k < m->nleads; k++)
         cut(m->x[k], 0, q_on - 2, P_SMOOTH, s[k]);
     int p = find_bump(s, m->nleads, r, P_BUMP, &prior, &height);
-    if (p == ECG_POINT_NONE || !is_p(m, s, p, q_on, height, out))
-        return;
+    if (p == ECG_POINT_NONE)
+        return ECG_POINT_NONE;
+    if (!is_p(m, s, p, q_on, height, out))
+        return out->flutters || is_fast_uneven(m) ? p - P_HALF : ECG_POINT_NONE;
     out->all.at[ECG_POINT_P_PEAK] = p;
     for (size_t k = 0; k < m->nleads; k++) {
         int peak = own_bump(s[k], p, 61, r, 20);
@@ -514,6 +522,7 @@ static void find_p(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
     struct drawing own = {0.8F, 21}, all = {1, 16};
     settle(&on, ECG_POINT_P_ON, own, all, 0.07F, out);
     settle(&off, ECG_POINT_P_OFF, own, all, 0.75F, out);
+    return out->all.at[ECG_POINT_P_ON];
 }
 
 void ecg_delineate(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
@@ -528,8 +537,7 @@ void ecg_delineate(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
     out->flutters = false;
     find_complexes(m, out);
     find_t(m, F + m->after - 50, out);
-    find_p(m, out);
-    /* The next P wave ends the search for T. */
-    if (out->all.at[ECG_POINT_P_ON] != ECG_POINT_NONE)
-        find_t(m, m->after + out->all.at[ECG_POINT_P_ON] - 5, out);
+    int atrial = find_p(m, out);
+    if (atrial != ECG_POINT_NONE) /* the next one ends the search for T */
+        find_t(m, m->after + atrial - 5, out);
 }
