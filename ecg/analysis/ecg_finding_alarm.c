@@ -72,7 +72,7 @@ static void rate_alarms(struct ecg_case *c)
     else if (bpm >= l->vt_bpm && c->f->qrs_ms >= 140 && !c->is_paced)
         ecg_finding_add(c, ECG_FINDING_ALARM_VT, "wide QRS %.0f ms, HR %.0f/min >= %g",
                         (double)c->f->qrs_ms, bpm, l->vt_bpm);
-    if (y->is_af && bpm >= l->af_bpm)
+    if (y->is_af && !y->alternates && bpm >= l->af_bpm)
         ecg_finding_add(c, ECG_FINDING_ALARM_AF, "HR %.0f/min >= %g", bpm, l->af_bpm);
     else if (bpm >= l->svt_bpm && !(c->age_years < 6) && c->f->qrs_ms < 120)
         ecg_finding_add(c, ECG_FINDING_ALARM_SVT, "HR %.0f/min >= %g, QRS %.0f ms", bpm, l->svt_bpm,

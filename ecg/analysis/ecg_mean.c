@@ -9,8 +9,12 @@ enum {
     SHIFTS = 12,                                  /* that a beat is moved by, at most */
     NEAR = 40,        /* samples about the fiducial point that are compared */
     KNOT_BEFORE = 40, /* of a beat: where the level is taken */
-    KNOT = 5          /* samples either side of that */
+    KNOT = 5,         /* samples either side of that */
+    SPIKE_REACH = 75, /* before a paced beat */
+    SPIKE_QUIET = 4,
+    SPIKE_HELD = 18,
 };
+static const float SPIKE_UV = 30;
 static const double GAP_S = 3; /* a longer pause ends a block */
 
 /* One lead of a block. */
@@ -62,6 +66,36 @@ static void flatten(const struct ecg_block *b, struct strip *s)
     }
 }
 
+/* A spike of a pacemaker: a jump out of a quiet line that does not go on that way. */
+static bool is_spike(const float *x)
+{
+    float low = x[-SPIKE_QUIET], high = low;
+    for (int i = -SPIKE_QUIET; i <= 0; i++) {
+        low = fminf(low, x[i]);
+        high = fmaxf(high, x[i]);
+    }
+    float jump = fabsf(x[1] - x[0]);
+    float onward = (x[2] - x[1]) * (x[1] < x[0] ? -1 : 1);
+    return jump >= SPIKE_UV && high - low <= jump / 6 && onward <= jump * 0.4F;
+}
+
+/* Takes the last spike before each paced beat out, and what the amplifier makes of it: until the
+ * ventricles answer the line stays where it was. */
+static void remove_spikes(const struct ecg_block *b, struct strip *s)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (beat_of(b, i)->code != ECG_CODE_PACED)
+            continue;
+        int at = place(s, beat_of(b, i)->at_s);
+        int first = at - SPIKE_REACH > SPIKE_QUIET ? at - SPIKE_REACH : SPIKE_QUIET;
+        int k = at < (int)s->n - SPIKE_HELD - 2 ? at : (int)s->n - SPIKE_HELD - 2;
+        while (k >= first && !is_spike(s->x + k))
+            k--;
+        for (int j = 1; k >= first && j <= SPIKE_HELD; j++)
+            s->x[k + j] = s->x[k];
+    }
+}
+
 static bool read_strip(const struct ecg_block *b, size_t lead, struct strip *s)
 {
     s->from_s = beat_of(b, 0)->at_s - (double)ECG_WINDOW_BEFORE / ECG_WINDOW_HZ;
@@ -69,7 +103,9 @@ static bool read_strip(const struct ecg_block *b, size_t lead, struct strip *s)
                    (double)(ECG_WINDOW - ECG_WINDOW_BEFORE + SHIFTS) / ECG_WINDOW_HZ;
     s->n = (size_t)((end_s - s->from_s) * ECG_WINDOW_HZ) + 1;
     s->n = s->n < SPAN ? s->n : SPAN;
-    return ecg_window_read(b->leads[lead], s->from_s, s->n, s->x);
+    bool ok = ecg_window_read(b->leads[lead], s->from_s, s->n, s->x);
+    remove_spikes(b, s);
+    return ok;
 }
 
 /* ---- alignment ---- */

@@ -154,6 +154,6 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
     out->af_score = AF_FIXED + AF_IRREGULAR * out->irregular_share + AF_LIKENESS * likeness +
                     AF_HEIGHT * height + (out->has_p && !is_fast ? 0 : AF_NO_P);
     bool is_sure_p = out->has_p && !is_fast && f->nleads >= SURE_LEADS;
-    out->is_af = b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 && !is_sure_p &&
-                 !out->is_flutter && !out->alternates;
+    out->is_af =
+        b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 && !is_sure_p && !out->is_flutter;
 }
