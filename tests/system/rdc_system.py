@@ -103,6 +103,8 @@ class Place:
         self.sockets = out.split()[-1]
         with open(os.path.join(self.folder, 'pg/postmaster.pid')) as f:
             self.postmaster = int(f.readline())
+        # Not the one in PATH, a script of Debian's that first looks for this one.
+        self.psql = os.path.join(os.path.dirname(os.readlink(f'/proc/{self.postmaster}/exe')), 'psql')
 
     def stop_cluster(self):
         shell('cluster_stop "$1"', args=[self.folder])
@@ -140,7 +142,7 @@ class Place:
     def sql(self, database, text):
         """Runs SQL as the role rdc; rows as lists of text."""
         out = subprocess.run(
-            ['psql', '-X', '-q', '-At', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-h', self.sockets,
+            [self.psql, '-X', '-q', '-At', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-h', self.sockets,
              '-p', str(self.port), '-U', 'rdc', '-d', database], input=text, capture_output=True, text=True, check=False)
         if out.returncode:
             raise AssertionError(f'{text}\n{out.stderr}')
@@ -153,7 +155,7 @@ class Place:
         return name
 
     def superuser(self, text):
-        return tool('psql', '-X', '-q', '-At', '-h', self.sockets, '-p', str(self.port), '-U', 'postgres',
+        return tool(self.psql, '-X', '-q', '-At', '-h', self.sockets, '-p', str(self.port), '-U', 'postgres',
                     '-d', 'postgres', '-c', text)
 
     def conninfo(self, database):
