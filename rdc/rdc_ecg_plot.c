@@ -1,11 +1,14 @@
 #include "rdc/rdc_ecg_plot.h"
 
+#include "ecg/analysis/ecg_pace.h"
 #include "rdc/rdc_ecg_analysis.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { SPIKES_MAX = 1024 };
 
 const char *const rdc_ecg_plot_help =
     "  --page KIND       leads (default), beats (means with measurements), strip, holter\n"
@@ -133,6 +136,19 @@ enum base_err rdc_ecg_plot_option(struct ecg_draw_options *o, const char *name, 
     return take_choice(o, name, value, err);
 }
 
+/* Spikes are looked for where beats are paced; how many. */
+static size_t find_spikes(const struct ecg_record *r, const struct ecg_beats *b, double *at_s,
+                          size_t most)
+{
+    bool paced = false;
+    bool marked = false;
+    for (size_t i = 0; i < b->n; i++)
+        paced |= b->beat[i].code == ECG_CODE_PACED;
+    for (size_t i = 0; i < r->nmarks; i++)
+        marked |= r->marks[i].kind == ECG_MARK_PACE;
+    return paced && !marked ? ecg_pace_find(r, at_s, most) : 0;
+}
+
 static enum base_err draw_analysed(const struct ecg_record *r, const struct ecg_draw_options *given,
                                    const struct rdc_ecg_result *x, struct base_buf *out,
                                    struct base_error *err)
@@ -140,8 +156,11 @@ static enum base_err draw_analysed(const struct ecg_record *r, const struct ecg_
     struct ecg_draw_options o = *given;
     struct ecg_draw_analysis a = {
         .version = RDC_VERSION, .beats = &x->beats, .figures = &x->f, .findings = &x->findings};
+    double spike_s[SPIKES_MAX];
     struct ecg_waves *waves = NULL;
     enum base_err e = BASE_OK;
+    a.spike_s = spike_s;
+    a.nspikes = find_spikes(r, &x->beats, spike_s, SPIKES_MAX);
     if (o.marks) {
         waves = calloc(x->beats.n + 1, sizeof *waves);
         e = waves ? ecg_waves_find(r, &x->beats, NULL, waves, err)

@@ -28,6 +28,8 @@ struct ecg_draw_analysis {
     const struct ecg_waves *waves; /* of each beat */
     const struct ecg_figures *figures;
     const struct ecg_findings *findings;
+    const double *spike_s; /* of a pacemaker, where the device marked none */
+    size_t nspikes;
 };
 
 /* Zero-initialised is good. Strings are UTF-8, borrowed during the call. */

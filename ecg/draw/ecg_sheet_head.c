@@ -205,7 +205,8 @@ static void draw_measurements(struct sheet *s)
 
 /* ---- statements ---- */
 
-enum { STATEMENT_LINES = 7, STATEMENTS = 64 };
+#define STATEMENT_LEFT 174.0
+enum { STATEMENT_LINES = 7, STATEMENTS = 128 };
 
 struct statement {
     const char *source;
@@ -262,11 +263,25 @@ static double draw_confirmation(struct sheet *s)
     return PAPER_RIGHT - w;
 }
 
-/* Alarms first, then what the device says, our proposals, what to record again. */
+static double statement_line(struct sheet *s, double y, const struct statement *st)
+{
+    const double tab = 9;
+    ecg_draw_text(s, STATEMENT_LEFT, y + 0.3, 0, small_mm, false, SHEET_LEFT, ecg_draw_grey,
+                  st->source);
+    ecg_draw_text(s, STATEMENT_LEFT + tab, y, PAPER_RIGHT - STATEMENT_LEFT - tab, text_mm, false,
+                  SHEET_LEFT, st->colour, st->text);
+    return y + line_mm;
+}
+
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Alarms first, then what the device says, our proposals, what to record again. Where there
+ * are too many, the device and we have half of the lines each. */
 static void draw_statements(struct sheet *s, double confirmation)
 {
-    const double x = 174;
-    const double tab = 9;
     const struct ecg_findings *f = s->o->analysis ? s->o->analysis->findings : NULL;
     struct statements all = {.n = 0};
     add_findings(&all, f, ECG_FINDING_ALARM, "危急", ecg_draw_red);
@@ -277,24 +292,31 @@ static void draw_statements(struct sheet *s, double confirmation)
     size_t device = all.n - alarms;
     add_findings(&all, f, ECG_FINDING_STATEMENT, "建议", ecg_draw_ink);
     add_findings(&all, f, ECG_FINDING_RETAKE, "重采", ecg_draw_grey);
+    size_t ours = all.n - alarms - device;
     if (all.n == 0)
         return;
-    ecg_draw_text(s, x, 8.5, confirmation - x - 2, small_mm, true, SHEET_LEFT, ecg_draw_grey,
+    ecg_draw_text(s, STATEMENT_LEFT, 8.5, confirmation - STATEMENT_LEFT - 2, small_mm, true,
+                  SHEET_LEFT, ecg_draw_grey,
                   device == 0       ? "建议 proposed"
                   : device == all.n ? "设备 device"
                                     : "设备 device · 建议 proposed");
-    size_t shown = all.n <= STATEMENT_LINES ? all.n : STATEMENT_LINES - 1;
+    size_t lines = all.n <= STATEMENT_LINES ? STATEMENT_LINES : STATEMENT_LINES - 1;
+    size_t show_alarms = least_of(alarms, lines);
+    size_t rest = lines - show_alarms;
+    size_t show_ours = least_of(ours, rest - least_of(device, (rest + 1) / 2));
+    size_t show_device = least_of(device, rest - show_ours);
     double y = 13;
-    for (size_t i = 0; i < shown; i++, y += line_mm) {
-        ecg_draw_text(s, x, y + 0.3, 0, small_mm, false, SHEET_LEFT, ecg_draw_grey,
-                      all.of[i].source);
-        ecg_draw_text(s, x + tab, y, PAPER_RIGHT - x - tab, text_mm, false, SHEET_LEFT,
-                      all.of[i].colour, all.of[i].text);
-    }
-    if (shown < all.n) {
+    for (size_t i = 0; i < show_alarms; i++)
+        y = statement_line(s, y, &all.of[i]);
+    for (size_t i = 0; i < show_device; i++)
+        y = statement_line(s, y, &all.of[alarms + i]);
+    for (size_t i = 0; i < show_ours; i++)
+        y = statement_line(s, y, &all.of[alarms + device + i]);
+    size_t hidden = all.n - show_alarms - show_device - show_ours;
+    if (hidden) {
         char more[48];
-        snprintf(more, sizeof more, "… 另有 %zu 条 more", all.n - shown);
-        ecg_draw_text(s, x + tab, y, 0, text_mm, false, SHEET_LEFT, ecg_draw_grey, more);
+        snprintf(more, sizeof more, "… 另有 %zu 条 more", hidden);
+        ecg_draw_text(s, STATEMENT_LEFT + 9, y, 0, text_mm, false, SHEET_LEFT, ecg_draw_grey, more);
     }
 }
 

@@ -105,7 +105,8 @@ static void fill_bins(const struct ecg_beats *b, struct bins *all)
 /* ---- table ---- */
 
 enum { CELLS = 9 };
-static const double cell_right[CELLS] = {11, 40, 53, 66, 79, 94, 107, 118, table_right};
+/* Of the first the left. */
+static const double cell_right[CELLS] = {11, 50, 61, 72, 83, 96, 108, 119, table_right};
 
 static void table_line(struct sheet *s, double y, bool bold, const char *const cells[CELLS])
 {
@@ -160,6 +161,16 @@ static struct bin total_of(const struct bins *all)
     return sum;
 }
 
+/* Of a clock without seconds: what is in a table or on an axis are whole minutes. */
+static void minute_text(const struct sheet *s, double at_s, char *out, size_t size)
+{
+    const struct ecg_time *t = &s->r->start;
+    ecg_draw_time(s, at_s, out, size);
+    size_t n = strlen(out);
+    if (t->date.year && t->has_time && n > 3)
+        out[n - 3] = '\0';
+}
+
 static void draw_burden(struct sheet *s, double y, const struct bin *sum)
 {
     char text[160];
@@ -187,8 +198,8 @@ static void draw_table(struct sheet *s, const struct bins *all, double seconds)
         char to[32];
         double a = fmax(0, all->first_s + (double)i * all->width_s);
         double b = fmin(seconds, all->first_s + (double)(i + 1) * all->width_s);
-        ecg_draw_time(s, a, from, sizeof from);
-        ecg_draw_time(s, b, to, sizeof to);
+        minute_text(s, a, from, sizeof from);
+        minute_text(s, b, to, sizeof to);
         snprintf(when, sizeof when, "%s–%s", from, to);
         ecg_draw_line(s, PAPER_LEFT, y - 0.4, table_right, y - 0.4, 0.05, ecg_draw_grey);
         bin_line(s, y, when, &all->of[i]);
@@ -236,9 +247,7 @@ static void draw_axes(struct sheet *s, const struct axes *a, const char *title, 
 static void draw_times(struct sheet *s, const struct axes *a)
 {
     static const double steps[] = {60, 300, 600, 1800, 3600, 10800, 14400, 21600, 43200, 86400};
-    struct bins clock = {.n = 0};
     size_t i = 0;
-    choose_bins(s, a->seconds, &clock);
     while (i < sizeof steps / sizeof *steps - 1 && a->seconds / steps[i] > 6)
         i++;
     const struct ecg_time *t = &s->r->start;
@@ -248,7 +257,7 @@ static void draw_times(struct sheet *s, const struct axes *a)
         char text[32];
         double x = a->left + at / a->seconds * (a->right - a->left);
         ecg_draw_line(s, x, a->bottom, x, a->bottom + 1, 0.15, ecg_draw_grey);
-        ecg_draw_time(s, at, text, sizeof text);
+        minute_text(s, at, text, sizeof text);
         ecg_draw_text(s, x, a->bottom + 1.2, 0, 2.4, false, SHEET_CENTRE, ecg_draw_grey, text);
     }
 }

@@ -60,22 +60,29 @@ void ecg_draw_bands(struct sheet *s, const struct sheet_row *row)
     cairo_restore(s->cr);
 }
 
-/* As the device marked them: a small arrow below the trace. */
+/* A short stroke below the trace. */
+static void draw_spike(struct sheet *s, const struct sheet_row *row, double at_s)
+{
+    double y = row->base + row->down + 1;
+    for (size_t k = 0; k < row->n; k++) {
+        const struct sheet_piece *p = &row->piece[k];
+        if (!(at_s >= p->from && at_s < p->to))
+            continue;
+        double x = p->x + (at_s - p->from) * s->mm_per_s;
+        ecg_draw_line(s, x, y, x, y + 2.2, 0.3, ecg_draw_blue);
+        ecg_draw_use(s, x, y, x, y + 2.2);
+    }
+}
+
+/* As the device marked them, else as they were found. */
 static void draw_spikes(struct sheet *s, const struct sheet_row *row)
 {
-    const struct sheet_piece *p = &row->piece[row->n - 1];
-    double y = row->base + row->down + 1;
-    for (size_t i = 0; i < s->r->nmarks; i++) {
-        const struct ecg_mark *m = &s->r->marks[i];
-        for (size_t k = 0; k < row->n; k++) {
-            p = &row->piece[k];
-            if (m->kind != ECG_MARK_PACE || m->on_median || m->at_s < p->from || m->at_s >= p->to)
-                continue;
-            double x = p->x + (m->at_s - p->from) * s->mm_per_s;
-            ecg_draw_line(s, x, y, x, y + 2.2, 0.3, ecg_draw_blue);
-            ecg_draw_use(s, x, y, x, y + 2.2);
-        }
-    }
+    const struct ecg_draw_analysis *a = s->o->analysis;
+    for (size_t i = 0; i < s->r->nmarks; i++)
+        if (s->r->marks[i].kind == ECG_MARK_PACE && !s->r->marks[i].on_median)
+            draw_spike(s, row, s->r->marks[i].at_s);
+    for (size_t i = 0; a && i < a->nspikes; i++)
+        draw_spike(s, row, a->spike_s[i]);
 }
 
 /* "N", "V" above a beat, and the interval since the one before. */
