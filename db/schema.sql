@@ -509,10 +509,10 @@ CREATE FUNCTION public.contact_note(p_notes jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
-    insert into device_contact as c (device_id, address, calling, called, cause, last_at, count, detail,
+    insert into device_contact as c (device_id, address, calling, called, cause, first_at, last_at, count, detail,
         contexts, contexts_at)
     select n.device, n.address, n.calling, n.called, n.cause,
-        now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null'),
+        now() - make_interval(secs => n.age_ms / 1000.0), now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null'),
         case when n.contexts <> 'null' then now() - make_interval(secs => n.contexts_age_ms / 1000.0) end
     from jsonb_to_recordset(p_notes) as n(device bigint, address inet, calling text, called text,
         cause text, count bigint, age_ms bigint, detail text, contexts jsonb, contexts_age_ms bigint)
@@ -2933,6 +2933,12 @@ begin
             and (s.line_id is null or x.line_id = s.line_id)
         order by x.centre_id desc, x.id desc limit p_limit) o order by o.id desc limit p_limit);
 end $$;
+CREATE FUNCTION public.order_notes(p_order jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select 'the resident ID does not fit: ' || string_agg(replace(c ->> 'what', '_', ' '), ', ')
+    from jsonb_array_elements(p_order -> 'conflicts') c where c ->> 'cause' = 'resident_id'
+$$;
 CREATE FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     AS $$
@@ -5103,6 +5109,7 @@ GRANT ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patien
 REVOKE ALL ON FUNCTION public.order_move(o public.exam_order, p_event text, p_detail jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_newest(p_state text, p_accession text, p_patient text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_newest(p_state text, p_accession text, p_patient text, p_limit integer) TO rdc_api;
+REVOKE ALL ON FUNCTION public.order_notes(p_order jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_accession text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_progress(p_order bigint, p_event text) FROM PUBLIC;

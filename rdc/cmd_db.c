@@ -48,16 +48,22 @@ static int status(struct db_sync *db)
     return 1;
 }
 
+static int print_usage(FILE *to, int status)
+{
+    fputs("usage: rdc db migrate   bring the database up to date\n"
+          "       rdc db status    say whether it is\n",
+          to);
+    return status;
+}
+
 int rdc_cmd_db(struct rdc_context *ctx, int argc, char **argv)
 {
     bool wants_migrate = argc == 2 && strcmp(argv[1], "migrate") == 0;
     bool wants_status = argc == 2 && strcmp(argv[1], "status") == 0;
-    if (!wants_migrate && !wants_status) {
-        fputs("usage: rdc db migrate   bring the database up to date\n"
-              "       rdc db status    say whether it is\n",
-              stderr);
-        return 2;
-    }
+    if (rdc_wants_help(argc, argv))
+        return print_usage(stdout, 0);
+    if (!wants_migrate && !wants_status)
+        return print_usage(stderr, 2);
     struct db_sync *db = rdc_open_database(ctx);
     if (!db)
         return 1;

@@ -142,9 +142,13 @@ static void print_device(const json_t *answer)
 
 static int doctor(struct rdc_context *ctx, int argc, char **argv)
 {
+    if (rdc_wants_help(argc, argv)) {
+        printf("usage: %s", usage);
+        return 0;
+    }
     const char *aet = NULL;
     bool json = false;
-    for (int i = 0; i < argc; i++) {
+    for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             json = true;
         } else if (!aet && argv[i][0] != '-') {
@@ -174,9 +178,9 @@ static int doctor(struct rdc_context *ctx, int argc, char **argv)
 int rdc_cmd_device(struct rdc_context *ctx, int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "doctor") == 0)
-        return doctor(ctx, argc - 2, argv + 2);
+        return doctor(ctx, argc - 1, argv + 1);
     int status = rdc_cmd_noun(ctx, argc, argv);
-    if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0))
+    if (rdc_wants_help(argc, argv))
         fputs(usage, stdout);
     return status;
 }

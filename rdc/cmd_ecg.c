@@ -439,10 +439,8 @@ int rdc_cmd_ecg(struct rdc_context *ctx, int argc, char **argv)
 {
     struct ecg_command c = {0};
     (void)ctx;
-    if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0))
-        return usage(stdout, DONE);
     const struct verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
-    if (v && argc > 2 && strcmp(argv[2], "--help") == 0)
+    if (rdc_wants_help(argc, argv) || (v && rdc_wants_help(argc - 1, argv + 1)))
         return usage(stdout, DONE);
     if (!v || parse_arguments(&c, v, argc, argv) != DONE)
         return usage(stderr, USAGE);

@@ -28,18 +28,24 @@ static bool parse(int argc, char **argv, struct ingest_export *what)
     return what->study_uid && what->folder && strlen(what->folder) < 4000;
 }
 
+static int print_usage(FILE *to, int status)
+{
+    fputs("usage: rdc export STUDY_UID -o DIR [--centre CODE]\n"
+          "  writes the study's objects as DIR/SOPInstanceUID.dcm, and the files that ECGs\n"
+          "  were made of beside them; never overwrites\n",
+          to);
+    return status;
+}
+
 int rdc_cmd_export(struct rdc_context *ctx, int argc, char **argv)
 {
     struct ingest_export what = {0};
     struct ingest_export_counts counts;
     struct base_error error = {0};
-    if (!parse(argc, argv, &what)) {
-        fputs("usage: rdc export STUDY_UID -o DIR [--centre CODE]\n"
-              "  writes the study's objects as DIR/SOPInstanceUID.dcm, and the files that ECGs\n"
-              "  were made of beside them; never overwrites\n",
-              stderr);
-        return 2;
-    }
+    if (rdc_wants_help(argc, argv))
+        return print_usage(stdout, 0);
+    if (!parse(argc, argv, &what))
+        return print_usage(stderr, 2);
     struct db_sync *db = rdc_open_database(ctx);
     if (!db)
         return 1;

@@ -155,23 +155,27 @@ static int run(struct fsck_command *c, struct db_sync *db, const char *data)
     return agree(c) ? 0 : 1;
 }
 
+static int print_usage(FILE *to, int status)
+{
+    fputs("usage: rdc fsck [--json] [--rebuild]\n"
+          "  compares the store with the database, both ways, and repairs what it safely can;\n"
+          "  exit status 0 only when they agree\n"
+          "  --rebuild   first makes the index again in an empty database, from the store alone\n",
+          to);
+    return status;
+}
+
 int rdc_cmd_fsck(struct rdc_context *ctx, int argc, char **argv)
 {
     struct fsck_command c = {0};
+    if (rdc_wants_help(argc, argv))
+        return print_usage(stdout, 0);
     for (int i = 1; i < argc; i++) {
         c.json |= strcmp(argv[i], "--json") == 0;
         c.rebuild |= strcmp(argv[i], "--rebuild") == 0;
         if (strcmp(argv[i], "--json") != 0 && strcmp(argv[i], "--rebuild") != 0) {
-            fprintf(stderr,
-                    "rdc fsck: does not take %s\n"
-                    "usage: rdc fsck [--json] [--rebuild]\n"
-                    "  compares the store with the database, both ways, and repairs what it safely "
-                    "can;\n"
-                    "  exit status 0 only when they agree\n"
-                    "  --rebuild   first makes the index again in an empty database, from the "
-                    "store alone\n",
-                    argv[i]);
-            return 2;
+            fprintf(stderr, "rdc fsck: does not take %s\n", argv[i]);
+            return print_usage(stderr, 2);
         }
     }
     struct db_sync *db = rdc_open_database(ctx);

@@ -551,6 +551,10 @@ static int print_result(const struct call *c, const struct db_rows *rows)
                         c->verb->verb);
     fwrite(base_buf_cstr(&out), 1, out.n, stdout);
     base_buf_deinit(&out);
+    size_t last = db_rows_columns(rows) - 1;
+    if (!is_list && strcmp(db_rows_name(rows, last), "note") == 0 && !db_rows_null(rows, 0, last))
+        fprintf(stderr, "rdc %s %s: note: %s\n", c->verb->noun, c->verb->verb,
+                db_rows_text(rows, 0, last));
     return 0;
 }
 
@@ -580,11 +584,16 @@ static void await_workers(const struct verb *v)
 int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv)
 {
     const char *noun = argv[0];
-    if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0))
+    if (rdc_wants_help(argc, argv))
         return print_noun_help(stdout, noun, 0);
     struct call c = {.verb = argc > 1 ? find_verb(noun, argv[1]) : NULL};
     if (!c.verb)
         return print_noun_help(stderr, noun, 2);
+    /* A "help" may be a code here. */
+    if (argc > 2 && argv[2][0] == '-' && rdc_wants_help(argc - 1, argv + 1)) {
+        print_usage(stdout, c.verb);
+        return 0;
+    }
     int status = parse_args(&c, argc - 2, argv + 2);
     if (status == 0)
         status = bind_params(&c);
@@ -601,6 +610,11 @@ int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv)
                     noun);
         else
             fprintf(stderr, "rdc %s %s: %s\n", noun, argv[1], err.msg);
+        /* A value that the database does not take: what it says names the rule, not the form. */
+        if (err.code == BASE_EINVAL) {
+            fputs("usage: ", stderr);
+            print_usage(stderr, c.verb);
+        }
         status = 1;
     } else {
         status = print_result(&c, rows);

@@ -91,23 +91,26 @@ static bool take_option(struct options *o, const char *name, const char *value)
     return field != NULL;
 }
 
-/* The first path, 0 when the options are wrong. */
-static int parse(struct options *o, int argc, char **argv)
+/* Options stand anywhere before a "--". Leaves the paths from argv[1] on, and a NULL;
+ * false when the options are wrong or there is no path. */
+static bool parse(struct options *o, int argc, char **argv)
 {
-    int i = 1;
-    for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-        if (strcmp(argv[i], "--") == 0) {
-            i++;
-            break;
-        }
-        if (strcmp(argv[i], "--again") == 0)
+    int n = 1;
+    bool options = true;
+    for (int i = 1; i < argc; i++) {
+        if (!options || strncmp(argv[i], "--", 2) != 0)
+            argv[n++] = argv[i];
+        else if (strcmp(argv[i], "--") == 0)
+            options = false;
+        else if (strcmp(argv[i], "--again") == 0)
             o->again = true;
         else if (i + 1 >= argc || !take_option(o, argv[i], argv[i + 1]))
-            return 0;
+            return false;
         else
             i++;
     }
-    return i < argc ? i : 0;
+    argv[n] = NULL;
+    return n > 1;
 }
 
 static void print_refused(const struct rdc_send *s)
@@ -221,8 +224,11 @@ int rdc_cmd_send(struct rdc_context *ctx, int argc, char **argv)
 {
     struct options o = {.aet = "RDC_SEND"};
     char here[128];
-    int first = parse(&o, argc, argv);
-    if (first == 0) {
+    if (rdc_wants_help(argc, argv)) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (!parse(&o, argc, argv)) {
         fputs(usage, stderr);
         base_buf_deinit(&o.query);
         return 2;
@@ -237,7 +243,7 @@ int rdc_cmd_send(struct rdc_context *ctx, int argc, char **argv)
         .query = base_buf_cstr(&o.query),
         .terminal = isatty(STDERR_FILENO),
     };
-    int status = run(&s, &o, argv + first);
+    int status = run(&s, &o, argv + 1);
     rdc_send_free(&s);
     base_buf_deinit(&o.query);
     return status;

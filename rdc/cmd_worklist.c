@@ -11,6 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
+static int print_usage(const char *command)
+{
+    printf("usage: rdc %s [--json]\n", command);
+    return 0;
+}
+
 static bool parse_json_flag(const char *command, int argc, char **argv, bool *json)
 {
     *json = false;
@@ -89,6 +95,8 @@ static int print_worklist(const json_t *exams)
 int rdc_cmd_worklist(struct rdc_context *ctx, int argc, char **argv)
 {
     bool json;
+    if (rdc_wants_help(argc, argv))
+        return print_usage("worklist");
     if (!parse_json_flag("worklist", argc, argv, &json))
         return 2;
     json_t *answer = ask(ctx, "worklist", DB_Q_OPERATOR_WORKLIST);
@@ -118,6 +126,8 @@ static void print_counts(const json_t *status, const char *name)
 int rdc_cmd_status(struct rdc_context *ctx, int argc, char **argv)
 {
     bool json;
+    if (rdc_wants_help(argc, argv))
+        return print_usage("status");
     if (!parse_json_flag("status", argc, argv, &json))
         return 2;
     json_t *answer = ask(ctx, "status", DB_Q_STATUS_REPORT);

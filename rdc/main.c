@@ -60,7 +60,7 @@ static int print_help(FILE *to, int status)
             fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
     fputs("  version      print the version\n\n"
           "FILE is else $RDC_CONFIG, else rdc.conf in the data folder of scripts/run.\n"
-          "`rdc org help` lists the verbs of a noun.\n",
+          "`rdc COMMAND help` says how it is called; of a noun, each verb.\n",
           to);
     return status;
 }
@@ -70,10 +70,23 @@ void rdc_log_setup(const struct base_conf *conf, const char *component)
     base_log_setup((enum base_log_level)conf->log_level, conf->log_format, component);
 }
 
+bool rdc_wants_help(int argc, char **argv)
+{
+    static const char *const words[] = {"help", "--help", "-h"};
+    bool wants = false;
+    for (size_t i = 0; argc > 1 && i < sizeof words / sizeof words[0]; i++)
+        wants |= strcmp(argv[1], words[i]) == 0;
+    return wants;
+}
+
 int rdc_cmd_config(struct rdc_context *ctx, int argc, char **argv)
 {
     struct base_buf out = {0};
     (void)ctx;
+    if (rdc_wants_help(argc, argv)) {
+        puts("usage: rdc config   prints all keys, what they are for, and their defaults");
+        return 0;
+    }
     if (argc > 1) {
         fprintf(stderr, "rdc config: does not take %s\n", argv[1]);
         return 2;
@@ -152,7 +165,7 @@ int main(int argc, char **argv)
     }
     if (at >= argc)
         return print_help(stderr, 2);
-    if (strcmp(argv[at], "help") == 0 || strcmp(argv[at], "--help") == 0)
+    if (rdc_wants_help(argc - at + 1, argv + at - 1))
         return print_help(stdout, 0);
     if (strcmp(argv[at], "version") == 0 || strcmp(argv[at], "--version") == 0) {
         puts("rdc " RDC_VERSION);

@@ -8,11 +8,16 @@
 
 #include "base/base_conf.h"
 
+#include <stdbool.h>
+
 struct db_sync;
 
 struct rdc_context {
     struct base_conf conf; /* file and environment; flags of serve are added there */
 };
+
+/* Is the first argument a request for the usage: help, --help or -h? */
+bool rdc_wants_help(int argc, char **argv);
 
 /* Connects as the owner. On failure it has said why, and returns NULL. */
 struct db_sync *rdc_open_database(const struct rdc_context *ctx);

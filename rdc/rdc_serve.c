@@ -319,6 +319,10 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
 {
     struct base_error err;
     int used = 0;
+    if (rdc_wants_help(argc, argv)) {
+        puts("usage: rdc serve [--KEY VALUE]…   with the keys of `rdc config`");
+        return 0;
+    }
     if (base_conf_load_flags(&ctx->conf, argc - 1, argv + 1, &used, &err)) {
         fprintf(stderr, "rdc serve: %s\n", err.msg);
         return 2;

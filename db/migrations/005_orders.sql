@@ -391,6 +391,13 @@ $$
     where p.id = o.patient_id
 $$;
 
+-- The same in words, for who enters one; null: nothing is odd.
+create function order_notes(p_order jsonb) returns text language sql immutable as
+$$
+    select 'the resident ID does not fit: ' || string_agg(replace(c ->> 'what', '_', ' '), ', ')
+    from jsonb_array_elements(p_order -> 'conflicts') c where c ->> 'cause' = 'resident_id'
+$$;
+
 create function order_find(p_centre bigint, p jsonb) returns exam_order language plpgsql as
 $$
 declare

@@ -48,10 +48,10 @@ grant select on device_contact to rdc_api, rdc_ingest;
 create function contact_note(p_notes jsonb) returns void
 language sql security definer set search_path = public as
 $$
-    insert into device_contact as c (device_id, address, calling, called, cause, last_at, count, detail,
+    insert into device_contact as c (device_id, address, calling, called, cause, first_at, last_at, count, detail,
         contexts, contexts_at)
     select n.device, n.address, n.calling, n.called, n.cause,
-        now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null'),
+        now() - make_interval(secs => n.age_ms / 1000.0), now() - make_interval(secs => n.age_ms / 1000.0), n.count, n.detail, nullif(n.contexts, 'null'),
         case when n.contexts <> 'null' then now() - make_interval(secs => n.contexts_age_ms / 1000.0) end
     from jsonb_to_recordset(p_notes) as n(device bigint, address inet, calling text, called text,
         cause text, count bigint, age_ms bigint, detail text, contexts jsonb, contexts_age_ms bigint)

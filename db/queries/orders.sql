@@ -14,18 +14,20 @@ select order_list(nullif($1::text, ''), nullif($2::text, ''), nullif($3::text, '
 select order_upsert($1::jsonb)::text;
 
 -- name: order_add
-select order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'new', 'centre_id', org_id($1, 'centre'),
+select o ->> 'accession' as accession, order_notes(o) as note
+from order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'new', 'centre_id', org_id($1, 'centre'),
     'patient_id', $2::text, 'patient_name', $3::text, 'patient_pinyin', $4::text, 'birth_date', $5::text,
     'sex', upper($6::text), 'resident_id', $7::text, 'accession', $8::text, 'modality', upper($9::text),
     'description', $10::text, 'scheduled_at', $11::text, 'priority', $12::text, 'station', $13::text,
     'study_uid', $14::text, 'procedure_code', $15::text, 'procedure_scheme', $16::text,
-    'placer_number', $17::text, 'requester', $18::text, 'referrer', $19::text))) ->> 'accession';
+    'placer_number', $17::text, 'requester', $18::text, 'referrer', $19::text))) o;
 
 -- name: order_change
-select order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'change', 'centre_id', org_id($2, 'centre'),
+select o ->> 'accession' as accession, order_notes(o) as note
+from order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'change', 'centre_id', org_id($2, 'centre'),
     'accession', $1::text, 'patient_name', $3::text, 'patient_pinyin', $4::text, 'birth_date', $5::text,
     'sex', upper($6::text), 'description', $7::text, 'scheduled_at', $8::text, 'priority', $9::text,
-    'station', $10::text))) ->> 'accession';
+    'station', $10::text))) o;
 
 -- name: order_cancel
 select order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'cancel', 'centre_id', org_id($2, 'centre'),

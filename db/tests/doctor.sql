@@ -23,6 +23,7 @@ begin
         jsonb_build_object('device', null, 'address', '10.1.0.7', 'calling', 'CR1', 'called', 'OTHER',
             'cause', 'wrong_called', 'count', 2, 'age_ms', 0, 'detail', 'd2', 'contexts', null)));
     reset role;
+    assert not exists (select from device_contact where first_at > last_at), 'first after last';
     v := device_doctor('CR1', v_causes);
     assert v -> 'last_error' ->> 'code' = 'wrong_called' and (v -> 'last_error' ->> 'count')::int = 3
         and v -> 'last_error' ->> 'remedy_zh' = '改' and v -> 'last_error' ->> 'detail' = 'd2', v::text;

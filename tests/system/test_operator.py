@@ -146,6 +146,23 @@ class AnOperator(SystemTest):
                 self.assertIn(words, self.refused(*args)[1])
         self.assertIn('invalid', self.refused('device', 'add', 'X', '--org', 'QINGHE', '--address', 'here')[1])
 
+        # A rule of the database is not known to who reads it, but the form is.
+        status, words = self.refused('org', 'add', 'X', '--name', 'x', '--kind', 'centrum')
+        self.assertEqual(status, 1)
+        self.assertIn('usage: rdc org add CODE --name NAME --kind centre|hospital', words)
+
+    def test_is_told_how_each_command_is_called(self):
+        for command in ('serve', 'config', 'db', 'status', 'worklist', 'org', 'line', 'device', 'user', 'contract',
+                        'destination', 'hl7', 'delivery', 'order', 'ecg', 'export', 'fsck', 'send'):
+            for args in ((command, '--help'), (command, '-h'), (command, 'help')):
+                with self.subTest(args):
+                    self.assertIn(f'rdc {command} ', self.rdc.cli(*args))
+        for args in (('device', 'add', '--help'), ('device', 'doctor', '-h'), ('ecg', 'info', '--help')):
+            with self.subTest(args):
+                self.assertIn('rdc ' + ' '.join(args[:2]), self.rdc.cli(*args))
+        self.assertEqual([line.split()[:3] for line in self.rdc.cli('device', 'add', '--help').splitlines()],
+                         [['rdc', 'device', 'add']])
+
     def test_reads_the_worklist_and_the_status(self):
         self.assertIn('study uid', self.rdc.cli('worklist').splitlines()[0])
         self.assertIn('exams', json.loads(self.rdc.cli('worklist', '--json')))

@@ -55,6 +55,11 @@ class AnOrder(SystemTest):
         self.assertEqual(self.rdc.sql("select state, priority, pinyin from exam_order o join patient p "
                                       "on p.id = o.patient_id where accession = 'K1'"),
                          [['cancelled', 'stat', 'OUYANG^CESHI']])
+        # What is odd about it is told to who enters it, and is no reason to refuse it.
+        said = self.rdc.cli('order', 'add', '--org', 'QINGHE', '--patient-id', 'O-3', '--patient-name', '测试二',
+                            '--resident-id', '110101199003070000', '--birth', '19900308', '--modality', 'CT')
+        self.assertRegex(said, r'order R\d+: add\n')
+        self.assertIn('note: the resident ID does not fit: checksum, birth date', said)
 
     def test_is_hidden_from_other_centres(self):
         order = self.order().json()

@@ -42,7 +42,7 @@ class SendTest(SystemTest):
         status, out = self.send(top, token=token)
         self.assertEqual(status, 0, out)
         self.assertIn('0 taken, 3 taken before', out)
-        status, out = self.send('--again', top, token=token)
+        status, out = self.send(top, '--again', token=token)  # options may stand behind, too
         self.assertIn('3 taken, 0 taken before', out)
         self.assertEqual(status, 0, out)
         self.assertIn('passed over: ' + os.path.join(top, 'readme.txt'), out)
