@@ -823,20 +823,51 @@ CREATE FUNCTION public.ecg_class(p_sop_class text) RETURNS boolean
     select p_sop_class in ('1.2.840.10008.5.1.4.1.1.9.1.1', '1.2.840.10008.5.1.4.1.1.9.1.2',
         '1.2.840.10008.5.1.4.1.1.9.1.3')
 $$;
+CREATE TABLE public.ecg_measurement (
+    instance_id bigint NOT NULL,
+    exam_id bigint NOT NULL,
+    figures jsonb NOT NULL,
+    earlier_id bigint,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY public.ecg_measurement FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.ecg_comparison(m public.ecg_measurement) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return (select (m.figures -> 'comparison') || jsonb_build_object('instance', x.sop_uid, 'exam', y.id,
+            'recorded_at', ecg_recorded(t, x))
+        from instance x join study t on t.id = x.study_id join exam y on y.study_id = t.id
+            join exam e on e.id = m.exam_id
+        where x.id = m.earlier_id and ecg_same_patient(e, y));
+end $$;
+CREATE FUNCTION public.ecg_earlier(p_instance bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return (select jsonb_build_object('instance', x.id, 'location', o.location)
+        from instance i join study s on s.id = i.study_id join exam e on e.study_id = s.id
+            join study t on t.patient_id = s.patient_id join exam y on y.study_id = t.id
+            join instance x on x.study_id = t.id join ecg_measurement m on m.instance_id = x.id
+            join object o on o.id = x.object_id
+        where i.id = p_instance and x.id <> i.id and ecg_same_patient(e, y)
+            and (ecg_recorded(t, x), x.id) < (ecg_recorded(s, i), i.id)
+        order by ecg_recorded(t, x) desc, x.id desc limit 1);
+end $$;
 CREATE FUNCTION public.ecg_limits() RETURNS text
     LANGUAGE sql STABLE
     AS $$
     select string_agg(name || '=' || value, ',' order by name) from ecg_limit
 $$;
-CREATE FUNCTION public.ecg_measured(i public.instance, p_exam bigint, p jsonb) RETURNS void
+CREATE FUNCTION public.ecg_measured(i public.instance, p_exam bigint, p jsonb, p_earlier bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
     e exam;
     v_retake jsonb := p -> 'retake';
 begin
-    insert into ecg_measurement (instance_id, exam_id, figures) values (i.id, p_exam, p)
-    on conflict (instance_id) do update set figures = excluded.figures, at = now();
+    insert into ecg_measurement (instance_id, exam_id, figures, earlier_id) values (i.id, p_exam, p, p_earlier)
+    on conflict (instance_id) do update set figures = excluded.figures, earlier_id = excluded.earlier_id, at = now();
     if v_retake <> '[]' then
         insert into exam_advice (exam_id, instance_id, device_id, code, detail)
         select p_exam, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(v_retake) r
@@ -852,6 +883,34 @@ begin
                 'priority_before', e.priority));
         end if;
     end if;
+end $$;
+CREATE TABLE public.study (
+    id bigint NOT NULL,
+    centre_id bigint NOT NULL,
+    study_uid text NOT NULL,
+    patient_id bigint NOT NULL,
+    accession text,
+    study_date date,
+    study_time time without time zone,
+    study_id text,
+    description text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT study_uid_form CHECK ((study_uid ~ '^[0-9.]{1,64}$'::text))
+);
+ALTER TABLE ONLY public.study FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.ecg_recorded(s public.study, i public.instance) RETURNS timestamp without time zone
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(s.study_date + coalesce(s.study_time, time '00:00'), i.received_at::timestamp)
+$$;
+CREATE FUNCTION public.ecg_same_patient(a public.exam, b public.exam) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return a.quarantined_at is null and b.quarantined_at is null
+        and a.state not in ('withdrawn', 'retracted') and b.state not in ('withdrawn', 'retracted')
+        and exists (select from study s join study t on t.patient_id = s.patient_id join patient p on p.id = s.patient_id
+            where s.id = a.study_id and t.id = b.study_id and p.patient_id is not null);
 end $$;
 CREATE FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) RETURNS public.exam
     LANGUAGE plpgsql
@@ -1257,8 +1316,8 @@ CREATE FUNCTION public.exam_ecg(p_exam bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
 begin
-    return (select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at) order by m.instance_id),
-            '[]')
+    return (select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at,
+            'comparison', ecg_comparison(m)) order by m.instance_id), '[]')
         from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam);
 end $$;
 CREATE FUNCTION public.exam_expire_due() RETURNS integer
@@ -2024,20 +2083,6 @@ CREATE FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) RET
         'sop_uid', p ->> 'sop_uid', 'sha256', p ->> 'sha256')
     where id = e.id
 $$;
-CREATE TABLE public.study (
-    id bigint NOT NULL,
-    centre_id bigint NOT NULL,
-    study_uid text NOT NULL,
-    patient_id bigint NOT NULL,
-    accession text,
-    study_date date,
-    study_time time without time zone,
-    study_id text,
-    description text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT study_uid_form CHECK ((study_uid ~ '^[0-9.]{1,64}$'::text))
-);
-ALTER TABLE ONLY public.study FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.ingest_exam(s public.study, p jsonb) RETURNS public.exam
     LANGUAGE plpgsql
     AS $$
@@ -2593,7 +2638,7 @@ begin
     end loop;
     return jsonb_build_object('studies', v);
 end $$;
-CREATE FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[]) RETURNS void
+CREATE FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -2601,14 +2646,14 @@ declare
     v record;
     v_instance instance;
 begin
-    for v in select m.instance, m.figures, e.id as exam
-        from unnest(p_instances, p_figures) m(instance, figures) join instance i on i.id = m.instance
+    for v in select m.instance, m.figures, nullif(m.earlier, 0) as earlier, e.id as exam
+        from unnest(p_instances, p_figures, p_earlier) m(instance, figures, earlier) join instance i on i.id = m.instance
             join study s on s.id = i.study_id join exam e on e.study_id = s.id
         where m.figures is not null
         order by s.study_uid, i.sop_uid loop
         select * into v_instance from instance where id = v.instance;
         begin
-            perform ecg_measured(v_instance, v.exam, v.figures::jsonb);
+            perform ecg_measured(v_instance, v.exam, v.figures::jsonb, v.earlier);
         exception
             when data_exception or integrity_constraint_violation then
                 raise warning 'figures of instance % cannot be kept: %', v.instance, sqlerrm;
@@ -2620,7 +2665,7 @@ CREATE FUNCTION public.measure_input(p_instance bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
 begin
-    return (select jsonb_build_object('location', o.location, 'limits', ecg_limits())
+    return (select jsonb_build_object('location', o.location, 'limits', ecg_limits(), 'earlier', ecg_earlier(p_instance))
         from instance i join object o on o.id = i.object_id where i.id = p_instance);
 end $$;
 CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) RETURNS void
@@ -3943,13 +3988,6 @@ CREATE TABLE public.ecg_limit (
     CONSTRAINT ecg_limit_range CHECK (((value > (0)::double precision) AND (value < (100000)::double precision)))
 );
 ALTER TABLE ONLY public.ecg_limit FORCE ROW LEVEL SECURITY;
-CREATE TABLE public.ecg_measurement (
-    instance_id bigint NOT NULL,
-    exam_id bigint NOT NULL,
-    figures jsonb NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL
-);
-ALTER TABLE ONLY public.ecg_measurement FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.evidence (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
@@ -4587,6 +4625,8 @@ ALTER TABLE ONLY public.draft
 ALTER TABLE ONLY public.draft
     ADD CONSTRAINT draft_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
 ALTER TABLE ONLY public.ecg_measurement
+    ADD CONSTRAINT ecg_measurement_earlier_id_fkey FOREIGN KEY (earlier_id) REFERENCES public.instance(id);
+ALTER TABLE ONLY public.ecg_measurement
     ADD CONSTRAINT ecg_measurement_exam_id_fkey FOREIGN KEY (exam_id) REFERENCES public.exam(id);
 ALTER TABLE ONLY public.ecg_measurement
     ADD CONSTRAINT ecg_measurement_instance_id_fkey FOREIGN KEY (instance_id) REFERENCES public.instance(id);
@@ -4955,9 +4995,20 @@ REVOKE ALL ON FUNCTION public.dicom_time(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_time_end(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dimse_reply(p_status integer, p_comment text, p_tags text[], p_error_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ecg_class(p_sop_class text) FROM PUBLIC;
+GRANT SELECT ON TABLE public.ecg_measurement TO rdc_api;
+GRANT SELECT ON TABLE public.ecg_measurement TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.ecg_comparison(m public.ecg_measurement) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ecg_comparison(m public.ecg_measurement) TO rdc_api;
+REVOKE ALL ON FUNCTION public.ecg_earlier(p_instance bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ecg_limits() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ecg_limits() TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.ecg_measured(i public.instance, p_exam bigint, p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ecg_measured(i public.instance, p_exam bigint, p jsonb, p_earlier bigint) FROM PUBLIC;
+GRANT SELECT ON TABLE public.study TO rdc_api;
+GRANT SELECT ON TABLE public.study TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.ecg_recorded(s public.study, i public.instance) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ecg_recorded(s public.study, i public.instance) TO rdc_api;
+REVOKE ALL ON FUNCTION public.ecg_same_patient(a public.exam, b public.exam) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ecg_same_patient(a public.exam, b public.exam) TO rdc_api;
 REVOKE ALL ON FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_grew(p_instances bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[], p_count integer) FROM PUBLIC;
@@ -5051,8 +5102,6 @@ GRANT ALL ON FUNCTION public.hl7_sender_find(p_app text, p_facility text, p_addr
 REVOKE ALL ON FUNCTION public.hl7_sender_id(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_against_order(e public.exam, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) FROM PUBLIC;
-GRANT SELECT ON TABLE public.study TO rdc_api;
-GRANT SELECT ON TABLE public.study TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.ingest_exam(s public.study, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_exam_grew(e public.exam, p jsonb, p_first boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_one(p jsonb) FROM PUBLIC;
@@ -5077,8 +5126,8 @@ REVOKE ALL ON FUNCTION public.manifest_put(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.manifest_put(p jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.manifest_take(p_centre bigint, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.manifest_take(p_centre bigint, p jsonb) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.measure_input(p_instance bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) TO rdc_ingest;
@@ -5215,8 +5264,6 @@ GRANT SELECT ON TABLE public.draft TO rdc_api;
 GRANT SELECT ON TABLE public.draft TO rdc_ingest;
 GRANT SELECT ON TABLE public.ecg_limit TO rdc_api;
 GRANT SELECT ON TABLE public.ecg_limit TO rdc_ingest;
-GRANT SELECT ON TABLE public.ecg_measurement TO rdc_api;
-GRANT SELECT ON TABLE public.ecg_measurement TO rdc_ingest;
 GRANT SELECT ON TABLE public.evidence TO rdc_ingest;
 GRANT SELECT ON TABLE public.evidence_object TO rdc_ingest;
 GRANT SELECT ON TABLE public.exam_advice TO rdc_api;

@@ -21,6 +21,7 @@ enum {
 struct work {
     struct work *next;
     struct model_job *job;
+    int64_t earlier; /* instance that it is compared with; 0 = none */
     struct base_buf request;
     struct base_buf figures; /* JSON, or nothing: it could not be measured */
 };
@@ -102,6 +103,7 @@ static void note(struct ingest_measure *m)
     int64_t jobs[PARALLEL];
     int64_t instances[PARALLEL];
     const char *figures[PARALLEL];
+    int64_t earlier[PARALLEL];
     size_t n = 0;
     if (m->noting.first || !m->measured.first)
         return;
@@ -110,14 +112,15 @@ static void note(struct ingest_measure *m)
     for (struct work *w = m->noting.first; w && n < PARALLEL; w = w->next) {
         jobs[n] = w->job->id;
         instances[n] = w->job->subject;
+        earlier[n] = w->earlier;
         figures[n++] = w->figures.n ? base_buf_cstr(&w->figures) : NULL;
     }
-    struct base_buf scratch[3] = {0};
-    struct db_param params[] = {db_int_array(&scratch[0], jobs, n),
-                                db_int_array(&scratch[1], instances, n),
-                                db_text_array(&scratch[2], figures, n)};
-    enum base_err err = db_call(m->config->db, DB_Q_MEASURE_DONE, params, 3, on_noted, m);
-    for (size_t i = 0; i < 3; i++)
+    struct base_buf scratch[4] = {0};
+    struct db_param params[] = {
+        db_int_array(&scratch[0], jobs, n), db_int_array(&scratch[1], instances, n),
+        db_text_array(&scratch[2], figures, n), db_int_array(&scratch[3], earlier, n)};
+    enum base_err err = db_call(m->config->db, DB_Q_MEASURE_DONE, params, 4, on_noted, m);
+    for (size_t i = 0; i < 4; i++)
         base_buf_deinit(&scratch[i]);
     if (err)
         end_noting(m, base_err_text(err));
@@ -234,6 +237,20 @@ static void next(struct ingest_measure *m)
 
 /* ---- the jobs ---- */
 
+/* The path of the ECG to compare with; one that cannot be had is none. */
+static void add_earlier(struct ingest_measure *m, struct work *w)
+{
+    json_t *earlier = json_object_get(w->job->input, "earlier");
+    const char *location = json_string_value(json_object_get(earlier, "location"));
+    size_t before = w->request.n;
+    if (!location)
+        return;
+    if (store_path(m->config->store, location, &w->request))
+        w->request.n = before;
+    else
+        w->earlier = json_integer_value(json_object_get(earlier, "instance"));
+}
+
 static void run(void *arg, struct model_job *job)
 {
     struct ingest_measure *m = arg;
@@ -250,6 +267,8 @@ static void run(void *arg, struct model_job *job)
         end(w, "the object is not in the store");
         return;
     }
+    base_buf_add_byte(&w->request, '\t');
+    add_earlier(m, w);
     base_buf_add_byte(&w->request, '\n');
     if (w->request.err) {
         end(w, base_err_text(w->request.err));

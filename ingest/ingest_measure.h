@@ -3,8 +3,9 @@
  * process of its own, `rdc measure`, which serves until it has been idle for some time and is
  * started anew after a crash. What it finds is noted for many at once.
  *
- * Its input: one line for each ECG, LIMITS, a tab, a path as store_path() gives it. Its output:
- * one line, a JSON object, or "!" and why there is none.
+ * Its input: one line for each ECG, LIMITS, a tab, a path as store_path() gives it, a tab, and
+ * the path of an earlier ECG of the patient, or nothing. Its output: one line, a JSON object, or
+ * "!" and why there is none.
  */
 #ifndef INGEST_MEASURE_H
 #define INGEST_MEASURE_H

@@ -30,6 +30,7 @@ struct ecg_command {
     const char *to;         /* format of the output */
     const char *lead;       /* the only one to analyse */
     const char *limits;     /* of alarms */
+    const char *earlier;    /* recording to compare with */
     const char *annotators; /* extensions of annotation files */
     size_t kind;            /* which of the verb's endings output has */
     struct ecg_draw_options plot;
@@ -48,9 +49,12 @@ static int usage(FILE *to, int status)
         "                                   [--accession NUMBER]\n"
         "       rdc ecg beats FILE -o OUT.EXT [--waves] [--lead NAME]\n"
         "       rdc ecg measure FILE [--json] [--lead NAME] [--limits NAME=NUMBER,...]\n"
+        "                                   [--compare EARLIER]\n"
         "\n"
         "FILE is a recording, or - for standard input. Files that belong to it (WFDB) are found\n"
-        "in its folder; --annotations EXT,... reads RECORD.EXT too.\n",
+        "in its folder; --annotations EXT,... reads RECORD.EXT too. EARLIER is another recording "
+        "of the\n"
+        "same patient: what changed since.\n",
         to);
     fputs("FORMAT, by the extension of OUT unless given, is one of", to);
     for (unsigned i = 1; i < ECG_FORMAT_COUNT; i++) {
@@ -306,16 +310,45 @@ static int run_beats(struct ecg_command *c)
     return status;
 }
 
-static int run_measure(struct ecg_command *c)
+/* Tells what makes a comparison doubtful. */
+static void tell_doubts(const struct ecg_command *c, const struct ecg_record *earlier)
+{
+    const char *a = c->record->patient.id.utf8, *b = earlier->patient.id.utf8;
+    if (a[0] && b[0] && strcmp(a, b) != 0)
+        fprintf(stderr, "rdc ecg: %s states another patient ID than %s\n", c->earlier, c->file);
+}
+
+/* earlier: NULL = there is nothing to compare with. */
+static int write_measured(const struct ecg_command *c, const struct ecg_record *earlier)
 {
     struct rdc_ecg_analysis a;
     struct base_buf out = {0};
     struct base_error err = {.pos = BASE_NOPOS};
     int status = choose_analysis(c, &a);
+    a.earlier = earlier;
     if (status == DONE && rdc_ecg_measure_write(&a, c->json, &out, &err))
         status = complain(c, &err);
     status = status == DONE ? write_file("-", &out) : status;
     base_buf_deinit(&out);
+    return status;
+}
+
+static int run_measure(struct ecg_command *c)
+{
+    struct rdc_ecg_files files = {0};
+    struct ecg_record *earlier = NULL;
+    struct base_error err = {.pos = BASE_NOPOS};
+    int status = DONE;
+    if (c->earlier && rdc_ecg_open(c->earlier, NULL, &files, &earlier, &err)) {
+        fprintf(stderr, "rdc ecg: %s: %s\n", c->earlier, err.msg);
+        status = FAILED;
+    }
+    if (status == DONE && earlier)
+        tell_doubts(c, earlier);
+    if (status == DONE)
+        status = write_measured(c, earlier);
+    ecg_record_free(earlier);
+    rdc_ecg_files_free(&files);
     return status;
 }
 
@@ -346,6 +379,7 @@ static enum base_err take_option(struct ecg_command *c, const struct verb *v, co
                  {"--to", &c->to},
                  {"--lead", &c->lead},
                  {"--limits", &c->limits},
+                 {"--compare", &c->earlier},
                  {"--annotations", &c->annotators}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(texts[i].name, name) != 0)

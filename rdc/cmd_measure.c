@@ -16,43 +16,65 @@
 
 enum { MEMORY_MIB = 2048, CPU_SECONDS = 60, BEHIND = 10 /* ingest goes first */ };
 
-static enum base_err analyse(const char *path, const char *limits, struct base_buf *out,
-                             struct base_error *e)
+/* A recording of the store, opened. */
+struct source {
+    struct store_plain plain;
+    struct rdc_ecg_files files;
+    struct ecg_record *record;
+};
+
+static enum base_err source_open(const char *path, struct source *s, struct base_error *e)
 {
-    struct rdc_ecg_files files = {0};
-    struct ecg_record *record = NULL;
-    enum base_err err = rdc_ecg_open(path, NULL, &files, &record, e);
-    struct rdc_ecg_analysis a = {.record = record, .limits = limits};
-    if (!err)
+    *s = (struct source){.plain = {.fd = -1}};
+    enum base_err err = store_plain_open(path, &s->plain);
+    if (err)
+        return base_fail(e, err, BASE_NOPOS, "%s", base_err_text(err));
+    return rdc_ecg_open(s->plain.path, NULL, &s->files, &s->record, e);
+}
+
+static void source_close(struct source *s)
+{
+    ecg_record_free(s->record);
+    rdc_ecg_files_free(&s->files);
+    store_plain_close(&s->plain);
+}
+
+/* What there is to say of the recording goes before what changed since the earlier one: when that
+ * cannot be read, it is said alone. */
+static enum base_err measure(const char *path, const char *earlier, const char *limits,
+                             struct base_buf *out, struct base_error *e)
+{
+    struct source now, before = {.plain = {.fd = -1}};
+    struct base_error ignored = {0};
+    bool compares = earlier[0] && !source_open(earlier, &before, &ignored);
+    enum base_err err = source_open(path, &now, e);
+    struct rdc_ecg_analysis a = {
+        .record = now.record, .limits = limits, .earlier = compares ? before.record : NULL};
+    if (!err && compares && rdc_ecg_measure_write(&a, true, out, &ignored)) {
+        base_buf_reset(out);
+        compares = false;
+    }
+    a.earlier = NULL;
+    if (!err && !compares)
         err = rdc_ecg_measure_write(&a, true, out, e);
-    ecg_record_free(record);
-    rdc_ecg_files_free(&files);
+    source_close(&before);
+    source_close(&now);
     return err ? err : out->err;
 }
 
-static enum base_err measure(const char *path, const char *limits, struct base_buf *out,
-                             struct base_error *e)
-{
-    struct store_plain plain = {.fd = -1};
-    enum base_err err = store_plain_open(path, &plain);
-    if (err)
-        base_fail(e, err, BASE_NOPOS, "%s", base_err_text(err));
-    else
-        err = analyse(plain.path, limits, out, e);
-    store_plain_close(&plain);
-    return err;
-}
-
-/* line: LIMITS, tab, path, without its end. False when nobody listens any more. */
+/* line: LIMITS, tab, path, tab, path of the earlier recording or nothing; without its end. False
+ * when nobody listens any more. */
 static bool answer(char *line, struct base_buf *out)
 {
     struct base_error e = {0};
-    char *tab = strchr(line, '\t');
+    char *path = strchr(line, '\t');
+    char *earlier = path ? strchr(path + 1, '\t') : NULL;
     base_buf_reset(out);
-    if (tab)
-        *tab = 0;
-    enum base_err err = tab ? measure(tab + 1, line, out, &e)
-                            : base_fail(&e, BASE_EINVAL, BASE_NOPOS, "no tab in the request");
+    if (earlier)
+        *path++ = *earlier++ = 0;
+    enum base_err err = earlier
+                            ? measure(path, earlier, line, out, &e)
+                            : base_fail(&e, BASE_EINVAL, BASE_NOPOS, "no two tabs in the request");
     if (err) {
         base_buf_reset(out);
         base_buf_printf(out, "!%s\n", e.msg);
@@ -69,7 +91,8 @@ int rdc_cmd_measure(struct rdc_context *ctx, int argc, char **argv)
     (void)ctx;
     (void)argv;
     if (argc != 1) {
-        fputs("usage: rdc measure, with lines LIMITS<tab>PATH as its input\n", stderr);
+        fputs("usage: rdc measure, with lines LIMITS<tab>PATH<tab>[EARLIER] as its input\n",
+              stderr);
         return 2;
     }
     rdc_helper_limit(MEMORY_MIB, CPU_SECONDS);

@@ -234,6 +234,75 @@ static void findings_text(const struct ecg_findings *all, struct base_buf *out)
     }
 }
 
+/* ---- an earlier recording ---- */
+
+static void changes_json(const struct ecg_changes *all, struct base_json *j)
+{
+    base_json_key(j, "comparison");
+    base_json_open_object(j);
+    base_json_key(j, "changes");
+    base_json_open_array(j);
+    for (size_t i = 0; i < all->n; i++) {
+        const struct ecg_change *c = &all->of[i];
+        const struct ecg_change_row *row = ecg_change_row(c->code);
+        const struct ecg_finding_row *what =
+            c->finding < ECG_FINDING_COUNT ? ecg_finding_row(c->finding) : NULL;
+        base_json_open_object(j);
+        base_json_key(j, "code");
+        base_json_string(j, row->key);
+        base_json_key(j, "statement");
+        base_json_string(j, what ? what->key : NULL);
+        base_json_key(j, "text_en");
+        base_json_string(j, what ? what->en : row->en);
+        base_json_key(j, "text_zh");
+        base_json_string(j, what ? what->zh : row->zh);
+        base_json_key(j, "figures");
+        base_json_string(j, c->figures);
+        base_json_close_object(j);
+    }
+    base_json_close_array(j);
+    base_json_close_object(j);
+}
+
+static void changes_text(const struct ecg_changes *all, struct base_buf *out)
+{
+    base_buf_printf(out, "compared with the earlier recording, unconfirmed:\n");
+    for (size_t i = 0; i < all->n; i++) {
+        const struct ecg_change *c = &all->of[i];
+        const struct ecg_change_row *row = ecg_change_row(c->code);
+        if (c->finding < ECG_FINDING_COUNT)
+            base_buf_printf(out, "  %s:%s / %s: %s (%s)\n", row->zh,
+                            ecg_finding_row(c->finding)->zh, row->en,
+                            ecg_finding_row(c->finding)->en, c->figures);
+        else
+            base_buf_printf(out, "  %s / %s (%s)\n", row->zh, row->en, c->figures);
+    }
+    if (all->n == 0)
+        base_buf_printf(out, "  未见明显变化 / nothing of note changed\n");
+}
+
+static enum base_err compare(const struct rdc_ecg_analysis *a, const struct rdc_ecg_result *now,
+                             struct ecg_changes *out, struct base_error *err)
+{
+    struct rdc_ecg_analysis other = {.record = a->earlier, .limits = a->limits};
+    struct rdc_ecg_result *x = NULL;
+    struct base_error e = {0};
+    if (a->only)
+        other.only = ecg_record_lead(a->earlier, a->only->id);
+    if (a->only && !other.only)
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "the earlier recording has no lead %s",
+                         a->only->name);
+    if (rdc_ecg_analyse(&other, &x, &e))
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "the earlier recording: %s", e.msg);
+    struct ecg_measured before = {&x->f, &x->quality, &x->findings};
+    struct ecg_measured after = {&now->f, &now->quality, &now->findings};
+    ecg_compare(&before, &after, out);
+    rdc_ecg_result_free(x);
+    return BASE_OK;
+}
+
+/* ---- all of it ---- */
+
 static void rate_json(const struct ecg_rate *rate, struct base_json *j)
 {
     const struct {
@@ -259,7 +328,7 @@ static void rate_json(const struct ecg_rate *rate, struct base_json *j)
 }
 
 static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *x,
-                       struct base_buf *out)
+                       const struct ecg_changes *changes, struct base_buf *out)
 {
     const struct ecg_beats *b = &x->beats;
     const struct ecg_figures *f = &x->f;
@@ -283,6 +352,8 @@ static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *
     base_json_close_array(&j);
     for (size_t k = 0; k < KINDS; k++)
         findings_json(&x->findings, k, &j);
+    if (changes)
+        changes_json(changes, &j);
     base_json_close_object(&j);
     base_buf_add_byte(out, '\n');
 }
@@ -357,15 +428,21 @@ enum base_err rdc_ecg_measure_write(const struct rdc_ecg_analysis *a, bool json,
                                     struct base_buf *out, struct base_error *err)
 {
     struct rdc_ecg_result *x = NULL;
+    struct ecg_changes *changes = NULL;
     enum base_err e = rdc_ecg_analyse(a, &x, err);
-    if (e)
-        return e;
-    if (json) {
-        write_json(a->record, x, out);
-    } else {
+    if (!e && a->earlier && !(changes = calloc(1, sizeof *changes)))
+        e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    if (!e && changes)
+        e = compare(a, x, changes, err);
+    if (!e && json) {
+        write_json(a->record, x, changes, out);
+    } else if (!e) {
         write_text(&x->beats, &x->f, out);
         findings_text(&x->findings, out);
+        if (changes)
+            changes_text(changes, out);
     }
+    free(changes);
     rdc_ecg_result_free(x);
-    return BASE_OK;
+    return e;
 }

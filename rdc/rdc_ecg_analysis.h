@@ -6,7 +6,7 @@
 #define RDC_ECG_ANALYSIS_H
 
 #include "base/buf.h"
-#include "ecg/analysis/ecg_finding.h"
+#include "ecg/analysis/ecg_compare.h"
 
 struct rdc_ecg_analysis {
     const struct ecg_record *record;
@@ -14,6 +14,7 @@ struct rdc_ecg_analysis {
      * waves, in all leads, and the waves in it. */
     const struct ecg_lead *only;
     const char *limits; /* of alarms, as ecg_alarm_limits_parse reads them; NULL = default */
+    const struct ecg_record *earlier; /* of the same patient, to compare with; NULL = none */
 };
 
 /* All that the analysis finds. */

@@ -6,6 +6,7 @@ create table ecg_measurement (
     instance_id bigint primary key references instance,
     exam_id bigint not null references exam,
     figures jsonb not null,
+    earlier_id bigint references instance, -- what figures -> 'comparison' compares with
     at timestamptz not null default now()
 );
 create index ecg_measurement_exam on ecg_measurement (exam_id);
@@ -62,23 +63,54 @@ $$
     select string_agg(name || '=' || value, ',' order by name) from ecg_limit
 $$;
 
--- The file to be measured, and the limits of alarms.
+-- Whether the ECGs of these exams are of one person beyond doubt: of one patient of the centre that gave the ID, neither set
+-- aside nor withdrawn. People who may be the same (patient_candidates) are not the same.
+create function ecg_same_patient(a exam, b exam) returns boolean language plpgsql stable as
+$$
+begin
+    return a.quarantined_at is null and b.quarantined_at is null
+        and a.state not in ('withdrawn', 'retracted') and b.state not in ('withdrawn', 'retracted')
+        and exists (select from study s join study t on t.patient_id = s.patient_id join patient p on p.id = s.patient_id
+            where s.id = a.study_id and t.id = b.study_id and p.patient_id is not null);
+end $$;
+
+-- When a study's recording was made, as its device says, else when it came.
+create function ecg_recorded(s study, i instance) returns timestamp language sql stable as
+$$
+    select coalesce(s.study_date + coalesce(s.study_time, time '00:00'), i.received_at::timestamp)
+$$;
+
+-- The newest measured ECG of the patient that was recorded before this one; null: there is none.
+create function ecg_earlier(p_instance bigint) returns jsonb language plpgsql stable as
+$$
+begin
+    return (select jsonb_build_object('instance', x.id, 'location', o.location)
+        from instance i join study s on s.id = i.study_id join exam e on e.study_id = s.id
+            join study t on t.patient_id = s.patient_id join exam y on y.study_id = t.id
+            join instance x on x.study_id = t.id join ecg_measurement m on m.instance_id = x.id
+            join object o on o.id = x.object_id
+        where i.id = p_instance and x.id <> i.id and ecg_same_patient(e, y)
+            and (ecg_recorded(t, x), x.id) < (ecg_recorded(s, i), i.id)
+        order by ecg_recorded(t, x) desc, x.id desc limit 1);
+end $$;
+
+-- The file to be measured, the limits of alarms, and what to compare with.
 create function measure_input(p_instance bigint) returns jsonb language plpgsql stable as
 $$
 begin
-    return (select jsonb_build_object('location', o.location, 'limits', ecg_limits())
+    return (select jsonb_build_object('location', o.location, 'limits', ecg_limits(), 'earlier', ecg_earlier(p_instance))
         from instance i join object o on o.id = i.object_id where i.id = p_instance);
 end $$;
 
 -- Keeps the figures, says what is better recorded again, and raises an exam with an alarm.
-create function ecg_measured(i instance, p_exam bigint, p jsonb) returns void language plpgsql as
+create function ecg_measured(i instance, p_exam bigint, p jsonb, p_earlier bigint) returns void language plpgsql as
 $$
 declare
     e exam;
     v_retake jsonb := p -> 'retake';
 begin
-    insert into ecg_measurement (instance_id, exam_id, figures) values (i.id, p_exam, p)
-    on conflict (instance_id) do update set figures = excluded.figures, at = now();
+    insert into ecg_measurement (instance_id, exam_id, figures, earlier_id) values (i.id, p_exam, p, p_earlier)
+    on conflict (instance_id) do update set figures = excluded.figures, earlier_id = excluded.earlier_id, at = now();
     if v_retake <> '[]' then
         insert into exam_advice (exam_id, instance_id, device_id, code, detail)
         select p_exam, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(v_retake) r
@@ -96,23 +128,23 @@ begin
     end if;
 end $$;
 
--- What was measured of these instances; null, or no JSON: nothing. In the order in which
--- rows are locked everywhere.
-create function measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[]) returns void
+-- What was measured of these instances; null, or no JSON: nothing. p_earlier: what each was compared
+-- with, 0 = nothing. In the order in which rows are locked everywhere.
+create function measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) returns void
 language plpgsql security definer set search_path = public as
 $$
 declare
     v record;
     v_instance instance;
 begin
-    for v in select m.instance, m.figures, e.id as exam
-        from unnest(p_instances, p_figures) m(instance, figures) join instance i on i.id = m.instance
+    for v in select m.instance, m.figures, nullif(m.earlier, 0) as earlier, e.id as exam
+        from unnest(p_instances, p_figures, p_earlier) m(instance, figures, earlier) join instance i on i.id = m.instance
             join study s on s.id = i.study_id join exam e on e.study_id = s.id
         where m.figures is not null
         order by s.study_uid, i.sop_uid loop
         select * into v_instance from instance where id = v.instance;
         begin
-            perform ecg_measured(v_instance, v.exam, v.figures::jsonb);
+            perform ecg_measured(v_instance, v.exam, v.figures::jsonb, v.earlier);
         exception
             when data_exception or integrity_constraint_violation then
                 raise warning 'figures of instance % cannot be kept: %', v.instance, sqlerrm;
@@ -121,13 +153,26 @@ begin
     delete from job where id = any (p_jobs);
 end $$;
 
+-- What changed since the earlier ECG; null where there is none, where the two turned out to be of two patients,
+-- and where the person may not see the exam of the earlier one.
+create function ecg_comparison(m ecg_measurement) returns jsonb language plpgsql stable as
+$$
+begin
+    return (select (m.figures -> 'comparison') || jsonb_build_object('instance', x.sop_uid, 'exam', y.id,
+            'recorded_at', ecg_recorded(t, x))
+        from instance x join study t on t.id = x.study_id join exam y on y.study_id = t.id
+            join exam e on e.id = m.exam_id
+        where x.id = m.earlier_id and ecg_same_patient(e, y));
+end $$;
+
 -- Of an exam's recordings, the oldest first.
 create function exam_ecg(p_exam bigint) returns jsonb language plpgsql stable as
 $$
 begin
-    return (select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at) order by m.instance_id),
-            '[]')
+    return (select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at,
+            'comparison', ecg_comparison(m)) order by m.instance_id), '[]')
         from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam);
 end $$;
-grant execute on function exam_ecg(bigint) to rdc_api;
-grant execute on function ecg_limits(), measure_done(bigint[], bigint[], text[]) to rdc_ingest;
+grant execute on function exam_ecg(bigint), ecg_comparison(ecg_measurement), ecg_same_patient(exam, exam),
+    ecg_recorded(study, instance) to rdc_api;
+grant execute on function ecg_limits(), measure_done(bigint[], bigint[], text[], bigint[]) to rdc_ingest;

@@ -28,7 +28,7 @@ select metadata_done($1::bigint, $2::bigint, $3::jsonb);
 select check_done($1::bigint, $2::bigint, $3::boolean);
 
 -- name: measure_done
-select measure_done($1::bigint[], $2::bigint[], $3::text[]);
+select measure_done($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]);
 
 -- name: report_rendered
 select report_rendered($1::bigint, $2::bigint, $3::jsonb, $4::jsonb, $5::jsonb);

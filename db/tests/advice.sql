@@ -94,20 +94,46 @@ begin
     assert (select count(*) = 1 and bool_and(j -> 'input' ->> 'limits' like '%brady_bpm=35,%')
         from jsonb_array_elements(v) j join instance i on i.id = (j ->> 'subject')::bigint where i.sop_uid = '1.6.40.1'), v::text;
     perform measure_done(array[(v -> 0 ->> 'id')::bigint, 0], array[i.id, i.id], array['{"hr_bpm": 72, "alarms": [],
-        "retake": [{"code": "ecg_short", "figures": "2.6 s"}, {"code": "none_such"}]}', 'no JSON', null])
+        "retake": [{"code": "ecg_short", "figures": "2.6 s"}, {"code": "none_such"}]}', 'no JSON', null], array[0, 0])
     from instance i where sop_uid = '1.6.40.1';
     assert (select priority = 'routine' and t_codes(e) = 'ecg_short' from exam where id = e), t_codes(e);
     assert not exists (select from job where kind = 'measure');
     perform measure_done(array[0::bigint], array[i.id],
-        array['{"hr_bpm": 30, "alarms": [{"code": "alarm_bradycardia"}], "retake": []}'])
+        array['{"hr_bpm": 30, "alarms": [{"code": "alarm_bradycardia"}], "retake": []}'], array[0])
     from instance i where sop_uid = '1.6.40.1';
     assert (select priority = 'stat' from exam where id = e);
     assert (select exam_ecg(e) -> 0 ->> 'hr_bpm' = '30' and exam_ecg(e) -> 0 ->> 'instance' = '1.6.40.1');
     assert (select count(*) from exam_event where exam_id = e and event = 'ecg_alarm') = 1;
     set local role rdc_api;
     perform t_as('tech1');
-    assert jsonb_array_length(exam_get(e) -> 'ecg') = 1;
+    assert jsonb_array_length(exam_get(e) -> 'ecg') = 1 and exam_ecg(e) -> 0 -> 'comparison' = 'null';
     perform t_as('doc2');
     assert exam_ecg(e) = '[]';
     reset role;
+    -- and what changed since the newest ECG of the same patient that was recorded before, never of another
+    update study set study_date = '2026-01-05' where study_uid = '1.6.40';
+    for v in select x || '{"modality": "ECG", "sop_class": "1.2.840.10008.5.1.4.1.1.9.1.1"}' from jsonb_array_elements('[
+            {"study_uid": "1.6.41", "patient_id": "P2"}, {"study_uid": "1.6.42", "study_date": "2026-01-04"},
+            {"study_uid": "1.6.43", "study_date": "2026-01-06"}, {"study_uid": "1.6.44", "patient_id": null},
+            {"study_uid": "1.6.45", "patient_id": null}]') x loop
+        perform t_object(v ->> 'study_uid', (v ->> 'study_uid') || '.1', v);
+        update study set study_date = (v ->> 'study_date')::date where study_uid = v ->> 'study_uid' and v ? 'study_date';
+        perform measure_done(array[0::bigint], array[i.id], array['{"alarms": [], "retake": [], "comparison": {"changes": [1]}}'],
+            array[coalesce((measure_input(i.id) #>> '{earlier,instance}')::bigint, 0)])
+        from instance i where sop_uid = (v ->> 'study_uid') || '.1';
+    end loop;
+    assert (select string_agg(s.study_uid || ':' || coalesce(x.sop_uid, '-'), ' ' order by s.study_uid)
+            = '1.6.40:- 1.6.41:- 1.6.42:- 1.6.43:1.6.40.1 1.6.44:- 1.6.45:-'
+        from ecg_measurement m join exam y on y.id = m.exam_id join study s on s.id = y.study_id
+            left join instance x on x.id = m.earlier_id);
+    select y.id into e from exam y join study s on s.id = y.study_id where s.study_uid = '1.6.43';
+    assert exam_ecg(e) #>> '{0,comparison,instance}' = '1.6.40.1' and exam_ecg(e) #> '{0,comparison,changes}' = '[1]';
+    update exam set state = 'withdrawn' where study_id = (select id from study where study_uid = '1.6.40');
+    assert exam_ecg(e) #> '{0,comparison}' = 'null';
+    assert measure_input((select id from instance where sop_uid = '1.6.43.1')) #>> '{earlier,instance}'
+        = (select id::text from instance where sop_uid = '1.6.42.1');
+    update exam set state = 'arriving' where study_id = (select id from study where study_uid = '1.6.40');
+    assert exam_ecg(e) #> '{0,comparison,changes}' = '[1]';
+    update study set patient_id = (select patient_id from study where study_uid = '1.6.41') where study_uid = '1.6.43';
+    assert exam_ecg(e) #> '{0,comparison}' = 'null';
 end $$;

@@ -165,6 +165,11 @@ class EcgCommand(unittest.TestCase):
         self.assertEqual([x['code'] for x in found['retake']], ['ecg_short'])
         strict = json.loads(ecg('measure', scp, '--json', '--limits', 'brady_bpm=90').stdout)
         self.assertEqual([x['code'] for x in strict['alarms']], ['alarm_bradycardia'])
+        same = ecg('measure', scp, '--json', '--compare', scp)
+        self.assertEqual((json.loads(same.stdout)['comparison'], same.stderr), ({'changes': []}, b''))
+        other = ecg('measure', scp, '--compare', f'{FILES}/7-gbk.scp')
+        self.assertEqual(other.returncode, 0)
+        self.assertIn('compared with the earlier recording, unconfirmed', other.stdout.decode())
         one = json.loads(ecg('measure', scp, '--json', '--lead', 'II').stdout)
         self.assertEqual([lead['name'] for lead in one['leads']], ['II'])
         self.assertEqual(ecg('convert', scp, '-o', f'{self.out}/rec.dat').returncode, 0)
@@ -178,6 +183,7 @@ class EcgCommand(unittest.TestCase):
             self.assertTrue(6 * found['beats'] < marked['marks'] <= 9 * found['beats'], marked['marks'])
         for args, words in ((('beats', scp, '-o', f'{self.out}/x.qrs', '--lead', 'V9X'), 'no lead V9X'),
                             (('measure', scp, '--limits', 'vt=1'), '"vt=1" is not NAME=NUMBER'),
+                            (('measure', scp, '--compare', f'{self.out}/none.scp'), 'none.scp'),
                             (('beats', scp), '-o must name a file')):
             done = ecg(*args)
             self.assertNotEqual(done.returncode, 0)

@@ -380,6 +380,26 @@ class AnEcg(Way):
         finally:
             self.rdc.sql("update ecg_limit set value = 35 where name = 'brady_bpm'")
 
+    def test_is_compared_with_the_one_before_of_the_same_patient_only(self):
+        def send(name, person, bpm):
+            path = os.path.join(folder('ecg'), name + '.dcm')
+            make_dicom.write(path, make_dicom.ecg12(name, person, name[:5], bpm=bpm))
+            self.rdc.storescu(path)
+            exam = self.measured(self.waiting(make_dicom.uid('study ' + name), self.reader1, 10)['id'])
+            return exam['id'], exam['ecg'][0]['comparison']
+        person, twin = (make_dicom.Person(n, 'TEST^SERIAL=测试^随访', '19510131', 'F') for n in (31, 32))
+        first, comparison = send('first ecg', person, 60)
+        self.assertIsNone(comparison)
+        # who has the same name and birthday may be somebody else
+        self.assertIsNone(send('twin ecg', twin, 72)[1])
+        exam, comparison = send('second ecg', person, 84)
+        self.assertEqual((comparison['exam'], comparison['instance']), (first, make_dicom.uid('instance first ecg')))
+        changes = {c['code']: c['figures'] for c in comparison['changes']}
+        self.assertRegex(changes['rate_faster'], r'^HR (60|61) to 8[3-5] /min$')
+        self.assertNotIn('rhythm_changed', changes)
+        self.rdc.sql(f"update exam set state = 'withdrawn' where id = {first}")
+        self.assertIsNone(self.tech.exam(exam)['ecg'][0]['comparison'])
+
     def test_that_is_too_short_is_told_before_the_patient_leaves(self):
         answer = self.tech.upload(os.path.join(ROOT, 'testdata/scp/1-second-differences.scp'), patient_id='ECG-3')
         exam = self.measured(answer.json()['exam'])
