@@ -253,7 +253,9 @@ static void draw_times(struct sheet *s, const struct axes *a)
     const struct ecg_time *t = &s->r->start;
     double start =
         t->date.year && t->has_time ? t->hour * 3600.0 + t->minute * 60.0 + t->second : 0;
-    for (double at = ceil(start / steps[i]) * steps[i] - start; at <= a->seconds; at += steps[i]) {
+    double days = ceil(a->seconds / 6 / 86400);
+    double step = days > 1 ? days * 86400 : steps[i];
+    for (double at = ceil(start / step) * step - start; at <= a->seconds; at += step) {
         char text[32];
         double x = a->left + at / a->seconds * (a->right - a->left);
         ecg_draw_line(s, x, a->bottom, x, a->bottom + 1, 0.15, ecg_draw_grey);

@@ -65,7 +65,7 @@ unsigned ecg_draw_strip_pages(struct sheet *s)
 void ecg_draw_time(const struct sheet *s, double at_s, char *out, size_t size)
 {
     const struct ecg_time *t = &s->r->start;
-    long at = lround(floor(at_s));
+    long at = lround(floor(fmin(fmax(at_s, 0), 1e12))); /* some rates make ages */
     if (t->date.year && t->has_time) {
         at = (at + t->hour * 3600L + t->minute * 60L + t->second) % 86400;
         snprintf(out, size, "%02ld:%02ld:%02ld", at / 3600, at / 60 % 60, at % 60);

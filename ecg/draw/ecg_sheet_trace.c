@@ -28,7 +28,7 @@ static struct span span_of(const struct ecg_lead *lead, double from, double to)
     double last = ceil((to - lead->start_s) * lead->rate_hz - 1e-6);
     first = first > 0 ? first : 0;
     last = last < (double)lead->samples ? last : (double)lead->samples;
-    if (!(first < last))
+    if (!(first < last) || !(lead->rate_hz > 0) || !isfinite(lead->rate_hz))
         return (struct span){0, 0};
     return (struct span){(size_t)first, (size_t)last};
 }
@@ -51,7 +51,7 @@ static double y_of(const struct sheet_piece *p, int32_t count)
 static size_t step_of(const struct sheet *s, const struct ecg_lead *lead)
 {
     const double points_per_mm = 40;
-    double per_mm = lead->rate_hz / s->mm_per_s;
+    double per_mm = fmin(lead->rate_hz / s->mm_per_s, 1e9);
     return per_mm > points_per_mm ? (size_t)(per_mm / points_per_mm) : 1;
 }
 
