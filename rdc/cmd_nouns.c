@@ -537,9 +537,11 @@ static void print_table(const struct db_rows *rows, struct base_buf *out)
 static int print_result(const struct call *c, const struct db_rows *rows)
 {
     struct base_buf out = {0};
-    bool is_list = strcmp(c->verb->verb, "list") == 0;
+    bool is_list = strcmp(c->verb->verb, "list") == 0 || c->verb->query == DB_Q_HL7_CODES;
     if (!is_list && (db_rows_count(rows) == 0 || db_rows_null(rows, 0, 0))) {
-        fprintf(stderr, "rdc %s %s: no such %s\n", c->verb->noun, c->verb->verb, c->verb->noun);
+        bool code = c->verb->query == DB_Q_HL7_UNMAP;
+        fprintf(stderr, "rdc %s %s: no such %s; see: rdc %s %s\n", c->verb->noun, c->verb->verb,
+                code ? "code" : c->verb->noun, c->verb->noun, code ? "codes" : "list");
         return 1;
     }
     if (c->json)

@@ -199,6 +199,11 @@ static char *authenticate(const char *to, const struct options *o)
 static int run(struct rdc_send *s, const struct options *o, char **paths)
 {
     bool http = strstr(s->to, "://") != NULL;
+    if (http && strncmp(s->to, "http://", 7) != 0 && strncmp(s->to, "https://", 8) != 0) {
+        fprintf(stderr, "rdc send: --to takes http://…, https://… or AET@HOST:PORT, not %s\n",
+                s->to);
+        return 2;
+    }
     char *token = NULL;
     if (rdc_send_collect(s, paths) || rdc_send_open_journal(s, o->journal, o->again))
         return 1;

@@ -97,6 +97,14 @@ $$
     where p_constraint like prefix || '%' limit 1
 $$;
 
+-- What a site does about a code without a modality.
+create function hl7_unmapped(s hl7_sender, p_code text) returns text language sql immutable as
+$$
+    select 'OBR-24 and IPC-5 name no modality, and ' || case when coalesce(p_code, '') = '' then 'OBR-4 has no code'
+        else format('no map names one for the code of OBR-4: rdc hl7 map "%s^%s" --code "%s" --modality M',
+            s.app, s.facility, p_code) end
+$$;
+
 -- All orders of a message, or none. The answer is what MSA and ERR say.
 create function hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) returns jsonb
 language plpgsql security definer set search_path = public as
@@ -107,6 +115,7 @@ declare
     v jsonb;
     v_hint text;
     v_constraint text;
+    v_unmapped boolean;
 begin
     select * into strict s from hl7_sender where id = p_sender;
     select * into m from hl7_message where sender_id = p_sender and control_id = p_control for update;
@@ -126,6 +135,7 @@ begin
             raise;
         end if;
         get stacked diagnostics v_hint = pg_exception_hint, v_constraint = constraint_name;
+        v_unmapped := sqlerrm = 'an order needs modality';
         -- What is wrong with the order may be mended: the same message may come again.
         return jsonb_build_object('code', 'AE', 'error_code',
             case when sqlstate = 'RD404' then '204' when sqlstate = 'RD422' then '101'
@@ -134,8 +144,8 @@ begin
                 when sqlstate = 'RD422' then 'Required field missing'
                 when sqlstate = '23505' then 'Duplicate key identifier'
                 when sqlstate ~ '^2[23]' then 'Data type error' else 'Application internal error' end,
-            'location', hl7_location(v_constraint),
-            'text', case when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
+            'location', case when v_unmapped then 'OBR^1^24' else hl7_location(v_constraint) end,
+            'text', case when v_unmapped then hl7_unmapped(s, v ->> 'procedure_code') when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
                 when sqlstate = '23505' then 'another order of the centre has this number already'
                 else 'this value is too long for a device, or no ' || coalesce(v_constraint, 'value') end);
     end;

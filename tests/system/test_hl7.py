@@ -151,8 +151,23 @@ class TheHl7Listener(SystemTest):
         self.rdc.cli('hl7', 'map', 'HIS^QINGHE', '--code', 'SPIRO', '--modality', 'ecg', '--description', '心电图')
         rows = json.loads(self.rdc.cli('hl7', 'codes', '--json'))
         self.assertIn({'sender': 'HIS^QINGHE', 'code': 'SPIRO', 'modality': 'ECG', 'description': '心电图'}, rows)
+        self.assertRegex(self.rdc.cli('hl7', 'codes'), r'HIS\^QINGHE +SPIRO +ECG +心电图')
         self.rdc.cli('hl7', 'unmap', 'HIS^QINGHE', '--code', 'SPIRO')
         self.assertNotIn('SPIRO', self.rdc.cli('hl7', 'codes'))
+        self.assertIn('no such code', self.rdc.cli('hl7', 'unmap', 'HIS^QINGHE', '--code', 'SPIRO', check=False))
+
+    def test_says_which_code_has_no_map(self):
+        message = order('unmapped', 110)
+        obr = next(line for line in message.split('\r') if line.startswith('OBR'))
+        fields = obr.split('|')
+        fields[24:25] = ['']
+        message = message.replace(obr, '|'.join(fields))
+        said = self.ask(message)
+        self.assertIn('|OBR^1^24|101^', said)
+        self.assertIn('rdc hl7 map "HIS\\S\\QINGHE" --code "CTCH" --modality M', said)
+        self.rdc.cli('hl7', 'map', 'HIS^QINGHE', '--code', 'CTCH', '--modality', 'CT')
+        self.addCleanup(self.rdc.cli, 'hl7', 'unmap', 'HIS^QINGHE', '--code', 'CTCH')
+        self.assertIn('MSA|AA|', self.ask(message))
 
     def test_closes_on_what_is_no_frame(self):
         self.socket.sendall(b'GET / HTTP/1.1\r\n\r\n')

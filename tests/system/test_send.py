@@ -139,6 +139,7 @@ class SendTest(SystemTest):
         self.assertIn('3 not sent', out)
         self.assertEqual(self.send()[0], 2)
         self.assertEqual(self.send('--frobnicate', 'x', top)[0], 2)
+        self.assertEqual(self.send('--to', 'ftp://127.0.0.1', top)[0], 2)
 
     def test_by_dicom_uses_one_association(self):
         top = self.files_of('send-dicom')
