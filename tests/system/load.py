@@ -75,7 +75,10 @@ class Senders:
             if status >> 8 == 0xa7:
                 threading.Event().wait(0.1)
         if association:
-            association.release()
+            try:
+                association.release()
+            except OSError:
+                pass  # all was sent; the power may fail now as well
 
     def wait_acknowledged(self, count, seconds=60):
         wait_for(f'{count} objects to be acknowledged',
