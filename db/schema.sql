@@ -821,7 +821,7 @@ CREATE FUNCTION public.ecg_class(p_sop_class text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
     select p_sop_class in ('1.2.840.10008.5.1.4.1.1.9.1.1', '1.2.840.10008.5.1.4.1.1.9.1.2',
-        '1.2.840.10008.5.1.4.1.1.9.1.3')
+        '1.2.840.10008.5.1.4.1.1.9.1.3', '1.2.840.10008.5.1.4.1.1.9.1.4', '1.2.840.10008.5.1.4.1.1.9.2.1')
 $$;
 CREATE TABLE public.ecg_measurement (
     instance_id bigint NOT NULL,

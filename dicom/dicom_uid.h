@@ -37,6 +37,7 @@ enum dicom_sop_flags {
     DICOM_SOP_MPPS = 32,
     DICOM_SOP_QUERY = 64,
     DICOM_SOP_UPS = 128,
+    DICOM_SOP_ECG = 512,     /* storage of waveforms that are ECGs or, in the field, hold one */
     DICOM_SOP_PRIVATE = 256, /* in no table of ours, and perhaps storage; see dicom_sop_flags_of */
 };
 

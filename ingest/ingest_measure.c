@@ -316,6 +316,11 @@ enum base_err ingest_measure_start(const struct ingest_config *config,
     return BASE_OK;
 }
 
+void ingest_measure_poke(struct ingest_measure *m)
+{
+    model_jobs_poke(m->jobs);
+}
+
 void ingest_measure_drain(struct ingest_measure *m)
 {
     m->draining = true;

@@ -20,6 +20,8 @@ struct ingest_measure;
 enum base_err ingest_measure_start(const struct ingest_config *config,
                                    const struct ingest_batch *batch,
                                    struct ingest_measure **out) BASE_MUST_CHECK;
+/* An ECG was committed. */
+void ingest_measure_poke(struct ingest_measure *m);
 /* Claims no more; what was claimed goes on. */
 void ingest_measure_drain(struct ingest_measure *m);
 /* Jobs under way, and the process. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "dicom/dicom_json.h"
+#include "ingest/ingest_measure.h"
 #include "ingest/ingest_priv.h"
 #include "model/model_provenance.h"
 
@@ -380,6 +381,8 @@ static void on_committed(void *arg, enum base_err err, const struct ingest_store
         o->result.stored = *stored;
         if (stored->outcome == INGEST_DUPLICATE)
             remove_files(o);
+        else if (dicom_sop_flags_of(o->header.sop_class) & DICOM_SOP_ECG)
+            ingest_measure_poke(o->g->measure);
     } else {
         fail(o, err, why_not_stored(err));
         if (err != BASE_EUNKNOWN)

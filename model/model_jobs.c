@@ -127,7 +127,7 @@ void model_jobs_take(struct model_jobs *j, json_t *row)
 
 void model_jobs_poke(struct model_jobs *j)
 {
-    claim(j);
+    claim_more(j);
 }
 
 static void ended(struct model_job *job)

@@ -2,6 +2,7 @@
 #include "viewer-export/viewer_priv.h"
 
 #include "base/log.h"
+#include "dicom/dicom_uid.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,13 +125,6 @@ static void on_drawn(void *arg, enum base_err err, const char *message, struct b
         net_http_reply(r->req, 200, r->media, picture);
 }
 
-/* The waveform storage classes of PS3.4 B.5 that are ECGs. */
-static bool is_ecg(const char *sop_class)
-{
-    static const char prefix[] = "1.2.840.10008.5.1.4.1.1.9.1.";
-    return sop_class && strncmp(sop_class, prefix, sizeof prefix - 1) == 0;
-}
-
 static void add_arg(const char **args, size_t *n, const char *name, const char *value)
 {
     if (!value)
@@ -172,7 +166,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
     const char *sop_class = json_string_value(json_object_get(file, "sop_class"));
     struct base_buf path = {0};
     enum base_err err = location ? store_path(r->viewer->config.store, location, &path) : BASE_EIO;
-    bool ecg = is_ecg(sop_class);
+    bool ecg = (dicom_sop_flags_of(sop_class) & DICOM_SOP_ECG) != 0;
     if (err)
         refuse(r, BASE_EIO, "no location");
     else if (r->sheet && !ecg)

@@ -57,7 +57,7 @@ create table line (
 );
 
 insert into line (code, name, modalities) values
-    ('ecg', '心电', '{ECG}'),
+    ('ecg', '心电', '{ECG,HD,EPS}'),
     ('radiology', '放射', '{CR,DX,CT,MR,MG,RF,XA,PX,IO,RG,NM,PT,OT}'),
     ('ultrasound', '超声', '{US,IVUS}'),
     ('wound', '伤口与皮肤', '{XC,DMS,GM}');

@@ -50,11 +50,11 @@ create policy api_read on ecg_limit for select to rdc_api using (true);
 create policy api_read on ecg_measurement for select to rdc_api using (
     exists (select from exam e where e.id = ecg_measurement.exam_id));
 
--- PS3.6: the ECG waveforms
+-- PS3.6: the ECG waveforms, and the haemodynamic, which hold an ECG too
 create function ecg_class(p_sop_class text) returns boolean language sql immutable as
 $$
     select p_sop_class in ('1.2.840.10008.5.1.4.1.1.9.1.1', '1.2.840.10008.5.1.4.1.1.9.1.2',
-        '1.2.840.10008.5.1.4.1.1.9.1.3')
+        '1.2.840.10008.5.1.4.1.1.9.1.3', '1.2.840.10008.5.1.4.1.1.9.1.4', '1.2.840.10008.5.1.4.1.1.9.2.1')
 $$;
 
 -- As `rdc ecg measure --limits` takes them.
