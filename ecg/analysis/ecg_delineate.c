@@ -522,6 +522,10 @@ static int find_p(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
     struct drawing own = {0.8F, 21}, all = {1, 16};
     settle(&on, ECG_POINT_P_ON, own, all, 0.07F, out);
     settle(&off, ECG_POINT_P_OFF, own, all, 0.75F, out);
+    if (m->nleads == 2) /* a reader of two sees the onset rather where it is first */
+        out->all.at[ECG_POINT_P_ON] = (out->all.at[ECG_POINT_P_ON] +
+                                       (on.of[0].at < on.of[1].at ? on.of[0].at : on.of[1].at)) /
+                                      2;
     return out->all.at[ECG_POINT_P_ON];
 }
 

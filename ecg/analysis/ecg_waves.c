@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { AROUND = 30 /* beats either side, half a minute */ };
+
 static void place_waves(const struct ecg_beats *b, double fiducial_s, const struct ecg_points *p,
                         struct ecg_waves *out)
 {
@@ -43,6 +45,38 @@ static void find_in_block(const struct ecg_block *k, size_t which, struct work *
     }
 }
 
+static float qt_of(const struct ecg_waves *w)
+{
+    return (float)(w->at_s[ECG_POINT_T_OFF] - w->at_s[ECG_POINT_QRS_ON]);
+}
+
+/* QT follows the rate within a minute, not from one block to the next: where there are more than
+ * two, T ends where the middle one of the beats of its shape around says. It keeps a block in which
+ * a U wave was taken for T, or half of T for all of it, from standing apart. */
+static void steady_t(const struct ecg_beats *b, struct ecg_waves *out)
+{
+    float before[AROUND]; /* of the last beats, as they were */
+    for (size_t i = 0; i < b->n; i++) {
+        float v[2 * AROUND + 1] = {0};
+        size_t n = 0;
+        float own = qt_of(&out[i]);
+        for (size_t k = i > AROUND ? i - AROUND : 0; k < b->n && k <= i + AROUND; k++) {
+            float qt = k < i ? before[k % AROUND] : qt_of(&out[k]);
+            if (isnan(qt) || b->beat[k].shape != b->beat[i].shape ||
+                b->beat[k].shape == ECG_SHAPE_NONE)
+                continue;
+            size_t j = n++;
+            for (; j > 0 && v[j - 1] > qt; j--)
+                v[j] = v[j - 1];
+            v[j] = qt;
+        }
+        before[i % AROUND] = own;
+        double t_off_s = out[i].at_s[ECG_POINT_QRS_ON] + (double)v[n / 2];
+        if (n > 2 * ECG_MEAN_BEATS && !isnan(own) && t_off_s > out[i].at_s[ECG_POINT_T_PEAK])
+            out[i].at_s[ECG_POINT_T_OFF] = t_off_s;
+    }
+}
+
 enum base_err ecg_waves_find(const struct ecg_record *r, const struct ecg_beats *b,
                              const struct ecg_lead *only, struct ecg_waves *out,
                              struct base_error *err)
@@ -67,5 +101,6 @@ enum base_err ecg_waves_find(const struct ecg_record *r, const struct ecg_beats 
         find_in_block(&k, which, w, out + at);
     }
     free(w);
+    steady_t(b, out);
     return BASE_OK;
 }
