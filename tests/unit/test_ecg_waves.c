@@ -125,6 +125,26 @@ START_TEST(no_p_wave_is_invented)
 }
 END_TEST
 
+START_TEST(a_spike_is_no_part_of_qrs)
+{
+    static const struct synthetic_wave spike[] = {{-0.074, 0.002, 1500}, {-0.064, 0.012, 900}};
+    struct base_error err = {0};
+    struct found f;
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    f.n = synthetic_beats(&synthetic_plain, f.at_s);
+    synthetic_add(r, synthetic_gains, spike, 2, f.at_s, f.n);
+    ck_assert_int_eq(ecg_beats_find(r, NULL, &f.beats, &err), BASE_OK);
+    ck_assert_uint_eq(f.beats.n, f.n);
+    ck_assert_int_eq(ecg_waves_find(r, &f.beats, NULL, f.w, &err), BASE_OK);
+    for (size_t i = 1; i < f.n; i++) {
+        ck_assert_int_eq(f.beats.beat[i].code, ECG_CODE_PACED);
+        assert_near(f.w[i].at_s[ECG_POINT_QRS_ON], f.at_s[i] + truth_s[ECG_POINT_QRS_ON], 0.012);
+    }
+    ecg_beats_deinit(&f.beats);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(a_lead_without_samples_is_refused)
 {
     struct base_error err = {0};
@@ -197,6 +217,7 @@ int main(void)
     tcase_add_test(t, one_lead_is_enough);
     tcase_add_test(t, order_of_points_is_that_of_the_beat);
     tcase_add_test(t, no_p_wave_is_invented);
+    tcase_add_test(t, a_spike_is_no_part_of_qrs);
     tcase_add_test(t, a_lead_without_samples_is_refused);
     tcase_add_loop_test(t, beats_at_the_ends_are_no_harm, 0, 2);
     tcase_add_loop_test(t, windows_are_the_lead_at_500_hz, 0, 7);
