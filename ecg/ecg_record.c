@@ -1,5 +1,6 @@
 #include "ecg/ecg_record.h"
 
+#include "base/base_pages.h"
 #include "ecg/ecg_unpack.h"
 
 #include <math.h>
@@ -131,7 +132,9 @@ static enum base_err set_samples(struct ecg_record *r, struct ecg_lead *lead, si
 {
     if (n > r->limits->samples - r->samples_used)
         return BASE_ELIMIT;
-    void *data = malloc((n ? n : 1) * size);
+    /* Below a mebibyte a huge page would be too much for the samples. */
+    enum { LARGE = 1 << 20 };
+    void *data = n * size < LARGE ? malloc((n ? n : 1) * size) : base_pages_alloc(n * size);
     if (!data)
         return BASE_ENOMEM;
     free_samples(lead);

@@ -1,5 +1,7 @@
 #include "rdc/rdc_ecg_files.h"
 
+#include "base/base_pages.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -25,6 +27,10 @@ static int read_all(int fd, struct base_buf *out)
     base_buf_init(out, ecg_limits_default.bytes + 1);
     bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
                    (size_t)st.st_size <= ecg_limits_default.bytes;
+    if (is_file && (out->p = base_pages_alloc((size_t)st.st_size + 1)) != NULL) {
+        out->size = (size_t)st.st_size + 1;
+        out->p[0] = 0;
+    }
     for (ssize_t n = 1; n > 0;) {
         size_t step = is_file ? (size_t)st.st_size - out->n : PIECE;
         uint8_t *to = base_buf_reserve(out, step);

@@ -1,6 +1,8 @@
 /* The feature of each lead, and their fusion. */
 #include "ecg/analysis/ecg_detect_priv.h"
 
+#include "base/base_pages.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,28 +63,19 @@ struct level {
     uint16_t noise; /* what the rest reaches */
 };
 
-/* The k-th smallest of n > k values, which are put in disorder (Hoare's Find). */
-static uint16_t smallest(uint16_t *v, size_t n, size_t k)
+/* The k-th smallest of n > k values: the largest number below which at most k of them lie, found
+ * bit by bit. To count all of them 16 times is a matter of vectors, to part them one of guesses. */
+static uint16_t smallest(const uint16_t *v, size_t n, size_t k)
 {
-    ptrdiff_t low = 0, high = (ptrdiff_t)n - 1, at = (ptrdiff_t)k;
-    while (low < high) {
-        uint16_t pivot = v[at];
-        ptrdiff_t i = low, j = high;
-        while (i <= j) {
-            while (v[i] < pivot)
-                i++;
-            while (pivot < v[j])
-                j--;
-            if (i > j)
-                break;
-            uint16_t t = v[i];
-            v[i++] = v[j];
-            v[j--] = t;
-        }
-        low = j < at ? i : low;
-        high = at < i ? j : high;
+    uint16_t found = 0;
+    for (unsigned bit = 0x8000; bit; bit >>= 1) {
+        uint16_t limit = (uint16_t)(found | bit);
+        uint16_t below = 0;
+        for (size_t i = 0; i < n; i++)
+            below = (uint16_t)(below + (v[i] < limit));
+        found = below <= k ? limit : found;
     }
-    return v[k];
+    return found;
 }
 
 /* 0..WEIGHT_ONE from how far complexes stand out: nothing below 1.6 times the rest, all from 4. */
@@ -97,21 +90,19 @@ static uint8_t weight_of(struct level l)
 
 static struct level level_of(const uint16_t *bins, size_t n)
 {
-    uint16_t v[AROUND];
     uint16_t tops[AROUND / BEAT_BINS + 1];
     size_t ntops = 0;
     struct level l = {0};
     if (n == 0)
         return l;
-    memcpy(v, bins, n * sizeof *v);
     for (size_t i = 0; i < n && (i == 0 || i + BEAT_BINS <= n); i += BEAT_BINS) {
         uint16_t top = 0;
         for (size_t k = i; k < i + BEAT_BINS && k < n; k++)
-            top = v[k] > top ? v[k] : top;
+            top = bins[k] > top ? bins[k] : top;
         tops[ntops++] = top;
     }
     l.beat = smallest(tops, ntops, ntops * 2 / 5);
-    l.noise = smallest(v, n, n / 4);
+    l.noise = smallest(bins, n, n / 4);
     /* Nothing stands out: either there is nothing, or there are long pauses. */
     if (weight_of(l) == 0)
         l.beat = smallest(tops, ntops, ntops * 4 / 5);
@@ -202,7 +193,7 @@ enum base_err ecg_feature_init(const struct ecg_signal *s, struct ecg_feature *o
     r.segments = s->n / r.segment + 1;
     uint16_t *bins = calloc(r.segments * BINS + 1, sizeof *bins);
     struct level *levels = calloc(r.segments * (s->nleads + 1), sizeof *levels);
-    r.fused = calloc(s->n + 1, sizeof *r.fused);
+    r.fused = base_pages_alloc((s->n + 1) * sizeof *r.fused);
     r.noise = calloc(r.segments, sizeof *r.noise);
     r.weights = calloc(r.segments * s->nleads, sizeof *r.weights);
     enum base_err e = r.segment > SEGMENT_MAX                             ? BASE_EINTERNAL

@@ -1,5 +1,7 @@
 #include "ecg/analysis/ecg_signal.h"
 
+#include "base/base_pages.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -170,7 +172,7 @@ enum base_err ecg_signal_init(const struct ecg_record *r, const struct ecg_lead 
         most += (size_t)((double)s.source[i]->samples / s.source[i]->rate_hz * s.rate_hz) + 1;
     s.n = end_s > 0 ? (size_t)(end_s * s.rate_hz) : 0;
     s.n = s.n > most ? most : s.n;
-    s.memory = calloc(s.n * s.nleads + 1, sizeof *s.memory);
+    s.memory = base_pages_alloc((s.n * s.nleads + 1) * sizeof *s.memory);
     if (!s.memory)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     for (size_t i = 0; i < s.nleads; i++) {
