@@ -33,7 +33,7 @@ SHARED = (('SCP-ECG', 'scp/*', 8, False), ('HL7 aECG', 'aecg/*.xml', 8, False), 
           ('WFDB 16, LUDB', 'wfdb/ludb/*.hea', None, True), ('DICOM', 'dicom/*', None, True),
           ('MFER', 'mfer/*', None, True), ('GE MUSE XML', 'muse/*', None, False),
           ('Philips XML', 'philips/*', None, False))
-OWN = (('EDF, Holter', 'holter.edf', 10, True), ('WFDB 212, Holter', 'holter.hea', 12, True),
+OWN = (('EDF, an hour', 'hour.edf', 10, True), ('WFDB 212, an hour', 'hour.hea', 12, True),
        ('HL7 aECG, an hour', 'hour.xml', 8, False), ('HL7 aECG, 10 s', 'resting.xml', 8, False),
        ('SCP-ECG, 10 s', 'resting.scp', None, False), ('EDF, 10 s', 'resting.edf', None, True),
        ('DICOM, 10 s', 'resting.dcm', None, True))
@@ -106,7 +106,7 @@ def analyses(folder, data, quick):
 
 def main():
     quick = '--quick' in sys.argv[1:]
-    rounds, ms, minutes = (2, 3, 10) if quick else (5, 150, 24 * 60)
+    rounds, ms, minutes = (2, 3, 10) if quick else (5, 80, 24 * 60)
     data = os.environ.get('RDC_ECG_DATA')
     lines = []
     with tempfile.TemporaryDirectory(prefix='rdc-bench-ecg-') as folder:
