@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What an ECG of the same healthy heart varies by from day to day (two standard deviations or
- * more: Schijvenaars, van Herpen and Kors 2008), or what is held to matter: QTc by 30 ms (ICH E14),
+/* What is held to matter: QTc by 30 ms (ICH E14),
  * ST up by 0.1 and down by 0.05 mV, T inverted by 0.1 mV, in two neighbouring leads
- * (Thygesen 2018). */
+ * (Thygesen 2018); the rest are our choice of more than a day's variation. */
 static const float RATE_BPM = 20;
 static const float PR_MS = 30;
 static const float QRS_MS = 20;

@@ -7,6 +7,7 @@
 #include "ecg/analysis/ecg_delineate.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { W = ECG_WINDOW, F = ECG_WINDOW_BEFORE, LEADS = ECG_MEAN_LEADS };
@@ -380,7 +381,8 @@ enum {
     FLUTTER_APART = 80,
     FLUTTER_LONGEST = 160, /* 188 a minute */
     FLUTTER_LEADS = 6,     /* fewer agree by chance */
-    FAST = 240,            /* samples of an interval: 125 a minute */
+    CONDUCTED_PERCENT = 4,
+    FAST = 240, /* samples of an interval: 125 a minute */
 };
 static const float TREND_SQUARES =
     (float)P_HALF * (4.0F * P_HALF * P_HALF - 1) / 6; /* of the distances from the middle */
@@ -425,14 +427,28 @@ static float likeness_of(float (*a)[W], int at_a, float (*b)[W], int at_b, size_
     return ab / sqrtf(aa * bb);
 }
 
+/* Two or four waves from beat to beat, as atria that flutter are conducted where the rhythm is
+ * even; T, which may look like P, is seldom just there, but at three often. */
+static bool is_conducted(int apart, int interval)
+{
+    for (int k = 2; k <= 4; k += 2)
+        if (abs(interval - k * apart) * 100 <= interval * CONDUCTED_PERCENT)
+            return true;
+    return false;
+}
+
 /* True when the wave at p comes again on its way back to the beat before, alike in all leads
  * and of its size, as flutter waves do; what is a bit less alike, near in size and as soon as in
  * flutter, when the rhythm is not quite even. */
-static bool flutters(float (*x)[W], size_t n, int p, int from, bool is_even)
+static bool flutters(const struct ecg_mean *m, float (*x)[W], int p, int from)
 {
+    size_t n = m->nleads;
+    bool is_even = m->irregular < EVEN;
     for (int i = clamp(from, P_HALF, W); n >= FLUTTER_LEADS && i < p - FLUTTER_APART; i += 2) {
         float sizes;
         float likeness = likeness_of(x, p, x, i, n, false, &sizes);
+        if (is_even && !is_conducted(p - i, m->before))
+            continue;
         if ((likeness > 0.85F && sizes < 4 && sizes > 0.25F) ||
             (!is_even && likeness > 0.7F && sizes < 2 && sizes > 0.5F && p - i < FLUTTER_LONGEST))
             return true;
@@ -461,7 +477,7 @@ static bool is_p(const struct ecg_mean *m, float (*s)[W], int p, int q_on, float
         }
         likeness = out->p_likeness = likeness_of(half[0], at, half[1], at, m->nleads, true, &sizes);
     }
-    out->flutters = flutters(s, m->nleads, at, q_on - m->before + 90, m->irregular < EVEN);
+    out->flutters = flutters(m, s, at, q_on - m->before + 90);
     return !m->ventricular && !out->flutters && !is_fast_uneven(m) &&
            height >= (m->beats > 3 ? P_UV : P_UV_FEW) &&
            likeness >= (m->irregular > IRREGULAR ? P_LIKENESS_IRREGULAR : P_LIKENESS);

@@ -68,6 +68,19 @@ START_TEST(slow_rhythm_is_an_alarm)
 }
 END_TEST
 
+/* T, which may be like P, comes at each distance from it. */
+START_TEST(a_t_wave_like_p_is_no_flutter)
+{
+    for (int bpm = 62; bpm <= 120; bpm += 2) {
+        struct ecg_findings all;
+        struct synthetic s = synthetic_plain;
+        s.interval_s = 60.0 / bpm;
+        find(&s, &all);
+        ck_assert_msg(!figures_of(&all, ECG_FINDING_FLUTTER), "at %d/min", bpm);
+    }
+}
+END_TEST
+
 START_TEST(a_pause_is_an_alarm)
 {
     struct ecg_findings all;
@@ -335,6 +348,7 @@ int main(void)
     TCase *t = tcase_create("findings");
     tcase_add_test(t, a_good_recording_gives_its_rhythm_alone);
     tcase_add_test(t, slow_rhythm_is_an_alarm);
+    tcase_add_test(t, a_t_wave_like_p_is_no_flutter);
     tcase_add_loop_test(t, a_pause_is_an_alarm, 0, 2);
     tcase_add_test(t, very_fast_narrow_complexes_are_an_alarm);
     tcase_add_test(t, st_elevation_is_an_alarm_in_its_leads);
