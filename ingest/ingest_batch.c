@@ -223,8 +223,40 @@ static void on_done(void *arg, const struct db_outcome *outcome)
     send(b);
 }
 
+static bool is_urgent(const struct ingest_entry *e)
+{
+    return e->stat && e->settled;
+}
+
+/* The STAT objects that are durable, which wait for no sync of others. */
+static void take_urgent(struct ingest_batch *b)
+{
+    struct ingest_entry **to = &b->flying;
+    struct ingest_entry **at = &b->waiting;
+    for (unsigned n = 0; *at && n < BATCH_MAX;) {
+        struct ingest_entry *e = *at;
+        if (!is_urgent(e)) {
+            at = &e->next;
+            continue;
+        }
+        *at = e->next;
+        e->next = NULL;
+        *to = e;
+        to = &e->next;
+        n++;
+    }
+    for (b->tail = &b->waiting; *b->tail;)
+        b->tail = &(*b->tail)->next;
+}
+
 static void take_waiting(struct ingest_batch *b)
 {
+    b->unknown = false;
+    b->refused = 0;
+    if (!b->alone)
+        take_urgent(b);
+    if (b->flying)
+        return;
     struct ingest_entry **end = &b->waiting;
     unsigned most = b->alone ? 1 : BATCH_MAX;
     for (unsigned n = 0; n < most && *end; n++)
@@ -235,8 +267,6 @@ static void take_waiting(struct ingest_batch *b)
     *end = NULL;
     if (!b->waiting)
         b->tail = &b->waiting;
-    b->unknown = false;
-    b->refused = 0;
 }
 
 /* Takes those out of a list that will not be durable, and ends them. */
@@ -278,6 +308,24 @@ static void conclude(struct ingest_batch *b)
     db_tx_rollback(tx);
     b->in_database = false;
     drop_failed(b, &b->flying);
+    (void)take_back(b);
+    send(b);
+}
+
+/* A durable STAT object does not wait until others are: what is open is undone, and comes
+ * again after it. */
+static void overtake(struct ingest_batch *b)
+{
+    bool all = true;
+    for (const struct ingest_entry *e = b->flying; e; e = e->next)
+        all &= e->settled;
+    if (all || b->alone) {
+        conclude(b);
+        return;
+    }
+    db_tx_rollback(b->open);
+    b->open = NULL;
+    b->in_database = false;
     (void)take_back(b);
     send(b);
 }
@@ -327,8 +375,10 @@ void ingest_batch_settle(struct ingest_entry *e, enum base_err err)
     }
     e->err = err;
     if (err)
-        drop_waiting(b);
-    if (b->open)
+        drop_waiting(b); /* perhaps with e */
+    if (b->open && !err && e->stat)
+        overtake(b);
+    else if (b->open)
         conclude(b);
 }
 

@@ -6,7 +6,8 @@
  *
  * Rows are sent while their objects are being synced, and committed when all of
  * the batch are durable. If one does not become durable, the batch is undone,
- * and the others come again without it.
+ * and the others come again without it; and when a STAT object is durable before
+ * the others of the batch are, which come again after it.
  *
  *   added ─► waiting ─► sent, open ─all durable─► COMMIT ─► callback
  *                          └─one is not─► undone, the rest ─► waiting

@@ -57,7 +57,7 @@ class ScriptsRun(unittest.TestCase):
         self.assertTrue(process.stdout.readline().startswith('rdc ready: '))
         # As a terminal does: to the whole group.
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=180)  # rdc may take half a minute, then PostgreSQL
         self.assertEqual(process.returncode, 0, errors)
         self.assertIn('nothing runs', self.stop())
         self.assertFalse(os.path.exists(self.data + '/pg/postmaster.pid'))

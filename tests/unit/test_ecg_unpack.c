@@ -206,7 +206,7 @@ static size_t write_list(char *to, size_t size, uint32_t seed)
                               (x >> 12) % 3 == 0    ? "-"
                               : (x >> 12) % 40 == 1 ? "+"
                                                     : "",
-                              (int)digits, "908172635432768" + (x >> 20) % 4,
+                              (int)digits, &"908172635432768"[(x >> 20) % 4],
                               between[(x >> 24) % 6]);
         if (seed % 7 == 5 && (x >> 9) % 97 == 0)
             to[n++] = "x-.&"[(x >> 16) % 4];

@@ -226,6 +226,26 @@ START_TEST(who_is_not_durable_fails_alone_also_before_it_was_sent)
 }
 END_TEST
 
+START_TEST(a_durable_stat_object_does_not_wait_for_the_syncs_of_others)
+{
+    struct seen seen[2] = {0};
+    struct ingest_batch *b;
+    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    struct ingest_entry *slow = add_unsynced(b, 1, NULL, &seen[0]);
+    wait_until_sent();
+    struct ingest_entry *stat = add_unsynced(b, 2, "stat", &seen[1]);
+    ingest_batch_settle(stat, BASE_OK);
+    run(1);
+    ck_assert_uint_eq(seen[1].order, 1);
+    ck_assert_int_eq(seen[1].outcome, INGEST_STORED);
+    sql("do $$ begin assert (select array_agg(sop_uid) = '{1.2.2.1.1}' from instance); end $$");
+    ingest_batch_settle(slow, BASE_OK);
+    run(1);
+    ck_assert_int_eq(seen[0].outcome, INGEST_STORED);
+    ingest_batch_free(b);
+}
+END_TEST
+
 START_TEST(what_is_being_synced_hears_of_the_end_after_that)
 {
     struct seen seen = {.order = 0};
@@ -253,6 +273,7 @@ int main(void)
     tcase_add_test(tc, nothing_is_committed_before_all_of_a_batch_is_durable);
     tcase_add_test(tc, who_is_not_durable_fails_alone);
     tcase_add_test(tc, who_is_not_durable_fails_alone_also_before_it_was_sent);
+    tcase_add_test(tc, a_durable_stat_object_does_not_wait_for_the_syncs_of_others);
     tcase_add_test(tc, what_is_being_synced_hears_of_the_end_after_that);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
