@@ -50,9 +50,11 @@ class ScriptsRun(unittest.TestCase):
         self.assertIn('--http PORT', out)
 
     def test_stops_everything_on_ctrl_c(self):
+        # Who was started in the background ignores Ctrl-C, and so would its children.
         process = subprocess.Popen([RUN, '--data', self.data, *self.ports, '--no-demo'], text=True,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   start_new_session=True)
+                                   start_new_session=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.addCleanup(self.stop)
         self.assertTrue(process.stdout.readline().startswith('rdc ready: '))
         # As a terminal does: to the whole group.
