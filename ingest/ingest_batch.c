@@ -159,6 +159,12 @@ static bool is_contended(const char *sqlstate)
            strcmp(sqlstate, "RD503") == 0;
 }
 
+static void find_tail(struct ingest_batch *b)
+{
+    for (b->tail = &b->waiting; *b->tail;)
+        b->tail = &(*b->tail)->next;
+}
+
 /* The batch in flight goes back to the front of the queue. Gives how many they are. */
 static unsigned take_back(struct ingest_batch *b)
 {
@@ -167,11 +173,9 @@ static unsigned take_back(struct ingest_batch *b)
     for (; *end; end = &(*end)->next)
         n++;
     *end = b->waiting;
-    if (n && !b->waiting)
-        b->tail = end;
-    if (n)
-        b->waiting = b->flying;
+    b->waiting = b->flying;
     b->flying = NULL;
+    find_tail(b);
     return n;
 }
 
@@ -245,8 +249,7 @@ static void take_urgent(struct ingest_batch *b)
         to = &e->next;
         n++;
     }
-    for (b->tail = &b->waiting; *b->tail;)
-        b->tail = &(*b->tail)->next;
+    find_tail(b);
 }
 
 static void take_waiting(struct ingest_batch *b)
@@ -269,65 +272,61 @@ static void take_waiting(struct ingest_batch *b)
         b->tail = &b->waiting;
 }
 
-/* Takes those out of a list that will not be durable, and ends them. */
-static void drop_failed(struct ingest_batch *b, struct ingest_entry **at)
+/* Takes those out of the queue that will not be durable, and ends them. */
+static void drop_failed(struct ingest_batch *b)
 {
+    struct ingest_entry *failed = NULL;
+    struct ingest_entry **at = &b->waiting;
     while (*at) {
         struct ingest_entry *e = *at;
         if (e->settled && e->err) {
             *at = e->next;
-            finish(b, e, e->err, NULL);
+            e->next = failed;
+            failed = e;
         } else {
             at = &e->next;
         }
     }
+    find_tail(b); /* before the callbacks, which may add */
+    while (failed) {
+        struct ingest_entry *e = failed;
+        failed = e->next;
+        finish(b, e, e->err, NULL);
+    }
 }
 
-static void drop_waiting(struct ingest_batch *b)
+/* What is open comes again, without those that will not be durable and after a STAT object
+ * that is. */
+static void undo(struct ingest_batch *b)
 {
-    drop_failed(b, &b->waiting);
-    for (b->tail = &b->waiting; *b->tail;)
-        b->tail = &(*b->tail)->next;
-}
-
-/* Commits the batch in flight when all of it is durable; undoes it when one is not. */
-static void conclude(struct ingest_batch *b)
-{
-    bool failed = false;
-    for (const struct ingest_entry *e = b->flying; e; e = e->next) {
-        if (!e->settled)
-            return;
-        failed |= e->err != BASE_OK;
-    }
-    struct db_tx *tx = b->open;
-    b->open = NULL;
-    if (!failed) {
-        db_tx_commit(tx, on_done, b);
-        return;
-    }
-    db_tx_rollback(tx);
-    b->in_database = false;
-    drop_failed(b, &b->flying);
-    (void)take_back(b);
-    send(b);
-}
-
-/* A durable STAT object does not wait until others are: what is open is undone, and comes
- * again after it. */
-static void overtake(struct ingest_batch *b)
-{
-    bool all = true;
-    for (const struct ingest_entry *e = b->flying; e; e = e->next)
-        all &= e->settled;
-    if (all || b->alone) {
-        conclude(b);
-        return;
-    }
     db_tx_rollback(b->open);
     b->open = NULL;
     b->in_database = false;
     (void)take_back(b);
+    drop_failed(b);
     send(b);
+}
+
+/* Commits the batch in flight when all of it is durable; undoes it when one is not. A durable
+ * STAT object (urgent) does not wait for the others. */
+static void conclude(struct ingest_batch *b, bool urgent)
+{
+    bool failed = false;
+    for (const struct ingest_entry *e = b->flying; e; e = e->next) {
+        if (!e->settled) {
+            if (urgent && !b->alone)
+                undo(b);
+            return;
+        }
+        failed |= e->err != BASE_OK;
+    }
+    if (failed) {
+        undo(b);
+        return;
+    }
+    struct db_tx *tx = b->open;
+    b->open = NULL;
+    db_tx_commit(tx, on_done, b);
 }
 
 static void write_batch(const struct ingest_batch *b, struct base_buf *all)
@@ -356,7 +355,7 @@ static void send(struct ingest_batch *b)
     b->in_database = !err;
     if (!err) {
         b->open = tx;
-        conclude(b);
+        conclude(b, false);
         return;
     }
     loop_timer_start(b->timer, RETRY_MS, 0);
@@ -374,12 +373,11 @@ void ingest_batch_settle(struct ingest_entry *e, enum base_err err)
         return;
     }
     e->err = err;
+    bool urgent = e->stat && !err;
     if (err)
-        drop_waiting(b); /* perhaps with e */
-    if (b->open && !err && e->stat)
-        overtake(b);
-    else if (b->open)
-        conclude(b);
+        drop_failed(b); /* perhaps e */
+    if (b->open)
+        conclude(b, urgent);
 }
 
 /* STAT overtakes what waits, but not what goes alone or was STAT before. */
