@@ -78,7 +78,7 @@ struct base_conf_addr {
     X(ENUM, log_format, "log.format", "logfmt", 0, 0, "logfmt|json", "Form of the log lines.")     \
     X(INT, dicom_max_associations, "dicom.max-associations", "4000", 1, 100000, NULL,              \
       "DICOM associations served at the same time, by all workers together.")                      \
-    X(INT, dicom_device_max_associations, "dicom.device-max-associations", "2000", 0, 100000,      \
+    X(INT, dicom_device_max_associations, "dicom.device-max-associations", "2500", 0, 100000,      \
       NULL, "The same of one device, unless it has a limit of its own (rdc device); 0 = none.")    \
     X(INT, dicom_max_rate, "dicom.max-rate", "0", 0, 1000000, NULL,                                \
       "DIMSE requests in a second, by all workers together; what is more waits. 0 = no limit.")    \

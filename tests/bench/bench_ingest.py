@@ -233,7 +233,7 @@ def idle_both(ours, forked, count):
     a, b = idle(ours, count), idle(forked, min(count, fit), 30)
     print(json.dumps({'bench': 'idle', 'open_time_to_storescp': round(a['open_ms_each'] / b['open_ms_each'], 3),
                       'storescp_opened': b['opened'], 'fits_in_memory': fit}), flush=True)
-    return a['opened'] == count and b['opened'] > 0
+    return a['opened'] == count and a['echo_ms'] > 0 and b['opened'] > 0  # -1: no C-ECHO beside them
 
 
 def best_of(results):
