@@ -369,6 +369,21 @@ class AnEcg(Way):
         self.assertFalse(set(before) & set(self.helpers()))
         self.assertEqual(self.rdc.sql("select count(*) from job where kind = 'measure'"), [['0']])
 
+    def test_in_other_waveform_classes_is_one_too(self):
+        for number, modality in (('9.1.4', 'ECG'), ('9.2.1', 'HD')):
+            name = f'ecg of {number}'
+            path = os.path.join(folder('ecg'), name + '.dcm')
+            ecg = make_dicom.ecg12(name, accession=number)
+            ecg.add(0x00080016, 'UI', '1.2.840.10008.5.1.4.1.1.' + number).add(0x00080060, 'CS', modality)
+            make_dicom.write(path, ecg)
+            # storescu of Debian 12 has no presentation context for 32-bit waveforms.
+            exam = self.tech.upload(path).json()['exam']
+            self.assertAlmostEqual(self.measured(exam)['ecg'][0]['hr_bpm'], 72, delta=2)
+            row = self.waiting(make_dicom.uid('study ' + name), self.reader1)
+            self.assertEqual(row['line'], 'ecg')
+            sheet = self.reader1.get(f'/api/v1/instances/{make_dicom.uid("instance " + name)}/rendered')
+            self.assertEqual((sheet.status, sheet.body[1:4]), (200, b'PNG'), sheet)
+
     def test_limits_of_alarms_are_the_operators(self):
         self.rdc.sql("update ecg_limit set value = 90 where name = 'brady_bpm'")
         try:
