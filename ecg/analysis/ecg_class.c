@@ -13,10 +13,13 @@ static const float LIKE_DOMINANT = 0.15F; /* 1 - correlation, at most */
  * left out of the fit in turn (docs/ECG.md). Terms end somewhere: a beat that is quite unlike
  * the usual one is not the more ventricular the more unlike it is, and with such terms the
  * moderately unlike beats of the next patient would count for nothing. */
-static const float FIXED = -3.893F;
-static const float OF_TERM[ECG_CLASS_TERMS] = {-3.230F, -7.647F, -3.727F, -4.760F, -12.644F,
-                                               4.438F,  -3.256F, 0.569F,  0.928F,  0.787F,
-                                               2.026F,  5.368F,  3.528F,  -4.451F};
+static const float FIXED = -4.173F;
+static const float OF_TERM[ECG_CLASS_TERMS] = {-3.912F, -7.087F, -3.825F, -3.525F, -9.606F, 4.584F,
+                                               -3.073F, 0.505F,  0.932F,  0.996F,  1.460F,  6.331F,
+                                               3.637F,  -3.431F, 0.655F,  0.961F};
+/* Log odds from which a beat is called ventricular: that of records left out of the fit 95 % are
+ * found, and a false one is rather avoided. */
+static const float VENTRICULAR = 0.5F;
 
 static float within(float v, float low, float high)
 {
@@ -43,7 +46,9 @@ void ecg_class_terms(const struct ecg_traits *t, float out[ECG_CLASS_TERMS])
                                           within(group[ECG_TRAIT_AGAINST], -1, 1.2F),
                                           within(group[ECG_TRAIT_SPREAD], -0.2F, 0.4F),
                                           height,
-                                          within(group[ECG_TRAIT_SIZE], -0.6F, 0.6F)};
+                                          within(group[ECG_TRAIT_SIZE], -0.6F, 0.6F),
+                                          own[ECG_TRAIT_OPPOSED],
+                                          group[ECG_TRAIT_USUALLY_OPPOSED]};
     memcpy(out, terms, sizeof terms);
 }
 
@@ -54,7 +59,7 @@ static float ventricular_score(const struct ecg_traits *t)
     ecg_class_terms(t, term);
     for (size_t i = 0; i < ECG_CLASS_TERMS; i++)
         score += OF_TERM[i] * term[i];
-    return score;
+    return score - VENTRICULAR;
 }
 
 /* Early by 15 %, of the dominant shape, after a beat that came on time: in an irregular

@@ -21,7 +21,9 @@ enum ecg_trait {
     ECG_TRAIT_FAR_QRS, /* log of how far QRS is from the usual one, in its size */
     ECG_TRAIT_FAR_T,   /* likewise ST and T */
     ECG_TRAIT_AGAINST, /* T against QRS, more than usual */
-    ECG_TRAIT_P,       /* likeness to the usual of what comes before QRS */
+    ECG_TRAIT_OPPOSED, /* T opposite to QRS: minus the cosine between their areas in the leads */
+    ECG_TRAIT_USUALLY_OPPOSED, /* likewise of the usual beat */
+    ECG_TRAIT_P,               /* likeness to the usual of what comes before QRS */
     ECG_TRAIT_COUNT
 };
 
@@ -36,7 +38,7 @@ enum base_err ecg_class_traits(const struct ecg_signal *s, const struct ecg_feat
                                const size_t *at, size_t n, struct ecg_traits *out,
                                struct ecg_beat *beat, uint8_t *dominant) BASE_MUST_CHECK;
 /* What the score of a beat is the weighted sum of. */
-enum { ECG_CLASS_TERMS = 14 };
+enum { ECG_CLASS_TERMS = 16 };
 void ecg_class_terms(const struct ecg_traits *t, float out[ECG_CLASS_TERMS]);
 /* Sets code, certainty and shape of n beats, and the shape of the usual ones. */
 enum base_err ecg_class_find(const struct ecg_signal *s, const struct ecg_feature *f,

@@ -235,12 +235,31 @@ static float distance(const struct products *m)
     return d > 0 ? d : 0;
 }
 
+/* Areas of QRS and of ST and T over all leads, as vectors. */
+struct areas {
+    float qq, tt, qt;
+};
+
+static void add_area(struct areas *a, float w, float q, float t)
+{
+    a->qq += w * q * q;
+    a->tt += w * t * t;
+    a->qt += w * q * t;
+}
+
+static float opposition(const struct areas *a)
+{
+    static const float LITTLE = 1e4F; /* areas that are noise point anywhere */
+    return -a->qt / sqrtf((a->qq + LITTLE) * (a->tt + LITTLE));
+}
+
 /* clear: samples until the next complex. */
 static void compare_usual(const struct ecg_signal *s, const struct ecg_feature *f,
                           const struct parts *p, const struct usual *u, size_t at, int clear,
                           float *t)
 {
     float all = 0, far_q = 0, far_t = 0, against = 0, p_xr = 0, p_both = 0;
+    struct areas own = {0}, usual = {0};
     int t_end = clear < p->to ? clear : p->to;
     t_end = t_end < p->t + p->slope * 3 ? p->t + p->slope * 3 : t_end;
     t[ECG_TRAIT_FAR_QRS] = t[ECG_TRAIT_FAR_T] = UNKNOWN_FAR;
@@ -258,6 +277,8 @@ static void compare_usual(const struct ecg_signal *s, const struct ecg_feature *
         far_q += w * distance(&q) / size;
         far_t += w * distance(&st) / size;
         against += w * (q.r * st.r - q.x * st.x) / (q.n * st.n) / size;
+        add_area(&own, w, q.x, st.x);
+        add_area(&usual, w, q.r, st.r);
         p_xr += w * (b.xr - b.x * b.r / b.n) / size;
         p_both += w * (b.xx - b.x * b.x / b.n + b.rr - b.r * b.r / b.n) / size;
         all += w;
@@ -265,6 +286,8 @@ static void compare_usual(const struct ecg_signal *s, const struct ecg_feature *
     t[ECG_TRAIT_FAR_QRS] = logf(sqrtf(far_q / all) + 0.02F);
     t[ECG_TRAIT_FAR_T] = logf(sqrtf(far_t / all) + 0.02F);
     t[ECG_TRAIT_AGAINST] = within(against / all * 4, -3, 3);
+    t[ECG_TRAIT_OPPOSED] = opposition(&own);
+    t[ECG_TRAIT_USUALLY_OPPOSED] = opposition(&usual);
     t[ECG_TRAIT_P] = p_both > 0 ? 2 * p_xr / p_both : 0;
 }
 
