@@ -154,6 +154,7 @@ class PowerCut:
         if new.sql(f"select from instance where sop_uid = '{uid}'"):
             raise AssertionError('an object that never ended is indexed')
         shutil.rmtree(new.data)
+        self.place.superuser(f'drop database {new.database} with (force)')  # the disk has room for a few
         self.rdc.start()
         nothing_lost(self.rdc, acknowledged)
         ended_well(self.rdc, senders, count)
