@@ -470,7 +470,7 @@ class SharedDisk:
             raise unittest.SkipTest('only root can mount a file system')
         self.folder = os.path.join(place().own, 'shared')
         os.mkdir(self.folder)
-        out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=320m,mode=755', 'tmpfs', self.folder],
+        out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1g,mode=755', 'tmpfs', self.folder],
                              capture_output=True, text=True, check=False)
         if out.returncode:
             raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
@@ -484,10 +484,10 @@ class SharedDisk:
         return s.f_bavail * s.f_frsize
 
     def round(self, number, count=250):
-        senders = Senders(self.rdc, Objects(f'reserve {number} {os.getpid()}', count), patient=True)
-        senders.wait_acknowledged(count // 4)
+        """Room for some of the objects above the reserve; then PostgreSQL's log takes of that too."""
         with open(self.ballast, 'wb') as f:
-            os.posix_fallocate(f.fileno(), 0, self.free() - (32 << 20))
+            os.posix_fallocate(f.fileno(), 0, self.free() - (48 << 20) - (1 << 19))
+        senders = Senders(self.rdc, Objects(f'reserve {number} {os.getpid()}', count), patient=True)
         wait_for('a device to hear that the disk is full', lambda: senders.put_off, 20)
         if not any('disk' in comment for comment in senders.put_off):
             raise AssertionError(f'the comments were {set(senders.put_off)}')
