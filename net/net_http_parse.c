@@ -305,6 +305,10 @@ static enum net_http_event check_fields(struct net_http_parser *p)
     if (expect && strcasecmp(expect, "100-continue") != 0)
         return refuse(p, 417, "an expectation other than 100-continue");
     h->expect_continue = expect && !h->http10;
+    /* RFC 9110 8.4: 415 for a coding that is not understood. */
+    const char *coding = net_http_head_field(h, "Content-Encoding");
+    if (coding && strcasecmp(coding, "identity") != 0)
+        return refuse(p, 415, "a compressed body; send it without Content-Encoding");
     return check_framing(p);
 }
 
