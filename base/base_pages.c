@@ -4,15 +4,101 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+enum { LEAST = 512 << 10 };
+static const size_t HUGE_PAGE = (size_t)2 << 20;
+
+/* What base_pages_alloc takes for n bytes. */
+static size_t whole_pages(size_t n)
+{
+    return (n + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+}
+
+static bool is_large(size_t n)
+{
+    return n >= LEAST && n <= SIZE_MAX - HUGE_PAGE;
+}
+
 void *base_pages_alloc(size_t n)
 {
-    enum { LEAST = 512 << 10 };
-    static const size_t HUGE_PAGE = (size_t)2 << 20;
-    if (n < LEAST || n > SIZE_MAX - HUGE_PAGE)
+    if (!is_large(n))
         return malloc(n ? n : 1);
-    size_t whole = (n + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    size_t whole = whole_pages(n);
     void *p = aligned_alloc(HUGE_PAGE, whole);
     if (p)
         (void)madvise(p, whole, MADV_HUGEPAGE); /* only advice: without it all works as well */
     return p;
+}
+
+static void forget(struct base_pages *pool, struct base_pages_block *block)
+{
+    pool->kept -= block->used ? 0 : block->size;
+    *block = pool->block[--pool->n];
+}
+
+/* The smallest kept one that is large enough, and not so large that most of it lies idle. */
+static struct base_pages_block *find_kept(struct base_pages *pool, size_t size)
+{
+    struct base_pages_block *best = NULL;
+    for (size_t i = 0; i < pool->n; i++) {
+        struct base_pages_block *b = &pool->block[i];
+        if (!b->used && b->size >= size && b->size / 2 <= size && (!best || b->size < best->size))
+            best = b;
+    }
+    return best;
+}
+
+/* An entry for one more, in place of a kept one if need be; NULL when all are in use. */
+static struct base_pages_block *find_entry(struct base_pages *pool)
+{
+    for (size_t i = 0; i < pool->n && pool->n == BASE_PAGES_BLOCKS; i++)
+        if (!pool->block[i].used) {
+            free(pool->block[i].p);
+            forget(pool, &pool->block[i]);
+        }
+    return pool->n < BASE_PAGES_BLOCKS ? &pool->block[pool->n] : NULL;
+}
+
+void *base_pages_take(struct base_pages *pool, size_t n)
+{
+    if (!pool || !is_large(n))
+        return base_pages_alloc(n);
+    size_t size = whole_pages(n);
+    struct base_pages_block *b = find_kept(pool, size);
+    if (b) {
+        b->used = true;
+        pool->kept -= b->size;
+        return b->p;
+    }
+    void *p = base_pages_alloc(n);
+    b = p ? find_entry(pool) : NULL;
+    if (b) {
+        *b = (struct base_pages_block){.p = p, .size = size, .used = true};
+        pool->n++;
+    }
+    return p;
+}
+
+void base_pages_give(struct base_pages *pool, void *p)
+{
+    struct base_pages_block *b = NULL;
+    for (size_t i = 0; p && pool && i < pool->n && !b; i++)
+        if (pool->block[i].p == p)
+            b = &pool->block[i];
+    if (b && b->size <= pool->most && pool->kept <= pool->most - b->size) {
+        b->used = false;
+        pool->kept += b->size;
+        return;
+    }
+    if (b)
+        forget(pool, b);
+    free(p);
+}
+
+void base_pages_drop(struct base_pages *pool)
+{
+    for (size_t i = pool->n; i-- > 0;)
+        if (!pool->block[i].used) {
+            free(pool->block[i].p);
+            forget(pool, &pool->block[i]);
+        }
 }

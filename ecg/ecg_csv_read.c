@@ -230,7 +230,7 @@ static enum base_err read_rows(struct table *t)
     }
     for (size_t i = 0; i < t->leads; i++) {
         reduce(&t->r->leads[i]);
-        ecg_record_narrow(&t->r->leads[i]);
+        ecg_record_narrow(t->r, &t->r->leads[i]);
     }
     return BASE_OK;
 }

@@ -395,7 +395,7 @@ static enum base_err part_plain(struct ecg_dicom_reader *d, const struct group *
     for (size_t i = 0; i < g->nchannels && !padded; i++) {
         bool least = false; /* an ordinary value here */
         u.copy16((const uint8_t *)to[i], g->nsamples, to[i], &least);
-        enum base_err e = least ? ecg_record_widen(&leads[i]) : BASE_OK;
+        enum base_err e = least ? ecg_record_widen(d->rec, &leads[i]) : BASE_OK;
         if (e)
             return base_fail(d->err, e, BASE_NOPOS, "%s", base_err_text(e));
     }

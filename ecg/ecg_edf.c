@@ -304,11 +304,11 @@ static enum base_err read_samples(const struct edf_file *f, const struct edf_cha
         return e;
     copy_samples(f, c, u, lead, &least);
     if (least) /* an ordinary value here */
-        e = ecg_record_widen(lead);
+        e = ecg_record_widen(f->rec, lead);
     if (!e)
         fill_gaps(f, c, lead);
     if (!e && f->width == 3)
-        ecg_record_narrow(lead);
+        ecg_record_narrow(f->rec, lead);
     return e;
 }
 

@@ -226,7 +226,7 @@ static enum base_err read_samples(struct ishne *x)
         for (size_t at = 0; at < n && !least; at += INT16_MAX)
             u.sum16(lead->i16 + at, n - at < INT16_MAX ? n - at : INT16_MAX, &sum, &least);
         if (least)
-            e = ecg_record_widen(lead);
+            e = ecg_record_widen(r, lead);
     }
     return e ? base_fail(x->err, e, BASE_NOPOS, "out of memory") : BASE_OK;
 }

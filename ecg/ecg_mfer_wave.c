@@ -294,9 +294,9 @@ static enum base_err read_group(struct mfer_file *f, struct frames *x, bool medi
     for (size_t i = 0; i < x->g->nchannels && !e; i++) {
         struct channel *c = &x->c[i];
         if (c->lead->i16 && c->least && !c->has_missing)
-            e = ecg_record_widen(c->lead) ? BASE_ENOMEM : BASE_OK;
+            e = ecg_record_widen(f->rec, c->lead) ? BASE_ENOMEM : BASE_OK;
         else if (c->lead->i32)
-            ecg_record_narrow(c->lead);
+            ecg_record_narrow(f->rec, c->lead);
     }
     if (cut)
         ecg_record_note(f->rec, BASE_NOPOS, "MFER: there are fewer samples than stated");

@@ -162,7 +162,7 @@ static void end_lead(struct muse *m)
     lead->uv_per_count = m->uv;
     lead->start_s = m->median ? 0 : m->time_offset_ms / 1000;
     if (lowest && !m->r->err)
-        m->r->err = ecg_record_widen(lead); /* here it is a value */
+        m->r->err = ecg_record_widen(m->r, lead); /* here it is a value */
 }
 
 static void end_waveform(struct muse *m)
@@ -232,7 +232,7 @@ static void derive_group(struct ecg_record *r, bool median)
             return;
         }
         r->samples_used += made.samples;
-        ecg_record_narrow(&made);
+        ecg_record_narrow(r, &made);
         leads = median ? r->medians : r->leads;
         memmove(leads + at + 1, leads + at, (n - at) * sizeof *leads);
         leads[at] = made;

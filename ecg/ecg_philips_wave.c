@@ -195,7 +195,7 @@ void ecg_philips_waves(struct philips *p)
         restore_limbs(p);
     cut_tail(p);
     for (size_t k = 0; k < p->r->nleads; k++)
-        ecg_record_narrow(&p->r->leads[k]);
+        ecg_record_narrow(p->r, &p->r->leads[k]);
 }
 
 static void beat_mark(struct philips *p, int lead_id, enum ecg_mark_kind kind, double ms)
@@ -220,7 +220,7 @@ void ecg_philips_beat(struct philips *p)
     name_lead(p, lead, p->beat_lead, strlen(p->beat_lead));
     lead->rate_hz = p->beat_rate > 0 ? p->beat_rate : p->rate;
     lead->uv_per_count = p->beat_resolution > 0 ? p->beat_resolution : p->resolution;
-    ecg_record_narrow(lead);
+    ecg_record_narrow(p->r, lead);
     const double *b = p->beat;
     if (!(b[2] > 0))
         return;

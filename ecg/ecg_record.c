@@ -1,6 +1,5 @@
 #include "ecg/ecg_record.h"
 
-#include "base/base_pages.h"
 #include "ecg/ecg_unpack.h"
 
 #include <math.h>
@@ -30,24 +29,25 @@ struct ecg_record *ecg_record_new(const struct ecg_limits *limits)
     if (!r)
         return NULL;
     r->limits = limits ? limits : &ecg_limits_default;
+    r->pages = r->limits->pages;
     base_arena_init(&r->arena, r->limits->text);
     set_no_text(r);
     r->median_fiducial_s = -1;
     return r;
 }
 
-static void free_samples(struct ecg_lead *lead)
+void ecg_record_free_samples(struct ecg_record *r, struct ecg_lead *lead)
 {
-    free(lead->i16);
-    free(lead->i32);
+    base_pages_give(r->pages, lead->i16);
+    base_pages_give(r->pages, lead->i32);
     lead->i16 = NULL;
     lead->i32 = NULL;
 }
 
-static void free_leads(struct ecg_lead *leads, size_t n)
+static void free_leads(struct ecg_record *r, struct ecg_lead *leads, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        free_samples(&leads[i]);
+        ecg_record_free_samples(r, &leads[i]);
     free(leads);
 }
 
@@ -55,9 +55,9 @@ void ecg_record_free(struct ecg_record *r)
 {
     if (!r)
         return;
-    free_leads(r->leads, r->nleads);
-    free_leads(r->others, r->nothers);
-    free_leads(r->medians, r->nmedians);
+    free_leads(r, r->leads, r->nleads);
+    free_leads(r, r->others, r->nothers);
+    free_leads(r, r->medians, r->nmedians);
     free(r->statements);
     free(r->measurements);
     free(r->marks);
@@ -106,7 +106,7 @@ static enum base_err set_group(struct ecg_record *r, size_t n, struct ecg_lead *
         return BASE_ENOMEM;
     for (size_t i = 0; i < n; i++)
         made[i].name = made[i].unit = "";
-    free_leads(*leads, *count);
+    free_leads(r, *leads, *count);
     *leads = made;
     *count = n;
     return BASE_OK;
@@ -127,17 +127,22 @@ enum base_err ecg_record_set_medians(struct ecg_record *r, size_t n)
     return set_group(r, n, &r->medians, &r->nmedians);
 }
 
+static void *take_samples(struct ecg_record *r, size_t n)
+{
+    /* Below a mebibyte a huge page would be too much for the samples. */
+    enum { LARGE = 1 << 20 };
+    return n < LARGE ? malloc(n ? n : 1) : base_pages_take(r->pages, n);
+}
+
 static enum base_err set_samples(struct ecg_record *r, struct ecg_lead *lead, size_t n, size_t size,
                                  void **out)
 {
     if (n > r->limits->samples - r->samples_used)
         return BASE_ELIMIT;
-    /* Below a mebibyte a huge page would be too much for the samples. */
-    enum { LARGE = 1 << 20 };
-    void *data = n * size < LARGE ? malloc((n ? n : 1) * size) : base_pages_alloc(n * size);
+    void *data = take_samples(r, n * size);
     if (!data)
         return BASE_ENOMEM;
-    free_samples(lead);
+    ecg_record_free_samples(r, lead);
     lead->samples = n;
     r->samples_used += n;
     r->arena.limit += n;
@@ -163,7 +168,7 @@ enum base_err ecg_record_set_i32(struct ecg_record *r, struct ecg_lead *lead, si
     return e;
 }
 
-void ecg_record_narrow(struct ecg_lead *lead)
+void ecg_record_narrow(struct ecg_record *r, struct ecg_lead *lead)
 {
     struct ecg_unpack u;
     ecg_unpack_choose(ecg_simd_level(), &u);
@@ -171,19 +176,20 @@ void ecg_record_narrow(struct ecg_lead *lead)
         return;
     u.narrow(lead->i32, lead->samples, (int16_t *)(void *)lead->i32);
     size_t size = (lead->samples ? lead->samples : 1) * sizeof *lead->i16;
-    int16_t *smaller = realloc(lead->i32, size);
+    /* What may be of a pool stays as it is. */
+    int16_t *smaller = r->pages ? NULL : realloc(lead->i32, size);
     lead->i16 = smaller ? smaller : (int16_t *)lead->i32;
     lead->i32 = NULL;
 }
 
-enum base_err ecg_record_widen(struct ecg_lead *lead)
+enum base_err ecg_record_widen(struct ecg_record *r, struct ecg_lead *lead)
 {
-    int32_t *data = malloc((lead->samples ? lead->samples : 1) * sizeof *data);
+    int32_t *data = take_samples(r, lead->samples * sizeof *data);
     if (!data)
         return BASE_ENOMEM;
     for (size_t i = 0; i < lead->samples; i++)
         data[i] = lead->i16[i];
-    free_samples(lead);
+    ecg_record_free_samples(r, lead);
     lead->i32 = data;
     return BASE_OK;
 }

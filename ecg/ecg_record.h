@@ -18,6 +18,7 @@
 #define ECG_RECORD_H
 
 #include "base/arena.h"
+#include "base/base_pages.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "ecg/ecg_code.h"
@@ -33,14 +34,16 @@
 #define ECG_SAMPLE_NONE   INT32_MIN
 #define ECG_SAMPLE_NONE16 INT16_MIN
 
-/* Caps on what one file may make us hold. */
+/* Caps on what one file may make us hold, and where it is held. */
 struct ecg_limits {
-    size_t bytes;   /* of all inputs together */
-    size_t leads;   /* per group (rhythm, median) */
-    size_t samples; /* of all leads together; 2 or 4 bytes each */
-    size_t text;    /* bytes of all strings together, and one more per sample */
-    size_t items;   /* statements, measurements and notes, each; marks, and one more
-                     * per 8 samples */
+    size_t bytes;             /* of all inputs together */
+    size_t leads;             /* per group (rhythm, median) */
+    size_t samples;           /* of all leads together; 2 or 4 bytes each */
+    size_t text;              /* bytes of all strings together, and one more per sample */
+    size_t items;             /* statements, measurements and notes, each; marks, and one more
+                               * per 8 samples */
+    struct base_pages *pages; /* of the caller: large arrays come from there and go back with
+                               * the record, which must go first. NULL = none */
 };
 /* 1 GiB, 256 leads, 256 Mi samples, 256 KiB of text, 4096 items: a record takes
  * at most 1 MiB and 16 bytes per sample. */
@@ -208,6 +211,7 @@ struct ecg_record {
     /* For the makers of records only. */
     struct base_arena arena;
     const struct ecg_limits *limits; /* borrowed while parsing, then the default */
+    struct base_pages *pages;        /* of limits */
     size_t samples_used;
     enum base_err err;   /* first failure of an add function below */
     bool marks_left_out; /* over the limit; noted once */
@@ -261,10 +265,12 @@ enum base_err ecg_record_set_i16(struct ecg_record *r, struct ecg_lead *lead,
 enum base_err ecg_record_set_i32(struct ecg_record *r, struct ecg_lead *lead,
                                  size_t n) BASE_MUST_CHECK;
 /* From 32 bits to 16, where all samples fit and none is -32768; else it stays. */
-void ecg_record_narrow(struct ecg_lead *lead);
+void ecg_record_narrow(struct ecg_record *r, struct ecg_lead *lead);
 /* From 16 bits to 32, with -32768 as an ordinary value: for formats in which it
  * is one, when it occurs. */
-enum base_err ecg_record_widen(struct ecg_lead *lead) BASE_MUST_CHECK;
+enum base_err ecg_record_widen(struct ecg_record *r, struct ecg_lead *lead) BASE_MUST_CHECK;
+/* Of a lead that will not be one of the record's. */
+void ecg_record_free_samples(struct ecg_record *r, struct ecg_lead *lead);
 /* A copy of n bytes of UTF-8. */
 const char *ecg_record_text(struct ecg_record *r, const char *s, size_t n);
 struct base_bytes ecg_record_bytes(struct ecg_record *r, struct base_bytes b);

@@ -419,9 +419,9 @@ static enum base_err read_rhythm(struct waves *w)
     if (f->subtracted)
         restore_reference(w);
     for (size_t i = 0; i < f->nleads; i++)
-        ecg_record_narrow(&r->leads[i]);
+        ecg_record_narrow(r, &r->leads[i]);
     for (size_t i = 0; i < r->nmedians; i++)
-        ecg_record_narrow(&r->medians[i]);
+        ecg_record_narrow(r, &r->medians[i]);
     add_beat_marks(w, first, r->leads[0].rate_hz);
     return BASE_OK;
 }

@@ -106,8 +106,7 @@ static void free_leads(struct ecg_record *r, struct ecg_lead *leads, size_t n)
 {
     for (size_t i = 0; leads && i < n; i++) {
         r->samples_used -= leads[i].i16 || leads[i].i32 ? leads[i].samples : 0;
-        free(leads[i].i16);
-        free(leads[i].i32);
+        ecg_record_free_samples(r, &leads[i]);
     }
     free(leads);
 }
@@ -323,7 +322,7 @@ static enum base_err join(struct segments *x, size_t signal, size_t frames, stru
         copy_segment(to, from, (size_t)x->list[i].at * spf, n);
     }
     if (!narrow)
-        ecg_record_narrow(to);
+        ecg_record_narrow(x->r, to);
     return BASE_OK;
 }
 

@@ -121,7 +121,7 @@ enum base_err ecg_wfdb_flac(struct base_bytes file, unsigned bits, struct ecg_re
         if (!e && d.frames)
             memcpy(leads[i]->i32, d.data[i], d.frames * sizeof *d.data[i]);
         if (!e && bits <= 16)
-            ecg_record_narrow(leads[i]);
+            ecg_record_narrow(r, leads[i]);
         if (e)
             base_fail(err, e, BASE_NOPOS, "WFDB: %zu frames: %s", d.frames, base_err_text(e));
         free(d.data[i]);

@@ -15,6 +15,7 @@ enum {
 
 /* Signals first .. first + n - 1, which are in one file. */
 struct group {
+    struct ecg_record *r;
     const struct wfdb_signal *signals;
     struct ecg_lead *leads;
     size_t n;
@@ -196,7 +197,7 @@ static void decode_32(const struct group *g)
         offset += spf;
     }
     for (size_t i = 0; i < g->n && g->format == 8; i++)
-        ecg_record_narrow(&g->leads[i]);
+        ecg_record_narrow(g->r, &g->leads[i]);
 }
 
 /* "100.dat", for messages. */
@@ -350,8 +351,11 @@ enum base_err ecg_wfdb_signals(const struct ecg_set *set, const struct wfdb_head
         size_t n = 1;
         while (i + n < h->nsignals && base_bytes_equal(h->signals[i].file, h->signals[i + n].file))
             n++;
-        struct group g = {
-            .signals = &h->signals[i], .leads = &leads[i], .n = n, .format = h->signals[i].format};
+        struct group g = {.r = r,
+                          .signals = &h->signals[i],
+                          .leads = &leads[i],
+                          .n = n,
+                          .format = h->signals[i].format};
         for (size_t k = i; k < i + n; k++)
             ecg_wfdb_describe(r, h, k, &leads[k]);
         if (g.format)

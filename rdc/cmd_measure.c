@@ -16,6 +16,9 @@
 
 enum { MEMORY_MIB = 2048, CPU_SECONDS = 60, BEHIND = 10 /* ingest goes first */ };
 
+/* Kept for the next recording: a day of three leads. */
+static const size_t PAGES_KEPT = (size_t)128 << 20;
+
 /* A recording of the store, opened. */
 struct source {
     struct store_plain plain;
@@ -23,9 +26,10 @@ struct source {
     struct ecg_record *record;
 };
 
-static enum base_err source_open(const char *path, struct source *s, struct base_error *e)
+static enum base_err source_open(const char *path, struct base_pages *pages, struct source *s,
+                                 struct base_error *e)
 {
-    *s = (struct source){.plain = {.fd = -1}};
+    *s = (struct source){.plain = {.fd = -1}, .files = {.pages = pages}};
     enum base_err err = store_plain_open(path, &s->plain);
     if (err)
         return base_fail(e, err, BASE_NOPOS, "%s", base_err_text(err));
@@ -42,12 +46,12 @@ static void source_close(struct source *s)
 /* What there is to say of the recording goes before what changed since the earlier one: when that
  * cannot be read, it is said alone. */
 static enum base_err measure(const char *path, const char *earlier, const char *limits,
-                             struct base_buf *out, struct base_error *e)
+                             struct base_pages *pages, struct base_buf *out, struct base_error *e)
 {
     struct source now, before = {.plain = {.fd = -1}};
     struct base_error ignored = {0};
-    bool compares = earlier[0] && !source_open(earlier, &before, &ignored);
-    enum base_err err = source_open(path, &now, e);
+    bool compares = earlier[0] && !source_open(earlier, pages, &before, &ignored);
+    enum base_err err = source_open(path, pages, &now, e);
     struct rdc_ecg_analysis a = {
         .record = now.record, .limits = limits, .earlier = compares ? before.record : NULL};
     if (!err && compares && rdc_ecg_measure_write(&a, true, out, &ignored)) {
@@ -64,7 +68,7 @@ static enum base_err measure(const char *path, const char *earlier, const char *
 
 /* line: LIMITS, tab, path, tab, path of the earlier recording or nothing; without its end. False
  * when nobody listens any more. */
-static bool answer(char *line, struct base_buf *out)
+static bool answer(char *line, struct base_pages *pages, struct base_buf *out)
 {
     struct base_error e = {0};
     char *path = strchr(line, '\t');
@@ -73,7 +77,7 @@ static bool answer(char *line, struct base_buf *out)
     if (earlier)
         *path++ = *earlier++ = 0;
     enum base_err err = earlier
-                            ? measure(path, earlier, line, out, &e)
+                            ? measure(path, earlier, line, pages, out, &e)
                             : base_fail(&e, BASE_EINVAL, BASE_NOPOS, "no two tabs in the request");
     if (err) {
         base_buf_reset(out);
@@ -85,6 +89,7 @@ static bool answer(char *line, struct base_buf *out)
 int rdc_cmd_measure(struct rdc_context *ctx, int argc, char **argv)
 {
     struct base_buf out = {0};
+    struct base_pages pages = {.most = PAGES_KEPT};
     char *line = NULL;
     size_t room = 0;
     bool heard = true;
@@ -101,9 +106,10 @@ int rdc_cmd_measure(struct rdc_context *ctx, int argc, char **argv)
     for (ssize_t n; heard && (n = getline(&line, &room, stdin)) > 0;) {
         line[n - 1] = 0; /* its '\n' */
         rdc_helper_limit_cpu(CPU_SECONDS);
-        heard = answer(line, &out);
+        heard = answer(line, &pages, &out);
     }
     free(line);
     base_buf_deinit(&out);
+    base_pages_drop(&pages);
     return heard ? 0 : 1;
 }

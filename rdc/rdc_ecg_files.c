@@ -20,14 +20,14 @@ static const char *base_name(const char *path)
 }
 
 /* A file at once, what else it is (standard input, a pipe) in pieces. */
-static int read_all(int fd, struct base_buf *out)
+static int read_all(int fd, struct base_pages *pages, struct base_buf *out)
 {
     enum { PIECE = 1 << 16 };
     struct stat st;
     base_buf_init(out, ecg_limits_default.bytes + 1);
     bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
                    (size_t)st.st_size <= ecg_limits_default.bytes;
-    if (is_file && (out->p = base_pages_alloc((size_t)st.st_size + 1)) != NULL) {
+    if (is_file && (out->p = base_pages_take(pages, (size_t)st.st_size + 1)) != NULL) {
         out->size = (size_t)st.st_size + 1;
         out->p[0] = 0;
     }
@@ -73,7 +73,7 @@ static enum base_err add(struct rdc_ecg_files *f, const char *path, const char *
     if (fd < 0)
         return base_fail(err, base_err_from_errno(errno), BASE_NOPOS, "%s: %s", name,
                          strerror(errno));
-    int failed = read_all(fd, b);
+    int failed = read_all(fd, f->pages, b);
     if (!is_stdin)
         close(fd);
     if (failed)
@@ -152,9 +152,11 @@ enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_
                            struct ecg_record **out, struct base_error *err)
 {
     struct ecg_needs needs = {0};
+    struct ecg_limits limits = ecg_limits_default;
     struct stat st;
     char *header = NULL;
     bool is_stdin = strcmp(path, "-") == 0;
+    limits.pages = f->pages;
     /* WFDB names a record without the extension of its header. */
     if (!is_stdin && (stat(path, &st) || S_ISDIR(st.st_mode)) &&
         asprintf(&header, "%s.hea", path) > 0 && stat(header, &st) == 0)
@@ -163,7 +165,7 @@ enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_
     if (!e && annotators)
         e = add_annotators(f, path, annotators, err);
     while (!e) {
-        e = ecg_open(f->inputs, f->n, NULL, &needs, out, err);
+        e = ecg_open(f->inputs, f->n, &limits, &needs, out, err);
         if (e != BASE_ENOTFOUND || needs.n == 0)
             break;
         e = BASE_OK;
@@ -178,7 +180,7 @@ void rdc_ecg_files_free(struct rdc_ecg_files *f)
 {
     for (size_t i = 0; i < f->n; i++) {
         free((char *)(uintptr_t)f->inputs[i].name);
-        base_buf_deinit(&f->bytes[i]);
+        base_pages_give(f->pages, f->bytes[i].p);
     }
     free(f->inputs);
     free(f->bytes);

@@ -12,11 +12,13 @@ struct rdc_ecg_files {
     struct ecg_input *inputs; /* [0] is the one that was named; names are owned */
     struct base_buf *bytes;
     size_t n;
+    struct base_pages *pages; /* for large arrays, of the caller, or NULL; see ecg_limits */
 };
 
 /* path: a file, "-" for standard input, or a WFDB record without its ".hea".
  * annotators: extensions of annotation files to read too ("atr q1c"), or NULL.
- * On BASE_OK the caller owns *out. f is to be freed in any case. */
+ * On BASE_OK the caller owns *out. f, of which the caller sets pages, is to be freed in any case.
+ */
 enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_ecg_files *f,
                            struct ecg_record **out, struct base_error *err) BASE_MUST_CHECK;
 void rdc_ecg_files_free(struct rdc_ecg_files *f);

@@ -110,7 +110,8 @@ static void add_leads(const struct ecg_lead *leads, size_t n, struct ecg_speed_s
 
 static int read_rdc(const char *path, struct ecg_speed_sum *sum)
 {
-    struct rdc_ecg_files files = {0};
+    static struct base_pages pages = {.most = KEPT};
+    struct rdc_ecg_files files = {.pages = &pages};
     struct ecg_record *r = NULL;
     struct base_error err;
     enum base_err e = rdc_ecg_open(path, NULL, &files, &r, &err);

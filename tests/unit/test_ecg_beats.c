@@ -89,7 +89,7 @@ static struct ecg_record *make(const struct plan *p, struct truth *truth)
         for (size_t i = 0; k == 0 && p->lost_from_s > 0 && i < (size_t)p->rate_hz; i++)
             v[(size_t)(p->lost_from_s * p->rate_hz) + i] = ECG_SAMPLE_NONE;
         if (p->as_i16)
-            ecg_record_narrow(lead);
+            ecg_record_narrow(r, lead);
     }
     return r;
 }

@@ -124,7 +124,7 @@ START_TEST(csv_has_sample_numbers_microvolts_and_empty_fields)
     struct ecg_outputs out;
     struct base_error err = {0};
     r->leads[1].start_s = 0.002;
-    ecg_record_narrow(&r->leads[1]);
+    ecg_record_narrow(r, &r->leads[1]);
     ecg_record_add_mark(r, (struct ecg_mark){.kind = ECG_MARK_BEAT});
     ck_assert_int_eq(ecg_write(r, ECG_FORMAT_CSV, &plain, &out, &err), BASE_OK);
     ck_assert_uint_eq(out.n, 1);
@@ -152,7 +152,7 @@ START_TEST(samples_are_narrowed_only_when_all_fit_and_read_the_same)
     int32_t after[4];
     float uv[2];
     ecg_lead_read(lead, 0, 4, before);
-    ecg_record_narrow(lead);
+    ecg_record_narrow(r, lead);
     ck_assert_ptr_nonnull(lead->i16);
     ck_assert_ptr_null(lead->i32);
     ck_assert_int_eq(lead->i16[1], ECG_SAMPLE_NONE16);
@@ -162,13 +162,40 @@ START_TEST(samples_are_narrowed_only_when_all_fit_and_read_the_same)
     ck_assert(isnan((double)uv[0]));
     ck_assert_double_eq_tol((double)uv[1], 17.5, 1e-6);
     r->leads[0].i32[2] = INT16_MIN; /* which 16 bits have for a missing sample */
-    ecg_record_narrow(&r->leads[0]);
+    ecg_record_narrow(r, &r->leads[0]);
     ck_assert_ptr_null(r->leads[0].i16);
     lead->i16[0] = INT16_MIN;
     ck_assert_int_eq(ecg_lead_sample(lead, 0), ECG_SAMPLE_NONE);
-    ck_assert_int_eq(ecg_record_widen(lead), BASE_OK);
+    ck_assert_int_eq(ecg_record_widen(r, lead), BASE_OK);
     ck_assert_int_eq(ecg_lead_sample(lead, 0), INT16_MIN);
     ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(large_arrays_of_a_record_come_from_the_callers_pool_and_go_back)
+{
+    enum { SAMPLES = 1 << 20 };
+    struct base_pages pages = {.most = (size_t)64 << 20};
+    struct ecg_limits limits = ecg_limits_default;
+    limits.pages = &pages;
+    for (int round = 0; round < 2; round++) {
+        struct ecg_record *r = ecg_record_new(&limits);
+        ck_assert_ptr_nonnull(r);
+        ck_assert_int_eq(ecg_record_set_leads(r, 2), BASE_OK);
+        ck_assert_int_eq(ecg_record_set_i32(r, &r->leads[0], SAMPLES), BASE_OK);
+        ck_assert_int_eq(ecg_record_set_i16(r, &r->leads[1], SAMPLES), BASE_OK);
+        memset(r->leads[0].i32, 0, SAMPLES * sizeof *r->leads[0].i32);
+        memset(r->leads[1].i16, 0x80, SAMPLES * sizeof *r->leads[1].i16);
+        ecg_record_narrow(r, &r->leads[0]); /* fewer bytes, but one array that is known */
+        ck_assert_int_eq(r->leads[0].i16[SAMPLES - 1], 0);
+        ck_assert_int_eq(ecg_record_widen(r, &r->leads[1]), BASE_OK);
+        ck_assert_int_eq(r->leads[1].i32[SAMPLES - 1], (int16_t)0x8080);
+        ck_assert_uint_eq(pages.n, 3);
+        ecg_record_free(r);
+        ck_assert_uint_eq(pages.n, 3);
+        ck_assert_uint_eq(pages.kept, ((size_t)4 + 4 + 2) << 20);
+    }
+    base_pages_drop(&pages);
 }
 END_TEST
 
@@ -244,6 +271,7 @@ int main(void)
     tcase_add_test(t, json_says_what_is_there_and_null_for_what_is_not);
     tcase_add_test(t, csv_has_sample_numbers_microvolts_and_empty_fields);
     tcase_add_test(t, samples_are_narrowed_only_when_all_fit_and_read_the_same);
+    tcase_add_test(t, large_arrays_of_a_record_come_from_the_callers_pool_and_go_back);
     tcase_add_test(t, annotations_over_the_limit_are_left_out_with_one_note);
     tcase_add_test(t, annotation_codes_have_names_and_are_found_by_them);
     tcase_add_test(t, formats_are_found_by_name_and_extension);
