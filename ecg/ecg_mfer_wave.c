@@ -68,22 +68,42 @@ static double number_of(const struct channel *c, struct base_bytes b, bool big)
     }
 }
 
-/* Samples of whole numbers of any width but 16 bits, or with a value of their own for
- * missing ones. */
-static void read_whole(const struct channel *c, const uint8_t *p, size_t n, bool big, int32_t *out)
+/* Width, order and sign are known where it is called: each becomes a loop of its own. */
+static inline __attribute__((always_inline)) void read_width(const struct channel *c,
+                                                             const uint8_t *p, size_t n,
+                                                             size_t width, bool big, bool is_signed,
+                                                             int32_t *out)
 {
-    unsigned drop = 32 - 8 * (unsigned)c->width;
-    bool is_signed = c->type == MFER_I16 || c->type == MFER_I32 || c->type == MFER_I8;
-    for (size_t i = 0; i < n; i++, p += c->width) {
-        uint32_t raw = c->width == 1   ? *p
-                       : c->width == 2 ? (big ? base_load_be16(p) : base_load_le16(p))
-                                       : (big ? base_load_be32(p) : base_load_le32(p));
+    unsigned drop = 32 - 8 * (unsigned)width;
+    /* Of so many bytes none has the value that stands for "none is missing". */
+    uint64_t missing = c->has_missing ? c->missing : UINT64_MAX;
+    for (size_t i = 0; i < n; i++, p += width) {
+        uint32_t raw = width == 1   ? *p
+                       : width == 2 ? (big ? base_load_be16(p) : base_load_le16(p))
+                                    : (big ? base_load_be32(p) : base_load_le32(p));
         int32_t v = is_signed         ? (int32_t)(raw << drop) >> drop
                     : raw > INT32_MAX ? INT32_MAX
                                       : (int32_t)raw;
         v = v == INT32_MIN ? -INT32_MAX : v;
-        out[i] = c->has_missing && raw == c->missing ? ECG_SAMPLE_NONE : v;
+        out[i] = raw == missing ? ECG_SAMPLE_NONE : v;
     }
+}
+
+/* Samples of whole numbers of any width but 16 bits, or with a value of their own for
+ * missing ones. */
+static void read_whole(const struct channel *c, const uint8_t *p, size_t n, bool big, int32_t *out)
+{
+    bool is_signed = c->type == MFER_I16 || c->type == MFER_I32 || c->type == MFER_I8;
+    if (c->width == 1 && is_signed)
+        read_width(c, p, n, 1, false, true, out);
+    else if (c->width == 1)
+        read_width(c, p, n, 1, false, false, out);
+    else if (c->width == 2 && big)
+        read_width(c, p, n, 2, true, is_signed, out);
+    else if (c->width == 2)
+        read_width(c, p, n, 2, false, is_signed, out);
+    else
+        read_width(c, p, n, 4, big, is_signed, out);
 }
 
 static void measure_floats(struct channel *c, const uint8_t *p, size_t n, bool big)
