@@ -8,6 +8,7 @@
 #include "ecg/ecg_wfdb_priv.h"
 
 #include "base/buf.h"
+#include "ecg/ecg_snomed.h"
 #include "ecg/ecg_text.h"
 
 #include <stdlib.h>
@@ -60,8 +61,9 @@ static void add_codes(struct ecg_record *r, struct base_bytes list)
         const uint8_t *comma = memchr(from, ',', list.n - at);
         size_t n = comma ? (size_t)(comma - from) : list.n - at;
         const char *code = ecg_text_undeclared(r, base_bytes_of(from, n));
+        const char *name = ecg_snomed_name(code);
         if (code[0])
-            ecg_record_add_statement(r, code, code);
+            ecg_record_add_statement(r, name ? name : code, code);
         at += n + 1;
     }
 }

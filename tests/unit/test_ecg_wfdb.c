@@ -270,6 +270,24 @@ static struct ecg_record *reopen(const struct ecg_record *r, struct ecg_outputs 
     return must_open_set(files, out->n);
 }
 
+START_TEST(diagnoses_given_as_bare_numbers_get_their_names)
+{
+    const struct file files[] = {
+        {"c.hea",
+         "c 1 500 2\nc.dat 16 1000/mV 16 0\n# Age: 60\n# Dx: 426783006, 4242,164889003\r\n", 0},
+        {"c.dat", "abcd", 4}};
+    static const char *const want[][2] = {
+        {"sinus rhythm", "426783006"}, {"4242", "4242"}, {"atrial fibrillation", "164889003"}};
+    struct ecg_record *r = must_open_set(files, 2);
+    ck_assert_uint_eq(r->nstatements, 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_str_eq(r->statements[i].text, want[i][0]);
+        ck_assert_str_eq(r->statements[i].code, want[i][1]);
+    }
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(what_is_written_reads_the_same)
 {
     static const int32_t most[] = {2047, 32767, 100000};
@@ -329,6 +347,7 @@ int main(void)
     tcase_add_test(t, a_series_of_segments_is_joined_with_its_gaps);
     tcase_add_loop_test(t, headers_are_refused_with_the_reason, 0,
                         sizeof refusals / sizeof *refusals);
+    tcase_add_test(t, diagnoses_given_as_bare_numbers_get_their_names);
     tcase_add_test(t, what_is_needed_is_asked_for_once);
     tcase_add_test(t, annotations_have_all_their_parts);
     tcase_add_loop_test(t, what_is_written_reads_the_same, 0, 3);
