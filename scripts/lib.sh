@@ -4,6 +4,9 @@
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 export LC_ALL=C.UTF-8
+# ccache asks the compiler which headers it read, rather than run the preprocessor first: a
+# build that finds nothing in the cache takes a tenth longer than without one, not half.
+export CCACHE_DEPEND=1
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -95,7 +95,7 @@ def live(count):
 
 def kills(count):
     """Every second kill takes a worker, the others the supervisor and all workers."""
-    rdc = Rdc().start()
+    rdc = faults.as_installed().start()
     objects = Objects('faults', 100 * count)
     began, all_ok = time.monotonic(), True
     senders = Senders(rdc, objects)

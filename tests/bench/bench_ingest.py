@@ -56,7 +56,8 @@ class RdcServer:
     name = 'rdc'
 
     def __init__(self):
-        self.rdc = Rdc({'workers': 0, 'store.segment': '256M'}).start()  # as an installation has them
+        # As an installation has them.
+        self.rdc = Rdc({'workers': 0, 'database.connections': 4, 'store.segment': '256M'}).start()
         self.port, self.called = self.rdc.dicom_port, 'RDC'
         self.session = machine.Session(place(), self.rdc.database)
 

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 
+import rdc_system  # whoever imports us made it known
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 FLOOR = os.path.join(ROOT, 'build/release/tests/bench_floor')
 CORES = len(os.sched_getaffinity(0))
@@ -61,24 +63,16 @@ def available_mib():
         return next(int(x.split()[1]) for x in f if x.startswith('MemAvailable')) / 1024
 
 
-class Session:
-    """A psql that stays, so that a question costs no new process."""
+class Session(rdc_system.Session):
+    """One whose backend is known."""
 
     def __init__(self, place, database):
-        self.process = subprocess.Popen(
-            ['psql', '-X', '-q', '-At', '-h', place.sockets, '-U', 'rdc', '-d', database],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(place, database)
         self.pid = int(self.one('select pg_backend_pid()'))
 
     def one(self, query):
         """The only field of the only row."""
-        self.process.stdin.write(query + ';\n')
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        return self.ask(query)[0]
 
 
 def floor(kind, folder, *args):

@@ -21,6 +21,11 @@ WORKERS = 2
 FS_IOC_SHUTDOWN, NOLOGFLUSH = 0x8004587d, 2  # linux/fs.h: _IOR('X', 125, __u32)
 
 
+def as_installed(conf=None, **kw):
+    """With the connections that an installation has."""
+    return Rdc({'database.connections': 4, **(conf or {})}, **kw)
+
+
 def ended_well(rdc, senders, count, seconds=180):
     """The send goes on to its end; then all is there, once, and fsck agrees."""
     senders.finish(seconds)
@@ -112,7 +117,7 @@ class PowerCut:
     def __init__(self):
         self.disk = Disk('power', 2048)
         self.place = Place(self.disk.folder)
-        self.rdc = Rdc({'disk.reserve': '16M', 'store.segment': '256M'}, where=self.place).start()
+        self.rdc = as_installed({'disk.reserve': '16M', 'store.segment': '256M'}, where=self.place).start()
 
     def round(self, number, count=250):
         objects = Objects(f'power {number} {os.getpid()}', count)
@@ -139,7 +144,7 @@ class PowerCut:
         senders.wait_acknowledged(count // 2)
         acknowledged = self.cut(senders)
         stopped.close()
-        new = Rdc(where=self.place, template='migrated')
+        new = as_installed(where=self.place, template='migrated')
         shutil.rmtree(new.data)
         subprocess.run(['cp', '-a', self.rdc.data, new.data], check=True)  # extended attributes too
         out = subprocess.run(unprivileged([new.program, '--config', new.conf, 'fsck', '--json', '--rebuild']), cwd='/',
@@ -188,7 +193,7 @@ class Database:
 
     def __init__(self):
         self.place = Place()
-        self.rdc = Rdc(where=self.place).start()
+        self.rdc = as_installed(where=self.place).start()
 
     def send(self, name, number, count):
         objects = Objects(f'{name} {number} {os.getpid()}', count)
@@ -338,7 +343,7 @@ class Failover:
 
     def __init__(self):
         self.place = Pair()
-        self.rdc = Rdc(where=self.place).start()
+        self.rdc = as_installed(where=self.place).start()
 
     def begin(self, name, number, count):
         self.place.make_standby()
@@ -431,7 +436,7 @@ class FullDisk:
     def __init__(self):
         if os.getuid():
             raise unittest.SkipTest('only root can mount a file system')
-        self.rdc = Rdc({'disk.reserve': '2M', 'store.segment': '64K'})
+        self.rdc = as_installed({'disk.reserve': '2M', 'store.segment': '64K'})
         out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=48m,mode=755', 'tmpfs', self.rdc.data],
                              capture_output=True, text=True, check=False)
         if out.returncode:
@@ -476,7 +481,7 @@ class SharedDisk:
             raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
         self.place = Place(self.folder)
         # A segment's room is taken in advance: with small ones the reserve is met at once.
-        self.rdc = Rdc({'disk.reserve': '48M', 'store.segment': '64K'}, where=self.place).start()
+        self.rdc = as_installed({'disk.reserve': '48M', 'store.segment': '64K'}, where=self.place).start()
         self.ballast = os.path.join(self.folder, 'ballast')
 
     def free(self):
@@ -519,7 +524,7 @@ class DatabaseDisk:
         self.data = os.path.join(place().folder, f'beside-{os.getpid()}')
         os.mkdir(self.data, 0o755)
         shutil.chown(self.data, 'rdc', 'rdc')
-        self.rdc = Rdc({'data': self.data}, where=self.place)
+        self.rdc = as_installed({'data': self.data}, where=self.place)
         self.rdc.data = self.data
         self.rdc.start()
 
@@ -568,7 +573,7 @@ class ReadOnly:
     def __init__(self):
         if not os.getuid():
             place()  # rdc runs as a user of its own, whom permissions bind
-        self.rdc = Rdc({'store.segment': '64K'}).start()
+        self.rdc = as_installed({'store.segment': '64K'}).start()
 
     def round(self, number, count=200):
         objects = Objects(f'readonly {number} {os.getpid()}', count)
@@ -602,7 +607,7 @@ class Shim:
         library = os.path.join(self.folder, 'shim.so')
         source = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'fault_shim.c')
         subprocess.run([cc, '-O2', '-shared', '-fPIC', '-o', library, source], check=True)
-        self.rdc = Rdc(conf)
+        self.rdc = as_installed(conf)
         self.rdc.environment.update({'LD_PRELOAD': library, 'RDC_TEST_SHIM': self.folder})
         self.rdc.start()
 
@@ -662,7 +667,7 @@ class Workers:
     """Of one rdc: killed one by one and all together."""
 
     def __init__(self):
-        self.rdc = Rdc().start()
+        self.rdc = as_installed().start()
 
     def worker_killed(self, number, count=200):
         senders = Senders(self.rdc, Objects(f'worker {number} {os.getpid()}', count))

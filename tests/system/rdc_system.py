@@ -75,6 +75,56 @@ def shell(script, **kw):
     return tool('bash', '-c', head + script, 'system-test', ROOT, *kw.pop('args', ()), **kw)
 
 
+class Session:
+    """A psql that stays, as the role rdc: to start one, and a backend for it, costs far more
+    than most questions."""
+
+    def __init__(self, place, database):
+        self.database, self.port = database, place.port
+        self.errors = tempfile.TemporaryFile('w+')
+        self.process = subprocess.Popen(
+            [place.psql, '-X', '-q', '-At', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-h', place.sockets,
+             '-p', str(place.port), '-U', 'rdc', '-d', database],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
+
+    def ask(self, text):
+        """The lines of the answer. An error ends the session."""
+        self.errors.seek(0)
+        self.errors.truncate()
+        lines = []
+        try:
+            self.process.stdin.write(f'{text}\n;\n\\echo {SESSION_END}\n')
+            self.process.stdin.flush()
+            for line in self.process.stdout:
+                if line == SESSION_END + '\n':
+                    return lines
+                lines.append(line.rstrip('\n'))
+        except BrokenPipeError:
+            pass
+        self.close()
+        self.errors.seek(0)
+        raise AssertionError(f'{text}\n{self.errors.read()}')
+
+    def fresh(self):
+        """Does it still answer? Then it is as if new."""
+        try:
+            return self.ask('rollback; discard all; select 1') == ['1']
+        except AssertionError:
+            return False
+
+    def close(self):
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.process.stdout.close()
+        self.process.wait()
+
+
+SESSION_END = 'that is all'
+SESSIONS = 3  # that a place keeps
+
+
 class Place:
     """A temporary folder and a cluster in it; where: another folder than a new one, for
     data and cluster only; new: a cluster by initdb, no copy of the template."""
@@ -85,7 +135,7 @@ class Place:
         self.folder = where or self.own
         for path in {self.own, self.folder}:
             os.chmod(path, 0o711)
-        self.count = 0
+        self.count, self.idle = 0, []
         self.maker = os.getpid()
         atexit.register(self.close)
         program = os.environ.get('RDC_TEST_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
@@ -132,6 +182,8 @@ class Place:
     def close(self):
         if os.getpid() != self.maker:
             return  # a fork of it ends
+        while self.idle:
+            self.idle.pop().close()
         shell('cluster_stop "$1"; rmdir "$2"', args=[self.folder, self.sockets], check=False)
         if os.environ.get('RDC_TEST_KEEP'):
             print(f'kept {self.folder} {self.own}')
@@ -140,13 +192,25 @@ class Place:
             shutil.rmtree(self.own, ignore_errors=True)
 
     def sql(self, database, text):
-        """Runs SQL as the role rdc; rows as lists of text."""
-        out = subprocess.run(
-            [self.psql, '-X', '-q', '-At', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-h', self.sockets,
-             '-p', str(self.port), '-U', 'rdc', '-d', database], input=text, capture_output=True, text=True, check=False)
-        if out.returncode:
-            raise AssertionError(f'{text}\n{out.stderr}')
-        return [line.split('\t') for line in out.stdout.splitlines()]
+        """Runs SQL as the role rdc; rows as lists of text. From any thread."""
+        session = self.session(database)
+        lines = session.ask(text)
+        self.idle.append(session)
+        while len(self.idle) > SESSIONS:
+            self.idle.pop(0).close()
+        return [line.split('\t') for line in lines]
+
+    def session(self, database):
+        """One that was kept, or a new one."""
+        for session in list(self.idle):
+            if (session.database, session.port) == (database, self.port):
+                try:
+                    self.idle.remove(session)
+                except ValueError:
+                    continue  # another thread has it
+                if session.fresh():
+                    return session
+        return Session(self, database)
 
     def new_database(self, template='template0'):
         self.count += 1
@@ -324,6 +388,8 @@ class Rdc:
         values = {'database': self.place.conninfo(self.database), 'data': self.data, 'workers': 2,
                   'http.address': f'127.0.0.1:{self.http_port}',
                   'dicom.address': f'127.0.0.1:{self.dicom_port}',
+                  # A connection costs more than most tests ask of it.
+                  'database.connections': 2,
                   # Their room is taken in advance, and fsck looks through all of it.
                   'store.segment': '16M'}
         values.update(conf or {})
