@@ -260,8 +260,8 @@ static bool is_text(const char *text, enum dicom_stranger who)
     return strcmp(text, dicom_stranger_text(who)) == 0;
 }
 
-/* The text begins with the word of enum net_tls_cause; most have a cause of that code. */
-static enum model_cause cause_of_tls(const char *text)
+/* Most words have a cause of that code. */
+enum model_cause api_contact_cause_of_tls(const char *text)
 {
     char word[40];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(text, ":"), text);
@@ -288,7 +288,7 @@ enum model_cause api_contact_cause(enum net_assoc_cause cause, const char *text)
     case NET_ASSOC_PLAIN_ON_TLS:
         return MODEL_CAUSE_PLAIN_ON_TLS;
     case NET_ASSOC_TLS_FAILED:
-        return cause_of_tls(text);
+        return api_contact_cause_of_tls(text);
     case NET_ASSOC_NOT_DICOM:
         return is_text(text, DICOM_STRANGER_HTTP)   ? MODEL_CAUSE_HTTP
                : is_text(text, DICOM_STRANGER_MLLP) ? MODEL_CAUSE_MLLP

@@ -44,5 +44,7 @@ void api_contact_note_status(struct api_contact *c, const struct api_contact_pee
 
 /* The cause of an end that the upper layer tells; text is what came with it. */
 enum model_cause api_contact_cause(enum net_assoc_cause cause, const char *text);
+/* The same of a text that begins with a word of net_tls_cause_word and a colon. */
+enum model_cause api_contact_cause_of_tls(const char *text);
 
 #endif

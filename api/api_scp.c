@@ -553,6 +553,12 @@ static void on_stranger(void *arg, const char *address, enum net_assoc_cause cau
              LOG_S("cause", net_assoc_cause_text(cause)), LOG_S("remedy", text));
 }
 
+void api_scp_note_stranger(struct api_scp *s, const char *address, const char *text)
+{
+    struct api_contact_peer peer = {.address = address, .calling = "", .called = ""};
+    api_contact_note(s->contact, &peer, api_contact_cause_of_tls(text), text);
+}
+
 /* ---- what a service calls ---- */
 
 const struct api_scp_device *api_scp_device(const struct api_scp_call *call)

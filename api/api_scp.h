@@ -76,6 +76,9 @@ void api_scp_drain(struct api_scp *s);
 void api_scp_stop(struct api_scp *s, void (*done)(void *arg), void *arg);
 /* After done. Takes NULL. */
 void api_scp_free(struct api_scp *s);
+/* For the connection doctor: who got no further than TLS at another of our ports, with
+ * the text of struct net_http_options. Logged by who tells. */
+void api_scp_note_stranger(struct api_scp *s, const char *address, const char *text);
 
 /* ---- a call ---- */
 

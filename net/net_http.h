@@ -93,6 +93,10 @@ struct net_http_options {
     /* So many bytes of a streamed body came, before the handler sees them. False: no more
      * is read until net_http_go_on. May be NULL. */
     bool (*on_body)(void *arg, struct net_http_request *req, size_t n);
+    /* Somebody who does not get as far as a request: TLS on the port without it, none on
+     * the port with it, or a handshake that fails. text: "word: what is wrong; what to do",
+     * where the word is one of net_tls_cause_word. May be NULL. */
+    void (*on_stranger)(void *arg, const char *address, const char *text);
     void *arg;
 };
 

@@ -396,9 +396,14 @@ void net_http_conn_next(struct net_http_conn *c, bool close)
 
 /* ---- events of the stream ---- */
 
-static void log_stranger(const struct net_http_conn *c, const char *cause, const char *detail,
-                         const char *remedy)
+static void tell_stranger(const struct net_http_conn *c, const char *cause, const char *detail,
+                          const char *remedy)
 {
+    const struct net_http_options *o = &c->server->o;
+    char text[512];
+    snprintf(text, sizeof text, "%s: %s; %s", cause, detail, remedy);
+    if (o->on_stranger)
+        o->on_stranger(o->arg, net_stream_peer(c->stream), text);
     BASE_LOG(WARN, "http_stranger", LOG_S("address", net_stream_peer(c->stream)),
              LOG_S("cause", cause), LOG_S("detail", detail), LOG_S("remedy", remedy));
 }
@@ -408,8 +413,8 @@ static void on_read(void *arg, struct base_bytes bytes)
     struct net_http_conn *c = arg;
     assert(c->pending.n == 0);
     if (c->fresh && bytes.p[0] == 0x16 && !net_stream_tls(c->stream))
-        log_stranger(c, "tls_on_plain_port", "TLS hello on the port without TLS",
-                     "use http:// on this port, or the port of https.address");
+        tell_stranger(c, "tls_on_plain_port", "TLS hello on the HTTP port, which is without TLS",
+                      "use http:// on this port, or the port of https.address");
     c->fresh = false;
     c->in = bytes;
     net_http_conn_run(c);
@@ -436,9 +441,18 @@ static void on_error(void *arg, enum base_err err)
     const struct net_tls *tls = net_stream_tls(c->stream);
     enum net_tls_cause cause = tls ? net_tls_failure(tls) : NET_TLS_NONE;
     (void)err; /* a client that leaves is no event of its own: 499 is logged */
+    if (cause == NET_TLS_PLAIN) {
+        tell_stranger(c, net_tls_cause_word(cause), "no TLS on the HTTPS port",
+                      "use https:// on this port, or the port of http.address");
+        net_stream_unsecure(c->stream);
+        net_http_refuse(c, 400,
+                        "a plain HTTP request, and this port speaks HTTPS: write https:// in "
+                        "place of http://");
+        return;
+    }
     if (cause)
-        log_stranger(c, net_tls_cause_word(cause), net_tls_failure_text(tls),
-                     net_tls_cause_remedy(cause));
+        tell_stranger(c, net_tls_cause_word(cause), net_tls_failure_text(tls),
+                      net_tls_cause_remedy(cause));
     net_http_conn_drop(c);
 }
 

@@ -76,7 +76,8 @@ static const char *bad_byte(const struct base_buf *b, size_t i, size_t line)
     if (c == '\n' && !after_cr)
         return "a line feed without a carriage return";
     if (i == 0 && c == 0x16)
-        return "this looks like TLS, and the port speaks plain HTTP";
+        return "this looks like TLS, and this port speaks plain HTTP: write http:// in place of "
+               "https://";
     if ((c < ' ' && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
         return "a control character in the head";
     if (i == line && (c == ' ' || c == '\t'))

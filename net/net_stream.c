@@ -402,6 +402,15 @@ enum base_err net_stream_secure(struct net_stream *s, struct net_tls_context *tl
     return net_tls_new(tls, host, &s->tls);
 }
 
+void net_stream_unsecure(struct net_stream *s)
+{
+    assert(s->tls && s->broken && s->state == OPEN);
+    net_tls_free(s->tls);
+    s->tls = NULL;
+    s->broken = false;
+    s->greeted = true;
+}
+
 const struct net_tls *net_stream_tls(const struct net_stream *s)
 {
     return s->tls;

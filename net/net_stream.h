@@ -61,6 +61,9 @@ enum base_err net_stream_connect(struct loop *l, const char *host, uint16_t port
  * net_stream_tls tells why. What is written before it is done is an error. */
 enum base_err net_stream_secure(struct net_stream *s, struct net_tls_context *tls,
                                 const char *host) BASE_MUST_CHECK;
+/* Inside of on_error, from a peer that speaks no TLS (NET_TLS_PLAIN): takes TLS away
+ * again, so that the peer can be told in words it understands before the end. */
+void net_stream_unsecure(struct net_stream *s);
 /* NULL without TLS. Lives as long as s. */
 const struct net_tls *net_stream_tls(const struct net_stream *s);
 

@@ -1,6 +1,6 @@
 /*
- * rdc device doctor [AET] [--json]: what went wrong with a device, or with
- * strangers, and what to do about it. The other verbs are those of cmd_nouns.c.
+ * rdc device doctor [AET] [--contexts] [--json]: what went wrong with a device, or
+ * with strangers, and what to do about it. The other verbs are those of cmd_nouns.c.
  */
 #include "rdc/rdc_command.h"
 
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] = "rdc device doctor [AET] [--json]\n";
+static const char usage[] = "rdc device doctor [AET] [--contexts] [--json]\n";
 
 /* The query's one JSON text; NULL: it has said why not. */
 static json_t *ask(struct rdc_context *ctx, const char *aet)
@@ -78,7 +78,108 @@ static void join(const json_t *texts, char *out, size_t size)
     }
 }
 
-/* The presentation contexts of the last association. */
+/* Why a context was refused, in both languages. */
+static void reason_of(const json_t *c, char *out, size_t size)
+{
+    const char *zh = text_of(c, "text_zh");
+    snprintf(out, size, "%s%s%s", zh, zh[0] ? ", " : "", text_of(c, "text_en"));
+}
+
+/* One line for all contexts of the list that were refused for one SOP class and reason. */
+struct refused {
+    const json_t *first;
+    size_t contexts;
+    size_t accepted; /* others of this SOP class */
+    json_t *requested;
+};
+
+static bool is_refused(const json_t *c)
+{
+    return text_of(c, "refused")[0];
+}
+
+static bool same_text(const json_t *a, const json_t *b, const char *name)
+{
+    return strcmp(text_of(a, name), text_of(b, name)) == 0;
+}
+
+/* The contexts refused for the same SOP class and reason as c; false: an earlier one of
+ * them has told. The UIDs are borrowed. */
+static bool fold_refused(const json_t *contexts, size_t at, const json_t *c, struct refused *r)
+{
+    size_t i;
+    const json_t *other;
+    *r = (struct refused){.first = c, .requested = json_array()};
+    json_array_foreach((json_t *)(uintptr_t)contexts, i, other)
+    {
+        if (!same_text(other, c, "sop_class"))
+            continue;
+        if (!is_refused(other)) {
+            r->accepted++;
+            continue;
+        }
+        if (!same_text(other, c, "refused"))
+            continue;
+        if (i < at)
+            break;
+        r->contexts++;
+        json_array_extend(r->requested, json_object_get(other, "requested"));
+    }
+    return r->contexts > 0;
+}
+
+/* The presentation contexts of the last association, in short: modalities ask for up to
+ * 128 (PS3.8 9.3.2), which would push the causes out of sight. */
+static void sum_contexts(const json_t *contexts, const char *aet)
+{
+    enum { SHOWN = 12 };
+    static const char *const headers[] = {"sop class refused", "of it accepted", "because",
+                                          "requested"};
+    struct base_buf out = {0};
+    struct rdc_table *t = rdc_table_new(headers, sizeof headers / sizeof headers[0]);
+    char why[512];
+    char requested[1200];
+    char number[32];
+    size_t refused = 0;
+    size_t rows = 0;
+    size_t i;
+    const json_t *c;
+    size_t total = json_array_size(contexts);
+    if (!t || total == 0) {
+        rdc_table_free(t);
+        return;
+    }
+    json_array_foreach((json_t *)(uintptr_t)contexts, i, c)
+    {
+        struct refused r = {0};
+        if (!is_refused(c))
+            continue;
+        refused++;
+        if (fold_refused(contexts, i, c, &r) && rows++ < SHOWN) {
+            snprintf(number, sizeof number, "%zu of %zu", r.accepted, r.accepted + r.contexts);
+            reason_of(c, why, sizeof why);
+            join(r.requested, requested, sizeof requested);
+            rdc_table_add(t, text_of(c, "name"));
+            rdc_table_add(t, number);
+            rdc_table_add(t, why);
+            rdc_table_add(t, requested);
+        }
+        json_decref(r.requested);
+    }
+    printf("\ncontexts      %zu asked for, %zu accepted, %zu refused\n", total, total - refused,
+           refused);
+    if (rows > 0) {
+        rdc_table_print(t, &out);
+        printf("%s", base_buf_cstr(&out));
+    }
+    if (rows > SHOWN)
+        printf("and %zu more like these\n", rows - SHOWN);
+    printf("              all of them: rdc device doctor %s --contexts\n", aet);
+    rdc_table_free(t);
+    base_buf_deinit(&out);
+}
+
+/* The presentation contexts of the last association, one by one. */
 static void print_contexts(const json_t *contexts)
 {
     static const char *const headers[] = {"sop class", "accepted", "refused because", "requested"};
@@ -96,8 +197,7 @@ static void print_contexts(const json_t *contexts)
     {
         rdc_table_add(t, text_of(c, "name"));
         rdc_table_add(t, text_of(c, "accepted"));
-        snprintf(why, sizeof why, "%s%s%s", text_of(c, "text_zh"),
-                 text_of(c, "text_zh")[0] ? ", " : "", text_of(c, "text_en"));
+        reason_of(c, why, sizeof why);
         rdc_table_add(t, why);
         join(json_object_get(c, "requested"), requested, sizeof requested);
         rdc_table_add(t, requested);
@@ -121,7 +221,7 @@ static void print_advice(const json_t *advice)
     }
 }
 
-static void print_device(const json_t *answer)
+static void print_device(const json_t *answer, bool all_contexts)
 {
     size_t i;
     const json_t *d;
@@ -137,7 +237,10 @@ static void print_device(const json_t *answer)
     printf("last contact  %s\nlast in order %s\n", last[0] ? last : "never", ok[0] ? ok : "never");
     print_causes(json_object_get(answer, "causes"));
     print_advice(json_object_get(answer, "advice"));
-    print_contexts(json_object_get(answer, "contexts"));
+    if (all_contexts)
+        print_contexts(json_object_get(answer, "contexts"));
+    else
+        sum_contexts(json_object_get(answer, "contexts"), text_of(answer, "aet"));
 }
 
 static int doctor(struct rdc_context *ctx, int argc, char **argv)
@@ -148,9 +251,12 @@ static int doctor(struct rdc_context *ctx, int argc, char **argv)
     }
     const char *aet = NULL;
     bool json = false;
+    bool contexts = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             json = true;
+        } else if (strcmp(argv[i], "--contexts") == 0) {
+            contexts = true;
         } else if (!aet && argv[i][0] != '-') {
             aet = argv[i];
         } else {
@@ -165,7 +271,7 @@ static int doctor(struct rdc_context *ctx, int argc, char **argv)
         json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         putchar('\n');
     } else if (aet) {
-        print_device(answer);
+        print_device(answer, contexts);
     } else {
         const json_t *strangers = json_object_get(answer, "strangers");
         printf("%zu strangers\n", json_array_size(strangers));

@@ -194,6 +194,12 @@ static bool on_http_body(void *arg, struct net_http_request *req, size_t n)
     return api_limits_http_body(w->limits, req, n);
 }
 
+static void on_http_stranger(void *arg, const char *address, const char *text)
+{
+    const struct worker *w = arg;
+    api_scp_note_stranger(w->scp, address, text);
+}
+
 static enum base_err start_http(struct worker *w)
 {
     w->probe = (struct rdc_probe){.db = w->queue_db, .shm = w->config->shm, .conf = w->conf};
@@ -214,6 +220,7 @@ static enum base_err start_http(struct worker *w)
         .on_result = on_http_result,
         .on_admit = on_http_admit,
         .on_body = on_http_body,
+        .on_stranger = on_http_stranger,
         .arg = w,
     };
     enum base_err err = net_http_server_new(&options, &w->http);

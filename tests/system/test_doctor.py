@@ -98,7 +98,7 @@ class TheDoctor(SystemTest):
         self.assertEqual(contexts[2]['requested'], ['1.2.3.4.6'])
         by_api = Client(self.rdc, 'tech').get('/api/v1/devices/QH_CT/doctor').json()['contexts']
         self.assertEqual(by_api, contexts)
-        text = self.rdc.cli('device', 'doctor', 'QH_CT')
+        text = self.rdc.cli('device', 'doctor', 'QH_CT', '--contexts')
         self.assertRegex(text, rf'Verification.* {dicom_scu.IMPLICIT_LE} .*{dicom_scu.IMPLICIT_LE}')
         self.assertRegex(text, r'CT Image Storage .*没有共同支持的传输语法, no transfer syntax in common +1\.2\.3\.4\.6')
         log = self.rdc.log_from(at)
@@ -108,6 +108,24 @@ class TheDoctor(SystemTest):
         a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, '1.2.3.4.5', [dicom_scu.IMPLICIT_LE])])
         a.release()
         self.cause('no_context', 'QH_CT')
+
+    def test_folds_many_contexts_below_the_cause_and_the_remedy(self):
+        ids = iter(range(1, 256, 2))
+        a = dicom_scu.Association(self.rdc.dicom_port, 'DS_CT', contexts=[
+            *((next(ids), CT, [dicom_scu.IMPLICIT_LE]) for _ in range(20)),
+            *((next(ids), CT, [f'1.2.3.{n}']) for n in range(3)),
+            *((next(ids), f'1.2.3.4.{n}', [dicom_scu.IMPLICIT_LE]) for n in range(100))])
+        a.release()
+        remedy = self.cause('context_refused', 'DS_CT')['remedy_zh']
+        lines = self.rdc.cli('device', 'doctor', 'DS_CT').splitlines()
+        [at] = [i for i, line in enumerate(lines) if line.startswith('contexts ')]
+        self.assertRegex(lines[at], '123 asked for, 20 accepted, 103 refused')
+        self.assertTrue(any(remedy in line for line in lines[:at]))
+        self.assertLess(len(lines), 40)
+        text = '\n'.join(lines[at:])
+        self.assertRegex(text, r'CT Image Storage +20 of 23 +没有.* 1\.2\.3\.0 1\.2\.3\.1 1\.2\.3\.2\n')
+        self.assertIn('and 89 more like these', text)
+        self.assertIn('1.2.3.4.99', self.rdc.cli('device', 'doctor', 'DS_CT', '--contexts'))
 
     def test_knows_tls_on_the_plain_port_from_openssl(self):
         needs('openssl')

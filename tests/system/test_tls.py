@@ -1,4 +1,5 @@
 """TLS: DICOM and HTTP, devices known by certificate, reload, delivery."""
+import json
 import os
 import shutil
 import signal
@@ -153,6 +154,26 @@ class TheTlsPorts(Way):
         for most in ('1.0', '1.1'):
             out = tool('curl', '-sS', '--cacert', self.centre.ca, '--tls-max', most, url, check=False)
             self.assertIn('curl: (35)', out)
+
+    def test_http_on_the_wrong_port_is_told_so_and_so_is_the_doctor(self):
+        def strangers():
+            return {c['code']: c for c in json.loads(self.rdc.cli('device', 'doctor', '--json'))['strangers']}
+
+        def times(code):
+            return strangers().get(code, {'count': 0})['count']
+        plain, secure = times('plain_on_tls_port'), times('tls_on_plain_port')
+        out = tool('curl', '-sS', '-i', '-H', 'X-Long: ' + 'x' * 6000, f'http://127.0.0.1:{self.https_port}/healthz')
+        self.assertIn('HTTP/1.1 400 ', out)
+        self.assertIn('this port speaks HTTPS', out)
+        wait_for('the doctor to know', lambda: times('plain_on_tls_port') > plain, 15)
+        self.assertIn('no TLS on the HTTPS port', strangers()['plain_on_tls_port']['detail'])
+        with socket.create_connection(('127.0.0.1', self.rdc.http_port), 10) as s:
+            s.sendall(bytes.fromhex('16030102000100'))
+            self.assertIn(b'this port speaks plain HTTP', s.recv(4096))
+        out = tool('curl', '-sS', f'https://127.0.0.1:{self.rdc.http_port}/healthz', check=False)
+        self.assertIn('curl: (35)', out)
+        wait_for('the doctor to know', lambda: times('tls_on_plain_port') > secure, 15)
+        self.assertIn('HTTP port', strangers()['tls_on_plain_port']['detail'])
 
     def test_serves_over_tls_while_handshakes_hang(self):
         silent = [socket.create_connection(('127.0.0.1', self.tls_port)) for _ in range(100)]
