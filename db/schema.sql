@@ -1079,6 +1079,12 @@ begin
         from exam_advice a join advice_code c on c.code = a.code left join instance i on i.id = a.instance_id
         where a.exam_id = p_exam and a.resolved_at is null);
 end $$;
+CREATE FUNCTION public.exam_alarmed(p_exam bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce((select event = 'ecg_alarm' from exam_event
+        where exam_id = p_exam and event in ('ecg_alarm', 'priority') order by id desc limit 1), false)
+$$;
 CREATE FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -1721,6 +1727,32 @@ CREATE FUNCTION public.exam_scope() RETURNS TABLE(centre_id bigint, line_id bigi
     union select c.centre_id, c.line_id from contract c
     where c.hospital_id = rdc_org() and c.disabled_at is null and c.centre_id <> rdc_org()
 $$;
+CREATE FUNCTION public.exam_set_priority(p_exam bigint, p_priority text, p_reason text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take(p_exam, 'reader', 'doctor', 'technician', 'admin');
+begin
+    if rdc_org() is distinct from e.centre_id and rdc_org() is distinct from e.hospital_id then
+        perform fail(403, 'only its centre and the hospital that reads it can do this');
+    end if;
+    if coalesce(p_priority, '') not in ('stat', 'urgent', 'routine') then
+        perform fail(422, 'priority is missing or unknown', 'it is stat, urgent or routine');
+    end if;
+    if e.state in ('final', 'retracted', 'withdrawn') then
+        perform fail(409, format('exam %s is %s: nobody waits for it', e.id, e.state), '');
+    end if;
+    if exam_alarmed(e.id) and p_priority <> 'stat' and coalesce(btrim(p_reason), '') = '' then
+        perform fail(422, 'an alarm of its ECG raised this exam: to lower it needs a reason', '{"reason": "..."}');
+    end if;
+    update exam set priority = p_priority where id = e.id;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    values (e.id, rdc_person(), 'priority', e.state, e.state, jsonb_strip_nulls(jsonb_build_object(
+        'priority', p_priority, 'priority_before', e.priority, 'reason', p_reason)));
+    perform audit_write('priority', 'exam', e.id, jsonb_build_object('priority', p_priority, 'reason', p_reason));
+    return json_build_object('state', e.state, 'priority', p_priority);
+end $$;
 CREATE FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -2821,6 +2853,7 @@ CREATE FUNCTION public.order_fill(o public.exam_order, p jsonb) RETURNS public.e
     AS $$
 declare
     v_zone text := (select timezone from organisation where id = o.centre_id);
+    v_priority text := o.priority;
 begin
     update exam_order set
         accession = coalesce(nullif(p ->> 'accession', ''), accession),
@@ -2845,8 +2878,10 @@ begin
         reason = order_value(p, 'reason', reason)
     where id = o.id returning * into o;
     update exam_order set conflicts = order_conflicts(o) where id = o.id returning * into o;
-    update exam set priority = o.priority where order_id = o.id and priority <> o.priority
-        and state not in ('final', 'retracted', 'withdrawn');
+    if o.priority <> v_priority then
+        update exam set priority = o.priority where order_id = o.id and priority <> o.priority
+            and state not in ('final', 'retracted', 'withdrawn') and not exam_alarmed(id);
+    end if;
     return o;
 end $$;
 CREATE FUNCTION public.order_find(p_centre bigint, p jsonb) RETURNS public.exam_order
@@ -5028,6 +5063,7 @@ REVOKE ALL ON FUNCTION public.evidence_weigh(p_id bigint, e public.exam) FROM PU
 REVOKE ALL ON FUNCTION public.evidence_without_list(s public.performed_step, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_advice_list(p_exam bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_advice_list(p_exam bigint) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_alarmed(p_exam bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_centre_act(p_exam bigint, p_event text, p_reason text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_claim(p_exam bigint, p_lease_seconds integer) FROM PUBLIC;
@@ -5083,6 +5119,8 @@ REVOKE ALL ON FUNCTION public.exam_route(e public.exam, p_event text) FROM PUBLI
 REVOKE ALL ON FUNCTION public.exam_rows(p_exams bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_rows(p_exams bigint[]) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_scope() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_set_priority(p_exam bigint, p_priority text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_set_priority(p_exam bigint, p_priority text, p_reason text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_sign(p_exam bigint, p_lease bigint, p_objects_digest text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_submit(p_exam bigint, p_lease bigint, p_objects_digest text) FROM PUBLIC;

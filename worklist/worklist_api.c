@@ -103,6 +103,19 @@ static void post_sign(struct net_http_request *req, void *arg)
     finish_writing(req, arg, DB_Q_EXAM_SIGN);
 }
 
+static void post_priority(struct net_http_request *req, void *arg)
+{
+    int64_t id;
+    const char *priority = NULL;
+    const char *reason = NULL;
+    json_t *body = api_path_id(req, "id", &id) ? api_body(req, false) : NULL;
+    if (body && api_body_text(req, body, "priority", true, &priority) &&
+        api_body_text(req, body, "reason", false, &reason))
+        api_run(arg, req, DB_Q_EXAM_SET_PRIORITY,
+                (struct db_param[]){db_int(id), db_text(priority), db_text(reason)}, 3);
+    json_decref(body);
+}
+
 /* The other verbs differ in who may use them; the table of transitions knows
  * the rest. */
 static void post_verb(struct net_http_request *req, void *arg)
@@ -174,6 +187,7 @@ static const struct net_http_route routes[] = {
     {"POST", "/api/v1/exams/{id}/recall", post_recall, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/sign", post_sign, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/resolve", worklist_resolve_exam, SMALL_BODY},
+    {"POST", "/api/v1/exams/{id}/priority", post_priority, SMALL_BODY},
     {"POST", "/api/v1/exams/{id}/{verb}", post_verb, SMALL_BODY},
     {"GET", "/api/v1/devices/{aet}/doctor", get_device_doctor, NO_BODY},
     {"POST", "/api/v1/orders", worklist_post_order, SMALL_BODY},

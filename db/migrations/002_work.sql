@@ -592,6 +592,40 @@ begin
     return json_build_object('state', e.state);
 end $$;
 
+-- Did an alarm raise it, and no person say otherwise since? Then no order lowers it.
+create function exam_alarmed(p_exam bigint) returns boolean language sql stable as
+$$
+    select coalesce((select event = 'ecg_alarm' from exam_event
+        where exam_id = p_exam and event in ('ecg_alarm', 'priority') order by id desc limit 1), false)
+$$;
+
+-- A person's word on how urgent it is: the reading hospital's, or the centre's.
+create function exam_set_priority(p_exam bigint, p_priority text, p_reason text) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take(p_exam, 'reader', 'doctor', 'technician', 'admin');
+begin
+    if rdc_org() is distinct from e.centre_id and rdc_org() is distinct from e.hospital_id then
+        perform fail(403, 'only its centre and the hospital that reads it can do this');
+    end if;
+    if coalesce(p_priority, '') not in ('stat', 'urgent', 'routine') then
+        perform fail(422, 'priority is missing or unknown', 'it is stat, urgent or routine');
+    end if;
+    if e.state in ('final', 'retracted', 'withdrawn') then
+        perform fail(409, format('exam %s is %s: nobody waits for it', e.id, e.state), '');
+    end if;
+    if exam_alarmed(e.id) and p_priority <> 'stat' and coalesce(btrim(p_reason), '') = '' then
+        perform fail(422, 'an alarm of its ECG raised this exam: to lower it needs a reason', '{"reason": "..."}');
+    end if;
+    update exam set priority = p_priority where id = e.id;
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    values (e.id, rdc_person(), 'priority', e.state, e.state, jsonb_strip_nulls(jsonb_build_object(
+        'priority', p_priority, 'priority_before', e.priority, 'reason', p_reason)));
+    perform audit_write('priority', 'exam', e.id, jsonb_build_object('priority', p_priority, 'reason', p_reason));
+    return json_build_object('state', e.state, 'priority', p_priority);
+end $$;
+
 -- The verbs of the originating centre.
 create function exam_centre_act(p_exam bigint, p_event text, p_reason text) returns json
 language plpgsql security definer set search_path = public as

@@ -451,6 +451,7 @@ create function order_fill(o exam_order, p jsonb) returns exam_order language pl
 $$
 declare
     v_zone text := (select timezone from organisation where id = o.centre_id);
+    v_priority text := o.priority;
 begin
     update exam_order set
         accession = coalesce(nullif(p ->> 'accession', ''), accession),
@@ -475,8 +476,10 @@ begin
         reason = order_value(p, 'reason', reason)
     where id = o.id returning * into o;
     update exam_order set conflicts = order_conflicts(o) where id = o.id returning * into o;
-    update exam set priority = o.priority where order_id = o.id and priority <> o.priority
-        and state not in ('final', 'retracted', 'withdrawn');
+    if o.priority <> v_priority then
+        update exam set priority = o.priority where order_id = o.id and priority <> o.priority
+            and state not in ('final', 'retracted', 'withdrawn') and not exam_alarmed(id);
+    end if;
     return o;
 end $$;
 

@@ -49,6 +49,9 @@ select exam_reader_act($1::bigint, $2::text, $3::bigint, $4::text, $5::text)::te
 -- name: exam_centre_act
 select exam_centre_act($1::bigint, $2::text, $3::text)::text;
 
+-- name: exam_set_priority
+select exam_set_priority($1::bigint, $2::text, $3::text)::text;
+
 -- name: upload_permit
 select upload_permit()::text;
 

@@ -104,6 +104,27 @@ begin
     assert (select priority = 'stat' from exam where id = e);
     assert (select exam_ecg(e) -> 0 ->> 'hr_bpm' = '30' and exam_ecg(e) -> 0 ->> 'instance' = '1.6.40.1');
     assert (select count(*) from exam_event where exam_id = e and event = 'ecg_alarm') = 1;
+    -- An order does not lower what an alarm raised; a person does, and says why.
+    reset role;
+    v_order := '{"accession": "ALARM1", "patient_id": "P1", "patient_name": "测试一", "modality": "ECG"}'::jsonb
+        || jsonb_build_object('centre_id', org_id('C1'));
+    v := order_upsert(v_order || '{"priority": "urgent"}');
+    update exam set order_id = (v ->> 'id')::bigint where id = e;
+    perform order_upsert(v_order || '{"priority": "routine"}');
+    assert (select priority = 'stat' from exam where id = e);
+    perform t_as('tech1');
+    perform t_fails('RD422', format('select exam_set_priority(%s, ''routine'', '' '')', e));
+    perform t_fails('RD422', format('select exam_set_priority(%s, ''soon'', null)', e));
+    perform exam_set_priority(e, 'urgent', 'an artefact');
+    assert (select priority = 'urgent' from exam where id = e);
+    assert (select person_id = rdc_person() and detail ->> 'reason' = 'an artefact' from exam_event
+        where exam_id = e and event = 'priority');
+    reset role;
+    perform order_upsert(v_order || '{"description": "ECG"}');
+    assert (select priority = 'urgent' from exam where id = e), 'an order that says nothing new of it changed it';
+    perform order_upsert(v_order || '{"priority": "stat"}');
+    perform order_upsert(v_order || '{"priority": "routine"}');
+    assert (select priority = 'routine' from exam where id = e);
     set local role rdc_api;
     perform t_as('tech1');
     assert jsonb_array_length(exam_get(e) -> 'ecg') = 1 and exam_ecg(e) -> 0 -> 'comparison' = 'null';

@@ -343,6 +343,10 @@ class AnEcg(Way):
             row = self.waiting(exam['study_uid'], self.reader1, 10)
             self.assertEqual(row['priority'], priority)
             self.assertEqual([e['event'] for e in exam['events'] if e['event'] == 'ecg_alarm'], ['ecg_alarm'] * len(alarms))
+        path = f'/api/v1/exams/{exam["id"]}/priority'
+        self.assertEqual(self.tech.post(path, {'priority': 'routine'}).status, 422, 'without a reason')
+        self.assertEqual(self.tech.post(path, {'priority': 'routine', 'reason': 'an artefact'}).status, 200)
+        self.assertEqual(self.waiting(exam['study_uid'], self.reader1, 10)['priority'], 'routine')
 
     def helpers(self):
         """pids of the processes that measure."""
