@@ -19,6 +19,7 @@ class TheDoctor(SystemTest):
         cls.rdc.cli('device', 'add', 'OFF', '--org', 'QINGHE')
         cls.rdc.cli('device', 'disable', 'OFF')
         cls.rdc.cli('device', 'add', 'HERE', '--org', 'QINGHE', '--address', '127.0.0.1', '--called', 'HERE_CALLED')
+        cls.rdc.cli('device', 'add', 'MANY', '--org', 'QINGHE')
 
     def doctor(self, *aet):
         return json.loads(self.rdc.cli('device', 'doctor', *aet, '--json'))
@@ -111,13 +112,13 @@ class TheDoctor(SystemTest):
 
     def test_folds_many_contexts_below_the_cause_and_the_remedy(self):
         ids = iter(range(1, 256, 2))
-        a = dicom_scu.Association(self.rdc.dicom_port, 'DS_CT', contexts=[
+        a = dicom_scu.Association(self.rdc.dicom_port, 'MANY', contexts=[
             *((next(ids), CT, [dicom_scu.IMPLICIT_LE]) for _ in range(20)),
             *((next(ids), CT, [f'1.2.3.{n}']) for n in range(3)),
             *((next(ids), f'1.2.3.4.{n}', [dicom_scu.IMPLICIT_LE]) for n in range(100))])
         a.release()
-        remedy = self.cause('context_refused', 'DS_CT')['remedy_zh']
-        lines = self.rdc.cli('device', 'doctor', 'DS_CT').splitlines()
+        remedy = self.cause('context_refused', 'MANY')['remedy_zh']
+        lines = self.rdc.cli('device', 'doctor', 'MANY').splitlines()
         [at] = [i for i, line in enumerate(lines) if line.startswith('contexts ')]
         self.assertRegex(lines[at], '123 asked for, 20 accepted, 103 refused')
         self.assertTrue(any(remedy in line for line in lines[:at]))
@@ -125,7 +126,7 @@ class TheDoctor(SystemTest):
         text = '\n'.join(lines[at:])
         self.assertRegex(text, r'CT Image Storage +20 of 23 +没有.* 1\.2\.3\.0 1\.2\.3\.1 1\.2\.3\.2\n')
         self.assertIn('and 89 more like these', text)
-        self.assertIn('1.2.3.4.99', self.rdc.cli('device', 'doctor', 'DS_CT', '--contexts'))
+        self.assertIn('1.2.3.4.99', self.rdc.cli('device', 'doctor', 'MANY', '--contexts'))
 
     def test_knows_tls_on_the_plain_port_from_openssl(self):
         needs('openssl')
