@@ -1741,7 +1741,7 @@ begin
         perform fail(422, 'priority is missing or unknown', 'it is stat, urgent or routine');
     end if;
     if e.state in ('final', 'retracted', 'withdrawn') then
-        perform fail(409, format('exam %s is %s: nobody waits for it', e.id, e.state), '');
+        perform fail(409, format('exam %s is %s: nobody waits for it', e.id, e.state));
     end if;
     if exam_alarmed(e.id) and p_priority <> 'stat' and coalesce(btrim(p_reason), '') = '' then
         perform fail(422, 'an alarm of its ECG raised this exam: to lower it needs a reason', '{"reason": "..."}');
