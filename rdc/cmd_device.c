@@ -87,7 +87,6 @@ static void reason_of(const json_t *c, char *out, size_t size)
 
 /* One line for all contexts of the list that were refused for one SOP class and reason. */
 struct refused {
-    const json_t *first;
     size_t contexts;
     size_t accepted; /* others of this SOP class */
     json_t *requested;
@@ -104,12 +103,12 @@ static bool same_text(const json_t *a, const json_t *b, const char *name)
 }
 
 /* The contexts refused for the same SOP class and reason as c; false: an earlier one of
- * them has told. The UIDs are borrowed. */
+ * them has told. r->requested is to be released in both cases. */
 static bool fold_refused(const json_t *contexts, size_t at, const json_t *c, struct refused *r)
 {
     size_t i;
     const json_t *other;
-    *r = (struct refused){.first = c, .requested = json_array()};
+    *r = (struct refused){.requested = json_array()};
     json_array_foreach((json_t *)(uintptr_t)contexts, i, other)
     {
         if (!same_text(other, c, "sop_class"))
