@@ -57,7 +57,7 @@ class RdcServer:
 
     def __init__(self):
         # As an installation has them.
-        self.rdc = Rdc({'workers': 0, 'database.connections': 4, 'store.segment': '256M'}).start()
+        self.rdc = Rdc({'workers': 0, 'database.connections': None, 'store.segment': '256M'}).start()
         self.port, self.called = self.rdc.dicom_port, 'RDC'
         self.session = machine.Session(place(), self.rdc.database)
 

@@ -89,7 +89,7 @@ class Site:
     """One rdc with so many orders."""
 
     def __init__(self, orders, open_orders, waiting):
-        self.rdc = Rdc({'workers': 1, 'database.connections': 4, 'log.level': 'warn', 'store.segment': '256M'}, template='migrated')
+        self.rdc = Rdc({'workers': 1, 'database.connections': None, 'log.level': 'warn', 'store.segment': '256M'}, template='migrated')
         start = time.monotonic()
         numbers = dict(centres=CENTRES, hospitals=HOSPITALS, open=open_orders, waiting=waiting, orders=orders,
                        step=max(1, 94608000 // orders))

@@ -56,7 +56,7 @@ def critical(tech, reader, name):
 def main():
     quick = '--quick' in sys.argv
     count = 3 if quick else 30
-    rdc = Rdc({'workers': 0, 'database.connections': 4}).start()
+    rdc = Rdc({'workers': 0, 'database.connections': None}).start()
     over, failures = threading.Event(), []
     tech, reader = Client(rdc, 'tech'), Client(rdc, 'reader1')
     sender = threading.Thread(target=district, args=(rdc, over, failures))

@@ -23,7 +23,7 @@ FS_IOC_SHUTDOWN, NOLOGFLUSH = 0x8004587d, 2  # linux/fs.h: _IOR('X', 125, __u32)
 
 def as_installed(conf=None, **kw):
     """With the connections that an installation has."""
-    return Rdc({'database.connections': 4, **(conf or {})}, **kw)
+    return Rdc({'database.connections': None, **(conf or {})}, **kw)
 
 
 def ended_well(rdc, senders, count, seconds=180):

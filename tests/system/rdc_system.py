@@ -394,7 +394,7 @@ class Rdc:
                   'store.segment': '16M'}
         values.update(conf or {})
         with open(self.conf, 'w') as f:
-            f.writelines(f'{k} = {v}\n' for k, v in values.items())
+            f.writelines(f'{k} = {v}\n' for k, v in values.items() if v is not None)  # None: as installed
         os.chmod(self.conf, 0o644)
         self.process = None
 
