@@ -100,12 +100,14 @@ static void describe(struct aecg *a, struct ecg_lead *lead)
 {
     static const char prefix[] = "MDC_ECG_LEAD_";
     const char *label = a->code;
-    if (strncmp(label, prefix, sizeof prefix - 1) == 0)
+    lead->is_ecg = strncmp(label, prefix, sizeof prefix - 1) == 0;
+    if (lead->is_ecg)
         label += sizeof prefix - 1;
     double uv = ecg_unit_uv(base_bytes_str(a->scale_unit));
     double origin_uv = ecg_unit_uv(base_bytes_str(a->origin_unit));
     lead->id = ecg_lead_by_name(label, strlen(label));
-    lead->name = lead->id ? ecg_lead_name(lead->id) : ecg_record_text(a->r, label, strlen(label));
+    lead->name =
+        lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(a->r, base_bytes_str(label));
     lead->uv_per_count = a->scale * uv;
     lead->offset_uv = a->origin * (origin_uv > 0 ? origin_uv : uv);
 }

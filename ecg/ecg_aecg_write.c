@@ -508,7 +508,7 @@ enum base_err ecg_aecg_write_row(const struct ecg_record *r,
                                  const struct ecg_write_options *options, struct ecg_outputs *out,
                                  struct base_error *err)
 {
-    if (!(ecg_record_seconds(r) > 0))
+    if (!ecg_record_has_leads(r))
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          "the record has no samples of an ECG lead");
     struct job j = {.r = r, .o = options, .out = out, .dated = r->start.date.year > 0};

@@ -26,7 +26,9 @@ enum sample_kind {
 struct channel {
     int id;
     const char *name;
-    bool other; /* not a voltage: pressure, sound */
+    bool other; /* not a voltage: pressure, sound; or of another part of the body */
+    bool is_ecg;
+    bool elsewhere;
     const char *unit;
     double sensitivity;
     double correction;
@@ -82,16 +84,25 @@ static void read_number(const struct dicom_element *e, double *out)
         *out = v;
 }
 
+/* ISO/IEEE 11073-10101: leads are codes of partition 2, sites (as CID 3030 of the electrodes
+ * of EEG, EMG and EOG has them) of partition 7. */
+static bool is_site(const struct ecg_dicom_code *code)
+{
+    return strcmp(code->scheme, "MDC") == 0 && strncmp(code->value, "7:", 2) == 0;
+}
+
 static void read_source(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
 {
     struct ecg_dicom_code code;
     ecg_dicom_read_code(d, c, &code);
+    ch->elsewhere = is_site(&code);
     int id = ecg_lead_by_code(code.scheme, code.value);
     if (!id)
         id = ecg_lead_by_name(code.meaning, strlen(code.meaning));
     if (id) {
         ch->id = id;
         ch->name = ecg_lead_name(id);
+        ch->is_ecg = true;
     } else if (code.meaning[0]) {
         ch->name = code.meaning;
     }
@@ -162,6 +173,12 @@ static void read_channel(struct ecg_dicom_reader *d, struct dicom_cursor *c, str
         }
     }
     dicom_cursor_leave(c);
+    if (ch->elsewhere && !ch->other) {
+        ch->id = ECG_LEAD_NONE;
+        ch->is_ecg = false;
+        ch->other = true;
+        ch->unit = "uV";
+    }
 }
 
 static enum base_err read_channels(struct ecg_dicom_reader *d, struct dicom_cursor *c,
@@ -414,6 +431,7 @@ static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g
                          base_err_text(e));
     lead->id = ch->id;
     lead->name = ch->name;
+    lead->is_ecg = ch->is_ecg;
     lead->unit = ch->unit;
     lead->rate_hz = g->rate;
     lead->uv_per_count = ch->sensitivity * ch->correction * ch->unit_uv;

@@ -100,8 +100,10 @@ static const char *class_of(const struct group *g)
 static enum base_err choose_class(struct job *j, struct base_error *err)
 {
     const struct ecg_record *r = j->r;
-    if (r->nleads == 0 || ecg_record_seconds(r) <= 0)
-        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "the record has no samples");
+    if (!ecg_record_has_leads(r))
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                         r->nothers ? "none of the channels is an ECG lead"
+                                    : "the record has no samples");
     j->rhythm = (struct group){
         .leads = r->leads, .n = r->nleads, .rate = r->leads[0].rate_hz, .label = "RHYTHM"};
     struct group *g = &j->rhythm;

@@ -319,8 +319,10 @@ static void name_lead(struct ecg_record *r, struct base_bytes label, size_t i,
     static const char *const types[] = {"ECG ", "EKG "};
     struct base_bytes own = label;
     for (size_t k = 0; k < sizeof types / sizeof *types; k++)
-        if (own.n > 4 && strncasecmp((const char *)own.p, types[k], 4) == 0)
+        if (own.n > 4 && strncasecmp((const char *)own.p, types[k], 4) == 0) {
             own = ecg_text_trim(base_bytes_of(own.p + 4, own.n - 4));
+            lead->is_ecg = true;
+        }
     lead->id = ecg_lead_by_name((const char *)own.p, own.n);
     lead->name = lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(r, own);
     if (!lead->name[0]) {

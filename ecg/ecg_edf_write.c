@@ -433,7 +433,7 @@ static void name_signals(struct job *j)
         struct signal *s = &j->s[i];
         const char *name = s->lead->name;
         bool known = s->lead->id && ecg_lead_by_name(name, strlen(name)) == s->lead->id;
-        const char *type = known ? "ECG " : "";
+        const char *type = known || s->lead->is_ecg ? "ECG " : "";
         size_t n = strlen(name);
         if (n + strlen(type) > 16)
             ecg_outputs_lose(j->out, "the end of the name %s: labels have 16 bytes", name);

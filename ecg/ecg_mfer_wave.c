@@ -220,17 +220,37 @@ static void name_lead(struct ecg_record *r, const struct mfer_defs *d, size_t i,
         lead->name = d->has_lead && own ? names[d->lead - 31] : ecg_record_text(r, text, (size_t)n);
 }
 
+static bool is_voltage(const struct mfer_defs *d)
+{
+    return d->sensitivity.set && d->sensitivity.unit == 0 && d->type != MFER_STATUS16;
+}
+
+/* ISO 22077-1 Table 14: sound, pulse, EEG and what is calculated are no ECG; ISO 22077-3 has the
+ * numbers of what monitors record beside it. */
+static bool is_lead(const struct mfer_defs *d)
+{
+    enum { POWER = 25, TREND = 26, SOUND = 30, PULSE = 31, EEG = 40, EEG_LAST = 43, MCG = 100 };
+    static const uint16_t beside[] = {143, 160, 175, 4160, 4161, 4162, 4163};
+    for (size_t i = 0; d->has_lead && i < sizeof beside / sizeof *beside; i++)
+        if (d->lead == beside[i])
+            return false;
+    unsigned w = d->waveform;
+    bool other = w == POWER || w == TREND || w == SOUND || w == PULSE || w == MCG ||
+                 (w >= EEG && w <= EEG_LAST);
+    return is_voltage(d) && !other;
+}
+
 /* Leads of 16 bits as stored; all else in 32 bits first. */
 static enum base_err make_lead(struct frames *x, size_t i, bool median)
 {
     struct ecg_record *r = x->rec;
     struct channel *c = &x->c[i];
     const struct mfer_defs *d = c->defs;
-    bool voltage = d->sensitivity.set && d->sensitivity.unit == 0 && c->type != MFER_STATUS16;
+    bool voltage = is_voltage(d);
     bool floats = c->type == MFER_F32 || c->type == MFER_F64;
-    struct ecg_lead *lead = !voltage ? ecg_record_add_other(r)
-                            : median ? ecg_record_add_median(r)
-                                     : ecg_record_add_lead(r);
+    struct ecg_lead *lead = !is_lead(d) ? ecg_record_add_other(r)
+                            : median    ? ecg_record_add_median(r)
+                                        : ecg_record_add_lead(r);
     if (!lead)
         return r->err;
     /* Whole numbers as they are; others in a unit of which the largest has 30 bits. */
@@ -238,7 +258,8 @@ static enum base_err make_lead(struct frames *x, size_t i, bool median)
     name_lead(r, d, i, lead);
     lead->rate_hz = rate_of(r, d);
     double scale = d->sensitivity.set ? d->sensitivity.value * (voltage ? 1e6 : 1) : 1;
-    lead->unit = voltage ? "" : d->sensitivity.set ? unit_name(d->sensitivity.unit) : "1";
+    if (!is_lead(d))
+        lead->unit = d->sensitivity.set ? unit_name(d->sensitivity.unit) : "1";
     lead->uv_per_count = scale / c->per_unit;
     if (d->offset.n == c->width) {
         double zero =
@@ -258,16 +279,13 @@ static void point_to_leads(struct frames *x, bool median)
     struct ecg_record *r = x->rec;
     size_t first_other = r->nothers;
     for (size_t i = 0; i < x->g->nchannels; i++) {
-        const struct mfer_defs *d = x->c[i].defs;
-        first_other -= !d->sensitivity.set || d->sensitivity.unit != 0 || d->type == MFER_STATUS16;
+        first_other -= !is_lead(x->c[i].defs);
     }
     size_t lead = 0;
     for (size_t i = 0; i < x->g->nchannels; i++) {
-        const struct mfer_defs *d = x->c[i].defs;
-        bool other = !d->sensitivity.set || d->sensitivity.unit != 0 || d->type == MFER_STATUS16;
-        x->c[i].lead = other    ? &r->others[first_other++]
-                       : median ? &r->medians[lead++]
-                                : &r->leads[lead++];
+        x->c[i].lead = !is_lead(x->c[i].defs) ? &r->others[first_other++]
+                       : median               ? &r->medians[lead++]
+                                              : &r->leads[lead++];
     }
 }
 

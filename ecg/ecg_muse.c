@@ -158,7 +158,7 @@ static void end_lead(struct muse *m)
     }
     lead->id = ecg_lead_by_name(m->lead, strlen(m->lead));
     lead->name =
-        lead->id ? ecg_lead_name(lead->id) : ecg_record_text(m->r, m->lead, strlen(m->lead));
+        lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(m->r, base_bytes_str(m->lead));
     lead->uv_per_count = m->uv;
     lead->start_s = m->median ? 0 : m->time_offset_ms / 1000;
     if (lowest && !m->r->err)

@@ -1,6 +1,7 @@
 #include "ecg/ecg_open.h"
 
 #include "ecg/ecg_format.h"
+#include "ecg/ecg_kind.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +148,8 @@ static enum base_err parse(const struct ecg_set *set, const struct ecg_format_ro
     r->format = row->name;
     enum base_err e =
         row->parse_set ? row->parse_set(set, r, err) : row->parse(set->files[0].bytes, r, err);
+    if (!e && !r->err)
+        r->err = ecg_kind_settle(r);
     if (!e && r->err)
         e = base_fail(err, r->err, BASE_NOPOS, "%s: %s", row->name,
                       r->err == BASE_ELIMIT ? "more text or items than the limit allows"

@@ -3,6 +3,7 @@
  * the limb leads that follow from others are residuals; and median beats.
  */
 #include "ecg/ecg_philips_priv.h"
+#include "ecg/ecg_text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -31,7 +32,8 @@ static size_t next_label(const char **labels, const char **out)
 static void name_lead(struct philips *p, struct ecg_lead *lead, const char *label, size_t n)
 {
     lead->id = ecg_lead_by_name(label, n);
-    lead->name = lead->id ? ecg_lead_name(lead->id) : ecg_record_text(p->r, label, n);
+    lead->name =
+        lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(p->r, base_bytes_of(label, n));
 }
 
 static bool add_samples(struct philips *p, struct ecg_lead *lead, struct base_bytes b)

@@ -83,11 +83,21 @@ const struct ecg_measurement *ecg_record_measurement(const struct ecg_record *r,
     return NULL;
 }
 
+bool ecg_record_has_leads(const struct ecg_record *r)
+{
+    for (size_t i = 0; i < r->nleads; i++)
+        if (r->leads[i].samples)
+            return true;
+    return false;
+}
+
 double ecg_record_seconds(const struct ecg_record *r)
 {
     double longest = 0;
-    for (size_t i = 0; i < r->nleads; i++) {
-        const struct ecg_lead *lead = &r->leads[i];
+    bool has_leads = ecg_record_has_leads(r);
+    const struct ecg_lead *leads = has_leads ? r->leads : r->others;
+    for (size_t i = 0; i < (has_leads ? r->nleads : r->nothers); i++) {
+        const struct ecg_lead *lead = &leads[i];
         if (!lead->samples)
             continue;
         double end = lead->start_s + (double)lead->samples / lead->rate_hz;

@@ -77,6 +77,7 @@ struct ecg_lead {
     int id;           /* ecg_lead.h; 0 = the device's own, see name */
     const char *name; /* standard name, else the device's label */
     const char *unit; /* "" = uV; of others[]: what value and offset are in, "mmHg" */
+    bool is_ecg;      /* the file says so, whatever the name says */
     double rate_hz;
     double uv_per_count;
     double offset_uv;
@@ -192,7 +193,7 @@ struct ecg_record {
 
     struct ecg_lead *leads;
     size_t nleads;
-    struct ecg_lead *others; /* channels that are no voltage: pressure, respiration */
+    struct ecg_lead *others; /* channels that are no ECG: pressure, respiration, EEG */
     size_t nothers;
     struct ecg_lead *medians; /* representative beat, one per lead */
     size_t nmedians;
@@ -239,7 +240,10 @@ const struct ecg_lead *ecg_record_lead(const struct ecg_record *r, int id);
 /* The first global device measurement of this kind, or NULL. */
 const struct ecg_measurement *ecg_record_measurement(const struct ecg_record *r,
                                                      enum ecg_measure what);
-/* Seconds from the start to the end of the longest lead. */
+/* Whether a lead has samples. */
+bool ecg_record_has_leads(const struct ecg_record *r);
+/* Seconds from the start to the end of the longest lead; without leads, of the longest of
+ * the others. */
 double ecg_record_seconds(const struct ecg_record *r);
 
 /*

@@ -61,6 +61,10 @@ enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
     enum base_err e = check(r, err);
     if (e)
         return e;
+    bool holds_others = format == ECG_FORMAT_EDF || format == ECG_FORMAT_WFDB;
+    if (r->nothers && !holds_others && !ecg_record_has_leads(r))
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                         "none of the channels is an ECG lead: %s holds nothing else", row->name);
     e = row->write(r, options, out, err);
     if (!e)
         lose_what_is_before(r, format, out);

@@ -327,7 +327,7 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
     choose_leads(r, only, &l);
     if (l.n == 0)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "there is no lead with samples at 50 Hz to 20 kHz to measure on");
+                         "there is no ECG lead with samples at 50 Hz to 20 kHz to measure on");
     struct ecg_figures *scratch = malloc(sizeof *scratch);
     if (!scratch)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");

@@ -155,7 +155,7 @@ enum base_err ecg_signal_init(const struct ecg_record *r, const struct ecg_lead 
     choose_leads(r, only, &s);
     if (s.nleads == 0)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "there is no lead with samples at 50 Hz to 20 kHz to analyse");
+                         "there is no ECG lead with samples at 50 Hz to 20 kHz to analyse");
     const struct ecg_lead *first = s.source[0];
     double factor = floor(first->rate_hz / GRID_HZ + 0.5);
     size_t k = factor < 1 ? 1 : (size_t)factor;

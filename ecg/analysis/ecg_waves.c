@@ -91,7 +91,7 @@ enum base_err ecg_waves_find(const struct ecg_record *r, const struct ecg_beats 
     }
     if (n == 0 || (only && which == SIZE_MAX))
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "there is no lead with samples at 50 Hz to 20 kHz to measure on");
+                         "there is no ECG lead with samples at 50 Hz to 20 kHz to measure on");
     struct work *w = malloc(sizeof *w);
     if (!w)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");

@@ -345,7 +345,9 @@ static void draw_source(struct sheet *s, double width)
     base_buf_printf(&line, "%s%s%s%s%s    %s %s    %g Hz", d->manufacturer,
                     d->manufacturer[0] && d->model[0] ? " " : "", d->model,
                     d->software[0] ? " " : "", d->software, s->r->format, s->r->version,
-                    s->r->nleads ? s->r->leads[0].rate_hz : 0);
+                    s->r->nleads    ? s->r->leads[0].rate_hz
+                    : s->r->nothers ? s->r->others[0].rate_hz
+                                    : 0);
     ecg_draw_text(s, PAPER_RIGHT, PAPER_BOTTOM + 1.5, width, text_mm, false, SHEET_RIGHT,
                   ecg_draw_grey, base_buf_cstr(&line));
     base_buf_deinit(&line);

@@ -305,7 +305,7 @@ START_TEST(a_record_without_samples_is_refused)
     r->leads[0].rate_hz = 500;
     r->leads[0].uv_per_count = 1;
     ck_assert_int_eq(ecg_beats_find(r, NULL, &b, &err), BASE_EUNSUPPORTED);
-    ck_assert_ptr_nonnull(strstr(err.msg, "no lead with samples"));
+    ck_assert_ptr_nonnull(strstr(err.msg, "no ECG lead with samples"));
     ecg_record_free(r);
 }
 END_TEST

@@ -19,6 +19,7 @@ struct group {
     const char *baseline;
     const char *time_skew;
     const char *scheme; /* of the lead codes */
+    bool sites;         /* no leads but places on the body, of another partition of MDC */
     const uint8_t *padding;
     struct base_bytes data;
 };
@@ -41,7 +42,11 @@ static const struct group plain = {.label = "RHYTHM",
 static void write_channel(struct dicom_writer *w, const struct group *g, unsigned i)
 {
     char code[16];
-    snprintf(code, sizeof code, strcmp(g->scheme, "MDC") == 0 ? "2:%u" : "5.6.3-9-1-%u", i + 1);
+    snprintf(code, sizeof code,
+             strcmp(g->scheme, "MDC") != 0 ? "5.6.3-9-1-%u"
+             : g->sites                    ? "7:%u"
+                                           : "2:%u",
+             i + 1);
     dicom_write_item_open(w);
     dicom_write_code(w, DICOM_TAG_ChannelSourceSequence, code, g->scheme, "1.3", "some lead");
     if (g->sensitivity)
@@ -375,6 +380,22 @@ START_TEST(channels_that_are_no_voltage_are_kept_apart_in_their_unit)
 }
 END_TEST
 
+START_TEST(channels_of_other_parts_of_the_body_are_no_leads)
+{
+    struct group g[2] = {plain, plain};
+    g[1].sites = true;
+    struct ecg_record *r = open_groups(g, 2);
+    ck_assert_uint_eq(r->nleads, 2);
+    ck_assert_uint_eq(r->nothers, 2);
+    ck_assert_str_eq(r->others[0].unit, "uV");
+    ck_assert_double_eq_tol(r->others[0].uv_per_count, 2.5, 1e-12);
+    ck_assert_int_eq(r->others[0].id, ECG_LEAD_NONE);
+    ecg_record_free(r);
+    struct base_error err = fail_groups(&g[1], 1, BASE_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.msg, "no channel that is an ECG lead"));
+}
+END_TEST
+
 START_TEST(a_group_that_cannot_be_read_leaves_the_others)
 {
     struct group g[3] = {plain, plain, plain};
@@ -492,6 +513,7 @@ int main(void)
     tcase_add_test(t, old_lead_codes_and_skew_are_understood);
     tcase_add_test(t, padding_is_missing_unless_it_is_zero);
     tcase_add_test(t, channels_that_are_no_voltage_are_kept_apart_in_their_unit);
+    tcase_add_test(t, channels_of_other_parts_of_the_body_are_no_leads);
     tcase_add_loop_test(t, a_group_that_cannot_be_read_leaves_the_others, 0, 3);
     suite_add_tcase(s, t);
     t = tcase_create("damage");

@@ -115,6 +115,36 @@ START_TEST(channels_of_different_rates_are_read_each_at_its_own)
 }
 END_TEST
 
+START_TEST(channels_of_another_kind_are_read_but_are_no_leads)
+{
+    static const struct channel channels[] = {
+        {"EEG Fpz-Cz", "uV", {"-200", "200", "-2000", "2000"}, "", "3"},
+        {"ECG C3", "mV", {"-5", "5", "-2000", "2000"}, "", "3"},
+        {"EMG chin", "mV", {"-5", "5", "-2000", "2000"}, "", "3"},
+        {"C4", "uV", {"-200", "200", "-2000", "2000"}, "", "3"}};
+    static const char data[] = "\x01\0\x02\0\x03\0\x04\0\x05\0\x06\0"
+                               "\x07\0\x08\0\x09\0\x0a\0\x0b\0\x0c\0";
+    struct base_buf b = {0};
+    struct header h = plain;
+    h.records = "1";
+    add_header(&b, &h, channels, 4);
+    base_buf_add(&b, data, sizeof data - 1);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_uint_eq(r->nleads, 1);
+    ck_assert_str_eq(r->leads[0].name, "C3");
+    ck_assert_uint_eq(r->nothers, 3);
+    ck_assert_str_eq(r->others[0].name, "EEG Fpz-Cz");
+    ck_assert_str_eq(r->others[0].unit, "uV");
+    ck_assert_double_eq_tol(r->others[0].uv_per_count, 0.1, 1e-12);
+    assert_samples(&r->others[0], (const int32_t[]){1, 2, 3}, 3);
+    ck_assert_str_eq(r->others[1].name, "EMG chin");
+    ck_assert_double_eq_tol(r->others[1].uv_per_count, 2.5, 1e-12);
+    ck_assert_str_eq(r->others[2].name, "C4");
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(bdf_has_samples_of_24_bits)
 {
     static const struct channel channels[] = {
@@ -338,23 +368,25 @@ static const struct {
     int64_t sum;
     int64_t weighted; /* each sample times its number modulo 97 */
     double rate_hz;
+    bool is_lead;
 } others[] = {
-    {"short_psg.edf", "EEG Fpz-Cz", 30000, 46710, 6362031, 100},
-    {"short_psg.edf", "EEG Pz-Oz", 30000, 27829, 2192211, 100},
-    {"short_psg.edf", "EOG horizontal", 30000, 31664, -2134834, 100},
-    {"short_psg.edf", "Resp oro-nasal", 300, 109827, 4501932, 1},
-    {"short_psg.edf", "EMG submental", 300, 514405, 24016012, 1},
-    {"short_psg.edf", "Temp rectal", 300, 39030, 1818912, 1},
-    {"short_psg.edf", "Event marker", 300, 265812, 12470381, 1},
-    {"test_generator_datarec_generator_2.bdf", "sine 2.5Hz", 15000, -7500, 517735548, 500},
+    {"short_psg.edf", "EEG Fpz-Cz", 30000, 46710, 6362031, 100, false},
+    {"short_psg.edf", "EEG Pz-Oz", 30000, 27829, 2192211, 100, false},
+    {"short_psg.edf", "EOG horizontal", 30000, 31664, -2134834, 100, false},
+    {"short_psg.edf", "Resp oro-nasal", 300, 109827, 4501932, 1, false},
+    {"short_psg.edf", "EMG submental", 300, 514405, 24016012, 1, false},
+    {"short_psg.edf", "Temp rectal", 300, 39030, 1818912, 1, false},
+    {"short_psg.edf", "Event marker", 300, 265812, 12470381, 1, false},
+    {"test_generator_datarec_generator_2.bdf", "sine 2.5Hz", 15000, -7500, 517735548, 500, true},
     {"test_generator_datarec_generator_2.bdf", "square 6.5Hz", 12000, -16788408808, -804814619482,
-     400},
-    {"test_generator_datarec_generator_2.bdf", "ramp 3.5Hz", 7500, -5240087242, -251186353108, 250},
+     400, true},
+    {"test_generator_datarec_generator_2.bdf", "ramp 3.5Hz", 7500, -5240087242, -251186353108, 250,
+     true},
     {"test_generator_datarec_generator_2.bdf", "pink noise", 14625, -3049480195, -137963401583,
-     487.5},
-    {"test_generator_datarec_generator_2.bdf", "white noise", 14985, -265412792, -9468545842,
-     499.5},
-    {"test_utf8.edf", "Fp1", 89344, 56106, 4588480, 128},
+     487.5, true},
+    {"test_generator_datarec_generator_2.bdf", "white noise", 14985, -265412792, -9468545842, 499.5,
+     true},
+    {"test_utf8.edf", "Fp1", 89344, 56106, 4588480, 128, false},
 };
 
 static const struct ecg_lead *find(const struct ecg_record *r, const char *name)
@@ -379,6 +411,7 @@ START_TEST(files_of_other_programs_have_their_samples)
     int64_t sum = 0;
     int64_t weighted = 0;
     ck_assert_msg(lead != NULL, "no channel %s", others[_i].channel);
+    ck_assert((lead >= r->leads && lead < r->leads + r->nleads) == others[_i].is_lead);
     ck_assert_uint_eq(lead->samples, others[_i].samples);
     ck_assert_double_eq_tol(lead->rate_hz, others[_i].rate_hz, 1e-9);
     for (size_t i = 0; i < lead->samples; i++) {
@@ -398,6 +431,7 @@ int main(void)
     Suite *s = suite_create("ecg_edf");
     TCase *t = tcase_create("edf");
     tcase_add_test(t, channels_of_different_rates_are_read_each_at_its_own);
+    tcase_add_test(t, channels_of_another_kind_are_read_but_are_no_leads);
     tcase_add_test(t, bdf_has_samples_of_24_bits);
     tcase_add_test(t, edf_plus_has_a_patient_and_annotations);
     tcase_add_test(t, records_with_gaps_between_have_missing_samples_there);

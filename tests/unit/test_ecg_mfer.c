@@ -105,6 +105,42 @@ START_TEST(channels_have_blocks_rates_units_and_names_of_their_own)
 }
 END_TEST
 
+/* Definitions of a channel in volts, and whether it is an ECG. */
+static const struct {
+    const char *definition;
+    size_t n;
+    bool is_lead;
+} kinds[] = {
+    {"\x08\x01\x01", 3, true},      /* standard ECG */
+    {"\x08\x01\x14", 3, true},      /* monitor */
+    {"\x08\x01\x28", 3, false},     /* EEG at rest */
+    {"\x08\x01\x1f", 3, false},     /* pulse wave */
+    {"\x09\x02\x10\x46", 4, true},  /* ECG1 of a monitor */
+    {"\x09\x02\x00\xa0", 4, false}, /* respiration by impedance */
+    {"\x09\x02\x10\x43", 4, false}, /* respiration */
+    {"\x09\x05\x20\x01"
+     "EMG",
+     7, false},
+};
+
+START_TEST(channels_of_another_kind_in_volts_are_no_leads)
+{
+    struct base_buf b = {0};
+    ADD(&b, preamble);
+    ADD(&b, common);
+    base_buf_add(&b, kinds[_i].definition, kinds[_i].n);
+    ADD(&b, "\x1e\x04\x00\x01\x00\x02");
+    struct ecg_record *r = open_ok(&b);
+    ck_assert_uint_eq(r->nleads, kinds[_i].is_lead);
+    ck_assert_uint_eq(r->nothers, !kinds[_i].is_lead);
+    const struct ecg_lead *lead = kinds[_i].is_lead ? r->leads : r->others;
+    ck_assert_str_eq(lead->unit, kinds[_i].is_lead ? "" : "uV");
+    ck_assert_double_eq_tol(lead->uv_per_count, 5, 1e-12);
+    assert_samples(lead, (const int32_t[]){1, 2}, 2);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(who_when_and_what_happened_are_read)
 {
     struct base_buf b = {0};
@@ -268,6 +304,8 @@ int main(void)
     TCase *t = tcase_create("mfer");
     tcase_add_loop_test(t, each_type_of_samples_has_its_values, 0, sizeof types / sizeof *types);
     tcase_add_test(t, channels_have_blocks_rates_units_and_names_of_their_own);
+    tcase_add_loop_test(t, channels_of_another_kind_in_volts_are_no_leads, 0,
+                        sizeof kinds / sizeof *kinds);
     tcase_add_test(t, who_when_and_what_happened_are_read);
     tcase_add_test(t, frames_are_joined_and_a_dominant_beat_is_kept_apart);
     tcase_add_loop_test(t, what_cannot_be_read_is_refused_with_the_reason, 0,

@@ -105,6 +105,28 @@ START_TEST(each_format_gives_its_samples_and_its_missing_ones)
 }
 END_TEST
 
+START_TEST(signals_of_another_kind_in_volts_are_no_leads)
+{
+    static const char header[] = "r 4 100 2\n"
+                                 "a.dat 16 200 16 0 1 0 0 MLII\n"
+                                 "a.dat 16 200/mV 16 0 2 0 0 EEG (C4-A1)\n"
+                                 "a.dat 16 200/mV 16 0 3 0 0 RESP\n"
+                                 "a.dat 16 200 16 0 4 0 0\n";
+    struct file files[] = {{"r.hea", header, 0},
+                           {"a.dat", "\1\0\2\0\3\0\4\0\5\0\6\0\7\0\10\0", 16}};
+    struct ecg_record *r = must_open_set(files, 2);
+    ck_assert_uint_eq(r->nleads, 2);
+    ck_assert_str_eq(r->leads[0].name, "MLII");
+    ck_assert_str_eq(r->leads[1].name, "signal 4");
+    ck_assert_uint_eq(r->nothers, 2);
+    ck_assert_str_eq(r->others[0].name, "EEG (C4-A1)");
+    ck_assert_str_eq(r->others[1].name, "RESP");
+    ck_assert_str_eq(r->others[1].unit, "uV");
+    assert_samples(&r->others[1], (const int32_t[]){3, 7}, 2);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(several_files_frames_skew_units_and_offsets_are_read)
 {
     static const char header[] = "# a comment first\r\n"
@@ -343,6 +365,7 @@ int main(void)
     TCase *t = tcase_create("wfdb");
     tcase_add_loop_test(t, each_format_gives_its_samples_and_its_missing_ones, 0,
                         sizeof formats / sizeof *formats);
+    tcase_add_test(t, signals_of_another_kind_in_volts_are_no_leads);
     tcase_add_test(t, several_files_frames_skew_units_and_offsets_are_read);
     tcase_add_test(t, a_series_of_segments_is_joined_with_its_gaps);
     tcase_add_loop_test(t, headers_are_refused_with_the_reason, 0,

@@ -190,6 +190,37 @@ START_TEST(digits_are_read_until_something_else_comes)
 }
 END_TEST
 
+static const struct {
+    const char *code;
+    const char *name;
+    bool is_lead;
+} codes[] = {{"MDC_ECG_LEAD_II", "II", true},
+             {"MDC_ECG_LEAD_CUSTOM ", "CUSTOM", true},
+             {" ECG ", "ECG", true},
+             {"MDC_EEG_CHANNEL", "MDC_EEG_CHANNEL", false},
+             {"MDC_ECG_LEAD_Pulse", "Pulse", true}};
+
+START_TEST(sequences_have_a_name_without_blanks_and_are_leads_unless_it_says_otherwise)
+{
+    char text[2048];
+    char with[2048];
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    snprintf(text, sizeof text, sequence, "1 2 3");
+    char *at = strstr(text, "MDC_ECG_LEAD_II");
+    snprintf(with, sizeof with, "%.*s%s%s", (int)(at - text), text, codes[_i].code,
+             at + strlen("MDC_ECG_LEAD_II"));
+    ck_assert_int_eq(open_text(with, &r, &err), BASE_OK);
+    ck_assert_uint_eq(r->nleads, codes[_i].is_lead);
+    ck_assert_uint_eq(r->nothers, !codes[_i].is_lead);
+    const struct ecg_lead *lead = codes[_i].is_lead ? r->leads : r->others;
+    ck_assert_str_eq(lead->name, codes[_i].name);
+    assert_samples(lead, (const int32_t[]){1, 2, 3}, 3);
+    ck_assert_double_eq(lead->rate_hz, 500);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(numbers_parted_anywhere_are_the_same)
 {
     static const char list[] =
@@ -379,6 +410,9 @@ int main(void)
     tcase_add_loop_test(t, what_is_no_recording_is_refused_with_the_reason, 0,
                         sizeof refusals / sizeof *refusals);
     tcase_add_test(t, digits_are_read_until_something_else_comes);
+    tcase_add_loop_test(t,
+                        sequences_have_a_name_without_blanks_and_are_leads_unless_it_says_otherwise,
+                        0, sizeof codes / sizeof *codes);
     tcase_add_test(t, numbers_parted_anywhere_are_the_same);
     tcase_add_test(t, no_entity_is_expanded_and_nesting_is_bounded);
     tcase_add_loop_test(t, every_prefix_gives_what_it_has_or_an_error, 0, OWN);
