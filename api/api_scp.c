@@ -32,6 +32,7 @@ struct api_scp_call {
     uint8_t context_id;
     bool complete; /* the request is whole, and unless cancellable reading is paused */
     bool cancelled;
+    bool wrong_class;         /* service is NULL because the request names another class */
     struct api_flight flight; /* of its data set; where it waits, the association is paused */
     struct dicom_dimse request;
 };
@@ -439,6 +440,19 @@ static void on_flight(void *arg)
     net_assoc_resume(call->assoc->a);
 }
 
+/* There is no service for it. */
+static void refuse_call(struct api_scp_call *call)
+{
+    if (!call->wrong_class)
+        api_scp_finish(call, DIMSE_UNRECOGNIZED_OPERATION, "this service is not offered here");
+    else if (call->request.command == DIMSE_C_FIND_RQ)
+        api_scp_finish(call, DIMSE_SOP_CLASS_NOT_SUPPORTED,
+                       "the class is not that of the presentation context");
+    else
+        api_scp_finish(call, DIMSE_NO_SUCH_SOP_CLASS,
+                       "the class is not that of the presentation context");
+}
+
 static void begin_call(struct scp_assoc *as, uint8_t context, const struct dicom_dimse *cmd)
 {
     struct api_scp_call *call = calloc(1, sizeof *call);
@@ -451,6 +465,13 @@ static void begin_call(struct scp_assoc *as, uint8_t context, const struct dicom
     call->request = *cmd;
     as->call = call;
     find_service(call, net_assoc_abstract_syntax(as->a, context));
+    /* PS3.7 9.1.2.1.2, 10.1: the class is that of the presentation context; C-STORE says so
+     * for itself, since its data set may be long. */
+    if (call->service && call->service->sop_class &&
+        strcmp(call->service->sop_class, cmd->sop_class) != 0) {
+        call->service = NULL;
+        call->wrong_class = true;
+    }
     if (cmd->has_dataset)
         api_flight_begin(limits_of(as), &call->flight, as->quota, &as->share, on_flight, call);
     else
@@ -458,7 +479,7 @@ static void begin_call(struct scp_assoc *as, uint8_t context, const struct dicom
     if (call->service)
         call->service->begin(call, call->arg);
     else if (!cmd->has_dataset)
-        api_scp_finish(call, DIMSE_UNRECOGNIZED_OPERATION, "this service is not offered here");
+        refuse_call(call);
 }
 
 static void end_ask(struct scp_assoc *as, const struct dicom_dimse *response)
@@ -514,7 +535,7 @@ static void on_data(struct net_assoc *a, void *arg, struct base_bytes bytes, boo
     if (call->service && call->service->data)
         call->service->data(call, call->arg, bytes, last);
     else if (last && !call->service)
-        api_scp_finish(call, DIMSE_UNRECOGNIZED_OPERATION, "this service is not offered here");
+        refuse_call(call);
 }
 
 static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause, const char *text)

@@ -759,22 +759,22 @@ $$;
 CREATE FUNCTION public.dicom_like(p_value text, p_key text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
-    select coalesce(p_value, '') like translate(replace(replace(replace(p_key, '\', '\\'), '%', '\%'),
-        '_', '\_'), '*?', '%_')
+    select coalesce(p_value, '') like any (string_to_array(translate(replace(replace(
+        translate(p_key, '\', E'\x1f'), '%', '\%'), '_', '\_'), '*?', '%_'), E'\x1f'))
 $$;
 CREATE FUNCTION public.dicom_name_like(p_name text, p_pinyin text, p_key text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
-    select exists (
-        select from unnest(string_to_array(lower(p_name), '=') || lower(p_pinyin)) g,
-            unnest(string_to_array(lower(btrim(p_key)), '=')) k
-        where btrim(k, ' ^') <> '' and (
-            dicom_like(translate(btrim(g, ' ^'), '^', ' '), translate(btrim(k, ' ^'), '^', ' '))
-            or not exists (
-                select from unnest(string_to_array(k, '^')) with ordinality c(part, n)
-                where btrim(c.part) <> ''
-                    and not dicom_like(btrim(split_part(g, '^', c.n::int)), btrim(c.part)))))
-        or (p_key !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(p_key, null))
+    select not exists (
+        select from unnest(string_to_array(lower(btrim(p_key)), '=')) k
+        where btrim(k, ' ^') <> '' and not exists (
+            select from unnest(string_to_array(lower(p_name), '=') || lower(p_pinyin)) g
+            where dicom_like(translate(btrim(g, ' ^'), '^', ' '), translate(btrim(k, ' ^'), '^', ' '))
+                or not exists (
+                    select from unnest(string_to_array(k, '^')) with ordinality c(part, n)
+                    where btrim(c.part) <> ''
+                        and not dicom_like(btrim(split_part(g, '^', c.n::int)), btrim(c.part))))
+            and not coalesce(k !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(k, null), false))
 $$;
 CREATE FUNCTION public.dicom_number(m jsonb, p_tag text) RETURNS double precision
     LANGUAGE sql IMMUTABLE
@@ -1996,10 +1996,13 @@ ALTER TABLE ONLY public.hl7_sender FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
-    select p || jsonb_strip_nulls(jsonb_build_object('centre_id', s.org_id,
-        'placer_issuer', coalesce(nullif(p ->> 'placer_issuer', ''), s.app),
-        'modality', coalesce(c.modality, nullif(p ->> 'modality', '')),
-        'description', coalesce(c.description, nullif(p ->> 'description', ''))))
+    select p - case when length(p ->> 'procedure_code') > 16 or length(p ->> 'procedure_scheme') > 16
+            then array['procedure_code', 'procedure_scheme'] else '{}' end
+        || jsonb_strip_nulls(jsonb_build_object('centre_id', s.org_id,
+            'placer_issuer', coalesce(nullif(p ->> 'placer_issuer', ''), s.app),
+            'modality', coalesce(c.modality, nullif(p ->> 'modality', '')),
+            'description', coalesce(c.description, nullif(p ->> 'description', ''),
+                case when length(p ->> 'procedure_code') > 16 then left(p ->> 'procedure_code', 64) end)))
     from (select 1) x left join hl7_code c on c.sender_id = s.id and c.code = p ->> 'procedure_code'
 $$;
 CREATE FUNCTION public.hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) RETURNS jsonb
@@ -2257,8 +2260,10 @@ begin
         -- order_of_study(), manifest_covers() and the question of check_wanted(), written
         -- out: as functions they would be called for each object.
         select x.*, nullif(btrim(x.patient_id), '') as pid,
-            case when a.state <> 'cancelled' then a.id when b.state <> 'cancelled' then b.id end as ordered,
-            case when a.state <> 'cancelled' then a.priority when b.state <> 'cancelled' then b.priority end as wish,
+            case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.id
+                when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.id end as ordered,
+            case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.priority
+                when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.priority end as wish,
             x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
                 or i.elsewhere) as check_it, coalesce(i.here, false) as here,
             v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone
@@ -2746,8 +2751,6 @@ begin
     perform performed_lists(s), audit_write('mpps_create', 'performed_step', s.id,
         jsonb_build_object('device', p_device)), performed_orders(s, 'start'), evidence_of_steps(s);
     return dimse_reply(0) || jsonb_build_object('uid', s.sop_uid);
-exception when check_violation or not_null_violation then
-    return dimse_reply(x'0106'::int, 'a UID in the data set is none');
 end $_$;
 CREATE FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2767,6 +2770,10 @@ begin
         return dimse_reply(x'0110'::int, 'Performed Procedure Step Object may no longer be updated',
             null, x'A710'::int);
     end if;
+    if p ? '00400252' and dicom_text(p, '00400252') is null then
+        -- a device that sets nothing takes its step for ended
+        return dimse_reply(x'0121'::int, 'PerformedProcedureStepStatus has no value', array['00400252']);
+    end if;
     v_event := case coalesce(dicom_text(p, '00400252'), 'IN PROGRESS') when 'IN PROGRESS' then 'set'
         when 'COMPLETED' then 'complete' when 'DISCONTINUED' then 'discontinue' end;
     if v_event is null then
@@ -2784,8 +2791,6 @@ begin
         perform performed_orders(s, case v_event when 'complete' then 'finish' else v_event end);
     end if;
     return dimse_reply(0);
-exception when check_violation or not_null_violation then
-    return dimse_reply(x'0106'::int, 'a UID in the data set is none');
 end $$;
 CREATE FUNCTION public.name_hanzi(p_name text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -2826,7 +2831,8 @@ CREATE FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name t
     LANGUAGE plpgsql STABLE
     AS $$
 begin
-    return (select case when p.patient_id <> nullif(btrim(p_patient_id), '') then '{patient_id}' else '{}' end::text[]
+    return (select case when p.patient_id <> nullif(btrim(p_patient_id), '')
+                and p.patient_id <> order_stand_in(o.accession) then '{patient_id}' else '{}' end::text[]
             || patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex, p_name, null,
                 dicom_date(p_birth), nullif(p_sex, ''))
         from exam_order o join patient p on p.id = o.patient_id where o.id = p_order);
@@ -2848,6 +2854,12 @@ begin
     return v_order is not null
         and cardinality(order_against(v_order, p_patient_id, p_name, p_birth, p_sex)) > 0;
 end $$;
+CREATE FUNCTION public.order_expects(o public.exam_order) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select o.state <> 'cancelled' or (select x.event = 'discontinue' from exam_order_event x
+        where x.order_id = o.id and x.to_state = 'cancelled' order by x.id desc limit 1)
+$$;
 CREATE FUNCTION public.order_fill(o public.exam_order, p jsonb) RETURNS public.exam_order
     LANGUAGE plpgsql
     AS $$
@@ -2898,6 +2910,9 @@ begin
             and placer_number = p ->> 'placer_number' for update;
     elsif nullif(p ->> 'accession', '') is not null then
         select * into o from exam_order where centre_id = p_centre and accession = p ->> 'accession' for update;
+    elsif nullif(p ->> 'filler_number', '') is not null then
+        select * into o from exam_order where centre_id = p_centre
+            and filler_number = p ->> 'filler_number' order by id desc limit 1 for update;
     end if;
     return o;
 end $$;
@@ -2944,6 +2959,7 @@ declare
     o exam_order;
     v_zone text := (select timezone from organisation where id = p_centre);
     v_id bigint := nextval(pg_get_serial_sequence('exam_order', 'id'));
+    v_accession text := coalesce(nullif(p ->> 'accession', ''), 'R' || v_id);
     k text;
 begin
     foreach k in array array['modality', 'patient_name'] loop
@@ -2954,9 +2970,9 @@ begin
     insert into exam_order (id, centre_id, accession, placer_number, placer_issuer, filler_number,
         patient_id, study_uid, modality, scheduled_at)
     overriding system value
-    values (v_id, p_centre, coalesce(nullif(p ->> 'accession', ''), 'R' || v_id),
+    values (v_id, p_centre, v_accession,
         nullif(p ->> 'placer_number', ''), coalesce(p ->> 'placer_issuer', ''), nullif(p ->> 'filler_number', ''),
-        order_patient(p_centre, p, null), coalesce(nullif(p ->> 'study_uid', ''), uid_new()), upper(p ->> 'modality'),
+        order_patient(p_centre, p || jsonb_build_object('accession', v_accession), null), coalesce(nullif(p ->> 'study_uid', ''), uid_new()), upper(p ->> 'modality'),
         coalesce(order_time(nullif(p ->> 'scheduled_at', ''), v_zone), now()))
     returning * into o;
     insert into exam_order_event (order_id, person_id, event, from_state, to_state)
@@ -3033,9 +3049,10 @@ CREATE FUNCTION public.order_of_study(p_centre bigint, p_study_uid text, p_acces
     AS $$
 begin
     return coalesce(
-        (select id from exam_order where study_uid = p_study_uid and centre_id + 0 = p_centre and state <> 'cancelled'),
-        (select id from exam_order where accession = nullif(btrim(p_accession), '') and centre_id + 0 = p_centre
-            and state <> 'cancelled'));
+        (select id from exam_order o where study_uid = p_study_uid and centre_id + 0 = p_centre
+            and order_expects(o)),
+        (select id from exam_order o where accession = nullif(btrim(p_accession), '') and centre_id + 0 = p_centre
+            and order_expects(o)));
 end $$;
 CREATE FUNCTION public.order_patient(p_centre bigint, p jsonb, p_old bigint) RETURNS bigint
     LANGUAGE plpgsql
@@ -3057,7 +3074,8 @@ begin
     end if;
     if v.id is null then
         insert into patient (issuer_id, patient_id, name, pinyin, birth_date, sex, resident_id)
-        values (p_centre, v_pid, p ->> 'patient_name', p ->> 'patient_pinyin', v_birth,
+        values (p_centre, coalesce(v_pid, order_stand_in(p ->> 'accession')), p ->> 'patient_name',
+            p ->> 'patient_pinyin', v_birth,
             nullif(p ->> 'sex', ''), nullif(p ->> 'resident_id', ''))
         returning * into v;
         return v.id;
@@ -3116,6 +3134,9 @@ begin
         'changed_at', (select max(at) from exam_order_event where order_id = o.id),
         'exam', (select min(id) from exam where order_id = o.id));
 end $$;
+CREATE FUNCTION public.order_stand_in(p_accession text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ select 'RDC-' || p_accession $$;
 CREATE FUNCTION public.order_stat(p_limit integer) RETURNS TABLE(centre_id bigint, accession text, study_uid text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -3288,7 +3309,7 @@ begin
 end $$;
 CREATE FUNCTION public.performed_missing(p jsonb, p_parent text, p_when text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
-    AS $$
+    AS $_$
 declare
     r record;
     v_item jsonb;
@@ -3300,6 +3321,8 @@ begin
             return dimse_reply(x'0120'::int, r.keyword || ' is missing', array[r.tag]);
         elsif r.type = 1 and coalesce(p -> r.tag -> 'Value' ->> 0, '') = '' then
             return dimse_reply(x'0121'::int, r.keyword || ' has no value', array[r.tag]);
+        elsif r.keyword like '%UID' and dicom_text(p, r.tag) !~ '^[0-9.]{1,64}$' then
+            return dimse_reply(x'0106'::int, r.keyword || ' is no UID', array[r.tag]);
         end if;
     end loop;
     for r in select distinct parent from performed_attribute where parent <> '' and p ? parent loop
@@ -3308,7 +3331,7 @@ begin
         end loop;
     end loop;
     return v_fault;
-end $$;
+end $_$;
 CREATE FUNCTION public.performed_not_to_set(s public.performed_step, p jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -3333,12 +3356,19 @@ CREATE FUNCTION public.performed_orders(s public.performed_step, p_event text) R
 declare
     v_order bigint;
 begin
+    if p_event = 'discontinue' and exists (select from performed_study a
+            join performed_study b on b.study_uid = a.study_uid and b.centre_id = a.centre_id
+            join performed_step x on x.id = b.step_id
+            where a.step_id = s.id and x.state = 'IN PROGRESS') then
+        return;
+    end if;
     for v_order in select id from exam_order
         where centre_id = s.centre_id and (
             study_uid in (select dicom_text(i, '0020000D') from dicom_items(s.content, '00400270') i)
             or accession in (select dicom_text(i, '00080050') from dicom_items(s.content, '00400270') i))
         order by id loop
-        perform order_progress(v_order, p_event);
+        perform order_progress(v_order, case when p_event = 'start' and state = 'cancelled' then 'restart'
+            else p_event end) from exam_order where id = v_order;
     end loop;
 end $$;
 CREATE FUNCTION public.performed_step_move(s public.performed_step, p_event text, p_content jsonb) RETURNS public.performed_step
@@ -3992,6 +4022,7 @@ CREATE TABLE public.device (
     CONSTRAINT device_callback_whole CHECK (((callback_host IS NULL) = (callback_port IS NULL))),
     CONSTRAINT device_called_form CHECK ((called ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
     CONSTRAINT device_certificate_form CHECK ((certificate ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT device_charset_known CHECK ((upper(charset) = ANY (ARRAY['UTF-8'::text, 'GB18030'::text, 'GBK'::text, 'ISO 2022 IR 58'::text, 'ISO_IR 192'::text, '\ISO 2022 IR 58'::text, 'ASCII'::text]))),
     CONSTRAINT device_limit_range CHECK (((limit_seconds >= 0) AND (limit_seconds <= 86400))),
     CONSTRAINT device_max_associations_range CHECK (((max_associations >= 1) AND (max_associations <= 100000))),
     CONSTRAINT device_max_bytes_range CHECK ((max_bytes_in_flight >= 1)),
@@ -4609,6 +4640,7 @@ CREATE INDEX exam_leased ON public.exam USING btree (lease_expires) WHERE (lease
 CREATE INDEX exam_newest ON public.exam USING btree (centre_id, id);
 CREATE INDEX exam_open ON public.exam USING btree (hospital_id, state) WHERE (state <> ALL (ARRAY['final'::text, 'retracted'::text, 'withdrawn'::text]));
 CREATE INDEX exam_order_event_order ON public.exam_order_event USING btree (order_id);
+CREATE INDEX exam_order_filler ON public.exam_order USING btree (centre_id, filler_number) WHERE (filler_number IS NOT NULL);
 CREATE INDEX exam_order_newest ON public.exam_order USING btree (centre_id, id);
 CREATE INDEX exam_order_of ON public.exam USING btree (order_id) WHERE (order_id IS NOT NULL);
 CREATE INDEX exam_order_open ON public.exam_order USING btree (centre_id, scheduled_at) WHERE (state = ANY (ARRAY['scheduled'::text, 'started'::text]));
@@ -5193,6 +5225,7 @@ GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_conflicts(o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_expects(o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_fill(o public.exam_order, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_find(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_get(p_order bigint) FROM PUBLIC;
@@ -5215,6 +5248,7 @@ REVOKE ALL ON FUNCTION public.order_put(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_put(p jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_row(o public.exam_order) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_row(o public.exam_order) TO rdc_api;
+REVOKE ALL ON FUNCTION public.order_stand_in(p_accession text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_stat(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_stat(p_limit integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.order_time(p text, p_zone text) FROM PUBLIC;

@@ -16,6 +16,9 @@ static bool is_name(const uint8_t *p)
 static enum base_err read_delimiters(struct base_bytes text, struct hl7_delimiters *d,
                                      struct base_error *error)
 {
+    if (text.n >= 3 && (memcmp(text.p, "FHS", 3) == 0 || memcmp(text.p, "BHS", 3) == 0))
+        return base_fail(error, BASE_EFORMAT, 0,
+                         "this is a batch (FHS, BHS): send each message in a frame of its own");
     if (text.n < 8 || memcmp(text.p, "MSH", 3) != 0)
         return base_fail(error, BASE_EFORMAT, 0, "the message does not begin with MSH");
     const char *p = (const char *)text.p;

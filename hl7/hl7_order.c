@@ -1,5 +1,7 @@
 #include "hl7/hl7_order.h"
 
+#include "base/utf8.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,16 +34,22 @@ struct place {
     unsigned component;
 };
 
+/* An OBR with the ORC that it stands under. An ORC may have several, and what it and its TQ1
+ * say is true of each. */
 struct order {
     const struct hl7_message *m;
-    size_t orc; /* its segments; SIZE_MAX when absent */
-    size_t end; /* the next order begins here */
+    size_t orc;
+    size_t begin; /* its own segments: from the ORC, or from a further OBR … */
+    size_t end;   /* … to here */
 };
 
 static size_t segment_of(const struct order *o, const char *name)
 {
-    size_t i =
-        hl7_find(o->m, name, strcmp(name, "PID") == 0 || strcmp(name, "PV1") == 0 ? 0 : o->orc);
+    bool shared = strcmp(name, "ORC") == 0 || strcmp(name, "TQ1") == 0;
+    bool patient = strcmp(name, "PID") == 0 || strcmp(name, "PV1") == 0;
+    size_t i = hl7_find(o->m, name, patient ? 0 : o->begin);
+    if (shared && i >= o->end)
+        i = hl7_find(o->m, name, o->orc);
     return i < o->end ? i : SIZE_MAX;
 }
 
@@ -153,16 +161,27 @@ static void add_ids(const struct order *o, struct base_json *j)
     }
 }
 
+/* PID-7, a TS (2.A.77): YYYY and YYYYMM are no date of a DICOM patient, and no reason to
+ * refuse the order. */
+static void add_birth_date(const struct order *o, struct base_json *j)
+{
+    char text[TEXT_MAX];
+    if (!hl7_text(o->m, segment_of(o, "PID"), 7, 0, 1, text, sizeof text))
+        return;
+    size_t digits = strspn(text, "0123456789");
+    if (digits >= 8)
+        text[8] = 0;
+    if (digits >= 8 || text[digits] == '-')
+        add(j, "birth_date", text);
+}
+
 static void add_patient(const struct order *o, struct base_json *j)
 {
     char text[TEXT_MAX];
     size_t pid = segment_of(o, "PID");
     add_ids(o, j);
     add_patient_name(o, j);
-    if (hl7_text(o->m, pid, 7, 0, 1, text, sizeof text)) {
-        text[8 < strlen(text) ? 8 : strlen(text)] = 0;
-        add(j, "birth_date", text);
-    }
+    add_birth_date(o, j);
     if (hl7_text(o->m, pid, 8, 0, 1, text, sizeof text) && strchr("MFO", text[0]) && !text[1])
         add(j, "sex", text);
     add_first(o, j, "admission_id", PLACES({"PV1", 19, 1}));
@@ -214,20 +233,69 @@ static void add_modality(const struct order *o, struct base_json *j)
         add(j, "modality", modality);
 }
 
+/* For people to read: as many characters as a device shows (PS3.5 6.2), none that a value
+ * cannot have. */
+static void add_shown(const struct order *o, struct base_json *j, const char *key,
+                      const struct place *places, size_t n, size_t most)
+{
+    char text[TEXT_MAX];
+    size_t at = 0;
+    if (!first_text(o, places, n, text))
+        return;
+    size_t length = strlen(text);
+    for (; most && at < length; most--) {
+        if ((uint8_t)text[at] < ' ' || text[at] == 0x7f || text[at] == '\\')
+            text[at] = ' ';
+        size_t k = base_utf8_sequence(text + at, length - at);
+        at += k ? k : 1;
+    }
+    text[at] = 0;
+    add(j, key, text);
+}
+
+/* An OBR behind the first one of its ORC has a number of its own only when that is not the
+ * ORC's, nor that of an OBR before it. */
+static bool has_own_number(const struct order *o)
+{
+    char mine[TEXT_MAX];
+    char other[TEXT_MAX];
+    if (!hl7_text(o->m, o->begin, 2, 0, 1, mine, sizeof mine))
+        return false;
+    for (size_t i = o->orc; i < o->begin; i++) {
+        const char *name = o->m->segments[i].name;
+        if ((strcmp(name, "ORC") == 0 || strcmp(name, "OBR") == 0) &&
+            hl7_text(o->m, i, 2, 0, 1, other, sizeof other) && strcmp(mine, other) == 0)
+            return false;
+    }
+    return true;
+}
+
+static void add_numbers(const struct order *o, struct base_json *j)
+{
+    if (o->begin == o->orc) {
+        add_first(o, j, "placer_number", PLACES({"ORC", 2, 1}, {"OBR", 2, 1}));
+        add_first(o, j, "placer_issuer", PLACES({"ORC", 2, 2}, {"OBR", 2, 2}));
+        add_first(o, j, "filler_number", PLACES({"ORC", 3, 1}, {"OBR", 3, 1}));
+    } else {
+        if (has_own_number(o))
+            add_first(o, j, "placer_number", PLACES({"OBR", 2, 1}));
+        add_first(o, j, "placer_issuer", PLACES({"OBR", 2, 2}, {"ORC", 2, 2}));
+        add_first(o, j, "filler_number", PLACES({"OBR", 3, 1}));
+    }
+    add_first(o, j, "accession", PLACES({"IPC", 1, 1}, {"OBR", 18, 1}));
+}
+
 static void add_procedure(const struct order *o, struct base_json *j)
 {
-    add_first(o, j, "placer_number", PLACES({"ORC", 2, 1}, {"OBR", 2, 1}));
-    add_first(o, j, "placer_issuer", PLACES({"ORC", 2, 2}, {"OBR", 2, 2}));
-    add_first(o, j, "filler_number", PLACES({"ORC", 3, 1}, {"OBR", 3, 1}));
-    add_first(o, j, "accession", PLACES({"IPC", 1, 1}, {"OBR", 18, 1}));
+    add_numbers(o, j);
     add_first(o, j, "study_uid", PLACES({"IPC", 3, 1}, {"ZDS", 1, 1}));
     add_modality(o, j);
     add_first(o, j, "procedure_code", PLACES({"OBR", 4, 1}));
     add_first(o, j, "procedure_scheme", PLACES({"OBR", 4, 3}));
-    add_first(o, j, "description", PLACES({"OBR", 4, 2}, {"IPC", 6, 2}));
+    add_shown(o, j, "description", PLACES({"OBR", 4, 2}, {"IPC", 6, 2}), 64);
     add_first(o, j, "station", PLACES({"IPC", 9, 0}));
-    add_first(o, j, "station_name", PLACES({"IPC", 7, 1}));
-    add_first(o, j, "location", PLACES({"IPC", 8, 2}, {"IPC", 8, 1}));
+    add_shown(o, j, "station_name", PLACES({"IPC", 7, 1}), 16);
+    add_shown(o, j, "location", PLACES({"IPC", 8, 2}, {"IPC", 8, 1}), 16);
     add_first(o, j, "scheduled_at",
               PLACES({"TQ1", 7, 1}, {"OBR", 36, 1}, {"OBR", 27, 4}, {"ORC", 7, 4}));
     add_first(o, j, "reason", PLACES({"OBR", 31, 2}, {"OBR", 31, 1}, {"OBR", 13, 0}));
@@ -245,10 +313,11 @@ struct wish {
 
 /* ORC-1, table 0119. */
 static const struct wish controls[] = {
-    {"NW", "", NULL},         {"XO", "", NULL},          {"XX", "", NULL},
-    {"SN", "", NULL},         {"CA", "cancel", NULL},    {"DC", "cancel", NULL},
-    {"OC", "cancel", NULL},   {"OD", "cancel", NULL},    {"HD", "change", "true"},
-    {"OH", "change", "true"}, {"RL", "change", "false"}, {"OE", "change", "false"}};
+    {"NW", "", NULL},          {"XO", "", NULL},         {"XX", "", NULL},
+    {"SN", "", NULL},          {"RO", "", NULL},         {"RP", "cancel", NULL},
+    {"CA", "cancel", NULL},    {"DC", "cancel", NULL},   {"OC", "cancel", NULL},
+    {"OD", "cancel", NULL},    {"HD", "change", "true"}, {"OH", "change", "true"},
+    {"RL", "change", "false"}, {"OE", "change", "false"}};
 /* ORC-5, table 0038, when ORC-1 is SC. */
 static const struct wish statuses[] = {{"CA", "cancel", NULL},    {"DC", "cancel", NULL},
                                        {"CM", "complete", NULL},  {"HD", "change", "true"},
@@ -277,11 +346,18 @@ static enum base_err write_order(const struct order *o, struct base_json *j,
     }
     if (!wish)
         return refuse(problem, BASE_EUNSUPPORTED, "103", "Table value not found", "ORC^1^1",
-                      "ORC-1 must be NW, SN, XO, XX, CA, OC, DC, OD, HD, OH, RL, OE or SC");
+                      "ORC-1 must be NW, SN, XO, XX, RP, RO, CA, OC, DC, OD, HD, OH, RL, OE "
+                      "or SC");
     bool needs_obr = !wish->control[0];
     if (needs_obr && segment_of(o, "OBR") == SIZE_MAX)
         return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "OBR",
                       "an order that is placed or changed needs an OBR behind its ORC");
+    char number[TEXT_MAX];
+    if (o->begin != o->orc && !has_own_number(o) &&
+        !first_text(o, PLACES({"OBR", 3, 1}, {"IPC", 1, 1}, {"OBR", 18, 1}), number))
+        return refuse(problem, BASE_EFORMAT, "101", "Required field missing", "OBR^2^2",
+                      "where an ORC has several OBR, each needs a number of its own in OBR-2, "
+                      "OBR-3 or OBR-18");
     base_json_open_object(j);
     base_json_key(j, "control");
     base_json_string(j, wish->control);
@@ -290,6 +366,39 @@ static enum base_err write_order(const struct order *o, struct base_json *j,
     add_patient(o, j);
     add_procedure(o, j);
     base_json_close_object(j);
+    return BASE_OK;
+}
+
+/* An ORC, and each OBR under it. */
+static enum base_err write_group(const struct hl7_message *m, size_t orc, size_t end,
+                                 struct base_json *j, struct hl7_problem *problem)
+{
+    size_t first = hl7_find(m, "OBR", orc);
+    size_t begin = orc;
+    enum base_err err = BASE_OK;
+    while (!err && begin < end) {
+        size_t next = hl7_find(m, "OBR", (begin == orc && first < end ? first : begin) + 1);
+        struct order o = {m, orc, begin, next < end ? next : end};
+        err = write_order(&o, j, problem);
+        begin = o.end;
+    }
+    return err;
+}
+
+/* A frame whose end got lost holds two messages, of two patients perhaps: nothing of it is
+ * taken, since whose an order is could not be told. */
+static enum base_err check_one_patient(const struct hl7_message *m, struct hl7_problem *problem)
+{
+    size_t pid = hl7_find(m, "PID", 0);
+    if (hl7_find(m, "MSH", 1) != SIZE_MAX)
+        return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "MSH^2",
+                      "there is a second message in the frame: each needs one of its own");
+    if (pid == SIZE_MAX)
+        return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "PID",
+                      "an order needs a PID segment");
+    if (hl7_find(m, "PID", pid + 1) != SIZE_MAX)
+        return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "PID^2",
+                      "there is a second PID segment: a message has the orders of one patient");
     return BASE_OK;
 }
 
@@ -307,9 +416,9 @@ enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
     if (strcmp(event, orm ? "O01" : "O23") != 0)
         return refuse(problem, BASE_EUNSUPPORTED, "201", "Unsupported event code", "MSH^1^9",
                       "this listener takes ORM^O01 and OMI^O23");
-    if (hl7_find(m, "PID", 0) == SIZE_MAX)
-        return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "PID",
-                      "an order needs a PID segment");
+    enum base_err err = check_one_patient(m, problem);
+    if (err)
+        return err;
     size_t orc = hl7_find(m, "ORC", 0);
     if (orc == SIZE_MAX)
         return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "ORC",
@@ -317,8 +426,7 @@ enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
     base_json_open_array(j);
     while (orc != SIZE_MAX) {
         size_t next = hl7_find(m, "ORC", orc + 1);
-        struct order o = {m, orc, next == SIZE_MAX ? m->n : next};
-        enum base_err err = write_order(&o, j, problem);
+        err = write_group(m, orc, next == SIZE_MAX ? m->n : next, j, problem);
         if (err)
             return err;
         orc = next;

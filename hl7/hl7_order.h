@@ -17,7 +17,7 @@ struct hl7_problem {
 };
 
 /*
- * Writes an array with one object per order (ORC with its OBR) to j: control
+ * Writes an array with one object per order (each OBR with its ORC) to j: control
  * ("", "change", "cancel", "complete"), hold, placer_number, placer_issuer, filler_number,
  * accession, study_uid, modality, procedure_code, procedure_scheme, description, station,
  * station_name, location, scheduled_at (as in the message), priority, requester,

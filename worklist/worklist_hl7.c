@@ -17,6 +17,7 @@ enum {
     MESSAGE_MAX = DICOM_CHARSET_TEXT_MAX,
     CONNECTIONS_MAX = 200,
     IDLE_MS = 10 * 60 * 1000,
+    MSH_18_MAX = 8 /* repetitions looked at */
 };
 
 struct worklist_hl7 {
@@ -219,10 +220,11 @@ static struct dicom_charset charset_of(const struct hl7_message *m, const char *
     struct dicom_charset cs = {0};
     char declared[32];
     const char *term = registered;
-    hl7_text(m, 0, 18, 0, 1, declared, sizeof declared);
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(declared, known[i].hl7) == 0)
-            term = known[i].dicom;
+    /* It repeats where there are several (2.15.9.18), such as ASCII~GB 18030-2000. */
+    for (unsigned r = 0; r < MSH_18_MAX && hl7_text(m, 0, 18, r, 1, declared, sizeof declared); r++)
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+            if (strcmp(declared, known[i].hl7) == 0)
+                term = known[i].dicom;
     dicom_charset_parse(&cs, base_bytes_str(term ? term : ""));
     return cs;
 }

@@ -85,10 +85,11 @@ static size_t add_key(struct worklist_query *q, size_t parent, uint32_t tag, enu
     return q->n++;
 }
 
-/* PS3.4 C.2.2.2.3, C.2.2.2.4: no value, or only wildcards, matches everything. */
-static bool is_universal(const char *s)
+/* PS3.4 C.2.2.2.3, C.2.2.2.4: no value, or only wildcards, matches everything. A name of
+ * delimiters alone has no value (PS3.5 6.2.1). */
+static bool is_universal(const char *s, enum dicom_vr vr)
 {
-    return s[strspn(s, "*")] == 0;
+    return s[strspn(s, vr == DICOM_VR_PN ? "*^= " : "*")] == 0;
 }
 
 static enum base_err add_match(struct worklist_query *q, const struct attribute *known,
@@ -105,7 +106,7 @@ static enum base_err add_match(struct worklist_query *q, const struct attribute 
         err = text.err;
     }
     const char *s = base_buf_cstr(&text);
-    if (!err && !is_universal(s)) {
+    if (!err && !is_universal(s, e->vr)) {
         if (!known || !known->name)
             q->unmatched = true;
         else if (!base_utf8_valid(s, strlen(s)))
@@ -267,8 +268,7 @@ struct answer {
     struct dicom_writer w;
 };
 
-/* PS3.5 6.2: characters of a value; a PN has that many in each group, and no
- * more than three groups. */
+/* PS3.5 6.2: characters of a value; see name_cut for a PN. */
 static size_t longest(enum dicom_vr vr)
 {
     switch ((int)vr) {
@@ -278,8 +278,6 @@ static size_t longest(enum dicom_vr vr)
         return 16;
     case DICOM_VR_LO:
         return 64;
-    case DICOM_VR_PN:
-        return 194;
     default:
         return 1024;
     }
@@ -296,17 +294,39 @@ static size_t cut(const char *s, size_t n, size_t most)
     return at < n ? at : n;
 }
 
+/* PS3.5 6.2: up to three groups of 64 characters each. */
+static void name_cut(const char *s, struct base_buf *out)
+{
+    for (int group = 0; group < 3 && s; group++) {
+        size_t n = strcspn(s, "=");
+        if (group)
+            base_buf_add_byte(out, '=');
+        base_buf_add(out, s, cut(s, n, 64));
+        s = s[n] ? s + n + 1 : NULL;
+    }
+}
+
 /* Text in the device's set, or where that cannot hold it, in pinyin. */
 static enum base_err encode(const struct answer *a, enum dicom_vr vr, const char *s,
                             struct base_buf *out)
 {
-    size_t n = cut(s, strlen(s), longest(vr));
+    struct base_buf name = {0};
     enum base_err err = BASE_EUNSUPPORTED;
-    if (a->charset->term)
+    if (vr == DICOM_VR_PN) {
+        name_cut(s, &name);
+        s = base_buf_cstr(&name);
+    }
+    size_t n = vr == DICOM_VR_PN ? name.n : cut(s, strlen(s), longest(vr));
+    if (name.err)
+        err = name.err;
+    else if (a->charset->term)
         err = dicom_charset_from_utf8(&a->charset->set, s, n, out);
-    if (err != BASE_EUNSUPPORTED)
+    if (err != BASE_EUNSUPPORTED) {
+        base_buf_deinit(&name);
         return err;
+    }
     err = vr == DICOM_VR_PN ? model_pinyin_name(s, n, out) : model_pinyin_text(s, n, out);
+    base_buf_deinit(&name);
     size_t most = vr == DICOM_VR_PN ? 64 : longest(vr);
     if (out->n > most)
         out->n = most;

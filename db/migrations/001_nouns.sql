@@ -82,6 +82,8 @@ create table device (
     disabled_at timestamptz,
     constraint device_key_unique unique nulls not distinct (aet, address, called),
     constraint device_aet_form check (aet ~ '^[^\\[:cntrl:]]{1,16}$' and aet = btrim(aet)),
+    constraint device_charset_known check (upper(charset) in ('UTF-8', 'GB18030', 'GBK', 'ISO 2022 IR 58',
+        'ISO_IR 192', '\ISO 2022 IR 58', 'ASCII')),
     constraint device_called_form check (called ~ '^[^\\[:cntrl:]]{1,16}$'),
     constraint device_certificate_form check (certificate ~ '^[0-9a-f]{64}$'),
     constraint device_callback_whole check ((callback_host is null) = (callback_port is null)),

@@ -280,8 +280,10 @@ begin
         -- order_of_study(), manifest_covers() and the question of check_wanted(), written
         -- out: as functions they would be called for each object.
         select x.*, nullif(btrim(x.patient_id), '') as pid,
-            case when a.state <> 'cancelled' then a.id when b.state <> 'cancelled' then b.id end as ordered,
-            case when a.state <> 'cancelled' then a.priority when b.state <> 'cancelled' then b.priority end as wish,
+            case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.id
+                when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.id end as ordered,
+            case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.priority
+                when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.priority end as wish,
             x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
                 or i.elsewhere) as check_it, coalesce(i.here, false) as here,
             v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone

@@ -55,6 +55,7 @@ create table exam_order (
 );
 create index exam_order_open on exam_order (centre_id, scheduled_at) where state in ('scheduled', 'started');
 create index exam_order_patient on exam_order (patient_id);
+create index exam_order_filler on exam_order (centre_id, filler_number) where filler_number is not null;
 create index exam_order_stat on exam_order (state_at) where priority = 'stat' and state <> 'cancelled';
 
 create table exam_order_event (
@@ -125,6 +126,7 @@ alter policy api_read on patient using (
 --   scheduled ─finish─► done          started ─discontinue─► cancelled
 --   scheduled ─cancel─► cancelled     scheduled ─hold─► held ─resume─► scheduled
 --   held ─start│finish│discontinue│cancel─► as from scheduled
+--   cancelled ─restart─► started, when a device begins it all the same
 --
 -- scheduled and started stand on the worklist until their time is over; a
 -- state changes in order_move() and nowhere else.
@@ -147,7 +149,8 @@ insert into exam_order_transition (state, event, next_state) values
     ('held', 'cancel', 'cancelled'),
     ('started', 'finish', 'done'),              -- MPPS COMPLETED, or the study is complete
     ('started', 'discontinue', 'cancelled'),    -- MPPS DISCONTINUED
-    ('started', 'cancel', 'cancelled');
+    ('started', 'cancel', 'cancelled'),
+    ('cancelled', 'restart', 'started');        -- another MPPS N-CREATE
 alter table exam_order_transition enable row level security;
 alter table exam_order_transition force row level security;
 create policy all_read on exam_order_transition using (true);
@@ -284,6 +287,11 @@ $$
 $$;
 grant execute on function patient_unspelled(int), patient_spell(bigint[], text[]) to rdc_ingest;
 
+-- The Patient ID of whom an order names without one: a device needs some (PS3.4 Table K.6-1:
+-- a return key of type 1). Another one that comes with the objects does not contradict it.
+create function order_stand_in(p_accession text) returns text language sql immutable as
+$$ select 'RDC-' || p_accession $$;
+
 -- The patient an order names: found by ID, made when new. What an order adds is
 -- filled in; what it contradicts is refused unless it says that it corrects.
 create function order_patient(p_centre bigint, p jsonb, p_old bigint) returns bigint language plpgsql as
@@ -305,7 +313,8 @@ begin
     end if;
     if v.id is null then
         insert into patient (issuer_id, patient_id, name, pinyin, birth_date, sex, resident_id)
-        values (p_centre, v_pid, p ->> 'patient_name', p ->> 'patient_pinyin', v_birth,
+        values (p_centre, coalesce(v_pid, order_stand_in(p ->> 'accession')), p ->> 'patient_name',
+            p ->> 'patient_pinyin', v_birth,
             nullif(p ->> 'sex', ''), nullif(p ->> 'resident_id', ''))
         returning * into v;
         return v.id;
@@ -411,6 +420,9 @@ begin
             and placer_number = p ->> 'placer_number' for update;
     elsif nullif(p ->> 'accession', '') is not null then
         select * into o from exam_order where centre_id = p_centre and accession = p ->> 'accession' for update;
+    elsif nullif(p ->> 'filler_number', '') is not null then
+        select * into o from exam_order where centre_id = p_centre
+            and filler_number = p ->> 'filler_number' order by id desc limit 1 for update;
     end if;
     return o;
 end $$;
@@ -421,6 +433,7 @@ declare
     o exam_order;
     v_zone text := (select timezone from organisation where id = p_centre);
     v_id bigint := nextval(pg_get_serial_sequence('exam_order', 'id'));
+    v_accession text := coalesce(nullif(p ->> 'accession', ''), 'R' || v_id);
     k text;
 begin
     foreach k in array array['modality', 'patient_name'] loop
@@ -431,9 +444,9 @@ begin
     insert into exam_order (id, centre_id, accession, placer_number, placer_issuer, filler_number,
         patient_id, study_uid, modality, scheduled_at)
     overriding system value
-    values (v_id, p_centre, coalesce(nullif(p ->> 'accession', ''), 'R' || v_id),
+    values (v_id, p_centre, v_accession,
         nullif(p ->> 'placer_number', ''), coalesce(p ->> 'placer_issuer', ''), nullif(p ->> 'filler_number', ''),
-        order_patient(p_centre, p, null), coalesce(nullif(p ->> 'study_uid', ''), uid_new()), upper(p ->> 'modality'),
+        order_patient(p_centre, p || jsonb_build_object('accession', v_accession), null), coalesce(nullif(p ->> 'study_uid', ''), uid_new()), upper(p ->> 'modality'),
         coalesce(order_time(nullif(p ->> 'scheduled_at', ''), v_zone), now()))
     returning * into o;
     insert into exam_order_event (order_id, person_id, event, from_state, to_state)
@@ -498,8 +511,8 @@ end $$;
 -- One order, from whoever brings it (API, command line, FHIR, HL7): a member
 -- "centre_id" says whose it is, "control" what is meant: new (must not be there
 -- yet), change (must be there), cancel, complete, or nothing: new or change;
--- "hold" whether it waits for a word from its placer. Its key is the placer's
--- number and issuer, else the accession number (or our "id").
+-- "hold" whether it waits for a word from its placer. Its key is the placer's number and
+-- issuer, else the accession number, else the filler's number (or our "id").
 -- Returns order_row with "outcome": created, changed, cancelled or same.
 create function order_upsert(p jsonb) returns jsonb
 language plpgsql security definer set search_path = public as
@@ -633,6 +646,13 @@ grant execute on function order_upsert(jsonb), order_progress(bigint, text) to r
 
 -- ---------------------------------------------------------------- matching
 
+-- What was begun is answered by what came of it, also when the device gave it up in the end.
+create function order_expects(o exam_order) returns boolean language sql stable as
+$$
+    select o.state <> 'cancelled' or (select x.event = 'discontinue' from exam_order_event x
+        where x.order_id = o.id and x.to_state = 'cancelled' order by x.id desc limit 1)
+$$;
+
 -- The order that a study answers: by its Study Instance UID, which we gave, else
 -- by its accession number.
 create function order_of_study(p_centre bigint, p_study_uid text, p_accession text) returns bigint
@@ -640,9 +660,10 @@ language plpgsql stable as
 $$
 begin
     return coalesce(
-        (select id from exam_order where study_uid = p_study_uid and centre_id + 0 = p_centre and state <> 'cancelled'),
-        (select id from exam_order where accession = nullif(btrim(p_accession), '') and centre_id + 0 = p_centre
-            and state <> 'cancelled'));
+        (select id from exam_order o where study_uid = p_study_uid and centre_id + 0 = p_centre
+            and order_expects(o)),
+        (select id from exam_order o where accession = nullif(btrim(p_accession), '') and centre_id + 0 = p_centre
+            and order_expects(o)));
 end $$;
 
 -- What an object says of its patient against what the order says.
@@ -650,7 +671,8 @@ create function order_against(p_order bigint, p_patient_id text, p_name text, p_
 returns text[] language plpgsql stable as
 $$
 begin
-    return (select case when p.patient_id <> nullif(btrim(p_patient_id), '') then '{patient_id}' else '{}' end::text[]
+    return (select case when p.patient_id <> nullif(btrim(p_patient_id), '')
+                and p.patient_id <> order_stand_in(o.accession) then '{patient_id}' else '{}' end::text[]
             || patient_contradictions(p.name, p.pinyin, p.birth_date, p.sex, p_name, null,
                 dicom_date(p_birth), nullif(p_sex, ''))
         from exam_order o join patient p on p.id = o.patient_id where o.id = p_order);
@@ -814,29 +836,30 @@ grant execute on function exam_resolve(bigint, text, text) to rdc_api;
 
 -- ---------------------------------------------------------------- modality worklist
 
--- PS3.4 C.2.2.2.1 and C.2.2.2.4: one value, or with wildcards * and ?.
+-- PS3.4 C.2.2.2.1 and C.2.2.2.4: one value, or with wildcards * and ?. Of several values,
+-- which the standard has for UIDs only, any: some devices ask for the modalities CR\DX.
 create function dicom_like(p_value text, p_key text) returns boolean language sql immutable as
 $$
-    select coalesce(p_value, '') like translate(replace(replace(replace(p_key, '\', '\\'), '%', '\%'),
-        '_', '\_'), '*?', '%_')
+    select coalesce(p_value, '') like any (string_to_array(translate(replace(replace(
+        translate(p_key, '\', E'\x1f'), '%', '\%'), '_', '\_'), '*?', '%_'), E'\x1f'))
 $$;
 
--- A person name matches without regard to case, in any of its groups or in
--- pinyin, as a whole or component by component; what the key leaves out of
--- either matches all.
+-- A person name matches without regard to case, each group of the key in any of its groups or
+-- in pinyin, as a whole, component by component, or by its letters; what the key leaves out
+-- of either matches all.
 create function dicom_name_like(p_name text, p_pinyin text, p_key text) returns boolean
 language sql immutable as
 $$
-    select exists (
-        select from unnest(string_to_array(lower(p_name), '=') || lower(p_pinyin)) g,
-            unnest(string_to_array(lower(btrim(p_key)), '=')) k
-        where btrim(k, ' ^') <> '' and (
-            dicom_like(translate(btrim(g, ' ^'), '^', ' '), translate(btrim(k, ' ^'), '^', ' '))
-            or not exists (
-                select from unnest(string_to_array(k, '^')) with ordinality c(part, n)
-                where btrim(c.part) <> ''
-                    and not dicom_like(btrim(split_part(g, '^', c.n::int)), btrim(c.part)))))
-        or (p_key !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(p_key, null))
+    select not exists (
+        select from unnest(string_to_array(lower(btrim(p_key)), '=')) k
+        where btrim(k, ' ^') <> '' and not exists (
+            select from unnest(string_to_array(lower(p_name), '=') || lower(p_pinyin)) g
+            where dicom_like(translate(btrim(g, ' ^'), '^', ' '), translate(btrim(k, ' ^'), '^', ' '))
+                or not exists (
+                    select from unnest(string_to_array(k, '^')) with ordinality c(part, n)
+                    where btrim(c.part) <> ''
+                        and not dicom_like(btrim(split_part(g, '^', c.n::int)), btrim(c.part))))
+            and not coalesce(k !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(k, null), false))
 $$;
 
 -- The moments that a date and a time key mean together (PS3.4 K.2.2.1.2), in the

@@ -147,6 +147,8 @@ begin
             return dimse_reply(x'0120'::int, r.keyword || ' is missing', array[r.tag]);
         elsif r.type = 1 and coalesce(p -> r.tag -> 'Value' ->> 0, '') = '' then
             return dimse_reply(x'0121'::int, r.keyword || ' has no value', array[r.tag]);
+        elsif r.keyword like '%UID' and dicom_text(p, r.tag) !~ '^[0-9.]{1,64}$' then
+            return dimse_reply(x'0106'::int, r.keyword || ' is no UID', array[r.tag]);
         end if;
     end loop;
     for r in select distinct parent from performed_attribute where parent <> '' and p ? parent loop
@@ -196,18 +198,27 @@ begin
     end loop;
 end $$;
 
--- The orders that a step works on, by their study or their accession number.
+-- The orders that a step works on, by their study or their accession number. One step given
+-- up while another of the same study goes on ends none; and a step that begins works on
+-- its order, also when one before it was given up.
 create function performed_orders(s performed_step, p_event text) returns void language plpgsql as
 $$
 declare
     v_order bigint;
 begin
+    if p_event = 'discontinue' and exists (select from performed_study a
+            join performed_study b on b.study_uid = a.study_uid and b.centre_id = a.centre_id
+            join performed_step x on x.id = b.step_id
+            where a.step_id = s.id and x.state = 'IN PROGRESS') then
+        return;
+    end if;
     for v_order in select id from exam_order
         where centre_id = s.centre_id and (
             study_uid in (select dicom_text(i, '0020000D') from dicom_items(s.content, '00400270') i)
             or accession in (select dicom_text(i, '00080050') from dicom_items(s.content, '00400270') i))
         order by id loop
-        perform order_progress(v_order, p_event);
+        perform order_progress(v_order, case when p_event = 'start' and state = 'cancelled' then 'restart'
+            else p_event end) from exam_order where id = v_order;
     end loop;
 end $$;
 
@@ -239,8 +250,6 @@ begin
     perform performed_lists(s), audit_write('mpps_create', 'performed_step', s.id,
         jsonb_build_object('device', p_device)), performed_orders(s, 'start'), evidence_of_steps(s);
     return dimse_reply(0) || jsonb_build_object('uid', s.sop_uid);
-exception when check_violation or not_null_violation then
-    return dimse_reply(x'0106'::int, 'a UID in the data set is none');
 end $$;
 
 -- An attribute that this N-SET may not carry: null when there is none.
@@ -280,6 +289,10 @@ begin
         return dimse_reply(x'0110'::int, 'Performed Procedure Step Object may no longer be updated',
             null, x'A710'::int);
     end if;
+    if p ? '00400252' and dicom_text(p, '00400252') is null then
+        -- a device that sets nothing takes its step for ended
+        return dimse_reply(x'0121'::int, 'PerformedProcedureStepStatus has no value', array['00400252']);
+    end if;
     v_event := case coalesce(dicom_text(p, '00400252'), 'IN PROGRESS') when 'IN PROGRESS' then 'set'
         when 'COMPLETED' then 'complete' when 'DISCONTINUED' then 'discontinue' end;
     if v_event is null then
@@ -297,8 +310,6 @@ begin
         perform performed_orders(s, case v_event when 'complete' then 'finish' else v_event end);
     end if;
     return dimse_reply(0);
-exception when check_violation or not_null_violation then
-    return dimse_reply(x'0106'::int, 'a UID in the data set is none');
 end $$;
 
 -- ---------------------------------------------------------------- evidence

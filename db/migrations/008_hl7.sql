@@ -75,13 +75,17 @@ begin
         else 'disabled' end);
 end $$;
 
--- One order of a message, with the site's codes put in ours.
+-- One order of a message, with the site's codes put in ours. A code that is longer than
+-- DICOM allows (PS3.5 6.2: SH) is known by its map and its text alone.
 create function hl7_order(s hl7_sender, p jsonb) returns jsonb language sql stable as
 $$
-    select p || jsonb_strip_nulls(jsonb_build_object('centre_id', s.org_id,
-        'placer_issuer', coalesce(nullif(p ->> 'placer_issuer', ''), s.app),
-        'modality', coalesce(c.modality, nullif(p ->> 'modality', '')),
-        'description', coalesce(c.description, nullif(p ->> 'description', ''))))
+    select p - case when length(p ->> 'procedure_code') > 16 or length(p ->> 'procedure_scheme') > 16
+            then array['procedure_code', 'procedure_scheme'] else '{}' end
+        || jsonb_strip_nulls(jsonb_build_object('centre_id', s.org_id,
+            'placer_issuer', coalesce(nullif(p ->> 'placer_issuer', ''), s.app),
+            'modality', coalesce(c.modality, nullif(p ->> 'modality', '')),
+            'description', coalesce(c.description, nullif(p ->> 'description', ''),
+                case when length(p ->> 'procedure_code') > 16 then left(p ->> 'procedure_code', 64) end)))
     from (select 1) x left join hl7_code c on c.sender_id = s.id and c.code = p ->> 'procedure_code'
 $$;
 

@@ -36,7 +36,7 @@ where id = line_id($1) returning code;
 -- name: device_add
 insert into device (aet, org_id, address, called, callback_host, callback_port, charset, quiet_seconds,
     limit_seconds, certificate, watch_dir, max_associations, max_rate, max_bytes_in_flight)
-values ($1, org_id($2, 'centre'), network($3::inet)::cidr, $4, $5, $6::int, $7, coalesce($8::int, 15),
+values ($1, org_id($2, 'centre'), network($3::inet)::cidr, $4, $5, $6::int, nullif($7, 'none'), coalesce($8::int, 15),
     coalesce($9::int, 300), nullif($10, 'none'), nullif($11, 'none'), nullif($12, 'default')::int,
     nullif($13, 'default')::int, nullif($14, 'default')::bigint)
 returning aet;
@@ -51,7 +51,8 @@ from device d join organisation o on o.id = d.org_id order by d.aet, d.id;
 -- name: device_change
 update device set
     callback_host = coalesce($4, callback_host), callback_port = coalesce($5::int, callback_port),
-    charset = coalesce($6, charset), quiet_seconds = coalesce($7::int, quiet_seconds),
+    charset = case when $6 = 'none' then null else coalesce($6, charset) end,
+    quiet_seconds = coalesce($7::int, quiet_seconds),
     limit_seconds = coalesce($8::int, limit_seconds),
     certificate = case when $9 = 'none' then null else coalesce($9, certificate) end,
     watch_dir = case when $10 = 'none' then null else coalesce($10, watch_dir) end,

@@ -45,7 +45,8 @@ begin
     assert t_status(t_step('1.6.9', '1.6', '{"00400252": {"Value": ["COMPLETED"]}}')) = '106 00400252';
     assert t_status(t_step('1.6.9', '1.6', '{"00080060": {"vr": "CS"}}')) = '121 00080060';
     assert t_status(t_step('1.6.9', '1.6', '{"00400270": {"Value": [{}]}}')) = '120 0020000D';
-    assert t_status(t_step('1.6.9', 'no uid')) = '106';
+    assert t_status(t_step('1.6.9', 'no uid')) = '106 0020000D';
+    assert t_status(t_step('1.6.9', '1.6', t_end('IN PROGRESS', array['no uid']))) = '106 00081155';
     assert t_status(t_step('no uid', '1.6')) = '117';
     assert not exists (select from performed_step);
     assert t_status(t_step('1.6.9', '1.6')) = '0';
@@ -57,6 +58,7 @@ begin
     assert t_status(t_set('1.6.9', '{"00400280": {"Value": ["x"]}}')) = '105 00400280', 'was not created';
     assert t_status(t_set('1.6.9', '{"00400281": {"Value": [{}]}}')) = '0';
     assert t_status(t_set('1.6.9', '{"00400252": {"Value": ["DONE"]}}')) = '106 00400252';
+    assert t_status(t_set('1.6.9', '{"00400252": {}}')) = '121 00400252';
     assert t_status(t_set('1.6.9', '{"00400252": {"Value": ["COMPLETED"]}}')) = '120 00400250';
     assert t_status(t_set('1.6.9', t_end('COMPLETED', null) - '00400340')) = '120 00400340';
     assert t_status(t_set('1.6.9', t_end('COMPLETED', null)
@@ -177,6 +179,40 @@ begin
     assert (select state from exam_order where study_uid = '1.14') = 'started';
     perform t_set('1.14.9', t_end('COMPLETED', array['1.14.1.1']));
     assert (select state from exam_order where study_uid = '1.14') = 'done';
+end $$;
+
+-- What a device gives up it may begin again; and images of it still answer their order.
+do $$
+declare
+    v_study text;
+begin
+    foreach v_study in array array['1.146', '1.147', '1.148'] loop
+        perform order_upsert(jsonb_build_object('centre_id', org_id('C1'), 'accession', 'A' || v_study,
+            'study_uid', v_study, 'modality', 'CT', 'patient', jsonb_build_object('id', 'P1', 'name', '测试一')));
+        perform t_step(v_study || '.8', v_study);
+    end loop;
+    -- one after the other
+    perform t_set('1.146.8', t_end('DISCONTINUED', '{}'));
+    assert (select state from exam_order where study_uid = '1.146') = 'cancelled';
+    perform t_step('1.146.9', '1.146');
+    assert (select state from exam_order where study_uid = '1.146') = 'started';
+    perform t_set('1.146.9', t_end('COMPLETED', array['1.146.1.1']));
+    assert (select state from exam_order where study_uid = '1.146') = 'done';
+    -- the second begins before the first is given up
+    perform t_step('1.147.9', '1.147'), t_set('1.147.8', t_end('DISCONTINUED', '{}'));
+    assert (select state from exam_order where study_uid = '1.147') = 'started';
+    perform t_set('1.147.9', t_end('DISCONTINUED', '{}'));
+    assert (select state from exam_order where study_uid = '1.147') = 'cancelled';
+    -- given up, and the images come afterwards
+    perform t_set('1.148.8', t_end('DISCONTINUED', array['1.148.1.1'])), t_object('1.148', '1.148.1.1');
+    assert (t_exam('1.148')).order_id = (select id from exam_order where study_uid = '1.148');
+    assert (select state from exam_order where study_uid = '1.148') in ('cancelled', 'done');
+    -- but one that its placer has cancelled is no longer expected
+    perform order_upsert(jsonb_build_object('centre_id', org_id('C1'), 'accession', 'A1.149', 'study_uid', '1.149',
+            'modality', 'CT', 'patient', jsonb_build_object('id', 'P1', 'name', '测试一'))),
+        order_upsert(jsonb_build_object('centre_id', org_id('C1'), 'accession', 'A1.149', 'control', 'cancel')),
+        t_object('1.149', '1.149.1.1');
+    assert (t_exam('1.149')).order_id is null;
 end $$;
 
 -- Storage commitment: requests are kept once, checked, reported until answered.

@@ -39,6 +39,13 @@ begin
     -- what does not fit is told with its place
     v := hl7_receive(s, 'M5', '\x06', '[{"control": "", "accession": "12345678901234567", "patient_name": "A", "modality": "CT"}]');
     assert v ->> 'error_code' = '102' and v ->> 'location' = 'OBR^1^18', v;
+    -- a code that is too long for a device is known by its map, and where it has none by its text
+    insert into hl7_code (sender_id, code, modality) values (s, 'CT_CHEST_WITHOUT_CONTRAST', 'CT');
+    v := hl7_receive(s, 'M6', '\x07', '[{"control": "", "accession": "HACC6", "patient_name": "A",
+        "procedure_code": "CT_CHEST_WITHOUT_CONTRAST", "procedure_scheme": "L"}]');
+    assert v ->> 'code' = 'AA', v;
+    assert (select concat_ws(' ', modality, description, procedure_code) from exam_order where accession = 'HACC6')
+        = 'CT CT_CHEST_WITHOUT_CONTRAST';
     -- a certificate that is registered must be shown
     update hl7_sender set certificate = repeat('a', 64) where id = s;
     assert hl7_sender_find('HIS', 'QINGHE', '10.9.0.1') ->> 'cause' = 'certificate_missing';

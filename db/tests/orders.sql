@@ -26,6 +26,10 @@ begin
     assert t_order(jsonb_build_object('placer_number', '4711', 'placer_issuer', 'HIS', 'centre_id',
         org_id('C2'))) ->> 'outcome' = 'created';
     -- or the accession number
+    -- or, when there is none of both, the filler's
+    w := t_order('{"filler_number": "F1", "placer_issuer": "HIS"}');
+    assert w ->> 'outcome' = 'created';
+    assert t_order('{"filler_number": "F1", "placer_issuer": "HIS", "control": "cancel"}') ->> 'id' = w ->> 'id';
     assert t_order('{"accession": "A1"}') ->> 'outcome' = 'created';
     assert t_order('{"accession": "A1"}') ->> 'outcome' = 'same';
     perform t_fails('RD409', 'select t_order(''{"accession": "A1", "control": "new"}'')');
@@ -129,6 +133,10 @@ begin
         ('{"patient_name": "Li Si"}', 'W2'), ('{"patient_name": "=李^四"}', 'W2'), ('{"patient_name": "si"}', ''),
         ('{"patient_name": "ce*"}', 'W1'), ('{"patient_name": "CESHI YI"}', 'W1'), ('{"patient_name": "测试一"}', 'W1'),
         ('{"patient_name": "100%_*"}', 'W3'), ('{"patient_name": "100__*"}', ''),
+        -- each group of the key has to match; letters are the same however they are parted
+        ('{"patient_name": "LI^SI=李^四"}', 'W2'), ('{"patient_name": "LI^SI=李^五"}', ''),
+        ('{"patient_name": "CESHI^YI=测试一"}', 'W1'), ('{"patient_name": "^^^^"}', 'W2,W1,W3'),
+        ('{"modality": "MR\\US"}', 'W3'), ('{"modality": "CT\\US"}', 'W2,W1,W3'),
         ('{"performer": "wang*"}', 'W1'), ('{"performer": "王^五"}', 'W1'),
         ('{"birth_date": "19800102"}', 'W1'), ('{"birth_date": "19800101-19901231"}', 'W2,W1'),
         ('{"sex": "F"}', 'W2,W1'), ('{"priority": "STAT"}', 'W2'), ('{"status": "SCHEDULED"}', 'W2,W1,W3'),
@@ -176,6 +184,11 @@ begin
     perform exam_complete(e, 'quiet');
     assert (select state from exam_order where id = e.order_id) = 'done';
     -- by the accession number, and without a Patient ID
+    -- an order without a Patient ID has one for the worklist, which another does not contradict
+    o := t_order('{"accession": "M7", "patient_id": null}');
+    assert o #>> '{patient,id}' = 'RDC-M7';
+    assert order_against((o ->> 'id')::bigint, 'OTHER', null, null, null) = '{}';
+    assert order_against((o ->> 'id')::bigint, 'OTHER', 'LI^SI', null, null) = '{name}';
     o := t_order('{"accession": "M2", "patient_id": "PM2"}');
     v := t_object('1.9.2', '1.9.2.1', '{"patient_id": null, "patient_name": null, "accession": "M2"}');
     assert (select p.patient_id from study s join patient p on p.id = s.patient_id where s.study_uid = '1.9.2') = 'PM2';

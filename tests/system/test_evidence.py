@@ -139,6 +139,9 @@ class ADevice(SystemTest):
                                          (0x1000, '1.2.3')), True)
         a.send_data(1, b'\x08\x00\x60\x00\xff\xff\x00\x00CT', False)
         self.assertEqual(a.status(), 0x0110)
+        # a class that the presentation context is not of
+        a.ids[COMMITMENT] = a.ids[MPPS]
+        self.assertEqual(a.request(COMMITMENT, CREATE, make_dicom.uid('step of no class'), created(study))[0], 0x0118)
         a.release()
 
     # ---- storage commitment

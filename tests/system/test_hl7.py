@@ -54,7 +54,8 @@ class TheHl7Listener(SystemTest):
         self.assertIn('205^', self.ask(order('once', 11)))
 
     def test_reads_each_site_in_its_character_set(self):
-        for n, (charset, codec) in enumerate([('GB 18030-2000', 'gb18030'), ('', 'gbk'), ('UNICODE UTF-8', 'utf-8')]):
+        for n, (charset, codec) in enumerate([('GB 18030-2000', 'gb18030'), ('', 'gbk'), ('UNICODE UTF-8', 'utf-8'),
+                                              ('ASCII~GB 18030-2000', 'gb18030')]):
             self.assertIn('MSA|AA|', self.ask(order(f'set{n}', 20 + n, charset=charset).encode(codec)))
 
     def test_cancels_an_order(self):
@@ -134,6 +135,23 @@ class TheHl7Listener(SystemTest):
         except ConnectionError:
             pass
         self.assertIn('the message is too long', self.rdc.tail(100))
+
+    def test_takes_nothing_of_a_frame_that_holds_two_messages(self):
+        """The end of the first got lost: the second one's patient is another."""
+        said = self.ask(order('two1', 120) + order('two2', 121).replace('P1^^^', 'P2^^^'))
+        self.assertIn('MSA|AE|two1', said)
+        self.assertIn('|MSH^2|100^', said)
+        self.assertIn('a batch', self.ask('FHS|^~\\&|HIS|QINGHE\r' + order('two3', 122)))
+        self.assertEqual(self.rdc.sql("select 1 from exam_order where accession in ('ACC120', 'ACC121', 'ACC122')"), [])
+
+    def test_takes_each_obr_and_what_replaces_an_order(self):
+        second = order('obr', 131).split('\r')[3].replace('OBR|1', 'OBR|2')
+        self.assertIn('MSA|AA|obr', self.ask(order('obr', 130) + second + '\r'))
+        head, replacing = order('rp', 131, 'RP'), order('ro', 132, 'RO').split('\r', 2)[2]
+        self.assertIn('MSA|AA|rp', self.ask(head + replacing))
+        self.assertEqual(self.rdc.sql("select accession, state from exam_order where accession in ('ACC130', 'ACC131', "
+                                      "'ACC132') order by 1"),
+                         [['ACC130', 'scheduled'], ['ACC131', 'cancelled'], ['ACC132', 'scheduled']])
 
     def test_frames_that_follow_at_once_and_broken_ones(self):
         one, two = order('q1', 95).encode(), order('q2', 96).encode()

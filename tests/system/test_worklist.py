@@ -70,6 +70,16 @@ class TheModalityWorklist(SystemTest):
         self.assertEqual(self.accessions('0040,0100[0].0040,0002=tomorrow'), [])
         self.assertRegex(self.last, r'(?i)a900|DataSetDoesNotMatchSOPClass|Failed')
 
+    def test_always_gives_a_patient_id(self):
+        """A return key of type 1 (PS3.4 Table K.6-1), also where the order has none."""
+        self.rdc.cli('order', 'add', '--org', 'QINGHE', '--accession', 'W7', '--patient-name', 'X' * 70 + '=李', '--modality', 'PT',
+                     '--at', '2030-01-01')
+        [dump] = self.find('0040,0100[0].0008,0060=PT', '0010,0010=^^', asked=('0008,0050', '0010,0020'))[2]
+        self.assertIn('(0010,0020) LO [RDC-W7', dump)
+        self.assertRegex(dump, r'PN \[X{64}=')
+        self.rdc.cli('order', 'cancel', 'W7', '--org', 'QINGHE')
+        self.assertIn('charset', self.rdc.cli('device', 'change', 'QH_CT', '--charset', 'KLINGON', check=False))
+
     def test_always_gives_a_study_uid(self):
         for dump in self.find(asked=('0008,0050',))[2]:
             self.assertRegex(dump, r'\(0020,000d\) UI \[2\.25\.\d+\]')

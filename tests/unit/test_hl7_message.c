@@ -66,6 +66,9 @@ START_TEST(what_is_no_message_is_refused_with_its_place)
     ck_assert_int_eq(hl7_parse(base_bytes_str("MSH|^~\\&|a\rpid|1\r"), &m, &error), BASE_EFORMAT);
     ck_assert_uint_eq(error.pos, 11);
     ck_assert_int_eq(hl7_parse(base_bytes_str(""), &m, &error), BASE_EFORMAT);
+    ck_assert_int_eq(hl7_parse(base_bytes_str("FHS|^~\\&|HIS\rMSH|^~\\&|a\r"), &m, &error),
+                     BASE_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(error.msg, "batch"));
 }
 END_TEST
 
@@ -164,6 +167,52 @@ START_TEST(an_imaging_order_has_its_step_in_ipc_and_its_time_in_tq1)
 }
 END_TEST
 
+START_TEST(each_obr_of_an_orc_is_an_order)
+{
+    static const char several[] =
+        HEAD PERSON "ORC|NW|PL1^HIS||||||||||1^Wang\rTQ1|1||||||202601311000||S\r"
+                    "OBR|1|PL1^HIS||C1^x^L||||||||||||||ACC1||||||CT\r"
+                    "OBR|2|PL2^HIS||C2^y^L||||||||||||||ACC2||||||DX\r"
+                    "OBR|3|PL1^HIS||C3^z^L||||||||||||||ACC3||||||US\r"
+                    "ORC|CA|PL9^HIS\r";
+    check_order(several,
+                "\"placer_number\":\"PL1\",\"placer_issuer\":\"HIS\",\"accession\":\"ACC1\"");
+    check_order(several,
+                "\"placer_number\":\"PL2\",\"placer_issuer\":\"HIS\",\"accession\":\"ACC2\","
+                "\"modality\":\"DX\",\"procedure_code\":\"C2\",\"procedure_scheme\":\"L\","
+                "\"description\":\"y\",\"scheduled_at\":\"202601311000\","
+                "\"priority\":\"stat\",\"requester\":\"Wang\"");
+    /* The number of the first is not taken twice: the third would change it. */
+    check_order(several, "\"placer_issuer\":\"HIS\",\"accession\":\"ACC3\",\"modality\":\"US\"");
+    check_order(several, "\"control\":\"cancel\",\"patient_id\":\"P1\",\"patient_name\":\"X\","
+                         "\"placer_number\":\"PL9\"");
+    check_order(HEAD PERSON "ORC|RP|PL1\rORC|RO|PL2\rOBR|1|PL2||C^x||||||||||||||||||||CT\r",
+                "\"control\":\"cancel\"");
+}
+END_TEST
+
+START_TEST(what_a_device_cannot_show_does_not_refuse_an_order)
+{
+    struct base_buf out = {0};
+    struct hl7_problem problem;
+    char text[400];
+    check_order(HEAD "PID|1||P1||X||1990-03-07\rORC|CA|PL1\r", "\"birth_date\":\"1990-03-07\"");
+    check_order(HEAD "PID|1||P1||X||199003071230\rORC|CA|PL1\r", "\"birth_date\":\"19900307\"");
+    ck_assert_int_eq(orders(HEAD "PID|1||P1||X||199003\rORC|CA|PL1\r", &out, &problem), BASE_OK);
+    ck_assert_ptr_null(strstr(base_buf_cstr(&out), "birth_date"));
+    base_buf_deinit(&out);
+    snprintf(text, sizeof text, HEAD PERSON "ORC|NW|PL1\rOBR|1|||C1^%065d\\E\\^L\r", 7);
+    check_order(
+        text,
+        "\"description\":\"0000000000000000000000000000000000000000000000000000000000000000\"");
+    check_order(HEAD PERSON "ORC|NW|PL1\rOBR|1|||C1^a\\E\\b\\.br\\c^L\r",
+                "\"description\":\"a b c\"");
+    check_order(HEAD PERSON
+                "ORC|NW|PL1\rOBR|1|||C1^x^L\rIPC|||||CT||测试测试测试测试测试|^01234567890123456\r",
+                "\"location\":\"0123456789012345\"");
+}
+END_TEST
+
 START_TEST(names_in_several_scripts_are_the_groups_of_one)
 {
     check_order(HEAD "PID|1||P1||CE^SHIYI^^^^^L^A~测^试一^^^^^L^I\rORC|CA|PL1\r",
@@ -186,6 +235,13 @@ START_TEST(a_message_that_is_no_order_is_refused_as_table_0357_says)
         {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1\r", "100"},
         {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1\rORC|NW\r", "100"},
         {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1\rORC|ZZ\rOBR|1\r", "103"},
+        /* the end of a frame got lost: the second order is not the first one's patient's */
+        {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1||A\rORC|NW|1\rOBR|1\r"
+         "MSH|^~\\&|||||||ORM^O01|2|P|2.5\rPID|1||B\rORC|NW|2\rOBR|1\r",
+         "100"},
+        {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1||A\rORC|NW|1\rOBR|1\rPID|2||B\rORC|NW|2\rOBR|1\r",
+         "100"},
+        {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1||A\rORC|NW|1\rOBR|1\rOBR|2\r", "101"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct base_buf out = {0};
@@ -234,6 +290,8 @@ int main(void)
     tcase_add_test(tc, an_order_becomes_json);
     tcase_add_test(tc, an_order_can_be_held_released_completed_and_cancelled);
     tcase_add_test(tc, an_imaging_order_has_its_step_in_ipc_and_its_time_in_tq1);
+    tcase_add_test(tc, each_obr_of_an_orc_is_an_order);
+    tcase_add_test(tc, what_a_device_cannot_show_does_not_refuse_an_order);
     tcase_add_test(tc, names_in_several_scripts_are_the_groups_of_one);
     tcase_add_test(tc, a_message_that_is_no_order_is_refused_as_table_0357_says);
     tcase_add_test(tc, an_acknowledgement_answers_the_sender);
