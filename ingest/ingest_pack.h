@@ -12,6 +12,9 @@ struct ingest_pack {
     uint16_t n;
 };
 
+/* Bytes of an archive: so many and twice its name for each file, and so many at its end. */
+enum { INGEST_PACK_FILE = 30 + 46, INGEST_PACK_END = 22 };
+
 /* Files under 4 GiB in all; errors stand in zip.err. */
 void ingest_pack_add(struct ingest_pack *p, const char *name, struct base_bytes file);
 /* Then zip is the archive, which the caller owns. */

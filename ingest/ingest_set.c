@@ -6,15 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
-enum {
-    BYTES_MAX = 64 << 20,
-    RECORDINGS_MAX = 64, /* what each asks for is looked up among all */
-};
+enum { RECORDINGS_MAX = 64 /* what each asks for is looked up among all */ };
 
 enum base_err ingest_set_add(struct ingest_set *s, const char *path, struct base_buf *bytes,
                              void *item)
 {
-    enum base_err e = bytes->n > BYTES_MAX - s->bytes ? BASE_ELIMIT : BASE_OK;
+    enum base_err e = bytes->n > INGEST_SET_BYTES - s->bytes ? BASE_ELIMIT : BASE_OK;
     if (!e && (s->n & (s->n - 1)) == 0) {
         struct ingest_set_file *p = realloc(s->files, (s->n ? 2 * s->n : 1) * sizeof *p);
         e = p ? BASE_OK : BASE_ENOMEM;

@@ -28,7 +28,9 @@ struct ingest_set {
     bool sorted; /* needs are known */
 };
 
-/* Takes *bytes in any case. BASE_ELIMIT: over 64 MiB in all. */
+enum { INGEST_SET_BYTES = 64 << 20 };
+
+/* Takes *bytes in any case. BASE_ELIMIT: over INGEST_SET_BYTES in all. */
 enum base_err ingest_set_add(struct ingest_set *s, const char *path, struct base_buf *bytes,
                              void *item);
 /* The files of the next recording, which are used then: their numbers, the one to begin

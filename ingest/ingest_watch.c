@@ -36,11 +36,12 @@ static void take_ready(struct ingest_watch_folder *f)
     /* Held until all are begun. */
     f->taking = 1;
     for (size_t i = 0; i < f->n && f->taking <= PARALLEL; i++) {
-        if (!ingest_watch_is_still(&f->files[i], now))
+        struct ingest_watch_file *file = &f->files[i];
+        if (!ingest_watch_is_still(file, now) || file->waits || (file->set && f->sets))
             continue;
-        f->files[i].since_ms = now;
+        file->since_ms = now;
         f->taking++;
-        if (!ingest_watch_take(f, f->files[i].name, on_taken))
+        if (!ingest_watch_take(f, file, on_taken))
             f->taking--;
     }
     on_taken(f);

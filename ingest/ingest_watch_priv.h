@@ -2,10 +2,16 @@
 #ifndef INGEST_WATCH_PRIV_H
 #define INGEST_WATCH_PRIV_H
 
+#include "ingest/ingest_beside.h"
 #include "ingest/ingest_priv.h"
 #include "ingest/ingest_watch.h"
 
-enum { INGEST_WATCH_PATH = 1280, INGEST_WATCH_STILL_MS = 2000 };
+enum {
+    INGEST_WATCH_PATH = 1280,
+    INGEST_WATCH_STILL_MS = 2000,
+    /* How long the files of a recording wait for those that are not there yet. */
+    INGEST_WATCH_PARTS_MS = 30000,
+};
 
 /* A file in the folder. */
 struct ingest_watch_file {
@@ -14,6 +20,10 @@ struct ingest_watch_file {
     int64_t mtime_ns;
     uint64_t inode;
     int64_t since_ms; /* how long it has looked like this */
+    bool looked;      /* into it, since then */
+    bool may_have_parts;
+    bool waits; /* for other files of its recording; else it is ready once it is still */
+    struct ingest_beside *set; /* the recording that it begins; NULL: it is taken by itself */
 };
 
 /* A folder that this worker watches, or has watched. */
@@ -32,6 +42,7 @@ struct ingest_watch_folder {
     struct ingest_watch_file *files; /* by name */
     size_t n;
     unsigned taking; /* under way */
+    unsigned sets;   /* of those, recordings of several files: each is in memory */
     int error;       /* errno of the last scan */
     int told;        /* the error that was logged */
 };
@@ -42,9 +53,12 @@ void ingest_watch_scan(struct ingest_watch_folder *f);
 bool ingest_watch_is_still(const struct ingest_watch_file *file, int64_t now_ms);
 void ingest_watch_forget(struct ingest_watch_folder *f);
 
-/* Takes one file; done(f) when it lies where it belongs. False: out of memory,
- * done never runs. */
-bool ingest_watch_take(struct ingest_watch_folder *f, const char *name,
+/* Which files are of one recording, and which of them wait. On the disk pool, by the scan. */
+void ingest_watch_join(struct ingest_watch_folder *f);
+
+/* Takes one file, or the recording that it begins, which is the callee's then; done(f) when it
+ * lies where it belongs. False: out of memory, done never runs. */
+bool ingest_watch_take(struct ingest_watch_folder *f, struct ingest_watch_file *file,
                        void (*done)(struct ingest_watch_folder *f));
 
 #endif

@@ -20,8 +20,12 @@ static int by_name(const void *a, const void *b)
 
 static void free_files(struct ingest_watch_file *files, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         free(files[i].name);
+        if (files[i].set)
+            ingest_beside_deinit(files[i].set);
+        free(files[i].set);
+    }
     free(files);
 }
 
@@ -57,8 +61,11 @@ static bool look_at(const struct ingest_watch_folder *f, DIR *dir, const char *n
     const struct ingest_watch_file *before =
         f->n ? bsearch(out, f->files, f->n, sizeof *f->files, by_name) : NULL;
     if (before && before->size == out->size && before->mtime_ns == out->mtime_ns &&
-        before->inode == out->inode)
+        before->inode == out->inode) {
         out->since_ms = before->since_ms;
+        out->looked = before->looked;
+        out->may_have_parts = before->may_have_parts;
+    }
     return true;
 }
 
@@ -87,4 +94,5 @@ void ingest_watch_scan(struct ingest_watch_folder *f)
     ingest_watch_forget(f);
     f->files = files;
     f->n = n;
+    ingest_watch_join(f);
 }

@@ -12,10 +12,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct ingest_beside;
+
 struct rdc_send_file {
     char *path;
-    uint64_t size;
+    uint64_t size; /* of what is sent */
     int64_t mtime_ns;
+    bool may_have_parts;         /* more files of the same recording */
+    struct ingest_beside *parts; /* the archive that is sent; NULL: the file itself */
     enum { RDC_SEND_DICOM, RDC_SEND_ECG } kind;
     enum { RDC_SEND_WAITING, RDC_SEND_TAKEN, RDC_SEND_BEFORE, RDC_SEND_REFUSED } state;
     char *cause; /* when refused */
@@ -65,6 +69,12 @@ extern volatile sig_atomic_t rdc_send_interrupted;
  * what is wrong. BASE_ENOTFOUND, BASE_ENOMEM. */
 enum base_err rdc_send_collect(struct rdc_send *s, char *const *paths) BASE_MUST_CHECK;
 void rdc_send_free(struct rdc_send *s);
+
+/* Files of one recording become one, which is sent as an archive of them. BASE_ENOMEM. */
+enum base_err rdc_send_join(struct rdc_send *s) BASE_MUST_CHECK;
+/* What is sent of a file, from its beginning; the caller closes it. NULL: errno. */
+FILE *rdc_send_file_open(const struct rdc_send_file *f);
+void rdc_send_file_free(struct rdc_send_file *f);
 
 /* Files that the journal knows become RDC_SEND_BEFORE, unless again. path NULL = the
  * default in the user's state folder. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "dicom/dicom_header.h"
 #include "ecg/ecg_open.h"
+#include "ingest/ingest_beside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +74,7 @@ static bool recognise(struct rdc_send_file *f, int fd, struct base_buf *head)
         struct base_bytes bytes = base_buf_bytes(head);
         bool part10 = bytes.n >= 132 && memcmp(bytes.p + 128, "DICM", 4) == 0;
         f->kind = RDC_SEND_ECG;
+        f->may_have_parts = bytes.n && !part10 && ingest_beside_may(bytes);
         if (bytes.n && !part10 && ecg_format_is_foreign(ecg_detect(bytes)))
             return true;
         if (bytes.n && is_dicom(f, bytes, complete, complete || n == SNIFF_MORE))
@@ -174,15 +176,13 @@ enum base_err rdc_send_collect(struct rdc_send *s, char *const *paths)
     }
     fts_close(tree);
     base_buf_deinit(&head);
-    return err;
+    return err ? err : rdc_send_join(s);
 }
 
 void rdc_send_free(struct rdc_send *s)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        free(s->files[i].path);
-        free(s->files[i].cause);
-    }
+    for (size_t i = 0; i < s->n; i++)
+        rdc_send_file_free(&s->files[i]);
     for (size_t i = 0; i < s->known.n; i++)
         free(s->known.lines[i]);
     for (size_t i = 0; i < s->begun.n; i++)

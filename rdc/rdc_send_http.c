@@ -13,7 +13,7 @@ enum { TRIES = 4, TRIES_AGAIN = 8 };
 static long post_file(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, const char *url,
                       struct curl_slist *fields, char *cause, size_t size)
 {
-    struct rdc_send_request r = {.s = s, .file = fopen(f->path, "rb"), .size = f->size};
+    struct rdc_send_request r = {.s = s, .file = rdc_send_file_open(f), .size = f->size};
     if (!r.file) {
         snprintf(cause, size, "%s", strerror(errno));
         return 400;

@@ -13,10 +13,10 @@ enum { PIECE = 32 << 20, READ_SIZE = 1 << 20 };
 static const char uploads[] = "/api/v1/uploads/";
 
 /* False: errno says why. */
-static bool hash_file(const char *path, char hex[BASE_SHA256_HEX])
+static bool hash_file(const struct rdc_send_file *f, char hex[BASE_SHA256_HEX])
 {
     uint8_t sha256[BASE_SHA256];
-    FILE *file = fopen(path, "rb");
+    FILE *file = rdc_send_file_open(f);
     struct base_sha256 *h = base_sha256_new();
     uint8_t *piece = malloc(READ_SIZE);
     bool read = file && h && piece;
@@ -87,7 +87,7 @@ static long begin(CURL *curl, struct rdc_send_pieces *p, const char *url, struct
     char hex[BASE_SHA256_HEX];
     char *to = NULL;
     long status = 0;
-    if (!hash_file(p->file->path, hex)) {
+    if (!hash_file(p->file, hex)) {
         snprintf(cause, size, "%s", strerror(errno));
         return rdc_send_interrupted ? 0 : 400;
     }
@@ -137,7 +137,7 @@ static long patch(CURL *curl, struct rdc_send_pieces *p, const char *at, struct 
 {
     uint64_t left = p->file->size - p->offset;
     struct rdc_send_request r = {.s = p->s,
-                                 .file = fopen(p->file->path, "rb"),
+                                 .file = rdc_send_file_open(p->file),
                                  .size = left < PIECE ? left : PIECE,
                                  .before = p->offset};
     struct curl_slist *all = fields_with(fields, "Upload-Offset", p->offset);

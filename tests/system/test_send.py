@@ -7,7 +7,7 @@ import subprocess
 
 from rdc_system import Client, PASSWORD, ROOT, StoreScp, SystemTest, children, place, unprivileged, wait_for
 from test_upload import uids
-from test_way import ct_series, folder, scp_file
+from test_way import ct_series, folder, scp_file, wfdb_record
 
 
 class SendTest(SystemTest):
@@ -54,6 +54,30 @@ class SendTest(SystemTest):
         status, out = self.send(top, token=Client(self.rdc, 'tech').token)
         self.assertEqual(status, 0, out)
         self.assertIn('3 taken, 0 taken before, 0 refused', out)
+
+    def test_a_recording_of_several_files_is_one_exam_and_one_line(self):
+        top = folder('send-set')
+        self.assertEqual(wfdb_record(self.rdc, 'send-set', top), ['send-set.atr', 'send-set.dat', 'send-set.hea'])
+        for name in ('letter.txt', 'other.dat'):
+            with open(os.path.join(top, name), 'w') as f:
+                f.write('no recording')
+        token = Client(self.rdc, 'tech').token
+        status, out = self.send(top, token=token)
+        self.assertEqual(status, 0, out)
+        self.assertIn('1/1 taken ' + os.path.join(top, 'send-set.hea'), out)
+        self.assertIn('1 taken, 0 taken before, 0 refused, 0 not sent, 2 passed over', out)
+        status, out = self.send(*(os.path.join(top, 'send-set' + end) for end in ('.atr', '.dat', '.hea')), token=token)
+        self.assertIn('0 taken, 1 taken before, 0 refused', out)
+        status, out = self.send(os.path.join(top, 'send-set.hea'), '--again', token=token)
+        self.assertEqual(status, 0, out)
+        self.assertIn('1 taken, 0 taken before', out)
+        [[media, count]] = self.rdc.sql(
+            "select o.media, count(*) from instance i join object o on o.id = i.original_id "
+            "where o.media = 'application/zip' and i.received_at > now() - interval '1 minute' group by o.media")
+        self.assertEqual((media, int(count)), ('application/zip', 1))
+        os.unlink(os.path.join(top, 'send-set.dat'))
+        status, out = self.send(top, token=token)
+        self.assertIn('are its files there?', out)
 
     def grades(self):
         return {tuple(r) for r in self.rdc.sql(

@@ -5,7 +5,7 @@ import time
 
 from rdc_system import ROOT, SystemTest, wait_for
 from test_upload import uids
-from test_way import ct_series, folder, scp_file
+from test_way import ct_series, folder, scp_file, wfdb_record
 
 
 class WatchTest(SystemTest):
@@ -40,16 +40,19 @@ class WatchTest(SystemTest):
         self.put(os.path.join(ROOT, 'testdata/ecg-xml/philips-1.04.xml'), path, 'ecg.xml')
         with open(os.path.join(path, 'letter.txt'), 'w') as f:
             f.write('no image')
+        whole = folder('watch-set')
+        for name in wfdb_record(self.rdc, 'rec', whole):
+            self.put(os.path.join(whole, name), path, name)
         wait_for('the folder to be empty', lambda: not self.names(path), 60)
-        self.assertEqual(self.names(path, '.done'), ['0.dcm', '1.dcm', 'ecg.scp', 'ecg.xml'])
+        self.assertEqual(self.names(path, '.done'), ['0.dcm', '1.dcm', 'ecg.scp', 'ecg.xml', 'rec.atr', 'rec.dat', 'rec.hea'])
         self.assertEqual(self.names(path, '.refused'), ['letter.txt', 'letter.txt.txt'])
         with open(os.path.join(path, '.refused/letter.txt.txt')) as f:
             self.assertIn('neither DICOM nor an ECG', f.read())
-        self.assertEqual(self.stored('WATCH1'), 4)
+        self.assertEqual(self.stored('WATCH1'), 5)
         # A name that was there before does not overwrite it.
         self.put(ct_series('watch-again', count=1)[0], path, '0.dcm')
         wait_for('the folder to be empty', lambda: not self.names(path), 60)
-        self.assertEqual(self.names(path, '.done'), ['0.dcm', '0.dcm.1', '1.dcm', 'ecg.scp', 'ecg.xml'])
+        self.assertEqual(self.names(path, '.done'), ['0.dcm', '0.dcm.1', '1.dcm', 'ecg.scp', 'ecg.xml', 'rec.atr', 'rec.dat', 'rec.hea'])
 
     def test_a_file_that_grows_is_left_alone(self):
         path = self.watch('WATCH2')

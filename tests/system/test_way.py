@@ -31,6 +31,13 @@ def ct_series(name, person=make_dicom.ONE, count=4, charset='gb18030', size=32):
     return out
 
 
+def wfdb_record(rdc, name, where):
+    """Writes NAME.hea, NAME.dat and NAME.atr into that folder."""
+    subprocess.run([rdc.program, 'ecg', 'convert', scp_file(name + '-scp'), '-o', os.path.join(where, name + '.hea'),
+                    '--to', 'wfdb'], check=True, capture_output=True)
+    return sorted(os.listdir(where))
+
+
 def scp_file(name='scp'):
     """One SCP-ECG file of testdata/make_scp.py."""
     out = folder(name)

@@ -1,0 +1,99 @@
+/* Recordings of several files in a watched folder: they are taken together once all are there. */
+#include "ingest/ingest_watch_priv.h"
+
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { RECORDINGS_MAX = 64 /* of one scan; the others wait */ };
+
+/* Once, when it has come to rest. */
+static void look_into(const struct ingest_watch_folder *f, struct ingest_watch_file *file)
+{
+    enum { HEAD = 4096 };
+    char path[INGEST_WATCH_PATH + 256];
+    uint8_t head[HEAD];
+    snprintf(path, sizeof path, "%s/%s", f->dir, file->name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof head, 0);
+    if (fd >= 0)
+        close(fd);
+    file->looked = n >= 0;
+    file->may_have_parts = n > 0 && ingest_beside_may(base_bytes_of(head, (size_t)n));
+}
+
+/* What only parts of recordings are usually called: these give their header time to come. */
+static bool looks_like_part(const char *name)
+{
+    static const char *const ends[] = {".dat", ".mat", ".atr", ".ann"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof ends / sizeof *ends; i++)
+        if (strcasecmp(dot, ends[i]) == 0)
+            return true;
+    return false;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct ingest_watch_file *)a)->name,
+                  ((const struct ingest_watch_file *)b)->name);
+}
+
+static struct ingest_watch_file *file_of(struct ingest_watch_folder *f, const char *name)
+{
+    struct ingest_watch_file key = {.name = (char *)(uintptr_t)name};
+    return bsearch(&key, f->files, f->n, sizeof *f->files, by_name);
+}
+
+/* Its first file is taken with all others, which are not by themselves. */
+static void join(struct ingest_watch_folder *f, struct ingest_watch_file *first,
+                 struct ingest_beside *set, int64_t now_ms)
+{
+    bool complete = !set->missing || now_ms - first->since_ms >= INGEST_WATCH_PARTS_MS;
+    for (size_t i = 1; i < set->n; i++) {
+        struct ingest_watch_file *part = file_of(f, set->names[i]);
+        if (!part) {
+            complete = false; /* it came after the scan */
+            continue;
+        }
+        part->waits = true;
+        complete &= ingest_watch_is_still(part, now_ms);
+    }
+    first->waits = !complete;
+    if (complete && set->n > 1 && (first->set = malloc(sizeof *set)) != NULL) {
+        *first->set = *set;
+        *set = (struct ingest_beside){0};
+    }
+}
+
+void ingest_watch_join(struct ingest_watch_folder *f)
+{
+    struct ingest_beside all[RECORDINGS_MAX];
+    struct ingest_watch_file *firsts[RECORDINGS_MAX];
+    size_t n = 0;
+    int64_t now = base_clock_mono_ms();
+    for (size_t i = 0; i < f->n; i++) {
+        struct ingest_watch_file *file = &f->files[i];
+        bool still = ingest_watch_is_still(file, now);
+        if (still && !file->looked)
+            look_into(f, file);
+        file->waits = looks_like_part(file->name) && now - file->since_ms < INGEST_WATCH_PARTS_MS;
+        if (!still || !file->may_have_parts)
+            continue;
+        file->waits = true;
+        if (n == RECORDINGS_MAX || ingest_beside_find(f->dir, file->name, &all[n]))
+            continue;
+        firsts[n++] = file;
+    }
+    if (ingest_beside_settle(all, n) == BASE_OK)
+        for (size_t i = 0; i < n; i++)
+            if (!all[i].is_part)
+                join(f, firsts[i], &all[i], now);
+    for (size_t i = 0; i < n; i++)
+        ingest_beside_deinit(&all[i]);
+}
