@@ -7,22 +7,23 @@
 enum { LEAST = 512 << 10 };
 static const size_t HUGE_PAGE = (size_t)2 << 20;
 
-/* What base_pages_alloc takes for n bytes. */
-static size_t whole_pages(size_t n)
+/* What is taken for n bytes. */
+static size_t whole_pages(size_t n, size_t grain)
 {
-    return (n + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    size_t page = grain ? grain : HUGE_PAGE;
+    return (n + page - 1) & ~(page - 1);
 }
 
-static bool is_large(size_t n)
+static bool is_large(size_t n, size_t grain)
 {
-    return n >= LEAST && n <= SIZE_MAX - HUGE_PAGE;
+    return n >= (grain ? grain : LEAST) && n <= SIZE_MAX - HUGE_PAGE;
 }
 
 void *base_pages_alloc(size_t n)
 {
-    if (!is_large(n))
+    if (!is_large(n, 0))
         return malloc(n ? n : 1);
-    size_t whole = whole_pages(n);
+    size_t whole = whole_pages(n, 0);
     void *p = aligned_alloc(HUGE_PAGE, whole);
     if (p)
         (void)madvise(p, whole, MADV_HUGEPAGE); /* only advice: without it all works as well */
@@ -60,16 +61,16 @@ static struct base_pages_block *find_entry(struct base_pages *pool)
 
 void *base_pages_take(struct base_pages *pool, size_t n)
 {
-    if (!pool || !is_large(n))
+    if (!pool || !is_large(n, pool->grain))
         return base_pages_alloc(n);
-    size_t size = whole_pages(n);
+    size_t size = whole_pages(n, pool->grain);
     struct base_pages_block *b = find_kept(pool, size);
     if (b) {
         b->used = true;
         pool->kept -= b->size;
         return b->p;
     }
-    void *p = base_pages_alloc(n);
+    void *p = pool->grain ? malloc(size) : base_pages_alloc(n);
     b = p ? find_entry(pool) : NULL;
     if (b) {
         *b = (struct base_pages_block){.p = p, .size = size, .used = true};

@@ -19,6 +19,9 @@ enum { BASE_PAGES_BLOCKS = 64 };
  * empty one. */
 struct base_pages {
     size_t most; /* bytes that it keeps of what was given back; more goes to free() */
+    /* 0, or a power of two: it has arrays from so many bytes on, in multiples of it and of the
+     * heap. For tests, whose arrays are small. */
+    size_t grain;
     size_t kept;
     size_t n;
     struct base_pages_block {

@@ -141,7 +141,8 @@ static void *take_samples(struct ecg_record *r, size_t n)
 {
     /* Below a mebibyte a huge page would be too much for the samples. */
     enum { LARGE = 1 << 20 };
-    return n < LARGE ? malloc(n ? n : 1) : base_pages_take(r->pages, n);
+    bool small = n < LARGE && !(r->pages && r->pages->grain);
+    return small ? malloc(n ? n : 1) : base_pages_take(r->pages, n);
 }
 
 static enum base_err set_samples(struct ecg_record *r, struct ecg_lead *lead, size_t n, size_t size,

@@ -5,13 +5,15 @@
  *
  * reads each recording with its other files, then COUNT mutations, spread evenly. Whatever the
  * bytes say, reading takes at most 1 MiB and 16 bytes for each sample that it returns, a few
- * seconds, and gives all of it back. Ends at the first that does not, with the mutation's number,
- * and the files as they were then in the folder that ECG_MUTATIONS_KEEP names. No crash is caught
- * here: that is for the sanitizers.
+ * seconds, and gives all of it back. Every third is read again into arrays that others had before,
+ * as `rdc measure` has them: the same must come out, and all arrays go back to their pool. Ends at
+ * the first that does not, with the mutation's number, and the files as they were then in the
+ * folder that ECG_MUTATIONS_KEEP names. No crash is caught here: that is for the sanitizers.
  */
 #include "count_memory.h"
 #include "mutate.h"
 
+#include "base/base_pages.h"
 #include "rdc/rdc_ecg_files.h"
 
 #include <dirent.h>
@@ -91,6 +93,49 @@ static size_t read_once(size_t n, bool *fits)
     return memory_now > before ? memory_now - before : 0;
 }
 
+/* A digest of all that a reading of the current files gives; *code: whether it succeeded. */
+static uint64_t digest_of(size_t n, const struct ecg_limits *limits, enum base_err *code)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err;
+    uint64_t sum = 14695981039346656037ULL;
+    alarm(SECONDS);
+    *code = ecg_open_all(current, n, limits, &r, &err);
+    const struct ecg_lead *groups[] = {r ? r->leads : NULL, r ? r->others : NULL,
+                                       r ? r->medians : NULL};
+    const size_t counts[] = {r ? r->nleads : 0, r ? r->nothers : 0, r ? r->nmedians : 0};
+    for (size_t g = 0; g < 3; g++)
+        for (size_t i = 0; i < counts[g]; i++)
+            for (size_t k = 0; k < groups[g][i].samples; k++)
+                sum = (sum ^ (uint32_t)ecg_lead_sample(&groups[g][i], k)) * 1099511628211ULL;
+    ecg_record_free(r);
+    alarm(0);
+    return sum;
+}
+
+/* The first reading fills the pool, the second finds in it what is none of its own. */
+static bool check_pool(size_t n)
+{
+    struct base_pages pages = {.most = (size_t)1 << 30, .grain = 64};
+    struct ecg_limits limits = ecg_limits_default;
+    limits.pages = &pages;
+    enum base_err code, pooled;
+    uint64_t want = digest_of(n, NULL, &code);
+    (void)digest_of(n, &limits, &pooled);
+    for (size_t i = 0; i < pages.n; i++)
+        if (!pages.block[i].used)
+            memset(pages.block[i].p, 0xa5, pages.block[i].size);
+    bool same = digest_of(n, &limits, &pooled) == want && pooled == code;
+    base_pages_drop(&pages);
+    if (same && pages.n == 0)
+        return true;
+    fprintf(stderr, "%s, mutation %lu: %s\n", current_path, current_number,
+            same ? "an array is not given back to its pool"
+                 : "what is read depends on what was in the arrays before");
+    keep(n);
+    return false;
+}
+
 /* What the C library keeps of a first use (a character set) is no leak: that comes again. */
 static bool check(size_t n)
 {
@@ -128,7 +173,7 @@ static bool check_mutation(struct recording *r, bool mutated)
         }
         current[i] = (struct ecg_input){r->input[i].name, base_bytes_of(copy[i], size)};
     }
-    bool ok = check(r->n);
+    bool ok = check(r->n) && (current_number % 3 != 0 || check_pool(r->n));
     for (size_t i = 0; i < r->n; i++)
         free(copy[i]);
     return ok;

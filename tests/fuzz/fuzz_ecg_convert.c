@@ -1,13 +1,15 @@
 /* One ECG file of any format, written in every format. */
 #include "ecg/ecg_write.h"
+#include "ecg_entry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    /* Small limits: the fuzzer is after bugs, not memory. */
-    static const struct ecg_limits limits = {
-        .bytes = 1 << 20, .leads = 64, .samples = 1 << 16, .text = 1 << 16, .items = 500};
+    struct ecg_limits limits = fuzz_ecg_limits(size);
+    limits.leads = 64;
+    limits.samples = 1 << 16;
+    limits.items = 500;
     static const struct ecg_write_options options = {.stem = "out", .seed = "1"};
     struct ecg_input input = {.name = "", .bytes = base_bytes_of(data, size)};
     struct ecg_record *r = NULL;

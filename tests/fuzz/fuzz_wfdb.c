@@ -1,6 +1,6 @@
 /* WFDB: a header, after a 0 byte that of a segment, after another the bytes of all
  * other files. */
-#include "ecg/ecg_open.h"
+#include "ecg_entry.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,9 +19,7 @@ static struct base_bytes take(const uint8_t **data, size_t *size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    /* Small limits: the fuzzer is after bugs, not memory. */
-    static const struct ecg_limits limits = {
-        .bytes = 1 << 20, .leads = 256, .samples = 1 << 20, .text = 1 << 16, .items = 2000};
+    const struct ecg_limits limits = fuzz_ecg_limits(size);
     struct base_bytes header = take(&data, &size);
     struct base_bytes segment = take(&data, &size);
     struct base_bytes half = base_bytes_of(data, size / 2);

@@ -47,6 +47,22 @@ START_TEST(a_kept_array_is_not_given_for_one_that_is_larger_or_far_smaller)
 }
 END_TEST
 
+START_TEST(with_a_grain_small_arrays_are_kept_as_well)
+{
+    struct base_pages pool = {.most = MIB, .grain = 64};
+    void *tiny = take(&pool, 63);
+    void *a = take(&pool, 65);
+    ck_assert_uint_eq(pool.n, 1);
+    base_pages_give(&pool, tiny);
+    base_pages_give(&pool, a);
+    ck_assert_uint_eq(pool.kept, 128);
+    ck_assert_ptr_eq(take(&pool, 128), a);
+    base_pages_give(&pool, a);
+    base_pages_drop(&pool);
+    ck_assert_uint_eq(pool.n, 0);
+}
+END_TEST
+
 START_TEST(it_keeps_no_more_than_it_may)
 {
     struct base_pages pool = {.most = 4 * MIB};
@@ -99,6 +115,7 @@ int main(void)
     TCase *tc = tcase_create("pages");
     tcase_add_test(tc, a_large_array_that_was_given_back_is_given_again);
     tcase_add_test(tc, a_kept_array_is_not_given_for_one_that_is_larger_or_far_smaller);
+    tcase_add_test(tc, with_a_grain_small_arrays_are_kept_as_well);
     tcase_add_test(tc, it_keeps_no_more_than_it_may);
     tcase_add_test(tc, more_arrays_than_it_has_places_for_are_given_and_freed);
     tcase_add_test(tc, what_is_small_or_of_malloc_is_freed_and_without_a_pool_all_is);
