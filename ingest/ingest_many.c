@@ -87,7 +87,7 @@ static struct ingest_many_item *add_item(struct ingest_many *m, const char *name
     if (!item)
         return NULL;
     item->name = keep(m, name);
-    item->message = item->sop_class = item->sop_instance = "";
+    item->message = item->sop_class = item->sop_instance = item->series = "";
     m->items[m->n++] = item;
     return item;
 }
@@ -123,6 +123,7 @@ static void on_result(void *arg, const struct ingest_result *result)
     free(p);
     item->sop_class = keep(m, result->sop_class);
     item->sop_instance = keep(m, result->sop_instance);
+    item->series = keep(m, result->series);
     if (result->err) {
         set_error(m, item, result->err, result->message);
     } else {

@@ -23,6 +23,7 @@ struct ingest_many_item {
     const char *message;         /* otherwise */
     const char *sop_class;       /* "" when not known */
     const char *sop_instance;
+    const char *series;
 };
 
 /* In the order of arrival; borrowed for the call. */

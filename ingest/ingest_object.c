@@ -353,6 +353,7 @@ static void end(struct ingest_object *o)
                  LOG_S("error", base_err_text(o->result.err)), LOG_S("cause", o->result.message));
     o->result.sop_class = o->header.sop_class;
     o->result.sop_instance = o->header.sop_instance;
+    o->result.series = o->header.series_uid;
     o->fn(o->arg, &o->result);
     object_free(o);
 }

@@ -48,6 +48,7 @@ struct ingest_result {
     /* Of the object, as far as it could be read; NULL = not known. Borrowed. */
     const char *sop_class;
     const char *sop_instance;
+    const char *series;
 };
 
 /* Borrowed for the call. */

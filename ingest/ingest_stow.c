@@ -35,7 +35,7 @@ static void on_done(void *arg, struct ingest_many_item *const *items, size_t n)
 {
     struct stow *s = arg;
     struct base_buf out = {0};
-    int status = ingest_stow_answer(s->form, items, n, &out);
+    int status = ingest_stow_answer(s->form, net_http_origin(s->req), items, n, &out);
     net_http_reply_buf(s->req, status, ingest_stow_type(s->form), &out);
     free(s);
 }
@@ -196,6 +196,8 @@ void ingest_stow_post(struct net_http_request *req, void *arg)
         refuse(s, 415, NULL,
                "send multipart/related; boundary=…; type=\"application/dicom\", or "
                "application/dicom+json, or application/dicom+xml");
+    else if (s->study && !dicom_uid_valid(s->study))
+        refuse(s, 400, NULL, "the study in the address is no UID");
     else if (s->form == INGEST_STOW_NEITHER)
         refuse(s, 406, NULL, "the answer is application/dicom+json or application/dicom+xml");
     else

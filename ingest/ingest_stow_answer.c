@@ -67,6 +67,7 @@ struct writer {
     enum ingest_stow_form form;
     struct base_buf *out;
     struct base_json json;
+    const char *origin;
 };
 
 struct known {
@@ -188,6 +189,18 @@ static enum kind kind_of(const struct ingest_many_item *item)
     return item->sop_instance[0] ? FAILED : OTHER_FAILURE;
 }
 
+/* Of a study, or of an instance where its series is known (PS3.18 Table I.2-1). */
+static void write_url(struct writer *w, const char *study, const char *series, const char *instance)
+{
+    struct base_buf url = {0};
+    base_buf_printf(&url, "%s/dicom-web/studies/%s", w->origin, study);
+    if (instance && series[0])
+        base_buf_printf(&url, "/series/%s/instances/%s", series, instance);
+    if (!url.err && (!instance || series[0]))
+        write_text(w, &URL, base_buf_cstr(&url));
+    base_buf_deinit(&url);
+}
+
 static void write_item(struct writer *w, const struct ingest_many_item *item, unsigned number)
 {
     char reason[8];
@@ -201,6 +214,8 @@ static void write_item(struct writer *w, const struct ingest_many_item *item, un
         write_text(w, &CLASS, item->sop_class);
         write_text(w, &INSTANCE, item->sop_instance);
     }
+    if (!item->err)
+        write_url(w, item->stored.study_uid, item->series, item->sop_instance);
     if (item->err) {
         int n = snprintf(reason, sizeof reason, "%u", failure_reason(item->err));
         write_value(w, &REASON, reason, (size_t)n, true);
@@ -249,10 +264,10 @@ static int status_of(struct ingest_many_item *const *items, size_t n, const size
     return 503;
 }
 
-int ingest_stow_answer(enum ingest_stow_form form, struct ingest_many_item *const *items, size_t n,
-                       struct base_buf *out)
+int ingest_stow_answer(enum ingest_stow_form form, const char *origin,
+                       struct ingest_many_item *const *items, size_t n, struct base_buf *out)
 {
-    struct writer w = {.form = form, .out = out};
+    struct writer w = {.form = form, .out = out, .origin = origin};
     size_t counts[KINDS] = {0};
     const char *study = common_study(items, n);
     for (size_t i = 0; i < n; i++)
@@ -265,11 +280,8 @@ int ingest_stow_answer(enum ingest_stow_form form, struct ingest_many_item *cons
         base_json_init(&w.json, out);
         base_json_open_object(&w.json);
     }
-    if (study) {
-        char url[DICOM_UID_SIZE + 32];
-        snprintf(url, sizeof url, "/dicom-web/studies/%s", study);
-        write_text(&w, &URL, url);
-    }
+    if (study)
+        write_url(&w, study, "", NULL);
     for (int kind = 0; kind < KINDS; kind++)
         if (counts[kind])
             write_sequence(&w, (enum kind)kind, items, n);

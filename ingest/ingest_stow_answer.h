@@ -12,7 +12,7 @@ enum ingest_stow_form ingest_stow_form_of(const char *accept);
 /* The media type. */
 const char *ingest_stow_type(enum ingest_stow_form form);
 /* Appends the data set, and returns the status. */
-int ingest_stow_answer(enum ingest_stow_form form, struct ingest_many_item *const *items, size_t n,
-                       struct base_buf *out);
+int ingest_stow_answer(enum ingest_stow_form form, const char *origin,
+                       struct ingest_many_item *const *items, size_t n, struct base_buf *out);
 
 #endif

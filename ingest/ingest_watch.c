@@ -22,28 +22,47 @@ struct ingest_watch {
 
 /* ---- one folder ---- */
 
+static void scan(struct ingest_watch_folder *f);
+static void take_more(struct ingest_watch_folder *f);
+
 static void on_taken(struct ingest_watch_folder *f)
 {
-    if (--f->taking == 0)
-        f->busy = false;
+    f->taking--;
+    take_more(f);
+    if (f->taking)
+        return;
+    f->busy = false;
+    /* What is left need not wait for the next tick. */
+    if ((f->left || f->at < f->n) && f->claimed)
+        scan(f);
 }
 
-/* Those that have been still, some at a time. One that is taken counts as new
- * if it is met again: it could not be moved, or waits for a better time. */
-static void take_ready(struct ingest_watch_folder *f)
+/* Those that have been still, some at a time, until it is time to look for new ones. One
+ * that is taken counts as new if it is met again: it could not be moved, or waits for a
+ * better time. */
+static void take_more(struct ingest_watch_folder *f)
 {
     int64_t now = base_clock_mono_ms();
-    /* Held until all are begun. */
-    f->taking = 1;
-    for (size_t i = 0; i < f->n && f->taking <= PARALLEL; i++) {
-        struct ingest_watch_file *file = &f->files[i];
-        if (!ingest_watch_is_still(file, now) || file->waits || (file->set && f->sets))
+    while (f->at < f->n && f->taking <= PARALLEL && f->claimed && now < f->until_ms) {
+        struct ingest_watch_file *file = &f->files[f->at++];
+        if (!ingest_watch_is_still(file, now) || file->waits)
             continue;
+        if (file->set && f->sets) {
+            f->left = true;
+            continue;
+        }
         file->since_ms = now;
-        f->taking++;
-        if (!ingest_watch_take(f, file, on_taken))
-            f->taking--;
+        f->taking += ingest_watch_take(f, file, on_taken);
     }
+}
+
+static void take_ready(struct ingest_watch_folder *f)
+{
+    f->at = 0;
+    f->left = false;
+    f->until_ms = base_clock_mono_ms() + TICK_MS;
+    /* Held until some are begun. */
+    f->taking = 1;
     on_taken(f);
 }
 

@@ -23,6 +23,7 @@ struct ingest_watch_file {
     bool looked;      /* into it, since then */
     bool may_have_parts;
     bool waits; /* for other files of its recording; else it is ready once it is still */
+    bool told;  /* that it cannot be read or moved */
     struct ingest_beside *set; /* the recording that it begins; NULL: it is taken by itself */
 };
 
@@ -41,16 +42,21 @@ struct ingest_watch_folder {
     struct loop_job job;
     struct ingest_watch_file *files; /* by name */
     size_t n;
-    unsigned taking; /* under way */
-    unsigned sets;   /* of those, recordings of several files: each is in memory */
-    int error;       /* errno of the last scan */
-    int told;        /* the error that was logged */
+    size_t at;        /* of files: those before it were looked at */
+    bool left;        /* some are ready, but not begun */
+    int64_t until_ms; /* then what is new is looked for */
+    unsigned taking;  /* under way */
+    unsigned sets;    /* of those, recordings of several files: each is in memory */
+    int error;        /* errno of the last scan */
+    int told;         /* the error that was logged */
 };
 
 /* On the disk pool: what lies in the folder now. */
 void ingest_watch_scan(struct ingest_watch_folder *f);
 /* Has it been still long enough? */
 bool ingest_watch_is_still(const struct ingest_watch_file *file, int64_t now_ms);
+/* The first time since this file has looked as it does. */
+bool ingest_watch_tell(struct ingest_watch_folder *f, const char *name);
 void ingest_watch_forget(struct ingest_watch_folder *f);
 
 /* Which files are of one recording, and which of them wait. On the disk pool, by the scan. */

@@ -41,6 +41,17 @@ bool ingest_watch_is_still(const struct ingest_watch_file *file, int64_t now_ms)
     return now_ms - file->since_ms >= INGEST_WATCH_STILL_MS;
 }
 
+bool ingest_watch_tell(struct ingest_watch_folder *f, const char *name)
+{
+    size_t i = 0;
+    while (i < f->n && strcmp(f->files[i].name, name) != 0)
+        i++;
+    if (i == f->n || f->files[i].told)
+        return false;
+    f->files[i].told = true;
+    return true;
+}
+
 /* False: not a file to be taken. */
 static bool look_at(const struct ingest_watch_folder *f, DIR *dir, const char *name,
                     struct ingest_watch_file *out)
@@ -63,6 +74,7 @@ static bool look_at(const struct ingest_watch_folder *f, DIR *dir, const char *n
     if (before && before->size == out->size && before->mtime_ns == out->mtime_ns &&
         before->inode == out->inode) {
         out->since_ms = before->since_ms;
+        out->told = before->told;
         out->looked = before->looked;
         out->may_have_parts = before->may_have_parts;
     }

@@ -56,14 +56,15 @@ static void write_why(struct taking *t, const char *path)
         t->error = errno;
 }
 
-/* A name that is free there; a file of the same name may have come before. */
-static bool find_target(const char *name, const char *folder, char *to)
+/* A name that is free there, with room for a .txt; a file of the same name may have come before. */
+static bool find_target(const char *name, const char *folder, bool explained, char *to)
 {
     for (unsigned i = 0; i < TRIES; i++) {
         char number[16] = "";
+        size_t most = NAME_SIZE - 1 - (explained ? strlen(".txt") : 0);
         if (i)
             snprintf(number, sizeof number, ".%u", i);
-        snprintf(to, TARGET, "%s/%s%s", folder, name, number);
+        snprintf(to, TARGET, "%s/%.*s%s", folder, (int)(most - strlen(number)), name, number);
         if (access(to, F_OK) && errno == ENOENT)
             return true;
     }
@@ -76,7 +77,7 @@ static void move_one(struct taking *t, const char *folder, const char *name, boo
     char to[TARGET];
     char text[TARGET + 4];
     snprintf(from, sizeof from, "%s/%s", t->f->dir, name);
-    if (!find_target(name, folder, to)) {
+    if (!find_target(name, folder, explained, to)) {
         t->error = EEXIST;
         return;
     }
@@ -108,7 +109,7 @@ static void move_work(void *arg)
 static void on_moved(void *arg, bool cancelled)
 {
     struct taking *t = arg;
-    if (t->error && !cancelled)
+    if (t->error && !cancelled && ingest_watch_tell(t->f, t->name))
         BASE_LOG(WARN, "watched_file_not_moved", LOG_I("device", t->f->device_id),
                  LOG_S("error", strerror(t->error)),
                  LOG_S("remedy", "rdc must be allowed to write into the folder"));
@@ -176,7 +177,7 @@ static void open_work(void *arg)
 static void on_open(void *arg, bool cancelled)
 {
     struct taking *t = arg;
-    const struct ingest_watch_folder *f = t->f;
+    struct ingest_watch_folder *f = t->f;
     if (!cancelled && t->too_long) {
         struct ingest_answer answer = {
             .status = 413,
@@ -189,7 +190,7 @@ static void on_open(void *arg, bool cancelled)
         return;
     }
     if (cancelled || t->fd < 0) {
-        if (!cancelled && t->error != ENOENT)
+        if (!cancelled && t->error != ENOENT && ingest_watch_tell(f, t->name))
             BASE_LOG(WARN, "watched_file_unreadable", LOG_I("device", f->device_id),
                      LOG_S("error", strerror(t->error)));
         end(t);

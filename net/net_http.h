@@ -134,6 +134,10 @@ const char *net_http_bearer(const struct net_http_request *req);
 /* Numeric address of the client. */
 const char *net_http_peer(const struct net_http_request *req);
 bool net_http_peer_is_loopback(const struct net_http_request *req);
+/* How the client addressed us: "http://host:port", from the arena. "" when Host is missing or
+ * is none (RFC 9110 7.2). Behind a proxy the scheme is that of its X-Forwarded-Proto. Only
+ * for what is told to this client: nobody vouches for it. */
+const char *net_http_origin(struct net_http_request *req);
 struct base_arena *net_http_arena(struct net_http_request *req);
 /* Has the client left? An answer would be dropped. */
 bool net_http_is_gone(const struct net_http_request *req);

@@ -37,6 +37,7 @@ struct net_http_request {
     size_t query_count;
     char peer[NET_HTTP_PEER];
     bool loopback;
+    bool secure; /* over TLS */
     int64_t started_ms;
 
     bool handed; /* the handler has it */

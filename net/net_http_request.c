@@ -24,6 +24,7 @@ struct net_http_request *net_http_request_new(struct net_http_conn *c)
     c->parser.head.bytes = (struct base_buf){0};
     req->no_content = strcmp(req->head.method, "HEAD") == 0;
     snprintf(req->peer, sizeof req->peer, "%s", net_stream_peer(c->stream));
+    req->secure = net_stream_tls(c->stream) != NULL;
     req->loopback = net_stream_peer_is_loopback(c->stream);
     return req;
 }
@@ -196,6 +197,31 @@ const char *net_http_peer(const struct net_http_request *req)
 bool net_http_peer_is_loopback(const struct net_http_request *req)
 {
     return req->loopback;
+}
+
+/* RFC 3986 3.2.2, 3.2.3, without the characters that an address of ours never has. */
+static bool is_host(const char *s)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789-.:[]_";
+    size_t n = strspn(s, allowed);
+    return n > 0 && n <= 255 && !s[n];
+}
+
+const char *net_http_origin(struct net_http_request *req)
+{
+    const char *host = net_http_header(req, "Host");
+    const char *scheme = net_http_header(req, "X-Forwarded-Proto");
+    if (!host || !is_host(host))
+        return "";
+    if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        scheme = req->secure ? "https" : "http";
+    size_t n = strlen(scheme) + strlen("://") + strlen(host);
+    char *out = base_arena_alloc(&req->arena, n + 1);
+    if (!out)
+        return "";
+    snprintf(out, n + 1, "%s://%s", scheme, host);
+    return out;
 }
 
 struct base_arena *net_http_arena(struct net_http_request *req)

@@ -85,7 +85,7 @@ class Stow(SystemTest):
         answer = self.stow([(f'Content-Type: {JSON}', body), *parts])
         self.assertEqual(answer.status, 200, answer)
         self.assertEqual(len(answer.json()['00081199']['Value']), 3)
-        self.assertEqual(answer.json()['00081190']['Value'], ['/dicom-web/studies/' + uids(files[0])[1]])
+        self.assertEqual(answer.json()['00081190']['Value'], [f'http://127.0.0.1:{self.rdc.http_port}/dicom-web/studies/' + uids(files[0])[1]])
         for path in files:
             stored = self.expect_same(path)
             self.assertIn('ISO_IR 192', dump(stored, '0008,0005')['0008,0005'])

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -90,7 +91,9 @@ class StowTest(Upload):
         got = {x['00081155']['Value'][0] for x in body['00081199']['Value']}
         self.assertEqual(got, {uids(f)[0] for f in files})
         study = uids(files[0])[1]
-        self.assertEqual(body['00081190'], {'vr': 'UR', 'Value': [f'/dicom-web/studies/{study}']})
+        self.assertEqual(body['00081190'], {'vr': 'UR', 'Value': [f'http://127.0.0.1:{self.rdc.http_port}/dicom-web/studies/{study}']})
+        self.assertRegex(body['00081199']['Value'][0]['00081190']['Value'][0],
+                         r'^' + re.escape(body['00081190']['Value'][0]) + r'/series/[\d.]+/instances/[\d.]+$')
         self.assertNotIn('00081198', body)
         self.assertEqual(self.stored(study), 5)
         again = self.stow([read(f) for f in files], study=study)

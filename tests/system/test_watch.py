@@ -44,15 +44,25 @@ class WatchTest(SystemTest):
         for name in wfdb_record(self.rdc, 'rec', whole):
             self.put(os.path.join(whole, name), path, name)
         wait_for('the folder to be empty', lambda: not self.names(path), 60)
-        self.assertEqual(self.names(path, '.done'), ['0.dcm', '1.dcm', 'ecg.scp', 'ecg.xml', 'rec.atr', 'rec.dat', 'rec.hea'])
-        self.assertEqual(self.names(path, '.refused'), ['letter.txt', 'letter.txt.txt'])
+        # Twice a name that leaves no room for what is put behind it; and one that is not UTF-8.
+        gbk = os.fsdecode('检查'.encode('gbk'))
+        for n in range(2):
+            with open(os.path.join(path, 'x' * 255), 'w') as f:
+                f.write('no image')
+            if n:
+                self.put(ct_series('watch-gbk', count=1)[0], path, gbk)
+            wait_for('the folder to be empty', lambda: not self.names(path), 60)
+        self.assertEqual(self.names(path, '.done'), ['0.dcm', '1.dcm', 'ecg.scp', 'ecg.xml', 'rec.atr', 'rec.dat', 'rec.hea', gbk])
+        self.assertEqual(self.names(path, '.refused'), ['letter.txt', 'letter.txt.txt', 'x' * 249 + '.1', 'x' * 249 + '.1.txt',
+                                                        'x' * 251, 'x' * 251 + '.txt'])
         with open(os.path.join(path, '.refused/letter.txt.txt')) as f:
             self.assertIn('neither DICOM nor an ECG', f.read())
-        self.assertEqual(self.stored('WATCH1'), 5)
+        self.assertEqual(self.stored('WATCH1'), 6)
         # A name that was there before does not overwrite it.
         self.put(ct_series('watch-again', count=1)[0], path, '0.dcm')
         wait_for('the folder to be empty', lambda: not self.names(path), 60)
-        self.assertEqual(self.names(path, '.done'), ['0.dcm', '0.dcm.1', '1.dcm', 'ecg.scp', 'ecg.xml', 'rec.atr', 'rec.dat', 'rec.hea'])
+        self.assertEqual(self.names(path, '.done'), ['0.dcm', '0.dcm.1', '1.dcm', 'ecg.scp', 'ecg.xml', 'rec.atr', 'rec.dat',
+                                                     'rec.hea', gbk])
 
     def test_a_file_that_grows_is_left_alone(self):
         path = self.watch('WATCH2')
@@ -70,15 +80,20 @@ class WatchTest(SystemTest):
 
     def test_a_killed_server_takes_each_file_once(self):
         path = self.watch('WATCH3')
-        sources = [f for i in range(4) for f in ct_series(f'watch-kill-{i}', count=15)]
-        for i, source in enumerate(sources):
-            self.put(source, path, f'{i:03}.dcm')
+        [source] = ct_series('watch-kill', count=1, size=16)
+        with open(source, 'rb') as f:
+            content = f.read()
+        uid, count = uids(source)[0].encode(), 1000
+        for i in range(count):
+            with open(os.path.join(path, '.new'), 'wb') as f:
+                f.write(content.replace(uid, uid[:-4] + b'%04d' % i))
+            os.rename(os.path.join(path, '.new'), os.path.join(path, f'{i:03}.dcm'))
         wait_for('the first files to be taken', lambda: self.names(path, '.done'), 60)
         self.rdc.kill_all()
         left = len(self.names(path))
         self.rdc.start()
         wait_for('the folder to be empty', lambda: not self.names(path), 90)
-        self.note(f'{left} of {len(sources)} files were left at the kill')
-        self.assertEqual(len(self.names(path, '.done')), len(sources))
+        self.note(f'{left} of {count} files were left at the kill')
+        self.assertEqual(len(self.names(path, '.done')), count)
         self.assertEqual(self.names(path, '.refused'), [])
-        self.assertEqual(self.stored('WATCH3'), len({uids(f)[0] for f in sources}))
+        self.assertEqual(self.stored('WATCH3'), count)

@@ -28,8 +28,11 @@ START_TEST(the_form_that_accept_prefers_is_taken)
 }
 END_TEST
 
-static struct ingest_many_item good = {
-    .sop_class = "1.2", .sop_instance = "1.3", .message = "", .stored = {.study_uid = "1.4"}};
+static struct ingest_many_item good = {.sop_class = "1.2",
+                                       .sop_instance = "1.3",
+                                       .series = "1.6",
+                                       .message = "",
+                                       .stored = {.study_uid = "1.4"}};
 static struct ingest_many_item bad = {.sop_class = "1.2",
                                       .sop_instance = "1<5&",
                                       .err = BASE_EFORMAT,
@@ -43,7 +46,7 @@ static int answer(enum ingest_stow_form form, struct ingest_many_item **items, s
                   const char *want)
 {
     struct base_buf out = {0};
-    int status = ingest_stow_answer(form, items, n, &out);
+    int status = ingest_stow_answer(form, "https://h:8443", items, n, &out);
     if (want)
         ck_assert_str_eq(base_buf_cstr(&out), want);
     base_buf_deinit(&out);
@@ -53,21 +56,24 @@ static int answer(enum ingest_stow_form form, struct ingest_many_item **items, s
 START_TEST(each_instance_stands_in_its_sequence)
 {
     struct ingest_many_item *all[] = {&good, &bad, &other};
-    ck_assert_int_eq(answer(INGEST_STOW_JSON, all, 3,
-                            "{\"00081190\":{\"vr\":\"UR\",\"Value\":[\"/dicom-web/studies/1.4\"]},"
-                            "\"00081198\":{\"vr\":\"SQ\",\"Value\":[{\"00000902\":{\"vr\":\"LO\","
-                            "\"Value\":[\"a comment of "
-                            "more than 64 characters is cut at a whole 字字字字字字字字字\"]},"
-                            "\"00081150\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},"
-                            "\"00081155\":{\"vr\":\"UI\",\"Value\":[\"1<5&\"]},"
-                            "\"00081197\":{\"vr\":\"US\",\"Value\":[49152]}}]},"
-                            "\"00081199\":{\"vr\":\"SQ\",\"Value\":[{\"00081150\":{\"vr\":\"UI\","
-                            "\"Value\":[\"1.2\"]},"
-                            "\"00081155\":{\"vr\":\"UI\",\"Value\":[\"1.3\"]}}]},"
-                            "\"0008119A\":{\"vr\":\"SQ\",\"Value\":[{\"00000902\":{\"vr\":\"LO\","
-                            "\"Value\":[\"full\"]},"
-                            "\"00081197\":{\"vr\":\"US\",\"Value\":[42752]}}]}}"),
-                     202);
+    ck_assert_int_eq(
+        answer(INGEST_STOW_JSON, all, 3,
+               "{\"00081190\":{\"vr\":\"UR\",\"Value\":[\"https://h:8443/dicom-web/studies/1.4\"]},"
+               "\"00081198\":{\"vr\":\"SQ\",\"Value\":[{\"00000902\":{\"vr\":\"LO\","
+               "\"Value\":[\"a comment of "
+               "more than 64 characters is cut at a whole 字字字字字字字字字\"]},"
+               "\"00081150\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},"
+               "\"00081155\":{\"vr\":\"UI\",\"Value\":[\"1<5&\"]},"
+               "\"00081197\":{\"vr\":\"US\",\"Value\":[49152]}}]},"
+               "\"00081199\":{\"vr\":\"SQ\",\"Value\":[{\"00081150\":{\"vr\":\"UI\","
+               "\"Value\":[\"1.2\"]},"
+               "\"00081155\":{\"vr\":\"UI\",\"Value\":[\"1.3\"]},"
+               "\"00081190\":{\"vr\":\"UR\",\"Value\":[\"https://h:8443/dicom-web/"
+               "studies/1.4/series/1.6/instances/1.3\"]}}]},"
+               "\"0008119A\":{\"vr\":\"SQ\",\"Value\":[{\"00000902\":{\"vr\":\"LO\","
+               "\"Value\":[\"full\"]},"
+               "\"00081197\":{\"vr\":\"US\",\"Value\":[42752]}}]}}"),
+        202);
     ck_assert_int_eq(
         answer(INGEST_STOW_XML, &all[1], 1,
                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<NativeDicomModel "
