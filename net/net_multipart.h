@@ -13,7 +13,8 @@
 #include <stdbool.h>
 
 enum {
-    NET_MULTIPART_BOUNDARY_MAX = 70,        /* RFC 2046 5.1.1 */
+    /* RFC 2046 5.1.1 allows 70; Orthanc's DICOMweb client sends 73. */
+    NET_MULTIPART_BOUNDARY_MAX = 200,
     NET_MULTIPART_HEAD_MAX = 8 * 1024,      /* bytes of a part's header fields */
     NET_MULTIPART_PREAMBLE_MAX = 64 * 1024, /* bytes before the first part */
 };

@@ -1,18 +1,23 @@
 """Orthanc as a device: it echoes, sends, asks for the worklist and for commitment, and
-takes the commitment's report; plain and over TLS."""
+takes the commitment's report; plain and over TLS. Its DICOMweb client sends by STOW-RS."""
+import glob
 import http.client
 import json
 import os
 import subprocess
+import unittest
 
 import dicom_scu
 import make_dicom
-from rdc_system import SystemTest, free_port, needs, tool, wait_for
+from rdc_system import Client, SystemTest, free_port, needs, tool, wait_for
 from stored import stored_file
 from test_pydicom import digest
 from test_tls import Authority
 from test_upload import read
 from test_way import ct_series, folder
+
+# Where Debian's orthanc-dicomweb puts it.
+DICOMWEB = glob.glob('/usr/share/orthanc/plugins/libOrthancDicomWeb.so')
 
 
 class Orthanc:
@@ -77,7 +82,7 @@ class AnOrthanc(SystemTest):
         super().setUpClass()
         known = {'AET': 'RDC', 'Host': '127.0.0.1', 'AllowNEventReport': True}
         cls.plain = Orthanc('plain', {'rdc': {**known, 'Port': cls.rdc.dicom_port}, 'wrong': {
-            **known, 'Port': cls.rdc.dicom_port, 'AET': 'WRONG'}})
+            **known, 'Port': cls.rdc.dicom_port, 'AET': 'WRONG'}}, Plugins=DICOMWEB)
         cls.addClassCleanup(cls.plain.stop)
         cls.secure = Orthanc('tls', {'rdc': {**known, 'Port': tls_port, 'UseDicomTls': True}},
                              DicomTlsEnabled=True, DicomTlsCertificate=device[0], DicomTlsPrivateKey=device[1],
@@ -119,6 +124,20 @@ class AnOrthanc(SystemTest):
             _, instance, _, _ = dicom_scu.part10(path)
             self.assertEqual(self.rdc.sql(f"select transfer_syntax from instance where sop_uid = '{instance}'"),
                              [[syntax]])
+
+    @unittest.skipUnless(DICOMWEB, 'Orthanc has no DICOMweb plugin (package orthanc-dicomweb)')
+    def test_sends_by_stow(self):
+        # In chunks, and with a boundary of more characters than RFC 2046 5.1.1 allows.
+        paths = ct_series('orthanc stow')
+        tech = Client(self.rdc, 'tech')
+        status, answer = self.plain.ask('PUT', '/dicom-web/servers/rdc', {
+            'Url': f'http://127.0.0.1:{self.rdc.http_port}/dicom-web/',
+            'HttpHeaders': {'Authorization': 'Bearer ' + tech.token}})
+        self.assertEqual(status, 200, answer)
+        status, answer = self.plain.ask('POST', '/dicom-web/servers/rdc/stow',
+                                        {'Resources': self.plain.add(*paths), 'Synchronous': True})
+        self.assertEqual((status, answer.get('InstancesCount')), (200, str(len(paths))), answer)
+        self.assertEqual(len(self.objects(make_dicom.uid('study orthanc stow'))), len(paths))
 
     def committed(self, transaction):
         """Orthanc's record of the transaction once the report has come."""
