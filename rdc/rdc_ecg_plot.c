@@ -158,6 +158,7 @@ static enum base_err draw_analysed(const struct ecg_record *r, const struct ecg_
         .version = RDC_VERSION, .beats = &x->beats, .figures = &x->f, .findings = &x->findings};
     double spike_s[SPIKES_MAX];
     struct ecg_waves *waves = NULL;
+    struct ecg_trend trend = {0};
     enum base_err e = BASE_OK;
     a.spike_s = spike_s;
     a.nspikes = find_spikes(r, &x->beats, spike_s, SPIKES_MAX);
@@ -167,9 +168,14 @@ static enum base_err draw_analysed(const struct ecg_record *r, const struct ecg_
                   : base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
         a.waves = waves;
     }
+    if (!e && o.page == ECG_DRAW_HOLTER) {
+        e = ecg_trend_find(r, &x->beats, &trend, err);
+        a.trend = &trend;
+    }
     o.analysis = &a;
     if (!e)
         e = ecg_draw_sheet(r, &o, out, err);
+    ecg_trend_deinit(&trend);
     free(waves);
     return e;
 }

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "ecg/analysis/ecg_finding.h"
+#include "ecg/analysis/ecg_trend.h"
 #include "ecg/analysis/ecg_waves.h"
 
 enum ecg_draw_kind { ECG_DRAW_PNG, ECG_DRAW_PDF, ECG_DRAW_SVG };
@@ -28,7 +29,8 @@ struct ecg_draw_analysis {
     const struct ecg_waves *waves; /* of each beat */
     const struct ecg_figures *figures;
     const struct ecg_findings *findings;
-    const double *spike_s; /* of a pacemaker, where the device marked none */
+    const struct ecg_trend *trend; /* of the overview of a long recording; NULL = none */
+    const double *spike_s;         /* of a pacemaker, where the device marked none */
     size_t nspikes;
 };
 

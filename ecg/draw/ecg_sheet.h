@@ -147,6 +147,40 @@ enum base_err ecg_draw_beats(struct sheet *s) BASE_MUST_CHECK;
 unsigned ecg_draw_holter_pages(struct sheet *s);
 enum base_err ecg_draw_holter(struct sheet *s) BASE_MUST_CHECK;
 
+/* ---- ecg_sheet_axes.c ---- */
+
+struct sheet_axes {
+    double left, right, top, bottom;
+    double low, high; /* values */
+    double seconds;
+};
+
+double ecg_draw_axes_y(const struct sheet_axes *a, double v);
+/* Lines of the values and the title above. */
+void ecg_draw_axes(struct sheet *s, const struct sheet_axes *a, const char *title, double step);
+/* Times below a curve: at most six, on round ones of the clock. */
+void ecg_draw_axes_times(struct sheet *s, const struct sheet_axes *a);
+/* Of a clock without seconds: what is in a table or on an axis are whole minutes. */
+void ecg_draw_minute(const struct sheet *s, double at_s, char *out, size_t size);
+/* A step of 1, 2 or 5 that gives at most five. */
+double ecg_draw_round_step(double most);
+
+/* ---- ecg_sheet_trend.c: with an analysis that has a trend ---- */
+
+struct sheet_event {
+    double at_s;
+    const struct ecg_lead *lead; /* NULL = the first of the strips */
+    char text[96];
+};
+
+/* A band on the last millimetres above the bottom of the axes: where the atria fibrillate. */
+void ecg_draw_trend_af(struct sheet *s, const struct sheet_axes *a);
+/* ST of up to three leads. */
+enum base_err ecg_draw_trend_st(struct sheet *s, const struct sheet_axes *given) BASE_MUST_CHECK;
+enum { SHEET_TREND_EVENTS = 2 };
+/* The longest fibrillation and where ST is farthest from 0; how many. */
+size_t ecg_draw_trend_events(struct sheet *s, struct sheet_event events[SHEET_TREND_EVENTS]);
+
 /* ---- ecg_sheet_marks.c ---- */
 
 /* Bands behind the traces of a row: P, QRS, T. */

@@ -21,11 +21,6 @@ struct bin {
     double longest_s;
 };
 
-struct event {
-    double at_s;
-    char text[96];
-};
-
 static bool is_v(const struct ecg_beats *b, size_t i)
 {
     return b->beat[i].code == ECG_CODE_PVC;
@@ -161,22 +156,16 @@ static struct bin total_of(const struct bins *all)
     return sum;
 }
 
-/* Of a clock without seconds: what is in a table or on an axis are whole minutes. */
-static void minute_text(const struct sheet *s, double at_s, char *out, size_t size)
-{
-    const struct ecg_time *t = &s->r->start;
-    ecg_draw_time(s, at_s, out, size);
-    size_t n = strlen(out);
-    if (t->date.year && t->has_time && n > 3)
-        out[n - 3] = '\0';
-}
-
 static void draw_burden(struct sheet *s, double y, const struct bin *sum)
 {
-    char text[160];
+    const struct ecg_trend *t = s->o->analysis->trend;
+    char text[240];
     double n = sum->beats ? (double)sum->beats : 1;
-    snprintf(text, sizeof text, "室早负荷 PVC %.2f %%    房早负荷 PAC %.2f %%",
-             100 * (double)sum->pvc / n, 100 * (double)sum->pac / n);
+    int used = snprintf(text, sizeof text, "室早负荷 PVC %.2f %%    房早负荷 PAC %.2f %%",
+                        100 * (double)sum->pvc / n, 100 * (double)sum->pac / n);
+    if (t && t->known_s > 0)
+        snprintf(text + used, sizeof text - (size_t)used, "    房颤负荷 AF %.1f %%",
+                 100 * t->af_s / t->known_s);
     ecg_draw_text(s, PAPER_LEFT, y, table_right - PAPER_LEFT, 3.2, true, SHEET_LEFT, ecg_draw_ink,
                   text);
 }
@@ -198,8 +187,8 @@ static void draw_table(struct sheet *s, const struct bins *all, double seconds)
         char to[32];
         double a = fmax(0, all->first_s + (double)i * all->width_s);
         double b = fmin(seconds, all->first_s + (double)(i + 1) * all->width_s);
-        minute_text(s, a, from, sizeof from);
-        minute_text(s, b, to, sizeof to);
+        ecg_draw_minute(s, a, from, sizeof from);
+        ecg_draw_minute(s, b, to, sizeof to);
         snprintf(when, sizeof when, "%s–%s", from, to);
         ecg_draw_line(s, PAPER_LEFT, y - 0.4, table_right, y - 0.4, 0.05, ecg_draw_grey);
         bin_line(s, y, when, &all->of[i]);
@@ -219,51 +208,6 @@ struct curve {
     size_t n[COLUMNS];
 };
 
-struct axes {
-    double left, right, top, bottom;
-    double low, high; /* values */
-    double seconds;
-};
-
-static double y_at(const struct axes *a, double v)
-{
-    double share = fmin(fmax((v - a->low) / (a->high - a->low), 0), 1);
-    return a->bottom - share * (a->bottom - a->top);
-}
-
-static void draw_axes(struct sheet *s, const struct axes *a, const char *title, double step)
-{
-    char text[32];
-    ecg_draw_text(s, a->left, a->top - 4.6, 0, 2.8, true, SHEET_LEFT, ecg_draw_grey, title);
-    for (double v = a->low; v <= a->high + step / 100; v += step) {
-        double y = y_at(a, v);
-        ecg_draw_line(s, a->left, y, a->right, y, 0.08, ecg_draw_grey);
-        snprintf(text, sizeof text, "%g", v);
-        ecg_draw_text(s, a->left - 1.5, y - 1.6, 0, 2.5, false, SHEET_RIGHT, ecg_draw_grey, text);
-    }
-}
-
-/* Times below a curve: at most six, on round ones of the clock. */
-static void draw_times(struct sheet *s, const struct axes *a)
-{
-    static const double steps[] = {60, 300, 600, 1800, 3600, 10800, 14400, 21600, 43200, 86400};
-    size_t i = 0;
-    while (i < sizeof steps / sizeof *steps - 1 && a->seconds / steps[i] > 6)
-        i++;
-    const struct ecg_time *t = &s->r->start;
-    double start =
-        t->date.year && t->has_time ? t->hour * 3600.0 + t->minute * 60.0 + t->second : 0;
-    double days = ceil(a->seconds / 6 / 86400);
-    double step = days > 1 ? days * 86400 : steps[i];
-    for (double at = ceil(start / step) * step - start; at <= a->seconds; at += step) {
-        char text[32];
-        double x = a->left + at / a->seconds * (a->right - a->left);
-        ecg_draw_line(s, x, a->bottom, x, a->bottom + 1, 0.15, ecg_draw_grey);
-        minute_text(s, at, text, sizeof text);
-        ecg_draw_text(s, x, a->bottom + 1.2, 0, 2.4, false, SHEET_CENTRE, ecg_draw_grey, text);
-    }
-}
-
 static void fill_curve(const struct ecg_beats *b, double seconds, struct curve *c)
 {
     for (size_t i = 0; i < b->n; i++) {
@@ -279,7 +223,7 @@ static void fill_curve(const struct ecg_beats *b, double seconds, struct curve *
 }
 
 /* The mean as a line in the band from least to most. */
-static void draw_rate(struct sheet *s, const struct ecg_beats *b, const struct axes *a)
+static void draw_rate(struct sheet *s, const struct ecg_beats *b, const struct sheet_axes *a)
 {
     struct curve c = {.n = {0}};
     double step = (a->right - a->left) / COLUMNS;
@@ -290,16 +234,16 @@ static void draw_rate(struct sheet *s, const struct ecg_beats *b, const struct a
         if (!c.n[i])
             continue;
         cairo_set_source_rgb(s->cr, 0.72, 0.80, 0.92);
-        cairo_rectangle(s->cr, x, y_at(a, c.high[i]), step,
-                        fmax(y_at(a, c.low[i]) - y_at(a, c.high[i]), 0.2));
+        cairo_rectangle(s->cr, x, ecg_draw_axes_y(a, c.high[i]), step,
+                        fmax(ecg_draw_axes_y(a, c.low[i]) - ecg_draw_axes_y(a, c.high[i]), 0.2));
         cairo_fill(s->cr);
     }
     for (size_t i = 0; i < COLUMNS; i++) {
         double x = a->left + step * ((double)i + 0.5);
         if (c.n[i] && down)
-            cairo_line_to(s->cr, x, y_at(a, c.mean[i] / (double)c.n[i]));
+            cairo_line_to(s->cr, x, ecg_draw_axes_y(a, c.mean[i] / (double)c.n[i]));
         else if (c.n[i])
-            cairo_move_to(s->cr, x, y_at(a, c.mean[i] / (double)c.n[i]));
+            cairo_move_to(s->cr, x, ecg_draw_axes_y(a, c.mean[i] / (double)c.n[i]));
         down = c.n[i] > 0;
     }
     ecg_draw_colour(s, ecg_draw_blue);
@@ -307,69 +251,67 @@ static void draw_rate(struct sheet *s, const struct ecg_beats *b, const struct a
     cairo_stroke(s->cr);
 }
 
-/* A step of 1, 2 or 5 that gives at most five. */
-static double round_step(double most)
+static void draw_bars(struct sheet *s, const struct bins *all, const struct sheet_axes *given,
+                      bool pvc, const char *title)
 {
-    double decade = pow(10, floor(log10(fmax(most / 5, 1))));
-    for (double k = 1; k < 10; k = k < 2 ? 2 : k < 5 ? 5 : 10)
-        if (most / (k * decade) <= 5)
-            return k * decade;
-    return 10 * decade;
-}
-
-static void draw_bars(struct sheet *s, const struct bins *all, const struct axes *given, bool pvc,
-                      const char *title)
-{
-    struct axes a = *given;
+    struct sheet_axes a = *given;
     double most = 1;
     for (size_t i = 0; i < all->n; i++)
         most = fmax(most, (double)(pvc ? all->of[i].pvc : all->of[i].pac));
-    double step = round_step(most);
+    double step = ecg_draw_round_step(most);
     a.low = 0;
     a.high = ceil(most / step) * step;
-    draw_axes(s, &a, title, step);
+    ecg_draw_axes(s, &a, title, step);
     for (size_t i = 0; i < all->n; i++) {
         double from = fmax(0, all->first_s + (double)i * all->width_s);
         double to = fmin(a.seconds, all->first_s + (double)(i + 1) * all->width_s);
         double x = a.left + from / a.seconds * (a.right - a.left);
         double w = (to - from) / a.seconds * (a.right - a.left);
-        double y = y_at(&a, (double)(pvc ? all->of[i].pvc : all->of[i].pac));
+        double y = ecg_draw_axes_y(&a, (double)(pvc ? all->of[i].pvc : all->of[i].pac));
         ecg_draw_colour(s, pvc ? ecg_draw_red : ecg_draw_blue);
         cairo_rectangle(s->cr, x + 0.2, y, fmax(w - 0.4, 0.1), a.bottom - y);
         cairo_fill(s->cr);
     }
-    draw_times(s, &a);
+    ecg_draw_axes_times(s, &a);
 }
 
-static void draw_curves(struct sheet *s, const struct ecg_beats *b, const struct bins *all,
-                        double seconds)
+static enum base_err draw_curves(struct sheet *s, const struct ecg_beats *b, const struct bins *all,
+                                 double seconds)
 {
     const double right = PAPER_RIGHT - 2;
     struct bin sum = total_of(all);
     double high = fmin(300, ceil(fmax(sum.fast_bpm, 60) / 20) * 20);
     double low = fmin(40, floor((sum.slow_bpm > 0 ? sum.slow_bpm : 40) / 20) * 20);
-    struct axes rate = {curves_left, right, PAPER_TOP + 7, PAPER_TOP + 62, low, high, seconds};
-    draw_axes(s, &rate, "心率 heart rate /min (8 个间期 of 8 intervals: 最慢–最快, 平均)", 20);
+    struct sheet_axes rate = {curves_left, right, PAPER_TOP + 5, PAPER_TOP + 43,
+                              low,         high,  seconds};
+    ecg_draw_axes(s, &rate, "心率 heart rate /min (8 个间期 of 8 intervals: 最慢–最快, 平均)", 20);
     draw_rate(s, b, &rate);
-    draw_times(s, &rate);
-    struct axes bars = {curves_left, right, PAPER_TOP + 77, PAPER_TOP + 103, 0, 1, seconds};
+    rate.bottom += 4;
+    if (s->o->analysis->trend)
+        ecg_draw_trend_af(s, &rate);
+    ecg_draw_axes_times(s, &rate);
+    struct sheet_axes bars = {curves_left, right, PAPER_TOP + 60, PAPER_TOP + 79, 0, 1, seconds};
     draw_bars(s, all, &bars, true, "室性早搏 PVC");
-    bars.top = PAPER_TOP + 117;
-    bars.bottom = PAPER_TOP + 143;
+    bars.top = PAPER_TOP + 92;
+    bars.bottom = PAPER_TOP + 111;
     draw_bars(s, all, &bars, false, "房性早搏 PAC");
+    bars.top = PAPER_TOP + 124;
+    bars.bottom = PAPER_TOP + 145;
+    return s->o->analysis->trend ? ecg_draw_trend_st(s, &bars) : BASE_OK;
 }
 
 /* ---- extremes ---- */
 
-static void add_event(struct event *events, size_t *n, double at_s, const char *what, double v,
-                      int digits, const char *unit)
+static void add_event(struct sheet_event *events, size_t *n, double at_s, const char *what,
+                      double v, int digits, const char *unit)
 {
-    struct event *e = &events[(*n)++];
+    struct sheet_event *e = &events[(*n)++];
     e->at_s = at_s;
+    e->lead = NULL;
     snprintf(e->text, sizeof e->text, "%s %.*f %s", what, digits, v, unit);
 }
 
-static void add_rates(const struct ecg_beats *b, struct event *events, size_t *n)
+static void add_rates(const struct ecg_beats *b, struct sheet_event *events, size_t *n)
 {
     size_t fast = 0;
     size_t slow = 0;
@@ -394,7 +336,7 @@ static void add_rates(const struct ecg_beats *b, struct event *events, size_t *n
 }
 
 /* The longest run, of those alike the fastest; else a pair, else a single one. */
-static void add_ventricular(const struct ecg_beats *b, struct event *events, size_t *n)
+static void add_ventricular(const struct ecg_beats *b, struct sheet_event *events, size_t *n)
 {
     size_t at = b->n;
     size_t most = 0;
@@ -418,7 +360,7 @@ static void add_ventricular(const struct ecg_beats *b, struct event *events, siz
     }
 }
 
-static void add_atrial(const struct ecg_beats *b, struct event *events, size_t *n)
+static void add_atrial(const struct ecg_beats *b, struct sheet_event *events, size_t *n)
 {
     size_t best = 0;
     for (size_t i = 1; i < b->n; i++)
@@ -430,12 +372,15 @@ static void add_atrial(const struct ecg_beats *b, struct event *events, size_t *
                   b->beat[best].at_s - b->beat[best - 1].at_s, 2, "s");
 }
 
-static size_t find_events(const struct ecg_beats *b, struct event events[EVENTS])
+static size_t find_events(struct sheet *s, const struct ecg_beats *b,
+                          struct sheet_event events[EVENTS])
 {
     size_t n = 0;
     add_rates(b, events, &n);
     add_ventricular(b, events, &n);
     add_atrial(b, events, &n);
+    if (s->o->analysis->trend)
+        n += ecg_draw_trend_events(s, events + n);
     return n;
 }
 
@@ -447,19 +392,19 @@ static const struct ecg_beats *beats_of(const struct sheet *s)
 
 unsigned ecg_draw_holter_pages(struct sheet *s)
 {
-    struct event events[EVENTS];
+    struct sheet_event events[EVENTS];
     const struct ecg_beats *b = beats_of(s);
-    size_t n = b ? find_events(b, events) : 0;
+    size_t n = b ? find_events(s, b, events) : 0;
     return 1 + (unsigned)((n + EVENTS_PAGE - 1) / EVENTS_PAGE);
 }
 
 static enum base_err draw_events(struct sheet *s, const struct ecg_beats *b, double seconds)
 {
-    struct event events[EVENTS];
+    struct sheet_event events[EVENTS];
     struct sheet_row rows[EVENTS_PAGE] = {0};
     const struct ecg_lead *lead;
     size_t nleads = 0;
-    size_t n = find_events(b, events);
+    size_t n = find_events(s, b, events);
     size_t first = (s->number - 1) * EVENTS_PAGE;
     size_t shown = 0;
     double row_s = fmin(event_s, ecg_draw_row_seconds(s));
@@ -472,7 +417,8 @@ static enum base_err draw_events(struct sheet *s, const struct ecg_beats *b, dou
         ecg_draw_time(s, from, when, sizeof when);
         snprintf(rows[shown].note, sizeof rows[shown].note, "%s    %s", when, events[i].text);
         rows[shown].is_strip = true;
-        ecg_draw_set_strip(s, &rows[shown], lead, from, from + row_s);
+        ecg_draw_set_strip(s, &rows[shown], events[i].lead ? events[i].lead : lead, from,
+                           from + row_s);
     }
     ecg_draw_paper(s);
     ecg_draw_rows(s, rows, shown);
@@ -493,8 +439,8 @@ enum base_err ecg_draw_holter(struct sheet *s)
     choose_bins(s, seconds, &all);
     fill_bins(b, &all);
     draw_table(s, &all, seconds);
-    draw_curves(s, b, &all, seconds);
+    enum base_err e = draw_curves(s, b, &all, seconds);
     s->is_chart = true;
     snprintf(s->what, sizeof s->what, "长程概览 overview, 未确认 unconfirmed");
-    return BASE_OK;
+    return e;
 }

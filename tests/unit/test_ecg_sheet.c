@@ -55,6 +55,8 @@ struct known {
     struct ecg_beats beats;
     struct ecg_figures f;
     struct ecg_findings findings;
+    struct ecg_trend trend;
+    struct ecg_trend_piece piece[9];
     struct ecg_draw_analysis analysis;
 };
 
@@ -87,6 +89,24 @@ static void know_figures(const struct synthetic *s, struct ecg_figures *f)
             f->waves.all.at[i] = f->waves.lead[k].at[i] =
                 ECG_WINDOW_BEFORE + (int)lround(limits_s[i] * ECG_WINDOW_HZ);
     }
+}
+
+/* Pieces of 5 s: fibrillation in three, one of which nothing is known, ST that rises in lead II. */
+static void know_trend(struct known *k)
+{
+    enum { PIECES = sizeof k->piece / sizeof *k->piece };
+    k->trend = (struct ecg_trend){.width_s = 5,
+                                  .n = PIECES,
+                                  .piece = k->piece,
+                                  .nleads = 2,
+                                  .name = {"I", "II"},
+                                  .known_s = 40,
+                                  .af_s = 15};
+    for (size_t i = 0; i < PIECES; i++)
+        k->piece[i] = (struct ecg_trend_piece){.is_known = i != 7,
+                                               .is_af = i >= 3 && i < 6,
+                                               .st_uv = {-50, i == 7 ? NAN : (float)(40 * i)}};
+    k->analysis.trend = &k->trend;
 }
 
 /* The fourth beat is called ventricular, the eighth atrial premature. */
@@ -226,10 +246,13 @@ START_TEST(pages_of_long_recordings_look_as_kept)
     struct known *k = known_new(&s);
     struct ecg_draw_options o = {.analysis = &k->analysis, .page = ECG_DRAW_STRIP, .marks = true};
     compare("strip", r, o);
+    know_trend(k);
     o = (struct ecg_draw_options){.analysis = &k->analysis, .page = ECG_DRAW_HOLTER};
     compare("holter-1", r, o);
     o.number = 2;
     compare("holter-2", r, o);
+    o.number = 3;
+    compare("holter-3", r, o);
     free(k);
     ecg_record_free(r);
 }
