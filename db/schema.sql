@@ -823,6 +823,14 @@ CREATE FUNCTION public.ecg_class(p_sop_class text) RETURNS boolean
     select p_sop_class in ('1.2.840.10008.5.1.4.1.1.9.1.1', '1.2.840.10008.5.1.4.1.1.9.1.2',
         '1.2.840.10008.5.1.4.1.1.9.1.3', '1.2.840.10008.5.1.4.1.1.9.1.4', '1.2.840.10008.5.1.4.1.1.9.2.1')
 $$;
+CREATE FUNCTION public.ecg_compared_file(p_uid text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return (select (select o.location from instance x join object o on o.id = x.object_id
+            join ecg_measurement m on m.earlier_id = x.id where m.instance_id = i.id and ecg_comparison(m) is not null)
+        from instance i where i.sop_uid = p_uid order by i.variant, i.id limit 1);
+end $$;
 CREATE TABLE public.ecg_measurement (
     instance_id bigint NOT NULL,
     exam_id bigint NOT NULL,
@@ -5071,6 +5079,8 @@ REVOKE ALL ON FUNCTION public.dicom_time(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dicom_time_end(p text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.dimse_reply(p_status integer, p_comment text, p_tags text[], p_error_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ecg_class(p_sop_class text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ecg_compared_file(p_uid text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ecg_compared_file(p_uid text) TO rdc_api;
 GRANT SELECT ON TABLE public.ecg_measurement TO rdc_api;
 GRANT SELECT ON TABLE public.ecg_measurement TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.ecg_comparison(m public.ecg_measurement) FROM PUBLIC;

@@ -44,7 +44,7 @@ static int usage(FILE *to, int status)
 {
     fputs(
         "usage: rdc ecg info FILE [--json]\n"
-        "       rdc ecg plot FILE -o OUT.png|OUT.pdf|OUT.svg [OPTION...]\n"
+        "       rdc ecg plot FILE -o OUT.png|OUT.pdf|OUT.svg [--compare EARLIER] [OPTION...]\n"
         "       rdc ecg convert FILE -o OUT [--to FORMAT] [--patient-id ID] [--patient-name NAME]\n"
         "                                   [--accession NUMBER]\n"
         "       rdc ecg beats FILE -o OUT.EXT [--waves] [--lead NAME]\n"
@@ -189,7 +189,7 @@ static int run_info(struct ecg_command *c)
     return DONE;
 }
 
-static int run_plot(struct ecg_command *c)
+static int draw_plot(struct ecg_command *c, const struct ecg_record *earlier)
 {
     struct ecg_draw_options o = c->plot;
     struct base_error err = {.pos = BASE_NOPOS};
@@ -199,10 +199,44 @@ static int run_plot(struct ecg_command *c)
     o.patient_id = c->patient_id;
     o.patient_name = c->patient_name;
     o.accession = c->accession;
-    int status =
-        rdc_ecg_plot(c->record, &o, &out, &err) ? complain(c, &err) : write_file(c->output, &out);
+    int status = rdc_ecg_plot(c->record, earlier, &o, &out, &err) ? complain(c, &err)
+                                                                  : write_file(c->output, &out);
     base_buf_deinit(&out);
     return status;
+}
+
+/* Tells what makes a comparison doubtful. */
+static void tell_doubts(const struct ecg_command *c, const struct ecg_record *earlier)
+{
+    const char *a = c->record->patient.id.utf8, *b = earlier->patient.id.utf8;
+    if (a[0] && b[0] && strcmp(a, b) != 0)
+        fprintf(stderr, "rdc ecg: %s states another patient ID than %s\n", c->earlier, c->file);
+}
+
+/* With the recording to compare with, or NULL where none is named. */
+static int run_compared(struct ecg_command *c,
+                        int (*run)(struct ecg_command *c, const struct ecg_record *earlier))
+{
+    struct rdc_ecg_files files = {0};
+    struct ecg_record *earlier = NULL;
+    struct base_error err = {.pos = BASE_NOPOS};
+    int status = DONE;
+    if (c->earlier && rdc_ecg_open(c->earlier, NULL, &files, &earlier, &err)) {
+        fprintf(stderr, "rdc ecg: %s: %s\n", c->earlier, err.msg);
+        status = FAILED;
+    }
+    if (status == DONE && earlier)
+        tell_doubts(c, earlier);
+    if (status == DONE)
+        status = run(c, earlier);
+    ecg_record_free(earlier);
+    rdc_ecg_files_free(&files);
+    return status;
+}
+
+static int run_plot(struct ecg_command *c)
+{
+    return run_compared(c, draw_plot);
 }
 
 /* Of all files, so that the same recording gives the same UIDs again. */
@@ -310,16 +344,8 @@ static int run_beats(struct ecg_command *c)
     return status;
 }
 
-/* Tells what makes a comparison doubtful. */
-static void tell_doubts(const struct ecg_command *c, const struct ecg_record *earlier)
-{
-    const char *a = c->record->patient.id.utf8, *b = earlier->patient.id.utf8;
-    if (a[0] && b[0] && strcmp(a, b) != 0)
-        fprintf(stderr, "rdc ecg: %s states another patient ID than %s\n", c->earlier, c->file);
-}
-
 /* earlier: NULL = there is nothing to compare with. */
-static int write_measured(const struct ecg_command *c, const struct ecg_record *earlier)
+static int write_measured(struct ecg_command *c, const struct ecg_record *earlier)
 {
     struct rdc_ecg_analysis a;
     struct base_buf out = {0};
@@ -335,21 +361,7 @@ static int write_measured(const struct ecg_command *c, const struct ecg_record *
 
 static int run_measure(struct ecg_command *c)
 {
-    struct rdc_ecg_files files = {0};
-    struct ecg_record *earlier = NULL;
-    struct base_error err = {.pos = BASE_NOPOS};
-    int status = DONE;
-    if (c->earlier && rdc_ecg_open(c->earlier, NULL, &files, &earlier, &err)) {
-        fprintf(stderr, "rdc ecg: %s: %s\n", c->earlier, err.msg);
-        status = FAILED;
-    }
-    if (status == DONE && earlier)
-        tell_doubts(c, earlier);
-    if (status == DONE)
-        status = write_measured(c, earlier);
-    ecg_record_free(earlier);
-    rdc_ecg_files_free(&files);
-    return status;
+    return run_compared(c, write_measured);
 }
 
 struct verb {

@@ -31,6 +31,7 @@
 struct request {
     bool ecg;
     const char *path;
+    const char *earlier; /* an ECG to compare with; NULL = none */
     struct shim_render how;
     struct ecg_draw_options sheet;
     struct base_error wrong; /* the value of one of its options */
@@ -87,6 +88,10 @@ static bool option(struct request *r, const char *name, const char *value)
     }
     if (strcmp(name, "--file") == 0) {
         r->path = value;
+        return true;
+    }
+    if (strcmp(name, "--earlier") == 0) {
+        r->earlier = value;
         return true;
     }
     if (strcmp(name, "--window") == 0)
@@ -170,23 +175,45 @@ static enum base_err read_file(const char *path, struct base_buf *out, struct ba
     return err ? base_fail(e, err, BASE_NOPOS, "%s", base_err_text(err)) : BASE_OK;
 }
 
+static enum base_err open_ecg(const char *path, struct ecg_record **out, struct base_error *e)
+{
+    struct base_buf bytes = {0};
+    enum base_err err = read_file(path, &bytes, e);
+    struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&bytes)};
+    if (!err)
+        err = ecg_open(&input, 1, NULL, NULL, out, e);
+    base_buf_deinit(&bytes);
+    return err;
+}
+
+/* One that cannot be read is none: the sheet is without a comparison then. */
+static struct ecg_record *open_earlier(const char *path)
+{
+    struct store_plain plain;
+    struct ecg_record *record = NULL;
+    struct base_error ignored;
+    if (!path || store_plain_open(path, &plain))
+        return NULL;
+    if (open_ecg(plain.path, &record, &ignored))
+        record = NULL;
+    store_plain_close(&plain);
+    return record;
+}
+
 /* The sheet is A4 landscape in true size: the longest side chooses its scale. */
 static enum base_err draw_ecg(const struct request *r, struct base_buf *out, struct base_error *e)
 {
     const double sheet_mm = 297;
-    struct base_buf bytes = {0};
     struct ecg_record *record = NULL;
     struct ecg_draw_options options = r->sheet;
     if (r->how.max_width && options.dpi == 0)
         options.dpi = fmin(fmax(r->how.max_width / sheet_mm, 1), SHEET_PX_PER_MM) * 25.4;
-    enum base_err err = read_file(r->path, &bytes, e);
-    struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&bytes)};
+    enum base_err err = open_ecg(r->path, &record, e);
+    struct ecg_record *earlier = err ? NULL : open_earlier(r->earlier);
     if (!err)
-        err = ecg_open(&input, 1, NULL, NULL, &record, e);
-    if (!err)
-        err = rdc_ecg_plot(record, &options, out, e);
+        err = rdc_ecg_plot(record, earlier, &options, out, e);
     ecg_record_free(record);
-    base_buf_deinit(&bytes);
+    ecg_record_free(earlier);
     return err;
 }
 

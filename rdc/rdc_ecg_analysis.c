@@ -281,8 +281,8 @@ static void changes_text(const struct ecg_changes *all, struct base_buf *out)
         base_buf_printf(out, "  未见明显变化 / nothing of note changed\n");
 }
 
-static enum base_err compare(const struct rdc_ecg_analysis *a, const struct rdc_ecg_result *now,
-                             struct ecg_changes *out, struct base_error *err)
+enum base_err rdc_ecg_compare(const struct rdc_ecg_analysis *a, const struct rdc_ecg_result *now,
+                              struct ecg_changes *out, struct base_error *err)
 {
     struct rdc_ecg_analysis other = {.record = a->earlier, .limits = a->limits};
     struct rdc_ecg_result *x = NULL;
@@ -433,7 +433,7 @@ enum base_err rdc_ecg_measure_write(const struct rdc_ecg_analysis *a, bool json,
     if (!e && a->earlier && !(changes = calloc(1, sizeof *changes)))
         e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     if (!e && changes)
-        e = compare(a, x, changes, err);
+        e = rdc_ecg_compare(a, x, changes, err);
     if (!e && json) {
         write_json(a->record, x, changes, out);
     } else if (!e) {

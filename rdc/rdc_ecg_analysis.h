@@ -29,6 +29,9 @@ struct rdc_ecg_result {
 enum base_err rdc_ecg_analyse(const struct rdc_ecg_analysis *a, struct rdc_ecg_result **out,
                               struct base_error *err) BASE_MUST_CHECK;
 void rdc_ecg_result_free(struct rdc_ecg_result *x);
+/* What changed from a->earlier, which must be, to now, which is the result of a. */
+enum base_err rdc_ecg_compare(const struct rdc_ecg_analysis *a, const struct rdc_ecg_result *now,
+                              struct ecg_changes *out, struct base_error *err) BASE_MUST_CHECK;
 
 /* An annotation file: beats, and with waves also "(", "p", "N", "t" and ")". */
 enum base_err rdc_ecg_beats_write(const struct rdc_ecg_analysis *a, bool waves,

@@ -149,10 +149,13 @@ static size_t find_spikes(const struct ecg_record *r, const struct ecg_beats *b,
     return paced && !marked ? ecg_pace_find(r, at_s, most) : 0;
 }
 
-static enum base_err draw_analysed(const struct ecg_record *r, const struct ecg_draw_options *given,
-                                   const struct rdc_ecg_result *x, struct base_buf *out,
+static enum base_err draw_analysed(const struct rdc_ecg_analysis *of,
+                                   const struct ecg_draw_options *given,
+                                   const struct rdc_ecg_result *x,
+                                   const struct ecg_changes *changes, struct base_buf *out,
                                    struct base_error *err)
 {
+    const struct ecg_record *r = of->record;
     struct ecg_draw_options o = *given;
     struct ecg_draw_analysis a = {
         .version = RDC_VERSION, .beats = &x->beats, .figures = &x->f, .findings = &x->findings};
@@ -160,6 +163,8 @@ static enum base_err draw_analysed(const struct ecg_record *r, const struct ecg_
     struct ecg_waves *waves = NULL;
     struct ecg_trend trend = {0};
     enum base_err e = BASE_OK;
+    a.changes = changes;
+    a.earlier = changes ? &of->earlier->start : NULL;
     a.spike_s = spike_s;
     a.nspikes = find_spikes(r, &x->beats, spike_s, SPIKES_MAX);
     if (o.marks) {
@@ -180,15 +185,19 @@ static enum base_err draw_analysed(const struct ecg_record *r, const struct ecg_
     return e;
 }
 
-enum base_err rdc_ecg_plot(const struct ecg_record *r, const struct ecg_draw_options *options,
-                           struct base_buf *out, struct base_error *err)
+enum base_err rdc_ecg_plot(const struct ecg_record *r, const struct ecg_record *earlier,
+                           const struct ecg_draw_options *options, struct base_buf *out,
+                           struct base_error *err)
 {
-    struct rdc_ecg_analysis a = {.record = r};
+    struct rdc_ecg_analysis a = {.record = r, .earlier = earlier};
     struct rdc_ecg_result *x = NULL;
     struct base_error why = {0};
     if (rdc_ecg_analyse(&a, &x, &why))
         return ecg_draw_sheet(r, options, out, err);
-    enum base_err e = draw_analysed(r, options, x, out, err);
+    struct ecg_changes *changes = earlier ? malloc(sizeof *changes) : NULL;
+    bool compared = changes && rdc_ecg_compare(&a, x, changes, &why) == BASE_OK;
+    enum base_err e = draw_analysed(&a, options, x, compared ? changes : NULL, out, err);
+    free(changes);
     rdc_ecg_result_free(x);
     return e;
 }

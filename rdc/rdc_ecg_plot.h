@@ -17,8 +17,10 @@ enum base_err rdc_ecg_plot_option(struct ecg_draw_options *o, const char *name, 
 /* True of options that stand alone; their value is then "yes". */
 bool rdc_ecg_plot_is_flag(const char *name);
 
-/* Analyses the record and draws it; where it cannot be analysed, without. */
-enum base_err rdc_ecg_plot(const struct ecg_record *r, const struct ecg_draw_options *options,
-                           struct base_buf *out, struct base_error *err) BASE_MUST_CHECK;
+/* Analyses the record and draws it; where it cannot be analysed, without. earlier: a recording of
+ * the same patient, to compare with where that can be; NULL = none. */
+enum base_err rdc_ecg_plot(const struct ecg_record *r, const struct ecg_record *earlier,
+                           const struct ecg_draw_options *options, struct base_buf *out,
+                           struct base_error *err) BASE_MUST_CHECK;
 
 #endif

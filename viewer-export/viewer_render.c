@@ -133,8 +133,10 @@ static void add_arg(const char **args, size_t *n, const char *name, const char *
     args[(*n)++] = value;
 }
 
-/* confirmed_by: who signed the report, NULL = nobody yet. */
-static void draw(struct rendering *r, const char *path, bool ecg, const char *confirmed_by)
+/* Of ECGs. confirmed_by: who signed the report, NULL = nobody yet. earlier: an ECG to compare with,
+ * NULL = none. */
+static void draw(struct rendering *r, const char *path, bool ecg, const char *confirmed_by,
+                 const char *earlier)
 {
     const char *args[VIEWER_HELPER_ARGS + 1] = {NULL};
     size_t n = 0;
@@ -145,8 +147,10 @@ static void draw(struct rendering *r, const char *path, bool ecg, const char *co
     add_arg(args, &n, "--window", r->window);
     for (size_t i = 0; i < SHEET_OPTIONS && ecg; i++)
         add_arg(args, &n, sheet_options[i][1], net_http_query(r->req, sheet_options[i][0]));
-    if (ecg)
+    if (ecg) {
         add_arg(args, &n, "--confirmed-by", confirmed_by);
+        add_arg(args, &n, "--earlier", earlier);
+    }
     enum base_err err = viewer_helper_run(r->viewer->helper, LOOP_ORDINARY, args, on_drawn, r);
     if (err)
         refuse(r, err, base_err_text(err));
@@ -164,7 +168,9 @@ static void on_found(void *arg, const struct db_outcome *outcome)
     json_t *file = json_loadb((const char *)row.p, row.n, 0, NULL);
     const char *location = json_string_value(json_object_get(file, "location"));
     const char *sop_class = json_string_value(json_object_get(file, "sop_class"));
+    const char *compared = json_string_value(json_object_get(file, "earlier"));
     struct base_buf path = {0};
+    struct base_buf earlier = {0};
     enum base_err err = location ? store_path(r->viewer->config.store, location, &path) : BASE_EIO;
     bool ecg = (dicom_sop_flags_of(sop_class) & DICOM_SOP_ECG) != 0;
     if (err)
@@ -172,9 +178,12 @@ static void on_found(void *arg, const struct db_outcome *outcome)
     else if (r->sheet && !ecg)
         refuse(r, BASE_EINVAL, "this is no ECG: frame, max_side and window are for images");
     else
-        draw(r, base_buf_cstr(&path), ecg,
-             json_string_value(json_object_get(file, "confirmed_by")));
+        draw(r, base_buf_cstr(&path), ecg, json_string_value(json_object_get(file, "confirmed_by")),
+             compared && !store_path(r->viewer->config.store, compared, &earlier)
+                 ? base_buf_cstr(&earlier)
+                 : NULL);
     base_buf_deinit(&path);
+    base_buf_deinit(&earlier);
     json_decref(file);
 }
 

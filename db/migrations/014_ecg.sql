@@ -165,6 +165,15 @@ begin
         where x.id = m.earlier_id and ecg_same_patient(e, y));
 end $$;
 
+-- Where the earlier ECG lies that a sheet of this one is to be compared with; null as above.
+create function ecg_compared_file(p_uid text) returns text language plpgsql stable as
+$$
+begin
+    return (select (select o.location from instance x join object o on o.id = x.object_id
+            join ecg_measurement m on m.earlier_id = x.id where m.instance_id = i.id and ecg_comparison(m) is not null)
+        from instance i where i.sop_uid = p_uid order by i.variant, i.id limit 1);
+end $$;
+
 -- Of an exam's recordings, the oldest first.
 create function exam_ecg(p_exam bigint) returns jsonb language plpgsql stable as
 $$
@@ -173,6 +182,6 @@ begin
             'comparison', ecg_comparison(m)) order by m.instance_id), '[]')
         from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam);
 end $$;
-grant execute on function exam_ecg(bigint), ecg_comparison(ecg_measurement), ecg_same_patient(exam, exam),
+grant execute on function exam_ecg(bigint), ecg_compared_file(text), ecg_comparison(ecg_measurement), ecg_same_patient(exam, exam),
     ecg_recorded(study, instance) to rdc_api;
 grant execute on function ecg_limits(), measure_done(bigint[], bigint[], text[], bigint[]) to rdc_ingest;

@@ -59,7 +59,7 @@ select upload_permit()::text;
 select report_file($1::bigint, $2::int)::text;
 
 -- name: instance_file
-select instance_file($1::text)::text;
+select (instance_file($1::text) || jsonb_build_object('earlier', ecg_compared_file($1::text)))::text;
 
 -- name: instance_audit
 select audit_read('image', (instance_file($1::text) ->> 'exam')::bigint);

@@ -11,7 +11,7 @@
 #define ECG_DRAW_H
 
 #include "base/buf.h"
-#include "ecg/analysis/ecg_finding.h"
+#include "ecg/analysis/ecg_compare.h"
 #include "ecg/analysis/ecg_trend.h"
 #include "ecg/analysis/ecg_waves.h"
 
@@ -30,7 +30,10 @@ struct ecg_draw_analysis {
     const struct ecg_figures *figures;
     const struct ecg_findings *findings;
     const struct ecg_trend *trend; /* of the overview of a long recording; NULL = none */
-    const double *spike_s;         /* of a pacemaker, where the device marked none */
+    /* Since an earlier recording of the patient, and when that was; NULL = not compared. */
+    const struct ecg_changes *changes;
+    const struct ecg_time *earlier;
+    const double *spike_s; /* of a pacemaker, where the device marked none */
     size_t nspikes;
 };
 

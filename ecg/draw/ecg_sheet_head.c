@@ -278,6 +278,52 @@ static size_t least_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* ---- an earlier recording ---- */
+
+static const struct ecg_changes *changes_of(const struct sheet *s)
+{
+    return s->o->analysis ? s->o->analysis->changes : NULL;
+}
+
+/* What it takes of the lines: a heading and the changes, as far as the statements leave room, but
+ * two of them at least. */
+static size_t comparison_lines(const struct sheet *s, size_t statements)
+{
+    enum { LEAST = 3 };
+    const struct ecg_changes *c = changes_of(s);
+    size_t rest = statements < STATEMENT_LINES ? STATEMENT_LINES - statements : 0;
+    return c ? least_of(1 + c->n, rest > LEAST ? rest : LEAST) : 0;
+}
+
+static void draw_comparison(struct sheet *s, double y, size_t lines)
+{
+    const struct ecg_changes *c = changes_of(s);
+    const struct ecg_time *t = s->o->analysis->earlier;
+    struct statement line = {.source = "比较", .colour = ecg_draw_grey};
+    char when[40] = "较早记录";
+    char found[64] = "未见明显变化 nothing of note changed";
+    if (t && t->date.year)
+        snprintf(when, sizeof when, "%04u-%02u-%02u", (unsigned)t->date.year % 10000,
+                 (unsigned)t->date.month % 100, (unsigned)t->date.day % 100);
+    if (c->n)
+        snprintf(found, sizeof found, "%zu 项变化 changes", c->n);
+    snprintf(line.text, sizeof line.text, "与 %s 相比 since then: %s, 建议 proposed", when, found);
+    y = statement_line(s, y, &line);
+    for (size_t i = 0; i + 1 < lines; i++) {
+        const struct ecg_change_row *row = ecg_change_row(c->of[i].code);
+        const struct ecg_finding_row *what =
+            c->of[i].finding < ECG_FINDING_COUNT ? ecg_finding_row(c->of[i].finding) : NULL;
+        line = (struct statement){.source = "", .colour = ecg_draw_ink};
+        if (what)
+            snprintf(line.text, sizeof line.text, "%s:%s  %s: %s (%s)", row->zh, what->zh, row->en,
+                     what->en, c->of[i].figures);
+        else
+            snprintf(line.text, sizeof line.text, "%s  %s (%s)", row->zh, row->en,
+                     c->of[i].figures);
+        y = statement_line(s, y, &line);
+    }
+}
+
 /* Alarms first, then what the device says, our proposals, what to record again. Where there
  * are too many, the device and we have half of the lines each. */
 static void draw_statements(struct sheet *s, double confirmation)
@@ -293,14 +339,16 @@ static void draw_statements(struct sheet *s, double confirmation)
     add_findings(&all, f, ECG_FINDING_STATEMENT, "建议", ecg_draw_ink);
     add_findings(&all, f, ECG_FINDING_RETAKE, "重采", ecg_draw_grey);
     size_t ours = all.n - alarms - device;
-    if (all.n == 0)
+    size_t compared = comparison_lines(s, all.n);
+    size_t most = STATEMENT_LINES - compared;
+    if (all.n == 0 && compared == 0)
         return;
     ecg_draw_text(s, STATEMENT_LEFT, 8.5, confirmation - STATEMENT_LEFT - 2, small_mm, true,
                   SHEET_LEFT, ecg_draw_grey,
-                  device == 0       ? "建议 proposed"
-                  : device == all.n ? "设备 device"
-                                    : "设备 device · 建议 proposed");
-    size_t lines = all.n <= STATEMENT_LINES ? STATEMENT_LINES : STATEMENT_LINES - 1;
+                  device == 0                        ? "建议 proposed"
+                  : device == all.n && compared == 0 ? "设备 device"
+                                                     : "设备 device · 建议 proposed");
+    size_t lines = all.n <= most ? most : most - 1;
     size_t show_alarms = least_of(alarms, lines);
     size_t rest = lines - show_alarms;
     size_t show_ours = least_of(ours, rest - least_of(device, (rest + 1) / 2));
@@ -317,7 +365,10 @@ static void draw_statements(struct sheet *s, double confirmation)
         char more[48];
         snprintf(more, sizeof more, "… 另有 %zu 条 more", hidden);
         ecg_draw_text(s, STATEMENT_LEFT + 9, y, 0, text_mm, false, SHEET_LEFT, ecg_draw_grey, more);
+        y += line_mm;
     }
+    if (compared)
+        draw_comparison(s, y, compared);
 }
 
 /* ---- foot ---- */

@@ -423,8 +423,15 @@ class AnEcg(Way):
         changes = {c['code']: c['figures'] for c in comparison['changes']}
         self.assertRegex(changes['rate_faster'], r'^HR (60|61) to 8[3-5] /min$')
         self.assertNotIn('rhythm_changed', changes)
+        uid = make_dicom.uid('instance second ecg')
+        sheets = [self.reader1.get(f'/api/v1/instances/{uid}/rendered').body for _ in range(2)]
+        self.assertEqual(sheets[0], sheets[1])
         self.rdc.sql(f"update exam set state = 'withdrawn' where id = {first}")
         self.assertIsNone(self.tech.exam(exam)['ecg'][0]['comparison'])
+        # the comparison stood on the sheet as well
+        alone = self.reader1.get(f'/api/v1/instances/{uid}/rendered')
+        self.assertEqual(alone.status, 200, alone)
+        self.assertNotEqual(alone.body, sheets[0])
 
     def test_that_is_too_short_is_told_before_the_patient_leaves(self):
         answer = self.tech.upload(os.path.join(ROOT, 'testdata/scp/1-second-differences.scp'), patient_id='ECG-3')

@@ -55,6 +55,7 @@ struct known {
     struct ecg_beats beats;
     struct ecg_figures f;
     struct ecg_findings findings;
+    struct ecg_changes changes;
     struct ecg_trend trend;
     struct ecg_trend_piece piece[9];
     struct ecg_draw_analysis analysis;
@@ -89,6 +90,18 @@ static void know_figures(const struct synthetic *s, struct ecg_figures *f)
             f->waves.all.at[i] = f->waves.lead[k].at[i] =
                 ECG_WINDOW_BEFORE + (int)lround(limits_s[i] * ECG_WINDOW_HZ);
     }
+}
+
+/* More changes than there is room for beside seven statements. */
+static void know_changes(struct known *k, const struct ecg_time *earlier)
+{
+    k->changes.of[0] =
+        (struct ecg_change){ECG_CHANGE_FASTER, ECG_FINDING_COUNT, "HR 58 to 75 /min"};
+    k->changes.of[1] = (struct ecg_change){ECG_CHANGE_NEW, ECG_FINDING_ALARM_STEMI, "V2 450 uV"};
+    k->changes.of[2] = (struct ecg_change){ECG_CHANGE_ST_HIGHER, ECG_FINDING_COUNT, "V2, V3"};
+    k->changes.n = 3;
+    k->analysis.changes = &k->changes;
+    k->analysis.earlier = earlier;
 }
 
 /* Pieces of 5 s: fibrillation in three, one of which nothing is known, ST that rises in lead II. */
@@ -238,6 +251,26 @@ START_TEST(pages_of_twelve_leads_look_as_kept)
 }
 END_TEST
 
+START_TEST(pages_with_an_earlier_recording_look_as_kept)
+{
+    static const struct ecg_time earlier = {.date = {2025, 12, 1}};
+    struct synthetic s = recording(12, 10);
+    struct ecg_record *r = make_record(&s);
+    struct known *k = known_new(&s);
+    struct ecg_draw_options o = {.analysis = &k->analysis};
+    know_changes(k, &earlier);
+    compare("compared", r, o);
+    for (size_t i = 0; i < 6; i++)
+        ecg_record_add_statement(r, "Another statement of the device", "");
+    compare("compared-full", r, o);
+    k->changes.n = 0;
+    k->analysis.earlier = NULL;
+    compare("compared-same", r, o);
+    free(k);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(pages_of_long_recordings_look_as_kept)
 {
     struct synthetic s = recording(2, 45);
@@ -292,6 +325,7 @@ int main(void)
     TCase *t = tcase_create("pages");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, pages_of_twelve_leads_look_as_kept);
+    tcase_add_test(t, pages_with_an_earlier_recording_look_as_kept);
     tcase_add_test(t, pages_of_long_recordings_look_as_kept);
     tcase_add_test(t, a_picture_with_another_trace_is_not_as_kept);
     suite_add_tcase(s, t);
