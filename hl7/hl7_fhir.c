@@ -167,6 +167,10 @@ static bool read_request(struct hl7_fhir_reader *r, const json_t *request, const
         strlen(rest) > 19)
         return hl7_fhir_fail(r, "value", path, "url",
                              "with PUT it is ServiceRequest/ID, or ServiceRequest?identifier=…");
+    const char *id = json_string_value(json_object_get(r->self.v, "id"));
+    if (id && strcmp(id, rest + 1) != 0)
+        return hl7_fhir_fail(r, "invalid", r->self.path, "id",
+                             "it is another id than that of request.url");
     if (json_object_set_new(out, "id", json_string(rest + 1)))
         r->no_memory = true;
     return !r->no_memory;

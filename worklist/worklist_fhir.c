@@ -338,14 +338,28 @@ void worklist_fhir_bundle(struct net_http_request *req, void *arg)
     json_decref(body);
 }
 
-/* The order of the body as one request with the method; NULL: answered already. */
-static json_t *request_of(struct net_http_request *req, const char *method)
+/* R4 http.html 3.1.0.5: an id in the resource that is another than that of the address means
+ * that somebody has mixed up two orders. */
+static bool is_id_same(struct net_http_request *req, const json_t *body, const char *id)
+{
+    const json_t *said = json_object_get(body, "id");
+    if (!said || (json_is_string(said) && strcmp(json_string_value(said), id) == 0))
+        return true;
+    refuse(req, 400, "invalid", "the id in the resource is another than that in the address");
+    return false;
+}
+
+/* The order of the body as one request with the method, of the order with this id (NULL: that is
+ * not known); NULL: answered already. */
+static json_t *request_of(struct net_http_request *req, const char *method, const char *id)
 {
     struct hl7_fhir_issue issue = {.status = 422};
     json_t *request = NULL;
     json_t *body = body_of(req);
-    if (!body)
+    if (!body || (id && !is_id_same(req, body, id))) {
+        json_decref(body);
         return NULL;
+    }
     enum base_err err = hl7_fhir_read_order(body, &request, &issue);
     if (err == BASE_EFORMAT)
         reply_issue(req, &issue);
@@ -406,7 +420,7 @@ static void put_plain(struct net_http_request *req, const struct api *api, json_
 
 void worklist_fhir_create(struct net_http_request *req, void *arg)
 {
-    json_t *request = request_of(req, "POST");
+    json_t *request = request_of(req, "POST", NULL);
     const char *none = net_http_header(req, "If-None-Exist");
     if (request && none)
         put_matching(req, arg, request, hl7_fhir_read_match(none));
@@ -417,7 +431,7 @@ void worklist_fhir_create(struct net_http_request *req, void *arg)
 void worklist_fhir_update_found(struct net_http_request *req, void *arg)
 {
     const char *identifier = net_http_query(req, "identifier");
-    json_t *request = request_of(req, "PUT");
+    json_t *request = request_of(req, "PUT", NULL);
     if (request)
         put_matching(req, arg, request, identifier ? hl7_fhir_read_token(identifier) : NULL);
 }
@@ -436,7 +450,7 @@ static bool id_of(struct net_http_request *req, const char **id)
 void worklist_fhir_update(struct net_http_request *req, void *arg)
 {
     const char *id;
-    json_t *request = id_of(req, &id) ? request_of(req, "PUT") : NULL;
+    json_t *request = id_of(req, &id) ? request_of(req, "PUT", id) : NULL;
     if (!request)
         return;
     json_object_set_new(request, "id", json_string(id));

@@ -88,6 +88,7 @@ class FhirOrders(SystemTest):
         self.assertEqual(put.json()['priority'], 'routine')
         self.assertEqual(self.issue(self.send('PUT', f'/ServiceRequest/{number}', less, If_Match='W/"1"'), 412)['code'],
                          'conflict')
+        self.issue(self.send('PUT', f'/ServiceRequest/{number}', {**less, 'id': '999999'}), 400)
         self.issue(self.send('PUT', '/ServiceRequest/999999', less), 405)
         self.issue(self.tech.get('/fhir/ServiceRequest/999999'), 404)
         self.issue(self.tech.get(f'/fhir/ServiceRequest/{number}/_history/1'), 404)

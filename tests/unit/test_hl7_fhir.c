@@ -221,6 +221,9 @@ START_TEST(a_batch_tells_of_each_wrong_entry_and_a_transaction_of_the_first)
         {BUNDLE("transaction",
                 ENTRY("", ORDER(""), "\"method\":\"PUT\",\"url\":\"ServiceRequest/x\"")),
          "Bundle.entry[0].request.url"},
+        {BUNDLE("transaction", ENTRY("", ORDER(",\"id\":\"8\""),
+                                     "\"method\":\"PUT\",\"url\":\"ServiceRequest/7\"")),
+         "Bundle.entry[0].resource.id"},
         {BUNDLE("transaction", ENTRY("", ORDER(""),
                                      "\"method\":\"POST\",\"url\":\"ServiceRequest\","
                                      "\"ifNoneExist\":\"subject=1\"")),
