@@ -99,8 +99,10 @@ long rdc_send_request_perform(CURL *curl, struct rdc_send_request *r, char *caus
 
 bool rdc_send_request_is_passing(long status)
 {
-    return status == 0 || status == 423 || status == 429 || status == 502 || status == 503 ||
-           status == 504;
+    /* Whatever the line or the server has done (408: the body stood still) says nothing of
+     * the file; but 507 needs a person. */
+    return status == 0 || status == 408 || status == 423 || status == 429 ||
+           (status >= 500 && status < 507);
 }
 
 void rdc_send_request_wait(const struct rdc_send *s, unsigned i, const char *cause)

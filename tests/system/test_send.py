@@ -1,9 +1,11 @@
 """rdc send, as a technician uses it."""
 import contextlib
+import http.server
 import os
 import shutil
 import signal
 import subprocess
+import threading
 
 from rdc_system import Client, PASSWORD, ROOT, StoreScp, SystemTest, children, place, unprivileged, wait_for
 from test_upload import uids
@@ -151,6 +153,32 @@ class SendTest(SystemTest):
         status, out = self.send(top, token=token)
         self.assertEqual(status, 0, out)
         self.assertIn('2 taken, 1 taken before', out)
+
+    def test_a_line_that_stood_still_is_no_refusal(self):
+        """The server gives a body that does not move up with 408, and that is not the file's fault."""
+        class Server(http.server.BaseHTTPRequestHandler):
+            statuses = [408, 500, 201]
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get('Content-Length', 0)))
+                upload = self.path.startswith('/api/v1/uploads')
+                self.send_response(self.statuses.pop(0) if upload else 200)
+                self.send_header('Content-Length', '2')
+                self.end_headers()
+                self.wfile.write(b'{}')
+
+            def log_message(self, *_):
+                pass
+
+        [path] = ct_series('send-still', count=1)
+        with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Server) as server:
+            threading.Thread(target=server.serve_forever).start()
+            try:
+                status, out = self.send('--to', f'http://127.0.0.1:{server.server_port}', path, token='any')
+            finally:
+                server.shutdown()
+        self.assertEqual(status, 0, out)
+        self.assertIn('1 taken, 0 taken before, 0 refused', out)
 
     def test_without_or_with_a_wrong_login_nothing_is_sent(self):
         top = self.files_of('send-login')
