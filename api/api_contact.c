@@ -241,17 +241,20 @@ void api_contact_note_answer(struct api_contact *c, const struct api_contact_pee
 }
 
 void api_contact_note_status(struct api_contact *c, const struct api_contact_peer *peer,
-                             uint16_t status, const char *comment)
+                             const struct dicom_dimse *response)
 {
     char detail[DETAIL_SIZE];
+    uint16_t status = response->status;
+    /* PS3.4 Table B.2-1; the same numbers mean other things to a query. */
+    bool store = response->command == DIMSE_C_STORE_RSP;
     enum model_cause cause = MODEL_CAUSE_SERVICE_REFUSED;
     if (strcmp(dicom_dimse_status_class(status), "failure") != 0)
         return;
-    if ((status & 0xFF00) == DIMSE_STORE_OUT_OF_RESOURCES) /* PS3.4 Table B.2-1: A7xx */
+    if (store && (status & 0xFF00) == DIMSE_STORE_OUT_OF_RESOURCES)
         cause = MODEL_CAUSE_NO_ROOM;
-    else if (status >= DIMSE_STORE_WRONG_SOP_CLASS && status <= 0xCFFF)
+    else if (store && status >= DIMSE_STORE_WRONG_SOP_CLASS && status <= 0xCFFF)
         cause = MODEL_CAUSE_BAD_OBJECT;
-    snprintf(detail, sizeof detail, "%04X %s", status, comment);
+    snprintf(detail, sizeof detail, "%04X %s", status, response->error_comment);
     api_contact_note(c, peer, cause, detail);
 }
 

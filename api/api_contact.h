@@ -38,9 +38,9 @@ void api_contact_note(struct api_contact *c, const struct api_contact_peer *peer
 /* An association was accepted, in whole, in part, or with no context at all. */
 void api_contact_note_answer(struct api_contact *c, const struct api_contact_peer *peer,
                              const struct dicom_associate *rq, const struct dicom_associate *ac);
-/* A response with this status and error comment goes out; success is not noted. */
+/* This response goes out; success is not noted. */
 void api_contact_note_status(struct api_contact *c, const struct api_contact_peer *peer,
-                             uint16_t status, const char *comment);
+                             const struct dicom_dimse *response);
 
 /* The cause of an end that the upper layer tells; text is what came with it. */
 enum model_cause api_contact_cause(enum net_assoc_cause cause, const char *text);

@@ -642,8 +642,7 @@ void api_scp_finish_with(struct api_scp_call *call, const struct dicom_dimse *re
                          struct base_bytes data)
 {
     struct api_contact_peer peer = peer_of(call->assoc);
-    api_contact_note_status(call->assoc->s->contact, &peer, response->status,
-                            response->error_comment);
+    api_contact_note_status(call->assoc->s->contact, &peer, response);
     if (net_assoc_send(call->assoc->a, call->context_id, response, data))
         net_assoc_abort(call->assoc->a);
     end_call(call);
@@ -679,6 +678,11 @@ struct api_scp_hold *api_scp_hold(struct api_scp_call *call)
 const char *api_scp_hold_syntax(const struct api_scp_hold *hold)
 {
     return hold->assoc->a ? net_assoc_transfer_syntax(hold->assoc->a, hold->context_id) : "";
+}
+
+bool api_scp_hold_open(const struct api_scp_hold *hold)
+{
+    return hold->assoc->a;
 }
 
 bool api_scp_hold_idle(const struct api_scp_hold *hold)

@@ -123,6 +123,7 @@ typedef void api_scp_answer_fn(void *arg, const struct dicom_dimse *response);
 struct api_scp_hold *api_scp_hold(struct api_scp_call *call);
 /* Borrowed; "" when the association is gone. */
 const char *api_scp_hold_syntax(const struct api_scp_hold *hold);
+bool api_scp_hold_open(const struct api_scp_hold *hold);
 /* Is the association still there, without a request under way in either direction? */
 bool api_scp_hold_idle(const struct api_scp_hold *hold);
 /* Sends a request; its message ID is given here. Takes the hold, also on failure;

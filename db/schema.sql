@@ -505,6 +505,14 @@ begin
 exception when check_violation or not_null_violation then
     return dimse_reply(x'0115'::int, 'a UID in the request is missing, or is none');
 end $$;
+CREATE FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+begin
+    perform from commitment where id = p_id and state = 'due' for update;
+    return case when found then commitment_report(commitment_move(p_id, 'send', p_lease_seconds)) end;
+end $$;
 CREATE FUNCTION public.contact_note(p_notes jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
@@ -5047,6 +5055,8 @@ REVOKE ALL ON FUNCTION public.commitment_move(p_id bigint, p_event text, p_lease
 REVOKE ALL ON FUNCTION public.commitment_report(c public.commitment) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.contact_note(p_notes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.contact_note(p_notes jsonb) TO rdc_ingest;
 GRANT SELECT ON TABLE public.device_contact TO rdc_api;

@@ -17,12 +17,22 @@ enum {
     POLL_MS = 1000
 };
 
+/* A result that is due, whose association was busy when it was there. */
+struct later {
+    struct later *next;
+    struct ingest_commitment *c;
+    int64_t id;
+    struct api_scp_hold *hold;
+};
+
 struct ingest_commitment {
     const struct ingest_config *config;
     struct model_jobs *jobs;
     struct loop_timer *timer;
     struct api_scp_hold *begun; /* for the check that is just being begun */
+    struct later *later;
     unsigned reporting;
+    unsigned asking; /* of later ones */
     bool claiming;
     bool draining;
 };
@@ -126,8 +136,76 @@ static void claim(struct ingest_commitment *c)
         db_call(c->config->db, DB_Q_COMMITMENT_CLAIM, params, 2, on_claimed, c) == BASE_OK;
 }
 
+/* ---- reports that wait for their association ---- */
+
+static void later_free(struct later *l)
+{
+    api_scp_let_go(l->hold);
+    free(l);
+}
+
+/* Takes hold, which may be NULL. */
+static void add_later(struct ingest_commitment *c, int64_t id, struct api_scp_hold *hold)
+{
+    struct later *l = hold && api_scp_hold_open(hold) && !c->draining ? calloc(1, sizeof *l) : NULL;
+    if (!l) {
+        api_scp_let_go(hold);
+        return;
+    }
+    *l = (struct later){.next = c->later, .c = c, .id = id, .hold = hold};
+    c->later = l;
+}
+
+static void on_asked(void *arg, const struct db_outcome *outcome)
+{
+    struct later *l = arg;
+    struct ingest_commitment *c = l->c;
+    json_t *row = outcome->err ? NULL
+                               : json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0),
+                                            JSON_DECODE_ANY, NULL);
+    struct reporting *r = json_is_object(row) ? reporting_new(c, json_incref(row)) : NULL;
+    json_decref(row);
+    c->asking--;
+    if (r) {
+        r->told = true;
+        ingest_commitment_tell(l->hold, r->row, on_reported, r);
+        l->hold = NULL;
+    }
+    later_free(l);
+}
+
+/* True: l is no longer of the list. */
+static bool tell_later(struct ingest_commitment *c, struct later *l)
+{
+    struct db_param params[] = {db_int(l->id), db_int(TELL_LEASE_SECONDS)};
+    if (!api_scp_hold_open(l->hold) || c->draining) {
+        later_free(l);
+        return true;
+    }
+    if (!api_scp_hold_idle(l->hold) ||
+        db_call(c->config->db, DB_Q_COMMITMENT_TELL, params, 2, on_asked, l))
+        return false;
+    c->asking++;
+    return true;
+}
+
+static void tell_those_who_wait(struct ingest_commitment *c)
+{
+    struct later *l = c->later;
+    c->later = NULL;
+    while (l) {
+        struct later *next = l->next;
+        if (!tell_later(c, l)) {
+            l->next = c->later;
+            c->later = l;
+        }
+        l = next;
+    }
+}
+
 static void on_tick(void *arg)
 {
+    tell_those_who_wait(arg);
     claim(arg);
 }
 
@@ -151,14 +229,20 @@ static void on_noted_check(void *arg, const struct db_outcome *outcome)
         return;
     }
     json_t *row = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    int64_t id = k->job->subject;
     model_job_done(k->job);
     free(k);
     struct reporting *r = row ? reporting_new(c, row) : NULL;
-    if (r) {
+    if (r && api_scp_hold_idle(hold)) {
         r->told = true;
         ingest_commitment_tell(hold, r->row, on_reported, r);
+        return;
+    }
+    add_later(c, id, hold);
+    if (r) {
+        r->told = true;
+        on_reported(r, "the association that asked has begun something else");
     } else {
-        api_scp_let_go(hold);
         claim(c);
     }
 }
@@ -250,11 +334,12 @@ void ingest_commitment_drain(struct ingest_commitment *c)
     c->draining = true;
     loop_timer_stop(c->timer);
     model_jobs_stop(c->jobs);
+    tell_those_who_wait(c); /* lets them go */
 }
 
 unsigned ingest_commitment_busy(const struct ingest_commitment *c)
 {
-    return c->reporting + c->claiming + model_jobs_running(c->jobs);
+    return c->reporting + c->claiming + c->asking + model_jobs_running(c->jobs);
 }
 
 void ingest_commitment_free(struct ingest_commitment *c)

@@ -1,8 +1,8 @@
 /*
  * Storage commitment (PS3.4 J) behind its N-ACTION: the objects of a request are
  * read back from the store and their digests compared with the index; the result
- * is told on the association that asked, if it is still open and idle then, else on
- * a new one to the device's callback address, until the device has answered.
+ * is told on the association that asked, as soon as that is idle, if it is still open then,
+ * else on a new one to the device's callback address, until the device has answered.
  *
  *   N-ACTION ─► rows, job ─► check ─► N-EVENT-REPORT ─► answered, or once more
  */

@@ -730,6 +730,16 @@ begin
     return commitment_report(commitment_move(p_id, 'ask', p_lease_seconds));
 end $$;
 
+-- The association that asked, which was busy when the check ended, waits now: its report, if
+-- nobody else has begun to tell it.
+create function commitment_tell(p_id bigint, p_lease_seconds int) returns jsonb
+language plpgsql security definer set search_path = public as
+$$
+begin
+    perform from commitment where id = p_id and state = 'due' for update;
+    return case when found then commitment_report(commitment_move(p_id, 'send', p_lease_seconds)) end;
+end $$;
+
 -- Reports that are due, one at a time to each device. What cannot be reported is
 -- given up: after 30 attempts, or after a week without a callback address.
 create function commitment_claim(p_limit int, p_lease_seconds int) returns jsonb
@@ -825,6 +835,6 @@ end $$;
 grant execute on function mpps_create(bigint, bigint, text, jsonb), mpps_set(bigint, bigint, text, jsonb),
     manifest_take(bigint, jsonb), exam_complete_due(),
     commitment_request(bigint, bigint, text, jsonb), commitment_input(bigint),
-    commitment_checked(bigint, bigint, int[], int), commitment_claim(int, int),
+    commitment_checked(bigint, bigint, int[], int), commitment_tell(bigint, int), commitment_claim(int, int),
     commitment_done(bigint, bigint, text, int, int) to rdc_ingest;
 grant execute on function exam_completeness(exam), manifest_put(jsonb) to rdc_api;

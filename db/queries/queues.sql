@@ -63,6 +63,9 @@ select commitment_request($1::bigint, $2::bigint, $3::text, $4::jsonb)::text;
 -- name: commitment_checked
 select commitment_checked($1::bigint, $2::bigint, $3::int[], $4::int)::text;
 
+-- name: commitment_tell
+select commitment_tell($1::bigint, $2::int)::text;
+
 -- name: commitment_claim
 select commitment_claim($1::int, $2::int)::text;
 

@@ -20,6 +20,7 @@ class TheDoctor(SystemTest):
         cls.rdc.cli('device', 'disable', 'OFF')
         cls.rdc.cli('device', 'add', 'HERE', '--org', 'QINGHE', '--address', '127.0.0.1', '--called', 'HERE_CALLED')
         cls.rdc.cli('device', 'add', 'MANY', '--org', 'QINGHE')
+        cls.rdc.cli('device', 'add', 'WELL', '--org', 'QINGHE')
 
     def doctor(self, *aet):
         return json.loads(self.rdc.cli('device', 'doctor', *aet, '--json'))
@@ -72,9 +73,9 @@ class TheDoctor(SystemTest):
                          r'address 10\.1\.2\.3(.*\n)*wrong_address .*from 127\.0\.0\.1 as FAR')
 
     def test_says_when_all_is_well(self):
-        self.echo('DS_CT', check=True)
-        wait_for('a contact in order', lambda: self.try_doctor('DS_CT').get('last_ok_at'), 15)
-        answer = self.doctor('DS_CT')
+        self.echo('WELL', check=True)
+        wait_for('a contact in order', lambda: self.try_doctor('WELL').get('last_ok_at'), 15)
+        answer = self.doctor('WELL')
         self.assertEqual(answer['causes'], [])
         self.assertEqual(answer['contexts'][0]['sop_class'], dicom_scu.VERIFICATION)
 
@@ -157,6 +158,14 @@ class TheDoctor(SystemTest):
         self.cause('connection_lost', 'QH_CT')
         self.echo('QH_CT', options=['--abort'])
         self.cause('aborted_by_device', 'QH_CT')
+
+    def test_does_not_take_a_wrong_query_for_a_damaged_object(self):
+        """A900 of C-FIND and A900 of C-STORE are not the same."""
+        needs('findscu')
+        tool('findscu', '-W', '-aet', 'DS_CT', '-aec', 'RDC', '-k', '0040,0100[0].0040,0002=tomorrow', '127.0.0.1',
+             str(self.rdc.dicom_port), check=False)
+        self.assertIn('A900', self.cause('request_refused', 'DS_CT')['detail'])
+        self.assertNotIn('object_refused', [c['code'] for c in self.doctor('DS_CT')['causes']])
 
     def test_tells_the_staff_of_the_centre_and_nobody_else(self):
         self.echo('QH_CT', 'WRONG')

@@ -187,6 +187,22 @@ class ADevice(SystemTest):
         self.assertEqual(status, 0x0123)
         a.release()
 
+    def test_gets_its_commitment_where_it_asked_when_it_is_done_with_something_else(self):
+        paths, uids = slices('commitment busy', 2)
+        self.rdc.storescu(paths[0])
+        a = self.associate()
+        transaction = make_dicom.uid('transaction busy')
+        sop_class, instance, _, data = dicom_scu.part10(paths[1])
+        self.assertEqual(self.commit(a, transaction, uids[:1]), 0)
+        a.store_begin(sop_class, instance)
+        wait_for('the check', lambda: self.rdc.sql(
+            f"select state from commitment where transaction_uid = '{transaction}'") == [['due']])
+        a.send_data(a.ids[CT], data, False)
+        self.assertEqual(a.status(), 0)
+        self.assertEqual(self.report(a), (1, transaction, uids[:1], {}))
+        wait_for('the answer to be noted', lambda: self.reported(transaction))
+        a.release()
+
     def test_gets_its_commitment_on_a_new_association_with_the_true_reasons(self):
         paths, uids = slices('commitment there', 4)
         self.rdc.storescu(*paths)
