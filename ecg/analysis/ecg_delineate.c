@@ -437,6 +437,18 @@ static bool is_conducted(int apart, int interval)
     return false;
 }
 
+/* Whether the wave at p comes again at i first: it is most alike there, and not half way. What is
+ * still more alike nearer by, or half way, comes again faster than in flutter, as the waves of
+ * fibrillation do. */
+static bool is_nearest(float (*x)[W], int p, int i, size_t n, float likeness)
+{
+    float unused;
+    int before = i - 2 > P_HALF ? i - 2 : P_HALF;
+    return likeness >= likeness_of(x, p, x, before, n, false, &unused) &&
+           likeness >= likeness_of(x, p, x, i + 2, n, false, &unused) &&
+           likeness_of(x, p, x, (p + i) / 2, n, false, &unused) < likeness / 2;
+}
+
 /* True when the wave at p comes again on its way back to the beat before, alike in all leads
  * and of its size, as flutter waves do; what is a bit less alike, near in size and as soon as in
  * flutter, when the rhythm is not quite even. */
@@ -449,8 +461,10 @@ static bool flutters(const struct ecg_mean *m, float (*x)[W], int p, int from)
         float likeness = likeness_of(x, p, x, i, n, false, &sizes);
         if (is_even && !is_conducted(p - i, m->before))
             continue;
-        if ((likeness > 0.85F && sizes < 4 && sizes > 0.25F) ||
-            (!is_even && likeness > 0.7F && sizes < 2 && sizes > 0.5F && p - i < FLUTTER_LONGEST))
+        bool comes_again =
+            (likeness > 0.85F && sizes < 4 && sizes > 0.25F) ||
+            (!is_even && likeness > 0.7F && sizes < 2 && sizes > 0.5F && p - i < FLUTTER_LONGEST);
+        if (comes_again && is_nearest(x, p, i, n, likeness))
             return true;
     }
     return false;

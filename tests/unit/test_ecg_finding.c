@@ -81,6 +81,46 @@ START_TEST(a_t_wave_like_p_is_no_flutter)
 }
 END_TEST
 
+/* Waves of the atria of this length, one after the other, in place of P: as of flutter where
+ * complexes follow every so many of them, as of fibrillation where they come at any time. */
+static void find_atrial(double cycle_s, int conducted, struct ecg_findings *all)
+{
+    struct synthetic s = synthetic_plain;
+    s.wave[0].uv = 1e-3; /* no P; 0 would end the list */
+    s.wave[4].uv = 200;
+    s.interval_s = conducted ? conducted * cycle_s : 0.75;
+    s.jitter_s = conducted ? 0 : 0.2;
+    struct ecg_record *r = synthetic_make(&s);
+    for (size_t k = 0; k < r->nleads; k++)
+        for (size_t i = 0; i < r->leads[k].samples; i++) {
+            double cycles = ((double)i / r->leads[k].rate_hz - 0.4) / cycle_s;
+            double uv = 120 * sin(2 * M_PI * cycles) + 40 * sin(4 * M_PI * cycles);
+            r->leads[k].i32[i] += (int32_t)(uv * synthetic_gains[k] / r->leads[k].uv_per_count);
+        }
+    find_in(r, NULL, all);
+    ecg_record_free(r);
+}
+
+START_TEST(waves_of_the_atria_at_200_to_300_a_minute_are_flutter)
+{
+    for (int ms = 200; ms <= 300; ms += 20) {
+        struct ecg_findings all;
+        find_atrial(ms / 1000.0, _i, &all);
+        ck_assert_msg(figures_of(&all, ECG_FINDING_FLUTTER) != NULL, "%d ms", ms);
+    }
+}
+END_TEST
+
+START_TEST(faster_ones_are_none)
+{
+    for (int ms = 120; ms <= 158; ms += 2) {
+        struct ecg_findings all;
+        find_atrial(ms / 1000.0, 0, &all);
+        ck_assert_msg(!figures_of(&all, ECG_FINDING_FLUTTER), "%d ms", ms);
+    }
+}
+END_TEST
+
 START_TEST(a_pause_is_an_alarm)
 {
     struct ecg_findings all;
@@ -349,6 +389,8 @@ int main(void)
     tcase_add_test(t, a_good_recording_gives_its_rhythm_alone);
     tcase_add_test(t, slow_rhythm_is_an_alarm);
     tcase_add_test(t, a_t_wave_like_p_is_no_flutter);
+    tcase_add_loop_test(t, waves_of_the_atria_at_200_to_300_a_minute_are_flutter, 4, 5);
+    tcase_add_test(t, faster_ones_are_none);
     tcase_add_loop_test(t, a_pause_is_an_alarm, 0, 2);
     tcase_add_test(t, very_fast_narrow_complexes_are_an_alarm);
     tcase_add_test(t, st_elevation_is_an_alarm_in_its_leads);
