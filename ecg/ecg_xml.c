@@ -29,6 +29,7 @@ struct ecg_xml {
     bool bytewise;       /* the text is the file's bytes as if of ISO 8859-1 */
     bool windows;        /* declared as Windows-1252, or as the set it extends */
     bool text_cut;
+    bool odd;     /* something in it is no XML, and was left out */
     bool guessed; /* the set, which was declared otherwise */
     struct dicom_charset charset;
     struct base_error failure; /* the first thing that is wrong */
@@ -293,12 +294,32 @@ static void on_text(void *arg, const xmlChar *text, int n)
         fail(x, BASE_ENOMEM, "out of memory");
 }
 
+/* What carts write into names, of which libxml2 leaves the one character or reference out. */
+static bool is_left_out(int code)
+{
+    return code == XML_ERR_INVALID_CHAR || code == XML_ERR_INVALID_CHARREF ||
+           code == XML_ERR_INVALID_DEC_CHARREF || code == XML_ERR_INVALID_HEX_CHARREF ||
+           code == XML_ERR_NAME_REQUIRED || code == XML_ERR_ENTITYREF_SEMICOL_MISSING ||
+           code == XML_ERR_UNDECLARED_ENTITY;
+}
+
 /* libxml2's messages quote the text: theirs is not passed on. */
 static void on_error(void *arg, xmlErrorPtr error)
 {
-    if (error->level == XML_ERR_FATAL)
-        fail(arg, error->code == XML_ERR_NO_MEMORY ? BASE_ENOMEM : BASE_EFORMAT,
+    struct ecg_xml *x = arg;
+    if (error->level != XML_ERR_FATAL)
+        return;
+    if (is_left_out(error->code)) {
+        if (!x->odd)
+            ecg_record_note(x->r, BASE_NOPOS,
+                            "%s, line %u: a character or reference that XML does not know is left "
+                            "out (libxml2 error %d), and any after it",
+                            x->what, ecg_xml_line(x), error->code);
+        x->odd = true;
+    } else {
+        fail(x, error->code == XML_ERR_NO_MEMORY ? BASE_ENOMEM : BASE_EFORMAT,
              "the XML is damaged (libxml2 error %d)", error->code);
+    }
 }
 
 static size_t mark_of(struct base_bytes b)
@@ -310,7 +331,7 @@ static size_t mark_of(struct base_bytes b)
 
 static void feed_piece(struct ecg_xml *x, const void *p, size_t n, bool last)
 {
-    if (xmlParseChunk(x->parser, p, (int)n, last) && !x->failure.code)
+    if (xmlParseChunk(x->parser, p, (int)n, last) && !x->failure.code && !x->odd)
         fail(x, BASE_EFORMAT, "this is no XML");
     /* What the parser keeps back is one tag or comment that has not ended. */
     if (!x->failure.code && x->parser->input &&
@@ -389,7 +410,7 @@ static enum base_err run(struct ecg_xml *x, struct base_bytes file, struct base_
     x->parser = xmlCreatePushParserCtxt(&sax, x, NULL, 0, NULL);
     const char *encoding = choose_encoding(x, file);
     if (!x->parser || xmlCtxtResetPush(x->parser, NULL, 0, NULL, encoding) ||
-        xmlCtxtUseOptions(x->parser, XML_PARSE_NONET | XML_PARSE_IGNORE_ENC))
+        xmlCtxtUseOptions(x->parser, XML_PARSE_NONET | XML_PARSE_IGNORE_ENC | XML_PARSE_RECOVER))
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "%s: out of memory", x->what);
     feed(x, file);
     if (!x->failure.code)

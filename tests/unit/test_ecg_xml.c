@@ -310,6 +310,29 @@ START_TEST(a_wrong_checksum_of_muse_is_noted)
 }
 END_TEST
 
+/* Control characters, & and HTML's entities in names, as carts write them. */
+START_TEST(what_is_no_xml_within_a_text_is_left_out)
+{
+    static const char *const odd[] = {"&#x14;", "\x14", " & ", "&nbsp;", "&#xFFFF;", "&x "};
+    struct base_buf whole = {0};
+    struct base_buf b = {0};
+    load_testdata("../ecg-xml/aecg-bare.xml", &whole);
+    const char *at = strstr((const char *)whole.p, "<family>");
+    ck_assert_ptr_nonnull(at);
+    size_t n = (size_t)(at - (const char *)whole.p) + strlen("<family>");
+    base_buf_add(&b, whole.p, n);
+    base_buf_add_str(&b, odd[_i]);
+    base_buf_add(&b, whole.p + n, whole.n - n);
+    struct ecg_record *r = must_open(&b);
+    ck_assert(strstr(r->patient.name.utf8, "测试") != NULL);
+    ck_assert(has_note(r, "line 2: a character or reference that XML does not know"));
+    assert_expected(r->leads, r->nleads, "leads");
+    ecg_record_free(r);
+    base_buf_deinit(&whole);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 /* ---- recordings by others ---- */
 
 START_TEST(one_recording_in_three_formats_is_equal)
@@ -417,6 +440,7 @@ int main(void)
     tcase_add_test(t, no_entity_is_expanded_and_nesting_is_bounded);
     tcase_add_loop_test(t, every_prefix_gives_what_it_has_or_an_error, 0, OWN);
     tcase_add_test(t, a_wrong_checksum_of_muse_is_noted);
+    tcase_add_loop_test(t, what_is_no_xml_within_a_text_is_left_out, 0, 6);
     tcase_add_test(t, one_recording_in_three_formats_is_equal);
     tcase_add_loop_test(t, einthoven_holds_on_philips, 0, 2);
     tcase_add_loop_test(t, muse_by_others_agrees_with_its_checksums, 0, 2);
