@@ -359,6 +359,11 @@ begin
         join (select n, row_number() over (order by n) as i from commitment_item
             where commitment_id = p_id) x using (i)
     where t.commitment_id = p_id and t.n = x.n;
+    -- The device will send them again.
+    update object o set damaged_at = coalesce(o.damaged_at, now())
+    from commitment x join commitment_item t on t.commitment_id = x.id
+        join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
+    where x.id = p_id and t.failure = x'0110'::int and o.id = i.object_id;
     if p_lease_seconds is null then
         perform commitment_move(p_id, 'checked');
         return null;
@@ -2193,7 +2198,12 @@ declare
 begin
     -- What we made of another file is the same when that file is.
     select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
-        o.sha256 = v_sha or coalesce(f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex'), false) as same
+        o.sha256 = v_sha or coalesce(f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex'), false) as same,
+        o.id as object_id, f.id as original_id,
+        coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location'
+            and case when p ? 'original' then (o.damaged_at is not null or f.damaged_at is not null)
+                    and f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex')
+                else o.damaged_at is not null end, false) as lost
     into v_have
     from instance i join object o on o.id = i.object_id left join object f on f.id = i.original_id
     where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'
@@ -2204,6 +2214,11 @@ begin
         -- broken off. A transaction that writes nothing would not wait: this one writes.
         perform pg_logical_emit_message(true, 'rdc', '')
         where current_setting('synchronous_standby_names') <> '';
+        if v_have.lost then
+            return jsonb_build_object('outcome', 'stored', 'exam', e.id, 'study_uid', (select study_uid from study
+                    where id = v_have.study_id), 'replaced', jsonb_build_array(object_heal(v_have.object_id, p),
+                    case when p ? 'original' then object_heal(v_have.original_id, p -> 'original') end));
+        end if;
         -- The same file again: the outcome of its first commit was unknown.
         return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
             'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id));
@@ -2596,6 +2611,7 @@ begin
     select * into r from report
     where p_object in (sr_object_id, pdf_object_id, pdf_file_id) for update;
     if r.id is null then
+        update object set damaged_at = coalesce(damaged_at, now()) where id = p_object;
         return false;
     end if;
     update report set rendered_at = null, sr_object_id = null, pdf_object_id = null, pdf_file_id = null
@@ -2820,6 +2836,16 @@ CREATE FUNCTION public.noun_kept() RETURNS trigger
 begin
     raise exception using errcode = 'restrict_violation',
         message = format('rows of %I are not deleted', tg_table_name), hint = 'set disabled_at';
+end $$;
+CREATE FUNCTION public.object_heal(p_id bigint, p jsonb) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_old text := (select location from object where id = p_id for update);
+begin
+    update object set location = p ->> 'location', damaged_at = null where id = p_id;
+    perform audit_write('heal', 'object', p_id);
+    return v_old;
 end $$;
 CREATE FUNCTION public.object_insert(p jsonb) RETURNS bigint
     LANGUAGE plpgsql
@@ -4275,6 +4301,7 @@ CREATE TABLE public.object (
     size bigint NOT NULL,
     media text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    damaged_at timestamp with time zone,
     CONSTRAINT object_sha256_length CHECK ((length(sha256) = 32))
 );
 ALTER TABLE ONLY public.object FORCE ROW LEVEL SECURITY;
@@ -5239,6 +5266,7 @@ REVOKE ALL ON FUNCTION public.name_hanzi(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.noun_kept() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.object_heal(p_id bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;

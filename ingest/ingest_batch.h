@@ -39,6 +39,9 @@ struct ingest_stored {
     int64_t exam;
     const char *study_uid; /* borrowed for the call */
     const char *message;
+    /* Files whose place the new ones have taken, since they were damaged; NULL = none.
+     * Borrowed for the call. */
+    const char *replaced[2];
 };
 
 /* err: BASE_OK with what became of it; BASE_EUNAVAILABLE: certainly not

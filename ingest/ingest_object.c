@@ -380,6 +380,10 @@ static void on_committed(void *arg, enum base_err err, const struct ingest_store
         remove_files(o);
     } else if (!err) {
         o->result.stored = *stored;
+        for (size_t i = 0; i < 2; i++)
+            remove_file(o, stored->replaced[i] ? stored->replaced[i] : "");
+        if (stored->replaced[0])
+            BASE_LOG(INFO, "object_healed", LOG_S("location", o->object.location));
         if (stored->outcome == INGEST_DUPLICATE)
             remove_files(o);
         else if (dicom_sop_flags_of(o->header.sop_class) & DICOM_SOP_ECG)

@@ -225,6 +225,7 @@ create table object (
     size bigint not null,
     media text not null,
     created_at timestamptz not null default now(),
+    damaged_at timestamptz, -- its file was found missing or changed: whoever sends it again replaces it
     constraint object_location_unique unique (location),
     constraint object_sha256_length check (length(sha256) = 32)
 );

@@ -184,7 +184,19 @@ $$
     where id = e.id
 $$;
 
--- One object, already durable in the store. Same UID and digest: a duplicate.
+-- An object that was found damaged has come again, with these files.
+create function object_heal(p_id bigint, p jsonb) returns text language plpgsql as
+$$
+declare
+    v_old text := (select location from object where id = p_id for update);
+begin
+    update object set location = p ->> 'location', damaged_at = null where id = p_id;
+    perform audit_write('heal', 'object', p_id);
+    return v_old;
+end $$;
+
+-- One object, already durable in the store. Same UID and digest: a duplicate, unless what is
+-- here was found damaged; then it is replaced, and "replaced" names the files that can go.
 -- Same UID, another digest: both are kept and the conflict stands on the exam.
 create function ingest_one(p jsonb) returns jsonb language plpgsql as
 $$
@@ -198,7 +210,12 @@ declare
 begin
     -- What we made of another file is the same when that file is.
     select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
-        o.sha256 = v_sha or coalesce(f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex'), false) as same
+        o.sha256 = v_sha or coalesce(f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex'), false) as same,
+        o.id as object_id, f.id as original_id,
+        coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location'
+            and case when p ? 'original' then (o.damaged_at is not null or f.damaged_at is not null)
+                    and f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex')
+                else o.damaged_at is not null end, false) as lost
     into v_have
     from instance i join object o on o.id = i.object_id left join object f on f.id = i.original_id
     where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'
@@ -209,6 +226,11 @@ begin
         -- broken off. A transaction that writes nothing would not wait: this one writes.
         perform pg_logical_emit_message(true, 'rdc', '')
         where current_setting('synchronous_standby_names') <> '';
+        if v_have.lost then
+            return jsonb_build_object('outcome', 'stored', 'exam', e.id, 'study_uid', (select study_uid from study
+                    where id = v_have.study_id), 'replaced', jsonb_build_array(object_heal(v_have.object_id, p),
+                    case when p ? 'original' then object_heal(v_have.original_id, p -> 'original') end));
+        end if;
         -- The same file again: the outcome of its first commit was unknown.
         return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
             'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id));

@@ -80,7 +80,7 @@ $$
 $$;
 
 -- The files of a report are gone: they are made again, under the same UIDs.
--- False when the object belongs to no report.
+-- False when the object belongs to no report; then it is replaced when it comes again.
 create function integrity_rerender(p_object bigint) returns boolean language plpgsql as
 $$
 declare
@@ -89,6 +89,7 @@ begin
     select * into r from report
     where p_object in (sr_object_id, pdf_object_id, pdf_file_id) for update;
     if r.id is null then
+        update object set damaged_at = coalesce(damaged_at, now()) where id = p_object;
         return false;
     end if;
     update report set rendered_at = null, sr_object_id = null, pdf_object_id = null, pdf_file_id = null

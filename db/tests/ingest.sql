@@ -29,8 +29,14 @@ begin
     e := (v ->> 'exam')::bigint;
     assert v ->> 'outcome' = 'stored' and v ->> 'study_uid' = '1.4.1';
     assert t_object('1.4.1', '1.4.1.1.1') ->> 'outcome' = 'duplicate';
+    -- unless what is here was found damaged: then the new file takes its place
+    update object set damaged_at = now() where id = (select object_id from instance where sop_uid = '1.4.1.1.1');
+    assert t_object('1.4.1', '1.4.1.1.1', '{"location": "healed"}') @> '{"outcome": "stored"}';
+    assert (select o.location = 'healed' and o.damaged_at is null from object o
+        join instance i on i.object_id = o.id where i.sop_uid = '1.4.1.1.1');
+    assert (t_object('1.4.1', '1.4.1.1.1') ->> 'outcome') = 'duplicate';
     -- the same file again: its first commit was unknown
-    assert t_object('1.4.1', '1.4.1.1.1', '{"location": "a/1/1.dcm"}') ->> 'outcome' = 'stored';
+    assert t_object('1.4.1', '1.4.1.1.1', '{"location": "healed"}') ->> 'outcome' = 'stored';
     assert exam_objects((select study_id from exam where id = e)) = 1;
     v := t_object('1.4.1', '1.4.1.1.1', jsonb_build_object('sha256', repeat('ab', 32)));
     assert v ->> 'outcome' = 'conflict';

@@ -228,6 +228,15 @@ class ADevice(SystemTest):
             uids[0]: 0x0110, uids[1]: 0x0110, uids[2]: 0x0110, '1.2.3.4': 0x0112}))
         self.assertTrue(peer.finish())
         wait_for('the answer to be noted', lambda: self.reported(transaction))
+        # So the device sends them again, and what it sends takes the place of what was damaged.
+        self.rdc.storescu(*paths)
+        a = self.associate()
+        transaction = make_dicom.uid('transaction of what was sent again')
+        self.assertEqual(self.commit(a, transaction, uids), 0)
+        self.assertEqual(self.report(a), (1, transaction, sorted(uids), {}))
+        wait_for('the answer to be noted', lambda: self.reported(transaction))
+        a.close()
+        self.assertIn('store and index agree', self.rdc.cli('fsck'))
         # A class that the object is not of, and one that is none; the first call fails.
         transaction = make_dicom.uid('transaction of classes')
         a = self.associate()
