@@ -7,7 +7,107 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KNOWN = 5 /* complexes that a template has before it speaks for others */ };
+enum {
+    KNOWN = 5,        /* complexes that a template has before it speaks for others */
+    T_BLOCK = 32,     /* beats that are looked at together */
+    T_LEAST = 6,      /* pairs among them that may be a beat and its T wave, */
+    T_ONE_OF = 3,     /* and their share of the beats */
+    T_WITHIN_MS = 300 /* no ventricle is excited again so soon in every other beat */
+};
+static const float T_BLUNT = 0.6F; /* of the sharpness of the complex before it */
+
+/* The places of those that are beats; how many. */
+static size_t places_of(const struct ecg_candidates *c, size_t *at)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++)
+        if (c->c[i].is_beat)
+            at[n++] = c->c[i].at;
+    return n;
+}
+
+/* ---- T waves that were taken for beats ---- */
+
+/* How much of its height a wave takes in 20 ms: 1 of a narrow complex, a third of a T wave. */
+static float sharpness(const struct ecg_signal *s, size_t at)
+{
+    size_t reach = ecg_signal_span(s, 70), step = ecg_signal_span(s, 20);
+    size_t from = at > reach ? at - reach : 0;
+    size_t to = at + reach < s->n ? at + reach : s->n;
+    int32_t slopes = 0, heights = 1;
+    for (size_t k = 0; k < s->nleads; k++) {
+        const int16_t *x = s->x[k];
+        int32_t least = INT16_MAX, most = INT16_MIN, slope = 0;
+        for (size_t i = from; i < to; i++) {
+            int32_t d = i + step < to ? abs(x[i + step] - x[i]) : 0;
+            slope = d > slope ? d : slope;
+            least = x[i] < least ? x[i] : least;
+            most = x[i] > most ? x[i] : most;
+        }
+        slopes += slope;
+        heights += to > from ? most - least : 0;
+    }
+    return (float)slopes / (float)heights;
+}
+
+/* at[i] stands shortly after at[i - 1], and both stand alone. */
+static bool is_pair(const size_t *at, size_t n, size_t i, size_t within)
+{
+    return at[i] - at[i - 1] < within && (i == 1 || at[i - 1] - at[i - 2] >= within) &&
+           (i + 1 == n || at[i + 1] - at[i] >= within);
+}
+
+/* The sharpness of the complexes that a T wave follows which was taken for one: where every other
+ * one comes within 300 ms after another, and is far blunter. 0 where that is not so. */
+static float sharpness_before_t(const struct ecg_signal *s, const size_t *at, size_t n, size_t from,
+                                size_t to, size_t within)
+{
+    size_t pairs = 0, blunt = 0;
+    float sum = 0;
+    for (size_t i = from > 0 ? from : 1; i < to; i++) {
+        if (!is_pair(at, n, i, within))
+            continue;
+        float first = sharpness(s, at[i - 1]);
+        pairs++;
+        sum += first;
+        blunt += sharpness(s, at[i]) < T_BLUNT * first;
+    }
+    bool are_t = pairs >= T_LEAST && pairs * T_ONE_OF >= to - from && blunt * 4 >= pairs * 3;
+    return are_t ? sum / (float)pairs : 0;
+}
+
+/* is_t: of each of at[from .. to - 1]; there any blunt one beside another is one. */
+static void find_t_waves(const struct ecg_signal *s, const size_t *at, size_t n, size_t from,
+                         size_t to, bool *is_t)
+{
+    size_t within = ecg_signal_span(s, T_WITHIN_MS);
+    float usual = sharpness_before_t(s, at, n, from, to, within);
+    for (size_t i = from; i < to && usual > 0; i++) {
+        bool is_beside =
+            (i > 0 && at[i] - at[i - 1] < within) || (i + 1 < n && at[i + 1] - at[i] < within);
+        is_t[i] = is_beside && sharpness(s, at[i]) < T_BLUNT * usual;
+    }
+}
+
+static enum base_err leave_out_t_waves(const struct ecg_signal *s, struct ecg_candidates *c)
+{
+    size_t *at = calloc(c->n + 1, sizeof *at);
+    bool *is_t = calloc(c->n + 1, sizeof *is_t);
+    size_t n = at && is_t ? places_of(c, at) : 0;
+    enum base_err e = at && is_t ? BASE_OK : BASE_ENOMEM;
+    for (size_t from = 0, to; from < n; from = to) {
+        to = n - from < 3 * T_BLOCK / 2 ? n : from + T_BLOCK;
+        find_t_waves(s, at, n, from, to, is_t);
+    }
+    for (size_t i = 0, k = 0; i < c->n && !e; i++)
+        if (c->c[i].is_beat)
+            c->c[i].is_beat = !is_t[k++];
+    free(at);
+    free(is_t);
+    return e;
+}
+
+/* ---- the search ---- */
 
 /* Twice by height and rhythm, then once more with what the beats found look like. */
 static enum base_err detect(const struct ecg_signal *s, const struct ecg_feature *f,
@@ -30,7 +130,8 @@ static enum base_err detect(const struct ecg_signal *s, const struct ecg_feature
         c->c[i].likeness = ecg_template_match(ts, c->c[i].at, KNOWN, &which, &shift);
     }
     free(ts);
-    return ecg_candidates_choose(s, f, c);
+    e = ecg_candidates_choose(s, f, c);
+    return e ? e : leave_out_t_waves(s, c);
 }
 
 /* The largest deflection near the peak of the feature, which for wide complexes is
@@ -56,16 +157,6 @@ static size_t main_extremum(const struct ecg_signal *s, const struct ecg_feature
         }
     }
     return best;
-}
-
-/* The places of those that are beats; how many. */
-static size_t places_of(const struct ecg_candidates *c, size_t *at)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < c->n; i++)
-        if (c->c[i].is_beat)
-            at[n++] = c->c[i].at;
-    return n;
 }
 
 static enum base_err to_beats(const struct ecg_signal *s, const struct ecg_feature *f,

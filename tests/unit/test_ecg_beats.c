@@ -16,6 +16,7 @@ struct plan {
     bool inverted;
     bool as_i16;
     size_t pvc_every; /* 0 = none */
+    double t_uv; /* of a T wave as short as a wide complex, and early, instead of the usual one */
     double noise_uv;
     double lost_from_s; /* a second of lead 0 is missing */
 };
@@ -31,6 +32,12 @@ static double normal_beat(double t)
 {
     return 120 * bump(t, -0.17, 0.025) - 100 * bump(t, -0.03, 0.01) + 1100 * bump(t, 0, 0.012) -
            250 * bump(t, 0.03, 0.012) + 250 * bump(t, 0.28, 0.06);
+}
+
+/* A small complex and a T wave that is higher than it. */
+static double beat_with_t(double t, double t_uv)
+{
+    return normal_beat(t) / 4 + t_uv * bump(t, 0.24, 0.04);
 }
 
 static double wide_beat(double t)
@@ -80,7 +87,9 @@ static struct ecg_record *make(const struct plan *p, struct truth *truth)
             double to = (truth->at_s[b] + 0.6) * p->rate_hz;
             for (size_t i = from > 0 ? (size_t)from : 0; i < n && (double)i < to; i++) {
                 double t = (double)i / p->rate_hz - truth->at_s[b];
-                double uv = truth->is_pvc[b] ? wide_beat(t) : normal_beat(t);
+                double uv = truth->is_pvc[b] ? wide_beat(t)
+                            : p->t_uv > 0    ? beat_with_t(t, p->t_uv)
+                                             : normal_beat(t);
                 v[i] += (int32_t)(uv * p->gain * (p->inverted ? -1 : 1) / (double)(k + 1) / 2.5);
             }
         }
@@ -131,6 +140,17 @@ static void check_plan(const struct plan *p)
 START_TEST(every_beat_is_found_at_its_r_wave)
 {
     check_plan(&plain);
+}
+END_TEST
+
+START_TEST(a_t_wave_higher_than_its_complex_is_no_beat)
+{
+    for (double t_uv = 300; t_uv <= 600; t_uv += 100) {
+        struct plan p = plain;
+        p.t_uv = t_uv;
+        p.interval_s = 0.9;
+        check_plan(&p);
+    }
 }
 END_TEST
 
@@ -315,6 +335,7 @@ int main(void)
     Suite *suite = suite_create("ecg_beats");
     TCase *t = tcase_create("beats");
     tcase_add_test(t, every_beat_is_found_at_its_r_wave);
+    tcase_add_test(t, a_t_wave_higher_than_its_complex_is_no_beat);
     tcase_add_loop_test(t, the_gain_does_not_matter, 0, 4);
     tcase_add_loop_test(t, the_rate_does_not_matter, 0, 6);
     tcase_add_loop_test(t, slow_and_fast_rhythms_are_found, 0, 4);
