@@ -1,10 +1,13 @@
 #include "ecg/ecg_scp_huffman.h"
 
+#include "ecg/ecg_scp_run.h"
+
+#include <assert.h>
 #include <stdlib.h>
 
 enum {
-    LOOKUP_BITS = 11, /* the default table's longest prefix is 10 bits */
-    RUN_MAX = 6,      /* codes that one step takes at once */
+    LOOKUP_BITS = SCP_RUN_BITS,
+    RUN_LITERAL = 16, /* bits of the longest literal that a run takes */
     FAST_MAX = 4,     /* tables with a lookup: the others, of which there are none, are slow */
     PREFIX_MAX = 32,  /* width of the base code in the file */
     EXTRA_MAX = 24,   /* of the literal after a prefix: 16 in the default table */
@@ -12,6 +15,7 @@ enum {
     CODE_SIZE = 9, /* bytes of one code in section 2 */
     SWITCH = 0xff  /* in extra: value is the number of the next table */
 };
+static_assert(SCP_RUN_STEPS * (SCP_RUN_BITS + RUN_LITERAL) <= 56, "what a refill gives");
 
 struct code {
     uint32_t bits; /* the prefix, left-aligned in 32 bits */
@@ -20,16 +24,9 @@ struct code {
     uint8_t extra;  /* bits of a signed literal added to the value */
 };
 
-/* The codes that stand whole in so many bits, as far as they are plain numbers of 8 bits. */
-struct run {
-    int8_t value[RUN_MAX];
-    uint8_t n;
-    uint8_t bits; /* of all of them */
-};
-
 struct fast {
     struct code lookup[1 << LOOKUP_BITS]; /* by the next bits; prefix 0 = search */
-    struct run run[2 << LOOKUP_BITS];     /* of b bits at (1 << b | bits) */
+    uint64_t run[2 << LOOKUP_BITS];       /* of b bits at (1 << b | bits): scp_run.h */
 };
 
 struct table {
@@ -80,23 +77,28 @@ static void fill_lookup(struct table *t)
 }
 
 /* Each is its first code, and the run of the bits behind that, which are fewer. */
+static uint64_t run_of(const struct fast *f, unsigned b, uint32_t bits)
+{
+    const struct code *c = &f->lookup[bits << (LOOKUP_BITS - b)];
+    unsigned prefix = c->prefix;
+    if (!prefix || prefix > b)
+        return 0;
+    if (c->extra && c->extra <= RUN_LITERAL && c->value == 0)
+        return scp_run_make(0, prefix, prefix + c->extra);
+    if (c->extra || c->value != (int8_t)c->value)
+        return 0;
+    uint32_t left = UINT32_C(1) << (b - prefix);
+    uint32_t rest = left | (bits & (left - 1));
+    while (scp_run_n(f->run[rest]) == SCP_RUN_MAX) /* one bit less, until there is room for this */
+        rest >>= 1;
+    return scp_run_put_before(scp_run_make((int8_t)c->value, prefix, prefix), f->run[rest]);
+}
+
 static void fill_runs(struct fast *f)
 {
     for (unsigned b = 1; b <= LOOKUP_BITS; b++)
-        for (uint32_t bits = 0; bits < UINT32_C(1) << b; bits++) {
-            const struct code *c = &f->lookup[bits << (LOOKUP_BITS - b)];
-            if (!c->prefix || c->prefix > b || c->extra || c->value != (int8_t)c->value)
-                continue;
-            uint32_t left = UINT32_C(1) << (b - c->prefix);
-            uint32_t rest = left | (bits & (left - 1));
-            while (f->run[rest].n == RUN_MAX) /* one bit less, until there is room for this */
-                rest >>= 1;
-            struct run *run = &f->run[(UINT32_C(1) << b) | bits];
-            run->value[0] = (int8_t)c->value;
-            memcpy(run->value + 1, f->run[rest].value, RUN_MAX - 1);
-            run->n = (uint8_t)(f->run[rest].n + 1);
-            run->bits = (uint8_t)(c->prefix + f->run[rest].bits);
-        }
+        for (uint32_t bits = 0; bits < UINT32_C(1) << b; bits++)
+            f->run[(UINT32_C(1) << b) | bits] = run_of(f, b, bits);
 }
 
 static int by_bits(const void *a, const void *b)
@@ -244,22 +246,16 @@ enum base_err ecg_scp_huffman_read(struct base_bytes body, size_t pos, struct ec
     return e;
 }
 
-/* Bits most significant first, at least 57 valid ones after a refill, zeros
- * after the end. */
+/* A stream while it is decoded. */
 struct reader {
-    const uint8_t *p;
-    const uint8_t *end;
-    uint64_t bits; /* left-aligned */
-    unsigned n;    /* valid bits */
+    struct scp_bits at;
+    const struct table *t;
 };
 
-static inline void refill(struct reader *r)
+static void refill(struct scp_bits *r)
 {
-    if (r->end - r->p >= 8) {
-        uint64_t next = (uint64_t)base_load_be32(r->p) << 32 | base_load_be32(r->p + 4);
-        r->bits |= next >> r->n;
-        r->p += (63 - r->n) >> 3;
-        r->n |= 56;
+    if (scp_has_word(r)) {
+        scp_refill_word(r);
         return;
     }
     while (r->n <= 56 && r->p < r->end) {
@@ -287,31 +283,10 @@ static const struct code *find_code(const struct table *t, uint64_t bits)
     return c && (head ^ c->bits) >> (32 - c->prefix) == 0 ? c : NULL;
 }
 
-/* As long as whole runs come, several between two looks at the bytes. */
-static size_t take_runs(struct reader *r, const struct fast *f, int32_t *out, size_t n)
+void ecg_scp_runs(struct scp_bits *a, const uint64_t *a_runs, struct scp_bits *b,
+                  const uint64_t *b_runs)
 {
-    enum { STEPS = 5 /* of 11 bits: 55 of the 56 that a refill gives */ };
-    size_t done = 0;
-    while (n - done >= STEPS * RUN_MAX && r->end - r->p >= 8) {
-        refill(r);
-        for (int k = 0; k < STEPS; k++) {
-            const struct run *run =
-                &f->run[(UINT64_C(1) << LOOKUP_BITS) | r->bits >> (64 - LOOKUP_BITS)];
-            if (run->n == 0)
-                return done;
-            int32_t *to = out + done; /* all places, whatever n says: quicker than a loop of n */
-            to[0] = run->value[0];
-            to[1] = run->value[1];
-            to[2] = run->value[2];
-            to[3] = run->value[3];
-            to[4] = run->value[4];
-            to[5] = run->value[5];
-            done += run->n;
-            r->bits <<= run->bits;
-            r->n -= run->bits;
-        }
-    }
-    return done;
+    scp_take_runs(a, a_runs, b, b_runs);
 }
 
 static int32_t literal(uint64_t bits, unsigned n)
@@ -319,38 +294,119 @@ static int32_t literal(uint64_t bits, unsigned n)
     return (int32_t)((int64_t)bits >> (64 - n));
 }
 
-size_t ecg_scp_huffman_decode(const struct ecg_scp_huffman *h, struct base_bytes bytes,
-                              int32_t *out, size_t n)
+/* One code of any kind. False: the bytes end here, or this is none. */
+static bool take_code(const struct ecg_scp_huffman *h, struct reader *x)
 {
-    struct reader r = {.p = bytes.p, .end = bytes.p + bytes.n};
-    const struct table *t = h->tables[0];
-    size_t done = 0;
-    while (done < n) {
-        if (t->fast)
-            done += take_runs(&r, t->fast, out + done, n - done);
-        if (done == n)
-            break;
-        refill(&r);
-        const struct code *c = find_code(t, r.bits);
-        if (!c)
-            return done;
-        bool is_switch = c->extra == SWITCH;
-        unsigned extra = is_switch ? 0 : c->extra;
-        if (c->prefix + extra > r.n)
-            return done;
-        r.bits <<= c->prefix;
-        r.n -= c->prefix;
-        if (is_switch) {
-            t = h->tables[c->value - 1];
-            continue;
-        }
-        int32_t value = c->value;
-        if (extra) {
-            value += literal(r.bits, extra);
-            r.bits <<= extra;
-            r.n -= extra;
-        }
-        out[done++] = value;
+    struct scp_bits *r = &x->at;
+    refill(r);
+    const struct code *c = find_code(x->t, r->bits);
+    if (!c)
+        return false;
+    bool is_switch = c->extra == SWITCH;
+    unsigned extra = is_switch ? 0 : c->extra;
+    if (c->prefix + extra > r->n)
+        return false;
+    r->bits <<= c->prefix;
+    r->n -= c->prefix;
+    if (is_switch) {
+        x->t = h->tables[c->value - 1];
+        return true;
     }
-    return done;
+    int32_t value = c->value;
+    if (extra) {
+        value += literal(r->bits, extra);
+        r->bits <<= extra;
+        r->n -= extra;
+    }
+    *r->out++ = value;
+    return true;
+}
+
+static void take_rest(const struct ecg_scp_huffman *h, struct reader *x)
+{
+    while (x->at.out < x->at.out_end && take_code(h, x))
+        continue;
+}
+
+static bool is_ready(const struct reader *x)
+{
+    return x->t->fast && scp_is_ready(&x->at);
+}
+
+/* The streams of which two are under way at a time. */
+struct decoder {
+    const struct ecg_scp_huffman *h;
+    enum ecg_simd level;
+    struct ecg_scp_stream *next;
+    size_t left;
+    struct reader reader[2];
+    struct ecg_scp_stream *stream[2]; /* NULL: none is left */
+};
+
+static void finish(struct decoder *d, int k)
+{
+    d->stream[k]->n = (size_t)(d->reader[k].at.out - d->stream[k]->out);
+    d->stream[k] = NULL;
+}
+
+/* The next stream in which there are runs to be had, if there is one. */
+static void begin(struct decoder *d, int k)
+{
+    while (!d->stream[k] && d->left) {
+        struct ecg_scp_stream *s = d->next++;
+        d->left--;
+        d->stream[k] = s;
+        d->reader[k] = (struct reader){.at = {.p = s->bytes.p,
+                                              .end = s->bytes.p + s->bytes.n,
+                                              .out = s->out,
+                                              .out_end = s->out + s->n},
+                                       .t = d->h->tables[0]};
+        if (is_ready(&d->reader[k]))
+            return;
+        take_rest(d->h, &d->reader[k]);
+        finish(d, k);
+    }
+}
+
+/* As long as whole runs come, of both that are under way. */
+static void take_runs(struct decoder *d)
+{
+    struct scp_bits *at[2] = {NULL, NULL};
+    const uint64_t *runs[2] = {NULL, NULL};
+    size_t n = 0;
+    for (int k = 0; k < 2; k++)
+        if (d->stream[k]) {
+            at[n] = &d->reader[k].at;
+            runs[n++] = d->reader[k].t->fast->run + (1 << LOOKUP_BITS);
+        }
+#if ECG_SIMD_X86
+    if (d->level >= ECG_SIMD_AVX2) {
+        ecg_scp_runs_avx2(at[0], runs[0], at[1], runs[1]);
+        return;
+    }
+#endif
+    ecg_scp_runs(at[0], runs[0], at[1], runs[1]);
+}
+
+void ecg_scp_huffman_decode(const struct ecg_scp_huffman *h, enum ecg_simd level,
+                            struct ecg_scp_stream *s, size_t count)
+{
+    struct decoder d = {.h = h, .level = level, .next = s, .left = count};
+    begin(&d, 0);
+    begin(&d, 1);
+    while (d.stream[0] || d.stream[1]) {
+        take_runs(&d);
+        for (int k = 0; k < 2; k++) {
+            if (!d.stream[k])
+                continue;
+            /* What stopped it is a code for itself, or the end. */
+            bool ready = is_ready(&d.reader[k]);
+            if (ready && take_code(h, &d.reader[k]) && is_ready(&d.reader[k]))
+                continue;
+            if (!ready || d.reader[k].at.out < d.reader[k].at.out_end)
+                take_rest(h, &d.reader[k]);
+            finish(&d, k);
+            begin(&d, k);
+        }
+    }
 }

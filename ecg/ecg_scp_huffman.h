@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "ecg/ecg_simd.h"
 
 struct ecg_scp_huffman;
 
@@ -17,9 +18,17 @@ enum base_err ecg_scp_huffman_read(struct base_bytes body, size_t pos, struct ec
                                    struct base_error *err) BASE_MUST_CHECK;
 void ecg_scp_huffman_free(struct ecg_scp_huffman *h);
 
-/* Decodes up to n values, starting with the first table. Returns how many there
- * were: fewer when the bytes end or hold a code that is in no table. */
-size_t ecg_scp_huffman_decode(const struct ecg_scp_huffman *h, struct base_bytes bytes,
-                              int32_t *out, size_t n);
+/* A lead's codes, and room for n values. */
+struct ecg_scp_stream {
+    struct base_bytes bytes;
+    int32_t *out;
+    size_t n;
+};
+
+/* Decodes each stream, starting with the first table; several together are quicker than one by
+ * one. n becomes how many values there were: fewer when the bytes end or hold a code that is in
+ * no table. */
+void ecg_scp_huffman_decode(const struct ecg_scp_huffman *h, enum ecg_simd level,
+                            struct ecg_scp_stream *s, size_t count);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "ecg/ecg_scp_expand.h"
 #include "ecg/ecg_scp_huffman.h"
+#include "ecg/ecg_unpack.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct waves {
     struct block rhythm;
     struct block median; /* avm_nv = 0: there is none */
     size_t factor;       /* of decimation; 1 = none */
+    struct ecg_unpack unpack;
 };
 
 static const char *lead_label(const struct scp_file *f, size_t i)
@@ -187,37 +189,24 @@ static size_t capacity(const struct waves *w, struct base_bytes b)
     return w->huffman ? b.n * 8 : b.n / 2;
 }
 
-static void undo_differences(int32_t *x, size_t n, unsigned order)
+/* All leads, into streams that have room for n samples each; n becomes how many there are. */
+static void decode(const struct waves *w, const struct block *b, struct ecg_scp_stream *s)
 {
-    /* Unsigned, so that damaged data wrap instead of being undefined. */
-    uint32_t v = n > 0 ? (uint32_t)x[0] : 0;
-    if (order == 1) {
-        for (size_t i = 1; i < n; i++)
-            x[i] = (int32_t)(v += (uint32_t)x[i]);
-    } else if (order == 2 && n > 1) {
-        uint32_t step = (uint32_t)x[1] - v;
-        v = (uint32_t)x[1];
-        for (size_t i = 2; i < n; i++) {
-            step += (uint32_t)x[i];
-            x[i] = (int32_t)(v += step);
+    size_t count = w->f->nleads;
+    for (size_t i = 0; i < count; i++)
+        s[i].bytes = b->lead[i];
+    if (w->huffman)
+        ecg_scp_huffman_decode(w->huffman, ecg_simd_level(), s, count);
+    for (size_t i = 0; i < count; i++) {
+        struct base_bytes bytes = s[i].bytes;
+        if (!w->huffman) {
+            s[i].n = s[i].n < bytes.n / 2 ? s[i].n : bytes.n / 2;
+            for (size_t k = 0; k < s[i].n; k++)
+                s[i].out[k] = (int16_t)base_load_le16(bytes.p + 2 * k);
         }
+        if (b->encoding)
+            w->unpack.integrate(s[i].out, s[i].n, b->encoding);
     }
-}
-
-/* Up to n samples of one lead into out; returns how many there are. */
-static size_t decode(const struct waves *w, const struct block *b, size_t lead, int32_t *out,
-                     size_t n)
-{
-    struct base_bytes bytes = b->lead[lead];
-    if (w->huffman) {
-        n = ecg_scp_huffman_decode(w->huffman, bytes, out, n);
-    } else {
-        n = n < bytes.n / 2 ? n : bytes.n / 2;
-        for (size_t i = 0; i < n; i++)
-            out[i] = (int16_t)base_load_le16(bytes.p + 2 * i);
-    }
-    undo_differences(out, n, b->encoding);
-    return n;
 }
 
 static void describe_lead(struct waves *w, size_t i, struct ecg_lead *lead, const struct block *b)
@@ -246,16 +235,19 @@ static enum base_err read_medians(struct waves *w)
     struct ecg_record *r = f->rec;
     if (w->median.avm_nv == 0 || w->ref_ms == 0)
         return BASE_OK;
+    struct ecg_scp_stream s[SCP_LEADS_MAX];
     enum base_err e = ecg_record_set_medians(r, f->nleads);
     for (size_t i = 0; i < f->nleads && !e; i++) {
-        struct ecg_lead *lead = &r->medians[i];
         size_t n = (size_t)w->ref_ms * 1000 / w->median.interval_us;
         size_t most = capacity(w, w->median.lead[i]);
-        describe_lead(w, i, lead, &w->median);
-        e = ecg_record_set_i32(r, lead, n < most ? n : most);
-        if (!e)
-            lead->samples = decode(w, &w->median, i, lead->i32, lead->samples);
+        describe_lead(w, i, &r->medians[i], &w->median);
+        e = ecg_record_set_i32(r, &r->medians[i], n < most ? n : most);
+        s[i] = (struct ecg_scp_stream){.out = r->medians[i].i32, .n = r->medians[i].samples};
     }
+    if (!e)
+        decode(w, &w->median, s);
+    for (size_t i = 0; i < f->nleads && !e; i++)
+        r->medians[i].samples = s[i].n;
     if (e)
         return too_long(f, e, w->median.pos, 0);
     if (w->ref_fiducial)
@@ -263,37 +255,65 @@ static enum base_err read_medians(struct waves *w)
     return BASE_OK;
 }
 
-/* One lead of the rhythm as stored, expanded to the full rate. */
-static enum base_err read_rhythm_lead(struct waves *w, size_t i, struct ecg_lead *lead)
+/* Room for one lead of the rhythm, and in *s for what is stored of it: the same where the
+ * rate is the full one, else memory that finish_rhythm_lead frees. */
+static enum base_err begin_rhythm_lead(struct waves *w, size_t i, struct ecg_lead *lead,
+                                       struct ecg_scp_stream *s)
 {
     struct scp_file *f = w->f;
     const struct scp_lead *def = &f->leads[i];
-    const struct scp_zone *zones = w->rhythm.bimodal ? w->zones : NULL;
-    size_t nzones = zones ? w->nzones : 0;
     size_t most = capacity(w, w->rhythm.lead[i]) * w->factor;
     size_t n = def->count < most ? def->count : most;
     describe_lead(w, i, lead, w->factor > 1 ? &w->median : &w->rhythm);
     lead->uv_per_count = w->rhythm.avm_nv / 1000.0;
+    s->out = NULL;
     enum base_err e = ecg_record_set_i32(f->rec, lead, n);
     if (e)
         return too_long(f, e, f->sec[3].pos + 2 + 9 * i, n);
-    if (w->factor == 1) {
-        lead->samples = decode(w, &w->rhythm, i, lead->i32, n);
-    } else {
-        size_t stored = ecg_scp_expand_stored(zones, nzones, w->factor, def->start, n);
-        int32_t *packed = malloc((stored ? stored : 1) * sizeof *packed);
-        if (!packed)
-            return too_long(f, BASE_ENOMEM, w->rhythm.pos, stored);
-        size_t have = decode(w, &w->rhythm, i, packed, stored);
-        lead->samples =
-            ecg_scp_expand(zones, nzones, w->factor, def->start, packed, have, lead->i32, n);
-        free(packed);
-    }
+    *s = (struct ecg_scp_stream){.out = lead->i32, .n = n};
+    if (w->factor == 1)
+        return BASE_OK;
+    s->n = ecg_scp_expand_stored(w->zones, w->rhythm.bimodal ? w->nzones : 0, w->factor, def->start,
+                                 n);
+    s->out = malloc((s->n ? s->n : 1) * sizeof *s->out);
+    return s->out ? BASE_OK : too_long(f, BASE_ENOMEM, w->rhythm.pos, s->n);
+}
+
+/* Expands what was stored to the full rate. */
+static void finish_rhythm_lead(struct waves *w, size_t i, struct ecg_lead *lead,
+                               struct ecg_scp_stream *s)
+{
+    struct scp_file *f = w->f;
+    const struct scp_lead *def = &f->leads[i];
+    if (w->factor == 1)
+        lead->samples = s->n;
+    else
+        lead->samples = ecg_scp_expand(w->zones, w->rhythm.bimodal ? w->nzones : 0, w->factor,
+                                       def->start, s->out, s->n, lead->i32, lead->samples);
     if (lead->samples < def->count)
         ecg_record_note(f->rec, (uint64_t)(w->rhythm.lead[i].p - f->all.p),
                         "SCP-ECG: lead %s has %zu of the %zu samples that section 3 states",
                         lead->name, lead->samples, def->count);
-    return BASE_OK;
+}
+
+/* The rhythm as stored, expanded to the full rate. */
+static enum base_err read_rhythm_leads(struct waves *w)
+{
+    struct ecg_scp_stream s[SCP_LEADS_MAX];
+    struct ecg_lead *leads = w->f->rec->leads;
+    enum base_err e = BASE_OK;
+    size_t begun = 0;
+    for (; begun < w->f->nleads && !e; begun++)
+        e = begin_rhythm_lead(w, begun, &leads[begun], &s[begun]);
+    if (!e)
+        decode(w, &w->rhythm, s);
+    for (size_t i = 0; i < begun; i++) {
+        if (!e)
+            finish_rhythm_lead(w, i, &leads[i], &s[i]);
+        if (w->factor > 1)
+            free(s[i].out);
+    }
+    return e;
 }
 
 /* How the two units meet: x6 × rhythm + x5 × median, in units of nv. */
@@ -370,7 +390,7 @@ static void restore_reference(struct waves *w)
     for (size_t i = 0; i < f->nleads; i++) {
         struct ecg_lead *lead = &r->leads[i];
         lead->uv_per_count = scale.nv / 1000.0;
-        for (size_t k = 0; k < lead->samples; k++)
+        for (size_t k = 0; k < lead->samples && scale.rhythm != 1; k++)
             lead->i32[k] = saturate((int64_t)lead->i32[k] * scale.rhythm);
         for (size_t k = 0; k < w->nbeats; k++)
             if (w->beats[k].type == 0)
@@ -405,10 +425,9 @@ static enum base_err read_rhythm(struct waves *w)
     enum base_err e = ecg_record_set_leads(r, f->nleads);
     if (e)
         return too_long(f, e, f->sec[3].pos, f->nleads);
-    for (size_t i = 0; i < f->nleads && !e; i++) {
+    for (size_t i = 0; i < f->nleads; i++)
         first = f->leads[i].start < first ? f->leads[i].start : first;
-        e = read_rhythm_lead(w, i, &r->leads[i]);
-    }
+    e = read_rhythm_leads(w);
     if (e)
         return e;
     if (!(ecg_record_seconds(r) > 0))
@@ -488,6 +507,7 @@ enum base_err ecg_scp_waves(struct scp_file *f)
     if (!w)
         return base_fail(f->err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     w->f = f;
+    ecg_unpack_choose(ecg_simd_level(), &w->unpack);
     enum base_err e = read_all(w);
     ecg_scp_huffman_free(w->huffman);
     free(w->beats);

@@ -117,6 +117,23 @@ static void narrow(const int32_t *p, size_t n, int16_t *out)
     }
 }
 
+/* Unsigned, so that damaged data wrap instead of being undefined. */
+static void integrate(int32_t *p, size_t n, unsigned order)
+{
+    uint32_t v = n > 0 ? (uint32_t)p[0] : 0;
+    if (order == 1) {
+        for (size_t i = 1; i < n; i++)
+            p[i] = (int32_t)(v += (uint32_t)p[i]);
+    } else if (n > 1) {
+        uint32_t step = (uint32_t)p[1] - v;
+        v = (uint32_t)p[1];
+        for (size_t i = 2; i < n; i++) {
+            step += (uint32_t)p[i];
+            p[i] = (int32_t)(v += step);
+        }
+    }
+}
+
 const struct ecg_unpack ecg_unpack_scalar = {.u212 = u212,
                                              .u310 = u310,
                                              .u311 = u311,
@@ -129,7 +146,8 @@ const struct ecg_unpack ecg_unpack_scalar = {.u212 = u212,
                                              .sum16 = sum16,
                                              .copy16 = copy16,
                                              .fits16 = fits16,
-                                             .narrow = narrow};
+                                             .narrow = narrow,
+                                             .integrate = integrate};
 
 static void overlay(struct ecg_unpack *to, const struct ecg_unpack *better)
 {
@@ -149,6 +167,7 @@ static void overlay(struct ecg_unpack *to, const struct ecg_unpack *better)
     ECG_UNPACK_TAKE(copy16);
     ECG_UNPACK_TAKE(fits16);
     ECG_UNPACK_TAKE(narrow);
+    ECG_UNPACK_TAKE(integrate);
 #undef ECG_UNPACK_TAKE
 }
 

@@ -36,6 +36,8 @@ struct ecg_unpack {
     bool (*fits16)(const int32_t *p, size_t n);
     /* Samples that fit to 16 bits; out may be p. */
     void (*narrow)(const int32_t *p, size_t n, int16_t *out);
+    /* Undoes first or second differences (order 1 or 2) in place, modulo 2^32. */
+    void (*integrate)(int32_t *p, size_t n, unsigned order);
 };
 
 /* The kernels of this level; where it has none of a kind, of the next lower. */

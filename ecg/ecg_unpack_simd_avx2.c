@@ -29,6 +29,26 @@ static vector pack(vector a, vector b)
     return _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
 }
 
+static vector add_32(vector a, vector b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+static vector sums_from(vector v, vector before)
+{
+    v = add_32(v, _mm256_slli_si256(v, 4));
+    v = add_32(v, _mm256_slli_si256(v, 8));
+    /* The last of the lower half to all of the upper one. */
+    vector low = _mm256_permute2x128_si256(v, v, 0x08);
+    v = add_32(v, _mm256_shuffle_epi32(low, 0xff));
+    return add_32(v, before);
+}
+
+static vector spread_last(vector v)
+{
+    return _mm256_permutevar8x32_epi32(v, _mm256_set1_epi32(7));
+}
+
 #include "ecg/ecg_unpack_simd_loops.h"
 
 const struct ecg_unpack ecg_unpack_avx2 = {.u212 = u212,
@@ -41,4 +61,5 @@ const struct ecg_unpack ecg_unpack_avx2 = {.u212 = u212,
                                            .sum16 = sum16,
                                            .copy16 = copy16,
                                            .fits16 = fits16,
-                                           .narrow = narrow};
+                                           .narrow = narrow,
+                                           .integrate = integrate};

@@ -29,6 +29,23 @@ static vector pack(vector a, vector b)
     return _mm_packs_epi32(a, b);
 }
 
+static vector add_32(vector a, vector b)
+{
+    return _mm_add_epi32(a, b);
+}
+
+static vector sums_from(vector v, vector before)
+{
+    v = add_32(v, _mm_slli_si128(v, 4));
+    v = add_32(v, _mm_slli_si128(v, 8));
+    return add_32(v, before);
+}
+
+static vector spread_last(vector v)
+{
+    return _mm_shuffle_epi32(v, 0xff);
+}
+
 #include "ecg/ecg_unpack_simd_loops.h"
 
 /* Words 0, 1 of each double word of `two` and word 0 of `one`, twelve in turn. */
@@ -82,4 +99,5 @@ const struct ecg_unpack ecg_unpack_sse41 = {.u212 = u212,
                                             .sum16 = sum16,
                                             .copy16 = copy16,
                                             .fits16 = fits16,
-                                            .narrow = narrow};
+                                            .narrow = narrow,
+                                            .integrate = integrate};

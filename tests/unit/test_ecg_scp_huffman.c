@@ -1,6 +1,7 @@
 #include "ecg/ecg_scp_huffman.h"
 
 #include "base/buf.h"
+#include "simd_fixture.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -27,9 +28,10 @@ static size_t decode(const struct ecg_scp_huffman *h, const struct base_buf *b, 
     ck_assert_ptr_nonnull(copy);
     if (b->n)
         memcpy(copy, b->p, b->n);
-    size_t got = ecg_scp_huffman_decode(h, base_bytes_of(copy, b->n), out, n);
+    struct ecg_scp_stream s = {.bytes = base_bytes_of(copy, b->n), .out = out, .n = n};
+    ecg_scp_huffman_decode(h, ECG_SIMD_SCALAR, &s, 1);
     free(copy);
-    return got;
+    return s.n;
 }
 
 static const struct {
@@ -138,6 +140,51 @@ START_TEST(no_more_is_written_than_was_asked_for)
 }
 END_TEST
 
+/* Any number, of any lengths, and each of them cut somewhere. */
+START_TEST(several_streams_decode_together_as_one_by_one)
+{
+    enum { STREAMS = 5, N = 700 };
+    struct ecg_scp_huffman *h = ecg_scp_huffman_default();
+    static int32_t want[STREAMS][N];
+    enum ecg_simd level = (enum ecg_simd)_i;
+    uint32_t seed = 99;
+    for (unsigned round = 0; simd_has(level) && round < 60; round++) {
+        struct base_buf b[STREAMS] = {0};
+        struct ecg_scp_stream s[STREAMS];
+        struct guarded exact[STREAMS], room[STREAMS];
+        size_t got[STREAMS];
+        size_t count = 1 + round % STREAMS;
+        for (size_t k = 0; k < count; k++) {
+            unsigned fill = 0;
+            seed = seed * 1664525 + 1013904223;
+            size_t n = (seed >> 12) % N;
+            for (size_t i = 0; i < n; i++) {
+                seed = seed * 1664525 + 1013904223;
+                add_bits(&b[k], &fill, codes[(seed >> 16) % (round % 3 ? 9 : CODES)].bits);
+            }
+            b[k].n -= b[k].n > round % 7 ? round % 7 : 0;
+            got[k] = decode(h, &b[k], want[k], n);
+            exact[k] = guarded_new(b[k].n);
+            if (b[k].n)
+                memcpy(exact[k].p, b[k].p, b[k].n);
+            room[k] = guarded_new(n * sizeof(int32_t));
+            s[k] = (struct ecg_scp_stream){.bytes = base_bytes_of(exact[k].p, b[k].n),
+                                           .out = (int32_t *)(void *)room[k].p,
+                                           .n = n};
+        }
+        ecg_scp_huffman_decode(h, level, s, count);
+        for (size_t k = 0; k < count; k++) {
+            ck_assert_uint_eq(s[k].n, got[k]);
+            ck_assert_mem_eq(room[k].p, want[k], got[k] * sizeof **want);
+            base_buf_deinit(&b[k]);
+            guarded_free(&exact[k]);
+            guarded_free(&room[k]);
+        }
+    }
+    ecg_scp_huffman_free(h);
+}
+END_TEST
+
 static void add_code(struct base_buf *b, const char *bits, unsigned total, bool is_switch,
                      int value)
 {
@@ -229,6 +276,8 @@ int main(void)
     tcase_add_loop_test(t, each_code_of_the_default_table_decodes, 0, CODES);
     tcase_add_test(t, any_sequence_of_codes_decodes_and_stops_where_it_is_cut);
     tcase_add_test(t, no_more_is_written_than_was_asked_for);
+    tcase_add_loop_test(t, several_streams_decode_together_as_one_by_one, ECG_SIMD_SCALAR,
+                        ECG_SIMD_COUNT);
     tcase_add_test(t, own_tables_with_long_codes_literals_and_switches_decode);
     tcase_add_test(t, a_code_in_no_table_ends_the_data);
     tcase_add_test(t, each_short_section_2_is_refused);

@@ -180,6 +180,26 @@ START_TEST(copies_and_narrowing_equal_the_scalar_form)
 }
 END_TEST
 
+START_TEST(differences_are_undone_as_by_the_scalar_form)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    struct ecg_unpack u;
+    ecg_unpack_choose(level, &u);
+    for (size_t n = 0; simd_has(level) && n < SIZES; n++)
+        for (unsigned order = 1; order <= 2; order++) {
+            struct guarded want = guarded_new(n * sizeof(int32_t));
+            struct guarded got = guarded_new(n * sizeof(int32_t));
+            guarded_fill(&want, (uint32_t)n + order);
+            memcpy(got.p, want.p, want.n);
+            ecg_unpack_scalar.integrate((int32_t *)(void *)want.p, n, order);
+            u.integrate((int32_t *)(void *)got.p, n, order);
+            ck_assert_msg(memcmp(want.p, got.p, want.n) == 0, "%zu samples, order %u", n, order);
+            guarded_free(&want);
+            guarded_free(&got);
+        }
+}
+END_TEST
+
 START_TEST(checksums_equal_the_scalar_form)
 {
     enum ecg_simd level = (enum ecg_simd)_i;
@@ -281,6 +301,8 @@ int main(void)
                         ECG_SIMD_COUNT);
     tcase_add_loop_test(t, sums_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
     tcase_add_loop_test(t, copies_and_narrowing_equal_the_scalar_form, ECG_SIMD_SCALAR,
+                        ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, differences_are_undone_as_by_the_scalar_form, ECG_SIMD_SSE41,
                         ECG_SIMD_COUNT);
     tcase_add_loop_test(t, checksums_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
     tcase_add_loop_test(t, lists_of_numbers_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
