@@ -124,12 +124,31 @@ struct tal {
     struct base_bytes texts; /* each ends with 0x14 */
 };
 
+/* A number of a list that ends before `size` with 0x14 or 0x15: how many bytes it has; 0 when there
+ * is none. Nearly all are the "+12" of a data record, which needs no general reader. */
+static size_t list_number(const uint8_t *p, size_t size, double *out)
+{
+    enum { PLAIN = 15 };
+    char text[32];
+    size_t n = p[0] == '+';
+    uint64_t whole = 0;
+    for (; n < size && n < PLAIN && p[n] >= '0' && p[n] <= '9'; n++)
+        whole = whole * 10 + (uint64_t)(p[n] - '0');
+    if (n > 1 && n < size && (p[n] == 0x14 || p[n] == 0x15)) {
+        *out = (double)whole;
+        return n;
+    }
+    for (n = 0; n < size && n + 1 < sizeof text && p[n] != 0x14 && p[n] != 0x15; n++)
+        text[n] = (char)p[n];
+    text[n] = '\0';
+    bool ended = n < size && (p[n] == 0x14 || p[n] == 0x15);
+    return ended && ecg_text_number(text, out) ? n : 0;
+}
+
 /* The list at *at, which is moved past it. False at the end of the bytes; *bad when
  * they are no list. */
 static bool next_tal(struct base_bytes b, size_t *at, struct tal *t, bool *bad)
 {
-    char text[32];
-    size_t n = 0;
     while (*at < b.n && b.p[*at] == 0)
         ++*at;
     if (*at >= b.n)
@@ -138,19 +157,14 @@ static bool next_tal(struct base_bytes b, size_t *at, struct tal *t, bool *bad)
     const uint8_t *end = memchr(p, 0, b.n - *at);
     size_t size = end ? (size_t)(end - p) : b.n - *at;
     *at += size;
-    for (; n < size && n + 1 < sizeof text && p[n] != 0x14 && p[n] != 0x15; n++)
-        text[n] = (char)p[n];
-    text[n] = '\0';
-    *bad = n >= size || (p[n] != 0x14 && p[n] != 0x15) || (p[0] != '+' && p[0] != '-') ||
-           !ecg_text_number(text, &t->onset) || !(fabs(t->onset) < EDF_TIME_MAX);
+    size_t n = p[0] == '+' || p[0] == '-' ? list_number(p, size, &t->onset) : 0;
+    *bad = n == 0 || !(fabs(t->onset) < EDF_TIME_MAX);
     t->duration = 0;
     if (!*bad && p[n] == 0x15) {
-        size_t from = ++n;
-        for (; n < size && n - from + 1 < sizeof text && p[n] != 0x14; n++)
-            text[n - from] = (char)p[n];
-        text[n - from] = '\0';
-        *bad = n >= size || !ecg_text_number(text, &t->duration) || !(t->duration >= 0) ||
-               !(t->duration < EDF_TIME_MAX);
+        size_t from = n + 1;
+        size_t of = from < size ? list_number(p + from, size - from, &t->duration) : 0;
+        n = from + of;
+        *bad = of == 0 || p[n] != 0x14 || !(t->duration >= 0) || !(t->duration < EDF_TIME_MAX);
     }
     if (!*bad)
         t->texts = base_bytes_of(p + n + 1, size - n - 1);
@@ -318,7 +332,10 @@ void ecg_edf_annotations(const struct edf_file *f)
 {
     struct marker x = {.f = f, .zero_s = f->first_s > 0 && f->first_s < 1 ? f->first_s : 0};
     bool noted = false;
-    for (size_t k = 0; k < f->records + (f->rest > 0); k++)
+    bool any = false;
+    for (size_t i = 0; i < f->nchannels; i++)
+        any |= f->channels[i].annotations;
+    for (size_t k = 0; any && k < f->records + (f->rest > 0); k++)
         for (size_t i = 0; i < f->nchannels && !x.full; i++) {
             struct base_bytes lists = lists_of(f, &f->channels[i], k);
             struct tal t;

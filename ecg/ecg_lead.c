@@ -120,6 +120,9 @@ static const struct lead_row rows[] = {
 
 static const struct lead_row *find_row(int id)
 {
+    /* The usual ones are numbered as they stand. */
+    if (id > 0 && (size_t)id <= sizeof rows / sizeof *rows && rows[id - 1].id == id)
+        return &rows[id - 1];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].id == id)
             return &rows[i];
@@ -142,7 +145,8 @@ static int match_name(const char *name, size_t n)
 {
     /* Exact case first: "dI" is not "DI", as lead I is called in many countries. */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strlen(rows[i].name) == n && memcmp(rows[i].name, name, n) == 0)
+        if (rows[i].name[0] == name[0] && strlen(rows[i].name) == n &&
+            memcmp(rows[i].name, name, n) == 0)
             return rows[i].id;
     static const struct {
         const char *name;

@@ -52,21 +52,46 @@ struct ecg_text ecg_text_of(struct ecg_record *r, struct base_bytes raw,
     return t;
 }
 
+static const char *pass_blanks(const char *s)
+{
+    while (*s == ' ' || *s == '\t' || *s == '\r' || *s == '\n')
+        s++;
+    return s;
+}
+
+/* The digits at s, behind those of *v. */
+static const char *take_digits(const char *s, double *v)
+{
+    /* Up to 15 digits are exact either way, and whole numbers are quicker. */
+    uint64_t whole = 0;
+    const char *from = s;
+    for (; *s >= '0' && *s <= '9' && s - from < 15; s++)
+        whole = whole * 10 + (uint64_t)(*s - '0');
+    static const double power[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    *v = *v * power[s - from] + (double)whole;
+    for (; *s >= '0' && *s <= '9'; s++)
+        *v = *v * 10 + (*s - '0');
+    return s;
+}
+
 bool ecg_text_number(const char *s, double *out)
 {
     double value = 0;
     double scale = 1;
-    bool digits = false;
-    s += strspn(s, " \t\r\n");
+    s = pass_blanks(s);
     bool negative = *s == '-';
     s += *s == '-' || *s == '+';
-    for (; *s >= '0' && *s <= '9'; s++, digits = true)
-        value = value * 10 + (*s - '0');
-    if (*s == '.')
-        for (s++; *s >= '0' && *s <= '9'; s++, digits = true) {
-            value = value * 10 + (*s - '0');
+    const char *from = s;
+    s = take_digits(s, &value);
+    bool digits = s > from;
+    if (*s == '.') {
+        from = s + 1;
+        s = take_digits(from, &value);
+        digits |= s > from;
+        for (; from < s; from++)
             scale *= 10;
-        }
+    }
     int exponent = 0;
     if (digits && (*s == 'e' || *s == 'E')) {
         char *end;
@@ -76,7 +101,7 @@ bool ecg_text_number(const char *s, double *out)
         exponent = (int)e;
         s = end;
     }
-    s += strspn(s, " \t\r\n");
+    s = pass_blanks(s);
     value = value / scale * (exponent ? pow(10, exponent) : 1);
     if (!digits || *s || !isfinite(value))
         return false;

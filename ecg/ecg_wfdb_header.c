@@ -53,11 +53,29 @@ void ecg_wfdb_copy(struct base_bytes word, char *out, size_t size)
     out[n] = '\0';
 }
 
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* A number at the front of a word, which is moved past it. */
 static bool take_number(struct base_bytes *word, double *out)
 {
     char text[WFDB_WORD];
     char *end;
+    /* Nearly all are short whole numbers. */
+    enum { PLAIN = 9 };
+    size_t digits = word->n && *word->p == '-';
+    int32_t whole = 0;
+    for (; digits < word->n && digits < PLAIN && is_digit(word->p[digits]); digits++)
+        whole = whole * 10 + (word->p[digits] - '0');
+    bool negative = word->n && *word->p == '-';
+    if (digits > negative && (digits == word->n || !strchr(".eE0123456789", word->p[digits]))) {
+        *out = negative ? -whole : whole;
+        word->p += digits;
+        word->n -= digits;
+        return true;
+    }
     size_t n = word->n < sizeof text - 1 ? word->n : sizeof text - 1;
     memcpy(text, word->p ? (const char *)word->p : "", n);
     text[n] = '\0';

@@ -19,37 +19,57 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* A file that is open, and what it is. */
+struct opened {
+    int fd; /* -1: there is none, and errno says why */
+    struct stat st;
+};
+
+static struct opened open_file(const char *path, int flags)
+{
+    struct opened o = {.fd = open(path, O_RDONLY | O_CLOEXEC | flags)};
+    if (o.fd >= 0 && fstat(o.fd, &o.st))
+        o.st.st_mode = 0;
+    return o;
+}
+
+static void close_file(struct opened *o)
+{
+    if (o->fd >= 0)
+        close(o->fd);
+    o->fd = -1;
+}
+
 /* A file at once, what else it is (standard input, a pipe) in pieces. */
-static int read_all(int fd, struct base_pages *pages, struct base_buf *out)
+static int read_all(const struct opened *o, struct base_pages *pages, struct base_buf *out)
 {
     enum { PIECE = 1 << 16 };
-    struct stat st;
+    const struct stat *st = &o->st;
     base_buf_init(out, ecg_limits_default.bytes + 1);
-    bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-                   (size_t)st.st_size <= ecg_limits_default.bytes;
-    if (is_file && (out->p = base_pages_take(pages, (size_t)st.st_size + 1)) != NULL) {
-        out->size = (size_t)st.st_size + 1;
+    bool is_file =
+        S_ISREG(st->st_mode) && st->st_size > 0 && (size_t)st->st_size <= ecg_limits_default.bytes;
+    if (is_file && (out->p = base_pages_take(pages, (size_t)st->st_size + 1)) != NULL) {
+        out->size = (size_t)st->st_size + 1;
         out->p[0] = 0;
     }
     for (ssize_t n = 1; n > 0;) {
-        size_t step = is_file ? (size_t)st.st_size - out->n : PIECE;
+        size_t step = is_file ? (size_t)st->st_size - out->n : PIECE;
         uint8_t *to = base_buf_reserve(out, step);
-        n = to ? read(fd, to, step) : 0;
+        n = to ? read(o->fd, to, step) : 0;
         if (n < 0 && errno == EINTR)
             n = 1;
         else if (n < 0)
             return errno;
         else
             out->n += (size_t)n;
-        if (is_file && out->n >= (size_t)st.st_size)
+        if (is_file && out->n >= (size_t)st->st_size)
             break;
     }
     return 0;
 }
 
-/* Adds the file at path (NULL: there is none) under this name. */
-static enum base_err add(struct rdc_ecg_files *f, const char *path, const char *name,
-                         struct base_error *err)
+/* Room for one more under this name; NULL when out of memory. */
+static struct base_buf *add_entry(struct rdc_ecg_files *f, const char *name)
 {
     struct ecg_input *inputs = realloc(f->inputs, (f->n + 1) * sizeof *inputs);
     if (inputs)
@@ -57,75 +77,90 @@ static enum base_err add(struct rdc_ecg_files *f, const char *path, const char *
     struct base_buf *bytes = realloc(f->bytes, (f->n + 1) * sizeof *bytes);
     if (bytes)
         f->bytes = bytes;
-    char *copy = strdup(name);
-    if (!inputs || !bytes || !copy) {
-        free(copy);
-        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-    }
-    struct base_buf *b = &bytes[f->n];
-    *b = (struct base_buf){0};
+    char *copy = inputs && bytes ? strdup(name) : NULL;
+    if (!copy)
+        return NULL;
+    bytes[f->n] = (struct base_buf){0};
     inputs[f->n] = (struct ecg_input){.name = copy};
-    f->n++;
-    if (!path)
-        return BASE_OK;
-    bool is_stdin = strcmp(path, "-") == 0;
-    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return base_fail(err, base_err_from_errno(errno), BASE_NOPOS, "%s: %s", name,
-                         strerror(errno));
-    int failed = read_all(fd, f->pages, b);
-    if (!is_stdin)
-        close(fd);
+    return &bytes[f->n++];
+}
+
+/* Adds the file under this name. */
+static enum base_err add(struct rdc_ecg_files *f, const struct opened *o, const char *name,
+                         struct base_error *err)
+{
+    int failed = errno;
+    struct base_buf *b = add_entry(f, name);
+    if (!b)
+        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    if (o->fd >= 0)
+        failed = read_all(o, f->pages, b);
     if (failed)
         return base_fail(err, base_err_from_errno(failed), BASE_NOPOS, "%s: %s", name,
                          strerror(failed));
     if (b->err)
         return base_fail(err, b->err, BASE_NOPOS, "%s (at most %zu MiB)", base_err_text(b->err),
                          ecg_limits_default.bytes >> 20);
-    inputs[f->n - 1].bytes = base_bytes_of(base_buf_cstr(b), b->n);
+    f->inputs[f->n - 1].bytes = base_bytes_of(base_buf_cstr(b), b->n);
     return BASE_OK;
 }
 
-/* The path of a sibling, case aside where there is none in this case; owned by
- * the caller, NULL when there is none. `optional`: most recordings have none, and to read a
- * folder of thousands costs more than the recording: only the extension is tried in capitals. */
-static char *find_sibling(const char *first, const char *name, bool optional)
+/* Only a file: a pipe of that name, which nobody may ever write to, is none. */
+static struct opened open_sibling(const char *path)
 {
-    struct stat st;
+    struct opened o = open_file(path, O_NONBLOCK);
+    if (o.fd >= 0 && !S_ISREG(o.st.st_mode))
+        close_file(&o);
+    return o;
+}
+
+/* A sibling, case aside where there is none in this case. `optional`: most recordings have none,
+ * and to read a folder of thousands costs more than the recording: only the extension is tried in
+ * capitals. */
+static struct opened find_sibling(const char *first, const char *name, bool optional)
+{
+    struct opened o = {.fd = -1};
     char *path = NULL;
-    char *found = NULL;
     int folder = (int)(base_name(first) - first);
     if (asprintf(&path, "%.*s%s", folder, first, name) < 0)
-        return NULL;
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
-        return path;
-    if (optional) {
+        return o;
+    o = open_sibling(path);
+    if (o.fd < 0 && optional) {
         for (char *c = strrchr(path + folder, '.'); c && *c; c++)
             *c = (char)toupper((unsigned char)*c);
-        if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
-            return path;
+        o = open_sibling(path);
+    }
+    if (o.fd >= 0 || optional) {
         free(path);
-        return NULL;
+        return o;
     }
     path[folder] = '\0';
     DIR *dir = opendir(folder ? path : ".");
-    for (struct dirent *e; dir && !found && (e = readdir(dir)) != NULL;)
+    for (struct dirent *e; dir && o.fd < 0 && (e = readdir(dir)) != NULL;) {
+        char *found = NULL;
         if (strcasecmp(e->d_name, name) == 0 &&
-            asprintf(&found, "%.*s%s", folder, first, e->d_name) < 0)
-            found = NULL;
+            asprintf(&found, "%.*s%s", folder, first, e->d_name) >= 0) {
+            o = open_sibling(found);
+            free(found);
+        }
+    }
     if (dir)
         closedir(dir);
     free(path);
-    return found;
+    return o;
 }
 
 static enum base_err add_sibling(struct rdc_ecg_files *f, const char *first, const char *name,
                                  bool optional, struct base_error *err)
 {
-    /* What comes from standard input has no folder. */
-    char *path = strcmp(first, "-") == 0 ? NULL : find_sibling(first, name, optional);
-    enum base_err e = add(f, path, name, err);
-    free(path);
+    struct opened o = {.fd = -1};
+    if (strcmp(first, "-") != 0) /* what comes from standard input has no folder */
+        o = find_sibling(first, name, optional);
+    if (o.fd < 0)
+        return add_entry(f, name) ? BASE_OK
+                                  : base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    enum base_err e = add(f, &o, name, err);
+    close_file(&o);
     return e;
 }
 
@@ -148,20 +183,41 @@ static enum base_err add_annotators(struct rdc_ecg_files *f, const char *first,
     return e;
 }
 
+/* The first file: WFDB names a record without the extension of its header. *path becomes what was
+ * opened; *header is what the caller frees in the end. */
+static struct opened open_first(const char **path, char **header)
+{
+    struct opened o = open_file(*path, 0);
+    int why = errno;
+    if (o.fd >= 0 && !S_ISDIR(o.st.st_mode))
+        return o;
+    struct opened other = {.fd = -1};
+    if (asprintf(header, "%s.hea", *path) > 0)
+        other = open_file(*header, 0);
+    errno = why;
+    if (other.fd < 0)
+        return o;
+    close_file(&o);
+    *path = *header;
+    return other;
+}
+
 enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_ecg_files *f,
                            struct ecg_record **out, struct base_error *err)
 {
     struct ecg_needs needs = {0};
     struct ecg_limits limits = ecg_limits_default;
-    struct stat st;
     char *header = NULL;
     bool is_stdin = strcmp(path, "-") == 0;
+    struct opened first = {.fd = STDIN_FILENO};
     limits.pages = f->pages;
-    /* WFDB names a record without the extension of its header. */
-    if (!is_stdin && (stat(path, &st) || S_ISDIR(st.st_mode)) &&
-        asprintf(&header, "%s.hea", path) > 0 && stat(header, &st) == 0)
-        path = header;
-    enum base_err e = add(f, path, is_stdin ? "" : base_name(path), err);
+    if (!is_stdin)
+        first = open_first(&path, &header);
+    else if (fstat(STDIN_FILENO, &first.st))
+        first.st.st_mode = 0;
+    enum base_err e = add(f, &first, is_stdin ? "" : base_name(path), err);
+    if (!is_stdin)
+        close_file(&first);
     if (!e && annotators)
         e = add_annotators(f, path, annotators, err);
     while (!e) {
