@@ -261,9 +261,9 @@ static void fill_gap(struct ecg_lead *lead, size_t from, size_t to)
             lead->i32[i] = ECG_SAMPLE_NONE;
 }
 
-/* Each record's samples to their place; *least: one of them is -32768. */
+/* Each record's samples to their place; *odd: one of them is -32768, or beyond 16 bits. */
 static void copy_samples(const struct edf_file *f, const struct edf_channel *c,
-                         const struct ecg_unpack *u, struct ecg_lead *lead, bool *least)
+                         const struct ecg_unpack *u, struct ecg_lead *lead, bool *odd)
 {
     size_t next = 0;
     for (size_t k = 0; k < f->records + (f->rest > 0); k++) {
@@ -273,9 +273,9 @@ static void copy_samples(const struct edf_file *f, const struct edf_channel *c,
             continue;
         size_t at = sample_of(f, c, k, next);
         if (f->width == 3)
-            u->u24(p, n, lead->i32 + at);
+            u->u24(p, n, lead->i32 + at, odd);
         else
-            u->copy16(p, n, lead->i16 + at, least);
+            u->copy16(p, n, lead->i16 + at, odd);
         next = at + n;
     }
 }
@@ -296,18 +296,18 @@ static void fill_gaps(const struct edf_file *f, const struct edf_channel *c, str
 static enum base_err read_samples(const struct edf_file *f, const struct edf_channel *c,
                                   const struct ecg_unpack *u, struct ecg_lead *lead)
 {
-    bool least = false;
+    bool odd = false;
     size_t n = samples_of(f, c);
     enum base_err e =
         f->width == 3 ? ecg_record_set_i32(f->rec, lead, n) : ecg_record_set_i16(f->rec, lead, n);
     if (e)
         return e;
-    copy_samples(f, c, u, lead, &least);
-    if (least) /* an ordinary value here */
+    copy_samples(f, c, u, lead, &odd);
+    if (odd && f->width == 2) /* an ordinary value here */
         e = ecg_record_widen(f->rec, lead);
     if (!e)
         fill_gaps(f, c, lead);
-    if (!e && f->width == 3)
+    if (!e && f->width == 3 && !odd)
         ecg_record_narrow(f->rec, lead);
     return e;
 }

@@ -124,33 +124,56 @@ struct tal {
     struct base_bytes texts; /* each ends with 0x14 */
 };
 
+static bool ends_number(uint8_t c)
+{
+    return c == 0x14 || c == 0x15;
+}
+
 /* A number of a list that ends before `size` with 0x14 or 0x15: how many bytes it has; 0 when there
- * is none. Nearly all are the "+12" of a data record, which needs no general reader. */
+ * is none. Nearly all are the "+12" or "+12.5" of a data record, which need no general reader. */
 static size_t list_number(const uint8_t *p, size_t size, double *out)
 {
-    enum { PLAIN = 15 };
+    enum { PLAIN = 15 }; /* digits that are exact in any way */
+    static const double power[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6, 1e7,
+                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
     char text[32];
-    size_t n = p[0] == '+';
     uint64_t whole = 0;
+    size_t n = p[0] == '+';
+    size_t first = n;
     for (; n < size && n < PLAIN && p[n] >= '0' && p[n] <= '9'; n++)
         whole = whole * 10 + (uint64_t)(p[n] - '0');
-    if (n > 1 && n < size && (p[n] == 0x14 || p[n] == 0x15)) {
-        *out = (double)whole;
+    size_t point = n;
+    if (n > first && n < size && p[n] == '.')
+        for (n++; n < size && n < PLAIN && p[n] >= '0' && p[n] <= '9'; n++)
+            whole = whole * 10 + (uint64_t)(p[n] - '0');
+    if (point > first && n < size && ends_number(p[n])) {
+        *out = n > point ? (double)whole / power[n - point - 1] : (double)whole;
         return n;
     }
-    for (n = 0; n < size && n + 1 < sizeof text && p[n] != 0x14 && p[n] != 0x15; n++)
+    for (n = 0; n < size && n + 1 < sizeof text && !ends_number(p[n]); n++)
         text[n] = (char)p[n];
     text[n] = '\0';
-    bool ended = n < size && (p[n] == 0x14 || p[n] == 0x15);
-    return ended && ecg_text_number(text, out) ? n : 0;
+    return n < size && ends_number(p[n]) && ecg_text_number(text, out) ? n : 0;
+}
+
+/* Where the next byte is that is not 0, from `at` on; most of such a channel is. */
+static size_t pass_zeros(struct base_bytes b, size_t at)
+{
+    for (uint64_t word; b.n - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, b.p + at, sizeof word);
+        if (word)
+            break;
+    }
+    while (at < b.n && b.p[at] == 0)
+        at++;
+    return at;
 }
 
 /* The list at *at, which is moved past it. False at the end of the bytes; *bad when
  * they are no list. */
 static bool next_tal(struct base_bytes b, size_t *at, struct tal *t, bool *bad)
 {
-    while (*at < b.n && b.p[*at] == 0)
-        ++*at;
+    *at = pass_zeros(b, *at);
     if (*at >= b.n)
         return false;
     const uint8_t *p = b.p + *at;

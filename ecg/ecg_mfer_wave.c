@@ -22,7 +22,7 @@ struct channel {
     uint64_t missing; /* as the bytes of the file have it */
     struct ecg_lead *lead;
     size_t at;
-    bool least; /* one is -32768 */
+    bool least; /* one is -32768; of an unsigned type: one is over 32767 */
 };
 
 struct frames {
@@ -126,6 +126,8 @@ static void read_samples(struct frames *x, struct channel *c, const uint8_t *p, 
         if (big)
             x->unpack.u61(p, n, to);
         x->unpack.copy16(big ? (const uint8_t *)to : p, n, to, &c->least);
+        for (size_t i = 0; i < n && c->type != MFER_I16; i++)
+            c->least |= to[i] < 0;
         return;
     }
     if (c->type != MFER_F32 && c->type != MFER_F64) {
@@ -268,7 +270,9 @@ static enum base_err make_lead(struct frames *x, size_t i, bool median)
     }
     c->has_missing = d->missing.n == c->width;
     c->missing = ecg_mfer_uint(base_bytes_of(d->missing.bytes, c->width), x->g->big_endian);
-    bool narrow = c->type == MFER_I16 && (!c->has_missing || c->missing == 0x8000);
+    /* Unsigned ones are so too nearly always: see widen. */
+    bool narrow = (c->type == MFER_I16 && (!c->has_missing || c->missing == 0x8000)) ||
+                  ((c->type == MFER_U16 || c->type == MFER_STATUS16) && !c->has_missing);
     return narrow ? ecg_record_set_i16(r, lead, c->samples)
                   : ecg_record_set_i32(r, lead, c->samples);
 }
@@ -307,6 +311,16 @@ static enum base_err check_rates(const struct mfer_file *f, const struct frames 
     return BASE_OK;
 }
 
+/* Signed words of which one is -32768, or unsigned ones of which one is over 32767. */
+static enum base_err widen(struct ecg_record *r, const struct channel *c)
+{
+    if (ecg_record_widen(r, c->lead))
+        return BASE_ENOMEM;
+    for (size_t i = 0; i < c->lead->samples && c->type != MFER_I16; i++)
+        c->lead->i32[i] &= 0xffff;
+    return BASE_OK;
+}
+
 static enum base_err read_group(struct mfer_file *f, struct frames *x, bool median)
 {
     bool cut = false;
@@ -332,7 +346,7 @@ static enum base_err read_group(struct mfer_file *f, struct frames *x, bool medi
     for (size_t i = 0; i < x->g->nchannels && !e; i++) {
         struct channel *c = &x->c[i];
         if (c->lead->i16 && c->least && !c->has_missing)
-            e = ecg_record_widen(f->rec, c->lead) ? BASE_ENOMEM : BASE_OK;
+            e = widen(f->rec, c);
         else if (c->lead->i32)
             ecg_record_narrow(f->rec, c->lead);
     }

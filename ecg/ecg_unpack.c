@@ -65,10 +65,12 @@ static void u160(const uint8_t *p, size_t n, int16_t *out)
         out[i] = (int16_t)(base_load_le16(p + 2 * i) ^ 0x8000);
 }
 
-static void u24(const uint8_t *p, size_t n, int32_t *out)
+static void u24(const uint8_t *p, size_t n, int32_t *out, bool *wide)
 {
-    for (size_t i = 0; i < n; i++, p += 3)
+    for (size_t i = 0; i < n; i++, p += 3) {
         out[i] = (int32_t)((uint32_t)p[0] << 8 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 24) >> 8;
+        *wide |= out[i] <= INT16_MIN || out[i] > INT16_MAX;
+    }
 }
 
 static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const *out)

@@ -22,8 +22,9 @@ struct ecg_unpack {
     void (*u80)(const uint8_t *p, size_t n, int16_t *out);
     void (*u61)(const uint8_t *p, size_t n, int16_t *out);
     void (*u160)(const uint8_t *p, size_t n, int16_t *out);
-    /* n samples of three bytes, little-endian; none is missing. */
-    void (*u24)(const uint8_t *p, size_t n, int32_t *out);
+    /* n samples of three bytes, little-endian; none is missing. Sets *wide when one has no place
+     * among 16-bit ones. */
+    void (*u24)(const uint8_t *p, size_t n, int32_t *out, bool *wide);
     /* Format 212 of two signals, n samples of each. */
     void (*u212_2)(const uint8_t *p, size_t n, int16_t *a, int16_t *b);
     /* n frames of `channels` little-endian words to an array for each. */

@@ -100,16 +100,22 @@ static void u160(const uint8_t *p, size_t n, int16_t *out)
     REST.u160(p + 2 * i, n - i, out + i);
 }
 
-static void u24(const uint8_t *p, size_t n, int32_t *out)
+static void u24(const uint8_t *p, size_t n, int32_t *out, bool *wide)
 {
     const vector order =
         spread(_mm_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11));
+    const vector least = WORDS(set1_epi32)(INT16_MIN + 1);
+    const vector most = WORDS(set1_epi32)(INT16_MAX);
+    vector beyond = BITS(setzero)();
     size_t i = 0;
     for (; i + LANES / 2 + 2 <= n; i += LANES / 2) { /* reads 4 bytes more */
-        vector v = WORDS(shuffle_epi8)(load_16(p + 3 * i, 12), order);
-        store(out + i, WORDS(srai_epi32)(v, 8));
+        vector v = WORDS(srai_epi32)(WORDS(shuffle_epi8)(load_16(p + 3 * i, 12), order), 8);
+        beyond = BITS(or)(beyond, WORDS(cmpgt_epi32)(v, most));
+        beyond = BITS(or)(beyond, WORDS(cmpgt_epi32)(least, v));
+        store(out + i, v);
     }
-    REST.u24(p + 3 * i, n - i, out + i);
+    *wide |= WORDS(movemask_epi8)(beyond) != 0;
+    REST.u24(p + 3 * i, n - i, out + i, wide);
 }
 
 /* Rows of 8 words to columns, in each group. */

@@ -111,8 +111,15 @@ START_TEST(samples_of_24_bits_equal_the_scalar_form)
         struct guarded want = guarded_new(n * sizeof(int32_t));
         struct guarded out = guarded_new(n * sizeof(int32_t));
         guarded_fill(&in, (uint32_t)n);
-        ecg_unpack_scalar.u24(in.p, n, (int32_t *)(void *)want.p);
-        u.u24(in.p, n, (int32_t *)(void *)out.p);
+        bool wide[2] = {false, false};
+        if (n % 3) /* else some are beyond 16 bits */
+            for (size_t i = 0; i < n; i++)
+                in.p[3 * i + 2] = in.p[3 * i + 1] & 0x80 ? 0xff : 0;
+        if (n % 3 == 2) /* one place after another has what is just so, or is not */
+            memcpy(in.p + 3 * (n / 2), n % 2 ? "\0\x80\xff" : "\1\x80\xff", 3);
+        ecg_unpack_scalar.u24(in.p, n, (int32_t *)(void *)want.p, &wide[0]);
+        u.u24(in.p, n, (int32_t *)(void *)out.p, &wide[1]);
+        ck_assert_msg(wide[0] == wide[1], "%zu samples", n);
         ck_assert_msg(memcmp(want.p, out.p, want.n) == 0, "%zu samples", n);
         guarded_free(&in);
         guarded_free(&want);
@@ -283,7 +290,9 @@ START_TEST(the_scalar_form_is_what_signal_5_says)
     ecg_unpack_scalar.u160((const uint8_t *)"\x00\x80\xff\xff", 2, out);
     ck_assert_mem_eq(out, ((const int16_t[]){0, 32767}), 4);
     int32_t wide[3];
-    ecg_unpack_scalar.u24((const uint8_t *)"\x01\x02\x03\xff\xff\xff\x00\x00\x80", 3, wide);
+    bool beyond = false;
+    ecg_unpack_scalar.u24((const uint8_t *)"\x01\x02\x03\xff\xff\xff\x00\x00\x80", 3, wide,
+                          &beyond);
     ck_assert_mem_eq(wide, ((const int32_t[]){0x30201, -1, -8388608}), 12);
 }
 END_TEST
