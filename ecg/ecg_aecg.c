@@ -289,6 +289,20 @@ static bool on_text(void *arg, struct ecg_xml *x, const char *s, size_t n)
     return true;
 }
 
+static size_t on_plain(void *arg, struct ecg_xml *x, const char *s, size_t n)
+{
+    struct aecg *a = arg;
+    enum base_err err = BASE_OK;
+    (void)x;
+    if (!a->in_digits)
+        return 0;
+    size_t most = a->r->limits->samples - a->r->samples_used;
+    size_t took = ecg_digits_add_plain(a->level, &a->digits, s, n, most, &err);
+    if (err && !a->r->err)
+        a->r->err = err;
+    return took;
+}
+
 /* A name of parts becomes family^given; one without is kept as it is. */
 static void patient_end(struct aecg *a, const char *name)
 {
@@ -353,7 +367,11 @@ static void on_end(void *arg, struct ecg_xml *x, const char *name)
 
 enum base_err ecg_aecg_parse(struct base_bytes file, struct ecg_record *r, struct base_error *err)
 {
-    static const struct ecg_xml_handler handler = {on_start, on_end, on_text};
+    static const struct ecg_xml_handler handler = {.start = on_start,
+                                                   .end = on_end,
+                                                   .text = on_text,
+                                                   .plain_name = "digits",
+                                                   .plain = on_plain};
     struct aecg *a = calloc(1, sizeof *a);
     if (!a)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "HL7 aECG: out of memory");

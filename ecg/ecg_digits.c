@@ -105,23 +105,31 @@ static size_t take(enum ecg_simd level, struct ecg_digits *d, const char *s, siz
     return at;
 }
 
+size_t ecg_digits_add_plain(enum ecg_simd level, struct ecg_digits *d, const char *s, size_t n,
+                            size_t most, enum base_err *err)
+{
+    size_t i = 0;
+    if (d->bad || !make_room(d, n, most, err))
+        return 0;
+    while (i < n) {
+        if (!d->open)
+            i = take(level, d, s, i, n);
+        if (i == n || !step(d, s[i]))
+            break;
+        i++;
+    }
+    if (d->n > most)
+        *err = BASE_ELIMIT;
+    return i;
+}
+
 bool ecg_digits_add(enum ecg_simd level, struct ecg_digits *d, const char *s, size_t n, size_t most,
                     enum base_err *err)
 {
-    if (d->bad)
-        return true;
-    if (!make_room(d, n, most, err))
-        return false;
-    for (size_t i = 0; i < n && !d->bad;) {
-        if (!d->open)
-            i = take(level, d, s, i, n);
-        if (i < n && !step(d, s[i++]))
-            d->bad = true;
-    }
-    if (d->n <= most)
-        return true;
-    *err = BASE_ELIMIT;
-    return false;
+    *err = BASE_OK;
+    if (!d->bad && ecg_digits_add_plain(level, d, s, n, most, err) < n && !*err)
+        d->bad = true;
+    return !*err;
 }
 
 void ecg_digits_end(struct ecg_digits *d)

@@ -25,6 +25,10 @@ struct ecg_digits {
  * memory: *err says which. */
 bool ecg_digits_add(enum ecg_simd level, struct ecg_digits *d, const char *s, size_t n, size_t most,
                     enum base_err *err);
+/* The same up to the first character that is of no list of numbers: returns how many were taken.
+ * *err is set when there would be more than `most`, or no memory. */
+size_t ecg_digits_add_plain(enum ecg_simd level, struct ecg_digits *d, const char *s, size_t n,
+                            size_t most, enum base_err *err);
 /* The text has ended: its last number too. */
 void ecg_digits_end(struct ecg_digits *d);
 /* Moves the numbers to the lead's samples, 16 bits where all fit, and empties the

@@ -557,7 +557,8 @@ static void finish(struct muse *m)
 
 enum base_err ecg_muse_parse(struct base_bytes file, struct ecg_record *r, struct base_error *err)
 {
-    static const struct ecg_xml_handler handler = {on_start, on_end, on_text};
+    static const struct ecg_xml_handler handler = {
+        .start = on_start, .end = on_end, .text = on_text};
     struct muse *m = calloc(1, sizeof *m);
     if (!m)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "GE MUSE: out of memory");

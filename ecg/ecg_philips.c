@@ -312,7 +312,8 @@ static enum base_err refuse(const struct philips *p, struct base_error *err)
 enum base_err ecg_philips_parse(struct base_bytes file, struct ecg_record *r,
                                 struct base_error *err)
 {
-    static const struct ecg_xml_handler handler = {on_start, on_end, on_text};
+    static const struct ecg_xml_handler handler = {
+        .start = on_start, .end = on_end, .text = on_text};
     struct philips *p = calloc(1, sizeof *p);
     if (!p)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "Philips XML: out of memory");

@@ -29,8 +29,11 @@ struct ecg_xml {
     bool bytewise;       /* the text is the file's bytes as if of ISO 8859-1 */
     bool windows;        /* declared as Windows-1252, or as the set it extends */
     bool text_cut;
-    bool odd;     /* something in it is no XML, and was left out */
-    bool guessed; /* the set, which was declared otherwise */
+    bool odd;            /* something in it is no XML, and was left out */
+    size_t passed;       /* bytes that the parser did not see, */
+    unsigned passed_eol; /* and the line ends among them */
+    unsigned vain;       /* times in a row that it was looked for them in vain */
+    bool guessed;        /* the set, which was declared otherwise */
     struct dicom_charset charset;
     struct base_error failure; /* the first thing that is wrong */
 };
@@ -231,8 +234,8 @@ static void BASE_PRINTF(3, 4) fail(struct ecg_xml *x, enum base_err code, const 
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     long at = x->parser ? xmlByteConsumed(x->parser) : -1;
-    (void)base_fail(&x->failure, code, at >= 0 ? (uint64_t)at : BASE_NOPOS, "%s, line %u: %s",
-                    x->what, ecg_xml_line(x), text);
+    (void)base_fail(&x->failure, code, at >= 0 ? (uint64_t)at + x->passed : BASE_NOPOS,
+                    "%s, line %u: %s", x->what, ecg_xml_line(x), text);
     xmlStopParser(x->parser);
 }
 
@@ -378,6 +381,62 @@ static void feed_wide(struct ecg_xml *x, struct base_bytes b, bool big)
         feed_piece(x, out, n, true);
 }
 
+/* Behind the tag in these bytes that begins an element of which the handler takes text as it
+ * stands; all of them without one. */
+static size_t cut_at_plain(const struct ecg_xml *x, const uint8_t *p, size_t n)
+{
+    enum { VAIN_MAX = 64 /* a document that has such tags without such text is not cut up */ };
+    const char *name = x->handler->plain_name;
+    const uint8_t *at = p;
+    while (name && x->vain < VAIN_MAX &&
+           (at = memmem(at, n - (size_t)(at - p), name, strlen(name))) != NULL) {
+        bool begins = at > p && (at[-1] == '<' || at[-1] == ':');
+        const uint8_t *end = begins ? memchr(at, '>', n - (size_t)(at - p)) : NULL;
+        if (end)
+            return (size_t)(end - p) + 1;
+        at++;
+    }
+    return n;
+}
+
+/* Text from here on that the handler takes as it stands, when the parser has seen all before:
+ * how many bytes. */
+static size_t take_plain(struct ecg_xml *x, const uint8_t *p, size_t n)
+{
+    const char *name = x->handler->plain_name;
+    const xmlParserInput *input = x->parser->input;
+    if (!name || !x->depth || !input || input->cur != input->end ||
+        strcmp(x->open[x->depth - 1], name) != 0)
+        return 0;
+    size_t took = x->handler->plain(x->arg, x, (const char *)p, n < PIECE ? n : PIECE);
+    x->vain = took ? 0 : x->vain + 1;
+    x->passed += took;
+    for (size_t i = 0; i < took;) {
+        size_t end = took - i < UINT8_MAX ? took : i + UINT8_MAX;
+        uint8_t lines = 0; /* so narrow, vectors count them */
+        for (; i < end; i++)
+            lines = (uint8_t)(lines + (p[i] == '\n'));
+        x->passed_eol += lines;
+    }
+    if (x->r->err)
+        fail(x, x->r->err, "%s", base_err_text(x->r->err));
+    return took;
+}
+
+static void feed_narrow(struct ecg_xml *x, struct base_bytes b)
+{
+    for (size_t at = 0; at < b.n && !x->failure.code;) {
+        size_t n = take_plain(x, b.p + at, b.n - at);
+        if (n == 0) {
+            n = cut_at_plain(x, b.p + at, b.n - at < PIECE ? b.n - at : PIECE);
+            feed_piece(x, b.p + at, n, at + n == b.n);
+        } else if (at + n == b.n && !x->failure.code) {
+            feed_piece(x, "", 0, true);
+        }
+        at += n;
+    }
+}
+
 static void feed(struct ecg_xml *x, struct base_bytes file)
 {
     /* The byte order mark has done its work. */
@@ -387,10 +446,7 @@ static void feed(struct ecg_xml *x, struct base_bytes file)
     if (width_of(file, &first, &big) == 2)
         feed_wide(x, base_bytes_of(file.p + at, file.n - at), big);
     else
-        for (; at < file.n && !x->failure.code; at += PIECE) {
-            size_t n = file.n - at < PIECE ? file.n - at : PIECE;
-            feed_piece(x, file.p + at, n, at + n == file.n);
-        }
+        feed_narrow(x, base_bytes_of(file.p + at, file.n - at));
     if (!x->failure.code && x->depth)
         fail(x, BASE_EFORMAT, "the document breaks off in <%.40s>", x->open[x->depth - 1]);
 }
@@ -469,7 +525,7 @@ bool ecg_xml_is_broken(struct ecg_xml *x)
 unsigned ecg_xml_line(struct ecg_xml *x)
 {
     int line = x->parser ? xmlSAX2GetLineNumber(x->parser) : 0;
-    return line > 0 ? (unsigned)line : 1;
+    return (line > 0 ? (unsigned)line : 1) + x->passed_eol;
 }
 
 bool ecg_xml_in(struct ecg_xml *x, const char *name)

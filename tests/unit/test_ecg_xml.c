@@ -183,6 +183,10 @@ START_TEST(digits_are_read_until_something_else_comes)
     assert_samples(&r->leads[0], (int32_t[]){1, 2}, 2);
     ck_assert(has_note(r, "something else than whole numbers"));
     ecg_record_free(r);
+    snprintf(text, sizeof text, sequence, "1<!-- parts no number -->2 3");
+    ck_assert_int_eq(open_text(text, &r, &err), BASE_OK);
+    assert_samples(&r->leads[0], (int32_t[]){12, 3}, 2);
+    ecg_record_free(r);
     snprintf(text, sizeof text, sequence, "1 2 99999999999 4");
     ck_assert_int_eq(open_text(text, &r, &err), BASE_OK);
     ck_assert_uint_eq(r->leads[0].samples, 2);
@@ -218,6 +222,62 @@ START_TEST(sequences_have_a_name_without_blanks_and_are_leads_unless_it_says_oth
     assert_samples(lead, (const int32_t[]){1, 2, 3}, 3);
     ck_assert_double_eq(lead->rate_hz, 500);
     ecg_record_free(r);
+}
+END_TEST
+
+/* What may stand within a list, from one end of it to the other. */
+static const struct {
+    const char *put; /* at every space between two numbers */
+    bool bad;        /* what follows is lost */
+} within_lists[] = {
+    {" <!-- 7 8 -->", false},
+    {" <![CDATA[]]> ", false},
+    {"<![CDATA[ ]]>", false},
+    {"&#32;", false},
+    {"\r\n", false},
+    {" <?pi 9?>", false},
+    {" x ", true},
+    {" \xe4\xbd\xa0 ", true},
+    {" &amp; ", true},
+};
+
+START_TEST(what_stands_within_a_list_is_read_as_xml)
+{
+    enum { NUMBERS = 40 };
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    for (size_t place = 0; place < NUMBERS; place++) {
+        struct base_buf list = {0};
+        int32_t want[NUMBERS];
+        for (size_t i = 0; i < NUMBERS; i++) {
+            want[i] = (int32_t)(i * 37) - 200;
+            base_buf_printf(&list, "%d%s", want[i], i == place ? within_lists[_i].put : " ");
+        }
+        struct base_buf text = {0};
+        base_buf_printf(&text, sequence, base_buf_cstr(&list));
+        ck_assert_int_eq(open_bytes(base_buf_bytes(&text), NULL, &r, &err), BASE_OK);
+        assert_samples(&r->leads[0], want, within_lists[_i].bad ? place + 1 : NUMBERS);
+        ecg_record_free(r);
+        base_buf_deinit(&list);
+        base_buf_deinit(&text);
+    }
+}
+END_TEST
+
+START_TEST(lines_and_bytes_are_counted_within_lists)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    struct base_buf text = {0};
+    base_buf_printf(&text, sequence, "1 2\n3\r\n4\n5 6 7 8 9 10 11 12 13 14\n\n</digit>");
+    const char *damage = strstr(base_buf_cstr(&text), "</digit>");
+    uint64_t at = (uint64_t)(damage - (const char *)text.p);
+    ck_assert_int_eq(open_bytes(base_buf_bytes(&text), NULL, &r, &err), BASE_OK);
+    ck_assert_msg(has_note(r, "line 6"), "%s", r->notes[0].text);
+    ck_assert_uint_ge(r->notes[0].pos, at);
+    ck_assert_uint_le(r->notes[0].pos, at + strlen("</digit>"));
+    ecg_record_free(r);
+    base_buf_deinit(&text);
 }
 END_TEST
 
@@ -436,6 +496,9 @@ int main(void)
     tcase_add_loop_test(t,
                         sequences_have_a_name_without_blanks_and_are_leads_unless_it_says_otherwise,
                         0, sizeof codes / sizeof *codes);
+    tcase_add_loop_test(t, what_stands_within_a_list_is_read_as_xml, 0,
+                        sizeof within_lists / sizeof *within_lists);
+    tcase_add_test(t, lines_and_bytes_are_counted_within_lists);
     tcase_add_test(t, numbers_parted_anywhere_are_the_same);
     tcase_add_test(t, no_entity_is_expanded_and_nesting_is_bounded);
     tcase_add_loop_test(t, every_prefix_gives_what_it_has_or_an_error, 0, OWN);
