@@ -44,11 +44,14 @@ static const float EARLY = 0.6F;         /* shorter ones cost */
 static const float EARLY_COST = 3;       /* per usual interval */
 static const float ON_TIME = 0.7F;       /* what a beat within 12 % of its time gains */
 static const float NOT_ALLOWED = 1e6F;
+static const float STEP_MOST = 8; /* more than WORTH_MAX, the likest shape and ON_TIME together */
 
 static bool is_peak(const uint16_t *f, size_t n, size_t i, size_t reach)
 {
     size_t from = i > reach ? i - reach : 0;
     size_t to = i + reach < n ? i + reach : n - 1;
+    if (i < to && f[i + 1] > f[i]) /* on the way up */
+        return false;
     for (size_t k = i; k > from; k--)
         if (f[k - 1] > f[i] || (f[k - 1] == f[i] && k == i))
             return false;
@@ -65,7 +68,7 @@ enum base_err ecg_candidates_find(const struct ecg_signal *s, const struct ecg_f
     size_t skip = reach / 2;
     size_t most = s->n / (skip + 1) + 2;
     uint16_t least = (uint16_t)(LOWEST * ECG_FUSED_ONE);
-    struct ecg_candidate *c = calloc(most, sizeof *c);
+    struct ecg_candidate *c = malloc(most * sizeof *c); /* of which few are used */
     size_t n = 0;
     if (!c)
         return BASE_ENOMEM;
@@ -88,6 +91,7 @@ enum base_err ecg_candidates_find(const struct ecg_signal *s, const struct ecg_f
 struct after {
     float sum[AFTER_BINS];
     float n[AFTER_BINS];
+    float usual[AFTER_BINS]; /* the mean, and a little more; 0 where there are few */
 };
 
 static size_t period_of(const struct ecg_signal *s, size_t at)
@@ -133,6 +137,10 @@ static struct after *learn_periods(const struct ecg_signal *s, const struct ecg_
                 wide[p].sum[bin] += own[k].sum[bin];
                 wide[p].n[bin] += own[k].n[bin];
             }
+    for (size_t p = 0; p < periods && own && wide; p++)
+        for (size_t bin = 0; bin < AFTER_BINS; bin++)
+            if (wide[p].n[bin] >= 5)
+                wide[p].usual[bin] = wide[p].sum[bin] / wide[p].n[bin] * 1.2F;
     if (!own) {
         free(wide);
         wide = NULL;
@@ -141,36 +149,51 @@ static struct after *learn_periods(const struct ecg_signal *s, const struct ecg_
     return wide;
 }
 
-static float usual_after(const struct after *a, size_t bin)
-{
-    return bin < AFTER_BINS && a->n[bin] >= 5 ? a->sum[bin] / a->n[bin] * 1.2F : 0;
-}
-
 /* ---- the usual interval ---- */
 
 enum { INTERVALS = 16 };
 
-/* Mean of the middle half: half of them may be of extra beats and pauses. */
-static float middle_mean(const float *intervals, size_t n)
+/* The last ones, as they came and in order. */
+struct intervals {
+    float came[INTERVALS];
+    float sorted[INTERVALS];
+    size_t count; /* of all that came */
+};
+
+static void add_interval(struct intervals *x, float gap)
 {
-    float v[INTERVALS];
-    float sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t k = i;
-        for (; k > 0 && v[k - 1] > intervals[i]; k--)
-            v[k] = v[k - 1];
-        v[k] = intervals[i];
+    size_t n = x->count < INTERVALS ? x->count : INTERVALS;
+    float *v = x->sorted;
+    if (x->count >= INTERVALS) { /* the oldest gives way */
+        float oldest = x->came[x->count % INTERVALS];
+        size_t k = 0;
+        while (k + 1 < n && v[k] != oldest)
+            k++;
+        memmove(v + k, v + k + 1, (n - k - 1) * sizeof *v);
+        n--;
     }
+    size_t k = n;
+    for (; k > 0 && v[k - 1] > gap; k--)
+        v[k] = v[k - 1];
+    v[k] = gap;
+    x->came[x->count++ % INTERVALS] = gap;
+}
+
+/* Mean of the middle half: half of them may be of extra beats and pauses. */
+static float middle_mean(const struct intervals *x)
+{
+    size_t n = x->count < INTERVALS ? x->count : INTERVALS;
+    float sum = 0;
     for (size_t i = n / 4; i < n - n / 4; i++)
-        sum += v[i];
+        sum += x->sorted[i];
     return sum / (float)(n - n / 4 - n / 4);
 }
 
 /* In s, for each candidate, from the beats around it. */
 static void usual_intervals(const struct ecg_signal *s, const struct ecg_candidates *c, float *rr_s)
 {
-    float last[INTERVALS];
-    size_t count = 0, filled = 0, before = SIZE_MAX;
+    struct intervals last = {.count = 0};
+    size_t filled = 0, before = SIZE_MAX;
     float now = 0.8F;
     for (size_t i = 0; i < c->n; i++) {
         if (!c->c[i].is_beat)
@@ -179,8 +202,8 @@ static void usual_intervals(const struct ecg_signal *s, const struct ecg_candida
         before = c->c[i].at;
         if (gap < 0.25F || gap > 2.5F)
             continue;
-        last[count++ % INTERVALS] = gap;
-        now = middle_mean(last, count < INTERVALS ? count : INTERVALS);
+        add_interval(&last, gap);
+        now = middle_mean(&last);
         /* It holds about the middle of the beats it was taken from. */
         for (; filled + INTERVALS < i + 2; filled++)
             rr_s[filled] = now;
@@ -211,15 +234,17 @@ static float worth(const struct ecg_candidate *c, float noise)
 static float step_cost(const struct ecg_candidate *a, const struct ecg_candidate *b, float gap_s,
                        float rr_s)
 {
-    float ratio = b->height / a->height;
     float r = gap_s / rr_s;
     float cost = 0;
     if (gap_s < REFRACTORY_S)
         return NOT_ALLOWED;
-    if (gap_s < T_WAVE_S)
-        cost += (T_WAVE_S - gap_s) * 12 + (ratio < 0.8F ? (0.8F - ratio) * 10 : 0);
-    else if (gap_s < T_WAVE_LATE_S)
-        cost += ratio < 0.5F ? (0.5F - ratio) * 6 : 0;
+    if (gap_s < T_WAVE_LATE_S) {
+        float ratio = b->height / a->height;
+        if (gap_s < T_WAVE_S)
+            cost += (T_WAVE_S - gap_s) * 12 + (ratio < 0.8F ? (0.8F - ratio) * 10 : 0);
+        else
+            cost += ratio < 0.5F ? (0.5F - ratio) * 6 : 0;
+    }
     if (r > PAUSE)
         cost += ((r < PAUSE_MAX ? r : PAUSE_MAX) - PAUSE) * PAUSE_COST;
     else if (r < EARLY)
@@ -241,6 +266,7 @@ struct choice {
     struct after *after;
     float *rr_s;
     struct node *node;
+    size_t bin; /* of what follows a beat, in samples */
 };
 
 static float noise_at(const struct choice *j, size_t i)
@@ -250,17 +276,19 @@ static float noise_at(const struct choice *j, size_t i)
 
 static struct node best_node(const struct choice *j, size_t i)
 {
-    size_t step = ecg_signal_span(j->s, AFTER_BIN_MS);
-    const struct after *after = &j->after[period_of(j->s, j->c[i].at)];
+    const struct ecg_candidate *c = &j->c[i];
+    const struct after *after = &j->after[period_of(j->s, c->at)];
     float noise = noise_at(j, i);
-    float own = worth(&j->c[i], noise);
+    float own = worth(c, noise);
     struct node best = {own, SIZE_MAX};
     for (size_t k = i; k > 0 && i - k < BACK; k--) {
-        const struct ecg_candidate *a = &j->c[k - 1];
-        size_t gap = j->c[i].at - a->at;
-        float usual = usual_after(after, gap / step);
-        float score = j->node[k - 1].score + (usual > noise ? worth(&j->c[i], usual) : own) -
-                      step_cost(a, &j->c[i], (float)gap / (float)j->s->rate_hz, j->rr_s[i]);
+        /* No step gains more than this: those far back are out of the question. */
+        if (j->node[k - 1].score + STEP_MOST < best.score)
+            continue;
+        size_t gap = c->at - j->c[k - 1].at;
+        float usual = gap < AFTER_BINS * j->bin ? after->usual[gap / j->bin] : 0;
+        float score = j->node[k - 1].score + (usual > noise ? worth(c, usual) : own) -
+                      step_cost(&j->c[k - 1], c, (float)gap / (float)j->s->rate_hz, j->rr_s[i]);
         if (score > best.score)
             best = (struct node){score, k - 1};
     }
@@ -289,7 +317,7 @@ static void choose(struct choice *j, size_t n)
 enum base_err ecg_candidates_choose(const struct ecg_signal *s, const struct ecg_feature *f,
                                     struct ecg_candidates *c)
 {
-    struct choice j = {.s = s, .f = f, .c = c->c};
+    struct choice j = {.s = s, .f = f, .c = c->c, .bin = ecg_signal_span(s, AFTER_BIN_MS)};
     j.after = learn_periods(s, f, c);
     j.rr_s = calloc(c->n + 1, sizeof *j.rr_s);
     j.node = calloc(c->n + 1, sizeof *j.node);

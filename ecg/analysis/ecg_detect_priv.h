@@ -13,8 +13,9 @@
 enum { ECG_FUSED_ONE = 1024 };
 
 struct ecg_feature {
-    uint16_t *fused; /* a value per sample of the grid */
-    size_t segment;  /* samples for which levels and weights hold */
+    struct base_pages *pages; /* of the signal, from which `fused` is */
+    uint16_t *fused;          /* a value per sample of the grid */
+    size_t segment;           /* samples for which levels and weights hold */
     size_t segments;
     uint16_t *noise;  /* per segment: what the fused feature has between complexes */
     uint8_t *weights; /* per lead and segment, 0..64: [lead * segments + segment] */

@@ -2,7 +2,9 @@
 #include "ecg/analysis/ecg_detect_priv.h"
 
 #include "base/base_pages.h"
+#include "ecg/analysis/ecg_energy.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +16,8 @@ enum {
     AROUND = (2 * REACH + 1) * BINS,
     BEAT_BINS = 14, /* 1.4 s have a complex, or there is a pause */
     WEIGHT_ONE = 64,
-    LEAST_BEAT = 8,   /* lower ones are the noise of the digits */
-    SEGMENT_MAX = 640 /* samples: the grid has at most 300 Hz */
+    LEAST_BEAT = 8, /* lower ones are the noise of the digits */
+    SEGMENT_MAX = ECG_ENERGY_SEGMENT
 };
 
 static size_t ecg_feature_segment(const struct ecg_signal *s)
@@ -27,56 +29,32 @@ static size_t ecg_feature_segment(const struct ecg_signal *s)
  * mean over 22 ms. The amount and not its square: a complex of half the height is to have half.
  * Of the samples from .. to - 1, to f; twice where it is needed is cheaper than the memory to
  * keep it in. */
-static void lead_feature(const struct ecg_signal *s, const int16_t *x, size_t from, size_t to,
-                         uint16_t *f)
+static void lead_feature(const struct ecg_signal *s, const struct ecg_energy *kernels,
+                         const int16_t *x, size_t from, size_t to, uint16_t *f)
 {
-    enum { WINDOW_MAX = 64 };
-    size_t mean = ecg_signal_span(s, 22);
-    size_t slope = ecg_signal_span(s, 16);
     size_t window = ecg_signal_span(s, 90);
-    window = window < WINDOW_MAX ? window : WINDOW_MAX;
-    size_t history = mean + slope;
-    size_t shift = (history + window) / 2; /* so that peaks stand where complexes are */
-    size_t first = from + shift > history + window ? from + shift - window : history;
+    struct ecg_energy_spans spans = {
+        .mean = ecg_signal_span(s, 22),
+        .slope = ecg_signal_span(s, 16),
+        .window = window < ECG_ENERGY_WINDOW ? window : ECG_ENERGY_WINDOW,
+    };
+    size_t history = spans.mean + spans.slope;
+    size_t shift = (history + spans.window) / 2; /* so that peaks stand where complexes are */
+    size_t first = from + shift > history + spans.window ? from + shift - spans.window : history;
     size_t end = to + shift < s->n ? to + shift : s->n;
-    uint32_t ring[WINDOW_MAX] = {0};
-    uint32_t total = 0;
-    int32_t d = 0;
-    size_t turn = 0;
     memset(f, 0, (to - from) * sizeof *f);
-    for (size_t i = first - history; i + history < first + mean && end > first; i++)
-        d += x[i + slope] - x[i];
-    for (size_t i = first; i < end; i++) {
-        uint32_t amount = (uint32_t)(d < 0 ? -d : d);
-        total += amount - ring[turn];
-        ring[turn] = amount;
-        turn = turn + 1 == window ? 0 : turn + 1;
-        uint32_t v = total >> 2;
-        if (i >= from + shift)
-            f[i - shift - from] = (uint16_t)(v > UINT16_MAX ? UINT16_MAX : v);
-        d += x[i] - x[i - mean] - x[i - slope] + x[i - slope - mean];
-    }
+    if (end <= first)
+        return;
+    spans.skip = from + shift > first ? from + shift - first : 0;
+    if (end - first > spans.skip)
+        kernels->energy(x + first - history, end - first, &spans,
+                        f + (first + spans.skip - shift - from));
 }
 
 struct level {
     uint16_t beat;  /* what complexes reach */
     uint16_t noise; /* what the rest reaches */
 };
-
-/* The k-th smallest of n > k values: the largest number below which at most k of them lie, found
- * bit by bit. To count all of them 16 times is a matter of vectors, to part them one of guesses. */
-static uint16_t smallest(const uint16_t *v, size_t n, size_t k)
-{
-    uint16_t found = 0;
-    for (unsigned bit = 0x8000; bit; bit >>= 1) {
-        uint16_t limit = (uint16_t)(found | bit);
-        uint16_t below = 0;
-        for (size_t i = 0; i < n; i++)
-            below = (uint16_t)(below + (v[i] < limit));
-        found = below <= k ? limit : found;
-    }
-    return found;
-}
 
 /* 0..WEIGHT_ONE from how far complexes stand out: nothing below 1.6 times the rest, all from 4. */
 static uint8_t weight_of(struct level l)
@@ -88,24 +66,29 @@ static uint8_t weight_of(struct level l)
     return tenths <= 16 ? 0 : (uint8_t)((tenths - 16) * (tenths - 16) * WEIGHT_ONE / (24 * 24));
 }
 
-static struct level level_of(const uint16_t *bins, size_t n)
+static struct level level_of(const struct ecg_energy *kernels, const uint16_t *bins, size_t n)
 {
-    uint16_t tops[AROUND / BEAT_BINS + 1];
+    enum { TOPS = ECG_ENERGY_VALUES, VALUES = (AROUND / TOPS + 1) * TOPS };
+    static_assert(AROUND / BEAT_BINS + 1 <= TOPS && (int)AROUND <= (int)VALUES, "room for all");
+    uint16_t tops[TOPS], values[VALUES];
     size_t ntops = 0;
     struct level l = {0};
     if (n == 0)
         return l;
+    memset(tops, 0xff, sizeof tops);
+    memset(values, 0xff, sizeof values);
+    memcpy(values, bins, n * sizeof *bins);
     for (size_t i = 0; i < n && (i == 0 || i + BEAT_BINS <= n); i += BEAT_BINS) {
         uint16_t top = 0;
         for (size_t k = i; k < i + BEAT_BINS && k < n; k++)
             top = bins[k] > top ? bins[k] : top;
         tops[ntops++] = top;
     }
-    l.beat = smallest(tops, ntops, ntops * 2 / 5);
-    l.noise = smallest(bins, n, n / 4);
+    l.beat = kernels->smallest(tops, TOPS, ntops * 2 / 5);
+    l.noise = kernels->smallest(values, VALUES, n / 4);
     /* Nothing stands out: either there is nothing, or there are long pauses. */
     if (weight_of(l) == 0)
-        l.beat = smallest(tops, ntops, ntops * 4 / 5);
+        l.beat = kernels->smallest(tops, TOPS, ntops * 4 / 5);
     return l;
 }
 
@@ -124,8 +107,8 @@ static void fill_bins(const struct ecg_signal *s, const uint16_t *f, size_t from
 }
 
 /* One level per segment. */
-static void find_levels(const struct ecg_signal *s, const uint16_t *bins, struct level *levels,
-                        size_t segments)
+static void find_levels(const struct ecg_signal *s, const struct ecg_energy *kernels,
+                        const uint16_t *bins, struct level *levels, size_t segments)
 {
     size_t bin = ecg_signal_span(s, BIN_MS);
     size_t nbins = (s->n + bin - 1) / bin;
@@ -133,7 +116,7 @@ static void find_levels(const struct ecg_signal *s, const uint16_t *bins, struct
         /* Always as many bins, where there are: at the ends those nearest to it. */
         size_t from = g > REACH ? (g - REACH) * BINS : 0;
         from = from + AROUND <= nbins ? from : nbins > AROUND ? nbins - AROUND : 0;
-        levels[g] = level_of(bins + from, nbins - from < AROUND ? nbins - from : AROUND);
+        levels[g] = level_of(kernels, bins + from, nbins - from < AROUND ? nbins - from : AROUND);
     }
 }
 
@@ -150,8 +133,9 @@ static struct part segment_at(const struct ecg_signal *s, size_t g)
 }
 
 /* Leads of one segment, added up so that the usual complex gives ECG_FUSED_ONE. */
-static void fuse_segment(const struct ecg_signal *s, const struct level *levels, uint8_t *weights,
-                         size_t segments, size_t g, uint16_t *out)
+static void fuse_segment(const struct ecg_signal *s, const struct ecg_energy *kernels,
+                         const struct level *levels, uint8_t *weights, size_t segments, size_t g,
+                         uint16_t *out)
 {
     struct part p = segment_at(s, g);
     size_t n = p.to - p.from;
@@ -171,7 +155,7 @@ static void fuse_segment(const struct ecg_signal *s, const struct level *levels,
         /* At most 16 times the usual, so that the product fits. */
         uint32_t most = beat < UINT16_MAX / 16 ? beat * 16 : UINT16_MAX;
         uint32_t factor = (uint32_t)(((uint64_t)ECG_FUSED_ONE << 16) * share / shares / beat);
-        lead_feature(s, s->x[k], p.from, p.to, v);
+        lead_feature(s, kernels, s->x[k], p.from, p.to, v);
         for (size_t i = 0; i < n; i++)
             sum[i] += (v[i] < most ? v[i] : most) * factor;
     }
@@ -181,7 +165,7 @@ static void fuse_segment(const struct ecg_signal *s, const struct level *levels,
 
 void ecg_feature_deinit(struct ecg_feature *f)
 {
-    free(f->fused);
+    base_pages_give(f->pages, f->fused);
     free(f->noise);
     free(f->weights);
     *f = (struct ecg_feature){0};
@@ -189,11 +173,12 @@ void ecg_feature_deinit(struct ecg_feature *f)
 
 enum base_err ecg_feature_init(const struct ecg_signal *s, struct ecg_feature *out)
 {
-    struct ecg_feature r = {.segment = ecg_feature_segment(s)};
+    const struct ecg_energy *kernels = ecg_energy_choose(ecg_simd_level());
+    struct ecg_feature r = {.pages = s->pages, .segment = ecg_feature_segment(s)};
     r.segments = s->n / r.segment + 1;
     uint16_t *bins = calloc(r.segments * BINS + 1, sizeof *bins);
     struct level *levels = calloc(r.segments * (s->nleads + 1), sizeof *levels);
-    r.fused = base_pages_alloc((s->n + 1) * sizeof *r.fused);
+    r.fused = base_pages_take(s->pages, (s->n + 1) * sizeof *r.fused);
     r.noise = calloc(r.segments, sizeof *r.noise);
     r.weights = calloc(r.segments * s->nleads, sizeof *r.weights);
     enum base_err e = r.segment > SEGMENT_MAX                             ? BASE_EINTERNAL
@@ -203,16 +188,16 @@ enum base_err ecg_feature_init(const struct ecg_signal *s, struct ecg_feature *o
         for (size_t g = 0; g < r.segments; g++) {
             uint16_t f[SEGMENT_MAX];
             struct part p = segment_at(s, g);
-            lead_feature(s, s->x[k], p.from, p.to, f);
+            lead_feature(s, kernels, s->x[k], p.from, p.to, f);
             fill_bins(s, f, p.from, p.to, bins);
         }
-        find_levels(s, bins, levels + k * r.segments, r.segments);
+        find_levels(s, kernels, bins, levels + k * r.segments, r.segments);
     }
     for (size_t g = 0; g < r.segments && !e; g++)
-        fuse_segment(s, levels, r.weights, r.segments, g, r.fused);
+        fuse_segment(s, kernels, levels, r.weights, r.segments, g, r.fused);
     if (!e) {
         fill_bins(s, r.fused, 0, s->n, bins);
-        find_levels(s, bins, levels, r.segments);
+        find_levels(s, kernels, bins, levels, r.segments);
         for (size_t g = 0; g < r.segments; g++)
             r.noise[g] = levels[g].noise;
         *out = r;

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Near this rate QRS complexes keep all that tells them from other waves. */
 static const double GRID_HZ = 200;
@@ -55,7 +56,7 @@ struct leveller {
     int64_t step; /* share of the distance, × 65536 */
 };
 
-static int16_t level_unit(struct leveller *l, int32_t v)
+static inline int16_t level_unit(struct leveller *l, int32_t v)
 {
     int32_t y = v - (int32_t)(l->base >> 16);
     l->base += y * l->step;
@@ -65,10 +66,11 @@ static int16_t level_unit(struct leveller *l, int32_t v)
 }
 
 /* Far beyond any voltage, and far from overflow. */
-static int32_t to_units(float v)
+static inline int32_t to_units(float v)
 {
     static const float MOST = 1 << 28;
-    return (int32_t)(v > MOST ? MOST : v < -MOST ? -MOST : v);
+    v = v > MOST ? MOST : v;
+    return (int32_t)(v < -MOST ? -MOST : v);
 }
 
 /* Means of groups of k samples, less the first one of all: out[i] in units. */
@@ -86,33 +88,108 @@ static void take_means(const int32_t *v, size_t k, int32_t first, float scale, i
     }
 }
 
-/* Means of k samples; the last, short group is left out. skip: grid samples before
- * the lead's first (negative: of the lead, before the grid's first). */
-static void decimate(const struct ecg_lead *lead, size_t k, long skip, int64_t step, int16_t *x,
-                     size_t n)
+/* The same of pairs of 16-bit samples none of which is missing, as nearly all are: false, when one
+ * is. The sums are exact either way. */
+static bool take_pairs(const int16_t *v, int32_t first, float scale, int32_t *out, size_t n)
 {
-    int32_t v[BLOCK], units[BLOCK];
-    int32_t last = first_present(lead);
-    int32_t first = last;
-    size_t group = BLOCK / k;
-    size_t g = skip < 0 ? (size_t)-skip : 0;
-    size_t at = skip > 0 ? (size_t)skip : 0;
-    float scale = (float)(lead->uv_per_count / ECG_SIGNAL_UV / (double)k);
-    struct leveller l = {.step = step};
-    while (at < n && g < lead->samples / k) {
-        size_t count = lead->samples / k - g;
-        count = count < group ? count : group;
-        count = count < n - at ? count : n - at;
-        ecg_lead_read(lead, g * k, count * k, v);
-        bridge(v, count * k, &last);
-        take_means(v, k, first, scale, units, count);
-        for (size_t i = 0; i < count; i++)
-            x[at + i] = level_unit(&l, units[i]);
-        at += count;
-        g += count;
+    int16_t missing = 0; /* of the width of a sample, as vectors want it */
+    for (size_t i = 0; i < 2 * n; i++)
+        missing = (int16_t)(missing | (v[i] == ECG_SAMPLE_NONE16));
+    if (missing)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        out[i] = to_units((float)(v[2 * i] + v[2 * i + 1] - 2 * first) * scale);
+    return true;
+}
+
+/* A lead while it is brought to the grid. */
+struct decimator {
+    const struct ecg_lead *lead;
+    size_t k;  /* samples per mean; the last, short group is left out */
+    size_t g;  /* the next group, */
+    size_t at; /* and its place on the grid */
+    float scale;
+    int32_t first;
+    int32_t last;
+    struct leveller l;
+    int16_t *x;
+};
+
+/* skip: grid samples before the lead's first (negative: of the lead, before the grid's first). */
+static struct decimator decimator_of(const struct ecg_lead *lead, size_t k, long skip, int64_t step,
+                                     int16_t *x)
+{
+    int32_t first = first_present(lead);
+    return (struct decimator){.lead = lead,
+                              .k = k,
+                              .g = skip < 0 ? (size_t)-skip : 0,
+                              .at = skip > 0 ? (size_t)skip : 0,
+                              .scale = (float)(lead->uv_per_count / ECG_SIGNAL_UV / (double)k),
+                              .first = first,
+                              .last = first,
+                              .l = {.step = step},
+                              .x = x};
+}
+
+/* Groups of the next block, up to the end of the lead and of the grid. */
+static size_t block_of(const struct decimator *d, size_t n)
+{
+    size_t groups = d->lead->samples / d->k;
+    size_t count = d->g < groups && d->at < n ? groups - d->g : 0;
+    count = count < BLOCK / d->k ? count : BLOCK / d->k;
+    return d->at < n && count > n - d->at ? n - d->at : count;
+}
+
+static void take_units(struct decimator *d, int32_t *units, size_t count)
+{
+    int32_t v[BLOCK];
+    const struct ecg_lead *lead = d->lead;
+    const int16_t *words = lead->i16 && d->k == 2 ? lead->i16 + 2 * d->g : NULL;
+    if (words && take_pairs(words, d->first, d->scale, units, count)) {
+        d->last = words[2 * count - 1];
+        return;
     }
-    for (size_t i = at < n ? at : n; i < n; i++)
-        x[i] = i ? x[i - 1] : 0;
+    ecg_lead_read(lead, d->g * d->k, count * d->k, v);
+    bridge(v, count * d->k, &d->last);
+    take_means(v, d->k, d->first, d->scale, units, count);
+}
+
+static void advance(struct decimator *d, size_t count)
+{
+    d->g += count;
+    d->at += count;
+}
+
+/* Two leads side by side, as long as their blocks are alike: what one's level waits for, the
+ * other's does not. */
+static void decimate_two(struct decimator *a, struct decimator *b, size_t n)
+{
+    int32_t units_a[BLOCK], units_b[BLOCK];
+    for (size_t count; (count = block_of(a, n)) > 0 && count == block_of(b, n);) {
+        take_units(a, units_a, count);
+        take_units(b, units_b, count);
+        struct leveller la = a->l, lb = b->l;
+        for (size_t i = 0; i < count; i++) {
+            a->x[a->at + i] = level_unit(&la, units_a[i]);
+            b->x[b->at + i] = level_unit(&lb, units_b[i]);
+        }
+        a->l = la;
+        b->l = lb;
+        advance(a, count);
+        advance(b, count);
+    }
+}
+
+static void decimate(struct decimator *d, size_t n)
+{
+    int32_t units[BLOCK];
+    for (size_t count; (count = block_of(d, n)) > 0; advance(d, count)) {
+        take_units(d, units, count);
+        for (size_t i = 0; i < count; i++)
+            d->x[d->at + i] = level_unit(&d->l, units[i]);
+    }
+    for (size_t i = d->at < n ? d->at : n; i < n; i++)
+        d->x[i] = i ? d->x[i - 1] : 0;
 }
 
 /* A lead of another rate than the grid's is drawn through its samples. */
@@ -148,6 +225,29 @@ static void choose_leads(const struct ecg_record *r, const struct ecg_lead *only
     }
 }
 
+/* Each lead to the grid, of which a sample is the mean of k of the first lead's. */
+static void fill(struct ecg_signal *s, size_t k)
+{
+    struct decimator d[ECG_SIGNAL_LEADS];
+    size_t n = 0;
+    int64_t step = (int64_t)(1.6 * 65536 / s->rate_hz);
+    double rate_hz = s->source[0]->rate_hz;
+    for (size_t i = 0; i < s->nleads; i++) {
+        const struct ecg_lead *lead = s->source[i];
+        s->x[i] = s->memory + i * s->n;
+        if (fabs(lead->rate_hz - rate_hz) < 1e-9 * rate_hz)
+            d[n++] = decimator_of(lead, k, lrint(lead->start_s * s->rate_hz), step, s->x[i]);
+        else
+            interpolate(lead, s->rate_hz, step, s->x[i], s->n);
+    }
+    for (size_t i = 0; i < n; i++) /* what is in front of a lead */
+        memset(d[i].x, 0, (d[i].at < s->n ? d[i].at : s->n) * sizeof *d[i].x);
+    for (size_t i = 0; i + 1 < n; i += 2)
+        decimate_two(&d[i], &d[i + 1], s->n);
+    for (size_t i = 0; i < n; i++)
+        decimate(&d[i], s->n);
+}
+
 enum base_err ecg_signal_init(const struct ecg_record *r, const struct ecg_lead *only,
                               struct ecg_signal *out, struct base_error *err)
 {
@@ -172,24 +272,18 @@ enum base_err ecg_signal_init(const struct ecg_record *r, const struct ecg_lead 
         most += (size_t)((double)s.source[i]->samples / s.source[i]->rate_hz * s.rate_hz) + 1;
     s.n = end_s > 0 ? (size_t)(end_s * s.rate_hz) : 0;
     s.n = s.n > most ? most : s.n;
-    s.memory = base_pages_alloc((s.n * s.nleads + 1) * sizeof *s.memory);
+    s.pages = r->pages;
+    s.memory = base_pages_take(s.pages, (s.n * s.nleads + ECG_SIGNAL_BEHIND) * sizeof *s.memory);
     if (!s.memory)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-    for (size_t i = 0; i < s.nleads; i++) {
-        const struct ecg_lead *lead = s.source[i];
-        s.x[i] = s.memory + i * s.n;
-        int64_t step = (int64_t)(1.6 * 65536 / s.rate_hz);
-        if (fabs(lead->rate_hz - first->rate_hz) < 1e-9 * first->rate_hz)
-            decimate(lead, k, lrint(lead->start_s * s.rate_hz), step, s.x[i], s.n);
-        else
-            interpolate(lead, s.rate_hz, step, s.x[i], s.n);
-    }
+    memset(s.memory + s.n * s.nleads, 0, ECG_SIGNAL_BEHIND * sizeof *s.memory);
+    fill(&s, k);
     *out = s;
     return BASE_OK;
 }
 
 void ecg_signal_deinit(struct ecg_signal *s)
 {
-    free(s->memory);
+    base_pages_give(s->pages, s->memory);
     *s = (struct ecg_signal){0};
 }

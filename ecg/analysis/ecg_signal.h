@@ -9,8 +9,14 @@
 
 #include "ecg/ecg_record.h"
 
-/* RANGE: sums of 64 squares fit in 32 bits. */
-enum { ECG_SIGNAL_LEADS = 8, ECG_SIGNAL_UV = 5 /* one unit */, ECG_SIGNAL_RANGE = 5700 };
+/* RANGE: sums of 64 squares fit in 32 bits. BEHIND: samples behind the last of each lead that may
+ * be read, whatever they are. */
+enum {
+    ECG_SIGNAL_BEHIND = 32,
+    ECG_SIGNAL_LEADS = 8,
+    ECG_SIGNAL_UV = 5 /* one unit */,
+    ECG_SIGNAL_RANGE = 5700
+};
 
 struct ecg_signal {
     double rate_hz; /* of the grid */
@@ -18,7 +24,8 @@ struct ecg_signal {
     size_t nleads;
     const struct ecg_lead *source[ECG_SIGNAL_LEADS];
     int16_t *x[ECG_SIGNAL_LEADS]; /* n samples each */
-    int16_t *memory;              /* what x points into; owned */
+    int16_t *memory;              /* what x points into; owned, of the pool */
+    struct base_pages *pages;     /* of the record; NULL = none */
 };
 
 /* Of all leads, or of this one (NULL = all). Of the twelve, III and the aV leads are

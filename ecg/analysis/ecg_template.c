@@ -1,58 +1,144 @@
 /* Templates of complexes: the few shapes that a recording's beats have. */
 #include "ecg/analysis/ecg_template_priv.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SHIFTS = 3, MEMORY = 16 /* beats that a template remembers */ };
 static const float SAME = 0.90F;
+static const float ENOUGH = 0.97F; /* no better is looked for */
 
-/* Weight over norm of each lead's samples from a place on, so that a correlation with any
- * template is a sum of products. The sums fit: ECG_SIGNAL_RANGE. */
-struct piece {
-    size_t from;
-    float factor[ECG_SIGNAL_LEADS];
+/* The pieces of the signal that begin at ECG_DOTS places in a row, MIDDLE being the one that is
+ * asked for: from sums of each lead's samples and of their squares, the lead's weight over their
+ * norm, so that a correlation with any template is a sum of products. The sums fit:
+ * ECG_SIGNAL_RANGE. */
+struct pieces {
+    size_t from; /* of the first */
+    int32_t sum[ECG_SIGNAL_LEADS][ECG_DOTS];
+    int32_t squares[ECG_SIGNAL_LEADS][ECG_DOTS];
+    float factor[ECG_SIGNAL_LEADS][ECG_DOTS];
 };
+enum { MIDDLE = SHIFTS, PLACES = 2 * SHIFTS + 1 };
 
-static struct piece piece_at(const struct ecg_templates *ts, size_t from)
+/* Behind a template's end it is 0, so that whole vectors can be taken, at all places. */
+static_assert((int)ECG_DOTS_VECTOR + (int)ECG_DOTS <= (int)ECG_SIGNAL_BEHIND &&
+                  ECG_TEMPLATE_MAX % ECG_DOTS_VECTOR == 0 && (int)PLACES <= (int)ECG_DOTS,
+              "what is read behind the end");
+
+static const uint8_t *weights_at(const struct ecg_templates *ts, size_t from)
+{
+    return ts->feature->weights + (uint32_t)from / (uint32_t)ts->feature->segment;
+}
+
+static float factor_of(const struct ecg_templates *ts, int32_t sum, int32_t squares, float weight)
+{
+    float power = (float)squares - (float)sum * (float)sum / (float)ts->span;
+    return power > 1 ? weight / sqrtf(power) : 0;
+}
+
+/* The middle one of the pieces from there on. */
+static void take_middle(const struct ecg_templates *ts, size_t from, struct pieces *p)
 {
     const struct ecg_signal *s = ts->signal;
-    size_t segment = from / ts->feature->segment;
-    size_t segments = ts->feature->segments;
-    struct piece p = {.from = from};
+    const uint8_t *weights = weights_at(ts, from + MIDDLE);
     float all = 0;
+    p->from = from;
     for (size_t k = 0; k < s->nleads; k++) {
-        const int16_t *x = s->x[k] + from;
+        const int16_t *x = s->x[k] + from + MIDDLE;
         int32_t sum = 0, squares = 0;
         for (size_t i = 0; i < ts->span; i++) {
             sum += x[i];
             squares += (int32_t)x[i] * x[i];
         }
-        float power = (float)squares - (float)sum * (float)sum / (float)ts->span;
-        float w = (float)ts->feature->weights[k * segments + segment] + 0.5F;
-        p.factor[k] = power > 1 ? w / sqrtf(power) : 0;
+        float w = (float)weights[k * ts->feature->segments] + 0.5F;
+        p->sum[k][MIDDLE] = sum;
+        p->squares[k][MIDDLE] = squares;
+        p->factor[k][MIDDLE] = factor_of(ts, sum, squares, w);
         all += w;
     }
     for (size_t k = 0; k < s->nleads; k++)
-        p.factor[k] /= all;
-    return p;
+        p->factor[k][MIDDLE] /= all;
+}
+
+/* The others beside it: a sample goes, another comes. */
+static void slide(const struct ecg_templates *ts, const int16_t *x, int32_t sum[ECG_DOTS],
+                  int32_t squares[ECG_DOTS])
+{
+    for (int d = MIDDLE; d > 0; d--) {
+        int32_t come = x[d - 1], gone = x[d - 1 + (int)ts->span];
+        sum[d - 1] = sum[d] + come - gone;
+        squares[d - 1] = squares[d] + come * come - gone * gone;
+    }
+    for (int d = MIDDLE; d + 1 < ECG_DOTS; d++) {
+        int32_t gone = x[d], come = x[d + (int)ts->span];
+        sum[d + 1] = sum[d] + come - gone;
+        squares[d + 1] = squares[d] + come * come - gone * gone;
+    }
+}
+
+static void take_others(const struct ecg_templates *ts, struct pieces *p)
+{
+    const struct ecg_signal *s = ts->signal;
+    size_t segments = ts->feature->segments;
+    const uint8_t *first = weights_at(ts, p->from);
+    const uint8_t *last = weights_at(ts, p->from + PLACES - 1);
+    size_t change = 0; /* from here on the weights are those of the last */
+    while (change < PLACES && first != last && weights_at(ts, p->from + change) == first)
+        change++;
+    float all[ECG_DOTS] = {0};
+    for (size_t k = 0; k < s->nleads; k++) {
+        float w[ECG_DOTS];
+        slide(ts, s->x[k] + p->from, p->sum[k], p->squares[k]);
+        for (size_t d = 0; d < ECG_DOTS; d++) {
+            w[d] = (float)(d < change ? first : last)[k * segments] + 0.5F;
+            p->factor[k][d] = factor_of(ts, p->sum[k][d], p->squares[k][d], w[d]);
+            all[d] += w[d];
+        }
+    }
+    for (size_t k = 0; k < s->nleads; k++)
+        for (size_t d = 0; d < ECG_DOTS; d++)
+            p->factor[k][d] /= all[d];
+}
+
+static size_t whole_vectors(const struct ecg_templates *ts)
+{
+    return (ts->span + ECG_DOTS_VECTOR - 1) / ECG_DOTS_VECTOR * ECG_DOTS_VECTOR;
 }
 
 /* A template has zero mean, so that of the samples does not matter. */
-static float likeness_of(const struct ecg_templates *ts, const struct ecg_template *t,
-                         const struct piece *p)
+static float likeness_of_middle(const struct ecg_templates *ts, const struct ecg_template *t,
+                                const struct pieces *p)
 {
     const struct ecg_signal *s = ts->signal;
+    size_t n = whole_vectors(ts);
     float sum = 0;
     for (size_t k = 0; k < s->nleads; k++) {
-        const int16_t *x = s->x[k] + p->from;
+        const int16_t *x = s->x[k] + p->from + MIDDLE;
         int32_t dot = 0;
-        for (size_t i = 0; i < ts->span; i++)
+        for (size_t i = 0; i < n / ECG_DOTS_VECTOR * ECG_DOTS_VECTOR; i++)
             dot += (int32_t)x[i] * t->t[k][i];
-        sum += t->norm[k] > 0 ? p->factor[k] * (float)dot / t->norm[k] : 0;
+        sum += t->norm[k] > 0 ? p->factor[k][MIDDLE] * (float)dot / t->norm[k] : 0;
     }
     return sum;
+}
+
+static void likeness_of_all(const struct ecg_templates *ts, const struct ecg_template *t,
+                            const struct pieces *p, float out[ECG_DOTS])
+{
+    const struct ecg_signal *s = ts->signal;
+    float sum[ECG_DOTS] = {0};
+    for (size_t k = 0; k < s->nleads; k++) {
+        int32_t dot[ECG_DOTS];
+        float norm = t->norm[k];
+        if (!(norm > 0))
+            continue;
+        ts->dots(s->x[k] + p->from, t->t[k], whole_vectors(ts), dot);
+        for (size_t d = 0; d < ECG_DOTS; d++)
+            sum[d] += p->factor[k][d] * (float)dot[d] / norm;
+    }
+    memcpy(out, sum, sizeof sum);
 }
 
 static bool start_of(const struct ecg_templates *ts, size_t at, size_t *from)
@@ -69,14 +155,16 @@ float ecg_template_match(const struct ecg_templates *ts, size_t at, size_t least
 {
     size_t from;
     float coarse[ECG_TEMPLATES];
+    float likeness[ECG_TEMPLATES][ECG_DOTS];
+    struct pieces p;
     *which = SIZE_MAX;
     *shift = 0;
     if (!start_of(ts, at, &from))
         return NAN;
     float best = -2;
-    struct piece middle = piece_at(ts, from);
+    take_middle(ts, from - MIDDLE, &p);
     for (size_t i = 0; i < ts->n; i++) {
-        coarse[i] = ts->t[i].count >= least ? likeness_of(ts, &ts->t[i], &middle) : -2;
+        coarse[i] = ts->t[i].count >= least ? likeness_of_middle(ts, &ts->t[i], &p) : -2;
         if (coarse[i] > best) {
             best = coarse[i];
             *which = i;
@@ -84,46 +172,51 @@ float ecg_template_match(const struct ecg_templates *ts, size_t at, size_t least
     }
     if (best < -1)
         return NAN;
+    if (best >= ENOUGH)
+        return best;
     float rough = best;
-    for (int d = -SHIFTS; d <= SHIFTS && best < 0.97F; d++) {
-        struct piece p = piece_at(ts, (size_t)((int64_t)from + d));
-        for (size_t i = 0; i < ts->n; i++) {
-            if (coarse[i] < rough - 0.4F || coarse[i] < -1)
-                continue;
-            float l = likeness_of(ts, &ts->t[i], &p);
-            if (l > best) {
-                best = l;
-                *which = i;
-                *shift = d;
-            }
+    size_t list[ECG_TEMPLATES], n = 0; /* those that are not too unlike */
+    take_others(ts, &p);
+    for (size_t i = 0; i < ts->n; i++)
+        if (coarse[i] >= rough - 0.4F && coarse[i] >= -1) {
+            list[n] = i;
+            likeness_of_all(ts, &ts->t[i], &p, likeness[n++]);
         }
-    }
+    for (int d = 0; d < PLACES && best < ENOUGH; d++)
+        for (size_t i = 0; i < n && d != MIDDLE; i++)
+            if (likeness[i][d] > best) {
+                best = likeness[i][d];
+                *which = list[i];
+                *shift = d - MIDDLE;
+            }
     return best;
 }
 
 float ecg_template_compare(const struct ecg_templates *ts, size_t which, size_t at, int *shift)
 {
     size_t from;
-    float best = NAN;
+    float likeness[ECG_DOTS];
+    struct pieces p;
     *shift = 0;
     if (which >= ts->n || !start_of(ts, at, &from))
-        return best;
-    for (int d = -SHIFTS; d <= SHIFTS; d++) {
-        struct piece p = piece_at(ts, (size_t)((int64_t)from + d));
-        float l = likeness_of(ts, &ts->t[which], &p);
-        *shift = isnan(best) || l > best ? d : *shift;
-        best = isnan(best) || l > best ? l : best;
-    }
-    return best;
+        return NAN;
+    take_middle(ts, from - MIDDLE, &p);
+    take_others(ts, &p);
+    likeness_of_all(ts, &ts->t[which], &p, likeness);
+    int best = 0;
+    for (int d = 1; d < PLACES; d++)
+        best = likeness[d] > likeness[best] ? d : best;
+    *shift = best - MIDDLE;
+    return likeness[best];
 }
 
 static void finish(struct ecg_template *t, size_t k, size_t n)
 {
-    int64_t sum = 0;
-    int64_t squares = 0;
+    int32_t sum = 0;
+    int32_t squares = 0; /* no more than those about 0: they fit */
     for (size_t i = 0; i < n; i++)
         sum += t->t[k][i];
-    int32_t mean = (int32_t)(sum / (int64_t)n);
+    int32_t mean = sum / (int32_t)n;
     for (size_t i = 0; i < n; i++) {
         t->t[k][i] = (int16_t)(t->t[k][i] - mean);
         squares += (int32_t)t->t[k][i] * t->t[k][i];
@@ -134,6 +227,7 @@ static void finish(struct ecg_template *t, size_t k, size_t n)
 static void blend(struct ecg_templates *ts, struct ecg_template *t, size_t from)
 {
     int32_t share = (int32_t)(t->count < MEMORY ? t->count : MEMORY);
+    float parts = (float)(share + 1);
     for (size_t k = 0; k < ts->signal->nleads; k++) {
         const int16_t *x = ts->signal->x[k] + from;
         int32_t mean = 0;
@@ -145,7 +239,8 @@ static void blend(struct ecg_templates *ts, struct ecg_template *t, size_t from)
             v = v > ECG_SIGNAL_RANGE    ? ECG_SIGNAL_RANGE
                 : v < -ECG_SIGNAL_RANGE ? -ECG_SIGNAL_RANGE
                                         : v;
-            t->t[k][i] = (int16_t)((t->t[k][i] * share + v) / (share + 1));
+            /* As whole numbers are divided: so small ones cannot be rounded up to the next. */
+            t->t[k][i] = (int16_t)((float)(t->t[k][i] * share + v) / parts);
         }
         finish(t, k, ts->span);
     }
@@ -186,5 +281,6 @@ void ecg_templates_init(struct ecg_templates *ts, const struct ecg_signal *s,
     memset(ts, 0, sizeof *ts);
     ts->signal = s;
     ts->feature = f;
+    ts->dots = ecg_dots_choose(ecg_simd_level());
     ts->span = n < 8 ? 8 : n > ECG_TEMPLATE_MAX ? ECG_TEMPLATE_MAX : n;
 }

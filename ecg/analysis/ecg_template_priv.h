@@ -8,6 +8,7 @@
 
 #include "ecg/analysis/ecg_beats.h"
 #include "ecg/analysis/ecg_detect_priv.h"
+#include "ecg/analysis/ecg_dots.h"
 
 enum { ECG_TEMPLATE_MAX = 64 /* samples */, ECG_TEMPLATES = ECG_SHAPES };
 
@@ -22,6 +23,7 @@ struct ecg_templates {
     const struct ecg_signal *signal;   /* borrowed */
     const struct ecg_feature *feature; /* borrowed: its weights */
     size_t span;                       /* samples of a template */
+    ecg_dots_fn *dots;
     size_t n;
     struct ecg_template t[ECG_TEMPLATES];
 };

@@ -318,16 +318,31 @@ static void compare_all(const struct ecg_signal *s, const struct ecg_feature *f,
 
 /* ---- what is usual ---- */
 
-static int by_value(const void *a, const void *b)
+/* The element in the middle of n, none of which is negative: the largest number below which at
+ * most half of them lie, found bit by bit, as such floats are in the order of their bits. To count
+ * them so often is a matter of vectors, to sort them one of guesses. */
+static float median(const float *v, size_t n)
 {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static float median(float *v, size_t n)
-{
-    qsort(v, n, sizeof *v, by_value);
-    return v[n / 2];
+    int32_t bits[2 * AROUND];
+    int32_t found = 0, all = 0;
+    int32_t bit = 1 << 30;
+    float out;
+    memcpy(bits, v, n * sizeof *bits);
+    for (size_t i = 0; i < n; i++)
+        all |= bits[i];
+    for (size_t i = n; i < (size_t)2 * AROUND; i++)
+        bits[i] = INT32_MAX; /* below nothing, so that always as many are counted */
+    while (bit > all)
+        bit >>= 1;
+    for (; bit; bit >>= 1) {
+        int32_t limit = found | bit;
+        int32_t below = 0;
+        for (size_t i = 0; i < (size_t)2 * AROUND; i++)
+            below += bits[i] < limit;
+        found = below <= (int32_t)(n / 2) ? limit : found;
+    }
+    memcpy(&out, &found, sizeof out);
+    return out;
 }
 
 /* log(v[i] / median of those that count around i), for all i. The median is taken anew

@@ -200,7 +200,9 @@ void ecg_score_name(const char *path)
 bool ecg_score_open(const char *path, const char *annotators, struct ecg_score_record *out)
 {
     struct base_error err = {0};
-    *out = (struct ecg_score_record){0};
+    /* As a program does that reads many. */
+    static struct base_pages pages = {.most = (size_t)1 << 30};
+    *out = (struct ecg_score_record){.files.pages = &pages};
     double start = ecg_score_cpu_s();
     enum base_err e = rdc_ecg_open(path, annotators, &out->files, &out->record, &err);
     double opened = ecg_score_cpu_s();

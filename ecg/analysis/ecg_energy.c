@@ -1,0 +1,14 @@
+#include "ecg/analysis/ecg_energy_loops.h"
+
+const struct ecg_energy ecg_energy_scalar = {.energy = energy, .smallest = smallest};
+
+const struct ecg_energy *ecg_energy_choose(enum ecg_simd level)
+{
+#if ECG_SIMD_X86
+    if (level >= ECG_SIMD_AVX2)
+        return &ecg_energy_avx2;
+#else
+    (void)level;
+#endif
+    return &ecg_energy_scalar;
+}
