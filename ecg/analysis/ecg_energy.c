@@ -1,3 +1,5 @@
+#include "ecg/analysis/ecg_energy.h"
+
 #include "ecg/analysis/ecg_energy_loops.h"
 
 const struct ecg_energy ecg_energy_scalar = {.energy = energy, .smallest = smallest};
