@@ -9,7 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 10000, RESPONSE_MS = 120000, MAX_PDU = 128 * 1024, PIECE = 64 * 1024 };
+enum {
+    CONNECT_MS = 10000,
+    RESPONSE_MS = 120000,
+    MAX_PDU = 128 * 1024,
+    PIECE = 64 * 1024,
+    LOOK_MS = 500, /* how often it is asked whether the technician has had enough … */
+    LOOKS = 6      /* … and how often more the answer under way may come */
+};
 
 struct sender {
     struct rdc_send *s;
@@ -27,6 +34,7 @@ struct sender {
     uint16_t message_id;
     size_t answered; /* on this association */
     bool done;       /* nothing is left for it */
+    unsigned looks;  /* since the interruption */
     uint8_t piece[PIECE];
 };
 
@@ -162,6 +170,17 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
                  text[0] ? ": " : "", text);
 }
 
+/* An answer that does not come must not hold up who wants to end: sent once more, the object is a
+ * duplicate. */
+static void on_look(void *arg)
+{
+    struct sender *d = arg;
+    if (!rdc_send_interrupted || !d->a || d->looks++ < LOOKS)
+        return;
+    snprintf(d->s->stopped, sizeof d->s->stopped, "interrupted");
+    net_assoc_abort(d->a);
+}
+
 /* What the files that wait need, as far as one association can offer it. */
 static void offer(struct sender *d)
 {
@@ -216,6 +235,7 @@ void rdc_send_dicom(struct rdc_send *s)
     static const struct net_assoc_handlers handlers = {
         .on_established = on_established, .on_command = on_command, .on_closed = on_closed};
     struct loop_options none = {0, 0};
+    struct loop_timer *look = NULL;
     struct sender *d = calloc(1, sizeof *d);
     if (!d || loop_new(&none, &d->loop)) {
         free(d);
@@ -223,6 +243,12 @@ void rdc_send_dicom(struct rdc_send *s)
         return;
     }
     d->s = s;
+    if (loop_timer_new(d->loop, on_look, d, &look)) {
+        snprintf(s->stopped, sizeof s->stopped, "out of memory");
+    } else {
+        loop_timer_start(look, LOOK_MS, LOOK_MS);
+        loop_timer_unref(look);
+    }
     d->fd = -1;
     if (!parse_target(d))
         snprintf(s->stopped, sizeof s->stopped, "%.100s is not AET@HOST:PORT", s->to);
@@ -239,6 +265,7 @@ void rdc_send_dicom(struct rdc_send *s)
         else
             loop_run(d->loop);
     }
+    loop_timer_free(look);
     loop_free(d->loop);
     free(d);
 }

@@ -4,6 +4,7 @@ import http.server
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 
@@ -205,6 +206,30 @@ class SendTest(SystemTest):
         status, out = self.send('--to', to, '--aet', 'NOBODY', '--again', os.path.join(top, 'deep/0.bin'))
         self.assertEqual(status, 1, out)
         self.assertIn('calling AE title', out.lower().replace('ae title', 'AE title'))
+
+    def test_by_dicom_ends_when_told_to_though_nobody_answers(self):
+        """A network that swallows all: the answer would be waited for two minutes."""
+        [path] = ct_series('send-silent', count=1)
+        journal = os.path.join(folder('journals'), 'silent')
+        os.chmod(os.path.dirname(journal), 0o777)
+        with socket.create_server(('127.0.0.1', 0)) as peer:
+            peer.settimeout(20)
+            sending = subprocess.Popen(
+                unprivileged([place().program, '--config', self.rdc.conf, 'send', '--journal', journal, '--to',
+                              f'X@127.0.0.1:{peer.getsockname()[1]}', path]),
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd='/')
+            connection, _ = peer.accept()
+            connection.recv(1)
+            for pid in [sending.pid, *children(sending.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGINT)
+            try:
+                out = sending.communicate(timeout=60)[0]
+            finally:
+                sending.kill()
+                connection.close()
+        self.assertEqual(sending.returncode, 1, out)
+        self.assertIn('stopped: interrupted', out)
 
     def test_by_dicom_to_another_archive(self):
         top = self.files_of('send-storescp')
