@@ -541,6 +541,15 @@ void worklist_fhir_metadata(struct net_http_request *req, void *arg)
 
 void worklist_fhir_other(struct net_http_request *req, void *arg)
 {
+    const char *method = net_http_method(req);
     (void)arg;
+    /* R4 http.html 3.1.0.7: 404 would say that the order is gone. */
+    if (strcmp(method, "DELETE") == 0 || strcmp(method, "PATCH") == 0) {
+        net_http_reply_header(req, "Allow", "GET, HEAD, POST, PUT");
+        refuse(
+            req, 405, "not-supported",
+            "nothing is deleted or patched here: PUT the order, with status revoked to cancel it");
+        return;
+    }
     refuse(req, 404, "not-supported", "GET /fhir/metadata says what is served here");
 }

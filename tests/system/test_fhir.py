@@ -227,9 +227,10 @@ class FhirOrders(SystemTest):
         self.issue(self.tech.request('POST', '/fhir/ServiceRequest', b'{', {'Content-Type': 'application/fhir+json'}), 400)
         self.issue(self.tech.request('POST', '/fhir/ServiceRequest', b'<x/>', {'Content-Type': 'application/fhir+xml'}), 415)
         self.issue(self.tech.request('GET', '/fhir/ServiceRequest/1', None, {'Accept': 'application/fhir+xml'}), 406)
-        self.issue(self.tech.request('DELETE', '/fhir/ServiceRequest/1'), 404)
         self.issue(self.tech.get('/fhir/Patient/1'), 404)
         number = self.send('POST', '/ServiceRequest', request(71)).json()['id']
+        self.issue(self.tech.request('DELETE', f'/fhir/ServiceRequest/{number}'), 405)
+        self.issue(self.tech.request('PATCH', f'/fhir/ServiceRequest/{number}', b'[]'), 405)
         self.issue(Client(self.rdc, 'tech2').get(f'/fhir/ServiceRequest/{number}'), 404)
         less = self.send('POST', '/ServiceRequest', request(72), Prefer='return=minimal')
         self.assertEqual((less.status, less.body), (201, b''))
