@@ -43,9 +43,10 @@ static void split(const char *label, size_t n, struct words *w)
     }
 }
 
+/* `with` begins with a letter: hardly any word begins with the same. */
 static bool begins(const char *word, const char *with)
 {
-    return strncasecmp(word, with, strlen(with)) == 0;
+    return (word[0] | 0x20) == (with[0] | 0x20) && strncasecmp(word, with, strlen(with)) == 0;
 }
 
 static bool ends(const char *word, const char *with)
@@ -142,9 +143,11 @@ enum ecg_kind ecg_kind_of(const char *label, size_t n)
 
 static enum ecg_kind kind_of_lead(const struct ecg_lead *lead)
 {
-    enum ecg_kind kind = ecg_kind_of(lead->name, strlen(lead->name));
-    if (lead->is_ecg)
+    /* The usual lead is told at sight: only "C3" and its like may be of the head. */
+    bool may_be_head = lead->name[0] && strchr("CcAaMm", lead->name[0]) && is_digit(lead->name[1]);
+    if (lead->is_ecg || (lead->id && !may_be_head))
         return ECG_KIND_ECG;
+    enum ecg_kind kind = ecg_kind_of(lead->name, strlen(lead->name));
     return lead->id && kind != ECG_KIND_HEAD ? ECG_KIND_ECG : kind;
 }
 
