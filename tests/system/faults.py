@@ -528,11 +528,11 @@ class DatabaseDisk:
         self.rdc.data = self.data
         self.rdc.start()
 
-    def round(self, number, count=250):
+    def round(self, number, count=800):
         """It may fall when its log finds no room; whoever watches over it starts it again
-        when there is some."""
+        when there is some. So many objects that they last until the disk is full."""
         senders = Senders(self.rdc, Objects(f'wal {number} {os.getpid()}', count), patient=True)
-        senders.wait_acknowledged(count // 4)
+        senders.wait_acknowledged(count // 12)
         ballast = os.path.join(self.folder, 'ballast')
         fill(ballast)
         wait_for('a device to hear it', lambda: senders.put_off, 60)
