@@ -323,7 +323,7 @@ begin
     values (e.id, 'same_object', e.state, e.state, jsonb_build_object('sop_uid', i.sop_uid,
         'transfer_syntax', i.transfer_syntax, 'variant', i.variant));
 end $$;
-CREATE FUNCTION public.check_wanted(p_instances bigint[]) RETURNS void
+CREATE FUNCTION public.check_wanted(p_instances bigint[]) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 declare
@@ -342,6 +342,7 @@ begin
         where i.id = any (v)
         on conflict do nothing;
     end if;
+    return v <> '{}';
 end $$;
 CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2195,6 +2196,7 @@ declare
     e exam;
     v_have record;
     v_instance bigint;
+    v_check boolean;
 begin
     -- What we made of another file is the same when that file is.
     select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
@@ -2248,10 +2250,12 @@ begin
     if v_have.last is null and ecg_class(p ->> 'sop_class') then
         insert into job (kind, subject_id, priority) values ('measure', v_instance, e.priority);
     end if;
-    perform evidence_grew(array[v_instance]), check_wanted(array[v_instance]);
+    perform evidence_grew(array[v_instance]);
+    v_check := check_wanted(array[v_instance]);
     perform ingest_exam_grew(e, p, v_have.last is null);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
-        'exam', e.id, 'study_uid', s.study_uid);
+        'exam', e.id, 'study_uid', s.study_uid,
+        'job', case when not p ? 'metadata' then 'metadata' when v_check then 'check' end);
 end $$;
 CREATE FUNCTION public.ingest_patient(p_centre bigint, p jsonb) RETURNS bigint
     LANGUAGE plpgsql
@@ -2341,7 +2345,8 @@ begin
         window of_study as (partition by study_uid, centre_id), of_patient as (partition by centre_id, pid),
             of_series as (partition by study_uid, centre_id, series_uid)
     ), r as materialized (
-        select *, ordinality = first_of_study as leads, complete and not unmet as done
+        select *, ordinality = first_of_study as leads, complete and not unmet as done,
+            case when metadata is null then 'metadata' when check_it then 'check' end as next_job
         from plain order by study_uid, sop_uid
     ), grown as (
         update exam e set last_object_at = now(), objects = e.objects + r.many, priority = r.rank from r
@@ -2397,11 +2402,11 @@ begin
     ), jobs as (
         insert into job (kind, subject_id, priority)
         select kind, instance, rank
-        from r cross join lateral (values (case when metadata is null then 'metadata' when check_it then 'check' end),
-            (case when ecg_class(sop_class) then 'measure' end)) k(kind)
+        from r cross join lateral (values (next_job), (case when ecg_class(sop_class) then 'measure' end)) k(kind)
         where kind is not null
     )
-    select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid)),
+    select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid,
+            'job', next_job)),
         array_agg(exam) filter (where unmet and leads),
         array_agg(exam) filter (where complete and leads and (old_exam is not null or not done)),
         array_agg(instance) filter (where evident), count(*) filter (where old_exam is not null and leads),
@@ -2746,14 +2751,14 @@ begin
     return (select jsonb_build_object('location', o.location, 'limits', ecg_limits(), 'earlier', ecg_earlier(p_instance))
         from instance i join object o on o.id = i.object_id where i.id = p_instance);
 end $$;
-CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) RETURNS void
+CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
 begin
     update instance set metadata = p_metadata where id = p_instance;
-    perform check_wanted(array[p_instance]);
     delete from job where id = p_job;
+    return check_wanted(array[p_instance]);
 end $$;
 CREATE FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER

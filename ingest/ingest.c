@@ -28,7 +28,7 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     if (!err)
         err = ingest_urgent_start(config->loop, config->db, config->counters, &g->urgent);
     if (!err)
-        err = ingest_metadata_start(config, &g->metadata);
+        err = ingest_metadata_start(g, &g->metadata);
     if (!err)
         err = ingest_commitment_start(config, &g->commitment);
     if (!err)

@@ -39,6 +39,7 @@ struct ingest_stored {
     int64_t exam;
     const char *study_uid; /* borrowed for the call */
     const char *message;
+    const char *job; /* what is to be done next with it, if anything: its kind */
     /* Files whose place the new ones have taken, since they were damaged; NULL = none.
      * Borrowed for the call. */
     const char *replaced[2];

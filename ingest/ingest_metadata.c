@@ -1,6 +1,7 @@
 #include "ingest/ingest_metadata.h"
 
 #include "dicom/shim/shim.h"
+#include "ingest/ingest_priv.h"
 #include "store/store_tree.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 enum { PARALLEL = 4, LEASE_SECONDS = 120, POLL_MS = 1000 };
 
 struct work {
-    const struct ingest_config *config;
+    struct ingest *g;
     struct model_job *job;
     struct loop_job pool;
     struct base_buf path;
@@ -52,6 +53,8 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
         give_up(w, base_err_text(outcome->err));
         return;
     }
+    if (db_rows_bool(db_outcome_rows(outcome, 0), 0, 0))
+        model_jobs_poke(w->g->check);
     model_job_done(w->job);
     work_free(w);
 }
@@ -65,41 +68,41 @@ static void on_read(void *arg, bool cancelled)
     }
     struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject),
                                 db_text_n((const char *)w->json.p, w->json.n)};
-    enum base_err err = db_call(w->config->db, DB_Q_METADATA_DONE, params, 3, on_noted, w);
+    enum base_err err = db_call(w->g->config->db, DB_Q_METADATA_DONE, params, 3, on_noted, w);
     if (err)
         give_up(w, base_err_text(err));
 }
 
 static void run(void *arg, struct model_job *job)
 {
-    const struct ingest_config *config = arg;
+    struct ingest *g = arg;
     const char *location = json_string_value(json_object_get(job->input, "location"));
     struct work *w = calloc(1, sizeof *w);
     if (!w) {
         model_job_failed(job, "out of memory");
         return;
     }
-    w->config = config;
+    w->g = g;
     w->job = job;
-    if (!location || store_path(config->store, location, &w->path)) {
+    if (!location || store_path(g->config->store, location, &w->path)) {
         give_up(w, "the object is not in the store");
         return;
     }
-    loop_work(config->loop, &w->pool, LOOP_CPU, job->class, read_metadata, on_read, w);
+    loop_work(g->config->loop, &w->pool, LOOP_CPU, job->class, read_metadata, on_read, w);
 }
 
-enum base_err ingest_metadata_start(const struct ingest_config *config, struct model_jobs **out)
+enum base_err ingest_metadata_start(struct ingest *g, struct model_jobs **out)
 {
     struct model_jobs_config jobs = {
-        .loop = config->loop,
-        .db = config->db,
-        .counters = config->counters,
+        .loop = g->config->loop,
+        .db = g->config->db,
+        .counters = g->config->counters,
         .kind = "metadata",
         .parallel = PARALLEL,
         .lease_seconds = LEASE_SECONDS,
         .poll_ms = POLL_MS,
         .run = run,
-        .arg = (void *)(uintptr_t)config,
+        .arg = g,
     };
     return model_jobs_start(&jobs, out);
 }

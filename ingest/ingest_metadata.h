@@ -6,11 +6,11 @@
 #ifndef INGEST_METADATA_H
 #define INGEST_METADATA_H
 
-#include "ingest/ingest.h"
 #include "model/model_jobs.h"
 
-/* Free with model_jobs_free. */
-enum base_err ingest_metadata_start(const struct ingest_config *config,
-                                    struct model_jobs **out) BASE_MUST_CHECK;
+struct ingest;
+
+/* For g->metadata; free with model_jobs_free. */
+enum base_err ingest_metadata_start(struct ingest *g, struct model_jobs **out) BASE_MUST_CHECK;
 
 #endif

@@ -372,6 +372,15 @@ static void remove_files(struct ingest_object *o)
         remove_file(o, o->original.location);
 }
 
+/* What follows begins now: a technician waits for the advice. */
+static void begin_jobs(const struct ingest_object *o, const struct ingest_stored *stored)
+{
+    if (stored->job)
+        model_jobs_poke(strcmp(stored->job, "check") == 0 ? o->g->check : o->g->metadata);
+    if (dicom_sop_flags_of(o->header.sop_class) & DICOM_SOP_ECG)
+        ingest_measure_poke(o->g->measure);
+}
+
 static void on_committed(void *arg, enum base_err err, const struct ingest_stored *stored)
 {
     struct ingest_object *o = arg;
@@ -386,8 +395,8 @@ static void on_committed(void *arg, enum base_err err, const struct ingest_store
             BASE_LOG(INFO, "object_healed", LOG_S("location", o->object.location));
         if (stored->outcome == INGEST_DUPLICATE)
             remove_files(o);
-        else if (dicom_sop_flags_of(o->header.sop_class) & DICOM_SOP_ECG)
-            ingest_measure_poke(o->g->measure);
+        else
+            begin_jobs(o, stored);
     } else {
         fail(o, err, why_not_stored(err));
         if (err != BASE_EUNKNOWN)

@@ -197,7 +197,8 @@ end $$;
 
 -- One object, already durable in the store. Same UID and digest: a duplicate, unless what is
 -- here was found damaged; then it is replaced, and "replaced" names the files that can go.
--- Same UID, another digest: both are kept and the conflict stands on the exam.
+-- Same UID, another digest: both are kept and the conflict stands on the exam. "job": what is
+-- to be done next with it, if anything.
 create function ingest_one(p jsonb) returns jsonb language plpgsql as
 $$
 declare
@@ -207,6 +208,7 @@ declare
     e exam;
     v_have record;
     v_instance bigint;
+    v_check boolean;
 begin
     -- What we made of another file is the same when that file is.
     select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
@@ -260,10 +262,12 @@ begin
     if v_have.last is null and ecg_class(p ->> 'sop_class') then
         insert into job (kind, subject_id, priority) values ('measure', v_instance, e.priority);
     end if;
-    perform evidence_grew(array[v_instance]), check_wanted(array[v_instance]);
+    perform evidence_grew(array[v_instance]);
+    v_check := check_wanted(array[v_instance]);
     perform ingest_exam_grew(e, p, v_have.last is null);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
-        'exam', e.id, 'study_uid', s.study_uid);
+        'exam', e.id, 'study_uid', s.study_uid,
+        'job', case when not p ? 'metadata' then 'metadata' when v_check then 'check' end);
 end $$;
 
 -- One object of a batch, as ingest/ingest_record.c writes it.
@@ -352,7 +356,8 @@ begin
         window of_study as (partition by study_uid, centre_id), of_patient as (partition by centre_id, pid),
             of_series as (partition by study_uid, centre_id, series_uid)
     ), r as materialized (
-        select *, ordinality = first_of_study as leads, complete and not unmet as done
+        select *, ordinality = first_of_study as leads, complete and not unmet as done,
+            case when metadata is null then 'metadata' when check_it then 'check' end as next_job
         from plain order by study_uid, sop_uid
     ), grown as (
         update exam e set last_object_at = now(), objects = e.objects + r.many, priority = r.rank from r
@@ -408,11 +413,11 @@ begin
     ), jobs as (
         insert into job (kind, subject_id, priority)
         select kind, instance, rank
-        from r cross join lateral (values (case when metadata is null then 'metadata' when check_it then 'check' end),
-            (case when ecg_class(sop_class) then 'measure' end)) k(kind)
+        from r cross join lateral (values (next_job), (case when ecg_class(sop_class) then 'measure' end)) k(kind)
         where kind is not null
     )
-    select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid)),
+    select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid,
+            'job', next_job)),
         array_agg(exam) filter (where unmet and leads),
         array_agg(exam) filter (where complete and leads and (old_exam is not null or not done)),
         array_agg(instance) filter (where evident), count(*) filter (where old_exam is not null and leads),
@@ -564,13 +569,14 @@ $$
     where id = p_job and state = 'running'
 $$;
 
-create function metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) returns void
+-- Gives whether there is something to check now.
+create function metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) returns boolean
 language plpgsql security definer set search_path = public as
 $$
 begin
     update instance set metadata = p_metadata where id = p_instance;
-    perform check_wanted(array[p_instance]);
     delete from job where id = p_job;
+    return check_wanted(array[p_instance]);
 end $$;
 
 -- ---------------------------------------------------------------- report files

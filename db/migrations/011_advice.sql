@@ -262,8 +262,8 @@ create trigger exam_completed after update of state on exam for each row
 -- ---------------------------------------------------------------- the job
 
 -- Queues those of these instances about which there may be something to say, once
--- their metadata are there: from the start, or by metadata_done().
-create function check_wanted(p_instances bigint[]) returns void language plpgsql as
+-- their metadata are there: from the start, or by metadata_done(). Whether there are any.
+create function check_wanted(p_instances bigint[]) returns boolean language plpgsql as
 $$
 declare
     v bigint[] := array(select i.id
@@ -281,6 +281,7 @@ begin
         where i.id = any (v)
         on conflict do nothing;
     end if;
+    return v <> '{}';
 end $$;
 
 -- What is to be looked at; other: the object that was here first under this UID.

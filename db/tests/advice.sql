@@ -81,6 +81,13 @@ begin
     from instance x where sop_uid = '1.6.30.1' and variant > 0 order by variant;
     assert (select jsonb_array_length(conflicts) = 1 and conflicts -> 0 ->> 'sha256' like '%2' from exam where id = e);
     assert (select count(*) from exam_event where exam_id = e and event = 'same_object') = 1;
+    -- what is stored says what is to be done next, plain or against an order, so that nobody waits for a poll
+    assert t_object('1.6.32', '1.6.32.1', '{"modality": "DX"}') ->> 'job' = 'metadata';
+    assert t_object('1.6.32', '1.6.32.2', '{"modality": "DX", "metadata": {}}') ->> 'job' = 'check';
+    assert t_object('1.6.33', '1.6.33.1', '{"modality": "CT", "metadata": {}}') ->> 'job' is null;
+    assert t_object('1.6.33', '1.6.33.1', '{"modality": "CT", "metadata": {}, "sha256": "aa00000000000000000000000000000000000000000000000000000000000003"}')
+        ->> 'job' = 'check';
+    assert metadata_done(0, (select id from instance where sop_uid = '1.6.32.1'), v_chest);
     -- a UID of another centre is kept apart and flagged
     e := t_image('1.6.31', '1.6.30.1', v_chest, jsonb_build_object('centre_id', org_id('C2')));
     assert (select conflicts -> 0 ->> 'cause' = 'centre' and centre_id = org_id('C2') from exam where id = e);
