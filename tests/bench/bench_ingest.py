@@ -6,22 +6,24 @@ bench_ingest.py [--quick] [--rounds N] [--only ct|ecg|dx|object|idle]
 For each set (CT 0.5 MiB, ECG 120 KiB, DX 15 MiB) and number of associations: the best of the
 rounds of each server, the worst in brackets, and rdc's ratio to the others. All get the same data
 from the same generator (load.c), cell by cell in turn, so that what else the machine does hits all
-alike. rdc runs as installed: synced, committed, one worker for two cores. Its time ends when its objects are
+alike; before each the disk is given time to take what the one before has left to the page cache. rdc runs as installed: synced, committed, one worker for two cores. Its time ends when its objects are
 acknowledged, indexed, on the worklist, and no job of ingest is left; ECGs are then analysed, behind ingest, and how
 long all took until that was done stands as analysed_per_second. The peers run with their own
 defaults and TCP_NODELAY, without which DCMTK's sockets add 40 ms to each response; storescp syncs
 nothing.
 
 Then, of rdc: the CPU of workers and of PostgreSQL for each object; the peak memory of all workers;
-and what the machine allows, measured at once (floor.c): objects of the same size and log appended
-and synced by as many threads as there are associations, and the CPU that client, receiving, SHA-256,
-writing and the bare rows take. The scarcer of the two is what rdc can be compared with: its share.
+and what the machine allows (floor.c): objects of the same size and log appended and synced by as many
+threads as there are associations, right after each run of rdc, since the disk's speed is another one a minute later;
+and the CPU that client, receiving, SHA-256, writing and the bare rows take. The scarcer of the two is what rdc
+can be compared with: its share, the middle one of the rounds.
 
 Last, one native object of almost 4 GiB, and idle associations with C-ECHO beside them.
 """
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -152,6 +154,7 @@ def measure(server, cell, count):
     name, lanes, single = cell[:3]
     ours = server.name == RdcServer.name
     forked = server.name == StoreScpServer.name
+    os.sync()
     own, database = server.pids(), [] if forked else postgres_pids()
     log = server.log_at() if ours else 0
     machine.reset_peak(own)
@@ -179,23 +182,31 @@ def measure(server, cell, count):
     return result
 
 
+def floor_count(run, quick):
+    return max(run['associations'], min(run['objects'], (64 << 20 if quick else 512 << 20) // run['bytes']))
+
+
+def measure_ours(server, cell, count, quick):
+    """A run of rdc, and what the disk allows at this moment."""
+    run = measure(server, cell, count)
+    floor = machine.floor('disk', server.rdc.place.folder, run['bytes'], cell[1], floor_count(run, quick),
+                          run['log_bytes'])
+    return {**run, 'disk_per_second': floor['per_second']}
+
+
 def allowed(server, cell, runs, quick):
-    """What disk and CPU allow for a cell, and the share that rdc's best run reaches."""
-    best = max(runs, key=lambda r: r['per_second'])
-    size, folder = best['bytes'], server.rdc.place.folder
-    count = max(cell[1], min(best['objects'], (64 << 20 if quick else 512 << 20) // size))
-    disk = max((machine.floor('disk', folder, size, cell[1], count, best['log_bytes'])
-                for _ in range(1 if quick else 3)), key=lambda r: r['per_second'])
-    few = max(count // 4, 1)
+    """What disk and CPU allow for a cell, and the share of that which rdc reaches."""
+    few = max(floor_count(runs[0], quick) // 4, 1)
     parts = {'client': min(r['client_cpu_ms'] for r in runs),
-             **{k[:-3]: v for k, v in machine.floor('cpu', folder, size, few).items()},
+             **{k[:-3]: v for k, v in machine.floor('cpu', server.rdc.place.folder, runs[0]['bytes'], few).items()},
              'rows': machine.rows_ms(server.session, 256 if quick else 6400)}
     cpu = machine.CORES * 1000 / sum(parts.values())
-    scarcer = 'disk' if disk['per_second'] < cpu else 'cpu'
+    disk = statistics.median(r['disk_per_second'] for r in runs)
     result = {'bench': 'allowed', 'set': cell[0], 'associations': cell[1], 'one_each': cell[2],
-              'disk_per_second': disk['per_second'], 'disk_mib_per_second': disk['mib_per_second'],
+              'disk_per_second': [r['disk_per_second'] for r in runs],
               'cpu_per_second': round(cpu, 1), 'cpu_ms': {k: round(v, 3) for k, v in parts.items()},
-              'scarcer': scarcer, 'share': round(best['per_second'] / min(disk['per_second'], cpu), 3)}
+              'scarcer': 'disk' if disk < cpu else 'cpu',
+              'share': round(statistics.median(r['per_second'] / min(r['disk_per_second'], cpu) for r in runs), 3)}
     print(json.dumps(result), flush=True)
     return result
 
@@ -242,6 +253,10 @@ def best_of(results):
     return max(rates), min(rates)
 
 
+def spread(rates):
+    return f'{min(rates):.0f} to {max(rates):.0f}' if len(rates) > 1 else f'{rates[0]:.0f}'
+
+
 def label(cell):
     return f'{cell[0].upper()}, n = {cell[1]}' + (', one each' if cell[2] else '')
 
@@ -267,7 +282,7 @@ def table_of_rdc(cells, found, limits):
         parts = ', '.join(f'{k} {v:.2f}' for k, v in limit['cpu_ms'].items())
         print(f'| {label(cell)} | {min(r["server_cpu_ms"] for r in runs):.2f} | '
               f'{min(r["postgres_cpu_ms"] for r in runs):.2f} | {max(r["peak_mib"] for r in runs):.0f} | '
-              f'{limit["disk_per_second"]:.0f} | {limit["cpu_per_second"]:.0f} | {parts} | '
+              f'{spread(limit["disk_per_second"])} | {limit["cpu_per_second"]:.0f} | {parts} | '
               f'{limit["scarcer"]}, {limit["share"] * 100:.0f} % |')
 
 
@@ -286,7 +301,9 @@ def main():
         count = cell[4] if quick else cell[3]
         for _ in range(rounds):
             for server in servers:
-                found.setdefault((server.name, cell[:3]), []).append(measure(server, cell, count))
+                ours = server is servers[0]
+                run = measure_ours(server, cell, count, quick) if ours else measure(server, cell, count)
+                found.setdefault((server.name, cell[:3]), []).append(run)
             expected += count
         limits.append(allowed(servers[0], cell, found[RdcServer.name, cell[:3]], quick))
     if only in (None, 'object'):
