@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 
+#include <limits.h>
 #include <string.h>
 
 static bool is_name(const uint8_t *p)
@@ -219,12 +220,82 @@ static void add_field(const struct hl7_message *m, unsigned field, struct base_b
     base_buf_add(out, v.p, v.n);
 }
 
+/* Where acknowledgements differ. */
+enum { V2_3 = 2, V2_3_1 = 3, V2_5 = 5, V2_5_1 = 6 };
+
+static const char *const versions[] = {"2.1", "2.2", "2.3",   "2.3.1", "2.4",   "2.5",  "2.5.1",
+                                       "2.6", "2.7", "2.7.1", "2.8",   "2.8.1", "2.8.2"};
+
+static size_t version_of(const struct hl7_message *m)
+{
+    struct base_bytes v = m ? hl7_raw(m, 0, 12, 0, 1, 0) : base_bytes_of(NULL, 0);
+    size_t i = sizeof versions / sizeof *versions;
+    while (i-- > 0)
+        if (v.n == strlen(versions[i]) && memcmp(v.p, versions[i], v.n) == 0)
+            return i;
+    return V2_5_1;
+}
+
+/* MSH-9 (2.13.1). Up to 2.2 an answer needs no event, and the structure of a message is told from
+ * 2.3.1 on. */
+static void add_type(const struct hl7_message *m, char component, size_t version,
+                     struct base_buf *out)
+{
+    struct base_bytes event = m ? hl7_raw(m, 0, 9, 0, 2, 0) : base_bytes_of(NULL, 0);
+    base_buf_add_str(out, "ACK");
+    if (event.n && version >= V2_3) {
+        base_buf_add_byte(out, (uint8_t)component);
+        base_buf_add(out, event.p, event.n);
+    }
+    if (event.n && version >= V2_3_1)
+        base_buf_printf(out, "%cACK", component);
+}
+
+/* The first `most` components of a location. */
+static void add_location(const char *location, char component, unsigned most, struct base_buf *out)
+{
+    unsigned n = 1;
+    for (; location && *location; location++) {
+        n += *location == '^';
+        if (n > most)
+            return;
+        base_buf_add_byte(out, *location == '^' ? (uint8_t)component : (uint8_t)*location);
+    }
+    for (; most < UINT_MAX && n < most; n++)
+        base_buf_add_byte(out, (uint8_t)component);
+}
+
+/* MSA-3 and MSA-6, and ERR-1 (2.16.5.1), before 2.5 made fields of their own of them. */
+static void add_old_error(const struct hl7_delimiters *d, const struct hl7_ack *ack,
+                          struct base_buf *out)
+{
+    base_buf_add_byte(out, (uint8_t)d->field);
+    add_escaped(d, ack->text, out);
+    base_buf_printf(out, "%c%c%c%s%c%s%cHL70357\rERR%c", d->field, d->field, d->field,
+                    ack->error_code, d->component, ack->error_name, d->component, d->field);
+    add_location(ack->location, d->component, 3, out);
+    base_buf_printf(out, "%c%s%c%s%cHL70357\r", d->component, ack->error_code, d->subcomponent,
+                    ack->error_name, d->subcomponent);
+}
+
+static void add_error(const struct hl7_delimiters *d, const struct hl7_ack *ack,
+                      struct base_buf *out)
+{
+    const char f = d->field;
+    base_buf_printf(out, "\rERR%c%c", f, f);
+    add_location(ack->location, d->component, UINT_MAX, out);
+    base_buf_printf(out, "%c%s%c%s%cHL70357%cE%c%c%c%c", f, ack->error_code, d->component,
+                    ack->error_name, d->component, f, f, f, f, f);
+    add_escaped(d, ack->text, out);
+    base_buf_add_byte(out, '\r');
+}
+
 void hl7_write_ack(const struct hl7_message *m, const struct hl7_ack *ack, struct base_buf *out)
 {
     static const struct hl7_delimiters usual = {'|', '^', '~', '\\', '&'};
     const struct hl7_delimiters *d = m ? &m->d : &usual;
     const char f = d->field;
-    struct base_bytes event = m ? hl7_raw(m, 0, 9, 0, 2, 0) : base_bytes_of(NULL, 0);
+    size_t version = version_of(m);
     base_buf_printf(out, "MSH%c%c%c%c%c%c", f, d->component, d->repetition, d->escape,
                     d->subcomponent, f);
     /* The receiver answers the sender: 5, 6 before 3, 4. */
@@ -233,26 +304,20 @@ void hl7_write_ack(const struct hl7_message *m, const struct hl7_ack *ack, struc
         add_field(m, ends[i], out);
         base_buf_add_byte(out, (uint8_t)f);
     }
-    base_buf_printf(out, "%s%c%cACK", ack->time, f, f);
-    if (event.n) {
-        base_buf_add_byte(out, (uint8_t)d->component);
-        base_buf_add(out, event.p, event.n);
-        base_buf_printf(out, "%cACK", d->component);
-    }
+    base_buf_printf(out, "%s%c%c", ack->time, f, f);
+    add_type(m, d->component, version, out);
     base_buf_printf(out, "%c%s%c", f, ack->control_id, f);
     if (m && hl7_raw(m, 0, 11, 0, 0, 0).n)
         add_field(m, 11, out);
     else
         base_buf_add_byte(out, 'P');
-    base_buf_printf(out, "%c2.5.1%c%c%c%c%c%cUNICODE UTF-8\rMSA%c%s%c", f, f, f, f, f, f, f, f,
-                    ack->code, f);
+    base_buf_printf(out, "%c%s%c%c%c%c%c%cUNICODE UTF-8\rMSA%c%s%c", f, versions[version], f, f, f,
+                    f, f, f, f, ack->code, f);
     add_field(m, 10, out);
-    base_buf_add_byte(out, '\r');
-    if (ack->text) {
-        base_buf_printf(out, "ERR%c%c%s%c%s%c%s%cHL70357%cE%c%c%c%c", f, f,
-                        ack->location ? ack->location : "", f, ack->error_code, d->component,
-                        ack->error_name, d->component, f, f, f, f, f);
-        add_escaped(d, ack->text, out);
+    if (!ack->text)
         base_buf_add_byte(out, '\r');
-    }
+    else if (version < V2_5)
+        add_old_error(d, ack, out);
+    else
+        add_error(d, ack, out);
 }

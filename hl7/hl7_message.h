@@ -68,7 +68,8 @@ struct hl7_ack {
     const char *time;       /* MSH-7, YYYYMMDDHHMMSS+ZZZZ */
 };
 /* Appends ACK for m (its sender becomes the receiver), in UTF-8, CR at the end of each
- * segment. m NULL: the message could not be parsed. */
+ * segment, as the version of m has it; 2.5.1 when that is none we know. m NULL: the message could
+ * not be parsed. */
 void hl7_write_ack(const struct hl7_message *m, const struct hl7_ack *ack, struct base_buf *out);
 
 #endif

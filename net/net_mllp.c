@@ -8,6 +8,8 @@
 #include <string.h>
 
 enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, TLS_HANDSHAKE = 0x16, FLUSH_MS = 5000 };
+/* How often the longest message is read on, so that one that is too long can be answered. */
+enum { PASSED_MAX = 64 };
 
 /* ---- framing ---- */
 
@@ -15,14 +17,17 @@ static enum net_mllp_step take_inside(struct net_mllp_decoder *d, struct base_by
 {
     const uint8_t *end = memchr(in->p, FS, in->n);
     size_t n = end ? (size_t)(end - in->p) : in->n;
-    base_buf_add(&d->message, in->p, n);
-    if (d->message.err)
-        return NET_MLLP_TOO_LONG;
+    size_t room = d->message.cap - d->message.n;
+    size_t kept = n < room ? n : room;
+    base_buf_add(&d->message, in->p, kept);
+    d->passed += d->message.err ? n : n - kept;
+    if (d->passed > (uint64_t)PASSED_MAX * d->message.cap)
+        return NET_MLLP_ENDLESS;
     *in = base_bytes_of(in->p + n + (end != NULL), in->n - n - (end != NULL));
     if (!end)
         return NET_MLLP_MORE;
     d->at = NET_MLLP_AT_END;
-    return NET_MLLP_MESSAGE;
+    return d->passed ? NET_MLLP_TOO_LONG : NET_MLLP_MESSAGE;
 }
 
 enum net_mllp_step net_mllp_decode(struct net_mllp_decoder *d, struct base_bytes *in)
@@ -43,6 +48,7 @@ enum net_mllp_step net_mllp_decode(struct net_mllp_decoder *d, struct base_bytes
 void net_mllp_next(struct net_mllp_decoder *d)
 {
     base_buf_reset(&d->message);
+    d->passed = 0;
     d->at = NET_MLLP_OUTSIDE;
 }
 
@@ -109,13 +115,14 @@ static void fault(struct net_mllp_conn *c, const char *cause)
 
 /* Hands the message out. True when it was answered at once, so that the next
  * one in `in` may follow; false when c must not be touched any more. */
-static bool handle(struct net_mllp_conn *c, struct base_bytes in)
+static bool handle(struct net_mllp_conn *c, bool too_long, struct base_bytes in)
 {
+    const struct net_mllp_options *o = &c->server->o;
     c->waiting = true;
     c->handling = true;
     net_stream_pause(c->stream);
     net_stream_timeout(c->stream, 0);
-    c->server->o.on_message(c->server->o.arg, c, base_buf_bytes(&c->decoder.message));
+    (too_long ? o->on_too_long : o->on_message)(o->arg, c, base_buf_bytes(&c->decoder.message));
     c->handling = false;
     if (c->waiting) {
         base_buf_add(&c->rest, in.p, in.n);
@@ -145,11 +152,19 @@ static void take(struct net_mllp_conn *c, struct base_bytes in)
                          ? "the peer speaks TLS: it must use the port of hl7-tls.address"
                          : "the peer does not speak MLLP: a message begins with the byte 0B");
             return;
-        case NET_MLLP_TOO_LONG:
+        case NET_MLLP_ENDLESS:
             fault(c, "the message is too long, or its end (1C 0D) is missing");
             return;
+        case NET_MLLP_TOO_LONG:
+            if (!c->server->o.on_too_long) {
+                fault(c, "the message is too long");
+                return;
+            }
+            if (!handle(c, true, in))
+                return;
+            break;
         case NET_MLLP_MESSAGE:
-            if (!handle(c, in))
+            if (!handle(c, false, in))
                 return;
             break;
         }

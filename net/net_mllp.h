@@ -17,15 +17,17 @@
 /* ---- framing, pure ---- */
 
 enum net_mllp_step {
-    NET_MLLP_MORE,    /* all input was taken */
-    NET_MLLP_MESSAGE, /* d->message is whole; reset it with net_mllp_next */
-    NET_MLLP_NOISE,   /* bytes outside a frame: the peer speaks something else */
-    NET_MLLP_TOO_LONG
+    NET_MLLP_MORE,     /* all input was taken */
+    NET_MLLP_MESSAGE,  /* d->message is whole; reset it with net_mllp_next */
+    NET_MLLP_NOISE,    /* bytes outside a frame: the peer speaks something else */
+    NET_MLLP_TOO_LONG, /* it has ended, and d->message is its beginning; then as NET_MLLP_MESSAGE */
+    NET_MLLP_ENDLESS   /* and does not end: there is no use in waiting */
 };
 
 struct net_mllp_decoder {
     enum { NET_MLLP_OUTSIDE, NET_MLLP_INSIDE, NET_MLLP_AT_END } at;
     struct base_buf message; /* its cap is the longest message */
+    uint64_t passed;         /* bytes behind that */
 };
 
 /* Takes from *in what belongs to the next step. CR, LF and NUL between frames
@@ -48,6 +50,9 @@ struct net_mllp_options {
     /* A message came (borrowed until net_mllp_done, which ends it now or later;
      * nothing more is read before). */
     void (*on_message)(void *arg, struct net_mllp_conn *c, struct base_bytes message);
+    /* The same with the beginning of a message of more than max_message. NULL: its connection
+     * ends. */
+    void (*on_too_long)(void *arg, struct net_mllp_conn *c, struct base_bytes beginning);
     /* The connection ended because of what the peer sent; for the log. */
     void (*on_fault)(void *arg, const char *peer, const char *cause);
     void *arg;

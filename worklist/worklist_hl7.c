@@ -14,7 +14,7 @@
 #include <time.h>
 
 enum {
-    MESSAGE_MAX = DICOM_CHARSET_TEXT_MAX,
+    MESSAGE_MAX = DICOM_CHARSET_TEXT_MAX, /* 1 MiB, which an answer names */
     CONNECTIONS_MAX = 200,
     IDLE_MS = 10 * 60 * 1000,
     MSH_18_MAX = 8 /* repetitions looked at */
@@ -104,9 +104,11 @@ static void answer(struct request *r, const struct answer *a)
         send_ack(r, parsed ? m : NULL, a, a->code);
     } else {
         char code[3] = {'C', a->code[1], 0};
-        if (is_wanted(commit, ok))
+        bool committed = is_wanted(commit, ok);
+        if (committed)
             send_ack(r, m, a, code);
-        if (application[0] && is_wanted(application, ok))
+        /* Who was told that a message is not accepted waits for nothing more. */
+        if (application[0] && is_wanted(application, ok) && (ok || !committed))
             send_ack(r, m, a, a->code);
     }
     if (ok)
@@ -307,14 +309,15 @@ static void on_sender(void *arg, const struct db_outcome *outcome)
     json_decref(v);
 }
 
-static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes message)
+/* NULL: answered. */
+static struct request *begin(struct worklist_hl7 *h, struct net_mllp_conn *c,
+                             struct base_bytes message)
 {
-    struct worklist_hl7 *h = arg;
     struct base_error error;
     struct request *r = calloc(1, sizeof *r);
     if (!r) {
         net_mllp_done(c);
-        return;
+        return NULL;
     }
     r->h = h;
     r->c = c;
@@ -323,10 +326,29 @@ static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes mes
     /* The header's first fields are ASCII in every set; a later segment that
      * cannot be read yet does not matter here. */
     (void)!hl7_parse(message, &h->parsed, &error);
-    if (h->parsed.n == 0) {
-        refuse(r, "AR", "100", "Segment sequence error", "MSH", error.msg);
+    if (h->parsed.n)
+        return r;
+    refuse(r, "AR", "100", "Segment sequence error", "MSH", error.msg);
+    return NULL;
+}
+
+static void on_too_long(void *arg, struct net_mllp_conn *c, struct base_bytes beginning)
+{
+    struct worklist_hl7 *h = arg;
+    struct request *r = begin(h, c, beginning);
+    if (!r)
         return;
-    }
+    hl7_text(&h->parsed, 0, 10, 0, 1, r->control_id, sizeof r->control_id);
+    refuse(r, "AR", "207", "Application internal error", NULL,
+           "the message has more than 1 MiB, which is the limit: send it without what it embeds");
+}
+
+static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes message)
+{
+    struct worklist_hl7 *h = arg;
+    struct request *r = begin(h, c, message);
+    if (!r)
+        return;
     hl7_text(&h->parsed, 0, 3, 0, 1, r->app, sizeof r->app);
     hl7_text(&h->parsed, 0, 4, 0, 1, r->facility, sizeof r->facility);
     uint8_t print[BASE_SHA256];
@@ -358,6 +380,7 @@ static enum base_err listen_on(struct worklist_hl7 *h, struct loop *loop, int fd
         .max_connections = CONNECTIONS_MAX,
         .idle_timeout_ms = IDLE_MS,
         .on_message = on_message,
+        .on_too_long = on_too_long,
         .on_fault = on_fault,
         .arg = h,
     };

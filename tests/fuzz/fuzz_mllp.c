@@ -82,7 +82,8 @@ static void start(void)
                                  .max_message = 8192,
                                  .max_connections = 2,
                                  .idle_timeout_ms = 600000,
-                                 .on_message = on_message};
+                                 .on_message = on_message,
+                                 .on_too_long = on_message};
     if (loop_new(&(struct loop_options){0}, &loop))
         abort();
     o.loop = loop;

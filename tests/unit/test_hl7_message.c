@@ -278,6 +278,36 @@ START_TEST(an_acknowledgement_answers_the_sender)
 }
 END_TEST
 
+START_TEST(an_acknowledgement_is_of_the_version_of_its_message)
+{
+    static const struct {
+        const char *version;
+        const char *answer;
+    } cases[] = {
+        {"2.1", "ACK|A1|P|2.1||||||UNICODE UTF-8\rMSA|AE|1|why|||103^what^HL70357\r"
+                "ERR|PID^1^3^103&what&HL70357\r"},
+        {"2.3", "ACK^O01|A1|P|2.3||||||UNICODE UTF-8\rMSA|AE|1|why|||103^what^HL70357\r"
+                "ERR|PID^1^3^103&what&HL70357\r"},
+        {"2.4^CHN", "ACK^O01^ACK|A1|P|2.4||||||UNICODE UTF-8\rMSA|AE|1|why|||103^what^HL70357\r"
+                    "ERR|PID^1^3^103&what&HL70357\r"},
+        {"2.8.2", "ACK^O01^ACK|A1|P|2.8.2||||||UNICODE UTF-8\rMSA|AE|1\r"
+                  "ERR||PID^1^3^1^4|103^what^HL70357|E||||why\r"},
+        {"3.0", "ACK^O01^ACK|A1|P|2.5.1||||||UNICODE UTF-8\rMSA|AE|1\r"
+                "ERR||PID^1^3^1^4|103^what^HL70357|E||||why\r"},
+    };
+    const struct hl7_ack ack = {"AE", "why", "103", "what", "PID^1^3^1^4", "A1", "2026"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[128];
+        struct base_buf out = {0};
+        snprintf(text, sizeof text, "MSH|^~\\&|A|B|||2026||ORM^O01|1|P|%s\r", cases[i].version);
+        parse(text);
+        hl7_write_ack(&m, &ack, &out);
+        ck_assert_str_eq(strstr(base_buf_cstr(&out), "ACK"), cases[i].answer);
+        base_buf_deinit(&out);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hl7_message");
@@ -295,6 +325,7 @@ int main(void)
     tcase_add_test(tc, names_in_several_scripts_are_the_groups_of_one);
     tcase_add_test(tc, a_message_that_is_no_order_is_refused_as_table_0357_says);
     tcase_add_test(tc, an_acknowledgement_answers_the_sender);
+    tcase_add_test(tc, an_acknowledgement_is_of_the_version_of_its_message);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
