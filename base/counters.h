@@ -20,6 +20,8 @@
     X(objects_stored_total, counter, "Objects acknowledged and new")                               \
     X(objects_duplicate_total, counter, "Objects acknowledged that were here already")             \
     X(objects_refused_total, counter, "Objects answered with a failure")                           \
+    X(watched_files_total, counter, "Files and recordings taken up from watched folders")          \
+    X(watched_rounds_total, counter, "Looks into watched folders after which some were")           \
     X(object_bytes_total, counter, "Bytes of acknowledged objects")                                \
     X(http_requests_total, counter, "HTTP requests answered")                                      \
     X(http_failures_total, counter, "HTTP requests answered with 5xx")                             \

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PIECE = 256 * 1024 };
@@ -15,9 +16,11 @@ struct taking {
     struct ingest_intake *intake;
     struct loop_job job;
     off_t at;
-    ssize_t got; /* by the job; -1 = it failed */
-    bool same;   /* the digest is the expected one */
-    bool waits;  /* for room */
+    ssize_t got;       /* by the job; -1 = it failed */
+    bool same;         /* the digest is the expected one */
+    bool waits;        /* for room */
+    bool changed;      /* while it was read */
+    struct stat first; /* as it was then */
     ingest_intake_fn *fn;
     void *arg;
     uint8_t piece[PIECE];
@@ -93,7 +96,16 @@ static void on_hashed(void *arg, bool cancelled)
 static void read_work(void *arg)
 {
     struct taking *t = arg;
+    struct stat now;
+    if (t->at == 0 && fstat(t->local.fd, &t->first)) {
+        t->got = -1;
+        return;
+    }
     t->got = read_piece(t);
+    if (t->got == 0)
+        t->changed = fstat(t->local.fd, &now) || now.st_size != t->at ||
+                     now.st_mtim.tv_sec != t->first.st_mtim.tv_sec ||
+                     now.st_mtim.tv_nsec != t->first.st_mtim.tv_nsec;
 }
 
 static void on_read(void *arg, bool cancelled)
@@ -101,6 +113,10 @@ static void on_read(void *arg, bool cancelled)
     struct taking *t = arg;
     if (cancelled || t->got < 0) {
         end_with(t, 503, NULL, "the file could not be read back; try again");
+        return;
+    }
+    if (t->changed) {
+        end_with(t, 503, NULL, "the file changed while it was read; it is read again");
         return;
     }
     t->at += t->got;
@@ -116,7 +132,7 @@ static void on_read(void *arg, bool cancelled)
 static void read_next(struct taking *t)
 {
     t->waits = false;
-    loop_work(t->g->config->loop, &t->job, LOOP_DISK, LOOP_ORDINARY, read_work, on_read, t);
+    loop_work(t->g->config->loop, &t->job, t->local.pool, LOOP_ORDINARY, read_work, on_read, t);
 }
 
 static void on_room(void *arg)
@@ -152,7 +168,7 @@ void ingest_local_take(struct ingest *g, const struct ingest_local *local, inges
     ingest_intake_manifest(t->intake, local->manifest);
     ingest_intake_on_room(t->intake, on_room, t);
     if (local->has_sha256)
-        loop_work(g->config->loop, &t->job, LOOP_DISK, LOOP_ORDINARY, hash_work, on_hashed, t);
+        loop_work(g->config->loop, &t->job, local->pool, LOOP_ORDINARY, hash_work, on_hashed, t);
     else
         read_next(t);
 }

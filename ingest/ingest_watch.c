@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MS = 1000, LEASE_SECONDS = 10, PARALLEL = 16 };
+enum { TICK_MS = 1000, LEASE_SECONDS = 10, PARALLEL = 16, NOTE_MS = 30000 };
 
 struct ingest_watch {
     struct ingest *g;
+    struct api_contact *contact;
     struct loop_timer *timer;
     char owner[33];
     bool asking;
@@ -25,12 +26,40 @@ struct ingest_watch {
 static void scan(struct ingest_watch_folder *f);
 static void take_more(struct ingest_watch_folder *f);
 
+/* This machine's own address stands for that of a device which has none. */
+void ingest_watch_note(struct ingest_watch_folder *f, enum model_cause cause, const char *detail)
+{
+    struct api_contact_peer peer = {
+        .device_id = f->device_id, .address = "127.0.0.1", .calling = f->aet, .called = ""};
+    api_contact_note(f->contact, &peer, cause, detail);
+}
+
+static void tell_failures(struct ingest_watch_folder *f)
+{
+    char detail[224];
+    if (f->failed) {
+        snprintf(detail, sizeof detail, "%u of them: %s", f->failed, f->why);
+        ingest_watch_note(f, MODEL_CAUSE_FILE_WAITS, detail);
+    }
+    if (f->news)
+        BASE_LOG(
+            WARN, "watched_files_wait", LOG_I("device", f->device_id), LOG_U("files", f->failed),
+            LOG_S("cause", f->why),
+            LOG_S("remedy", "they are tried again; rdc must be allowed to read and move them"));
+    f->failed = 0;
+    f->news = 0;
+}
+
 static void on_taken(struct ingest_watch_folder *f)
 {
     f->taking--;
     take_more(f);
     if (f->taking)
         return;
+    tell_failures(f);
+    base_count(&f->g->config->counters->watched_files_total, f->taken);
+    base_count(&f->g->config->counters->watched_rounds_total, f->taken > 0);
+    f->taken = 0;
     f->busy = false;
     /* What is left need not wait for the next tick. */
     if ((f->left || f->at < f->n) && f->claimed)
@@ -53,6 +82,7 @@ static void take_more(struct ingest_watch_folder *f)
         }
         file->since_ms = now;
         f->taking += ingest_watch_take(f, file, on_taken);
+        f->taken++;
     }
 }
 
@@ -60,7 +90,8 @@ static void take_ready(struct ingest_watch_folder *f)
 {
     f->at = 0;
     f->left = false;
-    f->until_ms = base_clock_mono_ms() + TICK_MS;
+    /* On a slow share to look takes long as well: half of the time is for taking. */
+    f->until_ms = base_clock_mono_ms() + TICK_MS + (base_clock_mono_ms() - f->scan_ms);
     /* Held until some are begun. */
     f->taking = 1;
     on_taken(f);
@@ -75,14 +106,23 @@ static void on_scanned(void *arg, bool cancelled)
 {
     struct ingest_watch_folder *f = arg;
     f->g->objects--;
-    if (f->error && f->error != f->told)
-        BASE_LOG(WARN, "watched_folder_unreadable", LOG_I("device", f->device_id),
-                 LOG_S("error", strerror(f->error)),
-                 LOG_S("remedy", "the folder must exist and rdc be allowed to write into it"));
-    f->told = f->error;
-    if (cancelled || !f->claimed)
+    if (cancelled || !f->claimed || f->error)
         f->busy = false;
-    else
+    if (cancelled)
+        return;
+    if (f->error && (f->error != f->told || f->scan_ms - f->noted_ms >= NOTE_MS)) {
+        ingest_watch_note(f, MODEL_CAUSE_FOLDER, strerror(f->error));
+        f->noted_ms = f->scan_ms;
+    }
+    if (f->error && f->error != f->told)
+        BASE_LOG(WARN, "watched_folder_unusable", LOG_I("device", f->device_id),
+                 LOG_S("error", strerror(f->error)),
+                 LOG_S("remedy", "the folder must exist, be mounted, and rdc be allowed to read it "
+                                 "and to write into it"));
+    else if (!f->error && f->told)
+        BASE_LOG(INFO, "watched_folder_is_back", LOG_I("device", f->device_id));
+    f->told = f->error;
+    if (f->busy)
         take_ready(f);
 }
 
@@ -91,8 +131,9 @@ static void scan(struct ingest_watch_folder *f)
     if (f->busy)
         return;
     f->busy = true;
+    f->scan_ms = base_clock_mono_ms();
     f->g->objects++;
-    loop_work(f->g->config->loop, &f->job, LOOP_DISK, LOOP_ORDINARY, scan_work, on_scanned, f);
+    loop_work(f->g->config->loop, &f->job, LOOP_FOLDER, LOOP_ORDINARY, scan_work, on_scanned, f);
 }
 
 /* ---- which folders ---- */
@@ -108,6 +149,7 @@ static struct ingest_watch_folder *find(struct ingest_watch *w, int64_t device)
     if (!f)
         return NULL;
     f->g = w->g;
+    f->contact = w->contact;
     f->device_id = device;
     f->next = w->folders;
     w->folders = f;
@@ -179,7 +221,10 @@ enum base_err ingest_watch_start(struct ingest *g, struct ingest_watch **out)
     base_random(random, sizeof random);
     base_hex(random, sizeof random, w->owner);
     enum base_err err = loop_timer_new(g->config->loop, on_tick, w, &w->timer);
+    if (!err)
+        err = api_contact_new(g->config->loop, g->config->db, &w->contact);
     if (err) {
+        loop_timer_free(w->timer);
         free(w);
         return err;
     }
@@ -197,6 +242,7 @@ void ingest_watch_stop(struct ingest_watch *w)
     loop_timer_stop(w->timer);
     for (struct ingest_watch_folder *f = w->folders; f; f = f->next)
         f->claimed = false;
+    api_contact_flush(w->contact);
 }
 
 void ingest_watch_free(struct ingest_watch *w)
@@ -204,6 +250,7 @@ void ingest_watch_free(struct ingest_watch *w)
     if (!w)
         return;
     loop_timer_free(w->timer);
+    api_contact_free(w->contact);
     for (struct ingest_watch_folder *f = w->folders; f;) {
         struct ingest_watch_folder *next = f->next;
         ingest_watch_forget(f);

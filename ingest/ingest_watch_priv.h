@@ -2,35 +2,48 @@
 #ifndef INGEST_WATCH_PRIV_H
 #define INGEST_WATCH_PRIV_H
 
+#include "api/api_contact.h"
 #include "ingest/ingest_beside.h"
 #include "ingest/ingest_priv.h"
 #include "ingest/ingest_watch.h"
+
+#include <sys/stat.h>
 
 enum {
     INGEST_WATCH_PATH = 1280,
     INGEST_WATCH_STILL_MS = 2000,
     /* How long the files of a recording wait for those that are not there yet. */
     INGEST_WATCH_PARTS_MS = 30000,
+    /* What fails is tried again later and later, up to this. */
+    INGEST_WATCH_AGAIN_MS = 30000,
+};
+
+/* What tells a file from another of its name, and from itself when it is written to. */
+struct ingest_watch_look {
+    uint64_t inode;
+    uint64_t size;
+    int64_t mtime_ns;
 };
 
 /* A file in the folder. */
 struct ingest_watch_file {
     char *name;
-    uint64_t size;
-    int64_t mtime_ns;
-    uint64_t inode;
-    int64_t since_ms; /* how long it has looked like this */
+    struct ingest_watch_look look;
+    int64_t ctime_ns; /* rises with its rights, which may be what it waits for */
+    int64_t since_ms; /* how long it has looked like this; later when it is to wait longer */
     bool looked;      /* into it, since then */
     bool may_have_parts;
-    bool waits; /* for other files of its recording; else it is ready once it is still */
-    bool told;  /* that it cannot be read or moved */
+    bool waits;     /* for other files of its recording; else it is ready once it is still */
+    unsigned tries; /* that failed since then */
     struct ingest_beside *set; /* the recording that it begins; NULL: it is taken by itself */
+    struct ingest_watch_look *set_looks; /* of its files */
 };
 
 /* A folder that this worker watches, or has watched. */
 struct ingest_watch_folder {
     struct ingest_watch_folder *next;
     struct ingest *g;
+    struct api_contact *contact;
     int64_t device_id;
     int64_t centre_id;
     int64_t quiet_seconds;
@@ -44,26 +57,44 @@ struct ingest_watch_folder {
     size_t n;
     size_t at;        /* of files: those before it were looked at */
     bool left;        /* some are ready, but not begun */
+    int64_t scan_ms;  /* when the last scan began */
     int64_t until_ms; /* then what is new is looked for */
     unsigned taking;  /* under way */
+    unsigned taken;   /* up in this round */
     unsigned sets;    /* of those, recordings of several files: each is in memory */
     int error;        /* errno of the last scan */
     int told;         /* the error that was logged */
+    int64_t noted_ms; /* when it was last noted for the doctor */
+    unsigned failed;  /* files of this round */
+    unsigned news;    /* of those, the ones that did for the first time */
+    char why[160];    /* one of them did */
 };
 
 /* On the disk pool: what lies in the folder now. */
 void ingest_watch_scan(struct ingest_watch_folder *f);
 /* Has it been still long enough? */
 bool ingest_watch_is_still(const struct ingest_watch_file *file, int64_t now_ms);
-/* The first time since this file has looked as it does. */
-bool ingest_watch_tell(struct ingest_watch_folder *f, const char *name);
+/* The file is to be tried again later. Told once for each round, with this reason, in which the
+ * file has no name: a device may call it after the patient. */
+void ingest_watch_fail(struct ingest_watch_folder *f, struct ingest_watch_file *file,
+                       const char *why);
+void ingest_watch_note(struct ingest_watch_folder *f, enum model_cause cause, const char *detail);
 void ingest_watch_forget(struct ingest_watch_folder *f);
+struct ingest_watch_look ingest_watch_look_of(const struct stat *st);
+bool ingest_watch_looks(const struct stat *st, const struct ingest_watch_look *look);
 
 /* Which files are of one recording, and which of them wait. On the disk pool, by the scan. */
 void ingest_watch_join(struct ingest_watch_folder *f);
 
-/* Takes one file, or the recording that it begins, which is the callee's then; done(f) when it
- * lies where it belongs. False: out of memory, done never runs. */
+/* Moves it from `from` into the folder `sub` there, which is made, under its name or one like it
+ * that is free; text, if any, goes beside it as a .txt. 0, or errno: ESTALE when what has this
+ * name now is another file than this one, or was written to since; it stays. On a pool. */
+int ingest_watch_move(int from, const char *sub, const char *name,
+                      const struct ingest_watch_look *look,
+                      const struct base_buf *text) BASE_MUST_CHECK;
+
+/* Takes one file, or the recording that it begins, which is the callee's then; *file is borrowed
+ * until done(f), when it lies where it belongs. False: out of memory, done never runs. */
 bool ingest_watch_take(struct ingest_watch_folder *f, struct ingest_watch_file *file,
                        void (*done)(struct ingest_watch_folder *f));
 

@@ -5,9 +5,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 enum { FILES_MAX = 20000 /* looked at in one scan; the rest follows when these have gone */ };
 
@@ -25,6 +27,7 @@ static void free_files(struct ingest_watch_file *files, size_t n)
         if (files[i].set)
             ingest_beside_deinit(files[i].set);
         free(files[i].set);
+        free(files[i].set_looks);
     }
     free(files);
 }
@@ -41,15 +44,30 @@ bool ingest_watch_is_still(const struct ingest_watch_file *file, int64_t now_ms)
     return now_ms - file->since_ms >= INGEST_WATCH_STILL_MS;
 }
 
-bool ingest_watch_tell(struct ingest_watch_folder *f, const char *name)
+struct ingest_watch_look ingest_watch_look_of(const struct stat *st)
 {
-    size_t i = 0;
-    while (i < f->n && strcmp(f->files[i].name, name) != 0)
-        i++;
-    if (i == f->n || f->files[i].told)
-        return false;
-    f->files[i].told = true;
-    return true;
+    return (struct ingest_watch_look){
+        .inode = st->st_ino,
+        .size = (uint64_t)st->st_size,
+        .mtime_ns = st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec,
+    };
+}
+
+bool ingest_watch_looks(const struct stat *st, const struct ingest_watch_look *look)
+{
+    struct ingest_watch_look now = ingest_watch_look_of(st);
+    return S_ISREG(st->st_mode) && now.inode == look->inode && now.size == look->size &&
+           now.mtime_ns == look->mtime_ns;
+}
+
+void ingest_watch_fail(struct ingest_watch_folder *f, struct ingest_watch_file *file,
+                       const char *why)
+{
+    int64_t wait = file->tries < 5 ? INT64_C(1000) << file->tries : INGEST_WATCH_AGAIN_MS;
+    file->since_ms = base_clock_mono_ms() + wait - INGEST_WATCH_STILL_MS;
+    f->news += file->tries++ == 0;
+    f->failed++;
+    snprintf(f->why, sizeof f->why, "%s; one is inode %" PRIu64, why, file->look.inode);
 }
 
 /* False: not a file to be taken. */
@@ -62,19 +80,17 @@ static bool look_at(const struct ingest_watch_folder *f, DIR *dir, const char *n
         return false;
     *out = (struct ingest_watch_file){
         .name = strdup(name),
-        .size = (uint64_t)st.st_size,
-        .mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec,
-        .inode = st.st_ino,
+        .look = ingest_watch_look_of(&st),
+        .ctime_ns = st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec,
         .since_ms = base_clock_mono_ms(),
     };
     if (!out->name)
         return false;
     const struct ingest_watch_file *before =
         f->n ? bsearch(out, f->files, f->n, sizeof *f->files, by_name) : NULL;
-    if (before && before->size == out->size && before->mtime_ns == out->mtime_ns &&
-        before->inode == out->inode) {
+    if (before && ingest_watch_looks(&st, &before->look) && before->ctime_ns == out->ctime_ns) {
         out->since_ms = before->since_ms;
-        out->told = before->told;
+        out->tries = before->tries;
         out->looked = before->looked;
         out->may_have_parts = before->may_have_parts;
     }
@@ -87,6 +103,12 @@ void ingest_watch_scan(struct ingest_watch_folder *f)
     size_t n = 0;
     size_t room = 0;
     DIR *dir = opendir(f->dir);
+    /* What could not be moved away would be taken over and over. */
+    if (dir && faccessat(dirfd(dir), ".", W_OK | X_OK, AT_EACCESS)) {
+        f->error = errno;
+        closedir(dir);
+        return;
+    }
     f->error = dir ? 0 : errno;
     for (struct dirent *e; dir && n < FILES_MAX && (e = readdir(dir)) != NULL;) {
         if (n == room) {
@@ -101,7 +123,7 @@ void ingest_watch_scan(struct ingest_watch_folder *f)
     }
     if (dir)
         closedir(dir);
-    if (n)
+    if (n > 1)
         qsort(files, n, sizeof *files, by_name);
     ingest_watch_forget(f);
     f->files = files;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 enum { RECORDINGS_MAX = 64 /* of one scan; the others wait */ };
 
 /* Once, when it has come to rest. */
-static void look_into(const struct ingest_watch_folder *f, struct ingest_watch_file *file)
+static void look_into(struct ingest_watch_folder *f, struct ingest_watch_file *file)
 {
     enum { HEAD = 4096 };
     char path[INGEST_WATCH_PATH + 256];
@@ -21,6 +22,8 @@ static void look_into(const struct ingest_watch_folder *f, struct ingest_watch_f
     snprintf(path, sizeof path, "%s/%s", f->dir, file->name);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof head, 0);
+    if (n < 0 && errno != ENOENT)
+        ingest_watch_fail(f, file, strerror(errno));
     if (fd >= 0)
         close(fd);
     file->looked = n >= 0;
@@ -55,6 +58,9 @@ static void join(struct ingest_watch_folder *f, struct ingest_watch_file *first,
                  struct ingest_beside *set, int64_t now_ms)
 {
     bool complete = !set->missing || now_ms - first->since_ms >= INGEST_WATCH_PARTS_MS;
+    struct ingest_watch_look *looks = calloc(set->n, sizeof *looks);
+    if (looks)
+        looks[0] = first->look;
     for (size_t i = 1; i < set->n; i++) {
         struct ingest_watch_file *part = file_of(f, set->names[i]);
         if (!part) {
@@ -63,12 +69,17 @@ static void join(struct ingest_watch_folder *f, struct ingest_watch_file *first,
         }
         part->waits = true;
         complete &= ingest_watch_is_still(part, now_ms);
+        if (looks)
+            looks[i] = part->look;
     }
     first->waits = !complete;
-    if (complete && set->n > 1 && (first->set = malloc(sizeof *set)) != NULL) {
+    if (complete && set->n > 1 && looks && (first->set = malloc(sizeof *set)) != NULL) {
         *first->set = *set;
         *set = (struct ingest_beside){0};
+        first->set_looks = looks;
+        looks = NULL;
     }
+    free(looks);
 }
 
 void ingest_watch_join(struct ingest_watch_folder *f)
@@ -86,9 +97,18 @@ void ingest_watch_join(struct ingest_watch_folder *f)
         if (!still || !file->may_have_parts)
             continue;
         file->waits = true;
-        if (n == RECORDINGS_MAX || ingest_beside_find(f->dir, file->name, &all[n]))
+        if (n == RECORDINGS_MAX)
             continue;
-        firsts[n++] = file;
+        enum base_err e = ingest_beside_find(f->dir, file->name, &all[n]);
+        if (!e)
+            firsts[n++] = file;
+        else if (e == BASE_ELIMIT)
+            file->waits = false; /* it names more than there may be, and is refused by itself */
+        else
+            ingest_watch_fail(f, file,
+                              e == BASE_ENOTFOUND
+                                  ? "the header of a recording can no longer be read"
+                                  : base_err_text(e));
     }
     if (ingest_beside_settle(all, n) == BASE_OK)
         for (size_t i = 0; i < n; i++)

@@ -10,16 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-enum { NAME_SIZE = 256, TARGET = INGEST_WATCH_PATH + NAME_SIZE + 32, TRIES = 1000 };
 
 struct taking {
     struct ingest_watch_folder *f;
     void (*done)(struct ingest_watch_folder *f);
-    char name[NAME_SIZE];
-    struct ingest_beside *set; /* what is taken with it; NULL = nothing */
+    struct ingest_watch_file *file;
+    struct ingest_beside *set;       /* what is taken with it; NULL = nothing */
+    struct ingest_watch_look *looks; /* of those, as the scan saw them */
     int fd;
     bool refused;
     bool too_long;
@@ -40,6 +38,7 @@ static void end(struct taking *t)
         ingest_beside_deinit(t->set);
     }
     free(t->set);
+    free(t->looks);
     free(t);
     f->g->objects--;
     done(f);
@@ -47,72 +46,32 @@ static void end(struct taking *t)
 
 /* ---- where it belongs ---- */
 
-static void write_why(struct taking *t, const char *path)
-{
-    FILE *out = fopen(path, "we");
-    if (!out || fwrite(base_buf_cstr(&t->why), 1, t->why.n, out) != t->why.n)
-        t->error = errno;
-    if (out && fclose(out))
-        t->error = errno;
-}
-
-/* A name that is free there, with room for a .txt; a file of the same name may have come before. */
-static bool find_target(const char *name, const char *folder, bool explained, char *to)
-{
-    for (unsigned i = 0; i < TRIES; i++) {
-        char number[16] = "";
-        size_t most = NAME_SIZE - 1 - (explained ? strlen(".txt") : 0);
-        if (i)
-            snprintf(number, sizeof number, ".%u", i);
-        snprintf(to, TARGET, "%s/%.*s%s", folder, (int)(most - strlen(number)), name, number);
-        if (access(to, F_OK) && errno == ENOENT)
-            return true;
-    }
-    return false;
-}
-
-static void move_one(struct taking *t, const char *folder, const char *name, bool explained)
-{
-    char from[TARGET];
-    char to[TARGET];
-    char text[TARGET + 4];
-    snprintf(from, sizeof from, "%s/%s", t->f->dir, name);
-    if (!find_target(name, folder, explained, to)) {
-        t->error = EEXIST;
-        return;
-    }
-    if (explained) {
-        snprintf(text, sizeof text, "%s.txt", to);
-        write_why(t, text);
-    }
-    if (rename(from, to))
-        t->error = errno;
-}
-
-/* On the disk pool. A rename that a power cut undoes only means that the file
+/* On the pool. A rename that a power cut undoes only means that the file
  * is taken again. Of a recording of several the first goes first: what a power cut leaves behind
  * of the others is none by itself. */
 static void move_work(void *arg)
 {
     struct taking *t = arg;
-    char folder[INGEST_WATCH_PATH + 16];
-    snprintf(folder, sizeof folder, "%s/%s", t->f->dir, t->refused ? ".refused" : ".done");
-    if (mkdir(folder, 0755) && errno != EEXIST) {
-        t->error = errno;
-        return;
+    const char *sub = t->refused ? ".refused" : ".done";
+    int dir = open(t->f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    t->error = dir < 0 ? errno : 0;
+    if (!t->error)
+        t->error =
+            ingest_watch_move(dir, sub, t->file->name, &t->file->look, t->refused ? &t->why : NULL);
+    for (size_t i = 1; t->set && i < t->set->n && dir >= 0; i++) {
+        int error = ingest_watch_move(dir, sub, t->set->names[i], &t->looks[i], NULL);
+        t->error = t->error ? t->error : error;
     }
-    move_one(t, folder, t->name, t->refused);
-    for (size_t i = 1; t->set && i < t->set->n; i++)
-        move_one(t, folder, t->set->names[i], false);
+    if (dir >= 0)
+        close(dir);
 }
 
 static void on_moved(void *arg, bool cancelled)
 {
     struct taking *t = arg;
-    if (t->error && !cancelled && ingest_watch_tell(t->f, t->name))
-        BASE_LOG(WARN, "watched_file_not_moved", LOG_I("device", t->f->device_id),
-                 LOG_S("error", strerror(t->error)),
-                 LOG_S("remedy", "rdc must be allowed to write into the folder"));
+    /* Gone, or replaced while it was read: then the new one is taken as any other. */
+    if (!cancelled && t->error && t->error != ENOENT && t->error != ESTALE)
+        ingest_watch_fail(t->f, t->file, strerror(t->error));
     end(t);
 }
 
@@ -121,9 +80,9 @@ static void on_moved(void *arg, bool cancelled)
 static void on_answer(void *arg, struct ingest_answer *answer)
 {
     struct taking *t = arg;
+    const char *detail = answer->detail ? answer->detail : "";
     if (answer->status >= 500) {
-        BASE_LOG(WARN, "watched_file_waits", LOG_I("device", t->f->device_id),
-                 LOG_S("cause", answer->detail ? answer->detail : ""));
+        ingest_watch_fail(t->f, t->file, detail);
         end(t);
         return;
     }
@@ -131,12 +90,12 @@ static void on_answer(void *arg, struct ingest_answer *answer)
     if (answer->status < 300)
         base_buf_add(&t->why, answer->json.p, answer->json.n);
     else
-        base_buf_printf(&t->why, "%s\n%s\n", answer->title ? answer->title : "refused",
-                        answer->detail ? answer->detail : "");
+        base_buf_printf(&t->why, "%s\n%s\n", answer->title ? answer->title : "refused", detail);
+    ingest_watch_note(t->f, t->refused ? MODEL_CAUSE_FILE_REFUSED : MODEL_CAUSE_NONE, detail);
     if (t->refused)
         BASE_LOG(WARN, "watched_file_refused", LOG_I("device", t->f->device_id),
-                 LOG_S("cause", answer->detail ? answer->detail : ""));
-    loop_work(t->f->g->config->loop, &t->job, LOOP_DISK, LOOP_ORDINARY, move_work, on_moved, t);
+                 LOG_S("cause", detail));
+    loop_work(t->f->g->config->loop, &t->job, LOOP_FOLDER, LOOP_ORDINARY, move_work, on_moved, t);
 }
 
 /* An archive of all, in memory. */
@@ -163,15 +122,25 @@ static int open_set(struct taking *t)
 static void open_work(void *arg)
 {
     struct taking *t = arg;
-    char path[TARGET];
-    if (t->set) {
+    struct stat st;
+    int dir = open(t->f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (t->set)
         t->fd = open_set(t);
-        t->error = t->fd < 0 ? errno : 0;
-        return;
-    }
-    snprintf(path, sizeof path, "%s/%s", t->f->dir, t->name);
-    t->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    else
+        t->fd = openat(dir, t->file->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     t->error = t->fd < 0 ? errno : 0;
+    bool same =
+        t->fd < 0 || t->set || (fstat(t->fd, &st) == 0 && ingest_watch_looks(&st, &t->file->look));
+    for (size_t i = 0; t->set && i < t->set->n && same; i++)
+        same = fstatat(dir, t->set->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+               ingest_watch_looks(&st, &t->looks[i]);
+    if (dir >= 0)
+        close(dir);
+    if (!same && t->fd >= 0) {
+        close(t->fd);
+        t->fd = -1;
+        t->error = ESTALE;
+    }
 }
 
 static void on_open(void *arg, bool cancelled)
@@ -190,14 +159,14 @@ static void on_open(void *arg, bool cancelled)
         return;
     }
     if (cancelled || t->fd < 0) {
-        if (!cancelled && t->error != ENOENT && ingest_watch_tell(f, t->name))
-            BASE_LOG(WARN, "watched_file_unreadable", LOG_I("device", f->device_id),
-                     LOG_S("error", strerror(t->error)));
+        if (!cancelled && t->error != ENOENT && t->error != ESTALE)
+            ingest_watch_fail(f, t->file, strerror(t->error));
         end(t);
         return;
     }
     struct ingest_local local = {
         .fd = t->fd,
+        .pool = LOOP_FOLDER,
         .options = {.source = {.centre_id = f->centre_id,
                                .centre_code = f->centre_code,
                                .device_id = f->device_id,
@@ -216,11 +185,13 @@ bool ingest_watch_take(struct ingest_watch_folder *f, struct ingest_watch_file *
     t->f = f;
     t->done = done;
     t->fd = -1;
-    snprintf(t->name, sizeof t->name, "%s", file->name);
+    t->file = file;
     t->set = file->set;
+    t->looks = file->set_looks;
     file->set = NULL;
+    file->set_looks = NULL;
     f->sets += t->set != NULL;
     f->g->objects++;
-    loop_work(f->g->config->loop, &t->job, LOOP_DISK, LOOP_ORDINARY, open_work, on_open, t);
+    loop_work(f->g->config->loop, &t->job, LOOP_FOLDER, LOOP_ORDINARY, open_work, on_open, t);
     return true;
 }

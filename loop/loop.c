@@ -101,6 +101,8 @@ static enum base_err init_loop(struct loop *l, const struct loop_options *o)
     err = loop_threads_start(&l->pools[LOOP_DISK], o->disk_threads);
     if (!err)
         err = loop_threads_start(&l->pools[LOOP_CPU], o->cpu_threads);
+    if (!err)
+        err = loop_threads_start(&l->pools[LOOP_FOLDER], o->folder_threads);
     return err;
 }
 

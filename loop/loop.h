@@ -1,5 +1,5 @@
 /*
- * The event loop of a process, and the two thread pools beside it.
+ * The event loop of a process, and the thread pools beside it.
  *
  * A loop belongs to the thread that made it; every function here must be
  * called on that thread, except loop_post. Only whole messages cross
@@ -21,8 +21,9 @@ struct loop;
 struct uv_loop_s;
 
 struct loop_options {
-    unsigned disk_threads; /* 0 = no disk pool */
-    unsigned cpu_threads;  /* 0 = no CPU pool */
+    unsigned disk_threads;   /* 0 = no disk pool */
+    unsigned cpu_threads;    /* 0 = no CPU pool */
+    unsigned folder_threads; /* 0 = no pool for folders of others */
 };
 
 /* options NULL: 4 disk threads and one CPU thread per processor. Ignores
@@ -85,7 +86,8 @@ void loop_post(struct loop *l, struct loop_call *call, loop_call_fn *fn, void *a
 
 /* ---- work on the pools ---- */
 
-enum loop_pool { LOOP_DISK, LOOP_CPU, LOOP_POOL_COUNT };
+/* LOOP_FOLDER is for folders that are not ours: a network share that hangs stops nothing else. */
+enum loop_pool { LOOP_DISK, LOOP_CPU, LOOP_FOLDER, LOOP_POOL_COUNT };
 /* STAT goes first; every 16th job is an ordinary one all the same, so that a
  * stream of STAT jobs cannot hold up the rest for ever. */
 enum loop_class { LOOP_STAT, LOOP_ORDINARY, LOOP_CLASS_COUNT };

@@ -140,6 +140,20 @@ static const struct model_cause_text texts[] = {
         {"an object could not be stored now (A7xx)", "对象暂时无法保存(A7xx)",
          "the device tries again by itself; check disk and database of the server",
          "设备会自动重试;请检查服务器磁盘和数据库"},
+    [MODEL_CAUSE_FOLDER] =
+        {"the folder that the device writes into cannot be used", "设备写入的监视文件夹无法使用",
+         "it must exist, be mounted, and rdc's user be allowed to read it and to write into it: "
+         "see the detail",
+         "请确认文件夹存在、已挂载,且 rdc 的运行用户可读、可写;见详细信息"},
+    [MODEL_CAUSE_FILE_WAITS] =
+        {"files wait in the folder of the device, since they cannot be read, stored or moved",
+         "文件夹中有文件无法读取、保存或移走,仍在等待",
+         "they are tried again by themselves; for what stands in the way see the detail",
+         "系统会自动重试;原因见详细信息"},
+    [MODEL_CAUSE_FILE_REFUSED] =
+        {"a file in the folder of the device was refused", "文件夹中有文件被拒收",
+         "it lies in .refused beside a .txt with the reason; put a correct one into the folder",
+         "该文件已移入 .refused,旁边的 .txt 写明原因;请更正后重新放入文件夹"},
     [MODEL_CAUSE_BAD_OBJECT] =
         {"an object is damaged or lacks a required UID", "对象损坏或缺少必需的 UID",
          "send it again; if that fails, ask the vendor of the device with the detail",

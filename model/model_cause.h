@@ -42,6 +42,9 @@
     X(DATABASE, "database_unavailable")                                                            \
     X(BUSY, "busy")                                                                                \
     X(NO_ROOM, "out_of_resources")                                                                 \
+    X(FOLDER, "watched_folder_unusable")                                                           \
+    X(FILE_WAITS, "watched_file_waits")                                                            \
+    X(FILE_REFUSED, "watched_file_refused")                                                        \
     X(BAD_OBJECT, "object_refused")                                                                \
     X(SERVICE_REFUSED, "request_refused")
 

@@ -234,7 +234,7 @@ void rdc_send_dicom(struct rdc_send *s)
 {
     static const struct net_assoc_handlers handlers = {
         .on_established = on_established, .on_command = on_command, .on_closed = on_closed};
-    struct loop_options none = {0, 0};
+    struct loop_options none = {0};
     struct loop_timer *look = NULL;
     struct sender *d = calloc(1, sizeof *d);
     if (!d || loop_new(&none, &d->loop)) {

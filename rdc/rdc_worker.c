@@ -20,7 +20,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { IDLE_CHECK_MS = 50, REPORT_WAIT_MS = 8000, TABLES = 4, SERVICE_TABLES = 2 };
+enum {
+    IDLE_CHECK_MS = 50,
+    REPORT_WAIT_MS = 8000,
+    TABLES = 4,
+    SERVICE_TABLES = 2,
+    FOLDER_THREADS = 2,
+};
 
 /* What a worker is made of, in the order of its making. */
 struct worker {
@@ -340,7 +346,8 @@ struct step {
 static enum base_err open_loop(struct worker *w)
 {
     struct loop_options options = {.disk_threads = (unsigned)w->conf->disk_threads,
-                                   .cpu_threads = (unsigned)w->conf->cpu_threads};
+                                   .cpu_threads = (unsigned)w->conf->cpu_threads,
+                                   .folder_threads = FOLDER_THREADS};
     return loop_new(&options, &w->loop);
 }
 

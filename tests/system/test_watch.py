@@ -1,7 +1,9 @@
 """Watched folders, for devices that can only write files."""
+import json
 import os
 import shutil
 import time
+import urllib.request
 
 from rdc_system import ROOT, SystemTest, wait_for
 from test_upload import uids
@@ -64,8 +66,15 @@ class WatchTest(SystemTest):
         self.assertEqual(self.names(path, '.done'), ['0.dcm', '0.dcm.1', '1.dcm', 'ecg.scp', 'ecg.xml', 'rec.atr', 'rec.dat',
                                                      'rec.hea', gbk])
 
-    def test_a_file_that_grows_is_left_alone(self):
+    def test_a_file_that_grows_is_left_alone_and_links_lead_nowhere(self):
         path = self.watch('WATCH2')
+        # Meanwhile what is read, but cannot be moved, waits; the doctor says why.
+        other = self.watch('WATCH4')
+        outside = self.watch('WATCH5')
+        os.symlink(outside, os.path.join(other, '.done'))
+        os.symlink('/etc/hostname', os.path.join(other, 'link'))
+        os.mkfifo(os.path.join(other, 'fifo'))
+        self.put(ct_series('watch-why', count=1)[0], other, 'a.dcm')
         [source] = ct_series('watch-grows', count=1, size=64)
         with open(source, 'rb') as f:
             content = f.read()
@@ -77,6 +86,16 @@ class WatchTest(SystemTest):
         wait_for('the folder to be empty', lambda: not self.names(path), 60)
         self.assertEqual(self.names(path, '.done'), ['slow.dcm'])
         self.assertEqual(self.stored('WATCH2'), 1)
+        self.assertEqual((self.names(other), os.listdir(outside)), (['a.dcm', 'fifo', 'link'], []))
+        self.assertIn('inode', self.causes('WATCH4')['watched_file_waits'])
+        os.unlink(os.path.join(other, '.done'))
+        os.chmod(outside, 0o755)
+        wait_for('the file to be moved', lambda: self.names(other, '.done') == ['a.dcm'], 40)
+        self.assertEqual((self.names(other), self.stored('WATCH4')), (['fifo', 'link'], 1))
+        self.assertIn('ermission', self.causes('WATCH5')['watched_folder_unusable'])
+
+    def causes(self, aet):
+        return {c['code']: c['detail'] for c in json.loads(self.rdc.cli('device', 'doctor', aet, '--json'))['causes']}
 
     def test_a_killed_server_takes_each_file_once(self):
         path = self.watch('WATCH3')
@@ -94,6 +113,13 @@ class WatchTest(SystemTest):
         self.rdc.start()
         wait_for('the folder to be empty', lambda: not self.names(path), 90)
         self.note(f'{left} of {count} files were left at the kill')
+        # Not as many at a time as are under way at once, and then a pause.
+        with urllib.request.urlopen(f'http://127.0.0.1:{self.rdc.http_port}/metrics') as answer:
+            counts = dict(line.split() for line in answer.read().decode().splitlines() if line.startswith('rdc_watched'))
+        files, rounds = (int(counts[f'rdc_watched_{name}_total']) for name in ('files', 'rounds'))
+        self.note(f'{files} files in {rounds} rounds')
+        self.assertGreaterEqual(files, left)
+        self.assertGreater(files / rounds, 32 if left > 200 else 0)
         self.assertEqual(len(self.names(path, '.done')), count)
         self.assertEqual(self.names(path, '.refused'), [])
         self.assertEqual(self.stored('WATCH3'), count)

@@ -1,0 +1,99 @@
+/*
+ * Where a file of a watched folder goes when it was taken or refused. Whoever writes into the
+ * folder may put anything there at any time, links included: nothing is followed, nothing
+ * overwritten, and what turns out to be another file than the one that was read goes back.
+ */
+#include "ingest/ingest_watch_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NAME_SIZE = 256, TRIES = 1000 };
+
+static bool is_free(int folder, const char *name)
+{
+    struct stat st;
+    return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
+}
+
+/* A name that is free there, with room for a .txt; a file of the same name may have come before. */
+static int find_target(int folder, const char *name, bool explained, char *to, char *text)
+{
+    for (unsigned i = 0; i < TRIES; i++) {
+        char number[16] = "";
+        size_t most = NAME_SIZE - 1 - (explained ? strlen(".txt") : 0);
+        if (i)
+            snprintf(number, sizeof number, ".%u", i);
+        snprintf(to, NAME_SIZE, "%.*s%s", (int)(most - strlen(number)), name, number);
+        snprintf(text, NAME_SIZE + 4, "%s.txt", to);
+        if (is_free(folder, to) && (!explained || is_free(folder, text)))
+            return 0;
+    }
+    return EEXIST;
+}
+
+static int write_text(int folder, const char *name, const struct base_buf *text)
+{
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    int error = fd < 0 ? errno : 0;
+    for (size_t at = 0; !error && at < text->n;) {
+        ssize_t n = write(fd, text->p + at, text->n - at);
+        if (n < 0 && errno != EINTR)
+            error = errno;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    if (fd >= 0 && close(fd) && !error)
+        error = errno;
+    return error;
+}
+
+/* Some network file systems have no rename that spares what is there. */
+static int rename_sparing(int from, const char *name, int to, const char *target)
+{
+    if (renameat2(from, name, to, target, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return errno;
+    if (!is_free(to, target))
+        return EEXIST;
+    return renameat(from, name, to, target) ? errno : 0;
+}
+
+static int move_into(int from, int to, const char *name, const struct ingest_watch_look *look,
+                     const struct base_buf *text)
+{
+    struct stat st;
+    char target[NAME_SIZE];
+    char beside[NAME_SIZE + 4];
+    int error = find_target(to, name, text, target, beside);
+    if (!error && text)
+        error = write_text(to, beside, text);
+    if (error)
+        return error;
+    error = rename_sparing(from, name, to, target);
+    /* Only afterwards it is certain which file that was. */
+    if (!error &&
+        (fstatat(to, target, &st, AT_SYMLINK_NOFOLLOW) || !ingest_watch_looks(&st, look))) {
+        int back = rename_sparing(to, target, from, name);
+        error = back && back != EEXIST ? back : ESTALE;
+    }
+    if (error && text)
+        unlinkat(to, beside, 0);
+    return error;
+}
+
+int ingest_watch_move(int from, const char *sub, const char *name,
+                      const struct ingest_watch_look *look, const struct base_buf *text)
+{
+    if (mkdirat(from, sub, 0755) && errno != EEXIST)
+        return errno;
+    int to = openat(from, sub, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (to < 0)
+        return errno;
+    int error = move_into(from, to, name, look, text);
+    close(to);
+    return error;
+}
