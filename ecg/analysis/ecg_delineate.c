@@ -6,6 +6,8 @@
  */
 #include "ecg/analysis/ecg_delineate.h"
 
+#include "ecg/analysis/ecg_edge_priv.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -378,6 +380,7 @@ enum {
     P_REACH = 43,
     P_EARLIEST = 190, /* before QRS */
     P_LATEST = 10,
+    P_FIRST = 1,
     FLUTTER_APART = 80,
     FLUTTER_LONGEST = 160, /* 188 a minute */
     FLUTTER_LEADS = 6,     /* fewer agree by chance */
@@ -555,11 +558,12 @@ static int find_p(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
     if (m->nleads == 2) /* a reader of two sees the onset rather where it is first */
         out->all.at[ECG_POINT_P_ON] = (out->all.at[ECG_POINT_P_ON] +
                                        (on.of[0].at < on.of[1].at ? on.of[0].at : on.of[1].at)) /
-                                      2;
+                                          2 -
+                                      P_FIRST;
     return out->all.at[ECG_POINT_P_ON];
 }
 
-void ecg_delineate(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
+void ecg_delineate_by_rules(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
 {
     for (int i = 0; i < ECG_POINT_COUNT; i++) {
         out->all.at[i] = ECG_POINT_NONE;
@@ -574,4 +578,10 @@ void ecg_delineate(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
     int atrial = find_p(m, out);
     if (atrial != ECG_POINT_NONE) /* the next one ends the search for T */
         find_t(m, m->after + atrial - 5, out);
+}
+
+void ecg_delineate(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
+{
+    ecg_delineate_by_rules(m, out);
+    ecg_edge_correct(m, out);
 }

@@ -36,5 +36,7 @@ struct ecg_waves_of_mean {
 };
 
 void ecg_delineate(const struct ecg_mean *m, struct ecg_waves_of_mean *out);
+/* Before what cardiologists do otherwise is allowed for. */
+void ecg_delineate_by_rules(const struct ecg_mean *m, struct ecg_waves_of_mean *out);
 
 #endif

@@ -11,6 +11,10 @@
  *
  * prints how well the boundaries of waves agree: ecg_score_waves.c.
  *
+ *     bench_ecg_score edges ANNOTATORS RECORD.hea...
+ *
+ * prints what the boundaries of waves are corrected by: ecg_score_edges.c.
+ *
  *     bench_ecg_score findings RECORD.hea...
  *
  * prints the codes of what was found.
@@ -299,20 +303,24 @@ int main(int argc, char **argv)
 {
     int status = 0;
     bool waves = argc > 3 && strcmp(argv[1], "waves") == 0;
+    bool edges = argc > 3 && strcmp(argv[1], "edges") == 0;
     bool alarms = argc > 3 && strcmp(argv[1], "alarms") == 0;
     bool findings = argc > 2 && strcmp(argv[1], "findings") == 0;
     bool terms = argc > 2 && strcmp(argv[1], "terms") == 0;
-    if (!waves && !alarms && !findings && !terms && (argc < 3 || strcmp(argv[1], "beats") != 0)) {
+    bool beats = argc > 2 && strcmp(argv[1], "beats") == 0;
+    if (!waves && !edges && !alarms && !findings && !terms && !beats) {
         fputs("usage: bench_ecg_score beats RECORD.hea...\n"
               "       bench_ecg_score waves ANNOTATORS RECORD.hea...\n"
+              "       bench_ecg_score edges ANNOTATORS RECORD.hea...\n"
               "       bench_ecg_score findings RECORD.hea...\n"
               "       bench_ecg_score terms RECORD.hea...\n"
               "       bench_ecg_score alarms ANNOTATORS RECORD...\n",
               stderr);
         return 2;
     }
-    for (int i = waves || alarms ? 3 : 2; i < argc; i++)
+    for (int i = waves || edges || alarms ? 3 : 2; i < argc; i++)
         status |= waves      ? ecg_score_waves(argv[i], argv[2])
+                  : edges    ? ecg_score_edges(argv[i], argv[2])
                   : alarms   ? ecg_score_alarms(argv[i], argv[2])
                   : findings ? ecg_score_rhythm(argv[i])
                   : terms    ? print_terms(argv[i])

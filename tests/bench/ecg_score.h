@@ -2,7 +2,7 @@
 #ifndef ECG_SCORE_H
 #define ECG_SCORE_H
 
-#include "ecg/analysis/ecg_beats.h"
+#include "ecg/analysis/ecg_delineate.h"
 #include "rdc/rdc_ecg_files.h"
 
 struct ecg_score_record {
@@ -20,8 +20,12 @@ void ecg_score_close(struct ecg_score_record *x);
 /* The beginning of a JSON object with the record's name, without an end. */
 void ecg_score_name(const char *path);
 
+/* The marks that annotators make of each point. */
+extern const enum ecg_mark_kind ecg_score_kinds[ECG_POINT_COUNT];
+
 /* annotators: one = marks of all leads together, several = one of each lead. */
 int ecg_score_waves(const char *path, const char *annotators);
+int ecg_score_edges(const char *path, const char *annotators);
 /* The codes of what was found. */
 int ecg_score_rhythm(const char *path);
 /* annotators: "" = none. */

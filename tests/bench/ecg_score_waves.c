@@ -18,7 +18,7 @@
 enum { WAVES = 3, LEADS_MAX = 12, INTERVALS = 3 };
 static const double WINDOW_S = 0.15;
 
-static const enum ecg_mark_kind kinds[ECG_POINT_COUNT] = {
+const enum ecg_mark_kind ecg_score_kinds[ECG_POINT_COUNT] = {
     ECG_MARK_P_ON,    ECG_MARK_P_PEAK, ECG_MARK_P_OFF,  ECG_MARK_QRS_ON, ECG_MARK_BEAT,
     ECG_MARK_QRS_OFF, ECG_MARK_T_ON,   ECG_MARK_T_PEAK, ECG_MARK_T_OFF};
 static const char *const names[ECG_POINT_COUNT] = {
@@ -75,7 +75,7 @@ static void score_wave(const struct reference *ref, const struct ecg_waves *w, s
     memset(taken, 0, n * sizeof *taken);
     for (size_t i = 0; i < ref->n; i++) {
         const struct ecg_mark *m = &ref->m[i];
-        if (m->kind != kinds[peak])
+        if (m->kind != ecg_score_kinds[peak])
             continue;
         size_t k = nearest(w, taken, n, peak, m->at_s);
         if (k == SIZE_MAX) {
@@ -85,9 +85,9 @@ static void score_wave(const struct reference *ref, const struct ecg_waves *w, s
         taken[k] = true;
         s->found[wave]++;
         add_error(&s->of[peak], w[k].at_s[peak], m->at_s);
-        if (i > 0 && m[-1].kind == kinds[peak - 1])
+        if (i > 0 && m[-1].kind == ecg_score_kinds[peak - 1])
             add_error(&s->of[peak - 1], w[k].at_s[peak - 1], m[-1].at_s);
-        if (i + 1 < ref->n && m[1].kind == kinds[peak + 1])
+        if (i + 1 < ref->n && m[1].kind == ecg_score_kinds[peak + 1])
             add_error(&s->of[peak + 1], w[k].at_s[peak + 1], m[1].at_s);
     }
     for (size_t k = 0; k < n; k++)

@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+"""Grows the trees that correct the boundaries of waves: ecg/analysis/ecg_edge_trees.c.
+
+fit_ecg_edge.py [--write]
+
+Reads the LUDB records in the folder that RDC_ECG_DATA names, through build/release; needs numpy
+(package python3-numpy). Prints for each boundary the SD of its errors in ms by the rules, with a tenth of
+the records left out of the fit in turn, and of the fit to all. --write: puts the latter into the source.
+
+Gradient boosting of squared errors. Each tree has the same question in all branches of a level: of a few
+terms drawn by lot the one that takes most off the error of a part of the records, drawn by lot as well,
+whole ones: what holds in one record only is so seldom chosen. A lead counts by its marked beats; its target is
+their mean, for within a lead nothing here can tell one beat from the next.
+"""
+import json
+import glob
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+SCORE = os.path.join(ROOT, 'build/release/tests/bench_ecg_score')
+SOURCE = os.path.join(ROOT, 'ecg/analysis/ecg_edge_trees.c')
+LEADS = 'i ii iii avr avl avf v1 v2 v3 v4 v5 v6'
+NAMES = ('p_on', 'p_off', 'qrs_on', 'qrs_off', 't_off')
+SAMPLE_MS = 2
+FOLDS = 10
+TREES = 100
+DEPTH = 3
+RATE = 0.1  # of what a tree finds that is added
+RIDGE = 60  # beats that say nothing, in each leaf
+BINS = 24
+TERMS = 0.4  # shares that are drawn for a tree
+RECORDS = 0.7
+
+
+class Trees:
+    """Of (questions [(term, limit)], what each branch adds)."""
+
+    def __init__(self, x, y, weight, record):
+        lots = np.random.RandomState(1)
+        limits = [np.unique(np.floor(np.quantile(t, np.linspace(0, 1, BINS + 1)[1:-1]))) for t in x.T]
+        bins = np.stack([np.searchsorted(limit, t, side='left') for limit, t in zip(limits, x.T)], 1)
+        rest = y.astype(float).copy()
+        records = np.unique(record)
+        self.tree = []
+        for _ in range(TREES):
+            drawn = np.isin(record, lots.choice(records, int(len(records) * RECORDS), replace=False))
+            terms = lots.choice(x.shape[1], int(x.shape[1] * TERMS), replace=False)
+            questions, branch = [], np.zeros(len(y), int)
+            for _ in range(DEPTH):
+                term, cut = self.best(bins[drawn][:, terms], branch[drawn], (rest * weight)[drawn], weight[drawn],
+                                      [len(limits[t]) for t in terms])
+                questions.append((terms[term], int(limits[terms[term]][cut])))
+                branch = 2 * branch + (x[:, terms[term]] > questions[-1][1])
+            n = 1 << DEPTH
+            add = RATE * np.bincount(branch[drawn], (rest * weight)[drawn], n) / (
+                np.bincount(branch[drawn], weight[drawn], n) + RIDGE)
+            add = np.rint(add * 100) / 100
+            rest -= add[branch]
+            self.tree.append((questions, add))
+
+    @staticmethod
+    def best(bins, branch, pull, weight, cuts):
+        """The term and the cut after which what is left of the squares is least."""
+        branches, terms = branch.max() + 1, bins.shape[1]
+        place = ((branch[:, None] * terms + np.arange(terms)) * BINS + bins).ravel()
+        shape = (branches, terms, BINS)
+        a = np.bincount(place, np.repeat(pull, terms), branches * terms * BINS).reshape(shape).cumsum(2)
+        n = np.bincount(place, np.repeat(weight, terms), branches * terms * BINS).reshape(shape).cumsum(2)
+        gain = (a ** 2 / (n + RIDGE) + (a[:, :, -1:] - a) ** 2 / (n[:, :, -1:] - n + RIDGE)).sum(0)
+        for term, cut in enumerate(cuts):
+            gain[term, cut:] = -1
+        return np.unravel_index(gain.argmax(), gain.shape)
+
+    def later(self, x):
+        out = np.zeros(len(x))
+        for questions, add in self.tree:
+            branch = np.zeros(len(x), int)
+            for term, limit in questions:
+                branch = 2 * branch + (x[:, term] > limit)
+            out += add[branch]
+        return out
+
+
+def spread(marks, later):
+    errors = np.concatenate([np.rint(at) * SAMPLE_MS - m for m, at in zip(marks, later)])
+    return f'{errors.mean():5.1f} +- {errors.std(ddof=1):4.1f}'
+
+
+def grow(name, rows):
+    """The trees of a boundary; prints what they are worth."""
+    marks = [np.array(r[3]) for r in rows]
+    x = np.array([r[4] for r in rows])
+    y = np.array([m.mean() for m in marks]) / SAMPLE_MS
+    weight = np.array([float(len(m)) for m in marks])
+    records, record = np.unique([r[2] for r in rows], return_inverse=True)
+    fold = np.random.RandomState(0).permutation(len(records))[record] % FOLDS
+    apart = np.zeros(len(y))
+    for k in range(FOLDS):
+        rest = fold != k
+        apart[~rest] = Trees(x[rest], y[rest], weight[rest], record[rest]).later(x[~rest])
+    trees = Trees(x, y, weight, record)
+    print(f'{name:8} {len(rows)} leads of {len(records)} records: by rules {spread(marks, 0 * y)}, left out '
+          f'{spread(marks, apart)}, fitted {spread(marks, trees.later(x))}', flush=True)
+    return trees
+
+
+def source(models):
+    lines = ['/* Grown by tests/bench/fit_ecg_edge.py. */', '#include "ecg/analysis/ecg_edge_priv.h"', '',
+             '/* clang-format off */']
+    for name, trees in models.items():
+        lines.append(f'static const struct ecg_edge_tree {name}[] = {{')
+        for questions, add in trees.tree:
+            parts = (', '.join(str(int(v)) for v in part) for part in (
+                [t for t, _ in questions], [limit for _, limit in questions], np.rint(add * 100)))
+            lines.append('    {' + ', '.join(f'{{{part}}}' for part in parts) + '},')
+        lines += ['};', '']
+    lines += ['const struct ecg_edge_model ecg_edge_models[ECG_EDGE_COUNT] = {']
+    lines += [f'    [ECG_EDGE_{name.upper()}] = {{{name}, sizeof {name} / sizeof *{name}}},' for name in models]
+    return '\n'.join(lines + ['};', ''])
+
+
+def main():
+    data = os.environ.get('RDC_ECG_DATA')
+    if not data:
+        sys.exit('fit_ecg_edge: RDC_ECG_DATA names no folder with recordings')
+    files = sorted(glob.glob(os.path.join(data, 'wfdb/ludb/*.hea')))
+    out = subprocess.run([SCORE, 'edges', LEADS, *files], capture_output=True, text=True, check=True).stdout
+    rows = [json.loads(line) for line in out.splitlines()]
+    models = {name: grow(name, [r for r in rows if r[0] == which]) for which, name in enumerate(NAMES)}
+    if '--write' in sys.argv[1:]:
+        with open(SOURCE, 'w', encoding='utf-8') as f:
+            f.write(source(models))
+
+
+if __name__ == '__main__':
+    main()
