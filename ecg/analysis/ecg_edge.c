@@ -52,6 +52,14 @@ enum ecg_point ecg_edge_point(enum ecg_edge which)
     return views[which].point;
 }
 
+void ecg_edge_scene_put(struct ecg_edge_scene *s, size_t lead, const float x[ECG_WINDOW])
+{
+    double *sum = s->sum[lead];
+    sum[0] = 0;
+    for (int i = 0; i < W; i++)
+        sum[i + 1] = sum[i] + (double)x[i];
+}
+
 void ecg_edge_scene_init(struct ecg_edge_scene *s, const struct ecg_mean *m,
                          const struct ecg_waves_of_mean *w)
 {
@@ -61,9 +69,7 @@ void ecg_edge_scene_init(struct ecg_edge_scene *s, const struct ecg_mean *m,
     s->waves = w;
     for (size_t k = 0; k < m->nleads; k++) {
         float apart = 0, low = m->x[k][on], high = m->x[k][on];
-        s->sum[k][0] = 0;
-        for (int i = 0; i < W; i++)
-            s->sum[k][i + 1] = s->sum[k][i] + (double)m->x[k][i];
+        ecg_edge_scene_put(s, k, m->x[k]);
         for (int i = 0; i < W && m->beats > 1; i += STEP)
             apart += fabsf(m->half[0][k][i] - m->half[1][k][i]);
         for (int i = on; i <= off; i++) {
@@ -277,11 +283,19 @@ void ecg_edge_terms(const struct ecg_edge_scene *c, enum ecg_edge which,
     }
 }
 
+void ecg_edge_beat_terms(const int16_t beat[ECG_EDGE_TERMS], const int16_t mean[ECG_EDGE_TERMS],
+                         int16_t out[ECG_EDGE_BEAT_TERMS])
+{
+    for (int i = 0; i < ECG_EDGE_TERMS; i++) {
+        out[i] = beat[i];
+        out[ECG_EDGE_TERMS + i] = (int16_t)clamp(beat[i] - mean[i], INT16_MIN, INT16_MAX);
+    }
+}
+
 /* ---- the trees ---- */
 
-float ecg_edge_later(enum ecg_edge which, const int16_t term[ECG_EDGE_TERMS])
+float ecg_edge_later(const struct ecg_edge_model *m, const int16_t *term)
 {
-    const struct ecg_edge_model *m = &ecg_edge_models[which];
     int sum = 0;
     for (size_t i = 0; i < m->n; i++) {
         const struct ecg_edge_tree *t = &m->tree[i];
@@ -337,7 +351,7 @@ void ecg_edge_correct(const struct ecg_mean *m, struct ecg_waves_of_mean *w)
         ecg_edge_terms(&scene, which, term);
         for (size_t k = 0; k < m->nleads; k++) {
             int *at = &moved.lead[k].at[point];
-            *at += (int)lrintf(ecg_edge_later(which, term[k]));
+            *at += (int)lrintf(ecg_edge_later(&ecg_edge_models[which], term[k]));
             *at = in_order(&moved.lead[k], which, *at);
         }
         moved.all.at[point] = over_all(w, &moved, m->nleads, &views[which]);

@@ -34,6 +34,9 @@ struct ecg_edge_model {
     size_t n;
 };
 extern const struct ecg_edge_model ecg_edge_models[ECG_EDGE_COUNT];
+/* Of a beat beside the mean that it lies in: its terms, after them by how much they are more. */
+enum { ECG_EDGE_BEAT_TERMS = 2 * ECG_EDGE_TERMS };
+extern const struct ecg_edge_model ecg_edge_beat_models[ECG_EDGE_COUNT];
 
 enum ecg_point ecg_edge_point(enum ecg_edge which);
 
@@ -45,15 +48,19 @@ struct ecg_edge_scene {
     float noise[ECG_MEAN_LEADS]; /* how far the halves of the beats are apart, uV */
     float swing[ECG_MEAN_LEADS]; /* of QRS, uV */
 };
-/* Borrows m and w. */
+/* Borrows m and w; noise and swing remain the mean's. */
 void ecg_edge_scene_init(struct ecg_edge_scene *s, const struct ecg_mean *m,
                          const struct ecg_waves_of_mean *w);
 
 /* The terms of a boundary in each lead, where the rules have found it. */
 void ecg_edge_terms(const struct ecg_edge_scene *s, enum ecg_edge which,
                     int16_t (*out)[ECG_EDGE_TERMS]);
+/* Puts a single beat in place of the mean of a lead. */
+void ecg_edge_scene_put(struct ecg_edge_scene *s, size_t lead, const float x[ECG_WINDOW]);
+void ecg_edge_beat_terms(const int16_t beat[ECG_EDGE_TERMS], const int16_t mean[ECG_EDGE_TERMS],
+                         int16_t out[ECG_EDGE_BEAT_TERMS]);
 /* By how much later it is marked, in samples. */
-float ecg_edge_later(enum ecg_edge which, const int16_t term[ECG_EDGE_TERMS]);
+float ecg_edge_later(const struct ecg_edge_model *m, const int16_t *term);
 /* Moves the boundaries of each lead, and those over all with them. */
 void ecg_edge_correct(const struct ecg_mean *m, struct ecg_waves_of_mean *w);
 

@@ -363,3 +363,15 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
         }
     }
 }
+
+void ecg_block_windows(const struct ecg_block *b, float (*out)[ECG_MEAN_LEADS][ECG_WINDOW])
+{
+    struct strip s;
+    memset(out, 0, b->n * sizeof *out);
+    for (size_t lead = 0; lead < b->nleads; lead++) {
+        (void)read_strip(b, lead, &s);
+        flatten(b, &s);
+        for (size_t i = 0; i < b->n; i++)
+            add_window(&s, place(&s, b->fiducial_s[i]), out[i][lead]);
+    }
+}

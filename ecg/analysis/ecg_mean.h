@@ -41,5 +41,7 @@ void ecg_block_init(struct ecg_block *b, const struct ecg_lead *const *leads, si
                     const struct ecg_beats *beats, size_t first);
 /* The mean of those of its beats that are members. */
 void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mean *out);
+/* The windows of its beats as they lie in means, of each lead; b->n of them. */
+void ecg_block_windows(const struct ecg_block *b, float (*out)[ECG_MEAN_LEADS][ECG_WINDOW]);
 
 #endif

@@ -1,15 +1,26 @@
 #include "ecg/analysis/ecg_waves.h"
 
+#include "ecg/analysis/ecg_edge_priv.h"
+
 #include <math.h>
 #include <stdlib.h>
 
-enum { AROUND = 30 /* beats either side, half a minute */ };
+enum {
+    AROUND = 30, /* beats either side, half a minute */
+    APART = 3,   /* beats of a mean from which on each is looked at beside it */
+};
 
+/* later: than in the mean, in samples; a boundary does not pass its peak. */
 static void place_waves(const struct ecg_beats *b, double fiducial_s, const struct ecg_points *p,
-                        struct ecg_waves *out)
+                        const float later[ECG_POINT_COUNT], struct ecg_waves *out)
 {
     for (size_t i = 0; i < ECG_POINT_COUNT; i++) {
-        double at_s = fiducial_s + (double)(p->at[i] - ECG_WINDOW_BEFORE) / ECG_WINDOW_HZ;
+        double at = p->at[i] + (double)later[i];
+        if (i % 3 == 0)
+            at = fmin(at, p->at[i + 1]);
+        if (i % 3 == 2)
+            at = fmax(at, p->at[i - 1]);
+        double at_s = fiducial_s + (at - ECG_WINDOW_BEFORE) / ECG_WINDOW_HZ;
         bool is_there = p->at[i] != ECG_POINT_NONE && at_s >= 0 && at_s < b->seconds;
         out->at_s[i] = is_there ? at_s : (double)NAN;
     }
@@ -17,8 +28,45 @@ static void place_waves(const struct ecg_beats *b, double fiducial_s, const stru
 
 struct work {
     struct ecg_mean mean;
+    struct ecg_waves_of_mean rules;
     struct ecg_waves_of_mean waves;
+    struct ecg_edge_scene scene;
+    int16_t term[ECG_EDGE_COUNT][ECG_MEAN_LEADS][ECG_EDGE_TERMS]; /* of the mean */
+    float window[ECG_MEAN_BEATS][ECG_MEAN_LEADS][ECG_WINDOW];
 };
+
+static void look_at_mean(struct work *w)
+{
+    ecg_delineate_by_rules(&w->mean, &w->rules);
+    w->waves = w->rules;
+    ecg_edge_correct(&w->mean, &w->waves);
+    ecg_edge_scene_init(&w->scene, &w->mean, &w->rules);
+    for (int e = 0; e < ECG_EDGE_COUNT; e++)
+        if (w->rules.all.at[ecg_edge_point(e)] != ECG_POINT_NONE)
+            ecg_edge_terms(&w->scene, e, w->term[e]);
+}
+
+/* By how much later the boundaries of this beat of the block are than those of its mean. Over
+ * all leads: the mean of that in them. */
+static void look_at_beat(struct work *w, size_t beat, size_t which, float later[ECG_POINT_COUNT])
+{
+    int16_t own[ECG_MEAN_LEADS][ECG_EDGE_TERMS], term[ECG_EDGE_BEAT_TERMS];
+    size_t n = w->mean.nleads;
+    for (size_t k = 0; k < n; k++)
+        ecg_edge_scene_put(&w->scene, k, w->window[beat][k]);
+    for (int e = 0; e < ECG_EDGE_COUNT; e++) {
+        enum ecg_point point = ecg_edge_point(e);
+        if (w->rules.all.at[point] == ECG_POINT_NONE)
+            continue;
+        ecg_edge_terms(&w->scene, e, own);
+        for (size_t k = 0; k < n; k++) {
+            ecg_edge_beat_terms(own[k], w->term[e][k], term);
+            if (which == SIZE_MAX || which == k)
+                later[point] += ecg_edge_later(&ecg_edge_beat_models[e], term) /
+                                (which == SIZE_MAX ? (float)n : 1);
+        }
+    }
+}
 
 /* Shape by shape. which: of the leads, SIZE_MAX = all together. */
 static void find_in_block(const struct ecg_block *k, size_t which, struct work *w,
@@ -26,6 +74,7 @@ static void find_in_block(const struct ecg_block *k, size_t which, struct work *
 {
     bool done[ECG_MEAN_BEATS] = {false};
     const struct ecg_beat *beat = k->beats->beat + k->first;
+    ecg_block_windows(k, w->window);
     for (size_t i = 0; i < k->n; i++) {
         bool member[ECG_MEAN_BEATS] = {false};
         if (done[i])
@@ -35,11 +84,15 @@ static void find_in_block(const struct ecg_block *k, size_t which, struct work *
                 !done[j] &&
                 (j == i || (beat[j].shape == beat[i].shape && beat[i].shape != ECG_SHAPE_NONE));
         ecg_mean_take(k, member, &w->mean);
-        ecg_delineate(&w->mean, &w->waves);
+        look_at_mean(w);
         for (size_t j = i; j < k->n; j++) {
+            float later[ECG_POINT_COUNT] = {0};
+            if (member[j] && w->mean.beats >= APART)
+                look_at_beat(w, j, which, later);
             if (member[j])
                 place_waves(k->beats, k->fiducial_s[j],
-                            which == SIZE_MAX ? &w->waves.all : &w->waves.lead[which], &out[j]);
+                            which == SIZE_MAX ? &w->waves.all : &w->waves.lead[which], later,
+                            &out[j]);
             done[j] |= member[j];
         }
     }

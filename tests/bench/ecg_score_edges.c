@@ -3,7 +3,8 @@
  *
  * Prints a JSON array per boundary of each mean beat and lead: its number, that of the mean in the
  * record, the record's name, how many ms later than by the rules it was marked in each of its
- * beats, and its terms. Annotators of one lead each, in the order of the leads.
+ * beats, its terms, and those of each of the
+ * beats beside the mean. Annotators of one lead each, in the order of the leads.
  */
 #include "ecg_score.h"
 
@@ -20,6 +21,8 @@ struct work {
     struct ecg_mean mean;
     struct ecg_waves_of_mean waves;
     struct ecg_edge_scene scene;
+    float window[ECG_MEAN_BEATS][ECG_MEAN_LEADS][ECG_WINDOW];
+    int16_t beat[ECG_MEAN_BEATS][ECG_EDGE_COUNT][ECG_MEAN_LEADS][ECG_EDGE_TERMS];
     int16_t term[ECG_EDGE_COUNT][ECG_MEAN_LEADS][ECG_EDGE_TERMS];
 };
 
@@ -45,27 +48,42 @@ static double at_s(double fiducial_s, int at)
     return fiducial_s + (double)(at - ECG_WINDOW_BEFORE) / ECG_WINDOW_HZ;
 }
 
+static void print_terms(const int16_t *term, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        printf("%s%d", i ? ", " : "[", term[i]);
+    printf("]");
+}
+
 static void print_edge(const struct ecg_record *r, const struct ecg_block *k, const bool *member,
                        size_t lead, enum ecg_edge which, const struct work *w, const char *name)
 {
     enum ecg_point point = ecg_edge_point(which);
     enum ecg_point peak = point % 3 == 0 ? point + 1 : point - 1;
     const int *at = w->waves.lead[lead].at;
-    size_t n = 0;
+    size_t beat[ECG_MEAN_BEATS], n = 0;
     for (size_t i = 0; i < k->n && at[point] != ECG_POINT_NONE; i++) {
         double fiducial_s = k->fiducial_s[i];
         double mark_s = member[i] ? marked(r, k->leads[lead]->id, point, at_s(fiducial_s, at[peak]))
                                   : (double)NAN;
         if (isnan(mark_s))
             continue;
-        if (n++ == 0)
+        if (n == 0)
             printf("[%d, %zu, \"%s\", [", which, k->first, name);
-        printf("%s%.1f", n > 1 ? ", " : "", 1000 * (mark_s - at_s(fiducial_s, at[point])));
+        printf("%s%.1f", n ? ", " : "", 1000 * (mark_s - at_s(fiducial_s, at[point])));
+        beat[n++] = i;
     }
-    for (size_t i = 0; i < ECG_EDGE_TERMS && n; i++)
-        printf("%s%d", i ? ", " : "], [", w->term[which][lead][i]);
-    if (n)
-        printf("]]\n");
+    if (n == 0)
+        return;
+    printf("], ");
+    print_terms(w->term[which][lead], ECG_EDGE_TERMS);
+    for (size_t i = 0; i < n; i++) {
+        int16_t term[ECG_EDGE_BEAT_TERMS];
+        ecg_edge_beat_terms(w->beat[beat[i]][which][lead], w->term[which][lead], term);
+        printf("%s", i ? ", " : ", [");
+        print_terms(term, ECG_EDGE_BEAT_TERMS);
+    }
+    printf("]]\n");
 }
 
 static void print_mean(const struct ecg_record *r, const struct ecg_block *k, const bool *member,
@@ -74,13 +92,19 @@ static void print_mean(const struct ecg_record *r, const struct ecg_block *k, co
     ecg_mean_take(k, member, &w->mean);
     ecg_delineate_by_rules(&w->mean, &w->waves);
     ecg_edge_scene_init(&w->scene, &w->mean, &w->waves);
-    for (int which = 0; which < ECG_EDGE_COUNT; which++) {
-        if (w->waves.all.at[ecg_edge_point(which)] == ECG_POINT_NONE)
-            continue;
-        ecg_edge_terms(&w->scene, which, w->term[which]);
+    for (int which = 0; which < ECG_EDGE_COUNT; which++)
+        if (w->waves.all.at[ecg_edge_point(which)] != ECG_POINT_NONE)
+            ecg_edge_terms(&w->scene, which, w->term[which]);
+    for (size_t i = 0; i < k->n; i++) {
+        for (size_t lead = 0; lead < k->nleads; lead++)
+            ecg_edge_scene_put(&w->scene, lead, w->window[i][lead]);
+        for (int which = 0; which < ECG_EDGE_COUNT && member[i]; which++)
+            if (w->waves.all.at[ecg_edge_point(which)] != ECG_POINT_NONE)
+                ecg_edge_terms(&w->scene, which, w->beat[i][which]);
+    }
+    for (int which = 0; which < ECG_EDGE_COUNT; which++)
         for (size_t lead = 0; lead < k->nleads; lead++)
             print_edge(r, k, member, lead, which, w, name);
-    }
 }
 
 int ecg_score_edges(const char *path, const char *annotators)
@@ -101,6 +125,7 @@ int ecg_score_edges(const char *path, const char *annotators)
     for (size_t at = 0; w && at < x.beats.n; at += k.n) {
         bool done[ECG_MEAN_BEATS] = {false};
         ecg_block_init(&k, leads, n, &x.beats, at);
+        ecg_block_windows(&k, w->window);
         const struct ecg_beat *beat = x.beats.beat + k.first;
         for (size_t i = 0; i < k.n; i++) { /* as in ecg_waves.c */
             bool member[ECG_MEAN_BEATS] = {false};

@@ -33,23 +33,39 @@ static void take_noise(struct ecg_mean *m, uint32_t seed)
                 size * (float)synthetic_random(&state);
 }
 
+static void assert_trees(const struct ecg_edge_model *model, int terms)
+{
+    float most = 0;
+    ck_assert_uint_gt(model->n, 0);
+    for (size_t i = 0; i < model->n; i++) {
+        int largest = 0;
+        for (int d = 0; d < ECG_EDGE_DEPTH; d++)
+            ck_assert_int_lt(model->tree[i].term[d], terms);
+        for (int b = 0; b < 1 << ECG_EDGE_DEPTH; b++)
+            largest = abs(model->tree[i].add[b]) > largest ? abs(model->tree[i].add[b]) : largest;
+        most += (float)largest / 100;
+    }
+    ck_assert_msg(most < 100, "a boundary may move by %.0f samples", (double)most);
+}
+
 START_TEST(trees_ask_for_terms_that_there_are)
 {
-    for (size_t e = 0; e < ECG_EDGE_COUNT; e++) {
-        const struct ecg_edge_model *model = &ecg_edge_models[e];
-        float most = 0;
-        ck_assert_uint_gt(model->n, 0);
-        for (size_t i = 0; i < model->n; i++) {
-            int largest = 0;
-            for (int d = 0; d < ECG_EDGE_DEPTH; d++)
-                ck_assert_int_lt(model->tree[i].term[d], ECG_EDGE_TERMS);
-            for (int b = 0; b < 1 << ECG_EDGE_DEPTH; b++)
-                largest =
-                    abs(model->tree[i].add[b]) > largest ? abs(model->tree[i].add[b]) : largest;
-            most += (float)largest / 100;
-        }
-        ck_assert_msg(most < 100, "boundary %zu may move by %.0f samples", e, (double)most);
-    }
+    assert_trees(&ecg_edge_models[_i], ECG_EDGE_TERMS);
+    assert_trees(&ecg_edge_beat_models[_i], ECG_EDGE_BEAT_TERMS);
+}
+END_TEST
+
+START_TEST(terms_of_a_beat_are_its_own_and_by_how_much_they_are_more)
+{
+    int16_t beat[ECG_EDGE_TERMS] = {5, -30000, 30000}, mean[ECG_EDGE_TERMS] = {7, 30000, -30000};
+    int16_t out[ECG_EDGE_BEAT_TERMS];
+    ecg_edge_beat_terms(beat, mean, out);
+    ck_assert_int_eq(out[0], 5);
+    ck_assert_int_eq(out[2], 30000);
+    ck_assert_int_eq(out[ECG_EDGE_TERMS], -2);
+    ck_assert_int_eq(out[ECG_EDGE_TERMS + 1], INT16_MIN); /* not past the end of its numbers */
+    ck_assert_int_eq(out[ECG_EDGE_TERMS + 2], INT16_MAX);
+    ck_assert_int_eq(out[ECG_EDGE_TERMS + 3], 0);
 }
 END_TEST
 
@@ -87,7 +103,7 @@ START_TEST(a_boundary_moves_by_what_its_trees_say)
         enum ecg_point p = ecg_edge_point((enum ecg_edge)e);
         ecg_edge_terms(&scene, (enum ecg_edge)e, term);
         for (size_t k = 0; k < m.nleads; k++) {
-            float later = ecg_edge_later((enum ecg_edge)e, term[k]);
+            float later = ecg_edge_later(&ecg_edge_models[e], term[k]);
             ck_assert_int_eq(moved.lead[k].at[p], rules.lead[k].at[p] + (int)lrintf(later));
         }
     }
@@ -142,7 +158,8 @@ int main(void)
 {
     Suite *suite = suite_create("ecg_edge");
     TCase *t = tcase_create("edge");
-    tcase_add_test(t, trees_ask_for_terms_that_there_are);
+    tcase_add_loop_test(t, trees_ask_for_terms_that_there_are, 0, ECG_EDGE_COUNT);
+    tcase_add_test(t, terms_of_a_beat_are_its_own_and_by_how_much_they_are_more);
     tcase_add_test(t, the_size_of_a_lead_moves_no_boundary_by_much);
     tcase_add_test(t, a_boundary_moves_by_what_its_trees_say);
     tcase_add_test(t, an_early_mark_of_the_rules_is_put_right);

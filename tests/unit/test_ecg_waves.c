@@ -206,6 +206,32 @@ START_TEST(windows_are_the_lead_at_500_hz)
 }
 END_TEST
 
+START_TEST(a_beat_whose_t_wave_is_later_ends_later)
+{
+    enum { LATER = 5 };
+    static const struct synthetic_wave instead[] = {{0.260, 0.080, -350}, {0.290, 0.080, 350}};
+    struct base_error err = {0};
+    struct ecg_beats b;
+    struct ecg_waves w[SYNTHETIC_BEATS];
+    double at_s[SYNTHETIC_BEATS];
+    size_t n = synthetic_beats(&synthetic_plain, at_s);
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    synthetic_add(r, synthetic_gains, instead, 2, &at_s[LATER], 1);
+    ck_assert_int_eq(ecg_beats_find(r, NULL, &b, &err), BASE_OK);
+    ck_assert_uint_eq(b.n, n);
+    for (int one = 0; one < 2; one++) { /* over all leads, and in one */
+        ck_assert_int_eq(ecg_waves_find(r, &b, one ? &r->leads[1] : NULL, w, &err), BASE_OK);
+        double later_s = w[LATER].at_s[ECG_POINT_T_OFF] - at_s[LATER];
+        double before_s = w[LATER - 1].at_s[ECG_POINT_T_OFF] - at_s[LATER - 1];
+        double after_s = w[LATER + 1].at_s[ECG_POINT_T_OFF] - at_s[LATER + 1];
+        ck_assert_msg(later_s > before_s + 0.004 && later_s > after_s + 0.004,
+                      "%.3f beside %.3f and %.3f", later_s, before_s, after_s);
+    }
+    ecg_beats_deinit(&b);
+    ecg_record_free(r);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ecg_waves");
@@ -218,6 +244,7 @@ int main(void)
     tcase_add_test(t, order_of_points_is_that_of_the_beat);
     tcase_add_test(t, no_p_wave_is_invented);
     tcase_add_test(t, a_spike_is_no_part_of_qrs);
+    tcase_add_test(t, a_beat_whose_t_wave_is_later_ends_later);
     tcase_add_test(t, a_lead_without_samples_is_refused);
     tcase_add_loop_test(t, beats_at_the_ends_are_no_harm, 0, 2);
     tcase_add_loop_test(t, windows_are_the_lead_at_500_hz, 0, 7);
