@@ -3,10 +3,12 @@
 One cluster serves a process of the runner (durability on, as in production);
 each Rdc has a database, a data folder and free ports of its own, and ends only
 processes that it started. Clusters are copies of one, which holds a database with
-the migrations and one with people, so that these are made once for a run. As root, PostgreSQL and rdc run as unprivileged users, as
-scripts/run does it; the shell functions are the same.
+the migrations and one with people who have logged in, so that these are made once
+for a run. As root, PostgreSQL and rdc run as unprivileged users, as scripts/run does
+it; the shell functions are the same.
 """
 import atexit
+import fcntl
 import http.client
 import json
 import os
@@ -28,6 +30,9 @@ os.environ.setdefault('LC_ALL', 'C.UTF-8')
 for _name in [n for n in os.environ if n.startswith('RDC_') and not n.startswith('RDC_TEST_') and n != 'RDC_ECG_DATA']:
     del os.environ[_name]
 PASSWORD = 'a long enough test password'
+PEOPLE = (('tech', 'QINGHE', 'technician'), ('doctor', 'QINGHE', 'doctor'), ('doctor2', 'DONGSHAN', 'doctor'),
+          ('reader1', 'SHIYI', 'reader'), ('tech2', 'DONGSHAN', 'technician'), ('reader2', 'SHIYI', 'reader'))
+TOKENS = 'tokens.json'  # in the template, of the sessions of these people in its database
 
 
 def free_port():
@@ -267,18 +272,37 @@ _template = None
 
 def template():
     """The folder of a stopped cluster with the databases `migrated` and `people`, made by
-    the process that asks first; forked ones share it."""
+    the process that asks first; forked ones share it, and others that RDC_TEST_TEMPLATE
+    gives the same folder for it."""
     global _template
     if _template is None:
-        base = Place(new=True)
-        rdc = Rdc(where=base, template='template0')
-        rdc.cli('db', 'migrate')
-        base.superuser(f'create database migrated owner rdc template {rdc.database}')
-        rdc.add_people()
-        base.superuser(f'alter database {rdc.database} rename to people')
-        base.stop_cluster()
-        _template = os.path.join(base.folder, 'pg')
+        shared = os.environ.get('RDC_TEST_TEMPLATE')
+        if shared:
+            _template = os.path.join(shared, 'pg')
+            with open(os.path.join(shared, 'lock'), 'w') as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not os.path.exists(_template):
+                    os.rename(make_template(), _template)
+        else:
+            _template = make_template()
     return _template
+
+
+def make_template():
+    base = Place(new=True)
+    rdc = Rdc(where=base, template='template0')
+    rdc.cli('db', 'migrate')
+    base.superuser(f'create database migrated owner rdc template {rdc.database}')
+    rdc.add_people()
+    rdc.start()
+    tokens = {login: Client(rdc, login).token for login, _, _ in PEOPLE}
+    rdc.stop()
+    base.superuser(f'alter database {rdc.database} rename to people')
+    base.stop_cluster()
+    pg = os.path.join(base.folder, 'pg')
+    with open(os.path.join(pg, TOKENS), 'w') as f:
+        json.dump(tokens, f)
+    return pg
 
 
 _place = None
@@ -310,11 +334,12 @@ class Answer:
 
 
 class Client:
-    """One person's HTTP session."""
+    """One person's HTTP session: that of the template where there is one, since to check a
+    password shall be dear."""
 
     def __init__(self, rdc, login=None, password=PASSWORD):
-        self.rdc, self.token = rdc, None
-        if login:
+        self.rdc, self.token = rdc, rdc.tokens.get(login)
+        if login and not self.token:
             answer = self.post('/api/v1/session', {'login': login, 'password': password})
             if answer.status not in (200, 201):
                 raise AssertionError(f'login of {login}: {answer}')
@@ -378,6 +403,10 @@ class Rdc:
         self.program = self.place.copy(program, 0o755) if program else self.place.program
         self.environment = dict(os.environ, **sanitizer_options(self.place))
         self.database = self.place.new_database(template)
+        self.tokens = {}
+        if template == 'people':
+            with open(os.path.join(self.place.folder, 'pg', TOKENS)) as f:
+                self.tokens = json.load(f)
         self.data = os.path.join(self.place.folder, self.database)
         os.mkdir(self.data, 0o755)
         if os.getuid() == 0:
@@ -472,9 +501,7 @@ class Rdc:
         self.cli('org', 'add', 'QINGHE', '--name', '清河社区卫生服务中心', '--kind', 'centre')
         self.cli('org', 'add', 'DONGSHAN', '--name', '东山社区卫生服务中心', '--kind', 'centre')
         self.cli('org', 'add', 'SHIYI', '--name', '示例第一医院', '--kind', 'hospital')
-        for login, org, role in (('tech', 'QINGHE', 'technician'), ('doctor', 'QINGHE', 'doctor'),
-                                 ('doctor2', 'DONGSHAN', 'doctor'), ('reader1', 'SHIYI', 'reader'),
-                                 ('tech2', 'DONGSHAN', 'technician'), ('reader2', 'SHIYI', 'reader')):
+        for login, org, role in PEOPLE:
             self.cli('user', 'add', login, '--org', org, '--role', role, '--name', f'Test {login}',
                      '--password-stdin', input=PASSWORD + '\n')
         for centre in ('QINGHE', 'DONGSHAN'):
