@@ -2202,6 +2202,9 @@ begin
     select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
         o.sha256 = v_sha or coalesce(f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex'), false) as same,
         o.id as object_id, f.id as original_id,
+        jsonb_build_object('location', o.location, 'size', o.size, 'sha256', encode(o.sha256, 'hex')) as file,
+        jsonb_build_object('location', f.location, 'size', f.size, 'sha256', encode(f.sha256, 'hex'),
+            'plain', true) as original,
         coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location'
             and case when p ? 'original' then (o.damaged_at is not null or f.damaged_at is not null)
                     and f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex')
@@ -2223,7 +2226,11 @@ begin
         end if;
         -- The same file again: the outcome of its first commit was unknown.
         return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
-            'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id));
+            'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id),
+            'have', case when v_have.own or v_have.ours then null
+                when p ? 'original' and v_have.original_id is not null
+                    then jsonb_build_array(v_have.file, v_have.original)
+                else jsonb_build_array(v_have.file) end);
     end if;
     s := ingest_study(v_centre, p);
     e := ingest_exam(s, p);
@@ -2842,13 +2849,21 @@ begin
     raise exception using errcode = 'restrict_violation',
         message = format('rows of %I are not deleted', tg_table_name), hint = 'set disabled_at';
 end $$;
+CREATE FUNCTION public.object_damaged(p_locations jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update object set damaged_at = coalesce(damaged_at, now())
+    where location in (select jsonb_array_elements_text(p_locations))
+$$;
 CREATE FUNCTION public.object_heal(p_id bigint, p jsonb) RETURNS text
     LANGUAGE plpgsql
     AS $$
 declare
     v_old text := (select location from object where id = p_id for update);
 begin
-    update object set location = p ->> 'location', damaged_at = null where id = p_id;
+    -- The same data set, behind a meta group that may have another length.
+    update object set location = p ->> 'location', size = (p ->> 'size')::bigint, damaged_at = null where id = p_id;
     perform audit_write('heal', 'object', p_id);
     return v_old;
 end $$;
@@ -3795,7 +3810,7 @@ begin
     update upload set touched_at = now()
     where id = p_id and centre_id = rdc_org() and person_id = rdc_person() returning * into u;
     if u.id is null then
-        perform fail(404, 'no such upload', 'begin one with POST /api/v1/uploads and Upload-Length');
+        perform fail(404, 'no such upload', 'it was given up, refused, or not touched for a day: begin one with POST /api/v1/uploads and Upload-Length');
     end if;
     return v_permit || jsonb_build_object('id', u.id, 'length', u.length, 'params', u.params,
         'answer', u.answer);
@@ -5271,6 +5286,8 @@ REVOKE ALL ON FUNCTION public.name_hanzi(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.noun_kept() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.object_damaged(p_locations jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.object_damaged(p_locations jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.object_heal(p_id bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;

@@ -128,6 +128,7 @@ static void read_result(const json_t *row, struct ingest_stored *out)
     out->study_uid = json_string_value(json_object_get(row, "study_uid"));
     out->message = json_string_value(json_object_get(row, "message"));
     out->job = json_string_value(json_object_get(row, "job"));
+    out->have = json_object_get(row, "have");
     for (size_t i = 0; i < 2; i++)
         out->replaced[i] = json_string_value(json_array_get(json_object_get(row, "replaced"), i));
 }

@@ -24,6 +24,8 @@
 #include "db/db.h"
 #include "ingest/ingest_record.h"
 
+#include <jansson.h>
+
 struct ingest_batch;
 struct ingest_entry; /* one object in it */
 
@@ -43,6 +45,8 @@ struct ingest_stored {
     /* Files whose place the new ones have taken, since they were damaged; NULL = none.
      * Borrowed for the call. */
     const char *replaced[2];
+    const json_t
+        *have; /* of a duplicate: the files that are here. NULL: none to look at. Likewise */
 };
 
 /* err: BASE_OK with what became of it; BASE_EUNAVAILABLE: certainly not

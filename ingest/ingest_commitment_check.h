@@ -21,7 +21,8 @@ enum ingest_failure {
 /* failures: one per item, borrowed. NULL: stopped before the end. */
 typedef void ingest_checked_fn(void *arg, const uint16_t *failures, size_t n);
 
-/* items is what commitment_input() returns; it must stay until fn, which runs
+/* items is what commitment_input() returns, or the like; "plain": the digest covers all of
+ * the file. It must stay until fn, which runs
  * exactly once, never inside this call. BASE_ENOMEM. */
 enum base_err ingest_commitment_check(const struct ingest_config *config, const json_t *items,
                                       ingest_checked_fn *fn, void *arg) BASE_MUST_CHECK;

@@ -446,7 +446,7 @@ static void end_of_body(struct ingest_models *m)
     if (m->text_n == 0)
         refuse(m, BASE_EFORMAT, m->parts ? "no part has metadata" : "there are no metadata");
     else if (m->parts && !net_multipart_complete(&m->parser))
-        refuse(m, BASE_EFORMAT, "the closing delimiter is missing: the body is incomplete");
+        refuse(m, BASE_EFORMAT, net_multipart_lack(&m->parser));
     if (m->err) {
         end(m);
         return;

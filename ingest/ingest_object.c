@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "dicom/dicom_json.h"
+#include "ingest/ingest_duplicate.h"
 #include "ingest/ingest_measure.h"
 #include "ingest/ingest_priv.h"
 #include "model/model_provenance.h"
@@ -15,6 +16,7 @@
 enum {
     PREFIX_MAX = 1 << 20, /* the header scan sees at most so much; few need more than kilobytes */
     METADATA_AT = 192 << 10, /* of a larger object, the metadata are read when so much is there */
+    ASK_AGAIN_MAX = 2,       /* times, when what is here is damaged */
 };
 
 struct ingest_object {
@@ -39,8 +41,10 @@ struct ingest_object {
     struct store_put *put; /* from then on, until finish */
     uint64_t bytes;
     struct store_object object;
-    struct ingest_entry *entry; /* in the batch, from when the object is being synced */
-    enum base_err batch_err;    /* why it has none */
+    struct ingest_entry *entry;        /* in the batch, from when the object is being synced */
+    enum base_err batch_err;           /* why it has none */
+    unsigned asked_again;              /* the index, since what was here is damaged */
+    char duplicate_of[DICOM_UID_SIZE]; /* the study */
     void (*on_room)(void *arg);
     void *on_room_arg;
     ingest_object_fn *fn;
@@ -381,36 +385,10 @@ static void begin_jobs(const struct ingest_object *o, const struct ingest_stored
         ingest_measure_poke(o->g->measure);
 }
 
-static void on_committed(void *arg, enum base_err err, const struct ingest_stored *stored)
-{
-    struct ingest_object *o = arg;
-    if (!err && stored->outcome == INGEST_REFUSED) {
-        fail(o, BASE_EFORMAT, "the index cannot take a value of the object's header");
-        remove_files(o);
-    } else if (!err) {
-        o->result.stored = *stored;
-        for (size_t i = 0; i < 2; i++)
-            remove_file(o, stored->replaced[i] ? stored->replaced[i] : "");
-        if (stored->replaced[0])
-            BASE_LOG(INFO, "object_healed", LOG_S("location", o->object.location));
-        if (stored->outcome == INGEST_DUPLICATE)
-            remove_files(o);
-        else
-            begin_jobs(o, stored);
-    } else {
-        fail(o, err, why_not_stored(err));
-        if (err != BASE_EUNKNOWN)
-            remove_files(o);
-    }
-    end(o);
-}
+static void on_committed(void *arg, enum base_err err, const struct ingest_stored *stored);
 
-/* Its rows leave for the database beside the sync. */
-static void on_written(void *arg, enum base_err err, const struct store_object *object)
+static enum base_err add_to_batch(struct ingest_object *o)
 {
-    struct ingest_object *o = arg;
-    (void)err;
-    o->object = *object;
     struct ingest_record record = {
         .centre_id = o->source.centre_id,
         .device_id = o->source.device_id,
@@ -425,7 +403,83 @@ static void on_written(void *arg, enum base_err err, const struct store_object *
         .metadata =
             o->metadata_end == o->bytes ? base_buf_bytes(&o->metadata) : base_bytes_of(NULL, 0),
     };
-    o->batch_err = ingest_batch_add(o->g->batch, &record, on_committed, o, &o->entry);
+    return ingest_batch_add(o->g->batch, &record, on_committed, o, &o->entry);
+}
+
+static void end_unstored(struct ingest_object *o, enum base_err err)
+{
+    fail(o, err, why_not_stored(err));
+    if (err != BASE_EUNKNOWN)
+        remove_files(o);
+    end(o);
+}
+
+/* What is here was read. Where it is damaged, the index is asked again, which now takes the new
+ * file for it. */
+static void on_duplicate_checked(void *arg, enum base_err err)
+{
+    struct ingest_object *o = arg;
+    if (err == BASE_ENOTFOUND && o->asked_again++ < ASK_AGAIN_MAX) {
+        err = add_to_batch(o);
+        if (!err) {
+            ingest_batch_settle(o->entry, BASE_OK);
+            return;
+        }
+    }
+    if (err) {
+        end_unstored(o, err == BASE_ENOTFOUND ? BASE_EIO : err);
+        return;
+    }
+    remove_files(o);
+    end(o);
+}
+
+static void take_duplicate(struct ingest_object *o, const struct ingest_stored *stored)
+{
+    snprintf(o->duplicate_of, sizeof o->duplicate_of, "%s", stored->study_uid);
+    o->result.stored = (struct ingest_stored){
+        .outcome = INGEST_DUPLICATE, .exam = stored->exam, .study_uid = o->duplicate_of};
+    enum base_err err = ingest_duplicate_check(o->g, stored->have, on_duplicate_checked, o);
+    if (err)
+        end_unstored(o, err);
+}
+
+static void on_committed(void *arg, enum base_err err, const struct ingest_stored *stored)
+{
+    struct ingest_object *o = arg;
+    if (err) {
+        end_unstored(o, err);
+        return;
+    }
+    if (stored->outcome == INGEST_DUPLICATE && json_is_array(stored->have)) {
+        take_duplicate(o, stored);
+        return;
+    }
+    if (stored->outcome == INGEST_REFUSED) {
+        fail(o, BASE_EFORMAT, "the index cannot take a value of the object's header");
+        remove_files(o);
+        end(o);
+        return;
+    }
+    o->result.stored = *stored;
+    for (size_t i = 0; i < 2; i++)
+        remove_file(o, stored->replaced[i] ? stored->replaced[i] : "");
+    if (stored->replaced[0])
+        BASE_LOG(INFO, "object_healed", LOG_S("location", o->object.location));
+    if (stored->outcome == INGEST_DUPLICATE)
+        remove_files(o);
+    else
+        begin_jobs(o, stored);
+    end(o);
+}
+
+/* Its rows leave for the database beside the sync. */
+static void on_written(void *arg, enum base_err err, const struct store_object *object)
+{
+    struct ingest_object *o = arg;
+    (void)err;
+    o->object = *object;
+    o->batch_err = add_to_batch(o);
 }
 
 static void on_durable(void *arg, enum base_err err, const struct store_object *object)

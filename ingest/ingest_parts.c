@@ -74,7 +74,7 @@ enum base_err ingest_parts_write(struct ingest_parts *p, struct base_bytes bytes
 enum base_err ingest_parts_end(const struct ingest_parts *p, const char **cause)
 {
     if (!net_multipart_complete(&p->parser))
-        *cause = "the closing delimiter is missing: the body is incomplete";
+        *cause = net_multipart_lack(&p->parser);
     else if (p->files == 0)
         *cause = p->form ? "no part has a file name" : "there is no part";
     else

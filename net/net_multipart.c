@@ -98,6 +98,12 @@ bool net_multipart_complete(const struct net_multipart *p)
     return p->state == CLOSED;
 }
 
+const char *net_multipart_lack(const struct net_multipart *p)
+{
+    return p->state == PREAMBLE ? "the body has no delimiter with the boundary of Content-Type"
+                                : "the closing delimiter is missing: the body is incomplete";
+}
+
 static enum net_multipart_event refuse(struct net_multipart *p, const char *cause)
 {
     p->state = BAD;

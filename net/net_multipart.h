@@ -55,6 +55,8 @@ size_t net_multipart_parse(struct net_multipart *p, struct base_bytes in,
                            enum net_multipart_event *event, struct base_bytes *data);
 /* Has the closing delimiter come? */
 bool net_multipart_complete(const struct net_multipart *p);
+/* Why it has not, for a person. */
+const char *net_multipart_lack(const struct net_multipart *p);
 
 /* Is the media type of this Content-Type field this one ("multipart/related")?
  * Without regard to case and parameters. value may be NULL. */

@@ -190,13 +190,24 @@ $$
 declare
     v_old text := (select location from object where id = p_id for update);
 begin
-    update object set location = p ->> 'location', damaged_at = null where id = p_id;
+    -- The same data set, behind a meta group that may have another length.
+    update object set location = p ->> 'location', size = (p ->> 'size')::bigint, damaged_at = null where id = p_id;
     perform audit_write('heal', 'object', p_id);
     return v_old;
 end $$;
 
+-- The files at these places were found missing or changed.
+create function object_damaged(p_locations jsonb) returns void
+language sql security definer set search_path = public as
+$$
+    update object set damaged_at = coalesce(damaged_at, now())
+    where location in (select jsonb_array_elements_text(p_locations))
+$$;
+grant execute on function object_damaged(jsonb) to rdc_ingest;
+
 -- One object, already durable in the store. Same UID and digest: a duplicate, unless what is
 -- here was found damaged; then it is replaced, and "replaced" names the files that can go.
+-- "have" are the files that are here, to be looked at before the duplicate is acknowledged.
 -- Same UID, another digest: both are kept and the conflict stands on the exam. "job": what is
 -- to be done next with it, if anything.
 create function ingest_one(p jsonb) returns jsonb language plpgsql as
@@ -214,6 +225,9 @@ begin
     select i.own, max(i.variant) over () as last, i.study_id, o.location = p ->> 'location' as ours,
         o.sha256 = v_sha or coalesce(f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex'), false) as same,
         o.id as object_id, f.id as original_id,
+        jsonb_build_object('location', o.location, 'size', o.size, 'sha256', encode(o.sha256, 'hex')) as file,
+        jsonb_build_object('location', f.location, 'size', f.size, 'sha256', encode(f.sha256, 'hex'),
+            'plain', true) as original,
         coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location'
             and case when p ? 'original' then (o.damaged_at is not null or f.damaged_at is not null)
                     and f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex')
@@ -235,7 +249,11 @@ begin
         end if;
         -- The same file again: the outcome of its first commit was unknown.
         return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
-            'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id));
+            'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id),
+            'have', case when v_have.own or v_have.ours then null
+                when p ? 'original' and v_have.original_id is not null
+                    then jsonb_build_array(v_have.file, v_have.original)
+                else jsonb_build_array(v_have.file) end);
     end if;
     s := ingest_study(v_centre, p);
     e := ingest_exam(s, p);

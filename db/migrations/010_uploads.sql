@@ -58,7 +58,7 @@ begin
     update upload set touched_at = now()
     where id = p_id and centre_id = rdc_org() and person_id = rdc_person() returning * into u;
     if u.id is null then
-        perform fail(404, 'no such upload', 'begin one with POST /api/v1/uploads and Upload-Length');
+        perform fail(404, 'no such upload', 'it was given up, refused, or not touched for a day: begin one with POST /api/v1/uploads and Upload-Length');
     end if;
     return v_permit || jsonb_build_object('id', u.id, 'length', u.length, 'params', u.params,
         'answer', u.answer);

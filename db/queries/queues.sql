@@ -45,6 +45,9 @@ select manifest_take($1::bigint, $2::jsonb)::text;
 -- name: upload_done
 select upload_done($1::text, $2::jsonb);
 
+-- name: object_damaged
+select object_damaged($1::jsonb);
+
 -- name: upload_drop
 select upload_drop($1::text);
 

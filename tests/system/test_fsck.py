@@ -115,6 +115,23 @@ class Fsck(Checked):
             stored.put_back(content)
         self.clean()
 
+    def test_needs_no_run_before_what_is_sent_again_takes_the_place_of_what_is_damaged(self):
+        uid, scp = self.send('again'), scp_file('again-scp')
+        self.assertEqual(self.tech.upload(scp).status, 201)
+        self.settled()
+        locations = self.locations(f"study_id = (select id from study where study_uid = '{uid}')")
+        originals = [r[0] for r in self.rdc.sql(
+            'select location from object where id = (select max(original_id) from instance)')]
+        self.stored(locations[0]).change()
+        self.stored(locations[1]).remove()
+        self.stored(originals[0]).cut()
+        self.send('again')
+        self.assertEqual(self.tech.upload(scp).json()['outcome'], 'stored')
+        now = self.locations(f"study_id = (select id from study where study_uid = '{uid}')")
+        self.assertEqual([a == b for a, b in zip(locations, now)], [False, False, True, True])
+        self.assertEqual(self.clean()['open'], 0)
+        self.assertEqual(self.tech.upload(scp).json()['outcome'], 'duplicate')
+
     def test_moves_what_a_dead_worker_left_and_leaves_what_a_living_one_writes(self):
         self.send('orphan')
         self.settled()

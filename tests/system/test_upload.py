@@ -134,6 +134,8 @@ class StowTest(Upload):
                 ('application/json', b'{}', 415)):
             answer = self.stow(content, content_type=content_type)
             self.assertEqual(answer.status, status, (content_type, answer))
+        other = self.stow(body, content_type='multipart/related; type="application/dicom"; boundary=other')
+        self.assertIn('the boundary of Content-Type', other.json()['detail'])
         answer = self.stow([read(path)], Accept='text/html')
         self.assertEqual(answer.status, 406, answer)
         self.assertEqual(self.stow([read(path)], client=Client(self.rdc)).status, 401)
