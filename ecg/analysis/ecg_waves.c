@@ -68,9 +68,10 @@ static void look_at_beat(struct work *w, size_t beat, size_t which, float later[
     }
 }
 
-/* Shape by shape. which: of the leads, SIZE_MAX = all together. */
+/* Shape by shape. which: of the leads, SIZE_MAX = all together. T ends where it does in the mean,
+ * t_later_s is what each beat has of its own. */
 static void find_in_block(const struct ecg_block *k, size_t which, struct work *w,
-                          struct ecg_waves *out)
+                          struct ecg_waves *out, float *t_later_s)
 {
     bool done[ECG_MEAN_BEATS] = {false};
     const struct ecg_beat *beat = k->beats->beat + k->first;
@@ -90,6 +91,9 @@ static void find_in_block(const struct ecg_block *k, size_t which, struct work *
             if (member[j] && w->mean.beats >= APART)
                 look_at_beat(w, j, which, later);
             if (member[j])
+                t_later_s[j] = later[ECG_POINT_T_OFF] / ECG_WINDOW_HZ;
+            later[ECG_POINT_T_OFF] = 0;
+            if (member[j])
                 place_waves(k->beats, k->fiducial_s[j],
                             which == SIZE_MAX ? &w->waves.all : &w->waves.lead[which], later,
                             &out[j]);
@@ -106,9 +110,9 @@ static float qt_of(const struct ecg_waves *w)
 /* QT follows the rate within a minute, not from one block to the next: where there are more than
  * two, T ends where the middle one of the beats of its shape around says. It keeps a block in which
  * a U wave was taken for T, or half of T for all of it, from standing apart. */
-static void steady_t(const struct ecg_beats *b, struct ecg_waves *out)
+static void steady_t(const struct ecg_beats *b, const float *t_later_s, struct ecg_waves *out)
 {
-    float before[AROUND]; /* of the last beats, as they were */
+    float before[AROUND]; /* of the last beats, as they were in the mean */
     for (size_t i = 0; i < b->n; i++) {
         float v[2 * AROUND + 1] = {0};
         size_t n = 0;
@@ -128,6 +132,12 @@ static void steady_t(const struct ecg_beats *b, struct ecg_waves *out)
         if (n > 2 * ECG_MEAN_BEATS && !isnan(own) && t_off_s > out[i].at_s[ECG_POINT_T_PEAK])
             out[i].at_s[ECG_POINT_T_OFF] = t_off_s;
     }
+    for (size_t i = 0; i < b->n; i++) {
+        double *t_off_s = &out[i].at_s[ECG_POINT_T_OFF];
+        double own_s = *t_off_s + (double)t_later_s[i];
+        if (own_s > out[i].at_s[ECG_POINT_T_PEAK] && own_s < b->seconds)
+            *t_off_s = own_s;
+    }
 }
 
 enum base_err ecg_waves_find(const struct ecg_record *r, const struct ecg_beats *b,
@@ -146,14 +156,19 @@ enum base_err ecg_waves_find(const struct ecg_record *r, const struct ecg_beats 
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          "there is no ECG lead with samples at 50 Hz to 20 kHz to measure on");
     struct work *w = malloc(sizeof *w);
-    if (!w)
+    float *t_later_s = calloc(b->n + 1, sizeof *t_later_s);
+    if (!w || !t_later_s) {
+        free(w);
+        free(t_later_s);
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    }
     struct ecg_block k;
     for (size_t at = 0; at < b->n; at += k.n) {
         ecg_block_init(&k, leads, n, b, at);
-        find_in_block(&k, which, w, out + at);
+        find_in_block(&k, which, w, out + at, t_later_s + at);
     }
     free(w);
-    steady_t(b, out);
+    steady_t(b, t_later_s, out);
+    free(t_later_s);
     return BASE_OK;
 }
