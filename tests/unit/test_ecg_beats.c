@@ -154,6 +154,17 @@ START_TEST(a_t_wave_higher_than_its_complex_is_no_beat)
 }
 END_TEST
 
+START_TEST(a_premature_beat_after_every_other_one_is_no_t_wave)
+{
+    /* 312, 325 and 358 ms after it; what comes within 300 ms is a T wave */
+    static const double intervals_s[] = {0.48, 0.5, 0.55};
+    struct plan p = plain;
+    p.pvc_every = 2;
+    p.interval_s = intervals_s[_i];
+    check_plan(&p);
+}
+END_TEST
+
 START_TEST(the_gain_does_not_matter)
 {
     static const double gains[] = {0.2, 0.5, 2, 5};
@@ -336,6 +347,7 @@ int main(void)
     TCase *t = tcase_create("beats");
     tcase_add_test(t, every_beat_is_found_at_its_r_wave);
     tcase_add_test(t, a_t_wave_higher_than_its_complex_is_no_beat);
+    tcase_add_loop_test(t, a_premature_beat_after_every_other_one_is_no_t_wave, 0, 3);
     tcase_add_loop_test(t, the_gain_does_not_matter, 0, 4);
     tcase_add_loop_test(t, the_rate_does_not_matter, 0, 6);
     tcase_add_loop_test(t, slow_and_fast_rhythms_are_found, 0, 4);
