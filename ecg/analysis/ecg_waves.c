@@ -41,7 +41,7 @@ static void look_at_mean(struct work *w)
     w->waves = w->rules;
     ecg_edge_correct(&w->mean, &w->waves);
     ecg_edge_scene_init(&w->scene, &w->mean, &w->rules);
-    for (int e = 0; e < ECG_EDGE_COUNT; e++)
+    for (enum ecg_edge e = ECG_EDGE_P_ON; e < ECG_EDGE_COUNT; e++)
         if (w->rules.all.at[ecg_edge_point(e)] != ECG_POINT_NONE)
             ecg_edge_terms(&w->scene, e, w->term[e]);
 }
@@ -54,7 +54,7 @@ static void look_at_beat(struct work *w, size_t beat, size_t which, float later[
     size_t n = w->mean.nleads;
     for (size_t k = 0; k < n; k++)
         ecg_edge_scene_put(&w->scene, k, w->window[beat][k]);
-    for (int e = 0; e < ECG_EDGE_COUNT; e++) {
+    for (enum ecg_edge e = ECG_EDGE_P_ON; e < ECG_EDGE_COUNT; e++) {
         enum ecg_point point = ecg_edge_point(e);
         if (w->rules.all.at[point] == ECG_POINT_NONE)
             continue;

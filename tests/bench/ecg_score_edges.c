@@ -69,7 +69,7 @@ static void print_edge(const struct ecg_record *r, const struct ecg_block *k, co
         if (isnan(mark_s))
             continue;
         if (n == 0)
-            printf("[%d, %zu, \"%s\", [", which, k->first, name);
+            printf("[%d, %zu, \"%s\", [", (int)which, k->first, name);
         printf("%s%.1f", n ? ", " : "", 1000 * (mark_s - at_s(fiducial_s, at[point])));
         beat[n++] = i;
     }
@@ -92,17 +92,17 @@ static void print_mean(const struct ecg_record *r, const struct ecg_block *k, co
     ecg_mean_take(k, member, &w->mean);
     ecg_delineate_by_rules(&w->mean, &w->waves);
     ecg_edge_scene_init(&w->scene, &w->mean, &w->waves);
-    for (int which = 0; which < ECG_EDGE_COUNT; which++)
+    for (enum ecg_edge which = ECG_EDGE_P_ON; which < ECG_EDGE_COUNT; which++)
         if (w->waves.all.at[ecg_edge_point(which)] != ECG_POINT_NONE)
             ecg_edge_terms(&w->scene, which, w->term[which]);
     for (size_t i = 0; i < k->n; i++) {
         for (size_t lead = 0; lead < k->nleads; lead++)
             ecg_edge_scene_put(&w->scene, lead, w->window[i][lead]);
-        for (int which = 0; which < ECG_EDGE_COUNT && member[i]; which++)
+        for (enum ecg_edge which = ECG_EDGE_P_ON; which < ECG_EDGE_COUNT && member[i]; which++)
             if (w->waves.all.at[ecg_edge_point(which)] != ECG_POINT_NONE)
                 ecg_edge_terms(&w->scene, which, w->beat[i][which]);
     }
-    for (int which = 0; which < ECG_EDGE_COUNT; which++)
+    for (enum ecg_edge which = ECG_EDGE_P_ON; which < ECG_EDGE_COUNT; which++)
         for (size_t lead = 0; lead < k->nleads; lead++)
             print_edge(r, k, member, lead, which, w, name);
 }
