@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import unittest
 
 import dicom_scu
@@ -95,6 +96,7 @@ class ADevice(SystemTest):
         paths, uids = slices('mpps late', 3)
         study, step = make_dicom.uid('study mpps late'), make_dicom.uid('step late')
         self.rdc.sql("update device set quiet_seconds = 0, limit_seconds = 1")
+        time.sleep(1.1)  # a device that was here just now is remembered for a second (API_DEVICE_MS)
         a = self.associate()
         self.assertEqual(a.request(MPPS, CREATE, step, created(study))[0], 0)
         self.assertEqual(a.request(MPPS, SET, step, ended('COMPLETED', uids))[0], 0)

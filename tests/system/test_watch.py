@@ -87,15 +87,18 @@ class WatchTest(SystemTest):
         self.assertEqual(self.names(path, '.done'), ['slow.dcm'])
         self.assertEqual(self.stored('WATCH2'), 1)
         self.assertEqual((self.names(other), os.listdir(outside)), (['a.dcm', 'fifo', 'link'], []))
-        self.assertIn('inode', self.causes('WATCH4')['watched_file_waits'])
+        self.wait_for_cause('WATCH4', 'watched_file_waits', 'inode')
         os.unlink(os.path.join(other, '.done'))
         os.chmod(outside, 0o755)
         wait_for('the file to be moved', lambda: self.names(other, '.done') == ['a.dcm'], 40)
         self.assertEqual((self.names(other), self.stored('WATCH4')), (['fifo', 'link'], 1))
-        self.assertIn('ermission', self.causes('WATCH5')['watched_folder_unusable'])
+        self.wait_for_cause('WATCH5', 'watched_folder_unusable', 'ermission')
 
-    def causes(self, aet):
-        return {c['code']: c['detail'] for c in json.loads(self.rdc.cli('device', 'doctor', aet, '--json'))['causes']}
+    def wait_for_cause(self, aet, code, word):
+        def known():
+            causes = json.loads(self.rdc.cli('device', 'doctor', aet, '--json'))['causes']
+            return any(c['code'] == code and word in c['detail'] for c in causes)
+        wait_for(f'the doctor to know {code}', known)
 
     def test_a_killed_server_takes_each_file_once(self):
         path = self.watch('WATCH3')
