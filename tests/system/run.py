@@ -4,13 +4,16 @@
 run.py [--jobs N] [WORD...]   only tests whose name contains one of the words
 
 N processes (2; most tests wait more than they compute) take one class after the
-other, each with a cluster of its own. The last line is "N passed, N failed, N
-skipped". RDC_TEST_PROGRAM names the program to test (default build/release/rdc).
+other, each with a cluster of its own. What failed, where that is not
+many, is run once more, one by one: a test that passes then is counted as passed
+and called unsteady, with what it said first above. The last line is "N passed, N failed, N skipped".
+RDC_TEST_PROGRAM names the program to test (default build/release/rdc).
 """
 import argparse
 import fcntl
 import itertools
 import os
+import re
 import sys
 import tempfile
 import time
@@ -22,6 +25,7 @@ import rdc_system  # noqa: E402
 
 # What takes longest begins first, so that no process works alone at the end.
 FIRST = ('AFailover', 'ScriptsRun', 'ADisk', 'TheDatabase', 'WatchTest')
+NOT_MANY = 6  # more failures than these are no accident
 
 
 def sentence(test):
@@ -37,9 +41,11 @@ class Result(unittest.TestResult):
 
     passed = 0
 
-    def __init__(self, lock):
+    def __init__(self, lock, good='ok'):
         super().__init__()
         self.lock = lock  # of the output, whose lines belong together
+        self.good = good
+        self.failed = []  # ids of tests, or of classes that could not begin
 
     def startTest(self, test):
         super().startTest(test)
@@ -57,24 +63,33 @@ class Result(unittest.TestResult):
     def counts(self):
         return self.passed, len(self.failures) + len(self.errors), len(self.skipped)
 
+    def sum(self):
+        """One line for the process that asked: counts, then who failed."""
+        return ' '.join(map(str, (*self.counts(), *dict.fromkeys(self.failed))))
+
+    def bad(self, test, word, text):
+        # "setUpClass (test_x.AClass)" is the id of what fails before a class begins.
+        self.failed.append(re.sub(r'^\w+ \((.*)\)$', r'\1', test.id()))
+        self.line(test, word, text)
+
     def addSuccess(self, test):
         self.passed += 1
-        self.line(test, 'ok')
+        self.line(test, self.good)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
-        self.line(test, 'FAILED', self.failures[-1][1])
+        self.bad(test, 'FAILED', self.failures[-1][1])
 
     def addError(self, test, err):
         super().addError(test, err)
-        self.line(test, 'ERROR', self.errors[-1][1])
+        self.bad(test, 'ERROR', self.errors[-1][1])
 
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err:
             failed = issubclass(err[0], test.failureException)
-            self.line(test, 'FAILED' if failed else 'ERROR',
-                      f'{subtest._subDescription()}\n{(self.failures if failed else self.errors)[-1][1]}')
+            self.bad(test, 'FAILED' if failed else 'ERROR',
+                     f'{subtest._subDescription()}\n{(self.failures if failed else self.errors)[-1][1]}')
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
@@ -97,40 +112,46 @@ def by_class(tests):
 
 
 def work(classes, numbers, lock):
-    """Runs the classes whose numbers come out of this pipe; the counts."""
+    """Runs the classes whose numbers come out of this pipe; what Result.sum says."""
     result = Result(lock)
     while number := os.read(numbers, 4):
         unittest.TestSuite(classes[int(number)]).run(result)
-    return result.counts()
+    return result.sum()
 
 
 def work_beside(classes, numbers, lock, sums):
-    """The same in a process of its own, which writes its counts; its pid."""
+    """The same in a process of its own, which writes its sum; its pid."""
     pid = os.fork()
     if pid == 0:
-        os.write(sums, '{} {} {}\n'.format(*work(classes, numbers, lock)).encode())
+        os.write(sums, f'{work(classes, numbers, lock)}\n'.encode())
         sys.exit(0)
     return pid
 
 
-def run_all(classes, jobs):
-    """All classes in so many processes; the counts."""
+def run_all(classes, jobs, lock):
+    """All classes in so many processes; the sum of each, and how many processes broke down."""
     numbers, deal = os.pipe()
     os.write(deal, b''.join(b'%4d' % n for n in range(len(classes))))
     os.close(deal)
-    with tempfile.TemporaryFile() as lock:
-        if jobs == 1:
-            return work(classes, numbers, lock)
-        rdc_system.template()
-        sums, write = os.pipe()
-        pids = [work_beside(classes, numbers, lock, write) for _ in range(jobs)]
-        os.close(write)
-        failed = [pid for pid in pids if os.waitpid(pid, 0)[1]]
-        for pid in failed:
-            print(f'process {pid} of the runner ended before its work')
-        with os.fdopen(sums) as f:
-            counts = [list(map(int, line.split())) for line in f]
-        return map(sum, zip(*counts, (0, len(failed), 0)))
+    if jobs == 1:
+        return [work(classes, numbers, lock)], 0
+    rdc_system.template()
+    sums, write = os.pipe()
+    pids = [work_beside(classes, numbers, lock, write) for _ in range(jobs)]
+    os.close(write)
+    broken = [pid for pid in pids if os.waitpid(pid, 0)[1]]
+    for pid in broken:
+        print(f'process {pid} of the runner ended before its work')
+    with os.fdopen(sums) as f:
+        return f.read().splitlines(), len(broken)
+
+
+def run_again(names, lock):
+    """What failed once more, one by one: (passed, failed, skipped)."""
+    print(f'once more, one by one: {len(names)}', flush=True)
+    result = Result(lock, good='unsteady')
+    unittest.defaultTestLoader.loadTestsFromNames(names).run(result)
+    return result.counts()
 
 
 def main():
@@ -142,7 +163,15 @@ def main():
     if args.words:
         tests = (t for t in tests if any(w in f'{t.id()} {sentence(t)}' for w in args.words))
     classes = by_class(tests)
-    passed, failed, skipped = run_all(classes, max(1, min(args.jobs, len(classes))))
+    with tempfile.TemporaryFile() as lock:
+        sums, broken = run_all(classes, max(1, min(args.jobs, len(classes))), lock)
+        fields = [line.split() for line in sums]
+        passed, failed, skipped = (sum(int(f[n]) for f in fields) for n in range(3))
+        names = [name for f in fields for name in f[3:]]
+        if 0 < len(names) <= NOT_MANY:
+            again, failed, _ = run_again(names, lock)
+            passed += again
+    failed += broken
     print(f'{passed} passed, {failed} failed, {skipped} skipped')
     return 1 if failed else 0
 
