@@ -141,8 +141,9 @@ const char *net_http_origin(struct net_http_request *req);
 struct base_arena *net_http_arena(struct net_http_request *req);
 /* Has the client left? An answer would be dropped. */
 bool net_http_is_gone(const struct net_http_request *req);
-/* fn is called once if the client leaves before the answer is complete; the
- * request must be answered all the same. Replaces an earlier fn; NULL = none. */
+/* fn is called once if the client leaves before the answer is complete, or has left
+ * already, never inside this call; the request must be answered all the same. Replaces an
+ * earlier fn; NULL = none. */
 void net_http_on_abort(struct net_http_request *req, void (*fn)(void *arg), void *arg);
 
 /* For who admits requests: something of theirs that goes along, NULL at first. */

@@ -63,12 +63,23 @@ void net_http_request_detach(struct net_http_request *req)
     }
 }
 
+/* To who asked for it after the client had left. */
+static void tell_abort(struct net_http_request *req)
+{
+    void (*fn)(void *) = req->on_abort;
+    req->on_abort = NULL;
+    if (fn)
+        fn(req->abort_arg);
+}
+
 static void on_turn(void *arg)
 {
     struct net_http_request *req = arg;
     req->turn_posted = false;
     if (req->freed)
         net_http_request_free(req);
+    else if (!req->conn && req->answer == NET_HTTP_WAITING)
+        tell_abort(req);
     else if (req->conn && req->conn->broken)
         net_http_conn_drop(req->conn);
     else if (req->answer == NET_HTTP_STREAMING)
@@ -77,12 +88,18 @@ static void on_turn(void *arg)
         net_http_conn_run(req->conn);
 }
 
-void net_http_request_later(struct net_http_request *req)
+static void post_turn(struct net_http_request *req)
 {
-    if (req->turn_posted || (!req->conn && req->answer != NET_HTTP_STREAMING))
+    if (req->turn_posted)
         return;
     req->turn_posted = true;
     loop_post(req->server->o.loop, &req->turn, on_turn, req);
+}
+
+void net_http_request_later(struct net_http_request *req)
+{
+    if (req->conn || req->answer == NET_HTTP_STREAMING)
+        post_turn(req);
 }
 
 void net_http_request_log(struct net_http_request *req)
@@ -238,6 +255,8 @@ void net_http_on_abort(struct net_http_request *req, void (*fn)(void *arg), void
 {
     req->on_abort = fn;
     req->abort_arg = arg;
+    if (fn && !req->conn)
+        post_turn(req);
 }
 
 void net_http_set_ticket(struct net_http_request *req, void *ticket)

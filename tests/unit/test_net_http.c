@@ -849,26 +849,68 @@ START_TEST(stopping_lets_requests_under_way_end)
 }
 END_TEST
 
+static void run_until(bool (*is_so)(void))
+{
+    struct loop_timer *t = NULL;
+    ck_assert_int_eq(loop_timer_new(f->loop, stop_loop, f->loop, &t), BASE_OK);
+    loop_timer_start(t, 1, 1);
+    while (!is_so())
+        loop_run(f->loop);
+    loop_timer_free(t);
+}
+
+static bool is_held(void)
+{
+    return f->held != NULL;
+}
+
+static bool is_left(void)
+{
+    return net_http_is_gone(f->held);
+}
+
+static bool is_broken_off(void)
+{
+    return f->done_broken > 0;
+}
+
+static bool is_told(void)
+{
+    return f->aborted > 0;
+}
+
+/* As an upload does, which asks the database first who sends. */
+START_TEST(who_asks_when_the_client_has_left_already_is_told)
+{
+    start();
+    int s = dial();
+    put(s, "GET /hold HTTP/1.1\r\n" KEEP);
+    run_until(is_held);
+    net_http_on_abort(f->held, NULL, NULL);
+    reset(s);
+    run_until(is_left);
+    net_http_on_abort(f->held, on_held_abort, f);
+    ck_assert_int_eq(f->aborted, 0);
+    run_until(is_told);
+    ck_assert_int_eq(f->aborted, 1);
+    ck_assert_int_eq(f->results[499], 1);
+}
+END_TEST
+
 START_TEST(a_request_outlives_the_server)
 {
     int s;
     start();
     s = dial();
     put(s, "GET /hold HTTP/1.1\r\n" KEEP);
-    struct loop_timer *t = NULL;
-    ck_assert_int_eq(loop_timer_new(f->loop, stop_loop, f->loop, &t), BASE_OK);
-    loop_timer_start(t, 1, 1);
-    while (!f->held)
-        loop_run(f->loop);
+    run_until(is_held);
     net_http_on_abort(f->held, NULL, NULL);
     net_http_server_free(f->server);
     f->server = NULL;
     ck_assert(net_http_is_gone(f->held));
     net_http_reply_start(f->held, 200, NULL, NET_HTTP_CHUNKED, &source, f);
     ck_assert_int_eq(f->done_broken, 0);
-    while (!f->done_broken)
-        loop_run(f->loop);
-    loop_timer_free(t);
+    run_until(is_broken_off);
     close(s);
 }
 END_TEST
@@ -896,6 +938,7 @@ int main(void)
     tcase_add_test(tc, a_connection_too_many_is_told_so);
     tcase_add_test(tc, a_client_that_has_said_all_still_gets_its_answers);
     tcase_add_test(tc, stopping_lets_requests_under_way_end);
+    tcase_add_test(tc, who_asks_when_the_client_has_left_already_is_told);
     tcase_add_test(tc, a_request_outlives_the_server);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
