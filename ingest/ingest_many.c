@@ -21,7 +21,8 @@ struct ingest_many {
     struct ingest_set set;       /* files that may be of one ECG: taken at the end */
     void (*on_room)(void *arg);
     void *on_room_arg;
-    bool ended; /* finished or aborted */
+    bool ended;    /* finished or aborted */
+    bool on_stack; /* a callback runs, which may end it */
     ingest_many_fn *fn;
     void *arg;
 };
@@ -94,7 +95,7 @@ static struct ingest_many_item *add_item(struct ingest_many *m, const char *name
 
 static void try_end(struct ingest_many *m)
 {
-    if (!m->ended || m->in_flight)
+    if (!m->ended || m->in_flight || m->on_stack)
         return;
     if (m->fn)
         m->fn(m->arg, m->items, m->n);
@@ -132,7 +133,10 @@ static void on_result(void *arg, const struct ingest_result *result)
         item->stored.message = "";
     }
     m->in_flight--;
+    bool outermost = !m->on_stack;
+    m->on_stack = true;
     on_room(m);
+    m->on_stack = !outermost;
     try_end(m);
 }
 

@@ -52,10 +52,13 @@ static void on_data(void *arg, struct base_bytes bytes)
 {
     struct upload *u = arg;
     ingest_intake_write(u->intake, bytes);
-    if (ingest_intake_is_refused(u->intake))
-        finish(u);
-    else if (!ingest_intake_room(u->intake))
+    if (ingest_intake_is_refused(u->intake)) {
+        /* The answer may have to wait for files that were complete before. */
         net_http_body_pause(u->req);
+        finish(u);
+    } else if (!ingest_intake_room(u->intake)) {
+        net_http_body_pause(u->req);
+    }
 }
 
 static void on_end(void *arg)

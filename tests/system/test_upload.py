@@ -235,6 +235,17 @@ class ArchiveTest(Upload):
         self.assertEqual([f['outcome'] for f in answer.json()['files']], ['stored', 'refused'])
         self.assertIn('incomplete', answer.json()['files'][1]['cause'])
 
+    def test_what_came_before_an_entry_that_is_encrypted_is_answered(self):
+        ct = ct_series('zip-locked', count=2)
+        body = bytearray(self.archive({'a': read(ct[0]), 'b': read(ct[1]), 'locked': bytes(200000)},
+                                      zipfile.ZIP_STORED))
+        body[body.index(b'locked') - 24] |= 1  # APPNOTE 4.4.4
+        workers = self.rdc.workers()
+        answer = self.post(bytes(body))
+        self.assertEqual(answer.status, 202, answer)
+        self.assertEqual([f['outcome'] for f in answer.json()['files']], ['stored', 'stored', 'refused'])
+        self.assertEqual(self.rdc.workers(), workers)
+
     def test_a_bomb_is_refused(self):
         answer = self.post(self.archive({'bomb': bytes(100 << 20)}))
         self.assertEqual(answer.status, 413, answer)
