@@ -2040,6 +2040,8 @@ declare
     v_unmapped boolean;
 begin
     select * into strict s from hl7_sender where id = p_sender;
+    -- A sender that waited too long for its answer sends again, perhaps beside the first.
+    perform order_turn(s.org_id);
     select * into m from hl7_message where sender_id = p_sender and control_id = p_control for update;
     if m.control_id is not null and m.digest = p_digest then
         return m.answer;
@@ -3139,8 +3141,13 @@ begin
         values (p_centre, coalesce(v_pid, order_stand_in(p ->> 'accession')), p ->> 'patient_name',
             p ->> 'patient_pinyin', v_birth,
             nullif(p ->> 'sex', ''), nullif(p ->> 'resident_id', ''))
-        returning * into v;
-        return v.id;
+        on conflict do nothing returning * into v;
+        if v.id is not null then
+            return v.id;
+        end if;
+        -- An object of the same patient was first.
+        select * into strict v from patient where issuer_id = p_centre
+            and patient_id = coalesce(v_pid, order_stand_in(p ->> 'accession')) for update;
     end if;
     v_against := patient_contradictions(v.name, v.pinyin, v.birth_date, v.sex,
         p ->> 'patient_name', p ->> 'patient_pinyin', v_birth, nullif(p ->> 'sex', ''));
@@ -3224,6 +3231,9 @@ begin
 exception when others then
     perform fail(422, 'this is not a date and time', '2026-01-31T08:30, or with an offset 2026-01-31T08:30+08:00');
 end $_$;
+CREATE FUNCTION public.order_turn(p_centre bigint) RETURNS void
+    LANGUAGE sql
+    AS $$ select pg_advisory_xact_lock(hashtextextended('order ' || p_centre, 0)) $$;
 CREATE FUNCTION public.order_upsert(p jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -3240,6 +3250,7 @@ begin
             'patient_name', p #> '{patient,name}', 'birth_date', p #> '{patient,birth_date}',
             'sex', p #> '{patient,sex}', 'resident_id', p #> '{patient,resident_id}'));
     end if;
+    perform order_turn(v_centre);
     o := order_find(v_centre, p);
     if o.id is null and v_control in ('change', 'cancel', 'complete') then
         perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
@@ -5322,6 +5333,7 @@ REVOKE ALL ON FUNCTION public.order_stand_in(p_accession text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_stat(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_stat(p_limit integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.order_time(p text, p_zone text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_turn(p_centre bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_upsert(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_upsert(p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.order_value(p jsonb, p_key text, p_old text) FROM PUBLIC;

@@ -316,8 +316,13 @@ begin
         values (p_centre, coalesce(v_pid, order_stand_in(p ->> 'accession')), p ->> 'patient_name',
             p ->> 'patient_pinyin', v_birth,
             nullif(p ->> 'sex', ''), nullif(p ->> 'resident_id', ''))
-        returning * into v;
-        return v.id;
+        on conflict do nothing returning * into v;
+        if v.id is not null then
+            return v.id;
+        end if;
+        -- An object of the same patient was first.
+        select * into strict v from patient where issuer_id = p_centre
+            and patient_id = coalesce(v_pid, order_stand_in(p ->> 'accession')) for update;
     end if;
     v_against := patient_contradictions(v.name, v.pinyin, v.birth_date, v.sex,
         p ->> 'patient_name', p ->> 'patient_pinyin', v_birth, nullif(p ->> 'sex', ''));
@@ -508,6 +513,11 @@ begin
     return o;
 end $$;
 
+-- Those who bring orders of a centre take turns, until they have committed: the same order twice
+-- at once is one order, and whoever is second finds it.
+create function order_turn(p_centre bigint) returns void language sql as
+$$ select pg_advisory_xact_lock(hashtextextended('order ' || p_centre, 0)) $$;
+
 -- One order, from whoever brings it (API, command line, FHIR, HL7): a member
 -- "centre_id" says whose it is, "control" what is meant: new (must not be there
 -- yet), change (must be there), cancel, complete, or nothing: new or change;
@@ -529,6 +539,7 @@ begin
             'patient_name', p #> '{patient,name}', 'birth_date', p #> '{patient,birth_date}',
             'sex', p #> '{patient,sex}', 'resident_id', p #> '{patient,resident_id}'));
     end if;
+    perform order_turn(v_centre);
     o := order_find(v_centre, p);
     if o.id is null and v_control in ('change', 'cancel', 'complete') then
         perform fail(404, 'no such order', 'list them with GET /api/v1/orders');

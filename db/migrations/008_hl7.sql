@@ -122,6 +122,8 @@ declare
     v_unmapped boolean;
 begin
     select * into strict s from hl7_sender where id = p_sender;
+    -- A sender that waited too long for its answer sends again, perhaps beside the first.
+    perform order_turn(s.org_id);
     select * into m from hl7_message where sender_id = p_sender and control_id = p_control for update;
     if m.control_id is not null and m.digest = p_digest then
         return m.answer;

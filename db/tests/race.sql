@@ -1,6 +1,13 @@
 -- Two sessions at once, each as one call: t_first() changes something and commits when it
 -- sees that t_second() waits for it, which therefore looked before and writes after.
 select t_object('1.5.1', '1.5.1.1.1');
+insert into hl7_sender (org_id, app, facility) values (org_id('C1'), 'HIS', 'RACE');
+
+create function t_order(p_control text, p_placer text, p_patient text) returns jsonb language sql as
+$$
+    select hl7_receive(hl7_sender_id('HIS^RACE'), p_control, '\x01', jsonb_build_array(jsonb_build_object(
+        'control', '', 'placer_number', p_placer, 'patient_id', p_patient, 'patient_name', 'TEST^NINE', 'modality', 'CT')))
+$$;
 
 create function t_until(p_query text) returns void language plpgsql as
 $$
@@ -26,6 +33,10 @@ begin
         e := exam_complete(e, 'quiet');
         e := exam_move(e, 'claim', null, (select id from person where login = 'reader1'), 60);
         perform exam_move(e, 'sign');
+    elsif p_what = 'ordered' then
+        perform t_order('M1', 'RPL1', 'P9');
+    elsif p_what = 'named' then
+        perform t_object('1.5.3', '1.5.3.1.1', '{"patient_id": "P9", "patient_name": "TEST^NINE"}');
     else
         perform t_object('1.5.2', '1.5.2.1.1');
     end if;
@@ -41,6 +52,10 @@ begin
     perform t_until('select from pg_locks where locktype = ''advisory'' and granted');
     if p_what = 'completed' then
         v := t_object('1.5.1', '1.5.1.1.2', '{"single": true}');
+    elsif p_what in ('ordered', 'named') then
+        v := t_order('M1', 'RPL1', 'P9');
+        assert v ->> 'code' = 'AA', v;
+        return;
     else
         v := t_object('1.5.2', '1.5.2.1.2');
     end if;
@@ -53,13 +68,18 @@ $$
         join study s on s.id = e.study_id where study_uid = p_study
 $$;
 
--- The object that came after the report has opened the exam again.
+-- The object that came after the report has opened the exam again; an order is there once.
 create function t_ended(p_what text) returns void language plpgsql as
 $$
 declare
     v_study text := case p_what when 'completed' then '1.5.1' else '1.5.2' end;
     v_events text[] := case p_what when 'completed' then '{arrive,complete,claim,sign,late}'::text[] else '{arrive}' end;
 begin
+    if p_what in ('ordered', 'named') then
+        assert (select array_agg(placer_number || ' ' || p.patient_id) from exam_order o join patient p
+            on p.id = o.patient_id) = '{RPL1 P9}';
+        return;
+    end if;
     assert t_events(v_study) = v_events, array_to_string(t_events(v_study), ' ');
     assert (select array_agg(state || ' ' || e.objects || ' ' || exam_objects(s.id))
         from exam e join study s on s.id = e.study_id where study_uid = v_study)

@@ -231,6 +231,18 @@ START_TEST(a_study_that_another_worker_makes_meanwhile_takes_the_object_too)
 }
 END_TEST
 
+START_TEST(a_message_that_is_sent_again_beside_the_first_has_its_answer)
+{
+    run_race("ordered");
+}
+END_TEST
+
+START_TEST(an_order_for_a_patient_whose_first_object_comes_meanwhile_is_taken)
+{
+    run_race("named");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db_rules");
@@ -251,6 +263,8 @@ int main(void)
     tcase_add_test(tc, an_hl7_message_does_nothing_twice);
     tcase_add_test(tc, an_exam_that_is_completed_while_a_batch_is_written_is_looked_at_again);
     tcase_add_test(tc, a_study_that_another_worker_makes_meanwhile_takes_the_object_too);
+    tcase_add_test(tc, a_message_that_is_sent_again_beside_the_first_has_its_answer);
+    tcase_add_test(tc, an_order_for_a_patient_whose_first_object_comes_meanwhile_is_taken);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     pg_cluster_start(&cluster);
