@@ -20,6 +20,7 @@ struct ingest_arrival {
     char centre_code[INGEST_CENTRE_CODE];
     struct base_buf head;         /* until recognised; of an ECG file: all of it */
     struct ingest_object *object; /* DICOM, from when it was recognised to finish */
+    size_t look_at;               /* bytes of it, from which it is looked at again */
     bool is_ecg;
     bool is_part;                 /* perhaps of an ECG of several files: kept whole */
     struct base_error unlike;     /* why it is no DICOM file */
@@ -67,6 +68,7 @@ enum base_err ingest_arrival_new(struct ingest *g, const struct ingest_arrival_o
     snprintf(f->centre_code, sizeof f->centre_code, "%s",
              options->source.centre_code ? options->source.centre_code : "");
     f->options.source.centre_code = f->centre_code;
+    f->look_at = SNIFF_BYTES;
     base_buf_init(&f->head, ECG_FILE_MAX);
     *out = f;
     return BASE_OK;
@@ -157,6 +159,15 @@ static bool recognise(struct ingest_arrival *f, bool complete)
     return f->is_ecg || f->is_part || begin_dicom(f, complete);
 }
 
+/* Each time at all of the head: who sends byte by byte must not make that count. */
+static void look(struct ingest_arrival *f)
+{
+    size_t n = f->head.n;
+    f->look_at = n + n / 4 < SNIFF_MAX ? n + n / 4 : SNIFF_MAX;
+    if (!recognise(f, false) && n >= SNIFF_MAX)
+        refuse_or_keep(f);
+}
+
 void ingest_arrival_write(struct ingest_arrival *f, struct base_bytes bytes)
 {
     if (f->refusal.err)
@@ -168,9 +179,8 @@ void ingest_arrival_write(struct ingest_arrival *f, struct base_bytes bytes)
     base_buf_add(&f->head, bytes.p, bytes.n);
     if (f->head.err)
         refuse(f, BASE_ELIMIT, "it is too large: an ECG file may have 64 MiB");
-    else if (!f->is_ecg && !f->is_part && f->head.n >= SNIFF_BYTES && !recognise(f, false) &&
-             f->head.n >= SNIFF_MAX)
-        refuse_or_keep(f);
+    else if (!f->is_ecg && !f->is_part && f->head.n >= f->look_at)
+        look(f);
 }
 
 bool ingest_arrival_is_refused(const struct ingest_arrival *f)

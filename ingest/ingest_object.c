@@ -34,6 +34,7 @@ struct ingest_object {
     struct store_object original;
     struct dicom_header header;
     struct base_buf prefix; /* until the header is known */
+    size_t scan_at;         /* bytes of it, from which it is looked for again */
     struct base_buf metadata;
     uint64_t metadata_end; /* valid if the data set ends here; 0 = none */
     bool looked;           /* for them */
@@ -302,8 +303,11 @@ static void write_prefix(struct ingest_object *o, struct base_bytes *bytes)
         base_buf_add(&o->prefix, bytes->p, n);
         if (o->prefix.err)
             fail(o, BASE_ENOMEM, why_not_stored(BASE_ENOMEM));
-        else if (!first)
+        else if (!first && (o->prefix.n >= o->scan_at || o->prefix.n == PREFIX_MAX))
             scan(o, base_buf_bytes(&o->prefix), false);
+        /* Each time from its beginning: who sends byte by byte must not make that count. */
+        if (first || o->prefix.n >= o->scan_at)
+            o->scan_at = o->prefix.n + o->prefix.n / 4;
     }
     *bytes = base_bytes_of(bytes->p + n, bytes->n - n);
 }
