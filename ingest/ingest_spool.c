@@ -247,9 +247,8 @@ static void write_work(void *arg)
 {
     struct ingest_spool *s = arg;
     struct statvfs space;
-    /* The whole length of a named one was asked for when it was created. */
-    if (s->nameless)
-        check_space(s, fstatvfs(s->fd, &space), &space, s->writing.n);
+    /* Also of one that had room when it was begun: so had the others. */
+    check_space(s, fstatvfs(s->fd, &space), &space, s->writing.n);
     for (size_t at = 0; at < s->writing.n && !s->err;) {
         ssize_t n = pwrite(s->fd, s->writing.p + at, s->writing.n - at, (off_t)(s->size + at));
         if (n > 0)

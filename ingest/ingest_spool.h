@@ -35,7 +35,7 @@ enum base_err ingest_spool_create(struct ingest *g, const char *id, uint64_t len
 enum base_err ingest_spool_open(struct ingest *g, const char *id, ingest_spool_fn *fn,
                                 void *arg) BASE_MUST_CHECK;
 /* A file without a name, for what one request needs while it lasts: its sync does not
- * sync, and what reaches into the reserve of the disk is BASE_ENOSPC. */
+ * sync. */
 enum base_err ingest_spool_open_nameless(struct ingest *g, ingest_spool_fn *fn,
                                          void *arg) BASE_MUST_CHECK;
 /* The size alone, without the lock. */
@@ -45,7 +45,7 @@ enum base_err ingest_spool_stat(struct ingest *g, const char *id, ingest_spool_f
 enum base_err ingest_spool_remove(struct ingest *g, const char *id, ingest_spool_fn *fn,
                                   void *arg) BASE_MUST_CHECK;
 
-/* Copies. An error shows at sync. */
+/* Copies. An error shows at sync: BASE_ENOSPC when it would reach into the reserve. */
 void ingest_spool_write(struct ingest_spool *s, struct base_bytes bytes);
 bool ingest_spool_room(const struct ingest_spool *s);
 void ingest_spool_on_room(struct ingest_spool *s, void (*fn)(void *arg), void *arg);

@@ -14,7 +14,7 @@ import unittest
 
 import dicom_scu
 from load import CT, Objects, Senders, missing
-from rdc_system import Place, Rdc, alive, children, kill_tree, place, shell, unprivileged, wait_for
+from rdc_system import Client, Place, Rdc, alive, children, kill_tree, place, shell, unprivileged, wait_for
 
 OLD = 1_600_000_000  # a time long past, for files
 WORKERS = 2
@@ -460,6 +460,24 @@ class FullDisk:
         os.unlink(ballast)
         ended_well(self.rdc, senders, count)
         return f'{before} acknowledged before, {len(senders.put_off)} times put off: {senders.put_off[0]}'
+
+    def free(self):
+        disk = os.statvfs(self.rdc.data)
+        return disk.f_bavail * disk.f_frsize
+
+    def pieces(self, _number):
+        """Two uploads in pieces, each of which had room when it was begun."""
+        client = Client(self.rdc, 'tech')
+        length = (self.free() - (2 << 20)) * 2 // 3
+        begun = [client.request('POST', '/api/v1/uploads', None, {'Upload-Length': str(length)}).headers['Location']
+                 for _ in range(2)]
+        told = [client.request('PATCH', path, bytes(length - 1), {'Upload-Offset': '0'}).status for path in begun]
+        free = self.free()
+        for path in begun:
+            client.request('DELETE', path)
+        if told != [204, 507] or free < 2 << 20:
+            raise AssertionError(f'answered {told}, {free} bytes are free')
+        return f'{free} bytes were left'
 
     def close(self):
         self.rdc.stop()

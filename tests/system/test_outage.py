@@ -78,6 +78,9 @@ class AFullDisk(Rounds):
     def test_is_told_to_the_device_and_service_returns_with_room(self):
         self.rounds(self.fault.round)
 
+    def test_keeps_its_reserve_from_uploads_in_pieces(self):
+        self.notes.append(self.fault.pieces(0))
+
 
 class ADiskForBoth(Rounds):
     kind = faults.SharedDisk
