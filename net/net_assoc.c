@@ -140,7 +140,7 @@ static void notify(struct net_assoc *a)
         if (a->handlers.on_closed)
             a->handlers.on_closed(a, a->arg, a->cause, a->text);
     } else if (a->server && a->server->config.on_stranger) {
-        a->server->config.on_stranger(a->server->arg, a->peer, a->cause, a->text);
+        a->server->config.on_stranger(a->server->arg, a->peer.text, a->cause, a->text);
     }
 }
 
@@ -578,23 +578,6 @@ const struct net_tls *net_assoc_tls(const struct net_assoc *a)
 const char *net_assoc_peer(const struct net_assoc *a, uint16_t *port)
 {
     if (port)
-        *port = a->port;
-    return a->peer;
-}
-
-void net_assoc_set_peer(struct net_assoc *a, const struct sockaddr *address)
-{
-    static const char mapped[] = "::ffff:";
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)address;
-        uv_ip4_name(in, a->peer, sizeof a->peer);
-        a->port = ntohs(in->sin_port);
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)address;
-        uv_ip6_name(in6, a->peer, sizeof a->peer);
-        a->port = ntohs(in6->sin6_port);
-        size_t n = sizeof mapped - 1;
-        if (strncmp(a->peer, mapped, n) == 0) /* IPv4 on a socket that serves both */
-            memmove(a->peer, a->peer + n, strlen(a->peer + n) + 1);
-    }
+        *port = a->peer.port;
+    return a->peer.text;
 }

@@ -67,7 +67,7 @@ static void try_next(struct net_assoc *a)
     struct net_assoc_dial *d = a->dial;
     struct addrinfo *address = d->next;
     d->next = address->ai_next;
-    net_assoc_set_peer(a, address->ai_addr);
+    a->peer = net_address_of(address->ai_addr);
     uv_tcp_init(loop_uv(a->loop), &a->tcp);
     a->tcp.data = a;
     a->tcp_open = true;

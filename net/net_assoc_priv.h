@@ -3,6 +3,7 @@
 #define NET_ASSOC_PRIV_H
 
 #include "dicom/dicom_dul.h"
+#include "net/net_address.h"
 #include "net/net_assoc.h"
 
 #include <uv.h>
@@ -41,8 +42,7 @@ struct net_assoc {
     struct net_assoc *prev;
     struct net_assoc_dial *dial; /* requestor only */
     uint64_t id;
-    char peer[46];
-    uint16_t port;
+    struct net_address peer;
 
     struct net_assoc_handlers handlers;
     void *arg;
@@ -128,7 +128,6 @@ void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool other
 void net_assoc_give_up(struct net_assoc *a, enum net_assoc_cause cause, const char *text);
 /* Has held input, the stream and the end looked at in a later turn of the loop. */
 void net_assoc_wake(struct net_assoc *a);
-void net_assoc_set_peer(struct net_assoc *a, const struct sockaddr *address);
 /* Starts the timer that the state asks for. */
 void net_assoc_arm(struct net_assoc *a);
 

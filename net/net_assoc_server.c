@@ -73,7 +73,7 @@ static void adopt(struct net_assoc_server *s, int fd, const struct sockaddr *add
         return;
     }
     join(s, a);
-    net_assoc_set_peer(a, address);
+    a->peer = net_address_of(address);
     uv_tcp_init(loop_uv(s->loop), &a->tcp);
     a->tcp.data = a;
     a->tcp_open = true;

@@ -1,6 +1,7 @@
 #include "net/net_stream.h"
 
 #include "base/log.h"
+#include "net/net_address.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -38,9 +39,7 @@ struct net_stream {
     size_t lingered;
     size_t queued_before; /* at the last check for progress */
     uint64_t flush_ms;
-    char peer[INET6_ADDRSTRLEN];
-    uint16_t peer_port;
-    bool loopback;
+    struct net_address peer;
 };
 
 struct net_listener {
@@ -422,34 +421,23 @@ static void note_peer(struct net_stream *s)
 {
     struct sockaddr_storage a;
     int n = sizeof a;
-    if (uv_tcp_getpeername(&s->tcp, (struct sockaddr *)&a, &n) != 0)
-        return;
-    if (a.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)&a;
-        uv_ip4_name(in, s->peer, sizeof s->peer);
-        s->peer_port = ntohs(in->sin_port);
-        s->loopback = ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    } else if (a.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)&a;
-        uv_ip6_name(in6, s->peer, sizeof s->peer);
-        s->peer_port = ntohs(in6->sin6_port);
-        s->loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) != 0;
-    }
+    if (uv_tcp_getpeername(&s->tcp, (struct sockaddr *)&a, &n) == 0)
+        s->peer = net_address_of((const struct sockaddr *)&a);
 }
 
 const char *net_stream_peer(const struct net_stream *s)
 {
-    return s->peer;
+    return s->peer.text;
 }
 
 uint16_t net_stream_peer_port(const struct net_stream *s)
 {
-    return s->peer_port;
+    return s->peer.port;
 }
 
 bool net_stream_peer_is_loopback(const struct net_stream *s)
 {
-    return s->loopback;
+    return s->peer.loopback;
 }
 
 static void opened(struct net_stream *s)

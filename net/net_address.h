@@ -1,0 +1,19 @@
+/* The address of a peer as people write it, and as devices and senders are registered. */
+#ifndef NET_ADDRESS_H
+#define NET_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sockaddr;
+
+struct net_address {
+    char text[46]; /* numeric; "" when it is of no family that we know */
+    uint16_t port;
+    bool loopback;
+};
+
+/* An IPv4 peer of a socket that serves both families is told as IPv4. */
+struct net_address net_address_of(const struct sockaddr *a);
+
+#endif
