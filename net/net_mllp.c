@@ -211,6 +211,9 @@ static void on_accept(void *arg, struct net_stream *stream)
     struct net_mllp_server *s = arg;
     struct net_mllp_conn *c = s->n < s->o.max_connections ? calloc(1, sizeof *c) : NULL;
     if (!c) {
+        if (s->o.on_fault)
+            s->o.on_fault(s->o.arg, net_stream_peer(stream),
+                          "as many connections are open as are allowed");
         net_stream_close(stream);
         return;
     }
