@@ -302,9 +302,9 @@ static enum base_err copy_out(const struct store_fs *fs, const struct store_span
     return err;
 }
 
-/* The copy is on the disk before the record goes. */
+/* The copy, with its name, is on the disk before the record goes. */
 static enum base_err lose_record(const struct store_fs *fs, const char *root, const char *location,
-                                 const char *to)
+                                 const char *folder, const char *to)
 {
     struct store_span s;
     enum base_err err = store_span_open(fs, root, location, &s);
@@ -316,6 +316,8 @@ static enum base_err lose_record(const struct store_fs *fs, const char *root, co
     if (fd >= 0)
         close(fd);
     if (!err)
+        err = store_fs_sync_folder(fs, folder);
+    if (!err)
         err = store_object_erase(fs, root, location, STORE_ERASE_KNOWN, false);
     else if (fd >= 0)
         fs->unlink(to);
@@ -326,14 +328,15 @@ enum base_err store_object_lose(const struct store_fs *fs, const char *data, con
 {
     char root[STORE_PATH];
     char from[2 * STORE_PATH];
+    char folder[STORE_PATH];
     char to[STORE_PATH];
     char name[STORE_LOCATION];
     struct stat st;
     struct store_place p;
     if (!store_place_of(location, &p))
         return BASE_EINVAL;
-    snprintf(to, sizeof to, "%s/lost", data);
-    enum base_err err = store_fs_mkdir(fs, to);
+    snprintf(folder, sizeof folder, "%s/lost", data);
+    enum base_err err = store_fs_mkdir(fs, folder);
     if (err)
         return err;
     snprintf(name, sizeof name, "%s", location);
@@ -348,7 +351,7 @@ enum base_err store_object_lose(const struct store_fs *fs, const char *data, con
     }
     snprintf(root, sizeof root, "%s/store", data);
     if (p.is_record)
-        return lose_record(fs, root, location, to);
+        return lose_record(fs, root, location, folder, to);
     snprintf(from, sizeof from, "%s/%s", root, p.file);
     return fs->rename(from, to) == 0 ? BASE_OK : base_err_from_errno(errno);
 }
