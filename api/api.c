@@ -27,6 +27,8 @@ struct db_tx *api_begin(const struct api *api, struct net_http_request *req)
         return NULL;
     }
     struct db_tx *tx = db_tx_new(api->db, LOOP_ORDINARY);
+    if (!tx)
+        api_problem_err(req, BASE_ENOMEM);
     db_tx_add(tx, DB_Q_SESSION_ENTER, (struct db_param[]){db_bytes(hash, sizeof hash)}, 1);
     return tx;
 }

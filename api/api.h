@@ -26,7 +26,7 @@ struct api {
 bool api_token(struct net_http_request *req, uint8_t hash[BASE_SHA256]);
 
 /* A transaction that has entered the session of this request. NULL: answered
- * already (401). */
+ * already (401, 500). */
 struct db_tx *api_begin(const struct api *api, struct net_http_request *req);
 /* Submits it; the first column of its last statement is JSON and answers the
  * request with 200, an error with its problem. Takes tx. */

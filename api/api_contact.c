@@ -49,10 +49,8 @@ static void on_written(void *arg, const struct db_outcome *outcome)
     c->writing = false;
     for (unsigned i = c->n; i-- > 0;) {
         struct note *n = &c->notes[i];
-        if (!outcome->err) {
+        if (!outcome->err)
             n->count -= n->sent;
-            base_buf_reset(&n->contexts);
-        }
         n->sent = 0;
         if (n->count == 0)
             drop(c, i);
