@@ -137,7 +137,7 @@ def outage(kind, name, fault, count):
         for done in range(count):
             getattr(fault, name)(done)
         done = count
-    except (AssertionError, OSError) as e:
+    except (AssertionError, OSError, subprocess.SubprocessError) as e:
         why = str(e)[:2000]
     print(json.dumps({'bench': 'faults', 'outage': f'{kind.__name__} {name}', 'rounds': count, 'ok': done == count,
                       'why': why, 'seconds': round(time.monotonic() - began, 1)}), flush=True)
