@@ -1205,7 +1205,9 @@ declare
     n int := 0;
 begin
     for r in select x.id, v.id as evidence, v.kind, v.open, v.expected, v.present >= v.expected as met,
-            coalesce(v.weighed_at <= x.last_object_at, false) as stale,
+            -- What was written beside the count, in a transaction that began before, is counted now.
+            coalesce(v.weighed_at <= x.last_object_at
+                + greatest(make_interval(secs => x.quiet_seconds), interval '2 seconds'), false) as stale,
             greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now() as late
         from exam x join study s on s.id = x.study_id
             left join evidence v on v.study_uid = s.study_uid and v.centre_id = s.centre_id
@@ -1214,7 +1216,8 @@ begin
             and x.last_object_at + make_interval(secs => case when v.kind = 'commitment'
                 then least(x.quiet_seconds, 2) else x.quiet_seconds end) < now()
             and (v.id is null or v.weighed_at <= x.last_object_at
-                or v.kind = 'commitment' and v.present >= v.expected
+                    + greatest(make_interval(secs => x.quiet_seconds), interval '2 seconds')
+                or v.kind = 'commitment' and v.present >= v.expected and not v.open and x.objects <= v.expected
                 or greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now())
         order by x.id limit 200 for update of x skip locked loop
         select * into e from exam where id = r.id;

@@ -37,6 +37,11 @@ begin
         perform t_order('M1', 'RPL1', 'P9');
     elsif p_what = 'named' then
         perform t_object('1.5.3', '1.5.3.1.1', '{"patient_id": "P9", "patient_name": "TEST^NINE"}');
+    elsif p_what = 'listed' then
+        -- not waited for, but not seen either
+        perform t_object('1.5.4', '1.5.4.1.1', '{"quiet": 15}'), pg_advisory_xact_lock(1),
+            t_until('select from evidence where study_uid = ''1.5.4''');
+        return;
     else
         perform t_object('1.5.2', '1.5.2.1.1');
     end if;
@@ -56,6 +61,10 @@ begin
         v := t_order('M1', 'RPL1', 'P9');
         assert v ->> 'code' = 'AA', v;
         return;
+    elsif p_what = 'listed' then
+        perform manifest_take(org_id('C1'),
+            '{"studies": [{"study_uid": "1.5.4", "instances": ["1.5.4.1.1"]}]}');
+        return;
     else
         v := t_object('1.5.2', '1.5.2.1.2');
     end if;
@@ -68,7 +77,8 @@ $$
         join study s on s.id = e.study_id where study_uid = p_study
 $$;
 
--- The object that came after the report has opened the exam again; an order is there once.
+-- The object that came after the report has opened the exam again; an order is there once; and
+-- what a manifest lists completes its exam, also when it was being written when that came.
 create function t_ended(p_what text) returns void language plpgsql as
 $$
 declare
@@ -78,6 +88,13 @@ begin
     if p_what in ('ordered', 'named') then
         assert (select array_agg(placer_number || ' ' || p.patient_id) from exam_order o join patient p
             on p.id = o.patient_id) = '{RPL1 P9}';
+        return;
+    elsif p_what = 'listed' then
+        update exam set last_object_at = last_object_at - interval '20 seconds';
+        update evidence set weighed_at = weighed_at - interval '20 seconds', at = at - interval '20 seconds';
+        perform exam_complete_due();
+        assert (select e.state || ' ' || e.grade from exam e join study s on s.id = e.study_id
+            where study_uid = '1.5.4') = 'waiting manifest';
         return;
     end if;
     assert t_events(v_study) = v_events, array_to_string(t_events(v_study), ' ');

@@ -243,6 +243,12 @@ START_TEST(an_order_for_a_patient_whose_first_object_comes_meanwhile_is_taken)
 }
 END_TEST
 
+START_TEST(what_was_being_written_when_it_was_listed_completes_its_exam)
+{
+    run_race("listed");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db_rules");
@@ -265,6 +271,7 @@ int main(void)
     tcase_add_test(tc, a_study_that_another_worker_makes_meanwhile_takes_the_object_too);
     tcase_add_test(tc, a_message_that_is_sent_again_beside_the_first_has_its_answer);
     tcase_add_test(tc, an_order_for_a_patient_whose_first_object_comes_meanwhile_is_taken);
+    tcase_add_test(tc, what_was_being_written_when_it_was_listed_completes_its_exam);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     pg_cluster_start(&cluster);
