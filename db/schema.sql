@@ -3716,7 +3716,12 @@ CREATE FUNCTION public.session_open(p_person bigint, p_token_hash bytea, p_minut
 declare
     p person;
 begin
-    select * into strict p from person where id = p_person;
+    select * into strict p from person where id = p_person for update;
+    -- Of many guesses at once, those that were counted meanwhile close the account for this one too.
+    if p.locked_until > now() then
+        perform fail(429, 'too many failed logins',
+            'wait until ' || to_char(p.locked_until, 'HH24:MI:SS TZ'));
+    end if;
     update person set failures = 0, locked_until = null where id = p_person and failures > 0;
     delete from session where expires_at < now();
     insert into session (token_hash, person_id, expires_at)
