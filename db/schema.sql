@@ -1139,6 +1139,7 @@ CREATE FUNCTION public.exam_claim(p_exam bigint, p_lease_seconds integer) RETURN
     AS $$
 declare
     e exam := exam_take_for_reading(p_exam);
+    c contract;
     v_digest bytea;
 begin
     perform exam_require_free(e);
@@ -1154,7 +1155,10 @@ begin
         if e.priority <> 'stat' then
             perform fail(409, format('exam %s is still arriving', e.id), 'wait until it is complete');
         end if;
-        update exam set grade = 'quiet' where id = e.id;
+        c := exam_contract(e.centre_id, e.line_id);
+        update exam set grade = 'quiet', hospital_id = c.hospital_id, contract_id = c.id,
+            due_at = now() + make_interval(mins => c.within_minutes)
+        where id = e.id;
     end if;
     if e.state = 'written' and e.author_id = rdc_person() then
         perform fail(409, 'the reviewer is not the author',
@@ -1366,8 +1370,8 @@ begin
         n := n + 1;
     end loop;
     for e in select x.* from exam x
-        where x.state = 'unrouted' and exists (select from contract c where c.centre_id = x.centre_id
-            and c.line_id = x.line_id and c.disabled_at is null)
+        where x.state = 'unrouted' and exists (select from contract c join organisation o on o.id = c.hospital_id
+            where c.centre_id = x.centre_id and c.line_id = x.line_id and c.disabled_at is null and o.disabled_at is null)
         order by x.id limit 200 for update skip locked loop
         perform exam_route(e, 'contract');
         n := n + 1;
@@ -1583,6 +1587,13 @@ CREATE FUNCTION public.exam_order_of(e public.exam) RETURNS public.exam_order
         and (o.id = e.order_id or o.study_uid = s.study_uid or o.accession = s.accession)
     where s.id = e.study_id
     order by o.id = e.order_id desc nulls last, o.study_uid = s.study_uid desc, o.id limit 1
+$$;
+CREATE FUNCTION public.exam_reader(e public.exam) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select coalesce(e.hospital_id,
+        case when e.state = 'arriving' then (exam_contract(e.centre_id, e.line_id)).hospital_id end)
 $$;
 CREATE FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1859,7 +1870,7 @@ CREATE FUNCTION public.exam_take_for_reading(p_exam bigint) RETURNS public.exam
 declare
     e exam := exam_take(p_exam, 'reader');
 begin
-    if e.hospital_id is distinct from rdc_org() then
+    if exam_reader(e) is distinct from rdc_org() then
         perform fail(403, 'this exam is read by another hospital', '');
     end if;
     return e;
@@ -1882,7 +1893,8 @@ begin
         where x.quarantined_at is null
             and (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
                  or (x.state = 'arriving' and x.priority = 'stat'))
-            and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
+            and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id)
+                 or (x.state = 'arriving' and rdc_org() = exam_reader(x)))
         order by array_position(array['stat', 'urgent', 'routine'], x.priority),
             x.due_at nulls last, x.id
         limit p_limit);
@@ -5224,6 +5236,8 @@ GRANT ALL ON FUNCTION public.exam_objects(p_study bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_objects_digest(p_study bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_objects_digest(p_study bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_order_of(e public.exam) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_reader(e public.exam) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_reader(e public.exam) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_recall(p_exam bigint, p_lease_seconds integer) FROM PUBLIC;

@@ -227,6 +227,27 @@ begin
     return e;
 end $$;
 
+-- The contract under which a centre's exams of a line are read; null: none.
+create function exam_contract(p_centre bigint, p_line bigint) returns contract
+language plpgsql stable as
+$$
+declare
+    c contract;
+begin
+    select k.* into c from contract k join organisation o on o.id = k.hospital_id and o.disabled_at is null
+    where k.centre_id = p_centre and k.line_id = p_line and k.disabled_at is null
+    order by k.id limit 1;
+    return c;
+end $$;
+
+-- The hospital that reads an exam, or will when it is complete.
+create function exam_reader(e exam) returns bigint
+language sql stable security definer set search_path = public as
+$$
+    select coalesce(e.hospital_id,
+        case when e.state = 'arriving' then (exam_contract(e.centre_id, e.line_id)).hospital_id end)
+$$;
+
 -- The reader's form of it: who reads is who the contract names.
 create function exam_take_for_reading(p_exam bigint) returns exam
 language plpgsql as
@@ -234,7 +255,7 @@ $$
 declare
     e exam := exam_take(p_exam, 'reader');
 begin
-    if e.hospital_id is distinct from rdc_org() then
+    if exam_reader(e) is distinct from rdc_org() then
         perform fail(403, 'this exam is read by another hospital', '');
     end if;
     return e;
@@ -271,19 +292,6 @@ $$
     select coalesce((select two_step from contract where id = e.contract_id),
         (select two_step from line where id = e.line_id), false)
 $$;
-
--- The contract under which a centre's exams of a line are read; null: none.
-create function exam_contract(p_centre bigint, p_line bigint) returns contract
-language plpgsql stable as
-$$
-declare
-    c contract;
-begin
-    select k.* into c from contract k join organisation o on o.id = k.hospital_id and o.disabled_at is null
-    where k.centre_id = p_centre and k.line_id = p_line and k.disabled_at is null
-    order by k.id limit 1;
-    return c;
-end $$;
 
 -- An exam whose line has a contract waits there; without one it is unrouted.
 create function exam_route(e exam, p_event text) returns exam
@@ -346,8 +354,8 @@ begin
         n := n + 1;
     end loop;
     for e in select x.* from exam x
-        where x.state = 'unrouted' and exists (select from contract c where c.centre_id = x.centre_id
-            and c.line_id = x.line_id and c.disabled_at is null)
+        where x.state = 'unrouted' and exists (select from contract c join organisation o on o.id = c.hospital_id
+            where c.centre_id = x.centre_id and c.line_id = x.line_id and c.disabled_at is null and o.disabled_at is null)
         order by x.id limit 200 for update skip locked loop
         perform exam_route(e, 'contract');
         n := n + 1;
@@ -362,6 +370,7 @@ language plpgsql security definer set search_path = public as
 $$
 declare
     e exam := exam_take_for_reading(p_exam);
+    c contract;
     v_digest bytea;
 begin
     perform exam_require_free(e);
@@ -377,7 +386,10 @@ begin
         if e.priority <> 'stat' then
             perform fail(409, format('exam %s is still arriving', e.id), 'wait until it is complete');
         end if;
-        update exam set grade = 'quiet' where id = e.id;
+        c := exam_contract(e.centre_id, e.line_id);
+        update exam set grade = 'quiet', hospital_id = c.hospital_id, contract_id = c.id,
+            due_at = now() + make_interval(mins => c.within_minutes)
+        where id = e.id;
     end if;
     if e.state = 'written' and e.author_id = rdc_person() then
         perform fail(409, 'the reviewer is not the author',
@@ -818,7 +830,8 @@ begin
         where x.quarantined_at is null
             and (x.state in ('waiting', 'writing', 'written', 'reviewing', 'returned')
                  or (x.state = 'arriving' and x.priority = 'stat'))
-            and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id))
+            and (rdc_org() is null or rdc_org() in (x.hospital_id, x.centre_id)
+                 or (x.state = 'arriving' and rdc_org() = exam_reader(x)))
         order by array_position(array['stat', 'urgent', 'routine'], x.priority),
             x.due_at nulls last, x.id
         limit p_limit);

@@ -86,6 +86,54 @@ begin
         'arrive complete claim expire claim sign late claim sign';
 end $$;
 
+-- A STAT exam is read while it arrives, by the hospital that its contract names.
+do $$
+declare
+    e bigint := (t_object('1.2.5', '1.2.5.1.1', '{"quiet": 600, "priority": "stat"}') ->> 'exam')::bigint;
+    other bigint := (t_object('1.2.6', '1.2.6.1.1', '{"quiet": 600}') ->> 'exam')::bigint;
+    l bigint;
+begin
+    perform t_as('reader1');
+    assert (select array_agg((x ->> 'id')::bigint) from json_array_elements(exam_worklist(100) -> 'exams') x
+        where x ->> 'state' = 'arriving') = array[e];
+    perform t_fails('RD409', format('select exam_claim(%s, 300)', other));
+    perform t_as('reader3');
+    perform t_fails('RD404', format('select exam_claim(%s, 300)', e));
+    perform t_as('reader1');
+    l := (exam_claim(e, 300) ->> 'lease')::bigint;
+    perform t_object('1.2.5', '1.2.5.1.2');
+    assert t_state(e) = 'writing';
+    perform exam_draft(e, l, '{"findings": "所见", "impression": "意见"}', 300);
+    perform t_fails('RD409', format('select exam_sign(%s, %s, null)', e, l));
+    perform exam_sign(e, l, encode(exam_objects_digest((select study_id from exam where id = e)), 'hex'));
+    assert t_state(e) = 'final';
+end $$;
+
+-- What waits for a contract is not looked at over and over for one that cannot be served.
+do $$
+declare
+    e bigint := (t_object('1.2.7', '1.2.7.1.1', jsonb_build_object('centre_id', org_id('C2'), 'single', true))
+        ->> 'exam')::bigint;
+begin
+    assert t_state(e) = 'unrouted';
+    insert into contract (centre_id, hospital_id, line_id) values (org_id('C2'), org_id('H2'), line_id('radiology'));
+    update organisation set disabled_at = now() where code = 'H2';
+    assert exam_expire_due() = 0;
+    update organisation set disabled_at = null where code = 'H2';
+    assert exam_expire_due() = 1 and t_state(e) = 'waiting';
+end $$;
+
+-- The right password among many guesses at once opens nothing once ten of them are counted.
+do $$
+declare
+    p bigint := (select id from person where login = 'tech1');
+begin
+    perform session_failed(p) from generate_series(1, 9);
+    perform session_open(p, sha256('\x01'), 10);
+    perform session_failed(p) from generate_series(1, 10);
+    perform t_fails('RD429', format('select session_open(%s, sha256(''\x02''), 10)', p));
+end $$;
+
 -- Two steps: the reviewer is not the author.
 do $$
 declare
