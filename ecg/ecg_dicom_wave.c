@@ -404,14 +404,16 @@ static enum base_err part_plain(struct ecg_dicom_reader *d, const struct group *
 {
     struct ecg_unpack u;
     int16_t *to[PLAIN_MAX];
+    struct ecg_tally tallies[PLAIN_MAX] = {0};
     bool padded = g->padding.n >= 2 && base_load_le16(g->padding.p) == 0x8000;
     ecg_unpack_choose(ecg_simd_level(), &u);
     for (size_t i = 0; i < g->nchannels; i++)
         to[i] = leads[i].i16;
-    u.split16(g->data.p, g->nsamples, g->nchannels, to);
-    for (size_t i = 0; i < g->nchannels && !padded; i++) {
-        bool least = false; /* an ordinary value here */
-        u.copy16((const uint8_t *)to[i], g->nsamples, to[i], &least);
+    u.split16(g->data.p, g->nsamples, g->nchannels, to, tallies);
+    for (size_t i = 0; i < g->nchannels; i++) {
+        leads[i].tally = tallies[i];
+        leads[i].tally.known = true;
+        bool least = !padded && tallies[i].missing; /* an ordinary value here */
         enum base_err e = least ? ecg_record_widen(d->rec, &leads[i]) : BASE_OK;
         if (e)
             return base_fail(d->err, e, BASE_NOPOS, "%s", base_err_text(e));

@@ -259,25 +259,24 @@ static void fill_gap(struct ecg_lead *lead, size_t from, size_t to)
             lead->i16[i] = ECG_SAMPLE_NONE16;
         else
             lead->i32[i] = ECG_SAMPLE_NONE;
+    lead->tally.missing += to - from;
 }
 
-/* Each record's samples to their place; *odd: one of them is -32768, or beyond 16 bits. */
-static void copy_samples(const struct edf_file *f, const struct edf_channel *c,
-                         const struct ecg_unpack *u, struct ecg_lead *lead, bool *odd)
+/* The samples of a data record to their place. */
+static void copy_samples(const struct edf_file *f, struct edf_channel *c,
+                         const struct ecg_unpack *u, size_t record)
 {
-    size_t next = 0;
-    for (size_t k = 0; k < f->records + (f->rest > 0); k++) {
-        const uint8_t *p = f->data.p + k * f->record_bytes + c->offset;
-        size_t n = k < f->records ? c->per_record : rest_of(f, c);
-        if (n == 0)
-            continue;
-        size_t at = sample_of(f, c, k, next);
-        if (f->width == 3)
-            u->u24(p, n, lead->i32 + at, odd);
-        else
-            u->copy16(p, n, lead->i16 + at, odd);
-        next = at + n;
-    }
+    struct ecg_lead *lead = c->lead;
+    const uint8_t *p = f->data.p + record * f->record_bytes + c->offset;
+    size_t n = record < f->records ? c->per_record : rest_of(f, c);
+    if (n == 0)
+        return;
+    size_t at = sample_of(f, c, record, c->next);
+    if (f->width == 3)
+        u->u24(p, n, lead->i32 + at, &lead->tally, &c->odd);
+    else
+        u->copy16(p, n, lead->i16 + at, &lead->tally);
+    c->next = at + n;
 }
 
 static void fill_gaps(const struct edf_file *f, const struct edf_channel *c, struct ecg_lead *lead)
@@ -293,23 +292,24 @@ static void fill_gaps(const struct edf_file *f, const struct edf_channel *c, str
     }
 }
 
-static enum base_err read_samples(const struct edf_file *f, const struct edf_channel *c,
-                                  const struct ecg_unpack *u, struct ecg_lead *lead)
+/* In 16 bits if they fit, and with the gaps. */
+static enum base_err settle_samples(const struct edf_file *f, const struct edf_channel *c)
 {
-    bool odd = false;
-    size_t n = samples_of(f, c);
-    enum base_err e =
-        f->width == 3 ? ecg_record_set_i32(f->rec, lead, n) : ecg_record_set_i16(f->rec, lead, n);
-    if (e)
-        return e;
-    copy_samples(f, c, u, lead, &odd);
-    if (odd && f->width == 2) /* an ordinary value here */
+    struct ecg_lead *lead = c->lead;
+    enum base_err e = BASE_OK;
+    lead->tally.known = true;
+    if (f->width == 2 && lead->tally.missing) /* an ordinary value here */
         e = ecg_record_widen(f->rec, lead);
     if (!e)
         fill_gaps(f, c, lead);
-    if (!e && f->width == 3 && !odd)
+    if (!e && f->width == 3 && !c->odd)
         ecg_record_narrow(f->rec, lead);
     return e;
+}
+
+static bool is_voltage(const struct edf_channel *c)
+{
+    return c->scaled && ecg_unit_uv(c->unit) > 0;
 }
 
 /* EDF+ 2.1.3: "ECG V1" is the type of signal and the lead. */
@@ -332,11 +332,11 @@ static void name_lead(struct ecg_record *r, struct base_bytes label, size_t i,
     }
 }
 
-static enum base_err read_channel(const struct edf_file *f, size_t i, const struct ecg_unpack *u)
+static enum base_err make_lead(const struct edf_file *f, size_t i)
 {
     const struct edf_channel *c = &f->channels[i];
     struct ecg_record *r = f->rec;
-    double uv = c->scaled ? ecg_unit_uv(c->unit) : 0;
+    double uv = is_voltage(c) ? ecg_unit_uv(c->unit) : 0;
     struct ecg_lead *lead = uv > 0 ? ecg_record_add_lead(r) : ecg_record_add_other(r);
     if (!lead)
         return r->err;
@@ -346,7 +346,8 @@ static enum base_err read_channel(const struct edf_file *f, size_t i, const stru
     lead->uv_per_count = c->gain * (uv > 0 ? uv : 1);
     lead->offset_uv = c->zero * (uv > 0 ? uv : 1);
     lead->rate_hz = (double)c->per_record / f->duration_s;
-    return read_samples(f, c, u, lead);
+    size_t n = samples_of(f, c);
+    return f->width == 3 ? ecg_record_set_i32(r, lead, n) : ecg_record_set_i16(r, lead, n);
 }
 
 /* "HP:0.1Hz LP:75Hz N:50Hz" */
@@ -375,21 +376,54 @@ static void read_filters(struct ecg_record *r, struct base_bytes text)
     }
 }
 
-static enum base_err read_all(struct edf_file *f, struct base_error *err)
+static bool has_lead(const struct edf_channel *c)
+{
+    return !c->annotations && c->per_record > 0;
+}
+
+/* By number: lists of leads move while they grow. */
+static void point_to_leads(struct edf_file *f)
+{
+    size_t lead = 0;
+    size_t other = 0;
+    for (size_t i = 0; i < f->nchannels; i++) {
+        struct edf_channel *c = &f->channels[i];
+        if (has_lead(c))
+            c->lead = is_voltage(c) ? &f->rec->leads[lead++] : &f->rec->others[other++];
+    }
+}
+
+/* Record by record, as they lie in the file. */
+static enum base_err read_samples(struct edf_file *f, struct base_error *err)
 {
     struct ecg_unpack u;
+    ecg_unpack_choose(ecg_simd_level(), &u);
+    point_to_leads(f);
+    for (size_t k = 0; k < f->records + (f->rest > 0); k++)
+        for (size_t i = 0; i < f->nchannels; i++)
+            if (f->channels[i].lead)
+                copy_samples(f, &f->channels[i], &u, k);
+    for (size_t i = 0; i < f->nchannels; i++) {
+        enum base_err e = f->channels[i].lead ? settle_samples(f, &f->channels[i]) : BASE_OK;
+        if (e)
+            return base_fail(err, e, f->pos, "EDF: channel %zu: %s", i + 1, base_err_text(e));
+    }
+    return BASE_OK;
+}
+
+static enum base_err read_all(struct edf_file *f, struct base_error *err)
+{
     struct ecg_record *r = f->rec;
     bool filters = false;
     size_t samples = 0;
-    ecg_unpack_choose(ecg_simd_level(), &u);
     for (size_t i = 0; i < f->nchannels; i++) {
         const struct edf_channel *c = &f->channels[i];
-        if (c->annotations || c->per_record == 0)
+        if (!has_lead(c))
             continue;
         if (f->duration_s <= 0)
             return fail(err, 244, "data records of 0 s cannot have samples");
         samples += samples_of(f, c);
-        enum base_err e = read_channel(f, i, &u);
+        enum base_err e = make_lead(f, i);
         if (e)
             return base_fail(err, e, f->pos, "EDF: channel %zu: %s", i + 1, base_err_text(e));
         if (!filters && c->prefilter.n && ecg_unit_uv(c->unit) > 0) {
@@ -399,7 +433,7 @@ static enum base_err read_all(struct edf_file *f, struct base_error *err)
     }
     if (samples == 0)
         return base_fail(err, BASE_EFORMAT, f->pos, "EDF: no channel has a sample");
-    return BASE_OK;
+    return read_samples(f, err);
 }
 
 /* EDF+ 2.2.4: the first record says by which fraction of a second it is later. */

@@ -15,9 +15,12 @@ struct edf_channel {
     size_t per_record; /* samples */
     size_t offset;     /* bytes in a data record */
     bool annotations;
-    bool scaled; /* the four extremes make sense */
-    double gain; /* physical units per count */
-    double zero; /* physical value of count 0 */
+    bool scaled;           /* the four extremes make sense */
+    double gain;           /* physical units per count */
+    double zero;           /* physical value of count 0 */
+    struct ecg_lead *lead; /* NULL: it is none */
+    size_t next;           /* sample of the lead */
+    bool odd;              /* one is -32768, or beyond 16 bits */
 };
 
 struct edf_file {

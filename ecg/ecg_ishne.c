@@ -197,6 +197,7 @@ static enum base_err read_samples(struct ishne *x)
 {
     struct ecg_unpack u;
     int16_t *planes[LEADS_MAX];
+    struct ecg_tally tallies[LEADS_MAX] = {0};
     struct ecg_record *r = x->r;
     size_t n = count_frames(x);
     if (n == 0)
@@ -210,22 +211,19 @@ static enum base_err read_samples(struct ishne *x)
         return base_fail(x->err, e, x->offset, "ISHNE: %zu samples of %zu leads: %s", n, x->nleads,
                          base_err_text(e));
     ecg_unpack_choose(ecg_simd_level(), &u);
-    u.split16(x->all.p + x->offset, n, x->nleads, planes);
+    u.split16(x->all.p + x->offset, n, x->nleads, planes, tallies);
     for (size_t i = 0; i < x->nleads && !e; i++) {
         struct ecg_lead *lead = &r->leads[i];
         int16_t nv = i16(x, 206 + 2 * i);
-        uint16_t sum = 0;
-        uint16_t least = 0;
+        lead->tally = tallies[i];
+        lead->tally.known = true;
         name_lead(x, i, lead);
         lead->uv_per_count = nv > 0 ? nv / 1000.0 : 1;
         if (nv <= 0)
             ecg_record_note(r, 206 + 2 * i,
                             "ISHNE: lead %s has a resolution of %d nV; 1 uV assumed", lead->name,
                             nv);
-        /* -32768 is an ordinary sample here. In blocks, since the count wraps. */
-        for (size_t at = 0; at < n && !least; at += INT16_MAX)
-            u.sum16(lead->i16 + at, n - at < INT16_MAX ? n - at : INT16_MAX, &sum, &least);
-        if (least)
+        if (lead->tally.missing) /* -32768 is an ordinary sample here */
             e = ecg_record_widen(r, lead);
     }
     return e ? base_fail(x->err, e, BASE_NOPOS, "out of memory") : BASE_OK;

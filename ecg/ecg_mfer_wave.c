@@ -22,7 +22,8 @@ struct channel {
     uint64_t missing; /* as the bytes of the file have it */
     struct ecg_lead *lead;
     size_t at;
-    bool least; /* one is -32768; of an unsigned type: one is over 32767 */
+    bool over;  /* one has no place among 16-bit ones */
+    bool again; /* so all are read once more, to 32 bits */
 };
 
 struct frames {
@@ -31,6 +32,7 @@ struct frames {
     struct channel *c;
     struct ecg_unpack unpack;
     bool counting;
+    bool again; /* only channels of which one sample was over */
 };
 
 static size_t width_of(unsigned type)
@@ -117,17 +119,45 @@ static void measure_floats(struct channel *c, const uint8_t *p, size_t n, bool b
     }
 }
 
+/* Those of the value for it become missing. True when another is not over `least`. All in bits of
+ * words: so it becomes vectors. */
+static bool mark_missing(const struct channel *c, int16_t least, size_t n, int16_t *v)
+{
+    int16_t has = c->has_missing ? -1 : 0;
+    int16_t missing = (int16_t)c->missing;
+    int16_t over = 0;
+    for (size_t i = 0; i < n; i++) {
+        int16_t none = (int16_t)(v[i] == missing ? has : 0);
+        over = (int16_t)(over | ((v[i] <= least ? -1 : 0) & ~none));
+        v[i] = (int16_t)((v[i] & ~none) | (ECG_SAMPLE_NONE16 & none));
+    }
+    return over != 0;
+}
+
+/* Of 16 bits, signed ones as stored; unsigned ones have a place there too nearly always. */
+static void read_words(const struct frames *x, struct channel *c, const uint8_t *p, size_t n)
+{
+    int16_t *to = c->lead->i16 + c->at;
+    bool plain = c->type == MFER_I16 && (!c->has_missing || c->missing == 0x8000);
+    if (plain && !x->g->big_endian) {
+        x->unpack.copy16(p, n, to, &c->lead->tally);
+        return;
+    }
+    if (x->g->big_endian)
+        x->unpack.u61(p, n, to);
+    else
+        memcpy(to, p, n * sizeof *to);
+    if (!plain)
+        c->over |= mark_missing(c, c->type == MFER_I16 ? INT16_MIN : -1, n, to);
+    x->unpack.sum16(to, n, &c->lead->tally);
+}
+
 static void read_samples(struct frames *x, struct channel *c, const uint8_t *p, size_t n)
 {
     bool big = x->g->big_endian;
     struct ecg_lead *lead = c->lead;
     if (lead->i16) {
-        int16_t *to = lead->i16 + c->at;
-        if (big)
-            x->unpack.u61(p, n, to);
-        x->unpack.copy16(big ? (const uint8_t *)to : p, n, to, &c->least);
-        for (size_t i = 0; i < n && c->type != MFER_I16; i++)
-            c->least |= to[i] < 0;
+        read_words(x, c, p, n);
         return;
     }
     if (c->type != MFER_F32 && c->type != MFER_F64) {
@@ -145,10 +175,11 @@ static void read_samples(struct frames *x, struct channel *c, const uint8_t *p, 
 
 static void take_block(struct frames *x, struct channel *c, const uint8_t *p, size_t n)
 {
-    if (!x->counting)
-        read_samples(x, c, p, n);
-    else if (c->type == MFER_F32 || c->type == MFER_F64)
+    bool floats = c->type == MFER_F32 || c->type == MFER_F64;
+    if (x->counting && floats)
         measure_floats(c, p, n, x->g->big_endian);
+    if (!x->counting && x->again == c->again)
+        read_samples(x, c, p, n);
     if (x->counting)
         c->samples += n;
     else
@@ -270,11 +301,9 @@ static enum base_err make_lead(struct frames *x, size_t i, bool median)
     }
     c->has_missing = d->missing.n == c->width;
     c->missing = ecg_mfer_uint(base_bytes_of(d->missing.bytes, c->width), x->g->big_endian);
-    /* Unsigned ones are so too nearly always: see widen. */
-    bool narrow = (c->type == MFER_I16 && (!c->has_missing || c->missing == 0x8000)) ||
-                  ((c->type == MFER_U16 || c->type == MFER_STATUS16) && !c->has_missing);
-    return narrow ? ecg_record_set_i16(r, lead, c->samples)
-                  : ecg_record_set_i32(r, lead, c->samples);
+    bool words = c->type == MFER_I16 || c->type == MFER_U16 || c->type == MFER_STATUS16;
+    return words ? ecg_record_set_i16(r, lead, c->samples)
+                 : ecg_record_set_i32(r, lead, c->samples);
 }
 
 /* By number: lists of leads move while they grow. */
@@ -311,13 +340,26 @@ static enum base_err check_rates(const struct mfer_file *f, const struct frames 
     return BASE_OK;
 }
 
-/* Signed words of which one is -32768, or unsigned ones of which one is over 32767. */
-static enum base_err widen(struct ecg_record *r, const struct channel *c)
+/* Words that 16 bits do not hold are read once more, to 32; what was read to 32 becomes smaller
+ * where it can. */
+static enum base_err settle_samples(struct frames *x)
 {
-    if (ecg_record_widen(r, c->lead))
-        return BASE_ENOMEM;
-    for (size_t i = 0; i < c->lead->samples && c->type != MFER_I16; i++)
-        c->lead->i32[i] &= 0xffff;
+    for (size_t i = 0; i < x->g->nchannels; i++) {
+        struct channel *c = &x->c[i];
+        struct ecg_lead *lead = c->lead;
+        /* Without a value for missing ones, -32768 is one as others. */
+        c->again = lead->i16 && (c->over || (!c->has_missing && lead->tally.missing));
+        lead->tally.known = lead->i16 && !c->again;
+        x->again |= c->again;
+        c->at = 0;
+        if (c->again && ecg_record_widen(x->rec, lead))
+            return BASE_ENOMEM;
+        if (lead->i32 && !c->again)
+            ecg_record_narrow(x->rec, lead);
+    }
+    bool cut = false;
+    for (size_t k = 0; k < x->g->nframes && x->again; k++)
+        walk_frame(x, x->g->frames[k], &cut);
     return BASE_OK;
 }
 
@@ -343,13 +385,8 @@ static enum base_err read_group(struct mfer_file *f, struct frames *x, bool medi
     x->counting = false;
     for (size_t k = 0; k < x->g->nframes && !e; k++)
         walk_frame(x, x->g->frames[k], &cut);
-    for (size_t i = 0; i < x->g->nchannels && !e; i++) {
-        struct channel *c = &x->c[i];
-        if (c->lead->i16 && c->least && !c->has_missing)
-            e = widen(f->rec, c);
-        else if (c->lead->i32)
-            ecg_record_narrow(f->rec, c->lead);
-    }
+    if (!e)
+        e = settle_samples(x);
     if (cut)
         ecg_record_note(f->rec, BASE_NOPOS, "MFER: there are fewer samples than stated");
     if (over)

@@ -142,6 +142,16 @@ static enum base_err refuse(struct base_bytes file, struct base_error *err)
                      formats);
 }
 
+static void count_leads(struct ecg_record *r)
+{
+    for (size_t i = 0; i < r->nleads; i++)
+        ecg_record_count(&r->leads[i]);
+    for (size_t i = 0; i < r->nothers; i++)
+        ecg_record_count(&r->others[i]);
+    for (size_t i = 0; i < r->nmedians; i++)
+        ecg_record_count(&r->medians[i]);
+}
+
 static enum base_err parse(const struct ecg_set *set, const struct ecg_format_row *row,
                            struct ecg_record *r, struct base_error *err)
 {
@@ -150,6 +160,8 @@ static enum base_err parse(const struct ecg_set *set, const struct ecg_format_ro
         row->parse_set ? row->parse_set(set, r, err) : row->parse(set->files[0].bytes, r, err);
     if (!e && !r->err)
         r->err = ecg_kind_settle(r);
+    if (!e)
+        count_leads(r);
     if (!e && r->err)
         e = base_fail(err, r->err, BASE_NOPOS, "%s: %s", row->name,
                       r->err == BASE_ELIMIT ? "more text or items than the limit allows"

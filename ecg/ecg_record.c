@@ -202,7 +202,25 @@ enum base_err ecg_record_widen(struct ecg_record *r, struct ecg_lead *lead)
         data[i] = lead->i16[i];
     ecg_record_free_samples(r, lead);
     lead->i32 = data;
+    lead->tally.sum += (int64_t)lead->tally.missing * INT16_MIN;
+    lead->tally.missing = 0;
     return BASE_OK;
+}
+
+void ecg_record_count(struct ecg_lead *lead)
+{
+    struct ecg_unpack u;
+    if (lead->tally.known)
+        return;
+    ecg_unpack_choose(ecg_simd_level(), &u);
+    lead->tally = (struct ecg_tally){.known = true};
+    if (lead->i16)
+        u.sum16(lead->i16, lead->samples, &lead->tally);
+    for (size_t i = 0; !lead->i16 && i < lead->samples; i++)
+        if (lead->i32[i] == ECG_SAMPLE_NONE)
+            lead->tally.missing++;
+        else
+            lead->tally.sum += lead->i32[i];
 }
 
 void ecg_lead_read(const struct ecg_lead *lead, size_t from, size_t n, int32_t *out)

@@ -73,6 +73,13 @@ struct ecg_text {
     bool guessed;          /* the character set was not declared, or wrongly */
 };
 
+/* Taken while the samples are decoded, so that nobody reads them all once more for it. */
+struct ecg_tally {
+    int64_t sum;    /* of the samples that are not missing */
+    size_t missing; /* samples */
+    bool known;     /* of every lead that ecg_open returns; makers of records may leave it false */
+};
+
 struct ecg_lead {
     int id;           /* ecg_lead.h; 0 = the device's own, see name */
     const char *name; /* standard name, else the device's label */
@@ -85,6 +92,7 @@ struct ecg_lead {
     size_t samples;
     int16_t *i16; /* one of the two; both NULL without samples */
     int32_t *i32;
+    struct ecg_tally tally;
 };
 
 struct ecg_patient {
@@ -273,6 +281,8 @@ void ecg_record_narrow(struct ecg_record *r, struct ecg_lead *lead);
 /* From 16 bits to 32, with -32768 as an ordinary value: for formats in which it
  * is one, when it occurs. */
 enum base_err ecg_record_widen(struct ecg_record *r, struct ecg_lead *lead) BASE_MUST_CHECK;
+/* The tally of a lead whose maker took none. */
+void ecg_record_count(struct ecg_lead *lead);
 /* Of a lead that will not be one of the record's. */
 void ecg_record_free_samples(struct ecg_record *r, struct ecg_lead *lead);
 /* A copy of n bytes of UTF-8. */

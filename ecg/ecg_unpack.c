@@ -18,11 +18,19 @@ static void u212(const uint8_t *p, size_t n, int16_t *out)
     }
 }
 
-static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b)
+static void add_to(struct ecg_tally *t, int16_t v)
+{
+    t->sum += v == INT16_MIN ? 0 : v;
+    t->missing += v == INT16_MIN;
+}
+
+static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b, struct ecg_tally *t)
 {
     for (size_t i = 0; i < n; i++, p += 3) {
         a[i] = sample(p[0] | (unsigned)(p[1] & 15) << 8, 12);
         b[i] = sample(p[2] | (unsigned)(p[1] >> 4) << 8, 12);
+        add_to(&t[0], a[i]);
+        add_to(&t[1], b[i]);
     }
 }
 
@@ -65,38 +73,36 @@ static void u160(const uint8_t *p, size_t n, int16_t *out)
         out[i] = (int16_t)(base_load_le16(p + 2 * i) ^ 0x8000);
 }
 
-static void u24(const uint8_t *p, size_t n, int32_t *out, bool *wide)
+static void u24(const uint8_t *p, size_t n, int32_t *out, struct ecg_tally *t, bool *wide)
 {
     for (size_t i = 0; i < n; i++, p += 3) {
         out[i] = (int32_t)((uint32_t)p[0] << 8 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 24) >> 8;
+        t->sum += out[i];
         *wide |= out[i] <= INT16_MIN || out[i] > INT16_MAX;
     }
 }
 
-static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const *out)
+static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const *out,
+                    struct ecg_tally *t)
 {
     for (size_t c = 0; c < channels; c++)
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
             out[c][i] = (int16_t)base_load_le16(p + 2 * (i * channels + c));
+            add_to(&t[c], out[c][i]);
+        }
 }
 
-static void sum16(const int16_t *p, size_t n, uint16_t *sum, uint16_t *missing)
+static void sum16(const int16_t *p, size_t n, struct ecg_tally *t)
 {
-    unsigned s = 0;
-    unsigned m = 0;
-    for (size_t i = 0; i < n; i++) {
-        s += (uint16_t)p[i];
-        m += p[i] == INT16_MIN;
-    }
-    *sum = (uint16_t)(*sum + s);
-    *missing = (uint16_t)(*missing + m);
+    for (size_t i = 0; i < n; i++)
+        add_to(t, p[i]);
 }
 
-static void copy16(const uint8_t *p, size_t n, int16_t *out, bool *missing)
+static void copy16(const uint8_t *p, size_t n, int16_t *out, struct ecg_tally *t)
 {
     for (size_t i = 0; i < n; i++) {
         out[i] = (int16_t)base_load_le16(p + 2 * i);
-        *missing |= out[i] == INT16_MIN;
+        add_to(t, out[i]);
     }
 }
 

@@ -2,16 +2,14 @@
  * Kernels that turn packed or interleaved samples into planar 16-bit ones. The
  * formats are numbered as in WFDB's signal(5), which defines them; 16 is what
  * most other formats have too. A sample that is the most negative value of its
- * format is missing: ECG_SAMPLE_NONE16. Private to ecg/.
+ * format is missing: ECG_SAMPLE_NONE16. Those that have a tally add to its sum and missing,
+ * as the samples are at hand. Private to ecg/.
  */
 #ifndef ECG_UNPACK_H
 #define ECG_UNPACK_H
 
+#include "ecg/ecg_record.h"
 #include "ecg/ecg_simd.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 struct ecg_unpack {
     /* n samples, in whole groups, from p: 2 samples in 3 bytes, 3 in 4 bytes. */
@@ -24,15 +22,16 @@ struct ecg_unpack {
     void (*u160)(const uint8_t *p, size_t n, int16_t *out);
     /* n samples of three bytes, little-endian; none is missing. Sets *wide when one has no place
      * among 16-bit ones. */
-    void (*u24)(const uint8_t *p, size_t n, int32_t *out, bool *wide);
-    /* Format 212 of two signals, n samples of each. */
-    void (*u212_2)(const uint8_t *p, size_t n, int16_t *a, int16_t *b);
-    /* n frames of `channels` little-endian words to an array for each. */
-    void (*split16)(const uint8_t *p, size_t n, size_t channels, int16_t *const *out);
-    /* Adds n samples to *sum and the number of missing ones to *missing, modulo 2^16. */
-    void (*sum16)(const int16_t *p, size_t n, uint16_t *sum, uint16_t *missing);
-    /* n little-endian words; sets *missing when one is missing. */
-    void (*copy16)(const uint8_t *p, size_t n, int16_t *out, bool *missing);
+    void (*u24)(const uint8_t *p, size_t n, int32_t *out, struct ecg_tally *t, bool *wide);
+    /* Format 212 of two signals, n samples of each; t for each. */
+    void (*u212_2)(const uint8_t *p, size_t n, int16_t *a, int16_t *b, struct ecg_tally *t);
+    /* n frames of `channels` little-endian words to an array for each, and t for each. */
+    void (*split16)(const uint8_t *p, size_t n, size_t channels, int16_t *const *out,
+                    struct ecg_tally *t);
+    /* n samples that are decoded already. */
+    void (*sum16)(const int16_t *p, size_t n, struct ecg_tally *t);
+    /* n little-endian words. */
+    void (*copy16)(const uint8_t *p, size_t n, int16_t *out, struct ecg_tally *t);
     /* Whether all of n samples are missing, or have a place among 16-bit ones. */
     bool (*fits16)(const int32_t *p, size_t n);
     /* Samples that fit to 16 bits; out may be p. */

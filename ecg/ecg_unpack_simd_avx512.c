@@ -1,6 +1,7 @@
 #include "ecg/ecg_unpack.h"
 
 #include <immintrin.h>
+#include <string.h>
 
 /* Loads are masked, so that none goes past what was given. The permutations are
  * made from the place of each output byte. */
@@ -11,16 +12,13 @@ static __m512i mark_missing(__m512i v, int16_t least)
     return _mm512_mask_mov_epi16(v, is, _mm512_set1_epi16(INT16_MIN));
 }
 
-static __m512i even_212(__m512i v)
+/* Words (b0, b1) where `left` is 4 and `low` 0: the low 12 bits; words (b2, b1) where they are 0
+ * and 255: b2 and the high nibble of b1. Sign extended. */
+static __m512i extend_212(__m512i v, __m512i left, __m512i low)
 {
-    return mark_missing(_mm512_srai_epi16(_mm512_slli_epi16(v, 4), 4), -2048);
-}
-
-static __m512i odd_212(__m512i v)
-{
-    const __m512i low = _mm512_set1_epi16(0xff);
-    __m512i high = _mm512_andnot_si512(low, _mm512_srai_epi16(v, 4));
-    return mark_missing(_mm512_or_si512(high, _mm512_and_si512(v, low)), -2048);
+    enum { LOW_OF_A_ELSE_B = 0xe4 };
+    __m512i high = _mm512_srai_epi16(_mm512_sllv_epi16(v, left), 4);
+    return mark_missing(_mm512_ternarylogic_epi64(v, high, low, LOW_OF_A_ELSE_B), -2048);
 }
 
 static void u212(const uint8_t *p, size_t n, int16_t *out)
@@ -32,16 +30,87 @@ static void u212(const uint8_t *p, size_t n, int16_t *out)
         place[4 * i + 2] = (uint8_t)(3 * i + 2);
     }
     const __m512i order = _mm512_loadu_si512(place);
+    const __m512i left = _mm512_set1_epi32(4);
+    const __m512i low = _mm512_set1_epi32(0xff0000);
     size_t i = 0;
     for (; i + 32 <= n; i += 32, p += 48) {
         __m512i v = _mm512_permutexvar_epi8(order, _mm512_maskz_loadu_epi8(0xffffffffffffULL, p));
-        v = _mm512_mask_mov_epi16(even_212(v), 0xaaaaaaaa, odd_212(v));
-        _mm512_storeu_si512(out + i, v);
+        _mm512_storeu_si512(out + i, extend_212(v, left, low));
     }
     ecg_unpack_avx2.u212(p, n - i, out + i);
 }
 
-static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b)
+/* The sum of up to so many samples fits a double word. */
+enum { LANES = 32, PART = 1 << 16 };
+
+struct sums {
+    __m512i sum; /* of pairs; missing ones as if they were not */
+    __mmask32 missing;
+};
+
+static const struct sums no_sums = {0};
+
+static struct sums add_words(struct sums s, __m512i v)
+{
+    s.sum = _mm512_add_epi32(s.sum, _mm512_madd_epi16(v, _mm512_set1_epi16(1)));
+    s.missing |= _mm512_cmpeq_epi16_mask(v, _mm512_set1_epi16(INT16_MIN));
+    return s;
+}
+
+/* p are the n samples, among which missing ones, being rare, are looked for only now. */
+static void add_up(struct sums s, const int16_t *p, size_t n, struct ecg_tally *t)
+{
+    size_t missing = 0;
+    for (size_t i = 0; s.missing && i < n; i++)
+        missing += p[i] == INT16_MIN;
+    t->sum += _mm512_reduce_add_epi32(s.sum) - (int64_t)missing * INT16_MIN;
+    t->missing += missing;
+}
+
+static __mmask32 first_words(size_t n)
+{
+    return (1U << n) - 1;
+}
+
+static void sum16(const int16_t *p, size_t n, struct ecg_tally *t)
+{
+    size_t i = 0;
+    while (i < n) {
+        struct sums s = no_sums;
+        size_t at = i;
+        size_t end = n - i < PART ? n : i + PART;
+        for (; i + LANES <= end; i += LANES)
+            s = add_words(s, _mm512_loadu_si512(p + i));
+        s = add_words(s, _mm512_maskz_loadu_epi16(first_words(end - i), p + i));
+        i = end;
+        add_up(s, p + at, end - at, t);
+    }
+}
+
+static void copy16(const uint8_t *p, size_t n, int16_t *out, struct ecg_tally *t)
+{
+    size_t i = 0;
+    while (i < n) {
+        struct sums s = no_sums;
+        size_t at = i;
+        size_t end = n - i < PART ? n : i + PART;
+        for (; i + LANES <= end; i += LANES) {
+            __m512i v = _mm512_loadu_si512(p + 2 * i);
+            _mm512_storeu_si512(out + i, v);
+            s = add_words(s, v);
+        }
+        __m512i last = _mm512_maskz_loadu_epi16(first_words(end - i), p + 2 * i);
+        if (end >= LANES) /* a store under a mask takes longer than one over what is there */
+            _mm512_storeu_si512(out + end - LANES, _mm512_loadu_si512(p + 2 * (end - LANES)));
+        else
+            _mm512_mask_storeu_epi16(out + i, first_words(end - i), last);
+        s = add_words(s, last);
+        i = end;
+        add_up(s, out + at, end - at, t);
+    }
+}
+
+static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b, struct ecg_tally *t)
 {
     uint8_t evens[64];
     uint8_t odds[64];
@@ -53,14 +122,124 @@ static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b)
     }
     const __m512i even = _mm512_loadu_si512(evens);
     const __m512i odd = _mm512_loadu_si512(odds);
+    const __m512i none = _mm512_setzero_si512();
+    const __m512i four = _mm512_set1_epi16(4);
+    const __m512i byte = _mm512_set1_epi16(0xff);
     size_t i = 0;
-    for (; i + 32 <= n; i += 32, p += 96) {
-        __m512i low = _mm512_maskz_loadu_epi8(0xffffffffffffULL, p);
-        __m512i high = _mm512_maskz_loadu_epi8(0xffffffffffffULL, p + 48);
-        _mm512_storeu_si512(a + i, even_212(_mm512_permutex2var_epi8(low, even, high)));
-        _mm512_storeu_si512(b + i, odd_212(_mm512_permutex2var_epi8(low, odd, high)));
+    while (i + LANES <= n) {
+        struct sums s[2] = {no_sums, no_sums};
+        size_t at = i;
+        for (size_t end = n - i < PART ? n : i + PART; i + LANES <= end; i += LANES, p += 96) {
+            __m512i low = _mm512_maskz_loadu_epi8(0xffffffffffffULL, p);
+            __m512i high = _mm512_maskz_loadu_epi8(0xffffffffffffULL, p + 48);
+            __m512i first = extend_212(_mm512_permutex2var_epi8(low, even, high), four, none);
+            __m512i second = extend_212(_mm512_permutex2var_epi8(low, odd, high), none, byte);
+            _mm512_storeu_si512(a + i, first);
+            _mm512_storeu_si512(b + i, second);
+            s[0] = add_words(s[0], first);
+            s[1] = add_words(s[1], second);
+        }
+        add_up(s[0], a + at, i - at, &t[0]);
+        add_up(s[1], b + at, i - at, &t[1]);
     }
-    ecg_unpack_avx2.u212_2(p, n - i, a + i, b + i);
+    ecg_unpack_avx2.u212_2(p, n - i, a + i, b + i, t);
 }
 
-const struct ecg_unpack ecg_unpack_avx512 = {.u212 = u212, .u212_2 = u212_2};
+/* 32 frames fill a vector for each channel. Of these the words at `places`: a permutation picks by
+ * the low 5 bits, or 6 of the first two. */
+static inline __attribute__((always_inline)) __m512i pick(const uint8_t *p, size_t channels,
+                                                          __m512i places)
+{
+    const __m512i vectors = _mm512_srli_epi16(places, 5);
+    __m512i v = _mm512_loadu_si512(p);
+    v = channels > 1 ? _mm512_permutex2var_epi16(v, places, _mm512_loadu_si512(p + 64)) : v;
+    for (size_t k = 2; k < channels; k++) {
+        __mmask32 here = _mm512_cmpeq_epi16_mask(vectors, _mm512_set1_epi16((int16_t)k));
+        v = _mm512_mask_permutexvar_epi16(v, here, places, _mm512_loadu_si512(p + 64 * k));
+    }
+    return v;
+}
+
+/* One channel; n is a multiple of 32. */
+static inline __attribute__((always_inline)) void
+split_one(const uint8_t *p, size_t n, size_t channels, size_t c, int16_t *out, struct ecg_tally *t)
+{
+    int16_t places[LANES];
+    for (size_t i = 0; i < LANES; i++)
+        places[i] = (int16_t)(i * channels + c);
+    const __m512i at = _mm512_loadu_si512(places);
+    struct sums s = no_sums;
+    for (size_t i = 0; i < n; i += LANES) {
+        __m512i v = pick(p + 2 * channels * i, channels, at);
+        _mm512_storeu_si512(out + i, v);
+        s = add_words(s, v);
+    }
+    add_up(s, out, n, t);
+}
+
+static inline __attribute__((always_inline)) void
+split_block(const uint8_t *p, size_t n, size_t channels, int16_t *const *out, struct ecg_tally *t)
+{
+    for (size_t c = 0; c < channels; c++)
+        split_one(p, n, channels, c, out[c], &t[c]);
+}
+
+/* Block by block, so that what all channels are picked from stays in the first cache. */
+static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const *out,
+                    struct ecg_tally *t)
+{
+    enum { MOST = 7, BLOCK = 8192 /* words */ };
+    int16_t *to[MOST];
+    if (channels == 0 || channels > MOST) { /* the time grows by their square */
+        ecg_unpack_avx2.split16(p, n, channels, out, t);
+        return;
+    }
+    memcpy(to, out, channels * sizeof *to);
+    size_t step = BLOCK / channels / LANES * LANES;
+    for (; n >= LANES; n -= step) {
+        step = n < step ? n / LANES * LANES : step;
+        if (channels == 3)
+            split_block(p, step, 3, to, t);
+        else
+            split_block(p, step, channels, to, t);
+        p += 2 * channels * step;
+        for (size_t c = 0; c < channels; c++)
+            to[c] += step;
+    }
+    ecg_unpack_avx2.split16(p, n, channels, to, t);
+}
+
+static void u24(const uint8_t *p, size_t n, int32_t *out, struct ecg_tally *t, bool *wide)
+{
+    enum { HALF = 16, FIT = 256 * HALF /* so many sums of 24 bits fit 32 */ };
+    uint8_t places[64];
+    for (unsigned i = 0; i < 64; i++) /* the lowest byte goes out by the shift */
+        places[i] = (uint8_t)(i / 4 * 3 + (i % 4 ? i % 4 - 1 : 0));
+    const __m512i order = _mm512_loadu_si512(places);
+    const __m512i most = _mm512_set1_epi32(INT16_MAX);
+    const __m512i range = _mm512_set1_epi32(2 * INT16_MAX);
+    __mmask16 beyond = 0;
+    size_t i = 0;
+    while (i + HALF <= n) {
+        __m512i sum = _mm512_setzero_si512();
+        for (size_t end = n - i < FIT ? n : i + FIT; i + HALF <= end; i += HALF) {
+            __m512i v = _mm512_maskz_loadu_epi8(0xffffffffffffULL, p + 3 * i);
+            v = _mm512_srai_epi32(_mm512_permutexvar_epi8(order, v), 8);
+            _mm512_storeu_si512(out + i, v);
+            beyond |= _mm512_cmpgt_epu32_mask(_mm512_add_epi32(v, most), range);
+            sum = _mm512_add_epi32(sum, v);
+        }
+        t->sum += _mm512_reduce_add_epi64(
+            _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(sum)),
+                             _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(sum, 1))));
+    }
+    *wide |= beyond != 0;
+    ecg_unpack_avx2.u24(p + 3 * i, n - i, out + i, t, wide);
+}
+
+const struct ecg_unpack ecg_unpack_avx512 = {.u212 = u212,
+                                             .u24 = u24,
+                                             .u212_2 = u212_2,
+                                             .split16 = split16,
+                                             .sum16 = sum16,
+                                             .copy16 = copy16};

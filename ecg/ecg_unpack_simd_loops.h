@@ -60,7 +60,65 @@ static void u212(const uint8_t *p, size_t n, int16_t *out)
     REST.u212(p, n - i, out + i);
 }
 
-static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b)
+/* Up to so many samples the sum fits a double word, and the missing ones of a place a word. */
+enum { PART = 1 << 16 };
+
+/* Sums of pairs, and of missing ones less than there are. */
+struct sums {
+    vector sum;
+    vector missing;
+};
+
+static struct sums add_words(struct sums s, vector v)
+{
+    vector is = WORDS(cmpeq_epi16)(v, WORDS(set1_epi16)(INT16_MIN));
+    s.sum = WORDS(add_epi32)(s.sum, WORDS(madd_epi16)(v, WORDS(set1_epi16)(1)));
+    s.missing = WORDS(sub_epi16)(s.missing, is);
+    return s;
+}
+
+static void add_up(struct sums s, struct ecg_tally *t)
+{
+    int32_t pairs[LANES / 2];
+    uint16_t missing[LANES];
+    store(pairs, s.sum);
+    store(missing, s.missing);
+    for (int k = 0; k < LANES / 2; k++)
+        t->sum += pairs[k];
+    for (int k = 0; k < LANES; k++) {
+        t->sum -= (int64_t)missing[k] * INT16_MIN; /* it was added */
+        t->missing += missing[k];
+    }
+}
+
+static void sum16(const int16_t *p, size_t n, struct ecg_tally *t)
+{
+    size_t i = 0;
+    while (i + LANES <= n) {
+        struct sums s = {BITS(setzero)(), BITS(setzero)()};
+        for (size_t end = n - i < PART ? n : i + PART; i + LANES <= end; i += LANES)
+            s = add_words(s, load(p + i));
+        add_up(s, t);
+    }
+    REST.sum16(p + i, n - i, t);
+}
+
+static void copy16(const uint8_t *p, size_t n, int16_t *out, struct ecg_tally *t)
+{
+    size_t i = 0;
+    while (i + LANES <= n) {
+        struct sums s = {BITS(setzero)(), BITS(setzero)()};
+        for (size_t end = n - i < PART ? n : i + PART; i + LANES <= end; i += LANES) {
+            vector v = load(p + 2 * i);
+            store(out + i, v);
+            s = add_words(s, v);
+        }
+        add_up(s, t);
+    }
+    REST.copy16(p + 2 * i, n - i, out + i, t);
+}
+
+static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b, struct ecg_tally *t)
 {
     const vector order = spread(_mm_setr_epi8(0, 1, 3, 4, 6, 7, 9, 10, 2, 1, 5, 4, 8, 7, 11, 10));
     size_t i = 0;
@@ -70,7 +128,9 @@ static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b)
         store(a + i, even_212(WORDS(unpacklo_epi64)(one, two)));
         store(b + i, odd_212(WORDS(unpackhi_epi64)(one, two)));
     }
-    REST.u212_2(p, n - i, a + i, b + i);
+    sum16(a, i, &t[0]);
+    sum16(b, i, &t[1]);
+    REST.u212_2(p, n - i, a + i, b + i, t);
 }
 
 static void u80(const uint8_t *p, size_t n, int16_t *out)
@@ -100,7 +160,7 @@ static void u160(const uint8_t *p, size_t n, int16_t *out)
     REST.u160(p + 2 * i, n - i, out + i);
 }
 
-static void u24(const uint8_t *p, size_t n, int32_t *out, bool *wide)
+static void u24(const uint8_t *p, size_t n, int32_t *out, struct ecg_tally *t, bool *wide)
 {
     const vector order =
         spread(_mm_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11));
@@ -115,7 +175,9 @@ static void u24(const uint8_t *p, size_t n, int32_t *out, bool *wide)
         store(out + i, v);
     }
     *wide |= WORDS(movemask_epi8)(beyond) != 0;
-    REST.u24(p + 3 * i, n - i, out + i, wide);
+    for (size_t k = 0; k < i; k++)
+        t->sum += out[k];
+    REST.u24(p + 3 * i, n - i, out + i, t, wide);
 }
 
 /* Rows of 8 words to columns, in each group. */
@@ -173,12 +235,13 @@ static size_t split_2(const uint8_t *p, size_t n, int16_t *const *out)
     return i;
 }
 
-static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const *out)
+static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const *out,
+                    struct ecg_tally *t)
 {
     enum { MOST = 256 };
     int16_t *rest[MOST];
     if (channels == 0 || channels > MOST) {
-        ecg_unpack_scalar.split16(p, n, channels, out);
+        ecg_unpack_scalar.split16(p, n, channels, out, t);
         return;
     }
     size_t done = n;
@@ -192,49 +255,11 @@ static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const 
             done = k < done ? k : done;
         }
     }
-    for (size_t c = 0; c < channels; c++)
+    for (size_t c = 0; c < channels; c++) {
+        sum16(out[c], done, &t[c]);
         rest[c] = out[c] + done;
-    REST.split16(p + 2 * channels * done, n - done, channels, rest);
-}
-
-static unsigned add_up(vector v)
-{
-    uint16_t lanes[LANES];
-    unsigned sum = 0;
-    store(lanes, v);
-    for (int k = 0; k < LANES; k++)
-        sum += lanes[k];
-    return sum;
-}
-
-static void sum16(const int16_t *p, size_t n, uint16_t *sum, uint16_t *missing)
-{
-    const vector least = WORDS(set1_epi16)(INT16_MIN);
-    vector s = BITS(setzero)();
-    vector m = s;
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        vector v = load(p + i);
-        s = WORDS(add_epi16)(s, v);
-        m = WORDS(sub_epi16)(m, WORDS(cmpeq_epi16)(v, least));
     }
-    *sum = (uint16_t)(*sum + add_up(s));
-    *missing = (uint16_t)(*missing + add_up(m));
-    REST.sum16(p + i, n - i, sum, missing);
-}
-
-static void copy16(const uint8_t *p, size_t n, int16_t *out, bool *missing)
-{
-    const vector least = WORDS(set1_epi16)(INT16_MIN);
-    vector m = BITS(setzero)();
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        vector v = load(p + 2 * i);
-        m = BITS(or)(m, WORDS(cmpeq_epi16)(v, least));
-        store(out + i, v);
-    }
-    *missing |= WORDS(movemask_epi8)(m) != 0;
-    REST.copy16(p + 2 * i, n - i, out + i, missing);
+    REST.split16(p + 2 * channels * done, n - done, channels, rest, t);
 }
 
 static bool fits16(const int32_t *p, size_t n)

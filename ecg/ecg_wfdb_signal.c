@@ -23,8 +23,8 @@ struct group {
     size_t frames;
     unsigned format;
     struct base_bytes bytes;
-    bool even; /* one sample of each per frame */
-    uint16_t *sums;
+    bool even;      /* one sample of each per frame */
+    uint16_t *sums; /* as the header has them */
 };
 
 /* Bytes and samples that belong together, and the value of a missing sample. */
@@ -106,13 +106,13 @@ static void unpack_stream(const struct ecg_unpack *u, const struct group *g, siz
 
 /* n frames of interleaved samples to the leads, from frame `at` on. */
 static void part(const struct ecg_unpack *u, const struct group *g, const int16_t *in, size_t at,
-                 size_t n)
+                 size_t n, struct ecg_tally *tallies)
 {
     if (g->even) {
         int16_t *out[LEADS_MAX];
         for (size_t i = 0; i < g->n; i++)
             out[i] = g->leads[i].i16 + at;
-        u->split16((const uint8_t *)in, n, g->n, out);
+        u->split16((const uint8_t *)in, n, g->n, out, tallies);
         return;
     }
     for (size_t k = 0; k < n; k++)
@@ -121,23 +121,28 @@ static void part(const struct ecg_unpack *u, const struct group *g, const int16_
             memcpy(g->leads[i].i16 + (at + k) * spf, in, spf * sizeof *in);
             in += spf;
         }
-}
-
-static void sum_block(const struct ecg_unpack *u, const struct group *g, size_t at, size_t n)
-{
-    unsigned shift = (unsigned)(packing_of(g->format)->least - INT16_MIN);
     for (size_t i = 0; i < g->n; i++) {
-        uint16_t missing = 0;
         size_t spf = g->signals[i].spf;
-        u->sum16(g->leads[i].i16 + at * spf, n * spf, &g->sums[i], &missing);
-        g->sums[i] = (uint16_t)(g->sums[i] + missing * shift);
+        u->sum16(g->leads[i].i16 + at * spf, n * spf, &tallies[i]);
     }
 }
 
-/* Block by block: what was unpacked is parted and summed while it is in the cache. */
+/* To the leads; and the sums of the header have missing samples as what stands for them. */
+static void keep_tallies(const struct group *g, const struct ecg_tally *tallies)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        int64_t missing = (int64_t)tallies[i].missing * packing_of(g->format)->least;
+        g->sums[i] = (uint16_t)(tallies[i].sum + missing);
+        g->leads[i].tally = tallies[i];
+        g->leads[i].tally.known = true;
+    }
+}
+
+/* Block by block: what was unpacked is parted while it is in the cache. */
 static enum base_err decode_16(const struct group *g)
 {
     struct ecg_unpack u;
+    struct ecg_tally t[LEADS_MAX] = {0};
     ecg_unpack_choose(ecg_simd_level(), &u);
     size_t step = BLOCK / g->frame / GROUP_LCM * GROUP_LCM;
     step = step ? step : GROUP_LCM;
@@ -150,23 +155,25 @@ static enum base_err decode_16(const struct group *g)
         size_t n = g->frames - at < step ? g->frames - at : step;
         const uint8_t *p = g->bytes.p + at * g->frame * 2;
         if (words && g->n == 1) {
-            memcpy(g->leads[0].i16 + at, p, n * 2);
+            u.copy16(p, n, g->leads[0].i16 + at, t);
         } else if (words) {
-            part(&u, g, (const int16_t *)(const void *)p, at, n);
+            part(&u, g, (const int16_t *)(const void *)p, at, n, t);
         } else if (pairs) {
-            u.u212_2(g->bytes.p + at * 3, n, g->leads[0].i16 + at, g->leads[1].i16 + at);
+            u.u212_2(g->bytes.p + at * 3, n, g->leads[0].i16 + at, g->leads[1].i16 + at, t);
         } else if (g->format == 16) {
             memcpy(block, p, n * g->frame * 2);
-            part(&u, g, block, at, n);
+            part(&u, g, block, at, n, t);
         } else if (g->n == 1) {
-            unpack_stream(&u, g, at * g->frame, n * g->frame, g->leads[0].i16 + at * g->frame);
+            int16_t *to = g->leads[0].i16 + at * g->frame;
+            unpack_stream(&u, g, at * g->frame, n * g->frame, to);
+            u.sum16(to, n * g->frame, t);
         } else {
             unpack_stream(&u, g, at * g->frame, n * g->frame, block);
-            part(&u, g, block, at, n);
+            part(&u, g, block, at, n, t);
         }
-        sum_block(&u, g, at, n);
     }
     free(block);
+    keep_tallies(g, t);
     return BASE_OK;
 }
 
@@ -288,6 +295,7 @@ static void align(struct ecg_lead *lead, const struct wfdb_signal *s)
     if (drop == 0)
         return;
     lead->samples -= drop;
+    lead->tally.known = false;
     if (lead->i16)
         memmove(lead->i16, lead->i16 + drop, lead->samples * sizeof *lead->i16);
     else

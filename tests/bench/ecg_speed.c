@@ -20,9 +20,9 @@
 
 #include "ecg/analysis/ecg_finding.h"
 #include "ecg/analysis/ecg_trend.h"
-#include "ecg/ecg_simd.h"
 #include "ecg/ecg_write.h"
 #include "rdc/rdc_ecg_files.h"
+#include "tests/unit/ecg_tallies.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -62,49 +62,11 @@ static uint64_t cpu_ns(void)
 
 /* ---- readers ---- */
 
-static inline __attribute__((always_inline)) int64_t sum_16(const int16_t *v, size_t n)
-{
-    int64_t sum = 0;
-    for (size_t i = 0; i < n; i += 16384) {
-        int32_t part = 0; /* 16384 × 32768 fit */
-        size_t end = n - i < 16384 ? n : i + 16384;
-        for (size_t k = i; k < end; k++)
-            part += v[k];
-        sum += part;
-    }
-    return sum;
-}
-
-static inline __attribute__((always_inline)) int64_t sum_32(const int32_t *v, size_t n)
-{
-    int64_t sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += v[i];
-    return sum;
-}
-
-static inline __attribute__((always_inline)) int64_t sum_any(const struct ecg_lead *lead)
-{
-    if (lead->i16)
-        return sum_16(lead->i16, lead->samples);
-    return lead->i32 ? sum_32(lead->i32, lead->samples) : 0;
-}
-
-/* Compiled twice, so that the sum costs little beside the reading. */
-#if ECG_SIMD_X86
-__attribute__((target("avx2"))) static int64_t sum_avx2(const struct ecg_lead *lead)
-{
-    return sum_any(lead);
-}
-#else
-#define sum_avx2 sum_any
-#endif
-
+/* Reading takes the sum of each lead as the samples pass (struct ecg_tally). */
 static void add_leads(const struct ecg_lead *leads, size_t n, struct ecg_speed_sum *sum)
 {
     for (size_t i = 0; i < n; i++) {
-        bool wide = ecg_simd_level() >= ECG_SIMD_AVX2;
-        sum->sum += (double)(wide ? sum_avx2(&leads[i]) : sum_any(&leads[i]));
+        sum->sum += (double)leads[i].tally.sum;
         sum->samples += leads[i].samples;
     }
 }
@@ -225,6 +187,10 @@ static bool find_files(struct recording *r)
     struct ecg_record *record = NULL;
     struct base_error err;
     bool ok = rdc_ecg_open(r->path, NULL, &files, &record, &err) == BASE_OK;
+    if (ok && !ecg_tallies_hold(record)) {
+        fprintf(stderr, "%s: a lead's sum is not that of its samples\n", r->path);
+        exit(1);
+    }
     const char *slash = strrchr(r->path, '/');
     int folder = slash ? (int)(slash + 1 - r->path) : 0;
     for (size_t i = 0; ok && i < files.n && r->n < SIBLINGS; i++)

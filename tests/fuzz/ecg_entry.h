@@ -3,6 +3,9 @@
 #define ECG_ENTRY_H
 
 #include "ecg/ecg_open.h"
+#include "tests/unit/ecg_tallies.h"
+
+#include <stdlib.h>
 
 /* Small limits: the fuzzer is after bugs, not memory. Every second input has its samples in arrays
  * that others had before, as `rdc measure` has; the rest in arrays of their own, of which a
@@ -24,8 +27,11 @@ static inline int fuzz_ecg_file(const uint8_t *data, size_t size)
     struct ecg_input input = {.name = "", .bytes = base_bytes_of(data, size)};
     struct ecg_record *r = NULL;
     struct base_error err;
-    if (ecg_open(&input, 1, &limits, NULL, &r, &err) == BASE_OK)
+    if (ecg_open(&input, 1, &limits, NULL, &r, &err) == BASE_OK) {
+        if (!ecg_tallies_hold(r))
+            abort();
         ecg_record_free(r);
+    }
     return 0;
 }
 

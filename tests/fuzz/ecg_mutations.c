@@ -6,15 +6,17 @@
  * reads each recording with its other files, then COUNT mutations, spread evenly. Whatever the
  * bytes say, reading takes at most 1 MiB and 16 bytes for each sample that it returns, a few
  * seconds, and gives all of it back. Every third is read again into arrays that others had before,
- * as `rdc measure` has them: the same must come out, and all arrays go back to their pool. Ends at
- * the first that does not, with the mutation's number, and the files as they were then in the
- * folder that ECG_MUTATIONS_KEEP names. No crash is caught here: that is for the sanitizers.
+ * as `rdc measure` has them: the same must come out, with the sums of it, and all arrays go back to
+ * their pool. Ends at the first that does not, with the mutation's number, and the files as they
+ * were then in the folder that ECG_MUTATIONS_KEEP names. No crash is caught here: that is for the
+ * sanitizers.
  */
 #include "count_memory.h"
 #include "mutate.h"
 
 #include "base/base_pages.h"
 #include "rdc/rdc_ecg_files.h"
+#include "tests/unit/ecg_tallies.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -101,6 +103,11 @@ static uint64_t digest_of(size_t n, const struct ecg_limits *limits, enum base_e
     uint64_t sum = 14695981039346656037ULL;
     alarm(SECONDS);
     *code = ecg_open_all(current, n, limits, &r, &err);
+    if (*code == BASE_OK && !ecg_tallies_hold(r)) {
+        fprintf(stderr, "%s, mutation %lu: a lead's tally is not that of its samples\n",
+                current_path, current_number);
+        abort();
+    }
     const struct ecg_lead *groups[] = {r ? r->leads : NULL, r ? r->others : NULL,
                                        r ? r->medians : NULL};
     const size_t counts[] = {r ? r->nleads : 0, r ? r->nothers : 0, r ? r->nmedians : 0};

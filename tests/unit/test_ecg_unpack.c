@@ -57,7 +57,7 @@ START_TEST(streams_equal_the_scalar_form)
 END_TEST
 
 static void split(const struct ecg_unpack *u, const struct guarded *in, size_t n, size_t channels,
-                  bool packed, struct guarded *planes)
+                  bool packed, struct guarded *planes, struct ecg_tally *t)
 {
     int16_t *out[32];
     for (size_t c = 0; c < channels; c++) {
@@ -65,9 +65,9 @@ static void split(const struct ecg_unpack *u, const struct guarded *in, size_t n
         out[c] = (int16_t *)(void *)planes[c].p;
     }
     if (packed)
-        u->u212_2(in->p, n, out[0], out[1]);
+        u->u212_2(in->p, n, out[0], out[1], t);
     else
-        u->split16(in->p, n, channels, out);
+        u->split16(in->p, n, channels, out, t);
 }
 
 static void compare_split(enum ecg_simd level, size_t n, size_t channels, bool packed)
@@ -75,11 +75,13 @@ static void compare_split(enum ecg_simd level, size_t n, size_t channels, bool p
     struct ecg_unpack u;
     struct guarded want[32];
     struct guarded got[32];
+    struct ecg_tally tallies[2][32] = {0};
     struct guarded in = guarded_new(packed ? 3 * n : 2 * n * channels);
     ecg_unpack_choose(level, &u);
     guarded_fill(&in, (uint32_t)(n + channels));
-    split(&ecg_unpack_scalar, &in, n, channels, packed, want);
-    split(&u, &in, n, channels, packed, got);
+    split(&ecg_unpack_scalar, &in, n, channels, packed, want, tallies[0]);
+    split(&u, &in, n, channels, packed, got, tallies[1]);
+    ck_assert_mem_eq(tallies[0], tallies[1], sizeof *tallies);
     for (size_t c = 0; c < channels; c++) {
         ck_assert_msg(memcmp(want[c].p, got[c].p, got[c].n) == 0, "channel %zu of %zu, %zu frames",
                       c, channels, n);
@@ -112,13 +114,15 @@ START_TEST(samples_of_24_bits_equal_the_scalar_form)
         struct guarded out = guarded_new(n * sizeof(int32_t));
         guarded_fill(&in, (uint32_t)n);
         bool wide[2] = {false, false};
+        struct ecg_tally t[2] = {0};
         if (n % 3) /* else some are beyond 16 bits */
             for (size_t i = 0; i < n; i++)
                 in.p[3 * i + 2] = in.p[3 * i + 1] & 0x80 ? 0xff : 0;
         if (n % 3 == 2) /* one place after another has what is just so, or is not */
             memcpy(in.p + 3 * (n / 2), n % 2 ? "\0\x80\xff" : "\1\x80\xff", 3);
-        ecg_unpack_scalar.u24(in.p, n, (int32_t *)(void *)want.p, &wide[0]);
-        u.u24(in.p, n, (int32_t *)(void *)out.p, &wide[1]);
+        ecg_unpack_scalar.u24(in.p, n, (int32_t *)(void *)want.p, &t[0], &wide[0]);
+        u.u24(in.p, n, (int32_t *)(void *)out.p, &t[1], &wide[1]);
+        ck_assert_mem_eq(&t[0], &t[1], sizeof *t);
         ck_assert_msg(wide[0] == wide[1], "%zu samples", n);
         ck_assert_msg(memcmp(want.p, out.p, want.n) == 0, "%zu samples", n);
         guarded_free(&in);
@@ -135,16 +139,63 @@ START_TEST(sums_equal_the_scalar_form)
     ecg_unpack_choose(level, &u);
     for (size_t n = 0; simd_has(level) && n < SIZES; n++) {
         struct guarded in = guarded_new(2 * n);
-        uint16_t want[2] = {3, 65535};
-        uint16_t got[2] = {3, 65535};
+        struct ecg_tally want = {.sum = 3, .missing = 65535};
+        struct ecg_tally got = want;
         guarded_fill(&in, (uint32_t)n);
         if (n > 5)
             memcpy(in.p + 4, "\0\x80", 2);
-        ecg_unpack_scalar.sum16((int16_t *)(void *)in.p, n, &want[0], &want[1]);
-        u.sum16((int16_t *)(void *)in.p, n, &got[0], &got[1]);
-        ck_assert_mem_eq(want, got, sizeof want);
+        ecg_unpack_scalar.sum16((int16_t *)(void *)in.p, n, &want);
+        u.sum16((int16_t *)(void *)in.p, n, &got);
+        ck_assert_mem_eq(&want, &got, sizeof want);
         guarded_free(&in);
     }
+}
+END_TEST
+
+/* Long runs of the extremes, which are the first to go beyond what a place of a vector holds. */
+START_TEST(long_sums_do_not_overflow)
+{
+    static const int16_t extremes[] = {INT16_MIN, INT16_MIN + 1, INT16_MAX};
+    enum ecg_simd level = (enum ecg_simd)_i;
+    const size_t n = 700001;
+    struct ecg_unpack u;
+    int16_t *v[2] = {malloc(n * sizeof **v), malloc(n * sizeof **v)};
+    uint8_t *packed = malloc(3 * n);
+    int32_t *wide = malloc(n * sizeof *wide);
+    ck_assert(v[0] && v[1] && packed && wide);
+    ecg_unpack_choose(level, &u);
+    for (size_t k = 0; simd_has(level) && k < 3; k++) {
+        struct ecg_tally t[6] = {0};
+        bool missing = extremes[k] == INT16_MIN;
+        bool beyond = false;
+        for (size_t i = 0; i < n; i++)
+            v[0][i] = extremes[k];
+        u.copy16((const uint8_t *)v[0], n, v[1], &t[0]);
+        u.sum16(v[0], n, &t[1]);
+        u.split16((const uint8_t *)v[0], n, 1, &v[1], &t[2]);
+        for (size_t i = 0; i < 3; i++) {
+            ck_assert_int_eq(t[i].sum, missing ? 0 : (int64_t)n * extremes[k]);
+            ck_assert_uint_eq(t[i].missing, missing ? n : 0);
+        }
+        memset(packed, k == 2 ? 0xff : 0, 3 * n);
+        for (size_t i = 0; i < n; i++)
+            packed[3 * i + 2] = k == 2 ? 0x7f : 0x80;
+        u.u24(packed, n, wide, &t[3], &beyond);
+        ck_assert_int_eq(t[3].sum, (int64_t)n * (k == 2 ? 8388607 : -8388608));
+        /* Of 12 bits, the most negative value is missing. */
+        memcpy(packed, k == 0 ? "\0\x88" : k == 1 ? "\1\x88\1" : "\xff\x77\xff", 3);
+        for (size_t i = 1; i < n; i++)
+            memcpy(packed + 3 * i, packed, 3);
+        u.u212_2(packed, n, v[0], v[1], &t[4]);
+        for (size_t i = 4; i < 6; i++) {
+            ck_assert_int_eq(t[i].sum, (int64_t)n * (k == 0 ? 0 : k == 1 ? -2047 : 2047));
+            ck_assert_uint_eq(t[i].missing, missing ? n : 0);
+        }
+    }
+    free(v[0]);
+    free(v[1]);
+    free(packed);
+    free(wide);
 }
 END_TEST
 
@@ -158,11 +209,11 @@ START_TEST(copies_and_narrowing_equal_the_scalar_form)
         struct guarded want = guarded_new(2 * n);
         struct guarded out = guarded_new(2 * n);
         guarded_fill(&in, (uint32_t)n);
-        bool missing[2] = {false, false};
-        ecg_unpack_scalar.copy16(in.p, n, (int16_t *)(void *)want.p, &missing[0]);
-        u.copy16(in.p, n, (int16_t *)(void *)out.p, &missing[1]);
+        struct ecg_tally t[2] = {0};
+        ecg_unpack_scalar.copy16(in.p, n, (int16_t *)(void *)want.p, &t[0]);
+        u.copy16(in.p, n, (int16_t *)(void *)out.p, &t[1]);
         ck_assert_mem_eq(want.p, out.p, out.n);
-        ck_assert(missing[0] == missing[1]);
+        ck_assert_mem_eq(&t[0], &t[1], sizeof *t);
         /* One place after another has what does not fit, in the midst of what does. */
         int32_t *v = (int32_t *)(void *)in.p;
         for (size_t i = 0; i < n; i++)
@@ -273,11 +324,13 @@ START_TEST(the_scalar_form_is_what_signal_5_says)
 {
     int16_t out[4];
     int16_t other[2];
+    struct ecg_tally t[2] = {0};
     ecg_unpack_scalar.u212((const uint8_t *)"\xff\x8f\x01\x00\x08\x00", 4, out);
     ck_assert_mem_eq(out, ((const int16_t[]){-1, -2047, INT16_MIN, 0}), 8);
-    ecg_unpack_scalar.u212_2((const uint8_t *)"\xff\x8f\x01\x00\x08\x00", 2, out, other);
+    ecg_unpack_scalar.u212_2((const uint8_t *)"\xff\x8f\x01\x00\x08\x00", 2, out, other, t);
     ck_assert_mem_eq(out, ((const int16_t[]){-1, INT16_MIN}), 4);
     ck_assert_mem_eq(other, ((const int16_t[]){-2047, 0}), 4);
+    ck_assert(t[0].sum == -1 && t[0].missing == 1 && t[1].sum == -2047 && t[1].missing == 0);
     /* s0 = 1, s1 = -1, s2 = 0x155: low five bits 10101 in w0, high ones 01010 in w1 */
     ecg_unpack_scalar.u310((const uint8_t *)"\x02\xa8\xfe\x57", 3, out);
     ck_assert_mem_eq(out, ((const int16_t[]){1, -1, 0x155}), 6);
@@ -291,7 +344,7 @@ START_TEST(the_scalar_form_is_what_signal_5_says)
     ck_assert_mem_eq(out, ((const int16_t[]){0, 32767}), 4);
     int32_t wide[3];
     bool beyond = false;
-    ecg_unpack_scalar.u24((const uint8_t *)"\x01\x02\x03\xff\xff\xff\x00\x00\x80", 3, wide,
+    ecg_unpack_scalar.u24((const uint8_t *)"\x01\x02\x03\xff\xff\xff\x00\x00\x80", 3, wide, t,
                           &beyond);
     ck_assert_mem_eq(wide, ((const int32_t[]){0x30201, -1, -8388608}), 12);
 }
@@ -309,6 +362,7 @@ int main(void)
     tcase_add_loop_test(t, samples_of_24_bits_equal_the_scalar_form, ECG_SIMD_SSE41,
                         ECG_SIMD_COUNT);
     tcase_add_loop_test(t, sums_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, long_sums_do_not_overflow, ECG_SIMD_SCALAR, ECG_SIMD_COUNT);
     tcase_add_loop_test(t, copies_and_narrowing_equal_the_scalar_form, ECG_SIMD_SCALAR,
                         ECG_SIMD_COUNT);
     tcase_add_loop_test(t, differences_are_undone_as_by_the_scalar_form, ECG_SIMD_SSE41,
