@@ -169,6 +169,29 @@ static size_t pass_zeros(struct base_bytes b, size_t at)
     return at;
 }
 
+static size_t pass_digits(struct base_bytes b, size_t at)
+{
+    while (at < b.n && b.p[at] >= '0' && b.p[at] <= '9')
+        at++;
+    return at;
+}
+
+/* Whether all that is there is when the data record begins, as in nearly all: "+12.5", 0x14 0x14,
+ * zeros. What this does not know, next_tal does. */
+static bool only_begins(struct base_bytes b)
+{
+    enum { PLAIN = 10 /* bytes of a number under EDF_TIME_MAX */, MOST = 16 };
+    if (b.n == 0 || b.p[0] != '+')
+        return false;
+    size_t n = pass_digits(b, 1);
+    if (n < 2 || n > PLAIN)
+        return false;
+    if (n < b.n && b.p[n] == '.')
+        n = pass_digits(b, n + 1);
+    return n <= MOST && n + 1 < b.n && b.p[n] == 0x14 && b.p[n + 1] == 0x14 &&
+           pass_zeros(b, n + 2) == b.n;
+}
+
 /* The list at *at, which is moved past it. False at the end of the bytes; *bad when
  * they are no list. */
 static bool next_tal(struct base_bytes b, size_t *at, struct tal *t, bool *bad)
@@ -360,11 +383,15 @@ void ecg_edf_annotations(const struct edf_file *f)
         any |= f->channels[i].annotations;
     for (size_t k = 0; any && k < f->records + (f->rest > 0); k++)
         for (size_t i = 0; i < f->nchannels && !x.full; i++) {
+            if (!f->channels[i].annotations)
+                continue;
             struct base_bytes lists = lists_of(f, &f->channels[i], k);
             struct tal t;
             size_t at = 0;
             bool bad = false;
-            while (f->channels[i].annotations && !x.full && next_tal(lists, &at, &t, &bad)) {
+            if (only_begins(lists))
+                continue;
+            while (!x.full && next_tal(lists, &at, &t, &bad)) {
                 if (bad && !noted)
                     ecg_record_note(f->rec, (uint64_t)(lists.p - f->data.p) + f->pos,
                                     "EDF: data record %zu has bytes that are no annotation", k + 1);
