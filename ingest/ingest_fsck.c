@@ -56,14 +56,21 @@ static enum base_err count_piece(void *arg, struct base_bytes piece)
     return BASE_OK;
 }
 
+/* What another user, or fsck later, may read is not lost. */
+static bool is_lost(enum base_err err)
+{
+    return err != BASE_EDENIED && err != BASE_ENOMEM;
+}
+
 /* NULL when the file is what the row says. */
-static const char *wrong_with(struct fsck *f, const struct object *o, const char **kind)
+static const char *wrong_with(struct fsck *f, const struct object *o, const char **kind, bool *lost)
 {
     struct ingest_file file;
     uint8_t sha[BASE_SHA256];
     char hex[BASE_SHA256_HEX];
     enum base_err err = ingest_file_open(f->data, o->location, o->is_dicom, &file);
     *kind = err == BASE_ENOTFOUND ? "file_missing" : "file_unreadable";
+    *lost = is_lost(err);
     if (err == BASE_EFORMAT)
         *kind = "file_damaged";
     if (err)
@@ -73,6 +80,7 @@ static const char *wrong_with(struct fsck *f, const struct object *o, const char
     bool same_size = file.size == o->size;
     err = same_size ? ingest_file_digest(&file, sha, count_piece, f) : BASE_OK;
     ingest_file_close(&file);
+    *lost = is_lost(err);
     if (err)
         return base_err_text(err);
     *kind = "file_damaged";
@@ -88,8 +96,11 @@ static enum base_err check_object(struct fsck *f, const struct object *o)
     const struct db_rows *rows;
     f->counts->objects++;
     f->ops->progress(f->ops->arg, f->counts);
-    const char *wrong = wrong_with(f, o, &kind);
-    if (!wrong)
+    bool lost;
+    const char *wrong = wrong_with(f, o, &kind, &lost);
+    if (wrong && !lost)
+        find(f, kind, o->location, INGEST_FSCK_OPEN, wrong);
+    if (!wrong || !lost)
         return BASE_OK;
     enum base_err err = db_sync_exec(f->db, DB_Q_INTEGRITY_RERENDER,
                                      (struct db_param[]){db_int(o->id)}, 1, &rows, f->error);

@@ -115,6 +115,20 @@ class Fsck(Checked):
             stored.put_back(content)
         self.clean()
 
+    def test_takes_nothing_for_lost_that_another_user_could_read(self):
+        self.send('another-user')
+        self.settled()
+        store = os.path.join(self.rdc.data, 'store')
+        os.chmod(store, 0)
+        self.addCleanup(os.chmod, store, 0o750)
+        out = subprocess.run(unprivileged([self.rdc.program, '--config', self.rdc.conf, 'fsck', '--json']), cwd='/',
+                             capture_output=True, text=True, check=False)
+        os.chmod(store, 0o750)
+        self.assertEqual(out.returncode, 1, out)
+        self.assertIn('not permitted', out.stdout + out.stderr)
+        self.assertEqual(self.rdc.sql('select count(*) from object where damaged_at is not null'), [['0']])
+        self.clean()
+
     def test_needs_no_run_before_what_is_sent_again_takes_the_place_of_what_is_damaged(self):
         uid, scp = self.send('again'), scp_file('again-scp')
         self.assertEqual(self.tech.upload(scp).status, 201)
