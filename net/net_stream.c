@@ -12,7 +12,13 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { BACKLOG = 1024, READ_SIZE = 64 * 1024, LINGER_MS = 2000, LINGER_BYTES = 8 << 20 };
+enum {
+    BACKLOG = 1024,
+    ACCEPT_AGAIN_MS = 100,
+    READ_SIZE = 64 * 1024,
+    LINGER_MS = 2000,
+    LINGER_BYTES = 8 << 20
+};
 
 /*
  *   RESOLVING ─► CONNECTING ─► OPEN ─► FINISHING ─► CLOSED
@@ -44,9 +50,9 @@ struct net_stream {
 
 struct net_listener {
     uv_tcp_t tcp;
+    struct loop_timer *again;
     net_accept_fn *fn;
     void *arg;
-    size_t accepted;
 };
 
 struct write {
@@ -454,23 +460,30 @@ static void on_listener_closed(uv_handle_t *h)
     free(h->data);
 }
 
-static void on_connection(uv_stream_t *h, int status)
+/* libuv keeps a connection that is not taken, and accepts no other until it is. */
+static void take_connection(void *arg)
 {
-    struct net_listener *l = h->data;
-    if (status < 0) {
-        BASE_LOG(WARN, "accept_failed", LOG_S("cause", uv_strerror(status)));
+    struct net_listener *l = arg;
+    struct net_stream *s = stream_new(l->tcp.loop);
+    if (!s) {
+        BASE_LOG(WARN, "accept_failed", LOG_S("cause", base_err_text(BASE_ENOMEM)));
+        loop_timer_start(l->again, ACCEPT_AGAIN_MS, 0);
         return;
     }
-    struct net_stream *s = stream_new(h->loop);
-    if (!s)
-        return; /* libuv keeps the connection and stops accepting until then */
-    if (uv_accept(h, (uv_stream_t *)&s->tcp) != 0) {
+    if (uv_accept((uv_stream_t *)&l->tcp, (uv_stream_t *)&s->tcp) != 0) {
         close_now(s);
         return;
     }
     opened(s);
-    l->accepted++;
     l->fn(l->arg, s);
+}
+
+static void on_connection(uv_stream_t *h, int status)
+{
+    if (status < 0)
+        BASE_LOG(WARN, "accept_failed", LOG_S("cause", uv_strerror(status)));
+    else
+        take_connection(h->data);
 }
 
 static enum base_err listen_on(struct net_listener *l, int fd)
@@ -490,8 +503,10 @@ enum base_err net_listener_new(struct loop *loop, int fd, net_accept_fn *fn, voi
                                struct net_listener **out)
 {
     struct net_listener *l = calloc(1, sizeof *l);
-    if (!l)
+    if (!l || loop_timer_new(loop, take_connection, l, &l->again)) {
+        free(l);
         return BASE_ENOMEM;
+    }
     uv_tcp_init(loop_uv(loop), &l->tcp);
     l->tcp.data = l;
     l->fn = fn;
@@ -507,13 +522,10 @@ enum base_err net_listener_new(struct loop *loop, int fd, net_accept_fn *fn, voi
 
 void net_listener_free(struct net_listener *l)
 {
-    if (l)
-        uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
-}
-
-size_t net_listener_accepted(const struct net_listener *l)
-{
-    return l->accepted;
+    if (!l)
+        return;
+    loop_timer_free(l->again);
+    uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
 }
 
 void net_stream_start(struct net_stream *s, const struct net_stream_events *events, void *arg)

@@ -94,7 +94,5 @@ void net_stream_finish(struct net_stream *s, uint64_t flush_ms);
 const char *net_stream_peer(const struct net_stream *s);
 uint16_t net_stream_peer_port(const struct net_stream *s);
 bool net_stream_peer_is_loopback(const struct net_stream *s);
-/* Connections open in this process, for the metrics: those of this listener. */
-size_t net_listener_accepted(const struct net_listener *l);
 
 #endif

@@ -28,6 +28,18 @@ static int listen_fd;
 static uint16_t port;
 static void (*accepted)(struct end *e);
 
+static bool no_memory; /* for the next one who asks */
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    bool none = no_memory;
+    no_memory = false;
+    return none ? NULL : __real_calloc(n, size);
+}
+
 static void on_connect(void *arg)
 {
     ((struct end *)arg)->connected++;
@@ -232,6 +244,18 @@ START_TEST(the_end_of_the_peer_is_told)
 }
 END_TEST
 
+START_TEST(without_memory_for_a_connection_it_is_accepted_later)
+{
+    start();
+    accepted = say_hello;
+    dial();
+    no_memory = true;
+    loop_run(loop);
+    ck_assert(!no_memory);
+    ck_assert_str_eq(base_buf_cstr(&client.got), "hello");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net_stream");
@@ -245,6 +269,7 @@ int main(void)
     tcase_add_test(tc, a_name_that_does_not_exist_is_not_found);
     tcase_add_test(tc, a_stream_can_be_closed_while_it_connects);
     tcase_add_test(tc, the_end_of_the_peer_is_told);
+    tcase_add_test(tc, without_memory_for_a_connection_it_is_accepted_later);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
