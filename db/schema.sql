@@ -2924,15 +2924,6 @@ CREATE FUNCTION public.order_conflicts(o public.exam_order) RETURNS jsonb
         p.birth_date, p.sex)) c
     where p.id = o.patient_id
 $$;
-CREATE FUNCTION public.order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text, p_name text, p_birth text, p_sex text) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    AS $$
-declare
-    v_order bigint := order_of_study(p_centre, p_study_uid, p_accession);
-begin
-    return v_order is not null
-        and cardinality(order_against(v_order, p_patient_id, p_name, p_birth, p_sex)) > 0;
-end $$;
 CREATE FUNCTION public.order_expects(o public.exam_order) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -5327,7 +5318,6 @@ REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_conflicts(o public.exam_order) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_expects(o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_fill(o public.exam_order, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_find(p_centre bigint, p jsonb) FROM PUBLIC;

@@ -555,11 +555,6 @@ const struct dicom_associate *net_assoc_request(const struct net_assoc *a)
     return a->rq;
 }
 
-const struct dicom_associate *net_assoc_answer(const struct net_assoc *a)
-{
-    return a->ac;
-}
-
 struct dicom_reject net_assoc_rejection(const struct net_assoc *a)
 {
     return a->reject;

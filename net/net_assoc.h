@@ -151,8 +151,6 @@ const char *net_assoc_peer(const struct net_assoc *a, uint16_t *port);      /* p
 const struct dicom_associate *net_assoc_request(const struct net_assoc *a); /* what was asked for */
 /* NULL without TLS. */
 const struct net_tls *net_assoc_tls(const struct net_assoc *a);
-/* What was answered; NULL before the association is established. */
-const struct dicom_associate *net_assoc_answer(const struct net_assoc *a);
 /* What the peer answered, or we; meaningful when the cause is NET_ASSOC_REJECTED. */
 struct dicom_reject net_assoc_rejection(const struct net_assoc *a);
 uint64_t net_assoc_id(const struct net_assoc *a); /* unique in this process, for the log */

@@ -61,11 +61,10 @@ struct net_mllp_conn {
     struct net_stream *stream; /* NULL once closed */
     struct net_mllp_decoder decoder;
     struct base_buf rest; /* what came behind a message that is being answered */
-    void *context;
-    bool fresh;    /* nothing has been read yet */
-    bool waiting;  /* for net_mllp_done */
-    bool handling; /* inside on_message */
-    bool broken;   /* the answer could not be sent, or was the last one */
+    bool fresh;           /* nothing has been read yet */
+    bool waiting;         /* for net_mllp_done */
+    bool handling;        /* inside on_message */
+    bool broken;          /* the answer could not be sent, or was the last one */
 };
 
 struct net_mllp_server {
@@ -80,7 +79,6 @@ static void conn_free(struct net_mllp_conn *c)
 {
     base_buf_deinit(&c->decoder.message);
     base_buf_deinit(&c->rest);
-    free(c->context);
     free(c);
 }
 
@@ -287,16 +285,6 @@ bool net_mllp_fingerprint(const struct net_mllp_conn *c, uint8_t out[BASE_SHA256
 {
     const struct net_tls *tls = c->stream ? net_stream_tls(c->stream) : NULL;
     return tls && net_tls_fingerprint(tls, out);
-}
-
-void net_mllp_set(struct net_mllp_conn *c, void *context)
-{
-    c->context = context;
-}
-
-void *net_mllp_get(const struct net_mllp_conn *c)
-{
-    return c->context;
 }
 
 void net_mllp_send(struct net_mllp_conn *c, struct base_bytes message)

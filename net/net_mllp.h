@@ -69,9 +69,6 @@ void net_mllp_free(struct net_mllp_server *s);
 const char *net_mllp_peer(const struct net_mllp_conn *c);
 /* SHA-256 of the certificate that the peer showed; false when it showed none. */
 bool net_mllp_fingerprint(const struct net_mllp_conn *c, uint8_t out[BASE_SHA256]);
-/* What the user keeps for a connection; dropped with free() at its end. */
-void net_mllp_set(struct net_mllp_conn *c, void *context);
-void *net_mllp_get(const struct net_mllp_conn *c);
 /* Frames and sends an answer: none, one, or two (commit and application
  * acknowledgement). */
 void net_mllp_send(struct net_mllp_conn *c, struct base_bytes message);

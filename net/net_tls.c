@@ -355,8 +355,3 @@ const char *net_tls_version(const struct net_tls *t)
 {
     return SSL_get_version(t->ssl);
 }
-
-const char *net_tls_cipher(const struct net_tls *t)
-{
-    return SSL_get_cipher_name(t->ssl);
-}

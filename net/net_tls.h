@@ -121,8 +121,7 @@ enum net_tls_cause net_tls_failure(const struct net_tls *t);
 const char *net_tls_failure_text(const struct net_tls *t);
 /* SHA-256 of the peer's certificate; false when it showed none. */
 bool net_tls_fingerprint(const struct net_tls *t, uint8_t out[BASE_SHA256]);
-/* "TLSv1.3" and "TLS_AES_256_GCM_SHA384". */
+/* "TLSv1.3". */
 const char *net_tls_version(const struct net_tls *t);
-const char *net_tls_cipher(const struct net_tls *t);
 
 #endif

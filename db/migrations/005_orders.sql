@@ -688,15 +688,6 @@ begin
                 dicom_date(p_birth), nullif(p_sex, ''))
         from exam_order o join patient p on p.id = o.patient_id where o.id = p_order);
 end $$;
-create function order_contradicted(p_centre bigint, p_study_uid text, p_accession text, p_patient_id text,
-    p_name text, p_birth text, p_sex text) returns boolean language plpgsql stable as
-$$
-declare
-    v_order bigint := order_of_study(p_centre, p_study_uid, p_accession);
-begin
-    return v_order is not null
-        and cardinality(order_against(v_order, p_patient_id, p_name, p_birth, p_sex)) > 0;
-end $$;
 
 -- A new exam finds its order, and with it its priority: who inserts an exam that is
 -- arriving calls this. Objects without a Patient ID are the order's patient's,
