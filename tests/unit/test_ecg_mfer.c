@@ -46,6 +46,10 @@ static const struct {
     /* NULL values */
     {"\x0a\x01\x00\x12\x02\x80\x00", 7, false, "\x00\x01\x80\x00", 4, {5, (double)NAN}, 2},
     {"\x0a\x01\x00\x12\x02\x00\x07", 7, false, "\x80\x00\x00\x07", 4, {-163840, (double)NAN}, 2},
+    {"\x0a\x01\x00\x12\x02\x07\x00", 7, true, "\x01\x00\x07\x00", 4, {5, (double)NAN}, 2},
+    {"\x0a\x01\x01\x12\x02\xff\xff", 7, false, "\x7f\xff\xff\xff", 4, {163835, (double)NAN}, 2},
+    {"\x0a\x01\x01\x12\x02\xff\xff", 7, true, "\x00\x80\xff\xff", 4, {163840, (double)NAN}, 2},
+    {"\x0a\x01\x01\x12\x02\x80\x00", 7, false, "\xff\xfe\x80\x00", 4, {327670, (double)NAN}, 2},
     {"\x0a\x01\x07", 3, false, "\x40\x40\x00\x00\x7f\xc0\x00\x00", 8, {15, (double)NAN}, 2},
     /* offset 16: (sample + offset) times 5 */
     {"\x0d\x02\x00\x10", 4, false, "\x00\x01\xff\xff", 4, {85, 75}, 2},
