@@ -52,7 +52,7 @@ def nothing_lost(rdc, acknowledged):
 def agrees(rdc):
     """rdc fsck, while rdc serves; its answer."""
     out = subprocess.run(unprivileged([rdc.program, '--config', rdc.conf, 'fsck', '--json']), cwd='/',
-                         capture_output=True, text=True, timeout=120, check=False)
+                         capture_output=True, text=True, timeout=600, check=False)
     if out.returncode:
         raise AssertionError(f'rdc fsck: {out.returncode}: {out.stdout[:2000]} {out.stderr[:500]}')
     return json.loads(out.stdout)
@@ -148,7 +148,7 @@ class PowerCut:
         shutil.rmtree(new.data)
         subprocess.run(['cp', '-a', self.rdc.data, new.data], check=True)  # extended attributes too
         out = subprocess.run(unprivileged([new.program, '--config', new.conf, 'fsck', '--json', '--rebuild']), cwd='/',
-                             capture_output=True, text=True, timeout=120, check=False)
+                             capture_output=True, text=True, timeout=600, check=False)
         if not out.stdout:
             raise AssertionError(f'rdc fsck --rebuild: {out.returncode}: {out.stderr[:500]}')
         found = json.loads(out.stdout)['findings']
