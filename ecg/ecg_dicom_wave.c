@@ -214,7 +214,9 @@ static void read_group_value(struct group *g, const struct dicom_element *e)
         g->derived = e->value.n && e->value.p[0] == 'D';
         break;
     case DICOM_TAG_NumberOfWaveformChannels:
-        g->nchannels = dicom_value_int(e, 0, &v) && v > 0 ? (size_t)v : 0;
+        /* A second one, behind the channels that the first one counts, is not believed. */
+        if (!g->channels)
+            g->nchannels = dicom_value_int(e, 0, &v) && v > 0 ? (size_t)v : 0;
         break;
     case DICOM_TAG_NumberOfWaveformSamples:
         g->nsamples = dicom_value_int(e, 0, &v) && v > 0 ? (size_t)v : 0;

@@ -20,6 +20,7 @@ struct group {
     const char *time_skew;
     const char *scheme; /* of the lead codes */
     bool sites;         /* no leads but places on the body, of another partition of MDC */
+    unsigned again;     /* a second number of channels, behind their definitions; 0 = none */
     const uint8_t *padding;
     struct base_bytes data;
 };
@@ -75,6 +76,10 @@ static void write_group(struct dicom_writer *w, const struct group *g)
     for (unsigned i = 0; i < g->channels; i++)
         write_channel(w, g, i);
     dicom_write_seq_close(w);
+    if (g->again) {
+        const uint8_t second[] = {0x3a, 0, 5, 0, 'U', 'S', 2, 0, (uint8_t)g->again, 0};
+        base_buf_add(w->out, second, sizeof second);
+    }
     dicom_write_int(w, DICOM_TAG_WaveformBitsAllocated, g->allocated);
     dicom_write_text(w, DICOM_TAG_WaveformSampleInterpretation, g->interpretation);
     enum dicom_vr vr = g->allocated == 8 ? DICOM_VR_OB : DICOM_VR_OW;
@@ -418,6 +423,16 @@ START_TEST(data_shorter_than_stated_give_what_is_there)
 }
 END_TEST
 
+START_TEST(a_second_number_of_channels_is_not_believed)
+{
+    struct group g = plain;
+    g.again = 200;
+    struct ecg_record *r = open_groups(&g, 1);
+    check_plain(r);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(impossible_groups_are_errors_with_a_position)
 {
     struct group g = plain;
@@ -518,6 +533,7 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("damage");
     tcase_add_test(t, data_shorter_than_stated_give_what_is_there);
+    tcase_add_test(t, a_second_number_of_channels_is_not_believed);
     tcase_add_loop_test(t, impossible_groups_are_errors_with_a_position, 0, 7);
     tcase_add_test(t, an_object_without_waveform_is_refused_by_its_name);
     tcase_add_loop_test(t, each_short_prefix_is_an_error, 0, 6);
