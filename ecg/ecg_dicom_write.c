@@ -44,11 +44,6 @@ struct job {
     char zone[8]; /* "+0800", or "" */
 };
 
-static size_t first_sample(const struct ecg_lead *lead)
-{
-    return lead->start_s > 0 ? (size_t)llround(lead->start_s * lead->rate_hz) : 0;
-}
-
 static bool lead_has_gaps(const struct ecg_lead *lead)
 {
     for (size_t i = 0; i < lead->samples; i++)
@@ -66,18 +61,23 @@ static enum base_err measure_group(struct group *g, const struct ecg_limits *lim
             return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                              "leads of %g and %g Hz cannot be in one DICOM ECG object", g->rate,
                              lead->rate_hz);
-        if (!(lead->start_s < 1e6))
+        if (!(fabs(lead->start_s) < 1e6))
             return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "a lead starts after %g s",
                              lead->start_s);
-        size_t end = first_sample(lead) + lead->samples;
-        g->samples = end > g->samples ? end : g->samples;
+        int64_t end = ecg_write_first(lead) + (int64_t)lead->samples;
+        g->samples = end > (int64_t)g->samples ? (size_t)end : g->samples;
     }
+    if (g->samples == 0)
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                         "all samples lie before the start of the record");
     if (g->samples > limits->samples / g->n)
         return base_fail(err, BASE_ELIMIT, BASE_NOPOS, "%zu samples are too many for DICOM",
                          g->samples);
-    for (size_t i = 0; i < g->n; i++)
-        g->padded |= first_sample(&g->leads[i]) > 0 || g->leads[i].samples < g->samples ||
+    for (size_t i = 0; i < g->n; i++) {
+        int64_t first = ecg_write_first(&g->leads[i]);
+        g->padded |= first > 0 || first + (int64_t)g->leads[i].samples < (int64_t)g->samples ||
                      lead_has_gaps(&g->leads[i]);
+    }
     return BASE_OK;
 }
 
@@ -454,10 +454,8 @@ static void write_samples(struct job *j, const struct group *g, const int32_t *d
     }
     for (size_t k = 0; k < g->n; k++) {
         const struct ecg_lead *lead = &g->leads[k];
-        size_t first = first_sample(lead);
         for (size_t i = 0; i < g->samples; i++) {
-            bool there = i >= first && i - first < lead->samples;
-            int32_t v = there ? ecg_lead_sample(lead, i - first) : ECG_SAMPLE_NONE;
+            int32_t v = ecg_write_sample(lead, (int64_t)i);
             words[i * g->n + k] = (uint16_t)to_word(v, divide[k]);
         }
     }

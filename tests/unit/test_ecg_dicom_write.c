@@ -207,6 +207,21 @@ START_TEST(leads_that_start_later_are_padded_in_front)
 }
 END_TEST
 
+START_TEST(leads_that_start_earlier_lose_what_lies_before_the_record)
+{
+    struct ecg_record *r = make_record(2, 100, 500);
+    r->leads[1].start_s = -0.02;
+    struct ecg_record *again = write_and_read(r, NULL, NULL);
+    ck_assert_uint_eq(again->leads[1].samples, 100);
+    ck_assert_int_eq(ecg_lead_sample(&again->leads[1], 0), ecg_lead_sample(&r->leads[1], 10));
+    ck_assert_int_eq(ecg_lead_sample(&again->leads[1], 90), ECG_SAMPLE_NONE);
+    ecg_record_free(again);
+    r->leads[0].start_s = r->leads[1].start_s = -1;
+    must_refuse(r, NULL, BASE_EUNSUPPORTED, "before the start");
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(what_no_ecg_object_can_hold_is_an_error_that_says_why)
 {
     struct ecg_record *r = make_record(_i == 2 ? 25 : 2, 100, _i == 0 ? 49 : _i == 1 ? 2000 : 500);
@@ -294,6 +309,7 @@ int main(void)
     tcase_add_test(t, dciodvfy_finds_no_error_in_findings_or_medians);
     tcase_add_test(t, values_over_16_bits_are_written_in_a_coarser_unit);
     tcase_add_test(t, the_extremes_of_16_bits_survive);
+    tcase_add_test(t, leads_that_start_earlier_lose_what_lies_before_the_record);
     tcase_add_test(t, leads_that_start_later_are_padded_in_front);
     tcase_add_loop_test(t, what_no_ecg_object_can_hold_is_an_error_that_says_why, 0, 4);
     tcase_add_test(t, the_same_seed_gives_the_same_object_and_options_override);
