@@ -38,11 +38,13 @@ static bool time_of(const char *date, const char *time, struct ecg_time *out)
     return n >= 8 && ecg_xml_parse_time(hl7, out);
 }
 
+/* Of a rate, a resolution, a length or a number of leads: above 0. */
 static bool number_attribute(struct philips *p, const char *name, double *out)
 {
     char value[32];
     double v;
-    if (!ecg_xml_attribute(p->x, name, value, sizeof value) || !ecg_text_number(value, &v))
+    if (!ecg_xml_attribute(p->x, name, value, sizeof value) || !ecg_text_number(value, &v) ||
+        !(v > 0))
         return false;
     *out = v;
     return true;
@@ -318,7 +320,6 @@ enum base_err ecg_philips_parse(struct base_bytes file, struct ecg_record *r,
     if (!p)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "Philips XML: out of memory");
     p->r = r;
-    p->rate = 500;
     p->resolution = 5;
     p->labels = p->code = p->left = p->right = "";
     p->names[0] = p->names[1] = p->names[2] = "";

@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { USUAL_HZ = 500 }; /* what carts have */
+
 static void BASE_PRINTF(2, 3) note(struct philips *p, const char *fmt, ...)
 {
     char text[200];
@@ -161,8 +163,17 @@ static void cut_tail(struct philips *p)
 
 /* ---- all of it ---- */
 
+static bool has_rate(const struct philips *p)
+{
+    return p->rate > 0 && p->rate <= 1e6;
+}
+
 void ecg_philips_waves(struct philips *p)
 {
+    if (!has_rate(p)) {
+        note(p, "the samples have no rate, %d Hz assumed", USUAL_HZ);
+        p->rate = USUAL_HZ;
+    }
     static const char standard[] = "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6";
     const char *labels = p->labels[0] ? p->labels : standard;
     const char *label;
@@ -220,7 +231,7 @@ void ecg_philips_beat(struct philips *p)
     if (!add_samples(p, lead, base_buf_bytes(&p->data)))
         return;
     name_lead(p, lead, p->beat_lead, strlen(p->beat_lead));
-    lead->rate_hz = p->beat_rate > 0 ? p->beat_rate : p->rate;
+    lead->rate_hz = p->beat_rate > 0 ? p->beat_rate : has_rate(p) ? p->rate : USUAL_HZ;
     lead->uv_per_count = p->beat_resolution > 0 ? p->beat_resolution : p->resolution;
     ecg_record_narrow(p->r, lead);
     const double *b = p->beat;

@@ -370,6 +370,31 @@ START_TEST(a_wrong_checksum_of_muse_is_noted)
 }
 END_TEST
 
+/* Of both versions: an element, and an attribute. */
+START_TEST(a_rate_that_cannot_be_is_none)
+{
+    struct base_buf whole = {0};
+    struct base_buf b = {0};
+    load_testdata("../ecg-xml/philips-1.03.xml", &whole);
+    char *rate = strstr((char *)whole.p, "<samplingrate>250");
+    const char *waves = strstr((const char *)whole.p, "<parsedwaveforms ");
+    ck_assert(rate && waves);
+    if (_i == 0)
+        memcpy(rate + strlen("<samplingrate>"), "000", 3);
+    size_t n = (size_t)(waves - (const char *)whole.p) + strlen("<parsedwaveforms ");
+    base_buf_add(&b, whole.p, n);
+    base_buf_add_str(&b, _i ? "samplespersecond=\"-500\" resolution=\"0\" " : "");
+    base_buf_add(&b, whole.p + n, whole.n - n);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_double_eq(r->leads[0].rate_hz, _i ? 250 : 500);
+    ck_assert_double_eq(r->leads[0].uv_per_count, 5);
+    ck_assert(has_note(r, "no rate, 500 Hz assumed") == (_i == 0));
+    ecg_record_free(r);
+    base_buf_deinit(&whole);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 /* Control characters, & and HTML's entities in names, as carts write them. */
 START_TEST(what_is_no_xml_within_a_text_is_left_out)
 {
@@ -502,6 +527,7 @@ int main(void)
     tcase_add_test(t, numbers_parted_anywhere_are_the_same);
     tcase_add_test(t, no_entity_is_expanded_and_nesting_is_bounded);
     tcase_add_loop_test(t, every_prefix_gives_what_it_has_or_an_error, 0, OWN);
+    tcase_add_loop_test(t, a_rate_that_cannot_be_is_none, 0, 2);
     tcase_add_test(t, a_wrong_checksum_of_muse_is_noted);
     tcase_add_loop_test(t, what_is_no_xml_within_a_text_is_left_out, 0, 6);
     tcase_add_test(t, one_recording_in_three_formats_is_equal);
