@@ -208,6 +208,8 @@ static int run(struct rdc_send *s, const struct options *o, char **paths)
     char *token = NULL;
     if (rdc_send_collect(s, paths) || rdc_send_open_journal(s, o->journal, o->again))
         return 1;
+    /* Before a password is asked for: the terminal must show again what is typed. */
+    catch_signals();
     if (http && rdc_send_next(s)) {
         token = authenticate(s->to, o);
         if (!token)
@@ -215,7 +217,6 @@ static int run(struct rdc_send *s, const struct options *o, char **paths)
     }
     s->token = token;
     s->began_ms = base_clock_mono_ms();
-    catch_signals();
     for (size_t i = 0; i < s->n; i++)
         s->done += s->files[i].state != RDC_SEND_WAITING;
     if (http)

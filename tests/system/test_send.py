@@ -2,10 +2,12 @@
 import contextlib
 import http.server
 import os
+import pty
 import shutil
 import signal
 import socket
 import subprocess
+import termios
 import threading
 
 from rdc_system import Client, PASSWORD, ROOT, StoreScp, SystemTest, children, place, unprivileged, wait_for
@@ -193,6 +195,22 @@ class SendTest(SystemTest):
         self.assertEqual(self.send()[0], 2)
         self.assertEqual(self.send('--frobnicate', 'x', top)[0], 2)
         self.assertEqual(self.send('--to', 'ftp://127.0.0.1', top)[0], 2)
+
+    def test_a_question_for_a_password_that_is_ended_leaves_a_terminal_that_shows_what_is_typed(self):
+        def shows():
+            return bool(termios.tcgetattr(end)[3] & termios.ECHO)
+
+        main, end = pty.openpty()
+        self.addCleanup(os.close, main)
+        self.addCleanup(os.close, end)
+        journal = os.path.join(folder('journals'), self.id())
+        args = [place().program, '--config', self.rdc.conf, 'send', '--login', 'tech', '--journal', journal]
+        with subprocess.Popen([*args, scp_file('send-asked')], stdin=end, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as asking:
+            wait_for('the question', lambda: not shows())
+            asking.terminate()
+            self.assertEqual(asking.wait(timeout=30), 1)
+        self.assertTrue(shows())
 
     def test_by_dicom_uses_one_association(self):
         top = self.files_of('send-dicom')
