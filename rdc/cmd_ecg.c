@@ -87,18 +87,19 @@ static int open_record(struct ecg_command *c)
                                                                              : DONE;
 }
 
+static int write_stdout(const struct base_buf *out)
+{
+    errno = 0;
+    return fwrite(out->p, 1, out->n, stdout) == out->n && fflush(stdout) == 0 ? 0 : errno;
+}
+
 static int write_file(const char *path, const struct base_buf *out)
 {
-    bool to_stdout = strcmp(path, "-") == 0;
-    FILE *f = to_stdout ? stdout : fopen(path, "wb");
-    bool ok = f && fwrite(out->p, 1, out->n, f) == out->n;
-    if (f && !to_stdout)
-        ok = fclose(f) == 0 && ok;
-    else if (f)
-        ok = fflush(f) == 0 && ok;
-    if (!ok)
-        fprintf(stderr, "rdc ecg: %s: %s\n", path, strerror(errno));
-    return ok ? DONE : FAILED;
+    int failed =
+        strcmp(path, "-") == 0 ? write_stdout(out) : rdc_ecg_files_save(path, base_buf_bytes(out));
+    if (failed)
+        fprintf(stderr, "rdc ecg: %s: %s\n", path, strerror(failed));
+    return failed ? FAILED : DONE;
 }
 
 static const char *ending(const char *path)

@@ -154,6 +154,15 @@ static const char *find_conf(char *out, size_t size)
     return access(out, R_OK) == 0 ? out : NULL;
 }
 
+/* What was printed into a full disk is told: the caller believes the exit status. */
+static int end_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fputs("rdc: standard output cannot be written\n", stderr);
+    return status ? status : 1;
+}
+
 int main(int argc, char **argv)
 {
     char found[PATH_MAX + 16];
@@ -184,5 +193,5 @@ int main(int argc, char **argv)
     if (status == 0)
         status = command->run(&ctx, argc - at, argv + at);
     base_conf_deinit(&ctx.conf);
-    return status;
+    return end_output(status);
 }

@@ -232,6 +232,67 @@ enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_
     return e;
 }
 
+/* ---- what is written ---- */
+
+static int write_all(int fd, struct base_bytes b)
+{
+    while (b.n) {
+        ssize_t done = write(fd, b.p, b.n);
+        if (done < 0 && errno != EINTR)
+            return errno;
+        if (done > 0)
+            b = base_bytes_of(b.p + done, b.n - (size_t)done);
+    }
+    return 0;
+}
+
+static int write_and_close(int fd, struct base_bytes b)
+{
+    int failed = write_all(fd, b);
+    if (close(fd) != 0 && !failed)
+        failed = errno;
+    return failed;
+}
+
+/* Into a new file in the folder of target, which then takes its place. */
+static int replace(const char *target, mode_t mode, struct base_bytes b)
+{
+    char *beside = NULL;
+    if (asprintf(&beside, "%.*s.rdc-XXXXXX", (int)(base_name(target) - target), target) < 0)
+        return ENOMEM;
+    int fd = mkostemp(beside, O_CLOEXEC);
+    int failed = fd < 0 ? errno : 0;
+    if (!failed) {
+        failed = fchmod(fd, mode) ? errno : 0;
+        int written = write_and_close(fd, b);
+        failed = failed ? failed : written;
+        if (!failed && rename(beside, target) != 0)
+            failed = errno;
+        if (failed)
+            unlink(beside);
+    }
+    free(beside);
+    return failed;
+}
+
+int rdc_ecg_files_save(const char *path, struct base_bytes bytes)
+{
+    struct stat st;
+    bool exists = stat(path, &st) == 0;
+    if (exists && !S_ISREG(st.st_mode)) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        return fd < 0 ? errno : write_and_close(fd, bytes);
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    /* A link stays one: what it leads to is replaced. */
+    char *target = exists ? realpath(path, NULL) : strdup(path);
+    int failed =
+        target ? replace(target, exists ? st.st_mode & 07777 : 0666 & ~mask, bytes) : errno;
+    free(target);
+    return failed;
+}
+
 void rdc_ecg_files_free(struct rdc_ecg_files *f)
 {
     for (size_t i = 0; i < f->n; i++) {

@@ -1,6 +1,7 @@
 /*
  * The files of one recording, read from disk as ecg_open asks for them: siblings
- * of the one that was named, in its folder and nowhere else.
+ * of the one that was named, in its folder and nowhere else. And what is made of it,
+ * written.
  */
 #ifndef RDC_ECG_FILES_H
 #define RDC_ECG_FILES_H
@@ -21,6 +22,9 @@ struct rdc_ecg_files {
  */
 enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_ecg_files *f,
                            struct ecg_record **out, struct base_error *err) BASE_MUST_CHECK;
+/* 0, or errno. A file is replaced as a whole, its mode kept, or stays what it was; what is none (a
+ * pipe, a device) is written. */
+int rdc_ecg_files_save(const char *path, struct base_bytes bytes) BASE_MUST_CHECK;
 void rdc_ecg_files_free(struct rdc_ecg_files *f);
 
 #endif

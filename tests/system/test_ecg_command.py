@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,30 @@ class EcgCommand(unittest.TestCase):
         with open(source) as a, open(again) as b:
             self.assertEqual(list(csv.reader(a)), list(csv.reader(b)))
         self.assertEqual(json.loads(ecg('info', dicom, '--json').stdout)['patient']['id'], 'X1')
+
+    def test_what_cannot_be_written_leaves_what_was_there(self):
+        def no_room():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+        path, link = f'{self.out}/old.csv', f'{self.out}/link.csv'
+        with open(path, 'w') as f:
+            f.write('old')
+        os.chmod(path, 0o640)
+        os.symlink('old.csv', link)
+        args = ('convert', f'{FILES}/7-gbk.scp', '-o', link)
+        done = ecg(*args, preexec_fn=no_room, restore_signals=False)
+        self.assertEqual((done.returncode, b'File too large' in done.stderr), (1, True))
+        with open(path) as f:
+            self.assertEqual(f.read(), 'old')
+        self.assertEqual(ecg(*args).returncode, 0)
+        self.assertTrue(os.path.islink(link))
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
+        self.assertGreater(os.path.getsize(path), 4096)
+        self.assertEqual(sorted(os.listdir(self.out)), ['link.csv', 'old.csv'])
+        with open('/dev/full', 'w') as full:
+            done = subprocess.run([PROGRAM, 'ecg', 'info', f'{FILES}/7-gbk.scp'], stdout=full, stderr=subprocess.PIPE,
+                                  timeout=60)
+        self.assertEqual((done.returncode, b'cannot be written' in done.stderr), (1, True))
 
     def test_a_wfdb_record_is_files_beside_each_other(self):
         scp, first, again = f'{FILES}/4-own-tables.scp', f'{self.out}/a.csv', f'{self.out}/b.csv'
