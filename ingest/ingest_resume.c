@@ -311,18 +311,27 @@ void ingest_resume_get(struct net_http_request *req, void *arg)
 
 /* ---- give it up ---- */
 
+/* Only now, so that a piece which ends after this answer finds that its file is gone. What could
+ * not be removed is debris of the next sweep. */
+static void on_removed(void *arg, enum base_err err, struct ingest_spool *spool, uint64_t size)
+{
+    struct ingest_resume *r = arg;
+    (void)spool;
+    (void)size;
+    if (err && err != BASE_ENOTFOUND)
+        BASE_LOG(WARN, "upload_not_removed", LOG_S("upload", r->id),
+                 LOG_S("error", base_err_text(err)));
+    net_http_reply(r->req, 204, NULL, base_bytes_of(NULL, 0));
+}
+
 static void on_dropped(void *arg, const struct db_outcome *outcome)
 {
     struct ingest_resume *r = arg;
-    struct net_http_request *req = r->req;
     ingest_resume_close(r);
-    if (outcome->err) {
-        api_problem(req, outcome);
-        return;
-    }
-    if (ingest_spool_remove(r->g, r->id, NULL, NULL))
-        BASE_LOG(WARN, "upload_not_removed", LOG_S("upload", r->id));
-    net_http_reply(req, 204, NULL, base_bytes_of(NULL, 0));
+    if (outcome->err)
+        api_problem(r->req, outcome);
+    else if (ingest_spool_remove(r->g, r->id, on_removed, r))
+        on_removed(r, BASE_ENOMEM, NULL, 0);
 }
 
 static void delete_found(struct ingest_resume *r)

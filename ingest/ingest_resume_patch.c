@@ -105,7 +105,9 @@ static void on_synced(void *arg, enum base_err err, struct ingest_spool *spool, 
 {
     struct ingest_resume *r = arg;
     (void)spool;
-    if (err)
+    if (err == BASE_ENOTFOUND)
+        ingest_resume_refuse(r, 410, NULL, "the upload was deleted meanwhile; begin anew");
+    else if (err)
         ingest_resume_refuse(r, err == BASE_ENOSPC ? 507 : 503, NULL,
                              "the piece could not be stored; ask for Upload-Offset and go on");
     else if (r->gone)

@@ -261,8 +261,13 @@ static void write_work(void *arg)
 static void sync_work(void *arg)
 {
     struct ingest_spool *s = arg;
-    if (!s->err && !s->nameless && fdatasync(s->fd))
+    struct stat st;
+    if (s->err || s->nameless)
+        return;
+    if (fdatasync(s->fd) || fstat(s->fd, &st))
         s->err = base_err_from_errno(errno);
+    else if (st.st_nlink == 0) /* removed meanwhile */
+        s->err = BASE_ENOTFOUND;
 }
 
 static void go_on(struct ingest_spool *s);

@@ -330,6 +330,17 @@ class ResumedTest(Upload):
         self.assertEqual(self.tech.get(path).status, 404)
         self.assertEqual(self.tech.get('/api/v1/uploads/..%2f..%2fx').status, 404)
 
+    def test_a_piece_under_way_hears_that_its_upload_was_deleted(self):
+        for rest in (10, 40):  # not the whole, and the whole
+            path = self.place_of(self.begin(100))
+            with socket.create_connection(('127.0.0.1', self.rdc.http_port), timeout=30) as s:
+                s.sendall(f'PATCH {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.tech.token}\r\n'
+                          f'Upload-Offset: 0\r\nContent-Length: {60 + rest}\r\n\r\n'.encode() + b'x' * 60)
+                wait_for('the part to be stored', lambda p=path: self.offset(p) == 60)
+                self.assertEqual(self.tech.request('DELETE', path).status, 204)
+                s.sendall(b'x' * rest)
+                self.assertIn(b' 410 ', s.recv(4096).partition(b'\r\n')[0])
+
     def test_limits(self):
         self.assertEqual(self.begin(1 << 60).status, 413)
         self.assertEqual(self.begin(0).status, 400)
