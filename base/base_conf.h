@@ -120,6 +120,9 @@ struct base_conf_addr {
       "How long a connection is kept open between requests.")                                      \
     X(SIZE, upload_max_bytes, "upload.max-bytes", "4G", 1024, INT64_MAX, NULL,                     \
       "Largest single object that is accepted, by HTTP or DICOM.")                                 \
+    X(SIZE, upload_max_body, "upload.max-body", "0", 0, INT64_MAX, NULL,                           \
+      "Largest body of one upload or STOW-RS request, with all its files; 0 = four times "         \
+      "upload.max-bytes.")                                                                         \
     X(SIZE, disk_reserve, "disk.reserve", "512M", 0, INT64_MAX, NULL,                              \
       "Free space below which nothing more is accepted, so that the database keeps room.")         \
     X(SIZE, store_segment, "store.segment", "256M", 65536, 17179869184, NULL,                      \

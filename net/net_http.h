@@ -52,7 +52,7 @@ struct net_http_route {
     const char *path;
     net_http_handler_fn *handler;
     enum net_http_body body;
-    uint64_t body_max; /* bytes; 0 = the server's max_body */
+    uint64_t body_max; /* bytes; 0 = the server's max_body, of a streamed one max_stream */
     unsigned flags;
 };
 
@@ -83,6 +83,7 @@ struct net_http_options {
     size_t table_count;
     size_t max_connections;     /* 0 = 10000 */
     uint64_t max_body;          /* 0 = 1 MiB */
+    uint64_t max_stream;        /* of a streamed body; 0 = no limit */
     uint64_t header_timeout_ms; /* 0 = 10 s, for a whole head */
     uint64_t body_timeout_ms;   /* 0 = 30 s, for each KiB, either way */
     uint64_t idle_timeout_ms;   /* 0 = 60 s, between requests */

@@ -66,9 +66,24 @@ static void hand_over(struct net_http_conn *c)
 
 static uint64_t body_max(const struct net_http_request *req)
 {
+    const struct net_http_options *o = &req->server->o;
     if (req->route->body == NET_HTTP_BODY_NONE)
         return 0;
-    return req->route->body_max ? req->route->body_max : req->server->o.max_body;
+    if (req->route->body_max)
+        return req->route->body_max;
+    return req->route->body == NET_HTTP_BODY_STREAMED ? o->max_stream : o->max_body;
+}
+
+enum { CAUSE_SIZE = 160 };
+
+/* Why a body is refused with 413, before or while it comes. */
+static const char *too_long(const struct net_http_request *req, char out[CAUSE_SIZE])
+{
+    snprintf(out, CAUSE_SIZE, "the body is longer than the %llu bytes that this address accepts%s",
+             (unsigned long long)body_max(req),
+             req->route->body == NET_HTTP_BODY_STREAMED ? "; send its files in several requests"
+                                                        : "");
+    return out;
 }
 
 /* A request that no handler gets: answered here, with the connection kept. */
@@ -170,10 +185,8 @@ static void on_head(struct net_http_conn *c)
     uint64_t most = body_max(req);
     c->parser.body_max = most;
     if (req->head.length > most || (most == 0 && req->head.chunked)) {
-        answer_self(c, 413,
-                    most ? "the body is longer than this address accepts"
-                         : "this address accepts no body",
-                    NULL);
+        char cause[CAUSE_SIZE];
+        answer_self(c, 413, most ? too_long(req, cause) : "this address accepts no body", NULL);
         return;
     }
     base_buf_init(&req->body, (size_t)most);
@@ -222,8 +235,9 @@ static bool wants_input(const struct net_http_conn *c)
 
 static void on_refused(struct net_http_conn *c)
 {
-    struct net_http_parser *p = &c->parser;
-    net_http_refuse(c, p->status, p->cause);
+    const struct net_http_parser *p = &c->parser;
+    char cause[CAUSE_SIZE];
+    net_http_refuse(c, p->status, c->req && p->status == 413 ? too_long(c->req, cause) : p->cause);
 }
 
 /* One event. False when there is nothing to do for now. */

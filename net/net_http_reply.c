@@ -230,8 +230,13 @@ void net_http_refuse(struct net_http_conn *c, int status, const char *detail)
     add_status_line(&head, status);
     base_buf_printf(&head,
                     "Cache-Control: no-store\r\nContent-Type: application/problem+json\r\n"
-                    "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                    "Content-Length: %zu\r\nConnection: close\r\n",
                     content.n);
+    /* RFC 9110 15.5.16: which content codings would have been taken. A 415 of a handler is about
+     * the media type, and says nothing of them. */
+    if (status == 415)
+        base_buf_add_str(&head, "Accept-Encoding: identity\r\n");
+    base_buf_add_str(&head, "\r\n");
     BASE_LOG(INFO, "http_refused", LOG_I("status", status), LOG_S("cause", detail),
              LOG_S("peer", net_stream_peer(c->stream)));
     if (c->server->o.on_result && !c->req) { /* a request is counted when it ends */

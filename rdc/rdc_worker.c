@@ -206,6 +206,14 @@ static void on_http_stranger(void *arg, const char *address, const char *text)
     api_scp_note_stranger(w->scp, address, text);
 }
 
+static uint64_t max_upload(const struct base_conf *conf)
+{
+    uint64_t object = conf->upload_max_bytes;
+    if (conf->upload_max_body)
+        return conf->upload_max_body;
+    return object > INT64_MAX / 4 ? INT64_MAX : 4 * object;
+}
+
 static enum base_err start_http(struct worker *w)
 {
     w->probe = (struct rdc_probe){.db = w->queue_db, .shm = w->config->shm, .conf = w->conf};
@@ -220,6 +228,7 @@ static enum base_err start_http(struct worker *w)
         .table_count = TABLES,
         .max_connections = (size_t)w->conf->http_max_connections,
         .max_body = w->conf->http_max_body,
+        .max_stream = max_upload(w->conf),
         .header_timeout_ms = w->conf->http_header_timeout,
         .body_timeout_ms = w->conf->http_body_timeout,
         .idle_timeout_ms = w->conf->http_idle_timeout,

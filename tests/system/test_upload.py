@@ -76,6 +76,8 @@ class CartTest(Upload):
 
 
 class StowTest(Upload):
+    conf = {'upload.max-body': '4M'}
+
     def stow(self, parts, study=None, client=None, content_type=None, **headers):
         kind, body = multipart(parts) if isinstance(parts, list) else (content_type, parts)
         headers = {'Content-Type': kind, **{k.replace('_', '-'): v for k, v in headers.items()}}
@@ -140,6 +142,21 @@ class StowTest(Upload):
         self.assertEqual(answer.status, 406, answer)
         self.assertEqual(self.stow([read(path)], client=Client(self.rdc)).status, 401)
         self.assertEqual(self.stow([read(path)], client=Client(self.rdc, 'reader1')).status, 403)
+
+    def test_a_body_over_the_limit_is_refused_and_what_was_complete_is_kept(self):
+        [whole] = ct_series('stow-long', count=1)
+        kind, body = multipart([read(whole), bytes(4 << 20)])
+        head = (f'POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.tech.token}\r\n'
+                f'Content-Type: {kind}\r\n')
+        for length, stored in ((f'Content-Length: {len(body)}', 0), ('Transfer-Encoding: chunked', 1)):
+            with socket.create_connection(('127.0.0.1', self.rdc.http_port), timeout=30) as s:
+                s.sendall(f'{head}{length}\r\n\r\n'.encode())
+                if stored:
+                    s.sendall(f'{len(body):x}\r\n'.encode() + body)
+                answer = s.recv(4096)
+                self.assertIn(b' 413 ', answer.partition(b'\r\n')[0])
+                self.assertIn(b'4194304 bytes that this address accepts; send its files in several', answer)
+            wait_for('what was complete', lambda n=stored: self.stored(uids(whole)[1]) == n)
 
     def test_more_instances_than_are_in_flight_at_once(self):
         files = ct_series('stow-many', count=20)

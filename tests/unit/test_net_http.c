@@ -163,7 +163,8 @@ static void on_sink_abort(void *arg)
     struct fixture *x = arg;
     x->aborted++;
     net_http_problem(x->req, 500, NULL, "dropped");
-    loop_stop(x->loop);
+    if (!x->client)
+        loop_stop(x->loop);
 }
 
 static const struct net_http_sink sink = {on_sink_data, on_sink_end};
@@ -233,6 +234,7 @@ static const struct net_http_route routes[] = {
 static const struct net_http_route more_routes[] = {
     {"GET", "/later", later, NET_HTTP_BODY_NONE, 0, 0},
     {"PUT", "/in", stream_in, NET_HTTP_BODY_STREAMED, 2 * BIG, 0},
+    {"PUT", "/bounded", stream_in, NET_HTTP_BODY_STREAMED, 0, 0},
     {"PUT", "/locked", refuse_early, NET_HTTP_BODY_STREAMED, 2 * BIG, 0},
     {"GET", "/out", stream_out, NET_HTTP_BODY_NONE, 0, 0},
 };
@@ -424,7 +426,9 @@ static void refusal_client(struct fixture *x)
            PARTS(" 413 ", "accepts no body"));
     expect("GET /hello HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE "0\r\n\r\n",
            PARTS(" 413 "));
-    expect("POST /echo HTTP/1.1\r\nContent-Length: 100001\r\n" CLOSE, PARTS(" 413 ", "longer"));
+    expect("POST /echo HTTP/1.1\r\nContent-Length: 100001\r\n" CLOSE, PARTS(" 413 ", "longer than the 100000 bytes"));
+    expect("POST /echo HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n" CLOSE "1234",
+           PARTS(" 415 ", "Accept-Encoding: identity\r\n"));
     expect("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" KEEP "186A1\r\n",
            PARTS(" 408 ", "stood still"));
     expect("GET /hel", PARTS(" 408 ", "too long"));
@@ -448,13 +452,36 @@ static void chunk_limit_client(struct fixture *x)
     struct base_buf b = {0};
     base_buf_add_str(&b, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" KEEP "186A1\r\n");
     base_buf_add_fill(&b, 'x', 100001);
-    expect(base_buf_cstr(&b), PARTS(" 413 ", "the body is too long"));
+    expect(base_buf_cstr(&b), PARTS(" 413 ", "longer than the 100000 bytes"));
     base_buf_deinit(&b);
 }
 
 START_TEST(a_chunked_body_over_the_limit_is_refused_while_it_comes)
 {
     run(chunk_limit_client);
+}
+END_TEST
+
+/* The handler has some of it, or nothing at all where the length was announced. */
+static void stream_limit_client(struct fixture *x)
+{
+    (void)x;
+    expect("PUT /bounded HTTP/1.1\r\nContent-Length: 1001\r\n" CLOSE,
+           PARTS(" 413 ", "longer than the 1000 bytes", "in several requests"));
+    struct base_buf b = {0};
+    base_buf_add_str(&b, "PUT /bounded HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE "3e8\r\n");
+    base_buf_add_fill(&b, 'x', 1000);
+    base_buf_add_str(&b, "\r\n1\r\nx\r\n0\r\n\r\n");
+    expect(base_buf_cstr(&b), PARTS(" 413 ", "longer than the 1000 bytes", "in several requests"));
+    base_buf_deinit(&b);
+}
+
+START_TEST(a_streamed_body_may_have_what_the_server_allows)
+{
+    f->options.max_stream = 1000;
+    run(stream_limit_client);
+    ck_assert_uint_eq(f->streamed, 1000);
+    ck_assert_int_eq(f->aborted, 1);
 }
 END_TEST
 
@@ -924,6 +951,7 @@ int main(void)
     tcase_add_test(tc, handlers_answer_what_was_asked);
     tcase_add_test(tc, what_cannot_be_served_is_refused_with_a_reason);
     tcase_add_test(tc, a_chunked_body_over_the_limit_is_refused_while_it_comes);
+    tcase_add_test(tc, a_streamed_body_may_have_what_the_server_allows);
     tcase_add_test(tc, bodies_are_collected_from_lengths_and_chunks);
     tcase_add_test(tc, requests_may_arrive_split_at_every_byte);
     tcase_add_test(tc, pipelined_requests_are_answered_in_order);
