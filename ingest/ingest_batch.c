@@ -32,11 +32,11 @@ struct ingest_batch {
     struct loop *loop;
     struct db *db;
     struct loop_timer *timer;     /* for the next try */
-    struct ingest_entry *waiting; /* those to go alone, then STAT, then the others; oldest first */
+    struct ingest_entry *waiting; /* STAT, then the others; oldest first */
     struct ingest_entry **tail;
     struct ingest_entry *flying; /* the batch under way, or to be tried again */
     unsigned count;
-    unsigned alone;     /* so many of those that wait go one by one */
+    unsigned alone;     /* the first so many of those that wait go one by one */
     unsigned refused;   /* so often was the batch in flight */
     struct db_tx *open; /* of the batch in flight: sent, to be committed when all is durable */
     bool in_database;
@@ -169,15 +169,25 @@ static void find_tail(struct ingest_batch *b)
         b->tail = &(*b->tail)->next;
 }
 
-/* The batch in flight goes back to the front of the queue. Gives how many they are. */
+/* The batch in flight goes back to the front of the queue, but not before STAT objects that
+ * came meanwhile. Gives how many of the queue reach to its last. */
 static unsigned take_back(struct ingest_batch *b)
 {
+    struct ingest_entry *lists[] = {b->flying, b->waiting};
+    struct ingest_entry *others = NULL;
+    struct ingest_entry **stat = &b->waiting;
+    struct ingest_entry **other = &others;
     unsigned n = 0;
-    struct ingest_entry **end = &b->flying;
-    for (; *end; end = &(*end)->next)
-        n++;
-    *end = b->waiting;
-    b->waiting = b->flying;
+    for (unsigned i = 0; i < 2; i++) {
+        for (struct ingest_entry *e = lists[i]; e; e = e->next) {
+            struct ingest_entry ***to = e->stat ? &stat : &other;
+            **to = e;
+            *to = &e->next;
+            n += i == 0 || e->stat;
+        }
+    }
+    *other = NULL;
+    *stat = others;
     b->flying = NULL;
     find_tail(b);
     return n;
@@ -384,14 +394,15 @@ void ingest_batch_settle(struct ingest_entry *e, enum base_err err)
         conclude(b, urgent);
 }
 
-/* STAT overtakes what waits, but not what goes alone or was STAT before. */
+/* STAT overtakes what waits, but not what was STAT before. */
 static void queue(struct ingest_batch *b, struct ingest_entry *e)
 {
     struct ingest_entry **at = b->tail;
     if (e->stat) {
-        at = &b->waiting;
-        for (unsigned n = 0; *at && (n < b->alone || (*at)->stat); n++)
-            at = &(*at)->next;
+        unsigned n = 0;
+        for (at = &b->waiting; *at && (*at)->stat; at = &(*at)->next)
+            n++;
+        b->alone += n < b->alone; /* among those, it goes alone itself */
     }
     e->next = *at;
     *at = e;

@@ -287,7 +287,7 @@ static void run(void *arg, struct model_job *job)
     k->job = job;
     k->hold = c->begun;
     c->begun = NULL;
-    if (ingest_commitment_check(c->config, job->input, on_checked, k))
+    if (ingest_commitment_check(c->config, job->input, LOOP_ORDINARY, on_checked, k))
         give_up(k, "out of memory");
 }
 

@@ -9,6 +9,7 @@
 struct check {
     const struct ingest_config *config;
     const json_t *items;
+    enum loop_class class;
     uint16_t *failures;
     size_t n;
     size_t at;
@@ -108,7 +109,7 @@ static void on_piece(void *arg, enum base_err err, struct base_bytes data, bool 
     } else {
         k->piece = data;
         k->end = end;
-        loop_work(k->config->loop, &k->pool, LOOP_CPU, LOOP_ORDINARY, hash, on_hashed, k);
+        loop_work(k->config->loop, &k->pool, LOOP_CPU, k->class, hash, on_hashed, k);
     }
 }
 
@@ -132,14 +133,14 @@ static void go_on(void *arg)
                                                             : INGEST_FAILURE_CLASS_UNSUPPORTED);
     else if (strcmp(asked, text_of(item, "sop_class")) != 0)
         decide(k, INGEST_FAILURE_CLASS_CONFLICT);
-    else if (!k->sha || store_read_open(k->config->store, location, 0, LOOP_ORDINARY, &k->read))
+    else if (!k->sha || store_read_open(k->config->store, location, 0, k->class, &k->read))
         decide(k, INGEST_FAILURE_PROCESSING);
     else
         store_read_next(k->read, on_piece, k);
 }
 
 enum base_err ingest_commitment_check(const struct ingest_config *config, const json_t *items,
-                                      ingest_checked_fn *fn, void *arg)
+                                      enum loop_class class, ingest_checked_fn *fn, void *arg)
 {
     struct check *k = calloc(1, sizeof *k);
     size_t n = json_array_size(items);
@@ -149,8 +150,13 @@ enum base_err ingest_commitment_check(const struct ingest_config *config, const 
         free(failures);
         return BASE_ENOMEM;
     }
-    *k = (struct check){
-        .config = config, .items = items, .failures = failures, .n = n, .fn = fn, .arg = arg};
+    *k = (struct check){.config = config,
+                        .items = items,
+                        .class = class,
+                        .failures = failures,
+                        .n = n,
+                        .fn = fn,
+                        .arg = arg};
     loop_post(config->loop, &k->later, go_on, k);
     return BASE_OK;
 }

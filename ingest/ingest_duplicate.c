@@ -43,15 +43,15 @@ static void on_checked(void *arg, const uint16_t *failures, size_t n)
         end(d, err);
 }
 
-enum base_err ingest_duplicate_check(struct ingest *g, const json_t *have, ingest_duplicate_fn *fn,
-                                     void *arg)
+enum base_err ingest_duplicate_check(struct ingest *g, const json_t *have, enum loop_class class,
+                                     ingest_duplicate_fn *fn, void *arg)
 {
     struct duplicate *d = malloc(sizeof *d);
     if (!d)
         return BASE_ENOMEM;
     *d = (struct duplicate){.g = g, .have = json_deep_copy(have), .fn = fn, .arg = arg};
     enum base_err err =
-        d->have ? ingest_commitment_check(g->config, d->have, on_checked, d) : BASE_ENOMEM;
+        d->have ? ingest_commitment_check(g->config, d->have, class, on_checked, d) : BASE_ENOMEM;
     if (err) {
         json_decref(d->have);
         free(d);

@@ -13,9 +13,9 @@
 /* BASE_OK: it is whole. BASE_ENOTFOUND: it is damaged, and marked. Others: nobody knows. */
 typedef void ingest_duplicate_fn(void *arg, enum base_err err);
 
-/* have: the files, as ingest_one() names them. fn runs exactly once, never inside this call.
- * BASE_ENOMEM. */
-enum base_err ingest_duplicate_check(struct ingest *g, const json_t *have, ingest_duplicate_fn *fn,
-                                     void *arg) BASE_MUST_CHECK;
+/* have: the files, as ingest_one() names them; class: of what came. fn runs exactly once, never
+ * inside this call. BASE_ENOMEM. */
+enum base_err ingest_duplicate_check(struct ingest *g, const json_t *have, enum loop_class class,
+                                     ingest_duplicate_fn *fn, void *arg) BASE_MUST_CHECK;
 
 #endif

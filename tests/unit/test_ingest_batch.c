@@ -14,6 +14,7 @@ static struct loop *loop;
 static struct db *db;
 static unsigned pending;
 static unsigned order;
+static void (*on_first)(void); /* once, when the first object has ended */
 
 struct seen {
     enum base_err err;
@@ -98,6 +99,11 @@ static void on_stored(void *arg, enum base_err err, const struct ingest_stored *
     s->err = err;
     s->outcome = stored ? stored->outcome : INGEST_REFUSED;
     s->order = ++order;
+    if (on_first) {
+        void (*fn)(void) = on_first;
+        on_first = NULL;
+        fn();
+    }
     end();
 }
 
@@ -149,6 +155,63 @@ START_TEST(a_stat_object_overtakes_what_waits_for_a_batch)
     }
     ck_assert_uint_eq(seen[ORDINARY].order, 1);
     ck_assert_uint_eq(seen[ORDINARY - 1].order, ORDINARY + 1);
+    ingest_batch_free(b);
+}
+END_TEST
+
+enum { ALONE = 10 };
+static struct ingest_batch *parted;
+static struct seen parted_stat;
+
+static void add_stat_to_parted(void)
+{
+    add(parted, ALONE, "stat", &parted_stat);
+}
+
+START_TEST(a_stat_object_overtakes_what_goes_one_by_one)
+{
+    static struct seen seen[ALONE];
+    sql("create or replace function poison() returns trigger language plpgsql as"
+        " $$ begin if new.study_uid = '1.2.5' then raise 'poison'; end if; return new; end $$;"
+        "create trigger poison before insert on study for each row execute function poison()");
+    ck_assert_int_eq(ingest_batch_new(loop, db, &parted), BASE_OK);
+    on_first = add_stat_to_parted;
+    for (unsigned i = 0; i < ALONE; i++)
+        add(parted, i, NULL, &seen[i]);
+    run(ALONE + 1);
+    for (unsigned i = 0; i < ALONE; i++)
+        ck_assert((seen[i].err == BASE_OK) == (i != 5));
+    ck_assert_int_eq(parted_stat.outcome, INGEST_STORED);
+    ck_assert_uint_eq(parted_stat.order, 2);
+    ingest_batch_free(parted);
+}
+END_TEST
+
+/* Both wait for their syncs while the batch is undone for a third that is durable; what is sent
+ * next has the STAT object first, which the others are too many for to be all in it. */
+START_TEST(what_is_taken_back_stays_behind_stat_objects)
+{
+    static struct seen seen[ORDINARY + 2];
+    static struct ingest_entry *entry[ORDINARY + 2];
+    struct ingest_batch *b;
+    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    for (unsigned i = 0; i < ORDINARY; i++)
+        entry[i] = add_unsynced(b, i, NULL, &seen[i]);
+    wait_until_sent();
+    for (unsigned i = ORDINARY; i < ORDINARY + 2; i++)
+        entry[i] = add_unsynced(b, i, "stat", &seen[i]);
+    ingest_batch_settle(entry[ORDINARY + 1], BASE_OK);
+    run(1);
+    ck_assert_uint_eq(seen[ORDINARY + 1].order, 1);
+    wait_until_sent();
+    /* All of this batch that is not durable yet is the STAT object. */
+    for (unsigned i = 0; i < ORDINARY; i++)
+        ingest_batch_settle(entry[i], BASE_OK);
+    turn_ms(100);
+    ck_assert_uint_eq(order, 1);
+    ingest_batch_settle(entry[ORDINARY], BASE_OK);
+    run(ORDINARY + 1);
+    ck_assert_uint_eq(seen[ORDINARY].order, 2);
     ingest_batch_free(b);
 }
 END_TEST
@@ -269,6 +332,8 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_stat_object_overtakes_what_waits_for_a_batch);
+    tcase_add_test(tc, a_stat_object_overtakes_what_goes_one_by_one);
+    tcase_add_test(tc, what_is_taken_back_stays_behind_stat_objects);
     tcase_add_test(tc, an_exam_of_one_object_has_both_its_events);
     tcase_add_test(tc, nothing_is_committed_before_all_of_a_batch_is_durable);
     tcase_add_test(tc, who_is_not_durable_fails_alone);
