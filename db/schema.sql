@@ -361,10 +361,10 @@ begin
             where commitment_id = p_id) x using (i)
     where t.commitment_id = p_id and t.n = x.n;
     -- The device will send them again.
-    update object o set damaged_at = coalesce(o.damaged_at, now())
-    from commitment x join commitment_item t on t.commitment_id = x.id
-        join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
-    where x.id = p_id and t.failure = x'0110'::int and o.id = i.object_id;
+    perform object_damage(array(select i.object_id
+        from commitment x join commitment_item t on t.commitment_id = x.id
+            join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
+        where x.id = p_id and t.failure = x'0110'::int));
     if p_lease_seconds is null then
         perform commitment_move(p_id, 'checked');
         return null;
@@ -2225,7 +2225,9 @@ begin
         coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location'
             and case when p ? 'original' then (o.damaged_at is not null or f.damaged_at is not null)
                     and f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex')
-                else o.damaged_at is not null end, false) as lost
+                else o.damaged_at is not null end, false) as lost,
+        coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location' and f.id is null and not p ? 'original'
+            and i.device_id = (p ->> 'device_id')::bigint and (p ->> 'size')::bigint >= 67108864, false) as large
     into v_have
     from instance i join object o on o.id = i.object_id left join object f on f.id = i.original_id
     where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'
@@ -2236,10 +2238,11 @@ begin
         -- broken off. A transaction that writes nothing would not wait: this one writes.
         perform pg_logical_emit_message(true, 'rdc', '')
         where current_setting('synchronous_standby_names') <> '';
-        if v_have.lost then
-            return jsonb_build_object('outcome', 'stored', 'exam', e.id, 'study_uid', (select study_uid from study
-                    where id = v_have.study_id), 'replaced', jsonb_build_array(object_heal(v_have.object_id, p),
-                    case when p ? 'original' then object_heal(v_have.original_id, p -> 'original') end));
+        if v_have.lost or v_have.large then
+            return jsonb_build_object('outcome', case when v_have.lost then 'stored' else 'duplicate' end,
+                'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id),
+                'replaced', jsonb_build_array(object_replace(v_have.object_id, p),
+                    case when p ? 'original' then object_replace(v_have.original_id, p -> 'original') end));
         end if;
         -- The same file again: the outcome of its first commit was unknown.
         return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
@@ -2631,16 +2634,19 @@ CREATE FUNCTION public.integrity_repair() RETURNS void
     select 'render', r.id, 'stat' from report r where r.rendered_at is null
     on conflict do nothing
 $$;
-CREATE FUNCTION public.integrity_rerender(p_object bigint) RETURNS boolean
+CREATE FUNCTION public.integrity_rerender(p_object bigint, p_location text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 declare
     r report;
 begin
+    if not exists (select from object where id = p_object and location = p_location for update) then
+        return null;
+    end if;
     select * into r from report
     where p_object in (sr_object_id, pdf_object_id, pdf_file_id) for update;
     if r.id is null then
-        update object set damaged_at = coalesce(damaged_at, now()) where id = p_object;
+        perform object_damage(array[p_object]);
         return false;
     end if;
     update report set rendered_at = null, sr_object_id = null, pdf_object_id = null, pdf_file_id = null
@@ -2866,24 +2872,18 @@ begin
     raise exception using errcode = 'restrict_violation',
         message = format('rows of %I are not deleted', tg_table_name), hint = 'set disabled_at';
 end $$;
+CREATE FUNCTION public.object_damage(p_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+    update object set damaged_at = coalesce(damaged_at, now()) where id = any (p_ids)
+$$;
 CREATE FUNCTION public.object_damaged(p_locations jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
-    update object set damaged_at = coalesce(damaged_at, now())
-    where location in (select jsonb_array_elements_text(p_locations))
+    select object_damage(array(select id from object
+        where location in (select jsonb_array_elements_text(p_locations))))
 $$;
-CREATE FUNCTION public.object_heal(p_id bigint, p jsonb) RETURNS text
-    LANGUAGE plpgsql
-    AS $$
-declare
-    v_old text := (select location from object where id = p_id for update);
-begin
-    -- The same data set, behind a meta group that may have another length.
-    update object set location = p ->> 'location', size = (p ->> 'size')::bigint, damaged_at = null where id = p_id;
-    perform audit_write('heal', 'object', p_id);
-    return v_old;
-end $$;
 CREATE FUNCTION public.object_insert(p jsonb) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -2905,6 +2905,20 @@ begin
         perform fail(409, 'the index is empty, the store is not', 'rdc fsck --rebuild');
     end if;
     return (select coalesce(array_agg(location), '{}') from object where location = any (p_locations));
+end $$;
+CREATE FUNCTION public.object_replace(p_id bigint, p jsonb) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+    o object;
+begin
+    select * into o from object where id = p_id for update;
+    -- The same data set, behind a meta group that may have another length.
+    update object set location = p ->> 'location', size = (p ->> 'size')::bigint, damaged_at = null where id = p_id;
+    if o.damaged_at is not null then
+        perform audit_write('heal', 'object', p_id);
+    end if;
+    return o.location;
 end $$;
 CREATE FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -5286,7 +5300,7 @@ REVOKE ALL ON FUNCTION public.instance_file(p_uid text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.integrity_findings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.integrity_repair() FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.integrity_rerender(p_object bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.integrity_rerender(p_object bigint, p_location text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
@@ -5310,12 +5324,13 @@ REVOKE ALL ON FUNCTION public.name_hanzi(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.noun_kept() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.object_damage(p_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_damaged(p_locations jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_damaged(p_locations jsonb) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.object_heal(p_id bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_insert(p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_known(p_locations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.object_replace(p_id bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_conflicts(o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_expects(o public.exam_order) FROM PUBLIC;

@@ -470,11 +470,12 @@ static void on_committed(void *arg, enum base_err err, const struct ingest_store
     for (size_t i = 0; i < 2; i++)
         remove_file(o, stored->replaced[i] ? stored->replaced[i] : "");
     if (stored->replaced[0])
-        BASE_LOG(INFO, "object_healed", LOG_S("location", o->object.location));
-    if (stored->outcome == INGEST_DUPLICATE)
-        remove_files(o);
-    else
+        BASE_LOG(INFO, stored->outcome == INGEST_DUPLICATE ? "object_replaced" : "object_healed",
+                 LOG_S("location", o->object.location));
+    if (stored->outcome != INGEST_DUPLICATE)
         begin_jobs(o, stored);
+    else if (!stored->replaced[0])
+        remove_files(o);
     end(o);
 }
 

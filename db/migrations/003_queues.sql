@@ -184,30 +184,42 @@ $$
     where id = e.id
 $$;
 
--- An object that was found damaged has come again, with these files.
-create function object_heal(p_id bigint, p jsonb) returns text language plpgsql as
+-- An object has come again, and what came takes the place of its file; gives the old place.
+create function object_replace(p_id bigint, p jsonb) returns text language plpgsql as
 $$
 declare
-    v_old text := (select location from object where id = p_id for update);
+    o object;
 begin
+    select * into o from object where id = p_id for update;
     -- The same data set, behind a meta group that may have another length.
     update object set location = p ->> 'location', size = (p ->> 'size')::bigint, damaged_at = null where id = p_id;
-    perform audit_write('heal', 'object', p_id);
-    return v_old;
+    if o.damaged_at is not null then
+        perform audit_write('heal', 'object', p_id);
+    end if;
+    return o.location;
 end $$;
 
--- The files at these places were found missing or changed.
+-- The files of these objects were found missing or changed.
+create function object_damage(p_ids bigint[]) returns void language sql as
+$$
+    update object set damaged_at = coalesce(damaged_at, now()) where id = any (p_ids)
+$$;
+
+-- The same of the files at these places.
 create function object_damaged(p_locations jsonb) returns void
 language sql security definer set search_path = public as
 $$
-    update object set damaged_at = coalesce(damaged_at, now())
-    where location in (select jsonb_array_elements_text(p_locations))
+    select object_damage(array(select id from object
+        where location in (select jsonb_array_elements_text(p_locations))))
 $$;
 grant execute on function object_damaged(jsonb) to rdc_ingest;
 
 -- One object, already durable in the store. Same UID and digest: a duplicate, unless what is
 -- here was found damaged; then it is replaced, and "replaced" names the files that can go.
--- "have" are the files that are here, to be looked at before the duplicate is acknowledged.
+-- "have" are the files that are here, to be looked at before the duplicate is acknowledged. To
+-- read a large one takes longer than devices wait (2 GiB from a cold disk 22 s), and what came
+-- is as good: so that takes its place unread, if its device is the same and the meta group
+-- therefore says the same.
 -- Same UID, another digest: both are kept and the conflict stands on the exam. "job": what is
 -- to be done next with it, if anything.
 create function ingest_one(p jsonb) returns jsonb language plpgsql as
@@ -231,7 +243,9 @@ begin
         coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location'
             and case when p ? 'original' then (o.damaged_at is not null or f.damaged_at is not null)
                     and f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex')
-                else o.damaged_at is not null end, false) as lost
+                else o.damaged_at is not null end, false) as lost,
+        coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location' and f.id is null and not p ? 'original'
+            and i.device_id = (p ->> 'device_id')::bigint and (p ->> 'size')::bigint >= 67108864, false) as large
     into v_have
     from instance i join object o on o.id = i.object_id left join object f on f.id = i.original_id
     where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'
@@ -242,10 +256,11 @@ begin
         -- broken off. A transaction that writes nothing would not wait: this one writes.
         perform pg_logical_emit_message(true, 'rdc', '')
         where current_setting('synchronous_standby_names') <> '';
-        if v_have.lost then
-            return jsonb_build_object('outcome', 'stored', 'exam', e.id, 'study_uid', (select study_uid from study
-                    where id = v_have.study_id), 'replaced', jsonb_build_array(object_heal(v_have.object_id, p),
-                    case when p ? 'original' then object_heal(v_have.original_id, p -> 'original') end));
+        if v_have.lost or v_have.large then
+            return jsonb_build_object('outcome', case when v_have.lost then 'stored' else 'duplicate' end,
+                'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id),
+                'replaced', jsonb_build_array(object_replace(v_have.object_id, p),
+                    case when p ? 'original' then object_replace(v_have.original_id, p -> 'original') end));
         end if;
         -- The same file again: the outcome of its first commit was unknown.
         return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,

@@ -727,10 +727,10 @@ begin
             where commitment_id = p_id) x using (i)
     where t.commitment_id = p_id and t.n = x.n;
     -- The device will send them again.
-    update object o set damaged_at = coalesce(o.damaged_at, now())
-    from commitment x join commitment_item t on t.commitment_id = x.id
-        join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
-    where x.id = p_id and t.failure = x'0110'::int and o.id = i.object_id;
+    perform object_damage(array(select i.object_id
+        from commitment x join commitment_item t on t.commitment_id = x.id
+            join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
+        where x.id = p_id and t.failure = x'0110'::int));
     if p_lease_seconds is null then
         perform commitment_move(p_id, 'checked');
         return null;

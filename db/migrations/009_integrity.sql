@@ -80,16 +80,20 @@ $$
 $$;
 
 -- The files of a report are gone: they are made again, under the same UIDs.
--- False when the object belongs to no report; then it is replaced when it comes again.
-create function integrity_rerender(p_object bigint) returns boolean language plpgsql as
+-- False when the object belongs to no report; then it is replaced when it comes again. Null: its
+-- file is no longer the one at this place.
+create function integrity_rerender(p_object bigint, p_location text) returns boolean language plpgsql as
 $$
 declare
     r report;
 begin
+    if not exists (select from object where id = p_object and location = p_location for update) then
+        return null;
+    end if;
     select * into r from report
     where p_object in (sr_object_id, pdf_object_id, pdf_file_id) for update;
     if r.id is null then
-        update object set damaged_at = coalesce(damaged_at, now()) where id = p_object;
+        perform object_damage(array[p_object]);
         return false;
     end if;
     update report set rendered_at = null, sr_object_id = null, pdf_object_id = null, pdf_file_id = null

@@ -17,7 +17,7 @@ select kind, subject, detail, open from integrity_findings();
 select integrity_repair();
 
 -- name: integrity_rerender
-select integrity_rerender($1::bigint);
+select integrity_rerender($1::bigint, $2);
 
 -- name: rebuild_one
 select rebuild_one($1::jsonb, $2::jsonb);

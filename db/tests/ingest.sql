@@ -37,6 +37,11 @@ begin
     assert (t_object('1.4.1', '1.4.1.1.1') ->> 'outcome') = 'duplicate';
     -- the same file again: its first commit was unknown
     assert t_object('1.4.1', '1.4.1.1.1', '{"location": "healed"}') ->> 'outcome' = 'stored';
+    -- a large one is not read back: what came takes its place, from the same device only
+    v := t_object('1.4.1', '1.4.1.1.1', '{"size": 70000000, "location": "again"}');
+    assert v @> '{"outcome": "duplicate", "replaced": ["healed", null]}' and not v ? 'have', v::text;
+    v := t_object('1.4.1', '1.4.1.1.1', '{"size": 70000000, "location": "other", "device_id": null}');
+    assert v @> '{"outcome": "duplicate", "have": [{"location": "again"}]}' and not v ? 'replaced', v::text;
     assert exam_objects((select study_id from exam where id = e)) = 1;
     v := t_object('1.4.1', '1.4.1.1.1', jsonb_build_object('sha256', repeat('ab', 32)));
     assert v ->> 'outcome' = 'conflict';

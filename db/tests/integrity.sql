@@ -20,7 +20,8 @@ begin
     assert not exists (select from integrity_findings() where open);
     -- an object that is no report's is not rendered again
     select object_id into o from instance where sop_uid = '1.9.1.1.1';
-    assert not integrity_rerender(o);
+    assert integrity_rerender(o, 'where it was before') is null;
+    assert not integrity_rerender(o, (select location from object where id = o));
     -- an index without objects refuses to call anything debris
     delete from job;
     delete from instance;

@@ -1,9 +1,12 @@
 """An object that comes again under its UID: the same, in another encoding, changed, or elsewhere."""
 import concurrent.futures
+import hashlib
 import os
 import shutil
 
+import dicom_scu
 from rdc_system import Client, SystemTest, dump, needs, place, tool, wait_for
+from stored import Stored
 import make_dicom  # rdc_system knows where it is
 
 
@@ -59,6 +62,25 @@ class AnObjectAgain(SystemTest):
             self.assertLessEqual(set(pool.map(send, range(64))), {200, 201})
         uid = dump(path, '0008,0018')['0008,0018']
         self.assertEqual(self.rdc.sql(f"select count(*) from instance where sop_uid = '{uid}'"), [['32']])
+
+    def test_large_takes_the_place_of_the_first_unread(self):
+        sop_class, sop, syntax, data = dicom_scu.part10(self.image('again-large'))
+        data += dicom_scu.private_tail(64 << 20) + bytes(64 << 20)
+        places = []
+        for _ in range(2):
+            a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, sop_class, [syntax])])
+            self.assertEqual(a.store(sop_class, sop, data), 0)
+            a.release()
+            places += self.rdc.sql('select o.location, o.sha256 from object o join instance i on i.object_id = o.id '
+                                   f"where i.sop_uid = '{sop}'")
+            if len(places) == 1:  # what is not read need not be whole
+                Stored(self.rdc.data, places[0][0]).change()
+        self.assertEqual(len(places), 2)
+        self.assertEqual(places[0][1], places[1][1])
+        self.assertNotEqual(places[0][0], places[1][0])
+        wait_for('the first file to go', lambda: not os.path.exists(Stored(self.rdc.data, places[0][0]).path))
+        whole = Stored(self.rdc.data, places[1][0]).read()
+        self.assertEqual(hashlib.sha256(whole[-len(data):]).hexdigest(), places[1][1].replace('\\x', ''))
 
     def test_that_changed_stands_as_a_conflict(self):
         path = self.image('again2')
