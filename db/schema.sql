@@ -1038,14 +1038,14 @@ declare
     v_uids text[];
 begin
     for v_study in select study_uid from performed_study where step_id = s.id order by 1 loop
-        select bool_or(p.state = 'IN PROGRESS') into v_open
+        select bool_or(p.state = 'IN PROGRESS' or performed_unclear(p.id)) into v_open
         from performed_study x join performed_step p on p.id = x.step_id
         where x.study_uid = v_study and x.centre_id = s.centre_id;
         select array_agg(distinct i.sop_uid) into v_uids
         from performed_study x join performed_series r on r.step_id = x.step_id
             join performed_instance i on i.series_id = r.id
         where x.study_uid = v_study and x.centre_id = s.centre_id
-            and (select count(*) from performed_study y where y.step_id = x.step_id) = 1;
+            and (not performed_shared(x.step_id) or performed_has(s.centre_id, v_study, r.series_uid));
         if v_open or v_uids is not null then
             perform evidence_note(s.centre_id, v_study, 'mpps', v_open, false, v_uids);
         else
@@ -1212,6 +1212,9 @@ begin
             -- What was written beside the count, in a transaction that began before, is counted now.
             coalesce(v.weighed_at <= x.last_object_at
                 + greatest(make_interval(secs => x.quiet_seconds), interval '2 seconds'), false) as stale,
+            s.study_uid, s.centre_id,
+            v.open and v.kind = 'mpps' and exists (select from performed_study y where y.study_uid = s.study_uid
+                and y.centre_id = s.centre_id and performed_shared(y.step_id)) as shared,
             greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now() as late
         from exam x join study s on s.id = x.study_id
             left join evidence v on v.study_uid = s.study_uid and v.centre_id = s.centre_id
@@ -1225,10 +1228,15 @@ begin
                 or greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now())
         order by x.id limit 200 for update of x skip locked loop
         select * into e from exam where id = r.id;
+        continue when e.state <> 'arriving'; -- with another study of its step
         if r.evidence is null then
             perform exam_complete(e, 'quiet');
         elsif r.met and r.kind = 'commitment' and not r.open and e.objects <= r.expected then
             perform exam_complete(e, 'commitment', r.expected);
+        elsif r.stale and r.shared then
+            perform evidence_of_steps(p)
+            from performed_study y join performed_step p on p.id = y.step_id
+            where y.study_uid = r.study_uid and y.centre_id = r.centre_id and performed_shared(p.id);
         elsif r.stale then
             perform evidence_weigh(r.evidence, e);
         elsif r.late then
@@ -3379,6 +3387,12 @@ CREATE FUNCTION public.patient_view(p public.patient) RETURNS jsonb
     select jsonb_build_object('id', p.patient_id, 'name', p.name, 'pinyin', p.pinyin,
         'birth_date', p.birth_date, 'sex', p.sex, 'resident_id', p.resident_id)
 $$;
+CREATE FUNCTION public.performed_has(p_centre bigint, p_study_uid text, p_series_uid text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select exists (select from study t join series q on q.study_id = t.id
+        where t.study_uid = p_study_uid and t.centre_id = p_centre and q.series_uid = p_series_uid)
+$$;
 CREATE FUNCTION public.performed_lists(s public.performed_step) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -3464,6 +3478,9 @@ begin
             else p_event end) from exam_order where id = v_order;
     end loop;
 end $$;
+CREATE FUNCTION public.performed_shared(p_step bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$ select count(*) > 1 from performed_study where step_id = p_step $$;
 CREATE FUNCTION public.performed_step_move(s public.performed_step, p_event text, p_content jsonb) RETURNS public.performed_step
     LANGUAGE plpgsql
     AS $$
@@ -3479,6 +3496,14 @@ begin
     perform audit_write('mpps_' || p_event, 'performed_step', v.id, jsonb_build_object('device', v.device_id));
     return v;
 end $$;
+CREATE FUNCTION public.performed_unclear(p_step bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select performed_shared(p_step) and exists (select from performed_series r
+        where r.step_id = p_step and exists (select from performed_instance i where i.series_id = r.id)
+            and not exists (select from performed_study y
+                where y.step_id = p_step and performed_has(y.centre_id, y.study_uid, r.series_uid)))
+$$;
 CREATE FUNCTION public.person_name(p_person bigint) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -5375,11 +5400,14 @@ REVOKE ALL ON FUNCTION public.patient_unspelled(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_unspelled(p_limit integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.patient_view(p public.patient) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_view(p public.patient) TO rdc_api;
+REVOKE ALL ON FUNCTION public.performed_has(p_centre bigint, p_study_uid text, p_series_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.performed_lists(s public.performed_step) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.performed_missing(p jsonb, p_parent text, p_when text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.performed_not_to_set(s public.performed_step, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.performed_orders(s public.performed_step, p_event text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.performed_shared(p_step bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.performed_step_move(s public.performed_step, p_event text, p_content jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.performed_unclear(p_step bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.person_name(p_person bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.person_name(p_person bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.rdc_org() FROM PUBLIC;

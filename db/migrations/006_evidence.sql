@@ -421,8 +421,29 @@ begin
     end if;
 end $$;
 
--- A step was created or set. Its list is that of one study; where it belongs to
--- several it cannot be told whose an object is, and only that it is open counts.
+create function performed_shared(p_step bigint) returns boolean language sql stable as
+$$ select count(*) > 1 from performed_study where step_id = p_step $$;
+
+-- Does a study of the centre have this series?
+create function performed_has(p_centre bigint, p_study_uid text, p_series_uid text) returns boolean
+language sql stable as
+$$
+    select exists (select from study t join series q on q.study_id = t.id
+        where t.study_uid = p_study_uid and t.centre_id = p_centre and q.series_uid = p_series_uid)
+$$;
+
+-- Does the step, which belongs to several studies, list objects of a series that none of them
+-- has yet? PS3.3 C.4.14 says of no series to which study it belongs; its objects do.
+create function performed_unclear(p_step bigint) returns boolean language sql stable as
+$$
+    select performed_shared(p_step) and exists (select from performed_series r
+        where r.step_id = p_step and exists (select from performed_instance i where i.series_id = r.id)
+            and not exists (select from performed_study y
+                where y.step_id = p_step and performed_has(y.centre_id, y.study_uid, r.series_uid)))
+$$;
+
+-- A step was created or set. Its list is that of its study; where it belongs to several, each has
+-- the series of which objects have come, and all wait until that is known of every series.
 create function evidence_of_steps(s performed_step) returns void language plpgsql as
 $$
 declare
@@ -431,14 +452,14 @@ declare
     v_uids text[];
 begin
     for v_study in select study_uid from performed_study where step_id = s.id order by 1 loop
-        select bool_or(p.state = 'IN PROGRESS') into v_open
+        select bool_or(p.state = 'IN PROGRESS' or performed_unclear(p.id)) into v_open
         from performed_study x join performed_step p on p.id = x.step_id
         where x.study_uid = v_study and x.centre_id = s.centre_id;
         select array_agg(distinct i.sop_uid) into v_uids
         from performed_study x join performed_series r on r.step_id = x.step_id
             join performed_instance i on i.series_id = r.id
         where x.study_uid = v_study and x.centre_id = s.centre_id
-            and (select count(*) from performed_study y where y.step_id = x.step_id) = 1;
+            and (not performed_shared(x.step_id) or performed_has(s.centre_id, v_study, r.series_uid));
         if v_open or v_uids is not null then
             perform evidence_note(s.centre_id, v_study, 'mpps', v_open, false, v_uids);
         else
@@ -508,7 +529,8 @@ begin
 end $$;
 
 -- Exams that time decides: quiet ones without evidence; those whose listed objects are
--- there, a moment after the last one; and those given up at the device's limit.
+-- there, a moment after the last one; and those given up at the device's limit. What has come
+-- may also say whose the series of a step are.
 create function exam_complete_due() returns int
 language plpgsql security definer set search_path = public as
 $$
@@ -521,6 +543,9 @@ begin
             -- What was written beside the count, in a transaction that began before, is counted now.
             coalesce(v.weighed_at <= x.last_object_at
                 + greatest(make_interval(secs => x.quiet_seconds), interval '2 seconds'), false) as stale,
+            s.study_uid, s.centre_id,
+            v.open and v.kind = 'mpps' and exists (select from performed_study y where y.study_uid = s.study_uid
+                and y.centre_id = s.centre_id and performed_shared(y.step_id)) as shared,
             greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now() as late
         from exam x join study s on s.id = x.study_id
             left join evidence v on v.study_uid = s.study_uid and v.centre_id = s.centre_id
@@ -534,10 +559,15 @@ begin
                 or greatest(x.last_object_at, v.at) + make_interval(secs => coalesce(d.limit_seconds, 300)) < now())
         order by x.id limit 200 for update of x skip locked loop
         select * into e from exam where id = r.id;
+        continue when e.state <> 'arriving'; -- with another study of its step
         if r.evidence is null then
             perform exam_complete(e, 'quiet');
         elsif r.met and r.kind = 'commitment' and not r.open and e.objects <= r.expected then
             perform exam_complete(e, 'commitment', r.expected);
+        elsif r.stale and r.shared then
+            perform evidence_of_steps(p)
+            from performed_study y join performed_step p on p.id = y.step_id
+            where y.study_uid = r.study_uid and y.centre_id = r.centre_id and performed_shared(p.id);
         elsif r.stale then
             perform evidence_weigh(r.evidence, e);
         elsif r.late then

@@ -124,12 +124,39 @@ begin
     update exam set last_object_at = now() - interval '1 minute', quiet_seconds = 1;
     perform exam_complete_due();
     assert t_counts('1.10') = 'waiting quiet 1 of';
-    -- a step for two studies says only that it is open
+end $$;
+
+-- A step for two studies: each is complete with the objects of its own series, once it is known
+-- of every series whose it is.
+create function t_due() returns void language plpgsql as
+$$
+begin
+    update evidence set weighed_at = now() - interval '1 hour';
+    update exam set last_object_at = now() - interval '1 minute';
+    perform exam_complete_due();
+end $$;
+create function t_series(p_study text, p_uids text[]) returns jsonb language sql as
+$$
+    select t_end('', p_uids) -> '00400340' -> 'Value' -> 0
+        || jsonb_build_object('0020000E', jsonb_build_object('Value', jsonb_build_array(p_study || '.1')))
+$$;
+do $$
+begin
     perform t_object('1.11', '1.11.1.1'), t_step('1.11.9', '1.11', '{"00400270": {"Value": [
         {"0020000D": {"Value": ["1.11"]}}, {"0020000D": {"Value": ["1.12"]}}]}}');
     assert (select count(*) from evidence where study_uid in ('1.11', '1.12') and open) = 2;
-    perform t_set('1.11.9', t_end('COMPLETED', array['1.11.1.1']));
-    assert not exists (select from evidence where study_uid in ('1.11', '1.12'));
+    perform t_set('1.11.9', t_end('COMPLETED', null) || jsonb_build_object('00400340', jsonb_build_object('Value',
+        jsonb_build_array(t_series('1.11', array['1.11.1.1', '1.11.1.2']), t_series('1.12', array['1.12.1.1'])))));
+    assert t_counts('1.11') = 'arriving 1 of 2', t_counts('1.11');
+    perform t_object('1.11', '1.11.1.2');
+    perform t_due();
+    assert t_counts('1.11') = 'arriving 2 of 2', 'the other series may be of this study: ' || t_counts('1.11');
+    perform t_object('1.12', '1.12.1.1');
+    perform t_due();
+    assert t_counts('1.11') = 'waiting mpps 2 of 2', t_counts('1.11');
+    assert t_counts('1.12') = 'waiting mpps 1 of 1', t_counts('1.12');
+    perform t_object('1.11', '1.11.1.3');
+    assert t_counts('1.11') = 'waiting mpps 2 of 2', t_counts('1.11');
 end $$;
 
 -- The manifest of a sender: a list, which grows, or a count. Files that come one by one
