@@ -102,9 +102,9 @@ static enum base_err check_object(struct fsck *f, const struct object *o)
         find(f, kind, o->location, INGEST_FSCK_OPEN, wrong);
     if (!wrong || !lost)
         return BASE_OK;
-    enum base_err err = db_sync_exec(f->db, DB_Q_INTEGRITY_RERENDER,
-                                     (struct db_param[]){db_int(o->id), db_text(o->location)}, 2,
-                                     &rows, f->error);
+    enum base_err err =
+        db_sync_exec(f->db, DB_Q_INTEGRITY_RERENDER,
+                     (struct db_param[]){db_int(o->id), db_text(o->location)}, 2, &rows, f->error);
     if (!err && !db_rows_null(rows, 0, 0))
         find(f, kind, o->location, db_rows_bool(rows, 0, 0) ? INGEST_FSCK_QUEUED : INGEST_FSCK_OPEN,
              wrong);

@@ -443,8 +443,8 @@ static void take_duplicate(struct ingest_object *o, const struct ingest_stored *
     snprintf(o->duplicate_of, sizeof o->duplicate_of, "%s", stored->study_uid);
     o->result.stored = (struct ingest_stored){
         .outcome = INGEST_DUPLICATE, .exam = stored->exam, .study_uid = o->duplicate_of};
-    enum base_err err = ingest_duplicate_check(o->g, stored->have, ingest_object_class(o),
-                                               on_duplicate_checked, o);
+    enum base_err err =
+        ingest_duplicate_check(o->g, stored->have, ingest_object_class(o), on_duplicate_checked, o);
     if (err)
         end_unstored(o, err);
 }

@@ -426,7 +426,8 @@ static void refusal_client(struct fixture *x)
            PARTS(" 413 ", "accepts no body"));
     expect("GET /hello HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE "0\r\n\r\n",
            PARTS(" 413 "));
-    expect("POST /echo HTTP/1.1\r\nContent-Length: 100001\r\n" CLOSE, PARTS(" 413 ", "longer than the 100000 bytes"));
+    expect("POST /echo HTTP/1.1\r\nContent-Length: 100001\r\n" CLOSE,
+           PARTS(" 413 ", "longer than the 100000 bytes"));
     expect("POST /echo HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n" CLOSE "1234",
            PARTS(" 415 ", "Accept-Encoding: identity\r\n"));
     expect("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" KEEP "186A1\r\n",
