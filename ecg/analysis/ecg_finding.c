@@ -125,13 +125,13 @@ static void sinus(struct ecg_case *c)
 {
     const struct ecg_figures *f = c->f;
     const struct ecg_rate *rate = &f->rate;
-    if (rate->hr_bpm < 60)
-        ecg_finding_add(c, ECG_FINDING_SINUS_BRADY, "HR %.0f/min < 60", rate->hr_bpm);
-    else if (rate->hr_bpm > 100)
-        ecg_finding_add(c, ECG_FINDING_SINUS_TACHY, "HR %.0f/min > 100", rate->hr_bpm);
+    double bpm = round(rate->hr_bpm); /* as it is shown: 60 is not slow */
+    if (bpm < 60)
+        ecg_finding_add(c, ECG_FINDING_SINUS_BRADY, "HR %.0f/min < 60", bpm);
+    else if (bpm > 100)
+        ecg_finding_add(c, ECG_FINDING_SINUS_TACHY, "HR %.0f/min > 100", bpm);
     else
-        ecg_finding_add(c, ECG_FINDING_SINUS, "HR %.0f/min, PR %.0f ms", rate->hr_bpm,
-                        (double)f->pr_ms);
+        ecg_finding_add(c, ECG_FINDING_SINUS, "HR %.0f/min, PR %.0f ms", bpm, (double)f->pr_ms);
     if (f->irregular > 0.08F)
         ecg_finding_add(c, ECG_FINDING_SINUS_ARRHYTHMIA, "RR %.0f to %.0f ms", rate->rr_min_ms,
                         rate->rr_max_ms);
@@ -216,6 +216,8 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
         ecg_finding_chaos(&c);
         return;
     }
+    if (ecg_finding_noise(&c))
+        return;
     ecg_finding_rhythm(&c);
     /* With exchanged electrodes shape says nothing. */
     if (f->in_mean > 0 && !c.is_paced && !ecg_finding_has(&c, ECG_FINDING_RETAKE_ARMS) &&

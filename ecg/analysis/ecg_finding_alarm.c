@@ -32,6 +32,30 @@ static bool has_signal(const struct ecg_case *c)
     return false;
 }
 
+/* On twelve leads the complexes of any heart are higher in one of them; what is lower are P waves
+ * that are not conducted, or noise. */
+bool ecg_finding_noise(struct ecg_case *c)
+{
+    enum { LEADS = 8 };
+    static const float LEAST_UV = 150;
+    float most = 0;
+    bool is_flat = true;
+    for (size_t i = 0; i < c->f->nleads; i++)
+        most = fmaxf(most, c->f->lead[i].qrs_range_uv);
+    if (c->f->in_mean == 0 || c->quality->n < LEADS || most >= LEAST_UV)
+        return false;
+    for (size_t i = 0; i < c->quality->n; i++)
+        is_flat = is_flat && c->quality->lead[i].is_flat;
+    ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "QRS up to %.0f uV < %.0f", floor((double)most),
+                    (double)LEAST_UV);
+    if ((double)c->chaos.seconds >= c->limits->vf_s)
+        ecg_finding_chaos(c);
+    else if (!is_flat && c->beats->seconds >= c->limits->pause_s)
+        ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s without a complex >= %.0f uV",
+                        c->beats->seconds, (double)LEAST_UV);
+    return true;
+}
+
 /* Polymorphic tachycardia beside beats with a long QT is torsades: AHA/ACC/HRS 2017. */
 void ecg_finding_chaos(struct ecg_case *c)
 {

@@ -38,5 +38,7 @@ void ecg_finding_shape(struct ecg_case *c);
 void ecg_finding_alarms(struct ecg_case *c);
 void ecg_finding_chaos(struct ecg_case *c);
 void ecg_finding_retake(struct ecg_case *c);
+/* Whether what was taken for beats is none of a heart; then that is said, and nothing of them. */
+bool ecg_finding_noise(struct ecg_case *c);
 
 #endif

@@ -370,6 +370,36 @@ START_TEST(keys_are_told_apart)
 }
 END_TEST
 
+/* P waves alone, and noise on a line that wanders. */
+START_TEST(what_is_too_low_for_a_heart_is_no_rhythm)
+{
+    static const double at_s = 5;
+    static const struct synthetic_wave wander = {0, 5, 200};
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[0] = (struct synthetic_wave){0, 0.05, _i ? 0 : 100};
+    s.wave[1].uv = 0;
+    s.noise_uv = _i ? 15 : 5;
+    struct ecg_record *r = synthetic_make(&s);
+    if (_i)
+        synthetic_add(r, s.gains, &wander, 1, &at_s, 1);
+    find_in(r, NULL, &all);
+    ecg_record_free(r);
+    assert_only(&all, ECG_FINDING_STATEMENT, ECG_FINDING_COUNT);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_ASYSTOLE);
+}
+END_TEST
+
+START_TEST(a_rate_of_60_or_100_is_neither_slow_nor_fast)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.interval_s = _i ? 0.5985 : 1.004;
+    find(&s, &all);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_SINUS));
+}
+END_TEST
+
 START_TEST(nothing_is_said_of_nothing)
 {
     struct ecg_findings all;
@@ -406,6 +436,8 @@ int main(void)
     tcase_add_loop_test(t, high_p_waves_are_a_large_atrium, 0, 2);
     tcase_add_test(t, an_upright_complex_in_v1_is_the_right_ventricle);
     tcase_add_test(t, keys_are_told_apart);
+    tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 2);
+    tcase_add_loop_test(t, a_rate_of_60_or_100_is_neither_slow_nor_fast, 0, 2);
     tcase_add_test(t, nothing_is_said_of_nothing);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
