@@ -311,9 +311,7 @@ static void patient_end(struct aecg *a, const char *name)
     } else if (strcmp(name, "given") == 0) {
         a->given = ecg_xml_text(a->x);
     } else if (strcmp(name, "name") == 0 && (a->family[0] || a->given[0])) {
-        char both[512];
-        int n = snprintf(both, sizeof both, "%.240s^%.240s", a->family, a->given);
-        a->r->patient.name.utf8 = ecg_record_text(a->r, both, (size_t)n);
+        a->r->patient.name.utf8 = ecg_record_printf(a->r, "%s^%s", a->family, a->given);
     } else if (strcmp(name, "name") == 0) {
         a->r->patient.name = ecg_xml_text_raw(a->x);
     }

@@ -107,14 +107,10 @@ static void read_patient(struct ishne *x)
     };
     static const struct dicom_charset none;
     struct ecg_patient *p = &x->r->patient;
-    struct base_buf name = {0};
     const char *given = text_at(x, 28, 40);
-    base_buf_add_str(&name, text_at(x, 68, 40));
-    if (given[0])
-        base_buf_printf(&name, "^%s", given);
-    p->name.utf8 = ecg_record_text(x->r, base_buf_cstr(&name), name.n);
+    p->name.utf8 =
+        ecg_record_printf(x->r, "%s%s%s", text_at(x, 68, 40), given[0] ? "^" : "", given);
     p->name.raw = ecg_record_bytes(x->r, base_bytes_of(x->all.p + 28, 80));
-    base_buf_deinit(&name);
     p->id = ecg_text_of(x->r, base_bytes_of(x->all.p + 108, 20), &none);
     p->sex = i16(x, 128) == 1 ? 'M' : i16(x, 128) == 2 ? 'F' : 0;
     p->birth = date_at(x, 132);

@@ -26,7 +26,8 @@ struct muse {
     double exponent; /* of the waveform, or of the measurements */
     size_t first_lead;
 
-    double uv; /* per bit, of the lead */
+    double per_bit; /* of the lead, in its unit */
+    double unit_uv;
     double time_offset_ms;
     unsigned line;
     char lead[24];
@@ -70,7 +71,8 @@ static double rate_of(double base, double exponent)
 
 static void begin_lead(struct muse *m)
 {
-    m->uv = 4.88; /* what all carts have */
+    m->per_bit = 4.88; /* what all carts have */
+    m->unit_uv = 1;
     m->time_offset_ms = 0;
     m->lead[0] = '\0';
     m->has_crc = m->lead_off = m->wrong_size = false;
@@ -96,11 +98,11 @@ static void lead_field(struct muse *m, const char *name)
     else if (is(name, "LeadOff"))
         m->lead_off = strcasecmp(s, "TRUE") == 0;
     else if (is(name, "LeadAmplitudeUnits"))
-        m->uv *= strcasecmp(s, "MILLIVOLTS") == 0 ? 1e3 : 1;
+        m->unit_uv = strcasecmp(s, "MILLIVOLTS") == 0 ? 1e3 : 1;
     else if (!number)
         return;
     else if (is(name, "LeadAmplitudeUnitsPerBit") && v > 0)
-        m->uv = v;
+        m->per_bit = v;
     else if (is(name, "LeadTimeOffset"))
         m->time_offset_ms = v;
     else if (is(name, "LeadSampleCountTotal") && v >= 0 && v < 1e9)
@@ -159,7 +161,7 @@ static void end_lead(struct muse *m)
     lead->id = ecg_lead_by_name(m->lead, strlen(m->lead));
     lead->name =
         lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(m->r, base_bytes_str(m->lead));
-    lead->uv_per_count = m->uv;
+    lead->uv_per_count = m->per_bit * m->unit_uv;
     lead->start_s = m->median ? 0 : m->time_offset_ms / 1000;
     if (lowest && !m->r->err)
         m->r->err = ecg_record_widen(m->r, lead); /* here it is a value */
@@ -541,15 +543,12 @@ static void finish(struct muse *m)
 {
     struct ecg_record *r = m->r;
     struct ecg_time t;
-    char both[600];
     flush_statement(m);
     derive_group(r, false);
     derive_group(r, true);
-    if (m->last_name[0] || m->first_name[0]) {
-        int n = snprintf(both, sizeof both, m->first_name[0] ? "%.280s^%.280s" : "%.280s%s",
-                         m->last_name, m->first_name);
-        r->patient.name.utf8 = ecg_record_text(r, both, (size_t)n);
-    }
+    if (m->last_name[0] || m->first_name[0])
+        r->patient.name.utf8 = ecg_record_printf(r, "%s%s%s", m->last_name,
+                                                 m->first_name[0] ? "^" : "", m->first_name);
     if (date_of(m->date, m->time, &t))
         r->start = t;
     r->device.manufacturer = "GE";

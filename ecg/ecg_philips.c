@@ -287,16 +287,12 @@ static void on_end(void *arg, struct ecg_xml *x, const char *name)
 
 static void finish(struct philips *p)
 {
-    char all[600];
     ecg_philips_findings_end(p);
     size_t last = p->names[2][0] ? 3 : p->names[1][0] ? 2 : p->names[0][0] ? 1 : 0;
-    if (last) {
-        int n = last == 1   ? snprintf(all, sizeof all, "%.190s", p->names[0])
-                : last == 2 ? snprintf(all, sizeof all, "%.190s^%.190s", p->names[0], p->names[1])
-                            : snprintf(all, sizeof all, "%.190s^%.190s^%.190s", p->names[0],
-                                       p->names[1], p->names[2]);
-        p->r->patient.name.utf8 = ecg_record_text(p->r, all, (size_t)n);
-    }
+    if (last)
+        p->r->patient.name.utf8 =
+            ecg_record_printf(p->r, "%s%s%s%s%s", p->names[0], last > 1 ? "^" : "",
+                              last > 1 ? p->names[1] : "", last > 2 ? "^" : "", p->names[2]);
     p->r->device.manufacturer = "Philips";
 }
 

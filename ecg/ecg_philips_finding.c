@@ -90,10 +90,9 @@ static void of_lead(struct philips *p, const char *name)
 
 static void end_statement(struct philips *p)
 {
-    char both[1024];
     if (p->left[0] && p->right[0]) {
-        int n = snprintf(both, sizeof both, "%.500s (%.500s)", p->left, p->right);
-        ecg_record_add_statement(p->r, ecg_record_text(p->r, both, (size_t)n), p->code);
+        ecg_record_add_statement(p->r, ecg_record_printf(p->r, "%s (%s)", p->left, p->right),
+                                 p->code);
     } else if (p->left[0] || p->right[0]) {
         ecg_record_add_statement(p->r, p->left[0] ? p->left : p->right, p->code);
     }

@@ -259,6 +259,24 @@ const char *ecg_record_text(struct ecg_record *r, const char *s, size_t n)
     return "";
 }
 
+const char *ecg_record_printf(struct ecg_record *r, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *text = n < 0 ? NULL : malloc((size_t)n + 1);
+    if (text)
+        vsnprintf(text, (size_t)n + 1, fmt, again);
+    else
+        fail(r, BASE_ENOMEM);
+    va_end(again);
+    const char *kept = text ? ecg_record_text(r, text, (size_t)n) : "";
+    free(text);
+    return kept;
+}
+
 struct base_bytes ecg_record_bytes(struct ecg_record *r, struct base_bytes b)
 {
     return base_bytes_of(ecg_record_text(r, (const char *)b.p, b.n), r->err ? 0 : b.n);

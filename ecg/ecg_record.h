@@ -287,6 +287,8 @@ void ecg_record_count(struct ecg_lead *lead);
 void ecg_record_free_samples(struct ecg_record *r, struct ecg_lead *lead);
 /* A copy of n bytes of UTF-8. */
 const char *ecg_record_text(struct ecg_record *r, const char *s, size_t n);
+/* The same of a text that is made of several. */
+const char *ecg_record_printf(struct ecg_record *r, const char *fmt, ...) BASE_PRINTF(2, 3);
 struct base_bytes ecg_record_bytes(struct ecg_record *r, struct base_bytes b);
 /* text and code are owned by the record already. */
 void ecg_record_add_statement(struct ecg_record *r, const char *text, const char *code);

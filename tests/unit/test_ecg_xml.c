@@ -370,6 +370,52 @@ START_TEST(a_wrong_checksum_of_muse_is_noted)
 }
 END_TEST
 
+/* One of testdata, with `with` in place of each `what`. */
+static struct ecg_record *open_changed(const char *file, const char *what, const char *with)
+{
+    struct base_buf whole = {0}, b = {0};
+    load_testdata(file, &whole);
+    const char *from = base_buf_cstr(&whole), *at;
+    ck_assert_ptr_nonnull(strstr(from, what));
+    for (; (at = strstr(from, what)); from = at + strlen(what)) {
+        base_buf_add(&b, from, (size_t)(at - from));
+        base_buf_add_str(&b, with);
+    }
+    base_buf_add_str(&b, from);
+    struct ecg_record *r = must_open(&b);
+    base_buf_deinit(&whole);
+    base_buf_deinit(&b);
+    return r;
+}
+
+START_TEST(a_long_name_is_whole)
+{
+    static const char *const files[] = {"../ecg-xml/aecg-bare.xml", "../ecg-xml/muse-utf8.xml",
+                                        "../ecg-xml/philips-1.03.xml"};
+    struct base_buf name = {0};
+    for (int i = 0; i < 150; i++)
+        base_buf_add_str(&name, "测试");
+    struct ecg_record *r = open_changed(files[_i], "测试", base_buf_cstr(&name));
+    base_buf_add_str(&name, "^一");
+    ck_assert_str_eq(r->patient.name.utf8, base_buf_cstr(&name));
+    ecg_record_free(r);
+    base_buf_deinit(&name);
+}
+END_TEST
+
+START_TEST(the_unit_of_muse_may_stand_before_the_steps)
+{
+    struct ecg_record *r =
+        open_changed("../ecg-xml/muse-utf8.xml",
+                     "<LeadAmplitudeUnitsPerBit>5</LeadAmplitudeUnitsPerBit>"
+                     "<LeadAmplitudeUnits>MICROVOLTS</LeadAmplitudeUnits>",
+                     "<LeadAmplitudeUnits>MILLIVOLTS</LeadAmplitudeUnits>"
+                     "<LeadAmplitudeUnitsPerBit>0.005</LeadAmplitudeUnitsPerBit>");
+    ck_assert_double_eq_tol(r->leads[0].uv_per_count, 5, 1e-9);
+    ecg_record_free(r);
+}
+END_TEST
+
 /* Of both versions: an element, and an attribute. */
 START_TEST(a_rate_that_cannot_be_is_none)
 {
@@ -528,6 +574,8 @@ int main(void)
     tcase_add_test(t, no_entity_is_expanded_and_nesting_is_bounded);
     tcase_add_loop_test(t, every_prefix_gives_what_it_has_or_an_error, 0, OWN);
     tcase_add_loop_test(t, a_rate_that_cannot_be_is_none, 0, 2);
+    tcase_add_loop_test(t, a_long_name_is_whole, 0, 3);
+    tcase_add_test(t, the_unit_of_muse_may_stand_before_the_steps);
     tcase_add_test(t, a_wrong_checksum_of_muse_is_noted);
     tcase_add_loop_test(t, what_is_no_xml_within_a_text_is_left_out, 0, 6);
     tcase_add_test(t, one_recording_in_three_formats_is_equal);
