@@ -266,6 +266,25 @@ static enum base_err check_index(struct fsck *f)
     return err;
 }
 
+enum base_err ingest_fsck_store(struct db_sync *db, const char *data, struct base_error *error)
+{
+    const struct db_rows *rows;
+    enum base_err found = BASE_ENOTFOUND;
+    enum base_err err = db_sync_exec(db, DB_Q_INTEGRITY_PLACES, NULL, 0, &rows, error);
+    size_t n = err ? 0 : db_rows_count(rows);
+    for (size_t i = 0; i < n && found == BASE_ENOTFOUND; i++)
+        found = store_tree_find(data, db_rows_text(rows, i, 0));
+    /* What this user may not look into is there. */
+    if (err || n == 0 || found == BASE_OK || found == BASE_EDENIED)
+        return err;
+    if (found == BASE_ENOTFOUND)
+        return base_fail(error, found, BASE_NOPOS,
+                         "%.100s/store is not the store that the database knows: nothing of it is "
+                         "there. Is it mounted?",
+                         data);
+    return base_fail(error, found, BASE_NOPOS, "%.100s/store: %s", data, base_err_text(found));
+}
+
 enum base_err ingest_fsck(struct db_sync *db, const char *data, const struct ingest_fsck_ops *ops,
                           struct ingest_fsck_counts *counts, struct base_error *error)
 {

@@ -47,6 +47,12 @@ struct ingest_fsck_ops {
     void *arg;
 };
 
+/* Whether the store is there at all: BASE_ENOTFOUND when nothing is of what the
+ * index knows, as where its file system is not mounted. Of the oldest and newest
+ * objects, without those that are known to be lost. error says what to do. */
+enum base_err ingest_fsck_store(struct db_sync *db, const char *data,
+                                struct base_error *error) BASE_MUST_CHECK;
+
 /* data: the folder of the store; db: as the owner. BASE_OK: it came to the end,
  * whatever it found. Else error says what went wrong. */
 enum base_err ingest_fsck(struct db_sync *db, const char *data, const struct ingest_fsck_ops *ops,

@@ -1,5 +1,5 @@
 /*
- * rdc fsck [--json] [--rebuild]: store and index proven against each other.
+ * rdc fsck [--json] [--rebuild] [--store-lost]: store and index proven against each other.
  */
 #include "rdc/rdc_command.h"
 
@@ -21,6 +21,7 @@ static const char *const headers[] = {"finding", "subject", "state", "detail"};
 struct fsck_command {
     bool json;
     bool rebuild;
+    bool lost;                /* a store that is not there is lost */
     struct base_buf findings; /* JSON array under way */
     struct base_json j;
     struct rdc_table *table;
@@ -139,6 +140,13 @@ static int run(struct fsck_command *c, struct db_sync *db, const char *data)
     struct ingest_fsck_ops ops = {.finding = on_finding, .progress = on_progress, .arg = c};
     enum base_err err = BASE_OK;
     c->told_ms = base_clock_mono_ms();
+    if (!c->lost && ingest_fsck_store(db, data, &error)) {
+        fprintf(stderr,
+                "rdc fsck: %s\n  nothing was changed; if the store is lost for good: rdc fsck "
+                "--store-lost\n",
+                error.msg);
+        return 1;
+    }
     if (c->rebuild)
         err = ingest_rebuild(db, data, &ops, &c->rebuilt, &error);
     if (!err)
@@ -157,10 +165,13 @@ static int run(struct fsck_command *c, struct db_sync *db, const char *data)
 
 static int print_usage(FILE *to, int status)
 {
-    fputs("usage: rdc fsck [--json] [--rebuild]\n"
+    fputs("usage: rdc fsck [--json] [--rebuild] [--store-lost]\n"
           "  compares the store with the database, both ways, and repairs what it safely can;\n"
           "  exit status 0 only when they agree\n"
-          "  --rebuild   first makes the index again in an empty database, from the store alone\n",
+          "  --rebuild   first makes the index again in an empty database, from the store alone\n"
+          "  --store-lost   goes on where nothing of the store is there: all of it is marked as "
+          "damaged,\n"
+          "              to be replaced by what is sent again, and reports are rendered again\n",
           to);
     return status;
 }
@@ -173,7 +184,9 @@ int rdc_cmd_fsck(struct rdc_context *ctx, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         c.json |= strcmp(argv[i], "--json") == 0;
         c.rebuild |= strcmp(argv[i], "--rebuild") == 0;
-        if (strcmp(argv[i], "--json") != 0 && strcmp(argv[i], "--rebuild") != 0) {
+        c.lost |= strcmp(argv[i], "--store-lost") == 0;
+        if (strcmp(argv[i], "--json") != 0 && strcmp(argv[i], "--rebuild") != 0 &&
+            strcmp(argv[i], "--store-lost") != 0) {
             fprintf(stderr, "rdc fsck: does not take %s\n", argv[i]);
             return print_usage(stderr, 2);
         }

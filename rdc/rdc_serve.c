@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/db_sync.h"
+#include "ingest/ingest_fsck.h"
 #include "rdc/rdc_listen.h"
 #include "rdc/rdc_tls.h"
 #include "rdc/rdc_worker.h"
@@ -121,6 +123,29 @@ static int check_certificates(const struct base_conf *conf)
         return -1;
     }
     rdc_tls_close(&tls);
+    return 0;
+}
+
+/* Workers would begin a second store, below what is mounted later. A database that does not answer
+ * yet is waited for by the workers. */
+static int check_store(const struct base_conf *conf)
+{
+    struct base_error error = {.msg = ""};
+    struct db_sync *db;
+    struct db_config config = {.conninfo = conf->database, .role = "rdc_ingest"};
+    enum base_err err = db_sync_open(&config, &db, &error);
+    if (!err) {
+        err = ingest_fsck_store(db, conf->data, &error);
+        db_sync_close(db);
+        if (err == BASE_ENOTFOUND || err == BASE_EIO) {
+            fprintf(stderr,
+                    "rdc serve: %s\n  if the store is lost for good: rdc fsck --store-lost\n",
+                    error.msg);
+            return -1;
+        }
+    }
+    if (err)
+        BASE_LOG(WARN, "store_not_compared", LOG_S("error", error.msg));
     return 0;
 }
 
@@ -346,7 +371,7 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
     }
     s.ready_read = ready[0];
     s.ready_write = ready[1];
-    if (check_certificates(s.conf) || open_sockets(&s))
+    if (check_certificates(s.conf) || check_store(s.conf) || open_sockets(&s))
         return 1;
     supervise(&s);
     stop_workers(&s);

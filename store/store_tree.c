@@ -90,6 +90,19 @@ enum base_err store_tree_open(const char *data, struct store_tree **out)
     return BASE_OK;
 }
 
+enum base_err store_tree_find(const char *data, const char *incarnation)
+{
+    char path[STORE_PATH];
+    struct stat st;
+    if (!incarnation[0] || incarnation[0] == '.' || strchr(incarnation, '/'))
+        return BASE_EINVAL;
+    if (snprintf(path, sizeof path, "%s/store/%s", data, incarnation) >= STORE_PATH)
+        return BASE_EINVAL;
+    if (stat(path, &st) != 0)
+        return errno == ENOTDIR ? BASE_ENOTFOUND : base_err_from_errno(errno);
+    return S_ISDIR(st.st_mode) ? BASE_OK : BASE_ENOTFOUND;
+}
+
 void store_tree_close(struct store_tree *t)
 {
     if (!t)

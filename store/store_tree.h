@@ -21,6 +21,9 @@ struct store_tree_file {
 /* data as in store_open. A store that was never used is empty. BASE_EDENIED, BASE_EIO, BASE_ENOMEM.
  */
 enum base_err store_tree_open(const char *data, struct store_tree **out) BASE_MUST_CHECK;
+/* Whether the folder that a location begins with is there: BASE_OK, BASE_ENOTFOUND,
+ * BASE_EDENIED, BASE_EIO, BASE_EINVAL (no such name). */
+enum base_err store_tree_find(const char *data, const char *incarnation) BASE_MUST_CHECK;
 /* Takes NULL. */
 void store_tree_close(struct store_tree *t);
 /* The next file, in no order. *found false: there was none left. Files that

@@ -7,6 +7,11 @@ from object where id > $1::bigint order by id limit 500;
 -- name: integrity_count
 select count(*), coalesce(sum(size), 0)::bigint from object;
 
+-- name: integrity_places
+select distinct split_part(location, '/', 1)
+from ((select location from object where damaged_at is null order by id limit 1000)
+      union all (select location from object where damaged_at is null order by id desc limit 1000)) o;
+
 -- name: integrity_known
 select location from object where location = any ($1::text[]);
 

@@ -119,6 +119,7 @@ class Fsck(Checked):
         self.send('another-user')
         self.settled()
         store = os.path.join(self.rdc.data, 'store')
+        objects = self.rdc.sql('select * from object order by id')
         os.chmod(store, 0)
         self.addCleanup(os.chmod, store, 0o750)
         out = subprocess.run(unprivileged([self.rdc.program, '--config', self.rdc.conf, 'fsck', '--json']), cwd='/',
@@ -126,7 +127,30 @@ class Fsck(Checked):
         os.chmod(store, 0o750)
         self.assertEqual(out.returncode, 1, out)
         self.assertIn('not permitted', out.stdout + out.stderr)
-        self.assertEqual(self.rdc.sql('select count(*) from object where damaged_at is not null'), [['0']])
+        self.assertEqual(self.rdc.sql('select * from object order by id'), objects)
+        self.clean()
+
+    def test_marks_nothing_and_nothing_serves_where_the_store_is_not_mounted(self):
+        self.send('not-mounted')
+        self.settled()
+        store = os.path.join(self.rdc.data, 'store')
+        objects = self.rdc.sql('select * from object order by id')
+        self.rdc.stop()
+        os.rename(store, store + '-away')
+        os.mkdir(store)
+        said = [subprocess.run(unprivileged([self.rdc.place.program, '--config', self.rdc.conf, command]), cwd='/',
+                               capture_output=True, text=True, timeout=30, check=False)
+                for command in ('fsck', 'serve')]
+        left = os.listdir(store)
+        shutil.rmtree(store)
+        os.rename(store + '-away', store)
+        self.rdc.start()
+        for out in said:
+            self.assertEqual(out.returncode, 1, out)
+            self.assertIn('Is it mounted?', out.stderr)
+            self.assertIn('--store-lost', out.stderr)
+        self.assertEqual(left, [])
+        self.assertEqual(self.rdc.sql('select * from object order by id'), objects)
         self.clean()
 
     def test_needs_no_run_before_what_is_sent_again_takes_the_place_of_what_is_damaged(self):
