@@ -373,8 +373,8 @@ static void send(struct ingest_batch *b)
         return;
     }
     loop_timer_start(b->timer, RETRY_MS, 0);
-    if (!is_passing(err))
-        fail_all(b, &b->flying, err);
+    if (!is_passing(err) || base_clock_mono_ms() - b->flying->since >= PATIENCE_MS)
+        fail_all(b, &b->flying, b->unknown ? BASE_EUNKNOWN : err);
 }
 
 void ingest_batch_settle(struct ingest_entry *e, enum base_err err)
