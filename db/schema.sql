@@ -1596,6 +1596,13 @@ CREATE FUNCTION public.exam_order_of(e public.exam) RETURNS public.exam_order
     where s.id = e.study_id
     order by o.id = e.order_id desc nulls last, o.study_uid = s.study_uid desc, o.id limit 1
 $$;
+CREATE FUNCTION public.exam_raised(p_exam bigint, p_old text, p_new text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(array_position(array['stat', 'urgent', 'routine'], p_new)
+            < array_position(array['stat', 'urgent', 'routine'], p_old), false)
+        and not exists (select from exam_event where exam_id = p_exam and event = 'priority')
+$$;
 CREATE FUNCTION public.exam_reader(e public.exam) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -2199,8 +2206,7 @@ CREATE FUNCTION public.ingest_exam_grew(e public.exam, p jsonb, p_first boolean)
     AS $$
 begin
     update exam set last_object_at = now(), objects = objects + p_first::int,
-        priority = case when p ->> 'priority' in ('stat', 'urgent') and priority = 'routine'
-            then p ->> 'priority' else priority end
+        priority = case when exam_raised(e.id, priority, p ->> 'priority') then p ->> 'priority' else priority end
     where id = e.id returning * into e;
     if e.state = 'arriving' and (p ->> 'single')::boolean
         and not manifest_covers(e.centre_id, p ->> 'study_uid') then
@@ -2371,8 +2377,9 @@ begin
             nextval('object_id_seq') as object, nextval('instance_id_seq') as instance,
             old_exam is null and (ordered is not null or length(resident) = 18
                 and cardinality(resident_id_contradictions(resident, born, of_sex)) > 0) as unmet,
-            case when coalesce(old_priority, 'routine') = 'routine' then coalesce(urgency, 'routine')
-                else old_priority end as rank
+            case when old_priority is null then coalesce(urgency, 'routine')
+                when urgency is null or urgency = old_priority then old_priority
+                when exam_raised(old_exam, old_priority, urgency) then urgency else old_priority end as rank
         from known
         where again = 1 and one_patient and not here and original is null and pid is not null
             and (old_study is null or state = 'arriving' and hers)
@@ -5266,6 +5273,7 @@ GRANT ALL ON FUNCTION public.exam_objects(p_study bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_objects_digest(p_study bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_objects_digest(p_study bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_order_of(e public.exam) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_raised(p_exam bigint, p_old text, p_new text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_reader(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_reader(e public.exam) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) FROM PUBLIC;

@@ -616,6 +616,15 @@ $$
         where exam_id = p_exam and event in ('ecg_alarm', 'priority') order by id desc limit 1), false)
 $$;
 
+-- Whether an object or order that asks for this priority raises the exam. What a person said
+-- stands: each object that follows would say otherwise again.
+create function exam_raised(p_exam bigint, p_old text, p_new text) returns boolean language sql stable as
+$$
+    select coalesce(array_position(array['stat', 'urgent', 'routine'], p_new)
+            < array_position(array['stat', 'urgent', 'routine'], p_old), false)
+        and not exists (select from exam_event where exam_id = p_exam and event = 'priority')
+$$;
+
 -- A person's word on how urgent it is: the reading hospital's, or the centre's.
 create function exam_set_priority(p_exam bigint, p_priority text, p_reason text) returns json
 language plpgsql security definer set search_path = public as

@@ -164,8 +164,7 @@ create function ingest_exam_grew(e exam, p jsonb, p_first boolean) returns void 
 $$
 begin
     update exam set last_object_at = now(), objects = objects + p_first::int,
-        priority = case when p ->> 'priority' in ('stat', 'urgent') and priority = 'routine'
-            then p ->> 'priority' else priority end
+        priority = case when exam_raised(e.id, priority, p ->> 'priority') then p ->> 'priority' else priority end
     where id = e.id returning * into e;
     if e.state = 'arriving' and (p ->> 'single')::boolean
         and not manifest_covers(e.centre_id, p ->> 'study_uid') then
@@ -380,8 +379,9 @@ begin
             nextval('object_id_seq') as object, nextval('instance_id_seq') as instance,
             old_exam is null and (ordered is not null or length(resident) = 18
                 and cardinality(resident_id_contradictions(resident, born, of_sex)) > 0) as unmet,
-            case when coalesce(old_priority, 'routine') = 'routine' then coalesce(urgency, 'routine')
-                else old_priority end as rank
+            case when old_priority is null then coalesce(urgency, 'routine')
+                when urgency is null or urgency = old_priority then old_priority
+                when exam_raised(old_exam, old_priority, urgency) then urgency else old_priority end as rank
         from known
         where again = 1 and one_patient and not here and original is null and pid is not null
             and (old_study is null or state = 'arriving' and hers)

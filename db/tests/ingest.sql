@@ -95,3 +95,25 @@ do $$
 begin
     assert not exists (select from integrity_findings() where kind = 'exam_miscounted');
 end $$;
+
+-- The most urgent of what came, whichever came first; a person's word stands.
+do $$
+declare
+    e bigint := (t_object('1.5.7', '1.5.7.1.1', '{"priority": "urgent"}') ->> 'exam')::bigint;
+begin
+    perform t_object('1.5.7', '1.5.7.1.2');
+    assert (select priority from exam where id = e) = 'urgent';
+    perform t_object('1.5.7', '1.5.7.1.3', '{"priority": "stat"}');
+    assert (select priority from exam where id = e) = 'stat';
+    perform t_object('1.5.7', '1.5.7.1.4', '{"priority": "urgent"}');
+    assert (select priority from exam where id = e) = 'stat';
+    -- an object without a Patient ID goes alone
+    update exam set priority = 'urgent' where id = e;
+    perform t_object('1.5.7', '1.5.7.1.5', '{"priority": "stat", "patient_id": ""}');
+    assert (select priority from exam where id = e) = 'stat';
+    update exam set priority = 'urgent' where id = e;
+    insert into exam_event (exam_id, event, from_state, to_state) values (e, 'priority', 'arriving', 'arriving');
+    perform t_object('1.5.7', '1.5.7.1.6', '{"priority": "stat"}');
+    perform t_object('1.5.7', '1.5.7.1.7', '{"priority": "stat", "patient_id": ""}');
+    assert (select priority from exam where id = e) = 'urgent';
+end $$;
