@@ -15,6 +15,7 @@ enum {
     POLL_MS = 500,
     TIMEOUT_MS = 90000,
     IDLE_MS = 10000,
+    FORK_MS = 2000,       /* before the next try, where no process could be made */
     FIGURES_MAX = 1 << 18 /* bytes that are printed about one ECG */
 };
 
@@ -208,7 +209,9 @@ static void end_process(struct ingest_measure *m)
 static void on_idle(void *arg)
 {
     struct ingest_measure *m = arg;
-    if (!m->current && !m->waiting.first)
+    if (m->waiting.first)
+        next(m);
+    else if (!m->current)
         end_process(m);
 }
 
@@ -229,10 +232,12 @@ static void next(struct ingest_measure *m)
         loop_process_rearm(m->process, TIMEOUT_MS, FIGURES_MAX);
         err = loop_process_write(m->process, base_buf_bytes(&w->request));
     }
-    if (err)
-        end(w, base_err_text(err));
-    else
+    if (!err) {
         m->current = w;
+        return;
+    }
+    loop_timer_start(m->idle, FORK_MS, 0); /* those that wait */
+    end(w, base_err_text(err));
 }
 
 /* ---- the jobs ---- */
