@@ -2724,6 +2724,14 @@ CREATE FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds in
         run_at = now() + make_interval(secs => p_retry_seconds)
     where id = p_job and state = 'running'
 $$;
+CREATE FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_retry_seconds integer) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update job set state = 'queued', lease_until = null, attempts = attempts - 1,
+        run_at = now() + make_interval(secs => p_retry_seconds)
+    where id = p_job and state = 'running' and attempts = p_attempt
+$$;
 CREATE FUNCTION public.line_id(p_code text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     AS $$
@@ -5338,6 +5346,8 @@ REVOKE ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_se
 GRANT ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_retry_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_retry_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.line_id(p_code text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.manifest_covers(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.manifest_put(p jsonb) FROM PUBLIC;

@@ -51,6 +51,14 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     return BASE_OK;
 }
 
+void ingest_let_go(struct ingest *g)
+{
+    model_jobs_let_go(g->metadata);
+    model_jobs_let_go(g->check);
+    ingest_commitment_let_go(g->commitment);
+    ingest_measure_let_go(g->measure);
+}
+
 void ingest_drain(struct ingest *g)
 {
     model_jobs_stop(g->metadata);

@@ -32,6 +32,8 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
 /* Claims no more jobs; what is under way goes on. */
 void ingest_drain(struct ingest *g);
 /* Objects and jobs under way. */
+/* Its jobs under way, when nobody waits for them any more: see model_jobs_let_go. */
+void ingest_let_go(struct ingest *g);
 unsigned ingest_busy(const struct ingest *g);
 /* When nothing is under way any more. Takes NULL. */
 void ingest_free(struct ingest *g);

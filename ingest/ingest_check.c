@@ -31,6 +31,7 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
 {
     struct work *w = arg;
     if (outcome->err) {
+        model_job_excuse(w->job, outcome->err);
         give_up(w, base_err_text(outcome->err));
         return;
     }
@@ -47,8 +48,10 @@ static void note(struct work *w, bool same)
 {
     struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject), db_bool(same)};
     enum base_err err = db_call(w->config->db, DB_Q_CHECK_DONE, params, 3, on_noted, w);
-    if (err)
+    if (err) {
+        model_job_excuse(w->job, err);
         give_up(w, base_err_text(err));
+    }
 }
 
 static void on_compared(void *arg, const struct loop_process_exit *exit)

@@ -225,6 +225,7 @@ static void on_noted_check(void *arg, const struct db_outcome *outcome)
     struct ingest_commitment *c = k->c;
     struct api_scp_hold *hold = k->hold;
     if (outcome->err) {
+        model_job_excuse(k->job, outcome->err);
         give_up(k, base_err_text(outcome->err));
         return;
     }
@@ -335,6 +336,11 @@ void ingest_commitment_drain(struct ingest_commitment *c)
     loop_timer_stop(c->timer);
     model_jobs_stop(c->jobs);
     tell_those_who_wait(c); /* lets them go */
+}
+
+void ingest_commitment_let_go(struct ingest_commitment *c)
+{
+    model_jobs_let_go(c->jobs);
 }
 
 unsigned ingest_commitment_busy(const struct ingest_commitment *c)

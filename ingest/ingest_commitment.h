@@ -24,6 +24,8 @@ enum base_err ingest_commitment_start(const struct ingest_config *config,
 void ingest_commitment_begin(struct ingest_commitment *c, json_t *job, struct api_scp_hold *hold);
 void ingest_commitment_drain(struct ingest_commitment *c);
 /* Checks and reports under way. */
+/* See model_jobs_let_go. */
+void ingest_commitment_let_go(struct ingest_commitment *c);
 unsigned ingest_commitment_busy(const struct ingest_commitment *c);
 /* When nothing is under way any more. Takes NULL. */
 void ingest_commitment_free(struct ingest_commitment *c);

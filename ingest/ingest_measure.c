@@ -84,18 +84,20 @@ static void end(struct work *w, const char *error)
 
 static void note(struct ingest_measure *m);
 
-static void end_noting(struct ingest_measure *m, const char *error)
+static void end_noting(struct ingest_measure *m, enum base_err err)
 {
     struct works done = m->noting;
     m->noting = (struct works){0};
-    for (struct work *w; (w = take(&done));)
-        end(w, error);
+    for (struct work *w; (w = take(&done));) {
+        model_job_excuse(w->job, err);
+        end(w, err ? base_err_text(err) : NULL);
+    }
 }
 
 static void on_noted(void *arg, const struct db_outcome *outcome)
 {
     struct ingest_measure *m = arg;
-    end_noting(m, outcome->err ? base_err_text(outcome->err) : NULL);
+    end_noting(m, outcome->err);
     note(m);
 }
 
@@ -124,7 +126,7 @@ static void note(struct ingest_measure *m)
     for (size_t i = 0; i < 4; i++)
         base_buf_deinit(&scratch[i]);
     if (err)
-        end_noting(m, base_err_text(err));
+        end_noting(m, err);
 }
 
 /* ---- the process ---- */
@@ -331,6 +333,11 @@ void ingest_measure_drain(struct ingest_measure *m)
     m->draining = true;
     model_jobs_stop(m->jobs);
     next(m);
+}
+
+void ingest_measure_let_go(struct ingest_measure *m)
+{
+    model_jobs_let_go(m->jobs);
 }
 
 unsigned ingest_measure_busy(const struct ingest_measure *m)

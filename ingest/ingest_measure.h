@@ -25,6 +25,8 @@ void ingest_measure_poke(struct ingest_measure *m);
 /* Claims no more; what was claimed goes on. */
 void ingest_measure_drain(struct ingest_measure *m);
 /* Jobs under way, and the process. */
+/* See model_jobs_let_go. */
+void ingest_measure_let_go(struct ingest_measure *m);
 unsigned ingest_measure_busy(const struct ingest_measure *m);
 /* When ingest_measure_busy is 0, or the worker waits no longer. Takes NULL. */
 void ingest_measure_free(struct ingest_measure *m);

@@ -50,6 +50,7 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
 {
     struct work *w = arg;
     if (outcome->err) {
+        model_job_excuse(w->job, outcome->err);
         give_up(w, base_err_text(outcome->err));
         return;
     }
@@ -69,8 +70,10 @@ static void on_read(void *arg, bool cancelled)
     struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject),
                                 db_text_n((const char *)w->json.p, w->json.n)};
     enum base_err err = db_call(w->g->config->db, DB_Q_METADATA_DONE, params, 3, on_noted, w);
-    if (err)
+    if (err) {
+        model_job_excuse(w->job, err);
         give_up(w, base_err_text(err));
+    }
 }
 
 static void run(void *arg, struct model_job *job)

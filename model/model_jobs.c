@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_SECONDS = 10 };
+enum { RETRY_SECONDS = 10, PUT_BACK_MS = 1000 };
 
 struct model_jobs {
     struct model_jobs_config config;
     struct loop_timer *timer;
+    struct loop_timer *putting; /* back, what could not be yet */
+    struct model_job *under_way;
     unsigned running;
     bool claiming;
     bool again; /* poked while a claim was under way */
@@ -48,6 +50,8 @@ static void start_job(struct model_jobs *j, json_t *row)
     job->class = priority && strcmp(priority, "stat") == 0 ? LOOP_STAT : LOOP_ORDINARY;
     job->input = json_incref(json_object_get(row, "input"));
     job->owner = j;
+    job->next = j->under_way;
+    j->under_way = job;
     j->running++;
     j->config.run(j->config.arg, job);
 }
@@ -85,6 +89,8 @@ static void claim(struct model_jobs *j)
     j->claiming = db_call(j->config.db, DB_Q_JOB_CLAIM, params, 3, on_claimed, j) == BASE_OK;
 }
 
+static void on_putting(void *arg);
+
 enum base_err model_jobs_start(const struct model_jobs_config *config, struct model_jobs **out)
 {
     struct model_jobs *j = calloc(1, sizeof *j);
@@ -92,8 +98,10 @@ enum base_err model_jobs_start(const struct model_jobs_config *config, struct mo
         return BASE_ENOMEM;
     j->config = *config;
     enum base_err err = loop_timer_new(config->loop, on_timer, j, &j->timer);
+    if (!err)
+        err = loop_timer_new(config->loop, on_putting, j, &j->putting);
     if (err) {
-        free(j);
+        model_jobs_free(j);
         return err;
     }
     loop_timer_start(j->timer, 1, config->poll_ms);
@@ -105,6 +113,7 @@ void model_jobs_stop(struct model_jobs *j)
 {
     j->stopped = true;
     loop_timer_stop(j->timer);
+    loop_timer_start(j->putting, 0, 0);
 }
 
 void model_jobs_free(struct model_jobs *j)
@@ -112,6 +121,7 @@ void model_jobs_free(struct model_jobs *j)
     if (!j)
         return;
     loop_timer_free(j->timer);
+    loop_timer_free(j->putting);
     free(j);
 }
 
@@ -133,6 +143,10 @@ void model_jobs_poke(struct model_jobs *j)
 static void ended(struct model_job *job)
 {
     struct model_jobs *j = job->owner;
+    struct model_job **at = &j->under_way;
+    while (*at != job)
+        at = &(*at)->next;
+    *at = job->next;
     j->running--;
     free_job(job);
     claim_more(j);
@@ -151,12 +165,75 @@ static void on_failed(void *arg, const struct db_outcome *outcome)
     ended(arg);
 }
 
+/* ---- what ended for no reason of its own ---- */
+
+static enum base_err put_back(const struct model_job *job, int seconds, db_done_fn *fn, void *arg)
+{
+    struct db_param params[] = {db_int(job->id), db_int(job->attempt), db_int(seconds)};
+    return db_call(job->owner->config.db, DB_Q_JOB_PUT_BACK, params, 3, fn, arg);
+}
+
+static void on_put_back(void *arg, const struct db_outcome *outcome)
+{
+    struct model_job *job = arg;
+    if (!outcome->err || job->owner->stopped) {
+        ended(job); /* or its lease runs out */
+        return;
+    }
+    job->waiting = true;
+    loop_timer_start(job->owner->putting, PUT_BACK_MS, 0);
+}
+
+static void try_put_back(struct model_job *job)
+{
+    struct model_jobs *j = job->owner;
+    job->waiting = put_back(job, RETRY_SECONDS, on_put_back, job) != BASE_OK;
+    if (job->waiting && j->stopped)
+        ended(job);
+    else if (job->waiting)
+        loop_timer_start(j->putting, PUT_BACK_MS, 0);
+}
+
+static void on_putting(void *arg)
+{
+    struct model_jobs *j = arg;
+    for (struct model_job *job = j->under_way, *next; job; job = next) {
+        next = job->next;
+        if (job->waiting)
+            try_put_back(job);
+    }
+}
+
+static void on_let_go(void *arg, const struct db_outcome *outcome)
+{
+    (void)arg;
+    if (outcome->err)
+        BASE_LOG(WARN, "job_not_put_back", LOG_S("error", base_err_text(outcome->err)));
+}
+
+void model_jobs_let_go(struct model_jobs *j)
+{
+    for (const struct model_job *job = j->under_way; job; job = job->next)
+        if (put_back(job, 0, on_let_go, NULL))
+            BASE_LOG(WARN, "job_not_put_back", LOG_S("kind", j->config.kind));
+}
+
+void model_job_excuse(struct model_job *job, enum base_err err)
+{
+    job->excused = err == BASE_EUNAVAILABLE || err == BASE_EUNKNOWN || err == BASE_ECANCELED ||
+                   err == BASE_ELIMIT;
+}
+
 void model_job_failed(struct model_job *job, const char *error)
 {
     struct model_jobs *j = job->owner;
     base_count(&j->config.counters->jobs_failed_total, 1);
     BASE_LOG(WARN, "job_failed", LOG_S("kind", j->config.kind), LOG_I("subject", job->subject),
              LOG_I("attempt", job->attempt), LOG_S("error", error));
+    if (job->excused) {
+        try_put_back(job);
+        return;
+    }
     struct db_param params[] = {db_int(job->id), db_text(error), db_int(RETRY_SECONDS)};
     if (db_call(j->config.db, DB_Q_JOB_FAILED, params, 3, on_failed, job))
         ended(job); /* its lease runs out */

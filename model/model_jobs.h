@@ -2,7 +2,8 @@
  * Runs the jobs of one kind (table job): claims some, hands each to its
  * function, and claims more as they end. Any number of workers do the same; the
  * table decides who gets which. An attempt counts before it starts, and a job
- * that has failed or crashed its worker three times is set aside.
+ * that has failed or crashed its worker three times is set aside. One that the
+ * end of the worker or of the database broke off is put back, uncounted.
  *
  * Everything runs on the loop thread.
  */
@@ -24,6 +25,9 @@ struct model_job {
     enum loop_class class; /* LOOP_STAT for what belongs to a STAT exam */
     json_t *input;         /* what job_claim says of the subject; null when it is gone */
     struct model_jobs *owner;
+    struct model_job *next; /* under way */
+    bool excused;           /* it failed, but not by itself */
+    bool waiting;           /* to be put back */
 };
 
 struct model_jobs_config {
@@ -48,6 +52,9 @@ enum base_err model_jobs_start(const struct model_jobs_config *config,
                                struct model_jobs **out) BASE_MUST_CHECK;
 /* Claims no more; jobs under way go on. */
 void model_jobs_stop(struct model_jobs *j);
+/* Of a worker that ends without waiting longer: what is under way is put back, and its functions
+ * may end later or never. When the statements are through it is done. */
+void model_jobs_let_go(struct model_jobs *j);
 /* Only when none is under way (model_jobs_running is 0). Takes NULL. */
 void model_jobs_free(struct model_jobs *j);
 unsigned model_jobs_running(const struct model_jobs *j);
@@ -61,5 +68,8 @@ void model_jobs_poke(struct model_jobs *j);
 void model_job_done(struct model_job *job);
 /* error has no patient's name in it. */
 void model_job_failed(struct model_job *job, const char *error);
+/* Before model_job_failed: the database said err. If that should pass, the attempt does not count.
+ */
+void model_job_excuse(struct model_job *job, enum base_err err);
 
 #endif

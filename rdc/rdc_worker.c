@@ -63,6 +63,8 @@ struct worker {
     struct loop_signal *sigint;
     struct loop_timer *idle;
     int64_t stop_by;
+    int64_t exit_by; /* what was let go is noted by then */
+    bool let_go;
     bool stopping;
     unsigned http_serving; /* servers that have not stopped */
 };
@@ -271,7 +273,18 @@ static void on_scp_stopped(void *arg)
 static void on_idle_check(void *arg)
 {
     struct worker *w = arg;
-    if (busy(w) && base_clock_mono_ms() < w->stop_by)
+    int64_t now = base_clock_mono_ms();
+    bool is_busy = busy(w) > 0;
+    if (is_busy && now < w->stop_by)
+        return;
+    if (is_busy && !w->let_go) {
+        w->let_go = true;
+        ingest_let_go(w->ingest);
+        model_jobs_let_go(w->report);
+    }
+    struct db_stats queue;
+    db_stats(w->queue_db, &queue);
+    if (is_busy && queue.running + queue.waiting && now < w->exit_by)
         return;
     loop_timer_stop(w->idle);
     api_scp_stop(w->scp, on_scp_stopped, w);
@@ -292,6 +305,7 @@ static void on_signal(void *arg, int signum)
     w->stopping = true;
     /* The supervisor waits for all of stop.timeout before it kills. */
     w->stop_by = base_clock_mono_ms() + (int64_t)w->conf->stop_timeout * 8 / 10;
+    w->exit_by = w->stop_by + (int64_t)w->conf->stop_timeout / 10;
     api_scp_drain(w->scp);
     ingest_drain(w->ingest);
     model_jobs_stop(w->report);

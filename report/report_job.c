@@ -166,6 +166,7 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
 {
     struct render *r = arg;
     if (outcome->err) {
+        model_job_excuse(r->job, outcome->err);
         give_up(r, base_err_text(outcome->err), outcome->err == BASE_EUNKNOWN);
         return;
     }
@@ -184,8 +185,10 @@ static void note(struct render *r)
     enum base_err err = db_call(r->config->db, DB_Q_REPORT_RENDERED, params, 5, on_noted, r);
     for (int i = 0; i < FILE_COUNT; i++)
         base_buf_deinit(&json[i]);
-    if (err)
+    if (err) {
+        model_job_excuse(r->job, err);
         give_up(r, base_err_text(err), false);
+    }
 }
 
 static void file_ended(struct render *r, enum base_err err)

@@ -602,6 +602,15 @@ $$
     where id = p_job and state = 'running'
 $$;
 
+-- An attempt that did not come to its end, for a reason that is not the job's, does not count.
+create function job_put_back(p_job bigint, p_attempt int, p_retry_seconds int) returns void
+language sql security definer set search_path = public as
+$$
+    update job set state = 'queued', lease_until = null, attempts = attempts - 1,
+        run_at = now() + make_interval(secs => p_retry_seconds)
+    where id = p_job and state = 'running' and attempts = p_attempt
+$$;
+
 -- Gives whether there is something to check now.
 create function metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) returns boolean
 language plpgsql security definer set search_path = public as
@@ -818,7 +827,7 @@ grant execute on function session_login(text), session_failed(bigint), session_o
     upload_permit(), report_file(bigint, int), instance_file(text)
     to rdc_api;
 grant execute on function device_find(text, inet, text, text), ingest_store(jsonb), object_known(text[]),
-    exam_expire_due(), job_claim(text, int, int), job_failed(bigint, text, int),
+    exam_expire_due(), job_claim(text, int, int), job_failed(bigint, text, int), job_put_back(bigint, int, int),
     metadata_done(bigint, bigint, jsonb), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
     delivery_claim(int, int), delivery_done(bigint, bigint, text, text, int, int)
     to rdc_ingest;

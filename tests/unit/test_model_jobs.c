@@ -1,0 +1,157 @@
+/* Attempts of jobs against a real server, with the migrations in it. */
+#include "model/model_jobs.h"
+
+#include "db/db_migrate.h"
+#include "db/db_sync.h"
+#include "pg_cluster.h"
+
+#include <check.h>
+
+static struct pg_cluster cluster;
+static struct loop *loop;
+static struct db *db;
+static struct model_jobs *jobs;
+static struct base_counters counters;
+static struct model_job *begun;
+
+static bool holds(const char *condition)
+{
+    char text[256];
+    snprintf(text, sizeof text, "do $$ begin assert (select %s from job); end $$", condition);
+    return pg_cluster_psql(&cluster, "rdc", text);
+}
+
+static void sql(const char *text)
+{
+    ck_assert_msg(pg_cluster_psql(&cluster, "rdc", text), "%s", text);
+}
+
+static void on_time(void *arg)
+{
+    (void)arg;
+    loop_stop(loop);
+}
+
+static void turn_ms(unsigned ms)
+{
+    struct loop_timer *timer;
+    ck_assert_int_eq(loop_timer_new(loop, on_time, NULL, &timer), BASE_OK);
+    loop_timer_start(timer, ms, 0);
+    loop_run(loop);
+    loop_timer_free(timer);
+}
+
+static void wait_until(const char *condition)
+{
+    for (unsigned i = 0; i < 500; i++) {
+        turn_ms(20);
+        if (holds(condition))
+            return;
+    }
+    ck_abort_msg("it never was: %s", condition);
+}
+
+static void begin(void *arg, struct model_job *job)
+{
+    (void)arg;
+    begun = job;
+    loop_stop(loop);
+}
+
+static void setup(void)
+{
+    struct base_error error;
+    struct db_config config = {.conninfo = cluster.rdc, .unsafe = true};
+    struct db_sync *admin;
+    sql("drop owned by rdc; grant create on schema public to rdc");
+    ck_assert_int_eq(db_sync_open(&config, &admin, &error), BASE_OK);
+    ck_assert_int_eq(
+        db_migrate_apply(admin, db_migrations, db_migrations_count, NULL, NULL, &error), BASE_OK);
+    db_sync_close(admin);
+    sql("insert into job (kind, subject_id) values ('check', 1)");
+    config.role = "rdc_ingest";
+    ck_assert_int_eq(loop_new(&(struct loop_options){0}, &loop), BASE_OK);
+    ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
+    struct model_jobs_config made = {.loop = loop,
+                                     .db = db,
+                                     .counters = &counters,
+                                     .kind = "check",
+                                     .parallel = 2,
+                                     .lease_seconds = 600,
+                                     .poll_ms = 100,
+                                     .run = begin};
+    ck_assert_int_eq(model_jobs_start(&made, &jobs), BASE_OK);
+    begun = NULL;
+    loop_run(loop);
+    ck_assert_ptr_nonnull(begun);
+    ck_assert(holds("state = 'running' and attempts = 1"));
+}
+
+static void teardown(void)
+{
+    model_jobs_stop(jobs);
+    db_close(db);
+    model_jobs_free(jobs);
+    loop_free(loop);
+}
+
+START_TEST(an_attempt_that_failed_counts)
+{
+    model_job_excuse(begun, BASE_EINVAL);
+    model_job_failed(begun, "it is bad");
+    wait_until("state = 'queued' and attempts = 1 and last_error = 'it is bad'");
+}
+END_TEST
+
+START_TEST(an_attempt_that_the_database_broke_off_does_not_count_when_that_is_back)
+{
+    sql("alter function job_put_back rename to away");
+    model_job_excuse(begun, BASE_EUNAVAILABLE);
+    model_job_failed(begun, "the database is away");
+    turn_ms(300);
+    ck_assert(holds("state = 'running' and attempts = 1"));
+    ck_assert_uint_ge(model_jobs_running(jobs), 1);
+    sql("alter function away rename to job_put_back");
+    wait_until("state = 'queued' and attempts = 0 and run_at > now()");
+}
+END_TEST
+
+START_TEST(an_attempt_that_the_end_of_its_worker_broke_off_does_not_count)
+{
+    model_jobs_stop(jobs);
+    model_jobs_let_go(jobs);
+    wait_until("state = 'queued' and attempts = 0 and run_at <= now()");
+    model_job_done(begun);
+}
+END_TEST
+
+START_TEST(an_attempt_that_another_has_followed_is_not_put_back)
+{
+    sql("update job set attempts = 2");
+    model_jobs_stop(jobs);
+    model_jobs_let_go(jobs);
+    turn_ms(300);
+    ck_assert(holds("state = 'running' and attempts = 2"));
+    model_job_done(begun);
+}
+END_TEST
+
+int main(void)
+{
+    pg_cluster_start(&cluster);
+    TCase *tcase = tcase_create("jobs");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, an_attempt_that_failed_counts);
+    tcase_add_test(tcase, an_attempt_that_the_database_broke_off_does_not_count_when_that_is_back);
+    tcase_add_test(tcase, an_attempt_that_the_end_of_its_worker_broke_off_does_not_count);
+    tcase_add_test(tcase, an_attempt_that_another_has_followed_is_not_put_back);
+    Suite *suite = suite_create("model_jobs");
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    pg_cluster_stop(&cluster);
+    return failed != 0;
+}
