@@ -64,8 +64,9 @@ insert into study (id, centre_id, study_uid, patient_id, accession, study_date) 
 select i, 1000 + c, '2.25.' || i, i, 'A' || i, at::date from n where not open;
 insert into series (id, study_id, series_uid, modality) overriding system value
 select i, i, '2.25.' || i || '.1', case when i % 3 = 0 then 'ECG' else 'CT' end from n where not open;
-insert into object (id, location, sha256, size, media) overriding system value
-select i, 'bench/' || i, sha256(i::text::bytea), 1000, 'dicom' from n where not open;
+-- Known to be without files: rdc serves no store of which nothing is there.
+insert into object (id, location, sha256, size, media, damaged_at) overriding system value
+select i, 'bench/' || i, sha256(i::text::bytea), 1000, 'dicom', at from n where not open;
 insert into instance (id, centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax, object_id)
 overriding system value
 select i, 1000 + c, i, i, '2.25.' || i || '.1.1', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1', i
