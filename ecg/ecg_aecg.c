@@ -254,6 +254,10 @@ static void on_start(void *arg, struct ecg_xml *x, const char *name)
     } else if (strcmp(name, "code") == 0) {
         if (strcmp(parent, "sequence") == 0) {
             ecg_xml_attribute(x, "code", a->code, sizeof a->code);
+        } else if (strcmp(parent, "series") == 0) {
+            /* Some have it beside the rhythm, not derived from it. */
+            ecg_xml_attribute(x, "code", a->code, sizeof a->code);
+            a->derived = a->beat_series = strcmp(a->code, "REPRESENTATIVE_BEAT") == 0;
         } else if (strcmp(parent, "derivedSeries") == 0) {
             ecg_xml_attribute(x, "code", a->code, sizeof a->code);
             a->passed_over = strcmp(a->code, "REPRESENTATIVE_BEAT") != 0;
@@ -303,9 +307,11 @@ static size_t on_plain(void *arg, struct ecg_xml *x, const char *s, size_t n)
     return took;
 }
 
-/* A name of parts becomes family^given; one without is kept as it is. */
+/* A name of parts becomes family^given; one without is kept as it is. PatientID and Age,
+ * and SerialNumber below, are what carts of Mindray add to the standard's. */
 static void patient_end(struct aecg *a, const char *name)
 {
+    double age;
     if (strcmp(name, "family") == 0) {
         a->family = ecg_xml_text(a->x);
     } else if (strcmp(name, "given") == 0) {
@@ -314,6 +320,11 @@ static void patient_end(struct aecg *a, const char *name)
         a->r->patient.name.utf8 = ecg_record_printf(a->r, "%s^%s", a->family, a->given);
     } else if (strcmp(name, "name") == 0) {
         a->r->patient.name = ecg_xml_text_raw(a->x);
+    } else if (strcmp(name, "PatientID") == 0 && !a->r->patient.id.utf8[0]) {
+        a->r->patient.id = ecg_xml_text_raw(a->x);
+    } else if (strcmp(name, "Age") == 0 && ecg_xml_number(a->x, &age) && age > 0 && age < 150) {
+        a->r->patient.age = (int)age;
+        a->r->patient.age_unit = 'Y';
     }
 }
 
@@ -328,6 +339,8 @@ static void text_end(struct aecg *a, const char *name)
         to = &d->model;
     else if (strcmp(name, "softwareName") == 0)
         to = &d->software;
+    else if (strcmp(name, "SerialNumber") == 0)
+        to = &d->serial;
     else if (strcmp(name, "text") == 0 && strcmp(parent, "subjectFindingComment") == 0)
         to = &a->r->comment;
     else if (strcmp(name, "name") != 0)
@@ -355,7 +368,10 @@ static void on_end(void *arg, struct ecg_xml *x, const char *name)
     } else if (strcmp(name, "sequenceSet") == 0) {
         end_set(a);
     } else if (strcmp(name, "derivedSeries") == 0) {
-        a->derived = a->passed_over = false;
+        a->derived = a->beat_series;
+        a->passed_over = false;
+    } else if (strcmp(name, "series") == 0) {
+        a->derived = a->beat_series = false;
     } else if (ecg_xml_in(x, "subjectDemographicPerson")) {
         patient_end(a, name);
     } else {

@@ -16,6 +16,25 @@ static const struct {
 #undef ROW
 };
 
+/* What carts of Mindray call what they measure: over all leads, and lead by lead. */
+static const struct {
+    enum ecg_measure what;
+    const char *code;
+} own_names[] = {
+    {ECG_MEASURE_P_AXIS, "MINDRAY_ECG_P_AXIS"},
+    {ECG_MEASURE_QRS_AXIS, "MINDRAY_ECG_QRS_AXIS"},
+    {ECG_MEASURE_T_AXIS, "MINDRAY_ECG_T_AXIS"},
+    {ECG_MEASURE_QTC, "MINDRAY_ECG_TIME_PD_QTcH"}, /* Hodges, where the standard one is 0 */
+    {ECG_MEASURE_P_DURATION, "MINDRAY_P_DUR"},
+    {ECG_MEASURE_QRS, "MINDRAY_QRS_DURATION"},
+    {ECG_MEASURE_Q_DURATION, "MINDRAY_Q_DUR"},
+    {ECG_MEASURE_R_DURATION, "MINDRAY_R_DUR"},
+    {ECG_MEASURE_S_DURATION, "MINDRAY_S_DUR"},
+    {ECG_MEASURE_Q_AMPLITUDE, "MINDRAY_Q_AMP"},
+    {ECG_MEASURE_R_AMPLITUDE, "MINDRAY_R_AMP"},
+    {ECG_MEASURE_S_AMPLITUDE, "MINDRAY_S_AMP"},
+};
+
 static const struct {
     enum ecg_mark_kind on;
     enum ecg_mark_kind off;
@@ -46,6 +65,9 @@ static void begin(struct aecg *a)
                                   .to_s = (double)NAN,
                                   .qrs_s = (double)NAN,
                                   .peak_s = (double)NAN};
+    /* What is measured within an annotation of a lead is of that lead. */
+    if (n != a->nested)
+        memcpy(n->lead, n[-1].lead, sizeof n->lead);
 }
 
 static void boundary_start(struct aecg *a, struct aecg_annotation *n, const char *name)
@@ -181,27 +203,40 @@ static bool is_known(const struct ecg_record *r, enum ecg_measure what, int lead
     return false;
 }
 
+static enum ecg_measure measure_by_name(const char *code)
+{
+    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
+        if (is(measures[i].code, code))
+            return measures[i].what;
+    for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
+        if (is(own_names[i].code, code))
+            return own_names[i].what;
+    return ECG_MEASURE_OTHER;
+}
+
 static void end_measurement(struct aecg *a, const struct aecg_annotation *n)
 {
     double value = n->value;
     if (!isfinite(value))
         return;
-    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++) {
-        if (!is(measures[i].code, n->code))
-            continue;
-        const char *unit = ecg_measure_row(measures[i].what)->unit;
-        double uv = ecg_unit_uv(base_bytes_str(n->unit));
-        if (is(unit, "ms") && n->unit[0] && ecg_aecg_unit_in_s(n->unit) > 0)
-            value *= ecg_aecg_unit_in_s(n->unit) * 1e3;
-        else if (is(unit, "uV") && uv > 0)
-            value *= uv;
-        if (!is_known(a->r, measures[i].what, lead_of(n), value))
-            ecg_record_add_measurement(a->r, measures[i].what, lead_of(n), value, NULL, NULL);
+    enum ecg_measure what = measure_by_name(n->code);
+    if (what == ECG_MEASURE_OTHER) {
+        ecg_record_add_measurement(a->r, what, lead_of(n), value,
+                                   ecg_record_text(a->r, n->code, strlen(n->code)),
+                                   ecg_record_text(a->r, n->unit, strlen(n->unit)));
         return;
     }
-    ecg_record_add_measurement(a->r, ECG_MEASURE_OTHER, lead_of(n), value,
-                               ecg_record_text(a->r, n->code, strlen(n->code)),
-                               ecg_record_text(a->r, n->unit, strlen(n->unit)));
+    const char *unit = ecg_measure_row(what)->unit;
+    double uv = ecg_unit_uv(base_bytes_str(n->unit));
+    /* An interval or a rate of nothing was not measured, as some carts say it. */
+    if (value == 0 && !n->lead[0] && (is(unit, "ms") || is(unit, "/min")))
+        return;
+    if (is(unit, "ms") && n->unit[0] && ecg_aecg_unit_in_s(n->unit) > 0)
+        value *= ecg_aecg_unit_in_s(n->unit) * 1e3;
+    else if (is(unit, "uV") && uv > 0)
+        value *= uv;
+    if (!is_known(a->r, what, lead_of(n), value))
+        ecg_record_add_measurement(a->r, what, lead_of(n), value, NULL, NULL);
 }
 
 void ecg_aecg_annotation_end(struct aecg *a, const char *name)

@@ -30,7 +30,7 @@ struct aecg {
     struct ecg_record *r;
     bool derived; /* in a derived series that is a representative beat */
     bool passed_over;
-    bool is_rhythm; /* a series that was seen is one */
+    bool beat_series; /* so is the series around it */
     double start_s; /* of the record, since 1970; NAN while not known */
 
     /* The sequence set: what its leads wait for. */

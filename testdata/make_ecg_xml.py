@@ -74,6 +74,43 @@ def aecg(record, median, declaration, prefix, absolute):
             f'</{p}derivedSeries></{p}derivation></{p}series></{p}component></{p}AnnotatedECG>\n')
 
 
+def cart_aecg(record, median):
+    """As carts of Mindray write it: end tags throughout, elements of their own for the
+    patient, a QTc of 0 with the other within, measurements lead by lead; and a
+    representative beat as a series of its own, which others write."""
+    def seen(code, value, unit, inner=''):
+        return (f'<component><annotation><code code="{code}"></code><value xsi:type="PQ" value="{value}" unit="{unit}"></value>'
+                f'{inner}</annotation></component>')
+
+    def of_lead(lead, inner):
+        return ('<component><annotation><code code="MINDRAY_MEASUREMENT_MATRIX"></code><support><supportingROI><component><boundary>'
+                f'<code code="MDC_ECG_LEAD_{lead}"></code></boundary></component></supportingROI></support>{inner}</annotation></component>')
+
+    def series(code, values, notes=''):
+        return (f'<component><series><code code="{code}"></code><effectiveTime><low value="20260131080000"></low></effectiveTime><author>'
+                '<seriesAuthor><manufacturedSeriesDevice><manufacturerModelName>TEST CART</manufacturerModelName><SerialNumber>SN-7</SerialNumber>'
+                '</manufacturedSeriesDevice></seriesAuthor></author><controlVariable><controlVariable>'
+                '<code code="MDC_ECG_CTL_VBL_ATTR_FILTER_LOW_PASS"></code><component><controlVariable>'
+                '<code code="MDC_ECG_CTL_VBL_ATTR_FILTER_CUTOFF_FREQ"></code><value xsi:type="PQ" value="150" unit="Hz"></value>'
+                f'</controlVariable></component></controlVariable></controlVariable><component><sequenceSet>{time_sequence("", True)}'
+                f'{"".join(sequence("", lead, v) for lead, v in values.items())}</sequenceSet></component>{notes}</series></component>')
+
+    notes = (seen('MDC_ECG_HEART_RATE', 72, 'bpm') + seen('MDC_ECG_TIME_PD_PR', 0, 'ms') +
+             seen('MDC_ECG_TIME_PD_QTc', 0, 'ms', seen('MINDRAY_ECG_TIME_PD_QTcH', 413, 'ms')) + seen('MINDRAY_ECG_QRS_AXIS', 64, 'deg') +
+             of_lead('I', seen('MINDRAY_R_AMP', 0.5, 'mV') + seen('MINDRAY_Q_DUR', 0, 'ms')) +
+             of_lead('V6', seen('MINDRAY_P_ONSET', 234, 'ms')) +
+             '<component><annotation><code code="MDC_ECG_INTERPRETATION"></code><component><annotation>'
+             '<code code="MDC_ECG_INTERPRETATION_STATEMENT"></code><value xsi:type="ST">Sinus rhythm</value></annotation></component>'
+             '</annotation></component>')
+    return ('<AnnotatedECG xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><componentOf><timepointEvent>'
+            f'<componentOf><subjectAssignment><subject><trialSubject><subjectDemographicPerson><name>{NAME}^{GIVEN}</name>'
+            '<administrativeGenderCode code="F"></administrativeGenderCode><birthTime value=""></birthTime><PatientID>X0001</PatientID>'
+            '<SecondPatientID></SecondPatientID><Age>65</Age></subjectDemographicPerson></trialSubject></subject></subjectAssignment>'
+            '</componentOf></timepointEvent></componentOf>' +
+            series('RHYTHM', record, f'<subjectOf><annotationSet>{notes}</annotationSet></subjectOf>') +
+            series('REPRESENTATIVE_BEAT', median) + '</AnnotatedECG>\n')
+
+
 # ---- GE MUSE ----
 
 def muse_wave(kind, record, stored):
@@ -182,6 +219,7 @@ def write(out, small):
     median = {n: v[:10 if small else 100] for n, v in record.items()}
     files = {
         'aecg-bare.xml': aecg(record, median, '', '', True).encode('utf-8'),
+        'aecg-cart.xml': cart_aecg(record, median).encode('utf-8'),
         'aecg-gb18030.xml': aecg(record, median, '<?xml version="1.0" encoding="GB18030"?>', 'h', False).encode('gb18030'),
         'aecg-utf16.xml': aecg(record, median, '<?xml version="1.0" encoding="UTF-16"?>', '', True).encode('utf-16'),
         'muse-gbk.xml': muse(record, median, 'ISO-8859-1', NAME, GIVEN).encode('gbk'),
@@ -203,7 +241,10 @@ def write(out, small):
 
 def main():
     arguments = [a for a in sys.argv[1:] if a != '--small']
-    if len(arguments) != 1:
+    if arguments in (['-h'], ['--help']):
+        print(__doc__)
+        return
+    if len(arguments) != 1 or arguments[0].startswith('-'):
         sys.exit(__doc__)
     write(arguments[0], '--small' in sys.argv)
 

@@ -52,6 +52,7 @@ static const struct {
     const char *name;
 } own[] = {
     {"aecg-bare.xml", "HL7 aECG", "测试^一"},
+    {"aecg-cart.xml", "HL7 aECG", "测试^一"},
     {"aecg-gb18030.xml", "HL7 aECG", "测试^一"},
     {"aecg-utf16.xml", "HL7 aECG", "测试^一"},
     {"muse-gbk.xml", "GE MUSE XML", "测试^一"},
@@ -102,6 +103,34 @@ START_TEST(annotations_of_aecg_become_marks_in_seconds)
     ck_assert_double_eq_tol(ecg_record_measurement(r, ECG_MEASURE_QT)->value, 400, 1e-9);
     ck_assert_int_eq(r->start.usec, 500000); /* of the sequence, not the series */
     ck_assert_double_eq(r->leads[0].start_s, 0);
+    ecg_record_free(r);
+}
+END_TEST
+
+static double measured(const struct ecg_record *r, enum ecg_measure what, int lead)
+{
+    for (size_t i = 0; i < r->nmeasurements; i++)
+        if (r->measurements[i].what == what && r->measurements[i].lead_id == lead)
+            return r->measurements[i].value;
+    return -1;
+}
+
+START_TEST(what_a_cart_adds_to_aecg_is_read)
+{
+    struct ecg_record *r = open_own("aecg-cart.xml");
+    ck_assert_str_eq(r->patient.id.utf8, "X0001");
+    ck_assert_int_eq(r->patient.age, 65);
+    ck_assert_int_eq(r->patient.age_unit, 'Y');
+    ck_assert_str_eq(r->device.serial, "SN-7");
+    /* 0 of the standard's QTc and PR says that they were not measured. */
+    ck_assert_double_eq(measured(r, ECG_MEASURE_QTC, 0), 413);
+    ck_assert_double_eq(measured(r, ECG_MEASURE_PR, 0), -1);
+    ck_assert_double_eq(measured(r, ECG_MEASURE_QRS_AXIS, 0), 64);
+    ck_assert_double_eq(measured(r, ECG_MEASURE_R_AMPLITUDE, ECG_LEAD_I), 500);
+    ck_assert_double_eq(measured(r, ECG_MEASURE_Q_DURATION, ECG_LEAD_I), 0);
+    ck_assert_double_eq(measured(r, ECG_MEASURE_OTHER, ECG_LEAD_V6), 234);
+    ck_assert_uint_eq(r->nmeasurements, 6);
+    ck_assert_uint_eq(r->nstatements, 1);
     ecg_record_free(r);
 }
 END_TEST
@@ -560,6 +589,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, each_file_has_its_samples_name_and_findings, 0, OWN);
     tcase_add_test(t, annotations_of_aecg_become_marks_in_seconds);
+    tcase_add_test(t, what_a_cart_adds_to_aecg_is_read);
     tcase_add_test(t, muse_has_its_matrix_its_beats_and_its_onsets);
     tcase_add_loop_test(t, what_is_no_recording_is_refused_with_the_reason, 0,
                         sizeof refusals / sizeof *refusals);
