@@ -105,7 +105,9 @@ static enum base_err read_header(struct table *t)
         t->leads++;
     }
     t->body = at;
-    return t->leads ? BASE_OK : base_fail(t->err, BASE_EFORMAT, 0, "CSV: there is no lead");
+    return t->leads ? BASE_OK
+                    : base_fail(t->err, BASE_EFORMAT, 0,
+                                "CSV: no lead stands behind the first column, after a comma");
 }
 
 /* How many digits stand behind the point, the exponent counted in. */

@@ -16,9 +16,12 @@ bool ecg_dicom_probe(struct base_bytes file)
     enum { PREAMBLE = 128, MAGIC = 4 };
     if (file.n >= PREAMBLE + MAGIC && memcmp(file.p + PREAMBLE, "DICM", MAGIC) == 0)
         return true;
-    /* Without a preamble: a first element of group 0002 or 0008 that is sound. */
+    /* Without a preamble: a first element of group 0002 or 0008 that is sound, behind the
+     * magic word or without it. */
     if (file.n < 16)
         return false;
+    if (memcmp(file.p, "DICM", MAGIC) == 0)
+        return true;
     unsigned group = base_load_le16(file.p);
     unsigned element = base_load_le16(file.p + 2);
     if ((group != 0x0002 && group != 0x0008) || element > 0x0018)
@@ -76,7 +79,7 @@ static bool read_date(struct base_bytes v, struct ecg_date *out)
     struct ecg_date d;
     if (!digits(v, 0, 4, &d.year) || !digits(v, 4, 2, &d.month) || !digits(v, 6, 2, &d.day))
         return false;
-    if (d.month < 1 || d.month > 12 || d.day < 1 || d.day > 31)
+    if (!ecg_date_is_real(d.year, d.month, d.day))
         return false;
     *out = d;
     return true;

@@ -36,11 +36,20 @@ static bool number(struct base_bytes field, double *out)
     return ecg_text_number(text, out);
 }
 
+/* "0" in 8 bytes, which some writers fill up with zeros. */
+static bool is_version_0(const uint8_t *p)
+{
+    bool filled = p[0] == '0';
+    for (size_t i = 1; i < 8; i++)
+        filled = filled && (p[i] == ' ' || p[i] == 0);
+    return filled;
+}
+
 bool ecg_edf_probe(struct base_bytes file)
 {
     double bytes;
     double channels;
-    if (file.n < EDF_HEADER || !(is_bdf(file.p) || memcmp(file.p, "0       ", 8) == 0))
+    if (file.n < EDF_HEADER || !(is_bdf(file.p) || is_version_0(file.p)))
         return false;
     return number(EDF_FIELD(file.p, 184, 8), &bytes) &&
            number(EDF_FIELD(file.p, 252, 4), &channels) && bytes >= EDF_HEADER && channels >= 0;
@@ -117,7 +126,7 @@ static void count_records(struct edf_file *f, const uint8_t *p)
     size_t there = f->data.n / f->record_bytes;
     f->records = there;
     f->rest = f->data.n % f->record_bytes;
-    if (!number(EDF_FIELD(p, 236, 8), &stated) || stated < 0) {
+    if (!number(EDF_FIELD(p, 236, 8), &stated) || stated < 0 || (stated == 0 && there)) {
         ecg_record_note(f->rec, 236, "EDF: the number of data records is not stated; %zu are there",
                         there);
         return;
@@ -312,18 +321,22 @@ static bool is_voltage(const struct edf_channel *c)
     return c->scaled && ecg_unit_uv(c->unit) > 0;
 }
 
-/* EDF+ 2.1.3: "ECG V1" is the type of signal and the lead. */
+/* EDF+ 2.1.3: "ECG V1" is the type of signal and the lead; some write "ECG-V1" or "ECG V1-Ref". */
 static void name_lead(struct ecg_record *r, struct base_bytes label, size_t i,
                       struct ecg_lead *lead)
 {
-    static const char *const types[] = {"ECG ", "EKG "};
+    enum { TYPE = 4 };
     struct base_bytes own = label;
-    for (size_t k = 0; k < sizeof types / sizeof *types; k++)
-        if (own.n > 4 && strncasecmp((const char *)own.p, types[k], 4) == 0) {
-            own = ecg_text_trim(base_bytes_of(own.p + 4, own.n - 4));
-            lead->is_ecg = true;
-        }
-    lead->id = ecg_lead_by_name((const char *)own.p, own.n);
+    const char *s = (const char *)label.p;
+    if (own.n > TYPE && (strncasecmp(s, "ECG", 3) == 0 || strncasecmp(s, "EKG", 3) == 0) &&
+        strchr(" -_:", s[3])) {
+        own = ecg_text_trim(base_bytes_of(own.p + TYPE, own.n - TYPE));
+        lead->is_ecg = true;
+    }
+    size_t length = own.n;
+    if (length > TYPE && strncasecmp((const char *)own.p + length - TYPE, "-Ref", TYPE) == 0)
+        length -= TYPE;
+    lead->id = ecg_lead_by_name((const char *)own.p, length);
     lead->name = lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(r, own);
     if (!lead->name[0]) {
         char text[32];

@@ -36,15 +36,15 @@ static bool read_date(const char *s, struct ecg_date *out)
     static const char months[] = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
     struct ecg_date d = {0};
     char month[4];
-    if (sscanf(s, "%2d-%3[A-Za-z]-%4d", &d.day, month, &d.year) != 3 || d.day < 1 || d.day > 31 ||
-        d.year < 1)
+    if (sscanf(s, "%2d-%3[A-Za-z]-%4d", &d.day, month, &d.year) != 3)
         return false;
     for (int i = 0; i < 12; i++)
         if (strncasecmp(month, months + 3 * (size_t)i, 3) == 0)
             d.month = i + 1;
-    if (d.month)
-        *out = d;
-    return d.month > 0;
+    if (!ecg_date_is_real(d.year, d.month, d.day))
+        return false;
+    *out = d;
+    return true;
 }
 
 static void read_patient(struct ecg_record *r, struct base_bytes text)
@@ -77,17 +77,22 @@ static void read_recording(struct ecg_record *r, struct base_bytes text)
         !r->start.second) /* a date of nothing, since the header must have one */
         r->start = (struct ecg_time){0};
     if (date[0] && !read_date(date, &r->start.date))
-        ecg_record_note(r, 88, "EDF: the start date of the recording is no date");
+        ecg_record_note(r, 88,
+                        "EDF: the start date of the recording is no date, that of the header is "
+                        "taken");
 }
 
-/* Three numbers of two digits, with any sign between. */
+/* Three numbers of two digits, or one, with any sign between: 8 bytes. */
 static bool three(const uint8_t *p, int v[3])
 {
+    const uint8_t *end = p + 8;
     for (int i = 0; i < 3; i++) {
-        const uint8_t *d = p + 3 * i;
-        if (d[0] < '0' || d[0] > '9' || d[1] < '0' || d[1] > '9')
+        const uint8_t *from = p;
+        v[i] = 0;
+        for (; p < end && p - from < 2 && *p >= '0' && *p <= '9'; p++)
+            v[i] = 10 * v[i] + *p - '0';
+        if (p == from || (i < 2 && p++ == end))
             return false;
-        v[i] = 10 * (d[0] - '0') + d[1] - '0';
     }
     return true;
 }
@@ -97,9 +102,12 @@ void ecg_edf_identity(struct ecg_record *r, const uint8_t *header, bool plus)
     int v[3];
     struct base_bytes patient = ecg_text_trim(base_bytes_of(header + 8, 80));
     struct base_bytes recording = ecg_text_trim(base_bytes_of(header + 88, 80));
-    if (three(header + 168, v) && v[0] >= 1 && v[0] <= 31 && v[1] >= 1 && v[1] <= 12)
+    if (three(header + 168, v)) {
         /* EDF: years are 1985 to 2084. */
-        r->start.date = (struct ecg_date){v[2] + (v[2] < 85 ? 2000 : 1900), v[1], v[0]};
+        struct ecg_date d = {v[2] + (v[2] < 85 ? 2000 : 1900), v[1], v[0]};
+        if (ecg_date_is_real(d.year, d.month, d.day))
+            r->start.date = d;
+    }
     if (three(header + 176, v) && v[0] < 24 && v[1] < 60 && v[2] < 60) {
         r->start.has_time = true;
         r->start.hour = v[0];

@@ -90,9 +90,7 @@ static const char *text_at(struct ishne *x, size_t at, size_t n)
 static struct ecg_date date_at(const struct ishne *x, size_t at)
 {
     struct ecg_date d = {.year = i16(x, at + 4), .month = i16(x, at + 2), .day = i16(x, at)};
-    bool sound =
-        d.year > 0 && d.year < 10000 && d.month >= 1 && d.month <= 12 && d.day >= 1 && d.day <= 31;
-    return sound ? d : (struct ecg_date){0};
+    return ecg_date_is_real(d.year, d.month, d.day) ? d : (struct ecg_date){0};
 }
 
 static void read_patient(struct ishne *x)

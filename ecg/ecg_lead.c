@@ -151,12 +151,18 @@ static int match_name(const char *name, size_t n)
     static const struct {
         const char *name;
         int id;
-    } aliases[] = {{"DI", ECG_LEAD_I}, {"DII", ECG_LEAD_II}, {"DIII", ECG_LEAD_III}};
+    } aliases[] = {
+        {"DI", ECG_LEAD_I}, {"DII", ECG_LEAD_II}, {"DIII", ECG_LEAD_III}, {"vx", 16}, {"vy", 17},
+        {"vz", 18}}; /* Frank's X, Y and Z in the PTB database */
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (strlen(aliases[i].name) == n && memcmp(aliases[i].name, name, n) == 0)
             return aliases[i].id;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strlen(rows[i].name) == n && strncasecmp(rows[i].name, name, n) == 0)
+            return rows[i].id;
+    /* As code meanings are written: "aVR, augmented voltage, right". */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strlen(rows[i].meaning) == n && strncasecmp(rows[i].meaning, name, n) == 0)
             return rows[i].id;
     return ECG_LEAD_NONE;
 }
@@ -169,6 +175,10 @@ int ecg_lead_by_name(const char *name, size_t n)
         name++;
         n--;
     }
+    static const char whose[] = " (Einthoven)"; /* "Lead I (Einthoven)", CID 3001 */
+    if (n > sizeof whose - 1 &&
+        strncasecmp(name + n - (sizeof whose - 1), whose, sizeof whose - 1) == 0)
+        n -= sizeof whose - 1;
     if (n > 5 && strncasecmp(name, "Lead ", 5) == 0) {
         name += 5;
         n -= 5;
@@ -178,15 +188,20 @@ int ecg_lead_by_name(const char *name, size_t n)
 
 int ecg_lead_by_code(const char *scheme, const char *code)
 {
+    enum { SITES = 2 << 16 }; /* partition 2, and the number in it, as one: "131073" for "2:1" */
     const char *number = NULL;
+    long base = 0;
     if (strcmp(scheme, "MDC") == 0 && strncmp(code, "2:", 2) == 0)
         number = code + 2;
-    else if (strcmp(scheme, "SCPECG") == 0 && strncmp(code, "5.6.3-9-", 8) == 0)
+    else if (strcmp(scheme, "MDC") == 0 && strlen(code) == 6 && code[0] == '1') {
+        number = code;
+        base = SITES;
+    } else if (strcmp(scheme, "SCPECG") == 0 && strncmp(code, "5.6.3-9-", 8) == 0)
         number = strrchr(code, '-') + 1;
     if (!number)
         return ECG_LEAD_NONE;
     char *end;
-    long id = strtol(number, &end, 10);
+    long id = strtol(number, &end, 10) - base;
     while (*end == ' ')
         end++;
     if (end == number || *end || id <= 0 || id > 151)

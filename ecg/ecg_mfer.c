@@ -258,7 +258,7 @@ static void read_name(struct mfer_file *f, struct base_bytes value)
 
 static bool set_date(struct ecg_date *to, uint64_t year, unsigned month, unsigned day)
 {
-    if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31)
+    if (year > 9999 || !ecg_date_is_real((long)year, month, day))
         return false;
     *to = (struct ecg_date){(int)year, (int)month, (int)day};
     return true;

@@ -103,9 +103,15 @@ static const char *mistaken_for(struct base_bytes b)
         const char *magic;
         const char *what;
     } rows[] = {
-        {"%PDF", "a PDF document"},         {"\x89PNG", "a PNG picture"},
-        {"\xff\xd8\xff", "a JPEG picture"}, {"PK\x03\x04", "a ZIP archive"},
-        {"<?xml", "an XML file"},           {"MZ", "a Windows program"},
+        {"%PDF", "a PDF document"},
+        {"\x89PNG", "a PNG picture"},
+        {"\xff\xd8\xff", "a JPEG picture"},
+        {"PK\x03\x04", "a ZIP archive"},
+        {"<?xml", "an XML file"},
+        {"MZ", "a Windows program"},
+        {"GDF ", "a GDF recording"},
+        {"CFWB", "a LabChart recording"},
+        {"Brain Vision", "a BrainVision header"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         size_t n = strlen(rows[i].magic);
@@ -126,6 +132,19 @@ static void list_formats(char *out, size_t size)
                                   ecg_format_name((enum ecg_format)i));
 }
 
+/* Numbers or names with commas, semicolons or tabs between, in the first line. */
+static bool is_table(struct base_bytes b)
+{
+    enum { LINE = 2000 };
+    size_t commas = 0;
+    for (size_t i = 0; i < b.n && i < LINE && b.p[i] != '\n'; i++) {
+        if (b.p[i] < ' ' && b.p[i] != '\t' && b.p[i] != '\r')
+            return false;
+        commas += b.p[i] == ',' || b.p[i] == ';' || b.p[i] == '\t';
+    }
+    return commas > 0 && !strchr("{[<", b.p[0]);
+}
+
 static enum base_err refuse(struct base_bytes file, struct base_error *err)
 {
     char formats[120];
@@ -138,6 +157,10 @@ static enum base_err refuse(struct base_bytes file, struct base_error *err)
                          "this is %s, not an ECG recording that rdc reads (%s); export it from the "
                          "recorder in one of these",
                          what, formats);
+    if (is_table(file))
+        return base_fail(err, BASE_EUNSUPPORTED, 0,
+                         "a table whose first line does not say the sampling rate; as CSV, rdc "
+                         "reads samples in uV below a line such as sample (500 Hz),I,II");
     return base_fail(err, BASE_EUNSUPPORTED, 0, "not an ECG recording that rdc reads (%s)",
                      formats);
 }

@@ -15,6 +15,15 @@ const struct ecg_limits ecg_limits_default = {
     .items = 4096,
 };
 
+bool ecg_date_is_real(long year, long month, long day)
+{
+    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1)
+        return false;
+    bool leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return day <= days[month - 1] + leap;
+}
+
 static void set_no_text(struct ecg_record *r)
 {
     r->format = r->version = "";

@@ -56,6 +56,9 @@ struct ecg_date {
     int day;
 };
 
+/* A day of the calendar, of the years 1 to 9999. */
+bool ecg_date_is_real(long year, long month, long day);
+
 struct ecg_time {
     struct ecg_date date;
     bool has_time;

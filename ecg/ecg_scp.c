@@ -97,7 +97,9 @@ static enum base_err read_pointers(struct scp_file *f)
         ecg_record_note(f->rec, FILE_HEADER, "SCP-ECG: checksum of section 0 is wrong");
     f->protocol = s0[9];
     for (size_t at = SCP_SECTION_HEADER; n - at >= POINTER; at += POINTER) {
+        enum { LONG_TERM = 12 };
         unsigned id = base_load_le16(s0 + at);
+        f->long_term |= id == LONG_TERM && base_load_le32(s0 + at + 2) > SCP_SECTION_HEADER;
         if (id > 0 && id < SCP_SECTIONS)
             take_section(f, id, base_load_le32(s0 + at + 2), base_load_le32(s0 + at + 6),
                          FILE_HEADER + at);

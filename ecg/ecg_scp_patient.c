@@ -15,7 +15,7 @@ struct fields {
 
 static bool date_is_sound(unsigned year, unsigned month, unsigned day)
 {
-    return year >= 1800 && year <= 2200 && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+    return year >= 1800 && year <= 2200 && ecg_date_is_real(year, month, day);
 }
 
 bool ecg_scp_date(const uint8_t *p, struct ecg_date *out)

@@ -30,6 +30,7 @@ struct scp_file {
     size_t nleads;
     struct scp_lead leads[SCP_LEADS_MAX];
     bool subtracted; /* section 3: the reference beat was subtracted */
+    bool long_term;  /* section 12 of version 3, which is not read, has samples */
 };
 
 /* A cursor over the body of a section that never reads past its end: what is

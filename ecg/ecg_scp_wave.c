@@ -486,7 +486,10 @@ static enum base_err read_all(struct waves *w)
     enum base_err e = read_leads(f);
     if (!e && f->sec[6].body.n == 0)
         e = base_fail(f->err, BASE_EFORMAT, BASE_NOPOS,
-                      "SCP-ECG: there is no section 6 with the rhythm");
+                      f->long_term
+                          ? "SCP-ECG: the rhythm is in section 12 (long-term ECG of version 3), "
+                            "which is not read; export it with the rhythm in section 6"
+                          : "SCP-ECG: there is no section 6 with the rhythm");
     if (!e && f->sec[2].body.n)
         e = ecg_scp_huffman_read(f->sec[2].body, f->sec[2].pos, &w->huffman, f->err);
     if (!e)

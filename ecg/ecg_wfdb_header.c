@@ -131,7 +131,7 @@ static void read_moment(struct base_bytes word, struct ecg_time *t)
     int c;
     ecg_wfdb_copy(word, text, sizeof text);
     if (sscanf(text, "%d/%d/%d", &a, &b, &c) == 3 || sscanf(text, "%d-%d-%d", &c, &b, &a) == 3) {
-        if (a >= 1 && a <= 31 && b >= 1 && b <= 12 && c >= 1 && c <= 9999)
+        if (ecg_date_is_real(c, b, a))
             t->date = (struct ecg_date){.year = c, .month = b, .day = a};
         return;
     }

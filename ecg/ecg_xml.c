@@ -726,8 +726,8 @@ bool ecg_xml_parse_time(const char *s, struct ecg_time *out)
             t.usec += (*s - '0') * unit;
     }
     (void)take_zone(s, &t);
-    if (t.date.year == 0 || t.date.month < 1 || t.date.month > 12 || t.date.day < 1 ||
-        t.date.day > 31 || t.hour > 23 || t.minute > 59 || t.second > 60)
+    if (!ecg_date_is_real(t.date.year, t.date.month, t.date.day) || t.hour > 23 || t.minute > 59 ||
+        t.second > 60)
         return false;
     *out = t;
     return true;

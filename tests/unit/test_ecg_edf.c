@@ -226,6 +226,87 @@ START_TEST(edf_plus_has_a_patient_and_annotations)
 }
 END_TEST
 
+/* A file of one lead, whose header is then written over at a position. */
+static struct ecg_record *open_changed(const struct header *h, const char *label, size_t at,
+                                       const char *text)
+{
+    struct channel channel = LEAD("", "2");
+    struct base_buf b = {0};
+    channel.label = label;
+    add_header(&b, h, &channel, 1);
+    base_buf_add(&b, "\1\0\2\0\3\0\4\0", 8);
+    memcpy(b.p + at, text, strlen(text));
+    struct ecg_record *r = must_open(&b);
+    base_buf_deinit(&b);
+    ck_assert_uint_eq(r->leads[0].samples, 4);
+    return r;
+}
+
+START_TEST(headers_that_bend_the_rules_are_read)
+{
+    enum { DATE = 168, RECORDS = 236 };
+    struct header odd = plus;
+    static const struct {
+        const char *recording;
+        size_t at;
+        const char *text;
+        struct ecg_date start;
+        size_t notes;
+    } rows[] = {
+        {"Startdate 29-FEB-2024 X X X", DATE, "29.02.yy14.05.06", {2024, 2, 29}, 0},
+        {"Startdate 31-FEB-2024 X X X", DATE, "01.03.2414.05.06", {2024, 3, 1}, 1},
+        {"Startdate X X X X", DATE, "1.3.24  14.5.6  ", {2024, 3, 1}, 0},
+        {"Startdate X X X X", DATE, "31.02.2414.05.06", {0, 0, 0}, 0},
+        {"Startdate 29-FEB-2024 X X X", RECORDS, "0       ", {2024, 2, 29}, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        odd.recording = rows[i].recording;
+        struct ecg_record *r = open_changed(&odd, "II", rows[i].at, rows[i].text);
+        ck_assert_int_eq(r->start.date.year, rows[i].start.year);
+        ck_assert_int_eq(r->start.date.month, rows[i].start.month);
+        ck_assert_int_eq(r->start.date.day, rows[i].start.day);
+        ck_assert(r->start.has_time);
+        ck_assert_uint_eq(r->nnotes, rows[i].notes);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+START_TEST(labels_of_leads_are_read_as_they_are_written)
+{
+    static const struct {
+        const char *label;
+        int id;
+    } rows[] = {{"ECG V5", ECG_LEAD_V5},   {"ECG-II", ECG_LEAD_II},
+                {"ekg_V1", ECG_LEAD_V1},   {"ECG V5-Ref", ECG_LEAD_V5},
+                {"III-REF", ECG_LEAD_III}, {"ECG V5-V6", ECG_LEAD_NONE}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ecg_record *r = open_changed(&plain, rows[i].label, 0, "0       ");
+        ck_assert_int_eq(r->leads[0].id, rows[i].id);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+START_TEST(fields_may_be_filled_up_with_zeros)
+{
+    static const struct channel channels[] = {LEAD("ECG II", "2")};
+    struct base_buf b = {0};
+    add_header(&b, &plus, channels, 1);
+    for (size_t i = 0; i < b.n; i++)
+        if (b.p[i] == ' ' && (i + 1 == b.n || b.p[i + 1] == ' ' || b.p[i + 1] == '\0'))
+            b.p[i] = '\0';
+    base_buf_add(&b, "\1\0\2\0\3\0\4\0", 8);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_int_eq(r->leads[0].id, ECG_LEAD_II);
+    ck_assert_double_eq(r->leads[0].uv_per_count, 2.5);
+    ck_assert_str_eq(r->patient.id.utf8, "P-9");
+    ck_assert_uint_eq(r->nnotes, 0);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 /* Records of 2 samples, each with its time. */
 static struct ecg_record *open_times(const char *const *times, size_t n, const char *records,
                                      size_t cut, struct base_error *err)
@@ -434,6 +515,9 @@ int main(void)
     tcase_add_test(t, channels_of_another_kind_are_read_but_are_no_leads);
     tcase_add_test(t, bdf_has_samples_of_24_bits);
     tcase_add_test(t, edf_plus_has_a_patient_and_annotations);
+    tcase_add_test(t, headers_that_bend_the_rules_are_read);
+    tcase_add_test(t, labels_of_leads_are_read_as_they_are_written);
+    tcase_add_test(t, fields_may_be_filled_up_with_zeros);
     tcase_add_test(t, records_with_gaps_between_have_missing_samples_there);
     tcase_add_test(t, a_gap_that_is_too_long_ends_the_record_with_a_note);
     tcase_add_test(t, what_is_there_of_a_cut_file_is_read);

@@ -418,6 +418,17 @@ START_TEST(each_limit_is_an_error_and_leaks_nothing)
 }
 END_TEST
 
+START_TEST(a_rhythm_in_section_12_is_refused_as_such)
+{
+    struct base_buf b = {0};
+    load_testdata("2-raw.scp", &b);
+    b.p[6 + 16 + 10 * 6] = 12;
+    struct base_error err = must_fail(&b, BASE_EFORMAT);
+    ck_assert_msg(strstr(err.msg, "section 12"), "%s", err.msg);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(what_is_no_ecg_is_refused_with_the_reason)
 {
     static const struct {
@@ -429,6 +440,8 @@ START_TEST(what_is_no_ecg_is_refused_with_the_reason)
         {"%PDF-1.7 ...................................", BASE_EUNSUPPORTED, "a PDF document"},
         {"<?xml version='1.0'?>", BASE_EUNSUPPORTED, "an XML file"},
         {"this is no ECG at all", BASE_EUNSUPPORTED, "not an ECG recording"},
+        {"time,I,II\n0,1,2\n", BASE_EUNSUPPORTED, "does not say the sampling rate"},
+        {"{\"leads\":[1,2]}", BASE_EUNSUPPORTED, "not an ECG recording"},
     };
     struct ecg_record *r = NULL;
     struct base_error err = {0};
@@ -562,7 +575,8 @@ int main(void)
     tcase_add_test(t, overlapping_zones_do_not_cost_time);
     tcase_add_test(t, a_damaged_reference_beat_costs_a_note_not_the_record);
     tcase_add_loop_test(t, each_limit_is_an_error_and_leaks_nothing, 0, FILES);
-    tcase_add_loop_test(t, what_is_no_ecg_is_refused_with_the_reason, 0, 4);
+    tcase_add_test(t, a_rhythm_in_section_12_is_refused_as_such);
+    tcase_add_loop_test(t, what_is_no_ecg_is_refused_with_the_reason, 0, 6);
     suite_add_tcase(s, t);
     t = tcase_create("recordings by others");
     tcase_add_test(t, the_wfdb_sample_equals_its_expected_output_where_that_is_not_smoothed);
