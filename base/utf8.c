@@ -35,3 +35,12 @@ bool base_utf8_valid(const char *s, size_t n)
     }
     return true;
 }
+
+size_t base_utf8_cut(const char *s, size_t n, size_t most)
+{
+    if (n <= most)
+        return n;
+    while (most && ((unsigned char)s[most] & 0xc0) == 0x80)
+        most--;
+    return most;
+}

@@ -31,7 +31,7 @@ struct aecg {
     bool derived; /* in a derived series that is a representative beat */
     bool passed_over;
     bool beat_series; /* so is the series around it */
-    double start_s; /* of the record, since 1970; NAN while not known */
+    double start_s;   /* of the record, since 1970; NAN while not known */
 
     /* The sequence set: what its leads wait for. */
     size_t first_lead;

@@ -21,7 +21,7 @@ struct job {
     const struct ecg_write_options *o;
     struct ecg_outputs *out;
     struct base_buf *b;
-    bool dated;
+    bool dated; /* it is known when it starts, to the second */
     bool *done; /* per mark: written with the one that begins its wave */
     size_t unwritten;
 };
@@ -95,6 +95,10 @@ static void put_time(struct job *j, double after_s)
 
 static void put_period(struct job *j)
 {
+    const struct ecg_date *d = &j->r->start.date;
+    if (!j->dated && d->year > 0)
+        base_buf_printf(j->b, "<effectiveTime><low value=\"%04d%02d%02d\"/></effectiveTime>\n",
+                        d->year, d->month, d->day);
     if (!j->dated)
         return;
     put(j, "<effectiveTime><low value=\"");
@@ -511,7 +515,8 @@ enum base_err ecg_aecg_write_row(const struct ecg_record *r,
     if (!ecg_record_has_leads(r))
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          "the record has no samples of an ECG lead");
-    struct job j = {.r = r, .o = options, .out = out, .dated = r->start.date.year > 0};
+    struct job j = {
+        .r = r, .o = options, .out = out, .dated = r->start.date.year > 0 && r->start.has_time};
     j.done = calloc(r->nmarks + 1, sizeof *j.done);
     if (!j.done)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
@@ -522,6 +527,7 @@ enum base_err ecg_aecg_write_row(const struct ecg_record *r,
         ecg_outputs_lose(out, "%zu annotations that are neither beats nor waves", j.unwritten);
     ecg_outputs_lose_all_but(out, r,
                              ECG_HOLDS_MEDIANS | ECG_HOLDS_MEASUREMENTS | ECG_HOLDS_STATEMENTS |
-                                 ECG_HOLDS_MARKS | ECG_HOLDS_PATIENT);
+                                 ECG_HOLDS_MARKS | ECG_HOLDS_PATIENT | ECG_HOLDS_TIME |
+                                 ECG_HOLDS_ZONE);
     return BASE_OK;
 }

@@ -85,15 +85,19 @@ static bool read_date(struct base_bytes v, struct ecg_date *out)
     return true;
 }
 
-/* HHMM[SS[.FFFFFF]] */
+/* HH[MM[SS[.FFFFFF]]] */
 static bool read_clock(struct base_bytes v, struct ecg_time *t)
 {
-    if (!digits(v, 0, 2, &t->hour) || !digits(v, 2, 2, &t->minute) || t->hour > 23 ||
-        t->minute > 59)
+    int part[3] = {0};
+    for (size_t i = 0; i < 3; i++)
+        if (!digits(v, 2 * i, 2, &part[i]) && i == 0)
+            return false;
+    if (part[0] > 23 || part[1] > 59)
         return false;
     t->has_time = true;
-    if (!digits(v, 4, 2, &t->second))
-        t->second = 0;
+    t->hour = part[0];
+    t->minute = part[1];
+    t->second = part[2];
     if (v.n > 7 && v.p[6] == '.') {
         int scale = 100000;
         for (size_t i = 7; i < v.n && scale && v.p[i] >= '0' && v.p[i] <= '9'; i++, scale /= 10)

@@ -91,6 +91,12 @@ static bool is_site(const struct ecg_dicom_code *code)
     return strcmp(code->scheme, "MDC") == 0 && strncmp(code->value, "7:", 2) == 0;
 }
 
+/* "Unspecified lead", which says less than the channel's label. */
+static bool is_unspecified(const struct ecg_dicom_code *code)
+{
+    return strcmp(code->scheme, "MDC") == 0 && strcmp(code->value, "2:0") == 0;
+}
+
 static void read_source(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
 {
     struct ecg_dicom_code code;
@@ -98,12 +104,12 @@ static void read_source(struct ecg_dicom_reader *d, struct dicom_cursor *c, stru
     ch->elsewhere = is_site(&code);
     int id = ecg_lead_by_code(code.scheme, code.value);
     if (!id)
-        id = ecg_lead_by_name(code.meaning, strlen(code.meaning));
+        id = ecg_lead_by_meaning(code.meaning);
     if (id) {
         ch->id = id;
         ch->name = ecg_lead_name(id);
         ch->is_ecg = true;
-    } else if (code.meaning[0]) {
+    } else if (code.meaning[0] && !(ch->name[0] && is_unspecified(&code))) {
         ch->name = code.meaning;
     }
 }

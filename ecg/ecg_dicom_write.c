@@ -40,8 +40,8 @@ struct job {
     struct group rhythm;
     struct group median; /* n = 0: not written */
     char date[9];
-    char clock[16];
-    char zone[8]; /* "+0800", or "" */
+    char clock[16]; /* "" when only the date is known */
+    char zone[8];   /* "+0800", or "" */
 };
 
 static bool lead_has_gaps(const struct ecg_lead *lead)
@@ -203,8 +203,13 @@ static void settle_time(struct job *j)
     if (t->date.year > 0) {
         snprintf(j->date, sizeof j->date, "%04u%02u%02u", (unsigned)t->date.year % 10000,
                  (unsigned)t->date.month % 100, (unsigned)t->date.day % 100);
-        snprintf(j->clock, sizeof j->clock, "%02u%02u%02u", (unsigned)t->hour % 100,
-                 (unsigned)t->minute % 100, (unsigned)t->second % 100);
+        if (t->has_time && t->usec > 0)
+            snprintf(j->clock, sizeof j->clock, "%02u%02u%02u.%06u", (unsigned)t->hour % 100,
+                     (unsigned)t->minute % 100, (unsigned)t->second % 100,
+                     (unsigned)t->usec % 1000000);
+        else if (t->has_time)
+            snprintf(j->clock, sizeof j->clock, "%02u%02u%02u", (unsigned)t->hour % 100,
+                     (unsigned)t->minute % 100, (unsigned)t->second % 100);
     } else {
         struct tm tm;
         time_t now = (time_t)(j->o->now_us / 1000000 + (zoned ? zone * 60 : 0));
@@ -264,7 +269,8 @@ static void write_study(struct job *j)
     snprintf(moment, sizeof moment, "%s%s%s", j->date, j->clock, j->zone);
     dicom_write_text(w, DICOM_TAG_AcquisitionDateTime, moment);
     dicom_write_text(w, DICOM_TAG_StudyTime, j->clock);
-    dicom_write_text(w, DICOM_TAG_ContentTime, j->clock);
+    /* Type 1: there must be one. The others say that it is not known. */
+    dicom_write_text(w, DICOM_TAG_ContentTime, j->clock[0] ? j->clock : "000000");
     write_clean(j, DICOM_TAG_AccessionNumber, either(j->o->accession, r->accession), SH);
     dicom_write_text(w, DICOM_TAG_Modality, "ECG");
     write_clean(j, DICOM_TAG_Manufacturer, r->device.manufacturer, LO);
@@ -372,10 +378,9 @@ static void write_annotations(struct job *j)
     enum { ST = 1024 };
     const struct ecg_record *r = j->r;
     struct dicom_writer *w = &j->w;
-    size_t measured = 0;
     for (size_t i = 0; i < r->nmeasurements; i++)
-        measured += is_written(&r->measurements[i]);
-    if (r->nstatements + measured == 0)
+        j->ids.measurements += is_written(&r->measurements[i]);
+    if (r->nstatements + j->ids.measurements == 0)
         return;
     dicom_write_seq_open(w, DICOM_TAG_WaveformAnnotationSequence);
     for (size_t i = 0; i < r->nstatements; i++) {
@@ -470,6 +475,7 @@ static void write_group(struct job *j, const struct group *g)
     for (size_t i = 0; i < g->n; i++) {
         divide[i] = divisor(&g->leads[i], g->padded);
         divide[i] = divide[i] ? divide[i] : 1;
+        j->ids.coarse += divide[i] > 1;
     }
     dicom_write_item_open(w);
     dicom_write_text(w, DICOM_TAG_WaveformOriginality, g == &j->rhythm ? "ORIGINAL" : "DERIVED");
@@ -558,6 +564,13 @@ enum base_err ecg_dicom_write_row(const struct ecg_record *r,
     bool general = strcmp(written.sop_class, DICOM_UID_GENERAL_ECG) == 0;
     ecg_outputs_lose_all_but(out, r,
                              ECG_HOLDS_MEASUREMENTS | ECG_HOLDS_STATEMENTS | ECG_HOLDS_PATIENT |
+                                 ECG_HOLDS_TIME | ECG_HOLDS_ZONE |
                                  (general ? ECG_HOLDS_MEDIANS : 0));
+    if (r->nmeasurements > written.measurements)
+        ecg_outputs_lose(out, "%zu measurements of the device",
+                         r->nmeasurements - written.measurements);
+    if (written.coarse)
+        ecg_outputs_lose(out, "%zu leads: more than 16 bits; written in larger steps",
+                         written.coarse);
     return BASE_OK;
 }

@@ -37,6 +37,8 @@ struct ecg_dicom_written {
     char study_uid[65];
     char series_uid[65];
     char instance_uid[65];
+    size_t coarse;       /* leads of more than 16 bits: in larger steps than they have */
+    size_t measurements; /* of the record's */
 };
 
 /* Appends the file to out. BASE_EINVAL: an option is longer than DICOM allows or

@@ -3,6 +3,8 @@
  * record is as long as lets all records be full, about a second where that is so.
  */
 #include "ecg/ecg_edf_priv.h"
+
+#include "base/utf8.h"
 #include "ecg/ecg_format.h"
 
 #include <math.h>
@@ -252,7 +254,8 @@ static void add_mark(const struct job *j, const struct ecg_mark *m, struct base_
     }
     base_buf_add_byte(b, 0x14);
     ecg_edf_mark_write(m, &text);
-    base_buf_add(b, base_buf_cstr(&text), text.n < LIST_MAX - 64 ? text.n : LIST_MAX - 64);
+    base_buf_add(b, base_buf_cstr(&text),
+                 base_utf8_cut(base_buf_cstr(&text), text.n, LIST_MAX - 64));
     base_buf_add(b, "\x14\0", 2);
     if (text.err && !b->err)
         b->err = text.err;
@@ -434,11 +437,9 @@ static void name_signals(struct job *j)
         const char *name = s->lead->name;
         bool known = s->lead->id && ecg_lead_by_name(name, strlen(name)) == s->lead->id;
         const char *type = known || s->lead->is_ecg ? "ECG " : "";
-        size_t n = strlen(name);
-        if (n + strlen(type) > 16)
+        size_t n = base_utf8_cut(name, strlen(name), 16 - strlen(type));
+        if (name[n])
             ecg_outputs_lose(j->out, "the end of the name %s: labels have 16 bytes", name);
-        for (n = n < 16 ? n : 16; n > 0 && ((uint8_t)name[n] & 0xc0) == 0x80;)
-            n--;
         snprintf(s->label, sizeof s->label, "%s%.*s", type, (int)n, name);
     }
 }
@@ -470,7 +471,12 @@ static enum base_err write_all(struct job *j, struct base_error *err)
                              "%s %s",
                              j->s[i].lead->name, j->s[i].missing, j->s[i].physical[0],
                              j->s[i].unit);
-    ecg_outputs_lose_all_but(j->out, j->r, ECG_HOLDS_MARKS | ECG_HOLDS_OTHERS | ECG_HOLDS_PATIENT);
+    ecg_outputs_lose_all_but(
+        j->out, j->r, ECG_HOLDS_MARKS | ECG_HOLDS_OTHERS | ECG_HOLDS_PATIENT | ECG_HOLDS_TIME);
+    if (j->r->start.date.year > 0 && !j->r->start.has_time)
+        ecg_outputs_lose(j->out, "that the time of the start is not known: it is 00:00:00");
+    if (j->r->patient.age > 0)
+        ecg_outputs_lose(j->out, "the patient's age");
     return BASE_OK;
 }
 

@@ -160,10 +160,6 @@ static int match_name(const char *name, size_t n)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strlen(rows[i].name) == n && strncasecmp(rows[i].name, name, n) == 0)
             return rows[i].id;
-    /* As code meanings are written: "aVR, augmented voltage, right". */
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strlen(rows[i].meaning) == n && strncasecmp(rows[i].meaning, name, n) == 0)
-            return rows[i].id;
     return ECG_LEAD_NONE;
 }
 
@@ -175,15 +171,21 @@ int ecg_lead_by_name(const char *name, size_t n)
         name++;
         n--;
     }
-    static const char whose[] = " (Einthoven)"; /* "Lead I (Einthoven)", CID 3001 */
-    if (n > sizeof whose - 1 &&
-        strncasecmp(name + n - (sizeof whose - 1), whose, sizeof whose - 1) == 0)
-        n -= sizeof whose - 1;
     if (n > 5 && strncasecmp(name, "Lead ", 5) == 0) {
         name += 5;
         n -= 5;
     }
     return n ? match_name(name, n) : ECG_LEAD_NONE;
+}
+
+int ecg_lead_by_meaning(const char *meaning)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcasecmp(rows[i].meaning, meaning) == 0)
+            return rows[i].id;
+    if (strcasecmp(meaning, "Lead I (Einthoven)") == 0)
+        return ECG_LEAD_I;
+    return ecg_lead_by_name(meaning, strlen(meaning));
 }
 
 int ecg_lead_by_code(const char *scheme, const char *code)

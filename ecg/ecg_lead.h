@@ -31,7 +31,9 @@ const char *ecg_lead_name(int id);
 const char *ecg_lead_meaning(int id);
 /* Number of a lead from its name in any case ("avr", "Lead V1", "DII"), else 0. */
 int ecg_lead_by_name(const char *name, size_t n);
-/* Number from an MDC code "2:61" or an SCPECG code "5.6.3-9-61" or
+/* The same from a code meaning as CID 3001 has them, or a name. */
+int ecg_lead_by_meaning(const char *meaning);
+/* Number from an MDC code "2:61" or "131133", or an SCPECG code "5.6.3-9-61" or
  * "5.6.3-9-1-61", else 0. */
 int ecg_lead_by_code(const char *scheme, const char *code);
 

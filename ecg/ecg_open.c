@@ -132,17 +132,29 @@ static void list_formats(char *out, size_t size)
                                   ecg_format_name((enum ecg_format)i));
 }
 
-/* Numbers or names with commas, semicolons or tabs between, in the first line. */
+/* How many commas, semicolons or tabs the line at *at has, which is moved to the next; 0 for
+ * what is no text. */
+static size_t separators(struct base_bytes b, size_t *at)
+{
+    size_t n = 0;
+    for (; *at < b.n && b.p[*at] != '\n'; ++*at) {
+        uint8_t c = b.p[*at];
+        if (c < ' ' && c != '\t' && c != '\r')
+            return 0;
+        n += c == ',' || c == ';' || c == '\t';
+    }
+    ++*at;
+    return n;
+}
+
+/* The first two lines have as many columns. */
 static bool is_table(struct base_bytes b)
 {
-    enum { LINE = 2000 };
-    size_t commas = 0;
-    for (size_t i = 0; i < b.n && i < LINE && b.p[i] != '\n'; i++) {
-        if (b.p[i] < ' ' && b.p[i] != '\t' && b.p[i] != '\r')
-            return false;
-        commas += b.p[i] == ',' || b.p[i] == ';' || b.p[i] == '\t';
-    }
-    return commas > 0 && !strchr("{[<", b.p[0]);
+    enum { HEAD = 8192 };
+    size_t at = 0;
+    b.n = b.n < HEAD ? b.n : HEAD;
+    size_t n = separators(b, &at);
+    return n > 0 && at < b.n && separators(b, &at) == n;
 }
 
 static enum base_err refuse(struct base_bytes file, struct base_error *err)
@@ -159,8 +171,9 @@ static enum base_err refuse(struct base_bytes file, struct base_error *err)
                          what, formats);
     if (is_table(file))
         return base_fail(err, BASE_EUNSUPPORTED, 0,
-                         "a table whose first line does not say the sampling rate; as CSV, rdc "
-                         "reads samples in uV below a line such as sample (500 Hz),I,II");
+                         "not an ECG recording that rdc reads: a table whose first line does not "
+                         "say the sampling rate; CSV is samples in uV below a line such as "
+                         "sample (500 Hz),I,II");
     return base_fail(err, BASE_EUNSUPPORTED, 0, "not an ECG recording that rdc reads (%s)",
                      formats);
 }

@@ -487,7 +487,7 @@ static enum base_err write_all(struct job *j, struct base_error *err)
     write_file(j, ecg_outputs_add(j->out, j->o, "scp"));
     ecg_outputs_lose_all_but(j->out, j->r,
                              ECG_HOLDS_MEDIANS | ECG_HOLDS_MEASUREMENTS | ECG_HOLDS_STATEMENTS |
-                                 ECG_HOLDS_PATIENT);
+                                 ECG_HOLDS_PATIENT | ECG_HOLDS_TIME | ECG_HOLDS_ZONE);
     return BASE_OK;
 }
 

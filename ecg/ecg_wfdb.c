@@ -153,7 +153,7 @@ static enum base_err read_plain(const struct ecg_set *set, const struct wfdb_hea
     struct ecg_lead *leads = new_leads(h->nsignals);
     if (!leads)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-    enum base_err e = ecg_wfdb_signals(set, h, r, leads, err);
+    enum base_err e = ecg_wfdb_signals(set, h, true, r, leads, err);
     if (!e)
         e = place_leads(r, leads, h->nsignals, err);
     if (e)
@@ -248,7 +248,7 @@ static enum base_err read_segments(struct segments *x, uint64_t *frames)
         s->leads = new_leads(s->h.nsignals);
         if (!s->leads)
             return base_fail(x->err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-        e = ecg_wfdb_signals(x->set, &s->h, x->r, s->leads, x->err);
+        e = ecg_wfdb_signals(x->set, &s->h, false, x->r, s->leads, x->err);
         size_t longest = 0;
         for (size_t k = 0; k < s->h.nsignals && !e; k++) {
             size_t n = s->leads[k].samples / s->h.signals[k].spf;
@@ -259,30 +259,35 @@ static enum base_err read_segments(struct segments *x, uint64_t *frames)
     return e;
 }
 
-/* The segment's signal that is this one of the record, or NULL. */
+/* The segment's signal that is this one of the record, or NULL. *skew: by how many samples
+ * it is late there. */
 static const struct ecg_lead *signal_in(const struct segments *x, const struct segment *s,
-                                        size_t signal)
+                                        size_t signal, uint64_t *skew)
 {
     const struct wfdb_signal *want = &x->layout->signals[signal];
     if (!s->leads)
         return NULL;
     for (size_t i = 0; i < s->h.nsignals; i++) {
         bool same = x->variable ? base_bytes_equal(s->h.signals[i].name, want->name) : i == signal;
-        if (same && s->h.signals[i].spf == want->spf)
+        if (same && s->h.signals[i].spf == want->spf) {
+            *skew = (uint64_t)s->h.signals[i].skew * want->spf;
             return &s->leads[i];
+        }
     }
     return NULL;
 }
 
-static void copy_segment(struct ecg_lead *to, const struct ecg_lead *from, size_t at, size_t n)
+/* Samples first .. first + n - 1 of the segment. */
+static void copy_segment(struct ecg_lead *to, const struct ecg_lead *from, size_t first, size_t at,
+                         size_t n)
 {
     bool same = from->uv_per_count == to->uv_per_count && from->offset_uv == to->offset_uv;
     if (to->i16) {
-        memcpy(to->i16 + at, from->i16, n * sizeof *to->i16);
+        memcpy(to->i16 + at, from->i16 + first, n * sizeof *to->i16);
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        int32_t v = ecg_lead_sample(from, i);
+        int32_t v = ecg_lead_sample(from, first + i);
         if (v != ECG_SAMPLE_NONE && !same) {
             double uv = v * from->uv_per_count + from->offset_uv - to->offset_uv;
             double counts = round(uv / to->uv_per_count);
@@ -296,10 +301,11 @@ static enum base_err join(struct segments *x, size_t signal, size_t frames, stru
 {
     size_t spf = x->layout->signals[signal].spf;
     size_t total = frames * spf;
+    uint64_t skew = 0;
     bool narrow = true;
     ecg_wfdb_describe(x->r, x->layout, signal, to);
     for (size_t i = 0; i < x->h->nsegments; i++) {
-        const struct ecg_lead *from = signal_in(x, &x->list[i], signal);
+        const struct ecg_lead *from = signal_in(x, &x->list[i], signal, &skew);
         if (from && from->samples)
             narrow &= from->i16 && from->uv_per_count == to->uv_per_count &&
                       from->offset_uv == to->offset_uv;
@@ -314,12 +320,16 @@ static enum base_err join(struct segments *x, size_t signal, size_t frames, stru
         else
             to->i32[i] = ECG_SAMPLE_NONE;
     for (size_t i = 0; i < x->h->nsegments; i++) {
-        const struct ecg_lead *from = signal_in(x, &x->list[i], signal);
+        const struct ecg_lead *from = signal_in(x, &x->list[i], signal, &skew);
         uint64_t stated = x->h->segments[i].frames * spf;
         if (!from || !from->samples)
             continue;
+        /* A signal that is late has the end of the segment before at its beginning. */
+        uint64_t at = x->list[i].at * spf;
         size_t n = from->samples < stated ? from->samples : (size_t)stated;
-        copy_segment(to, from, (size_t)x->list[i].at * spf, n);
+        size_t before = skew > at ? (size_t)(skew - at) : 0;
+        if (before < n)
+            copy_segment(to, from, before, (size_t)(at + before - skew), n - before);
     }
     if (!narrow)
         ecg_record_narrow(x->r, to);

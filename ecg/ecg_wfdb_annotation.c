@@ -3,6 +3,9 @@
  * annotation (10 bits), with pseudo codes for what does not fit.
  */
 #include "ecg/ecg_wfdb_priv.h"
+
+#include "base/utf8.h"
+#include "ecg/ecg_text.h"
 #include "ecg/ecg_write.h"
 
 #include <math.h>
@@ -192,11 +195,8 @@ bool ecg_wfdb_annotations(struct ecg_record *r, struct base_bytes file, const ch
                              .number = a.number,
                              .channel = a.channel,
                              .at_s = (double)a.time / rate};
-        size_t n = a.aux.n;
-        while (n && a.aux.p[n - 1] == '\0')
-            n--;
         m.from_s = m.to_s = m.at_s;
-        m.text = n ? ecg_record_text(r, (const char *)a.aux.p, n) : "";
+        m.text = a.aux.n ? ecg_text_undeclared(r, a.aux) : "";
         ecg_record_add_mark(r, m);
     }
     if (x.damaged)
@@ -262,12 +262,12 @@ static int by_time(const void *a, const void *b)
 static void write_mark(const struct ecg_mark *m, int64_t delta, struct reader *now,
                        struct base_buf *out)
 {
-    if (delta > DELTA_MAX || delta < 0) {
-        int32_t skip = delta > INT32_MAX ? INT32_MAX : (int32_t)delta;
+    while (delta > DELTA_MAX || delta < 0) { /* more than one for what is days away */
+        int64_t skip = delta > INT32_MAX ? INT32_MAX : delta < INT32_MIN ? INT32_MIN : delta;
         add_word(out, SKIP, 0);
         base_buf_add_le16(out, (uint16_t)((uint32_t)skip >> 16));
         base_buf_add_le16(out, (uint16_t)skip);
-        delta = 0;
+        delta -= skip;
     }
     add_word(out, code_of(m), (unsigned)delta);
     if (m->subtype)
@@ -278,8 +278,7 @@ static void write_mark(const struct ecg_mark *m, int64_t delta, struct reader *n
         add_word(out, NUM, (unsigned)m->number);
     now->channel = m->channel;
     now->number = m->number;
-    size_t n = strlen(m->text);
-    n = n < AUX_MAX ? n : AUX_MAX;
+    size_t n = base_utf8_cut(m->text, strlen(m->text), AUX_MAX);
     if (n) {
         add_word(out, AUX, (unsigned)n);
         base_buf_add(out, m->text, n);

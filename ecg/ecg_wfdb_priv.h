@@ -59,8 +59,9 @@ void ecg_wfdb_header_free(struct wfdb_header *h);
 void ecg_wfdb_comments(struct ecg_record *r, struct base_bytes text);
 
 /* Reads the signals of an ordinary record to leads[0..nsignals), of which samples,
- * rate, name, unit and scale are set. All their files must be there. */
-enum base_err ecg_wfdb_signals(const struct ecg_set *set, const struct wfdb_header *h,
+ * rate, name, unit and scale are set. All their files must be there. aligned: without
+ * the samples before the start of each, as its skew says. */
+enum base_err ecg_wfdb_signals(const struct ecg_set *set, const struct wfdb_header *h, bool aligned,
                                struct ecg_record *r, struct ecg_lead *leads,
                                struct base_error *err) BASE_MUST_CHECK;
 /* Name, unit and scale only. */

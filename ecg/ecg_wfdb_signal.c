@@ -24,6 +24,7 @@ struct group {
     unsigned format;
     struct base_bytes bytes;
     bool even;      /* one sample of each per frame */
+    bool aligned;   /* what lies before the start is dropped */
     uint16_t *sums; /* as the header has them */
 };
 
@@ -342,12 +343,12 @@ static enum base_err read_group(const struct ecg_set *set, const struct wfdb_hea
     if (e)
         return e;
     check(h, r, g, summed);
-    for (size_t i = 0; i < g->n; i++)
+    for (size_t i = 0; i < g->n && g->aligned; i++)
         align(&g->leads[i], &g->signals[i]);
     return BASE_OK;
 }
 
-enum base_err ecg_wfdb_signals(const struct ecg_set *set, const struct wfdb_header *h,
+enum base_err ecg_wfdb_signals(const struct ecg_set *set, const struct wfdb_header *h, bool aligned,
                                struct ecg_record *r, struct ecg_lead *leads, struct base_error *err)
 {
     enum base_err e = BASE_OK;
@@ -363,6 +364,7 @@ enum base_err ecg_wfdb_signals(const struct ecg_set *set, const struct wfdb_head
                           .signals = &h->signals[i],
                           .leads = &leads[i],
                           .n = n,
+                          .aligned = aligned,
                           .format = h->signals[i].format};
         for (size_t k = i; k < i + n; k++)
             ecg_wfdb_describe(r, h, k, &leads[k]);

@@ -167,6 +167,18 @@ static void write_comments(const struct ecg_record *r, struct base_buf *out)
     }
 }
 
+static void lose_the_rest(const struct ecg_record *r, struct ecg_outputs *out)
+{
+    size_t on_median = 0;
+    for (size_t i = 0; i < r->nmarks; i++)
+        on_median += r->marks[i].on_median;
+    if (on_median)
+        ecg_outputs_lose(out, "%zu annotations of the median beat", on_median);
+    /* header(5): the date stands behind the time. */
+    if (r->start.date.year > 0 && !r->start.has_time)
+        ecg_outputs_lose(out, "the date of the start, whose time is not known");
+}
+
 static enum base_err write_files(struct job *j, const struct ecg_write_options *options,
                                  struct ecg_outputs *out, struct base_error *err)
 {
@@ -186,8 +198,9 @@ static enum base_err write_files(struct job *j, const struct ecg_write_options *
         if (j->r->nmarks)
             ecg_wfdb_write_annotations(j->r->marks, j->r->nmarks, j->rate,
                                        ecg_outputs_add(out, &o, "atr"));
-        ecg_outputs_lose_all_but(out, j->r,
-                                 ECG_HOLDS_STATEMENTS | ECG_HOLDS_MARKS | ECG_HOLDS_OTHERS);
+        ecg_outputs_lose_all_but(
+            out, j->r, ECG_HOLDS_STATEMENTS | ECG_HOLDS_MARKS | ECG_HOLDS_OTHERS | ECG_HOLDS_TIME);
+        lose_the_rest(j->r, out);
     } else {
         e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     }

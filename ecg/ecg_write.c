@@ -145,6 +145,8 @@ void ecg_outputs_lose_all_but(struct ecg_outputs *out, const struct ecg_record *
         {ECG_HOLDS_OTHERS, r->nothers, "channels that are no ECG leads"},
         {ECG_HOLDS_PATIENT, r->patient.name.utf8[0] || r->patient.id.utf8[0],
          "patient (name and id)"},
+        {ECG_HOLDS_TIME, r->start.date.year > 0 || r->start.has_time, "time of the start"},
+        {ECG_HOLDS_ZONE, (holds & ECG_HOLDS_TIME) && r->start.has_zone, "time zone of the start"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].n && !(holds & rows[i].bit))

@@ -59,7 +59,9 @@ enum ecg_holds {
     ECG_HOLDS_STATEMENTS = 4,
     ECG_HOLDS_MARKS = 8,
     ECG_HOLDS_OTHERS = 16,
-    ECG_HOLDS_PATIENT = 32
+    ECG_HOLDS_PATIENT = 32,
+    ECG_HOLDS_TIME = 64, /* when the record starts */
+    ECG_HOLDS_ZONE = 128
 };
 void ecg_outputs_lose_all_but(struct ecg_outputs *out, const struct ecg_record *r, unsigned holds);
 

@@ -300,6 +300,73 @@ START_TEST(odd_scales_large_values_and_gaps_survive_or_are_listed)
 }
 END_TEST
 
+static const char *lost_of(const struct ecg_record *r, enum ecg_format target,
+                           struct ecg_record **again, struct base_buf *lost)
+{
+    base_buf_reset(lost);
+    if (*again)
+        ecg_record_free(*again);
+    *again = write_and_read(r, target, lost);
+    return base_buf_cstr(lost);
+}
+
+START_TEST(a_date_without_a_time_and_a_zone_are_kept_or_listed)
+{
+    static const int32_t samples[] = {0, 1, -1, 3};
+    static const struct {
+        enum ecg_format target;
+        bool date;
+        bool zone;
+    } rows[] = {{ECG_FORMAT_DICOM, true, true},  {ECG_FORMAT_AECG, true, true},
+                {ECG_FORMAT_SCP, true, true},    {ECG_FORMAT_EDF, false, false},
+                {ECG_FORMAT_WFDB, false, false}, {ECG_FORMAT_CSV, false, false}};
+    struct base_buf lost = {0};
+    struct ecg_record *again = NULL;
+    struct ecg_record *r = one_lead(samples, 4, 5, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        r->start = (struct ecg_time){.date = {1968, 2, 29}};
+        const char *words = lost_of(r, rows[i].target, &again, &lost);
+        const char *where = ecg_format_name(rows[i].target);
+        bool listed = strstr(words, "start") != NULL;
+        ck_assert_msg(listed == !rows[i].date, "%s: %s", where, words);
+        ck_assert(!rows[i].date || (again->start.date.day == 29 && !again->start.has_time));
+        r->start = (struct ecg_time){
+            .date = {1968, 2, 29}, .has_time = true, .hour = 7, .has_zone = true, .zone_min = 480};
+        words = lost_of(r, rows[i].target, &again, &lost);
+        listed = strstr(words, "of the start") != NULL;
+        ck_assert_msg(listed == !rows[i].zone, "%s: %s", where, words);
+        ck_assert(!rows[i].zone || (again->start.has_zone && again->start.zone_min == 480));
+        ck_assert(rows[i].target == ECG_FORMAT_CSV || again->start.hour == 7);
+    }
+    ecg_record_free(again);
+    ecg_record_free(r);
+    base_buf_deinit(&lost);
+}
+END_TEST
+
+START_TEST(what_dicom_cannot_hold_of_a_lead_is_listed)
+{
+    static const int32_t large[] = {0, 8388607, -8388608, 3};
+    struct base_buf lost = {0};
+    struct ecg_record *again = NULL;
+    struct ecg_record *r = one_lead(large, 4, 0.25, 0);
+    r->start = (struct ecg_time){.date = {2024, 2, 29}, .has_time = true, .usec = 250000};
+    r->leads[0].id = ECG_LEAD_NONE;
+    r->leads[0].name = "\xe5\xaf\xbc\xe8\x81\x94";
+    ecg_record_add_measurement(r, ECG_MEASURE_QT, 0, 400, NULL, NULL);
+    ecg_record_add_measurement(r, ECG_MEASURE_R_AMPLITUDE, ECG_LEAD_II, 900, NULL, NULL);
+    const char *words = lost_of(r, ECG_FORMAT_DICOM, &again, &lost);
+    ck_assert_msg(strstr(words, "1 leads: more than 16 bits"), "%s", words);
+    ck_assert_msg(strstr(words, "1 measurements of the device"), "%s", words);
+    ck_assert_uint_eq(again->nmeasurements, 1);
+    ck_assert_str_eq(again->leads[0].name, r->leads[0].name);
+    ck_assert_int_eq(again->start.usec, 250000);
+    ecg_record_free(again);
+    ecg_record_free(r);
+    base_buf_deinit(&lost);
+}
+END_TEST
+
 START_TEST(what_would_grow_out_of_measure_is_refused)
 {
     static const int32_t samples[] = {1, 2};
@@ -397,6 +464,8 @@ int main(void)
                         sizeof sources / sizeof *sources);
     tcase_add_loop_test(t, findings_and_the_median_beat_go_to_aecg_and_scp, 0, 2);
     tcase_add_test(t, odd_scales_large_values_and_gaps_survive_or_are_listed);
+    tcase_add_test(t, a_date_without_a_time_and_a_zone_are_kept_or_listed);
+    tcase_add_test(t, what_dicom_cannot_hold_of_a_lead_is_listed);
     tcase_add_test(t, what_would_grow_out_of_measure_is_refused);
     tcase_add_test(t, a_few_samples_of_a_very_high_rate_do_not_fill_a_second_of_edf);
     tcase_add_test(t, annotations_go_to_edf_and_back);

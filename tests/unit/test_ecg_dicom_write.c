@@ -274,6 +274,28 @@ START_TEST(the_same_seed_gives_the_same_object_and_options_override)
 }
 END_TEST
 
+START_TEST(a_time_of_an_hour_and_a_file_without_a_preamble_are_read)
+{
+    struct ecg_record *r = make_record(2, 10, 500);
+    struct base_buf out = {0};
+    r->start = (struct ecg_time){
+        .date = {2024, 2, 29}, .has_time = true, .hour = 14, .minute = 5, .second = 6};
+    ck_assert_int_eq(ecg_dicom_write(r, NULL, &out, NULL, NULL), BASE_OK);
+    uint8_t *at = memmem(out.p, out.n, "20240229140506", 14);
+    ck_assert_ptr_nonnull(at);
+    memcpy(at + 10, "    ", 4);
+    struct base_bytes rest = base_bytes_of(out.p + 128, out.n - 128);
+    struct ecg_record *again = NULL;
+    struct base_error err = {0};
+    ck_assert_msg(open_bytes(rest, NULL, &again, &err) == BASE_OK, "%s", err.msg);
+    ck_assert(again->start.has_time && again->start.hour == 14 && again->start.minute == 0);
+    ck_assert_uint_eq(again->nleads, 2);
+    ecg_record_free(again);
+    ecg_record_free(r);
+    base_buf_deinit(&out);
+}
+END_TEST
+
 START_TEST(options_that_dicom_cannot_hold_are_refused)
 {
     struct ecg_record *r = make_record(1, 10, 500);
@@ -313,6 +335,7 @@ int main(void)
     tcase_add_test(t, leads_that_start_later_are_padded_in_front);
     tcase_add_loop_test(t, what_no_ecg_object_can_hold_is_an_error_that_says_why, 0, 4);
     tcase_add_test(t, the_same_seed_gives_the_same_object_and_options_override);
+    tcase_add_test(t, a_time_of_an_hour_and_a_file_without_a_preamble_are_read);
     tcase_add_test(t, options_that_dicom_cannot_hold_are_refused);
     tcase_add_test(t, a_full_buffer_is_an_error);
     suite_add_tcase(s, t);

@@ -30,27 +30,19 @@ START_TEST(leads_are_found_by_name_and_by_code)
     static const struct {
         const char *name;
         int id;
-    } names[] = {{"I", 1},
-                 {"avr", 62},
-                 {"AVF", 64},
-                 {"Lead V1", 3},
-                 {"v6 ", 8},
-                 {"V3R", 11},
-                 {"DII", 2},
-                 {"dI", 31},
-                 {"X", 16},
-                 {"", 0},
-                 {"nothing", 0},
-                 {" III ", 61},
-                 {"vx", 16},
-                 {"vz", 18},
-                 {"Lead I (Einthoven)", 1},
-                 {"aVL, augmented voltage, left", 63}};
+    } names[] = {{"I", 1},       {"avr", 62},   {"AVF", 64}, {"Lead V1", 3}, {"v6 ", 8},
+                 {"V3R", 11},    {"DII", 2},    {"dI", 31},  {"X", 16},      {"", 0},
+                 {"nothing", 0}, {" III ", 61}, {"vx", 16},  {"vz", 18},     {"Left Leg", 0}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         ck_assert_int_eq(ecg_lead_by_name(names[i].name, strlen(names[i].name)), names[i].id);
     ck_assert_int_eq(ecg_lead_by_code("MDC", "2:61"), 61);
     ck_assert_int_eq(ecg_lead_by_code("SCPECG", "5.6.3-9-1"), 1);
     ck_assert_int_eq(ecg_lead_by_code("SCPECG", "5.6.3-9-1-64"), 64);
+    ck_assert_int_eq(ecg_lead_by_meaning("Lead I (Einthoven)"), 1);
+    ck_assert_int_eq(ecg_lead_by_meaning("aVL, augmented voltage, left"), 63);
+    ck_assert_int_eq(ecg_lead_by_meaning("Lead V3R"), 11);
+    ck_assert_int_eq(ecg_lead_by_meaning("Left Leg"), 23);
+    ck_assert_int_eq(ecg_lead_by_meaning("Unspecified lead"), 0);
     ck_assert_int_eq(ecg_lead_by_code("MDC", "131073"), 1);
     ck_assert_int_eq(ecg_lead_by_code("MDC", "131133"), 61);
     ck_assert_int_eq(ecg_lead_by_code("MDC", "131072"), 0);

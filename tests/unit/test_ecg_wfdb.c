@@ -240,6 +240,31 @@ END_TEST
 
 /* ---- annotations ---- */
 
+START_TEST(a_signal_that_is_late_goes_on_from_segment_to_segment)
+{
+    static const struct file files[] = {
+        {"m.hea", "m/3 2 250 8\ns1 3\n~ 2\ns2 3\n", 0},
+        {"s1.hea", "s1 2 250 3\ns1.dat 16 200/mV 16 0 0 0 0 I\ns1.dat 16:1 200/mV 16 0 0 0 0 II\n",
+         0},
+        {"s1.dat", "\1\0\11\0\2\0\12\0\3\0\13\0", 12},
+        {"s2.hea", "s2 2 250 3\ns2.dat 16 200/mV 16 0 0 0 0 I\ns2.dat 16:1 200/mV 16 0 0 0 0 II\n",
+         0},
+        {"s2.dat", "\4\0\14\0\5\0\15\0\6\0\16\0", 12}};
+    const int32_t none = ECG_SAMPLE_NONE;
+    struct ecg_record *r = must_open_set(files, 5);
+    assert_samples(&r->leads[0], (const int32_t[]){1, 2, 3, none, none, 4, 5, 6}, 8);
+    assert_samples(&r->leads[1], (const int32_t[]){10, 11, none, none, 12, 13, 14, none}, 8);
+    ecg_record_free(r);
+    /* Without a gap nothing is missing between. */
+    struct file joined[5];
+    memcpy(joined, files, sizeof joined);
+    joined[0].bytes = "m/2 2 250 6\ns1 3\ns2 3\n";
+    r = must_open_set(joined, 5);
+    assert_samples(&r->leads[1], (const int32_t[]){10, 11, 12, 13, 14, none}, 6);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(annotations_have_all_their_parts)
 {
     /* "+" at 18 with "(N", N at 77, "(" V ")" with sub, chan, num, and a long skip */
@@ -311,6 +336,55 @@ START_TEST(diagnoses_given_as_bare_numbers_get_their_names)
 }
 END_TEST
 
+START_TEST(texts_of_annotations_are_utf_8_however_they_came)
+{
+    /* In ISO 8859-1, then in GBK. */
+    static const char atr[] = "\x12\x58\x04\xfc"
+                              "caf\xe9"
+                              "\x12\x58\x04\xfc"
+                              "\xb2\xe2\xca\xd4"
+                              "\0";
+    const struct file files[] = {{"r.hea", "r 1 100 2\nr.dat 16 200 16 0 0 0 0 I\n", 0},
+                                 {"r.dat", "\1\0\2\0", 4},
+                                 {"r.atr", atr, sizeof atr}};
+    struct ecg_record *r = must_open_set(files, 3);
+    ck_assert_uint_eq(r->nmarks, 2);
+    ck_assert_str_eq(r->marks[0].text, "caf\xc3\xa9");
+    ck_assert_str_eq(r->marks[1].text, "\xe6\xb5\x8b\xe8\xaf\x95");
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(annotations_that_are_long_or_years_away_are_written_right)
+{
+    struct ecg_record *r = ecg_record_new(NULL);
+    struct ecg_outputs out;
+    char text[400] = "x";
+    for (size_t i = 1; i + 3 < 300; i += 3)
+        memcpy(text + i, "\xe6\xb5\x8b", 4);
+    ck_assert_ptr_nonnull(r);
+    ck_assert_int_eq(ecg_record_set_leads(r, 1), BASE_OK);
+    must_have_samples(r, &r->leads[0], 10)[3] = 7;
+    r->leads[0].name = "I";
+    r->leads[0].rate_hz = 500;
+    r->leads[0].uv_per_count = 5;
+    const double at[] = {-1e8, 0.5, 1e8};
+    for (size_t i = 0; i < 3; i++)
+        ecg_record_add_mark(r,
+                            (struct ecg_mark){.kind = ECG_MARK_OTHER, .at_s = at[i], .text = text});
+    struct ecg_record *again = reopen(r, &out);
+    ck_assert_uint_eq(again->nmarks, 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_double_eq(again->marks[i].at_s, at[i]);
+        ck_assert_uint_eq(strlen(again->marks[i].text), 1 + 84 * 3);
+        ck_assert_int_eq(strncmp(again->marks[i].text, text, 1 + 84 * 3), 0);
+    }
+    ecg_record_free(again);
+    ecg_outputs_deinit(&out);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(what_is_written_reads_the_same)
 {
     static const int32_t most[] = {2047, 32767, 100000};
@@ -374,6 +448,9 @@ int main(void)
     tcase_add_test(t, diagnoses_given_as_bare_numbers_get_their_names);
     tcase_add_test(t, what_is_needed_is_asked_for_once);
     tcase_add_test(t, annotations_have_all_their_parts);
+    tcase_add_test(t, a_signal_that_is_late_goes_on_from_segment_to_segment);
+    tcase_add_test(t, texts_of_annotations_are_utf_8_however_they_came);
+    tcase_add_test(t, annotations_that_are_long_or_years_away_are_written_right);
     tcase_add_loop_test(t, what_is_written_reads_the_same, 0, 3);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
