@@ -206,7 +206,8 @@ struct store_sweep_ops {
 };
 
 /* Goes through the folders of dead incarnations; those once found clean are
- * marked and passed over from then on. BASE_ECONFLICT when a sweep of this
+ * marked and passed over from then on. Where one cannot be read or swept it stays for a later
+ * sweep, the others are swept, and done gets the first error. BASE_ECONFLICT when a sweep of this
  * store is under way, BASE_ENOMEM. */
 enum base_err store_sweep(struct store *s, const struct store_sweep_ops *ops) BASE_MUST_CHECK;
 /* keep[i] says whether location i is known; NULL = the lookup failed: the sweep

@@ -27,7 +27,8 @@ struct store_sweep {
     struct store_sweep_ops ops;
     struct store_sweep_result result;
     struct loop_job job;
-    enum base_err err;
+    enum base_err err;    /* ends the sweep where no incarnation is in hand, else that one */
+    enum base_err failed; /* the first of those */
     bool answered;
     bool finished;
 
@@ -96,6 +97,19 @@ static void leave_incarnation(struct store_sweep *w)
     w->lock = -1;
 }
 
+/* What cannot be read of one incarnation keeps nothing of the others from being looked at; a
+ * later sweep tries it again. */
+static void pass_over(struct store_sweep *w)
+{
+    if (!w->failed)
+        w->failed = w->err;
+    BASE_LOG(WARN, "store_not_swept", LOG_S("incarnation", w->incarnation),
+             LOG_S("error", base_err_text(w->err)));
+    w->err = BASE_OK;
+    w->n = 0;
+    leave_incarnation(w);
+}
+
 /* Takes the lock; false when its owner lives, or the folder has just gone. */
 static bool lock_incarnation(struct store_sweep *w)
 {
@@ -136,11 +150,8 @@ static bool enter_incarnation(struct store_sweep *w)
         }
         path_of(w, "", path);
         w->incarnation_dir = open_dir(path);
-        if (!w->incarnation_dir) {
+        if (!w->incarnation_dir)
             w->err = base_err_from_errno(errno);
-            leave_incarnation(w);
-            return false;
-        }
         w->unclear = false;
         w->result.folders++;
         return true;
@@ -184,7 +195,10 @@ static void finish_incarnation(struct store_sweep *w)
         if (fd >= 0)
             close(fd);
     }
-    leave_incarnation(w);
+    if (w->err)
+        pass_over(w);
+    else
+        leave_incarnation(w);
 }
 
 /* ---- files, on the pool ---- */
@@ -301,10 +315,16 @@ static void apply_answer(struct store_sweep *w)
 static void sweep_work(void *arg)
 {
     struct store_sweep *w = arg;
+    if (w->err)
+        return;
     if (w->answered)
         apply_answer(w);
-    while (!w->err && !w->finished && w->n < STORE_SWEEP_BATCH) {
-        if (!w->all && !(w->all = open_dir(w->store->root)))
+    while (!w->finished && w->n < STORE_SWEEP_BATCH) {
+        if (w->err && w->lock < 0)
+            return;
+        if (w->err)
+            pass_over(w);
+        else if (!w->all && !(w->all = open_dir(w->store->root)))
             w->err = base_err_from_errno(errno);
         else if (!w->incarnation_dir)
             w->finished = !enter_incarnation(w);
@@ -324,7 +344,7 @@ static void sweep_end(struct store_sweep *w)
     struct store *s = w->store;
     struct store_sweep_ops ops = w->ops;
     struct store_sweep_result result = w->result;
-    enum base_err err = w->err;
+    enum base_err err = w->err ? w->err : w->failed;
     leave_incarnation(w);
     close_dir(&w->all);
     free(w);

@@ -239,6 +239,22 @@ START_TEST(a_failed_move_ends_the_sweep_and_the_next_one_goes_on)
 }
 END_TEST
 
+START_TEST(an_incarnation_that_fails_keeps_no_other_from_being_swept)
+{
+    leave_incarnation(8);
+    leave_incarnation(8);
+    leave_incarnation(8);
+    fail_call(FAULT_RENAME, 2, EIO);
+    struct lookup l = sweep(0);
+    ck_assert_int_eq(l.err, BASE_EIO);
+    ck_assert_uint_eq(l.result.folders, 3);
+    ck_assert_uint_eq(l.result.lost, 1 + 4 + 4);
+    l = sweep(0);
+    ck_assert_int_eq(l.err, BASE_OK);
+    ck_assert_uint_eq(l.result.lost, 3);
+}
+END_TEST
+
 START_TEST(what_is_not_ours_stays)
 {
     char from[100];
@@ -289,6 +305,7 @@ int main(void)
     tcase_add_test(tc, young_files_wait_for_a_later_sweep);
     tcase_add_test(tc, a_failed_lookup_leaves_everything);
     tcase_add_test(tc, a_failed_move_ends_the_sweep_and_the_next_one_goes_on);
+    tcase_add_test(tc, an_incarnation_that_fails_keeps_no_other_from_being_swept);
     tcase_add_test(tc, what_is_not_ours_stays);
     tcase_add_test(tc, a_store_that_closes_ends_its_sweep);
     suite_add_tcase(s, tc);
