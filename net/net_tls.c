@@ -13,7 +13,10 @@
 enum {
     RECORD_MAX = 16 * 1024, /* RFC 8446 5.1: plain bytes in a record */
     TYPE_HANDSHAKE = 0x16,  /* the first byte of a ClientHello's record */
-    TYPE_ALERT = 0x15
+    TYPE_ALERT = 0x15,
+    /* Records without data (KeyUpdate, empty ones, warnings), of bytes on the wire, since the last
+     * byte of data: a thousand times what any peer has to say. */
+    BARREN_MAX = 64 * 1024
 };
 
 /* NEW ─► (handshake) ─► OPEN ─► ENDED; FAILED from any. ENDED: the peer sends
@@ -28,6 +31,7 @@ struct net_tls {
     struct base_buf out;
     bool begun; /* the first byte was looked at */
     bool shut;
+    size_t barren; /* bytes since those of data */
     enum net_tls_cause cause;
     char subject[65]; /* of a certificate that was refused: its common name */
     char text[240];
@@ -240,6 +244,15 @@ static enum base_err refuse_plain(struct net_tls *t)
     return BASE_EFORMAT;
 }
 
+/* Each costs keys and an answer, and keeps the connection alive. */
+static enum base_err refuse_barren(struct net_tls *t)
+{
+    t->state = FAILED;
+    t->cause = NET_TLS_BROKEN;
+    snprintf(t->text, sizeof t->text, "TLS records without data, over and over");
+    return BASE_EFORMAT;
+}
+
 /* ---- bytes ---- */
 
 static enum base_err shake(struct net_tls *t)
@@ -293,12 +306,16 @@ enum base_err net_tls_read(struct net_tls *t, struct base_bytes in, struct base_
         if (in.p[0] != TYPE_HANDSHAKE && in.p[0] != TYPE_ALERT)
             return refuse_plain(t);
     }
+    size_t before = plain->n;
     t->in = in;
     if (t->state == HANDSHAKE)
         err = shake(t);
     if (!err && t->state == OPEN)
         err = decrypt(t, plain);
     t->in = (struct base_bytes){0};
+    t->barren = plain->n > before ? 0 : t->barren + in.n;
+    if (!err && t->state == OPEN && t->barren > BARREN_MAX)
+        err = refuse_barren(t);
     return err;
 }
 

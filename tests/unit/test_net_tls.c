@@ -289,6 +289,38 @@ START_TEST(renegotiation_is_refused)
 }
 END_TEST
 
+/* Each is answered with keys of its own. */
+START_TEST(key_updates_without_data_come_to_an_end)
+{
+    struct raw r = raw_client(TLS1_3_VERSION, NULL);
+    server_context = tls_server("server", "", NET_TLS_PEER_ASKED);
+    OK(net_tls_new(server_context, NULL, &server.t));
+    raw_exchange(&r);
+    ck_assert(net_tls_is_open(server.t));
+    for (int i = 0; i < 100; i++) { /* with data between them there may be any number */
+        for (int k = 0; k < 40; k++) {
+            ck_assert_int_eq(SSL_key_update(r.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+            ck_assert_int_eq(SSL_do_handshake(r.ssl), 1);
+            raw_exchange(&r);
+        }
+        ck_assert_int_eq(SSL_write(r.ssl, "x", 1), 1);
+        raw_exchange(&r);
+    }
+    ck_assert(net_tls_is_open(server.t));
+    ck_assert_uint_eq(server.got.n, 100);
+    for (int i = 0; i < 10000 && net_tls_is_open(server.t); i++) {
+        ck_assert_int_eq(SSL_key_update(r.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        ck_assert_int_eq(SSL_do_handshake(r.ssl), 1);
+        raw_exchange(&r);
+    }
+    ck_assert(!net_tls_is_open(server.t));
+    ck_assert_str_eq(net_tls_failure_text(server.t), "TLS records without data, over and over");
+    raw_free(&r);
+    drop_end(&server);
+    net_tls_context_free(server_context);
+}
+END_TEST
+
 START_TEST(noise_after_the_hello_fails_without_harm)
 {
     for (unsigned seed = 1; seed < 200; seed++) {
@@ -387,6 +419,7 @@ int main(void)
     tcase_add_loop_test(t, only_the_suites_of_bcp_195_are_accepted, 0,
                         (int)(sizeof offers / sizeof offers[0]));
     tcase_add_test(t, renegotiation_is_refused);
+    tcase_add_test(t, key_updates_without_data_come_to_an_end);
     tcase_add_test(t, noise_after_the_hello_fails_without_harm);
     tcase_add_test(t, a_bad_file_is_named);
     tcase_add_test(t, a_reload_is_for_new_connections_and_never_half_done);
