@@ -53,10 +53,13 @@ static const struct model_cause_text texts[] = {
          "allow Explicit or Implicit VR Little Endian on the device",
          "请在设备上启用 Explicit 或 Implicit VR Little Endian 传输语法"},
     [MODEL_CAUSE_NOT_ACCEPTABLE] =
-        {"the application context or protocol version of the request is not DICOM's",
-         "关联请求的应用上下文或协议版本不符合 DICOM",
-         "the program on the device is not a DICOM 3.0 one, or damaged: ask its vendor",
-         "设备端程序不符合 DICOM 3.0 或已损坏,请联系厂家"},
+        {"the application context, protocol version or maximum PDU length of the request is not "
+         "usable",
+         "关联请求的应用上下文、协议版本或最大 PDU 长度不可用",
+         "set the maximum PDU length of the device to 16384; else its program is not a DICOM 3.0 "
+         "one, or "
+         "damaged: ask its vendor",
+         "请将设备的最大 PDU 长度设为 16384;否则其程序不符合 DICOM 3.0 或已损坏,请联系厂家"},
     [MODEL_CAUSE_TLS_ON_PLAIN] = {"the device speaks TLS on the port without TLS",
                                   "设备在非加密端口上使用了 TLS",
                                   "switch TLS off on the device, or use our TLS port",

@@ -73,8 +73,9 @@ struct net_assoc_config {
     uint32_t max_pdu;               /* bytes of a P-DATA-TF that we take, told to the peer */
     unsigned artim_ms;              /* waiting for A-ASSOCIATE-RQ, and for the close */
     unsigned idle_ms;               /* silence of the peer on an open association, or less than a
-                                     * KiB from it without an answer of ours; 0 = no limit. Not counted while
-                                     * paused, or while it waits for our answer. */
+                                     * KiB of data sets from it without an answer of ours; 0 = no
+                                     * limit. Not counted while paused, or while it waits for our
+                                     * answer. */
     unsigned max_associations;      /* of this server; more are refused as "local limit" (2/3/2) */
     struct base_counters *counters; /* may be NULL */
     /* A connection that ended before its request could be given to on_request
@@ -122,7 +123,8 @@ struct net_assoc_target {
     const struct dicom_role *roles;       /* role selection; usually none */
     unsigned n_roles;
     unsigned connect_ms;  /* for TCP and for the answer to the request, each; 0 = no limit */
-    unsigned response_ms; /* silence of the peer on the open association, 0 = no limit */
+    unsigned response_ms; /* without a response, or progress of ours, on the open association; 0 =
+                           * no limit */
     uint32_t max_pdu;
 };
 

@@ -57,12 +57,26 @@ static bool refused(struct net_assoc *a)
     return true;
 }
 
+/* Who takes less has its length wrong: each fragment would carry a few bytes or none. PS3.8 D.1.1
+ * sets no least value, and 0 is no limit. */
+static bool takes_too_little(const struct dicom_associate *peer, char text[NET_ASSOC_TEXT_SIZE])
+{
+    if (peer->max_length == 0 || peer->max_length >= NET_ASSOC_PDU_MIN)
+        return false;
+    snprintf(text, NET_ASSOC_TEXT_SIZE,
+             "its maximum PDU length is %lu, less than the least of %d: set it to 16384, or 0 for "
+             "no limit",
+             (unsigned long)peer->max_length, NET_ASSOC_PDU_MIN);
+    return true;
+}
+
 static void on_associate_rq(struct net_assoc *a)
 {
     if (a->state != DUL_STA2) {
         net_assoc_event(a, DUL_EVT6, false);
         return;
     }
+    char text[NET_ASSOC_TEXT_SIZE];
     struct base_error error;
     if (decode_associate(a, false, &a->rq, &error)) {
         on_invalid(a, DICOM_ABORT_INVALID_PARAMETER, &error);
@@ -71,15 +85,26 @@ static void on_associate_rq(struct net_assoc *a)
     bool no = refused(a);
     if (no && a->reject.source == DICOM_RJ_PRESENTATION)
         net_assoc_end(a, NET_ASSOC_LIMIT, "as many associations are open as are allowed");
+    if (!no && takes_too_little(a->rq, text)) {
+        net_assoc_end(a, NET_ASSOC_REJECTED, text);
+        a->reject =
+            (struct dicom_reject){DICOM_RJ_PERMANENT, DICOM_RJ_USER, DICOM_RJ_USER_NO_REASON};
+        no = true;
+    }
     net_assoc_event(a, DUL_EVT6, no);
 }
 
 static void on_associate_ac(struct net_assoc *a)
 {
     if (a->state == DUL_STA5) {
+        char text[NET_ASSOC_TEXT_SIZE];
         struct base_error error;
         if (decode_associate(a, true, &a->ac, &error)) {
             on_invalid(a, DICOM_ABORT_INVALID_PARAMETER, &error);
+            return;
+        }
+        if (takes_too_little(a->ac, text)) {
+            net_assoc_give_up(a, NET_ASSOC_ABORTED, text);
             return;
         }
         net_assoc_agree(a);
@@ -272,17 +297,6 @@ static void take_cipher(struct net_assoc *a, struct base_bytes in)
         on_tls_failed(a);
 }
 
-/* A trickle does not keep an association for ever. A request that is answered is
- * progress whatever its size: the answer sets the clock. */
-static void note_progress(struct net_assoc *a, size_t n)
-{
-    a->trickled += n;
-    if (a->server && a->trickled < NET_ASSOC_TRICKLE)
-        return;
-    a->trickled = 0;
-    a->active = uv_now(loop_uv(a->loop));
-}
-
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct net_assoc *a = stream->data;
@@ -291,7 +305,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n < 0) {
         on_hangup(a, n == UV_EOF ? NULL : uv_strerror((int)n));
     } else if (n > 0) {
-        note_progress(a, (size_t)n);
         if (a->tls)
             take_cipher(a, base_bytes_of(buf->base, (size_t)n));
         else

@@ -21,17 +21,10 @@ static bool proposed(const struct dicom_context *rq, const char *syntax)
     return false;
 }
 
-static uint32_t peer_pdu(uint32_t max_length)
-{
-    if (max_length == 0)
-        return NET_ASSOC_PDU_DEFAULT;
-    /* Room for a fragment of two bytes, whatever the peer says. */
-    return max_length < DICOM_PDV_HEADER + 2 ? DICOM_PDV_HEADER + 2 : max_length;
-}
-
 void net_assoc_agree(struct net_assoc *a)
 {
-    a->peer_pdu = peer_pdu(a->server ? a->rq->max_length : a->ac->max_length);
+    uint32_t peer = a->server ? a->rq->max_length : a->ac->max_length;
+    a->peer_pdu = peer ? peer : NET_ASSOC_PDU_DEFAULT;
     memset(a->by_id, 0, sizeof a->by_id);
     for (unsigned i = 0; i < a->ac->n_contexts && i < DICOM_CONTEXTS_MAX; i++) {
         const struct dicom_context *c = &a->ac->contexts[i];
@@ -94,6 +87,19 @@ static bool is_request(uint16_t command)
     return !(command & DIMSE_RESPONSE_BIT) && command != DIMSE_C_CANCEL_RQ;
 }
 
+/* Bytes as such are none: PDUs may be empty, and a message have no end. From a requestor it is
+ * so much of a data set that a trickle does not count; a request that is answered is progress
+ * whatever its size, since the answer sets the clock. To a requestor it is the response. */
+static void note_progress(struct net_assoc *a, const struct dicom_message *m)
+{
+    bool command = m->kind == DICOM_MESSAGE_COMMAND;
+    a->trickled += command ? 0 : m->bytes.n;
+    if (a->server ? a->trickled < NET_ASSOC_TRICKLE : !command && m->bytes.n == 0)
+        return;
+    a->trickled = 0;
+    a->active = uv_now(loop_uv(a->loop));
+}
+
 void net_assoc_deliver(struct net_assoc *a, const struct dicom_pdu *pdu)
 {
     if (!accepted(a, pdu->context)) {
@@ -110,8 +116,10 @@ void net_assoc_deliver(struct net_assoc *a, const struct dicom_pdu *pdu)
         refuse_message(a, DICOM_ABORT_NOT_SPECIFIED, err, error.msg);
         return;
     }
-    if (m.kind == DICOM_MESSAGE_NONE)
+    /* An empty fragment says nothing but that it was the last. */
+    if (m.kind == DICOM_MESSAGE_NONE || (m.kind == DICOM_MESSAGE_DATA && !m.bytes.n && !m.last))
         return;
+    note_progress(a, &m);
     bool command = m.kind == DICOM_MESSAGE_COMMAND;
     const struct dicom_dimse *cmd = &a->messages.cmd;
     if (is_request(cmd->command) && (command ? !cmd->has_dataset : m.last))

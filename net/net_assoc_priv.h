@@ -11,9 +11,10 @@
 enum {
     NET_ASSOC_READ_SIZE = 256 * 1024,   /* one buffer for all associations of a server */
     NET_ASSOC_QUEUE_SIZE = 256 * 1024,  /* a stream is pulled while less is queued */
+    NET_ASSOC_PDU_MIN = 128,            /* that a peer may say it takes */
     NET_ASSOC_PDU_DEFAULT = 64 * 1024,  /* that we send to a peer that sets no limit */
     NET_ASSOC_ARTIM_DEFAULT_MS = 30000, /* when it was configured as 0 */
-    NET_ASSOC_TRICKLE = 1024,           /* bytes from a requestor that count as progress */
+    NET_ASSOC_TRICKLE = 1024,           /* bytes of data sets that count as progress */
     NET_ASSOC_TEXT_SIZE = 480,          /* of the detail of an end */
     NET_ASSOC_ARENA_LIMIT = 4 * 1024 * 1024
 };

@@ -319,7 +319,7 @@ static inline void raw_send(int fd, struct base_bytes b)
 
 /* ---- what raw clients send and expect ---- */
 
-static inline void add_request(struct base_buf *b)
+static inline void add_request_of(struct base_buf *b, uint32_t max_pdu)
 {
     struct dicom_associate rq = {.version = 1,
                                  .called = "RDC",
@@ -327,10 +327,15 @@ static inline void add_request(struct base_buf *b)
                                  .application_context = DICOM_UID_APPLICATION_CONTEXT,
                                  .contexts = proposed_contexts,
                                  .n_contexts = 3,
-                                 .max_length = MAX_PDU,
+                                 .max_length = max_pdu,
                                  .implementation_class = "1.2.3",
                                  .implementation_version = ""};
     dicom_associate_encode(&rq, false, b);
+}
+
+static inline void add_request(struct base_buf *b)
+{
+    add_request_of(b, MAX_PDU);
 }
 
 static inline void add_data(struct base_buf *b, uint8_t context, bool command, bool last,

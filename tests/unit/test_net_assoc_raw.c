@@ -486,6 +486,105 @@ START_TEST(a_peer_that_does_not_read_stops_the_stream)
 }
 END_TEST
 
+/* ---- a peer that sends and says nothing ---- */
+
+static struct loop_timer *flood;
+static struct base_buf flood_of; /* sent at each tick */
+
+static void on_flood(void *arg)
+{
+    (void)arg;
+    (void)send(raw_fd, flood_of.p, flood_of.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* It sends more bytes than the trickle, over and over; expects that silence ends it. */
+static void expect_flood_to_end(void)
+{
+    struct net_assoc_config config = usual_config();
+    config.idle_ms = 100;
+    serve(config);
+    OK(loop_timer_new(loop, on_flood, NULL, &flood));
+    raw_fd = raw_associate();
+    struct base_buf b = {0};
+    struct dicom_dimse rq = store_request();
+    rq.has_dataset = true;
+    add_command(&b, 3, &rq);
+    raw_send(raw_fd, base_buf_bytes(&b));
+    base_buf_deinit(&b);
+    loop_timer_start(flood, 1, 1);
+    run_until(acceptor_closed);
+    ck_assert_int_eq(acceptor.cause, NET_ASSOC_TIMED_OUT);
+    ck_assert_uint_eq(acceptor.data.n, 0);
+    loop_timer_free(flood);
+    base_buf_deinit(&flood_of);
+    close(raw_fd);
+}
+
+START_TEST(empty_fragments_are_silence)
+{
+    for (int i = 0; i < 200; i++)
+        add_data(&flood_of, 3, false, false, base_bytes_of(NULL, 0));
+    expect_flood_to_end();
+}
+END_TEST
+
+START_TEST(empty_pdus_are_silence)
+{
+    for (int i = 0; i < 400; i++)
+        base_buf_add(&flood_of, "\x04\0\0\0\0\0", 6);
+    expect_flood_to_end();
+}
+END_TEST
+
+START_TEST(a_peer_that_takes_next_to_nothing_is_rejected)
+{
+    struct base_buf b = {0};
+    serve(usual_config());
+    int fd = raw_connect();
+    add_request_of(&b, 127);
+    raw_send(fd, base_buf_bytes(&b));
+    raw_expect_pdu(fd, DICOM_PDU_ASSOCIATE_RJ, DICOM_RJ_PERMANENT, DICOM_RJ_USER,
+                   DICOM_RJ_USER_NO_REASON);
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_REJECTED);
+    ck_assert_ptr_nonnull(strstr(stranger_text, "127"));
+    ck_assert_int_eq(acceptor.requests, 0);
+    close(fd);
+    base_buf_reset(&b);
+    fd = raw_connect();
+    add_request_of(&b, 128);
+    raw_send(fd, base_buf_bytes(&b));
+    raw_expect(fd, 6);
+    ck_assert_uint_eq(raw_in.p[0], DICOM_PDU_ASSOCIATE_AC);
+    close(fd);
+    base_buf_deinit(&b);
+    run_until(acceptor_closed);
+}
+END_TEST
+
+static void answer_with_little(struct side *s)
+{
+    struct dicom_associate ac;
+    OK(dicom_negotiate(net_assoc_request(s->a), dicom_offers_storage, dicom_offers_storage_n, 8,
+                       net_assoc_arena(s->a), &ac, NULL));
+    OK(net_assoc_accept(s->a, &ac));
+}
+
+START_TEST(an_acceptor_that_takes_next_to_nothing_is_aborted)
+{
+    struct net_assoc_config config = usual_config();
+    config.max_pdu = 8;
+    serve(config);
+    acceptor.on_request = answer_with_little;
+    dial();
+    run_until(both_closed);
+    ck_assert_int_eq(requestor.cause, NET_ASSOC_ABORTED);
+    ck_assert_ptr_nonnull(strstr(requestor.text, "PDU length is 8"));
+    ck_assert_int_eq(requestor.established, 0);
+    ck_assert_int_eq(acceptor.cause, NET_ASSOC_PEER_ABORTED);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net_assoc_raw");
@@ -516,6 +615,10 @@ int main(void)
     tcase_add_test(t, any_split_of_the_bytes_gives_the_same_answers);
     tcase_add_test(t, what_was_read_still_comes_when_only_reading_is_paused);
     tcase_add_test(t, a_peer_that_does_not_read_stops_the_stream);
+    tcase_add_test(t, empty_fragments_are_silence);
+    tcase_add_test(t, empty_pdus_are_silence);
+    tcase_add_test(t, a_peer_that_takes_next_to_nothing_is_rejected);
+    tcase_add_test(t, an_acceptor_that_takes_next_to_nothing_is_aborted);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
