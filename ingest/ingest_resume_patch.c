@@ -129,22 +129,26 @@ static void on_room(void *arg)
 static void end_piece(struct ingest_resume *r)
 {
     net_http_on_abort(r->req, NULL, NULL);
+    ingest_spool_on_room(r->spool, NULL, NULL);
     ingest_spool_sync(r->spool, on_synced, r);
 }
 
 static void on_data(void *arg, struct base_bytes bytes)
 {
     struct ingest_resume *r = arg;
-    if (r->too_long)
-        return;
     if (bytes.n > r->length - r->offset - r->received) {
         r->too_long = true;
         bytes.n = (size_t)(r->length - r->offset - r->received);
     }
     r->received += bytes.n;
     ingest_spool_write(r->spool, bytes);
-    if (!ingest_spool_room(r->spool))
+    /* Of a body that changes nothing any more no end is waited for. */
+    if (r->too_long || ingest_spool_error(r->spool)) {
         net_http_body_pause(r->req);
+        end_piece(r);
+    } else if (!ingest_spool_room(r->spool)) {
+        net_http_body_pause(r->req);
+    }
 }
 
 static void on_end(void *arg)

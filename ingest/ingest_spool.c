@@ -318,6 +318,11 @@ void ingest_spool_write(struct ingest_spool *s, struct base_bytes bytes)
     go_on(s);
 }
 
+enum base_err ingest_spool_error(const struct ingest_spool *s)
+{
+    return s->err;
+}
+
 bool ingest_spool_room(const struct ingest_spool *s)
 {
     return s->err || s->pending.n < PENDING_MAX;

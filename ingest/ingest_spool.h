@@ -45,8 +45,10 @@ enum base_err ingest_spool_stat(struct ingest *g, const char *id, ingest_spool_f
 enum base_err ingest_spool_remove(struct ingest *g, const char *id, ingest_spool_fn *fn,
                                   void *arg) BASE_MUST_CHECK;
 
-/* Copies. An error shows at sync: BASE_ENOSPC when it would reach into the reserve. */
+/* Copies. An error shows at sync, or at a later write: BASE_ENOSPC when it would reach into the
+ * reserve. */
 void ingest_spool_write(struct ingest_spool *s, struct base_bytes bytes);
+enum base_err ingest_spool_error(const struct ingest_spool *s);
 bool ingest_spool_room(const struct ingest_spool *s);
 void ingest_spool_on_room(struct ingest_spool *s, void (*fn)(void *arg), void *arg);
 /* fn when all that was written is durable. */

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import select
 import socket
 import subprocess
 import tempfile
@@ -357,6 +358,26 @@ class ResumedTest(Upload):
                 self.assertEqual(self.tech.request('DELETE', path).status, 204)
                 s.sendall(b'x' * rest)
                 self.assertIn(b' 410 ', s.recv(4096).partition(b'\r\n')[0])
+
+    def test_a_piece_without_end_is_answered_and_ended(self):
+        path = self.begin(1000).headers['Location']
+        chunk = b'10000\r\n' + bytes(0x10000) + b'\r\n'
+        sent, answer = 0, b''
+        with socket.create_connection(('127.0.0.1', self.rdc.http_port), timeout=20) as s:
+            s.sendall(f'PATCH {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.tech.token}\r\n'
+                      'Upload-Offset: 0\r\nTransfer-Encoding: chunked\r\n\r\n'.encode())
+            try:
+                while sent < 256 << 20 and not select.select([s], [], [], 0)[0]:
+                    s.sendall(chunk)
+                    sent += len(chunk)
+                answer = s.recv(65536)
+            except ConnectionError:
+                pass
+        self.assertLess(sent, 64 << 20)
+        self.assertIn(b'413', answer.split(b'\r\n')[0])
+        self.assertIn(b'upload-offset: 1000', answer.lower())
+        self.assertIn(b'connection: close', answer.lower())
+        self.assertEqual(self.offset(path), 1000)
 
     def test_limits(self):
         self.assertEqual(self.begin(1 << 60).status, 413)
