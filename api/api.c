@@ -50,9 +50,12 @@ void api_problem(struct net_http_request *req, const struct db_outcome *outcome)
 void api_problem_err(struct net_http_request *req, enum base_err err)
 {
     int status = db_http_status_err(err);
-    if (status == 503)
+    if (err == BASE_EUNKNOWN)
+        net_http_problem(req, status, "the database went away before it answered",
+                         "it is not known whether the change was made: look before you try again");
+    else if (status == 503)
         net_http_problem(req, status, "the database cannot be reached now",
-                         "nothing was changed for certain; try again in a few seconds");
+                         "nothing was changed; try again in a few seconds");
     else
         net_http_problem(req, status, base_err_text(err), "");
 }
