@@ -344,17 +344,32 @@ begin
     end if;
     return v <> '{}';
 end $$;
-CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) RETURNS jsonb
+CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_locations text[], p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
 declare
     c commitment;
 begin
-    delete from job where id = p_job;
-    if not exists (select from commitment where id = p_id and state = 'checking') then
+    if not exists (select from commitment where id = p_id and state = 'checking' for update) then
+        delete from job where id = p_job;
         return null;
     end if;
+    -- Locked, so that what is marked below is what was looked at.
+    perform from commitment x join commitment_item t on t.commitment_id = x.id
+        join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
+        join object o on o.id = i.object_id
+    where x.id = p_id order by o.id for update of o;
+    if exists (select from unnest(p_failures, p_locations) with ordinality f(reason, location, k)
+            join (select n, sop_uid, row_number() over (order by n) as k from commitment_item
+                where commitment_id = p_id) t using (k)
+            join commitment x on x.id = p_id
+            join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
+            join object o on o.id = i.object_id
+        where f.reason = x'0110'::int and o.location <> f.location) then
+        return jsonb_build_object('again', commitment_input(p_id));
+    end if;
+    delete from job where id = p_job;
     update commitment_item t set failure = f.reason
     from unnest(p_failures) with ordinality f(reason, i)
         join (select n, row_number() over (order by n) as i from commitment_item
@@ -5165,8 +5180,8 @@ GRANT ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same 
 REVOKE ALL ON FUNCTION public.check_input(p_instance bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_same(i public.instance, e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_wanted(p_instances bigint[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_lease_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_locations text[], p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_locations text[], p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_done(p_id bigint, p_lease bigint, p_error text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;

@@ -219,6 +219,8 @@ static void give_up(struct checking *k, const char *error)
     model_job_failed(job, error);
 }
 
+static void look(struct checking *k);
+
 static void on_noted_check(void *arg, const struct db_outcome *outcome)
 {
     struct checking *k = arg;
@@ -230,7 +232,15 @@ static void on_noted_check(void *arg, const struct db_outcome *outcome)
         return;
     }
     json_t *row = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *again = json_object_get(row, "again");
     int64_t id = k->job->subject;
+    if (again) {
+        json_decref(k->job->input);
+        k->job->input = json_incref(again);
+        json_decref(row);
+        look(k);
+        return;
+    }
     model_job_done(k->job);
     free(k);
     struct reporting *r = row ? reporting_new(c, row) : NULL;
@@ -248,32 +258,52 @@ static void on_noted_check(void *arg, const struct db_outcome *outcome)
     }
 }
 
-static void on_checked(void *arg, const uint16_t *failures, size_t n)
+/* What was found, and where it was looked for. */
+static enum base_err note_check(struct checking *k, const uint16_t *failures, size_t n)
 {
-    struct checking *k = arg;
     struct base_buf list = {0};
-    if (!failures) {
-        give_up(k, "stopped");
-        return;
-    }
+    struct base_buf scratch = {0};
+    const char **places = calloc(n ? n : 1, sizeof *places);
+    if (!places)
+        return BASE_ENOMEM;
     for (size_t i = 0; i < n; i++) {
         base_buf_add_byte(&list, i ? ',' : '{');
         if (failures[i])
             base_buf_printf(&list, "%u", (unsigned)failures[i]);
         else
             base_buf_add_str(&list, "null");
+        const json_t *item = json_array_get(k->job->input, i);
+        places[i] = json_string_value(json_object_get(item, "location"));
+        places[i] = places[i] ? places[i] : "";
     }
     base_buf_add_byte(&list, '}');
     bool open = k->hold && api_scp_hold_idle(k->hold);
     struct db_param params[] = {db_int(k->job->id), db_int(k->job->subject),
-                                db_text(base_buf_cstr(&list)),
+                                db_text(base_buf_cstr(&list)), db_text_array(&scratch, places, n),
                                 open ? db_int(TELL_LEASE_SECONDS) : db_null()};
     enum base_err err =
         list.err ? list.err
-                 : db_call(k->c->config->db, DB_Q_COMMITMENT_CHECKED, params, 4, on_noted_check, k);
+                 : db_call(k->c->config->db, DB_Q_COMMITMENT_CHECKED, params, 5, on_noted_check, k);
     base_buf_deinit(&list);
-    if (err)
-        give_up(k, base_err_text(err));
+    base_buf_deinit(&scratch);
+    free(places);
+    return err;
+}
+
+static void on_checked(void *arg, const uint16_t *failures, size_t n)
+{
+    struct checking *k = arg;
+    enum base_err err = failures ? note_check(k, failures, n) : BASE_ECANCELED;
+    if (err) {
+        model_job_excuse(k->job, err);
+        give_up(k, failures ? base_err_text(err) : "stopped");
+    }
+}
+
+static void look(struct checking *k)
+{
+    if (ingest_commitment_check(k->c->config, k->job->input, LOOP_ORDINARY, on_checked, k))
+        give_up(k, "out of memory");
 }
 
 static void run(void *arg, struct model_job *job)
@@ -288,8 +318,7 @@ static void run(void *arg, struct model_job *job)
     k->job = job;
     k->hold = c->begun;
     c->begun = NULL;
-    if (ingest_commitment_check(c->config, job->input, LOOP_ORDINARY, on_checked, k))
-        give_up(k, "out of memory");
+    look(k);
 }
 
 void ingest_commitment_begin(struct ingest_commitment *c, json_t *job, struct api_scp_hold *hold)

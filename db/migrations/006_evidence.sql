@@ -739,18 +739,35 @@ $$
     from device d where d.id = c.device_id
 $$;
 
--- The store was looked at; p_failures has a Failure Reason or null per item. With
--- p_lease_seconds the caller reports at once and gets the report.
-create function commitment_checked(p_job bigint, p_id bigint, p_failures int[], p_lease_seconds int)
+-- The store was looked at: p_failures has a Failure Reason or null per item, p_locations where
+-- it was looked for. With p_lease_seconds the caller reports at once and gets the report. {"again"}:
+-- an object that was not found has another place now, since it came again meanwhile; all is to be
+-- looked at once more.
+create function commitment_checked(p_job bigint, p_id bigint, p_failures int[], p_locations text[], p_lease_seconds int)
 returns jsonb language plpgsql security definer set search_path = public as
 $$
 declare
     c commitment;
 begin
-    delete from job where id = p_job;
-    if not exists (select from commitment where id = p_id and state = 'checking') then
+    if not exists (select from commitment where id = p_id and state = 'checking' for update) then
+        delete from job where id = p_job;
         return null;
     end if;
+    -- Locked, so that what is marked below is what was looked at.
+    perform from commitment x join commitment_item t on t.commitment_id = x.id
+        join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
+        join object o on o.id = i.object_id
+    where x.id = p_id order by o.id for update of o;
+    if exists (select from unnest(p_failures, p_locations) with ordinality f(reason, location, k)
+            join (select n, sop_uid, row_number() over (order by n) as k from commitment_item
+                where commitment_id = p_id) t using (k)
+            join commitment x on x.id = p_id
+            join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
+            join object o on o.id = i.object_id
+        where f.reason = x'0110'::int and o.location <> f.location) then
+        return jsonb_build_object('again', commitment_input(p_id));
+    end if;
+    delete from job where id = p_job;
     update commitment_item t set failure = f.reason
     from unnest(p_failures) with ordinality f(reason, i)
         join (select n, row_number() over (order by n) as i from commitment_item
@@ -873,6 +890,6 @@ end $$;
 grant execute on function mpps_create(bigint, bigint, text, jsonb), mpps_set(bigint, bigint, text, jsonb),
     manifest_take(bigint, jsonb), exam_complete_due(),
     commitment_request(bigint, bigint, text, jsonb), commitment_input(bigint),
-    commitment_checked(bigint, bigint, int[], int), commitment_tell(bigint, int), commitment_claim(int, int),
+    commitment_checked(bigint, bigint, int[], text[], int), commitment_tell(bigint, int), commitment_claim(int, int),
     commitment_done(bigint, bigint, text, int, int) to rdc_ingest;
 grant execute on function exam_completeness(exam), manifest_put(jsonb) to rdc_api;

@@ -67,7 +67,7 @@ select mpps_set($1::bigint, $2::bigint, $3::text, $4::jsonb)::text;
 select commitment_request($1::bigint, $2::bigint, $3::text, $4::jsonb)::text;
 
 -- name: commitment_checked
-select commitment_checked($1::bigint, $2::bigint, $3::int[], $4::int)::text;
+select commitment_checked($1::bigint, $2::bigint, $3::int[], $4::text[], $5::int)::text;
 
 -- name: commitment_tell
 select commitment_tell($1::bigint, $2::int)::text;

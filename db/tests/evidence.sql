@@ -271,7 +271,7 @@ begin
     assert jsonb_array_length(job_claim('commitment', 9, 60)) = 0, 'who was asked has begun';
     -- checked, and told at once; that fails, so it is due for the callback
     v := commitment_checked((v #>> '{job,id}')::bigint, (v #>> '{job,subject}')::bigint,
-        array[null, null, 274], 15);
+        array[null, null, 274], array['', '', ''], 15);
     assert v #>> '{items,2,failure}' = '274' and v #> '{items,0,failure}' = 'null';
     select * into c from commitment;
     assert c.state = 'sending';
@@ -291,7 +291,7 @@ begin
     assert (select state from commitment) = 'reported';
     -- too many
     v := t_commit('1.2', array['1.15.1.1']);
-    perform commitment_checked((v #>> '{job,id}')::bigint, (v #>> '{job,subject}')::bigint, array[null]::int[], null);
+    perform commitment_checked((v #>> '{job,id}')::bigint, (v #>> '{job,subject}')::bigint, array[null]::int[], array[''], null);
     update commitment set attempts = 30 where state = 'due';
     assert commitment_claim(9, 60) = '[]';
     assert (select count(*) from commitment where state = 'dead') = 1;

@@ -257,6 +257,30 @@ class ADevice(SystemTest):
         peer.finish()
         wait_for('the answer to be noted', lambda: self.reported(transaction))
 
+    def test_is_told_of_an_object_where_it_is_now_when_its_file_is_just_replaced(self):
+        [path], [uid] = slices('commitment replaced', 1)
+        sop_class, instance, _, data = dicom_scu.part10(path)
+        a = self.associate()
+        self.assertEqual(a.store(sop_class, instance, data + dicom_scu.private_tail(2 << 20) + bytes(2 << 20)), 0)
+        [[location]] = self.rdc.sql('select location from object o join instance i on i.object_id = o.id '
+                                    f"where sop_uid = '{uid}'")
+        folder, name = location.rsplit('/', 1)
+        session = place().session(self.rdc.database)
+        self.addCleanup(session.close)
+        # As a duplicate that takes its place: the row, and then the old file goes.
+        session.ask(f"begin; update object set location = '{folder}/9{name}' where location = '{location}'")
+        old = Stored(self.rdc.data, location).path
+        os.rename(old, os.path.join(os.path.dirname(old), '9' + name))
+        transaction = make_dicom.uid('transaction replaced')
+        self.assertEqual(self.commit(a, transaction, [uid]), 0)
+        wait_for('the check to be noted', lambda: self.rdc.sql(
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
+            "and query like '%commitment_checked%' and datname = current_database()") == [['1']])
+        session.ask('commit')
+        self.assertEqual(self.report(a), (1, transaction, [uid], {}))
+        self.assertEqual(self.rdc.sql('select count(*) from object where damaged_at is not null'), [['0']])
+        a.release()
+
     def test_made_of_dcmjs_dimse_works_through_a_whole_step(self):
         modules = node_modules('dcmjs-dimse')
         paths, uids = slices('dcmjs', 3)
