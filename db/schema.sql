@@ -392,6 +392,7 @@ CREATE FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer
     AS $$
 declare
     c commitment;
+    v_devices bigint[];
     v jsonb := '[]';
 begin
     for c in select x.* from commitment x join job j on j.kind = 'commitment' and j.subject_id = x.id
@@ -410,12 +411,18 @@ begin
         for update of x skip locked loop
         perform commitment_move(c.id, 'give_up', null, coalesce(c.last_error, 'the device has no callback address'));
     end loop;
-    for c in select x.* from commitment x join device d on d.id = x.device_id
-        where x.state = 'due' and x.next_at <= now() and d.callback_host is not null
-            and not exists (select from commitment y where y.device_id = x.device_id and y.state = 'sending')
-            and not exists (select from commitment y where y.device_id = x.device_id and y.state = 'due'
-                and y.next_at <= now() and (y.next_at, y.id) < (x.next_at, x.id))
-        order by x.next_at, x.id limit p_limit for update of x skip locked loop
+    -- First the devices, so that nobody else claims for them; then, with what those did who had
+    -- them before, the first of each.
+    v_devices := array(select d.id from device d
+        where d.callback_host is not null
+            and d.id in (select device_id from commitment where state = 'due' and next_at <= now())
+        for no key update of d skip locked);
+    for c in select f.* from unnest(v_devices) d(id) cross join lateral (
+                select x.* from commitment x
+                where x.device_id = d.id and x.state = 'due' and x.next_at <= now()
+                order by x.next_at, x.id limit 1 for update skip locked) f
+        where not exists (select from commitment y where y.device_id = d.id and y.state = 'sending')
+        order by f.next_at, f.id limit p_limit loop
         v := v || commitment_report(commitment_move(c.id, 'send', p_lease_seconds));
     end loop;
     return v;
@@ -606,10 +613,17 @@ CREATE FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) 
     AS $$
 declare
     v jsonb;
+    v_free bigint[];
 begin
     update delivery set state = 'due', lease_until = null,
         last_error = coalesce(last_error, 'the worker ended while sending')
     where state = 'sending' and lease_until < now();
+    -- First the destinations, so that nobody else claims for them; then, with what those did who
+    -- had them before, the first of each.
+    v_free := array(select t.id from destination t
+        where t.disabled_at is null
+            and exists (select from delivery d where d.destination_id = t.id and d.state = 'due' and d.next_at <= now())
+        for no key update of t skip locked);
     with free as (
         select t.id as destination_id,
             (select d.id from delivery d join report r on r.id = d.report_id
@@ -619,9 +633,8 @@ begin
              order by array_position(array['stat', 'urgent', 'routine'], e.priority), d.next_at, d.id
              limit 1) as delivery_id
         from destination t
-        where t.disabled_at is null and not exists (
+        where t.id = any (v_free) and not exists (
             select from delivery b where b.destination_id = t.id and b.state = 'sending')
-        for update of t skip locked
     ), taken as (
         update delivery d set state = 'sending', attempts = attempts + 1, lease_no = lease_no + 1,
             lease_until = now() + make_interval(secs => p_lease_seconds)
@@ -4780,7 +4793,7 @@ ALTER TABLE ONLY public.upload
 ALTER TABLE ONLY public.view_rule
     ADD CONSTRAINT view_rule_pkey PRIMARY KEY (phrase);
 CREATE INDEX audit_noun ON public.audit USING btree (noun, noun_id, at);
-CREATE INDEX commitment_due ON public.commitment USING btree (next_at) WHERE (state = ANY (ARRAY['checking'::text, 'due'::text, 'sending'::text]));
+CREATE INDEX commitment_due ON public.commitment USING btree (device_id, next_at, id) WHERE (state = ANY (ARRAY['checking'::text, 'due'::text, 'sending'::text]));
 CREATE INDEX contract_hospital ON public.contract USING btree (hospital_id, line_id, centre_id);
 CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state = ANY (ARRAY['due'::text, 'sending'::text]));
 CREATE INDEX device_contact_calling ON public.device_contact USING btree (calling) WHERE (device_id IS NULL);

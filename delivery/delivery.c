@@ -7,8 +7,7 @@
 #include <stdlib.h>
 
 enum {
-    PARALLEL = 8,        /* destinations that this worker sends to at a time */
-    LEASE_SECONDS = 300, /* longest time for one delivery */
+    PARALLEL = 8, /* destinations that this worker sends to at a time */
     POLL_MS = 1000,
 };
 
@@ -123,7 +122,7 @@ static void claim(struct delivery *d)
 {
     if (d->draining || d->claiming || d->sending >= PARALLEL)
         return;
-    struct db_param params[] = {db_int(PARALLEL - d->sending), db_int(LEASE_SECONDS)};
+    struct db_param params[] = {db_int(PARALLEL - d->sending), db_int(DELIVERY_LEASE_SECONDS)};
     d->claiming = db_call(d->config->db, DB_Q_DELIVERY_CLAIM, params, 2, on_claimed, d) == BASE_OK;
 }
 

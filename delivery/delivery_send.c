@@ -184,6 +184,7 @@ static enum base_err connect_to(struct sending *s, const json_t *row)
         .n_contexts = (unsigned)s->n,
         .connect_ms = CONNECT_MS,
         .response_ms = RESPONSE_MS,
+        .total_ms = DELIVERY_SEND_SECONDS * 1000,
         .max_pdu = MAX_PDU,
     };
     return net_assoc_connect(s->config->loop, &target, &handlers, s, &s->a);

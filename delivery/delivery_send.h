@@ -6,6 +6,9 @@
 
 #include <jansson.h>
 
+/* Nobody else may begin with it before it has ended, and that was noted. */
+enum { DELIVERY_LEASE_SECONDS = 300, DELIVERY_SEND_SECONDS = 270 };
+
 enum delivery_outcome {
     DELIVERY_OK,       /* every object was answered with success or a warning */
     DELIVERY_RETRY,    /* a passing failure */

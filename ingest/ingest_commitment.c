@@ -11,8 +11,7 @@
 enum {
     CHECKS = 4,
     CHECK_LEASE_SECONDS = 600,
-    REPORTS = 8, /* devices that this worker reports to at a time */
-    REPORT_LEASE_SECONDS = 90,
+    REPORTS = 8,             /* devices that this worker reports to at a time */
     TELL_LEASE_SECONDS = 15, /* for an answer on the association that asked */
     POLL_MS = 1000
 };
@@ -131,7 +130,8 @@ static void claim(struct ingest_commitment *c)
 {
     if (c->draining || c->claiming || c->reporting >= REPORTS)
         return;
-    struct db_param params[] = {db_int(REPORTS - c->reporting), db_int(REPORT_LEASE_SECONDS)};
+    struct db_param params[] = {db_int(REPORTS - c->reporting),
+                                db_int(INGEST_COMMITMENT_LEASE_SECONDS)};
     c->claiming =
         db_call(c->config->db, DB_Q_COMMITMENT_CLAIM, params, 2, on_claimed, c) == BASE_OK;
 }

@@ -208,6 +208,7 @@ void ingest_commitment_call(const struct ingest_config *config, const json_t *ro
         .n_roles = 1,
         .connect_ms = CONNECT_MS,
         .response_ms = RESPONSE_MS,
+        .total_ms = INGEST_COMMITMENT_CALL_SECONDS * 1000,
         .max_pdu = MAX_PDU,
     };
     enum base_err err = net_assoc_connect(config->loop, &target, &handlers, r, &r->a);

@@ -8,6 +8,9 @@
 
 #include <jansson.h>
 
+/* Nobody else may begin with it before it has ended, and that was noted. */
+enum { INGEST_COMMITMENT_LEASE_SECONDS = 90, INGEST_COMMITMENT_CALL_SECONDS = 75 };
+
 /* error NULL: the device has answered with success or a warning. Borrowed. */
 typedef void ingest_reported_fn(void *arg, const char *error);
 

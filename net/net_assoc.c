@@ -195,14 +195,23 @@ static uint64_t time_limit(const struct net_assoc *a)
     }
 }
 
-void net_assoc_arm(struct net_assoc *a)
+/* 0: no limit but that of the whole. */
+static void start_timer(struct net_assoc *a, uint64_t ms)
 {
-    uint64_t ms = time_limit(a);
-    a->active = uv_now(loop_uv(a->loop));
+    uint64_t now = uv_now(loop_uv(a->loop));
+    uint64_t left = a->ends > now ? a->ends - now : 1;
+    if (a->ends && !a->ended && (!ms || left < ms))
+        ms = left;
     if (ms)
         uv_timer_start(&a->timer, on_timer, ms, 0);
     else
         uv_timer_stop(&a->timer);
+}
+
+void net_assoc_arm(struct net_assoc *a)
+{
+    a->active = uv_now(loop_uv(a->loop));
+    start_timer(a, time_limit(a));
 }
 
 /* Whether it is the peer that we are waiting for. */
@@ -220,7 +229,7 @@ static void on_idle(struct net_assoc *a)
         a->active = now;
     uint64_t silent = now - a->active;
     if (silent < a->idle_ms) {
-        uv_timer_start(&a->timer, on_timer, a->idle_ms - silent, 0);
+        start_timer(a, a->idle_ms - silent);
         return;
     }
     char text[64];
@@ -240,6 +249,10 @@ static const char *silence_text(const struct net_assoc *a)
 static void on_timer(uv_timer_t *t)
 {
     struct net_assoc *a = t->data;
+    if (a->ends && !a->ended && uv_now(loop_uv(a->loop)) >= a->ends) {
+        net_assoc_give_up(a, NET_ASSOC_TIMED_OUT, "it took longer than it may in all");
+        return;
+    }
     switch (a->state) {
     case DUL_STA2:
         net_assoc_end(a, NET_ASSOC_TIMED_OUT, silence_text(a));

@@ -123,6 +123,7 @@ struct net_assoc_target {
     const struct dicom_role *roles;       /* role selection; usually none */
     unsigned n_roles;
     unsigned connect_ms;  /* for TCP and for the answer to the request, each; 0 = no limit */
+    unsigned total_ms;    /* for all of it, whatever the peer does; 0 = no limit */
     unsigned response_ms; /* without a response, or progress of ours, on the open association; 0 =
                            * no limit */
     uint32_t max_pdu;

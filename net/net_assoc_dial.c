@@ -216,6 +216,7 @@ enum base_err net_assoc_connect(struct loop *loop, const struct net_assoc_target
     a->connect_ms = target->connect_ms;
     a->artim_ms = target->connect_ms ? target->connect_ms : NET_ASSOC_ARTIM_DEFAULT_MS;
     a->idle_ms = target->response_ms;
+    a->ends = target->total_ms ? uv_now(loop_uv(loop)) + target->total_ms : 0;
     a->max_pdu = target->max_pdu;
     a->decoder.max_length = target->max_pdu;
     a->given = true;

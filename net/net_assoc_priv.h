@@ -61,6 +61,7 @@ struct net_assoc {
     unsigned artim_ms;
     unsigned idle_ms;
     unsigned connect_ms;
+    uint64_t ends;   /* uv_now() at which it may last no longer; 0 = no limit */
     uint64_t active; /* uv_now() of the last progress */
     size_t trickled; /* bytes that came since */
     bool hangup;     /* close as soon as everything has left */

@@ -755,10 +755,17 @@ language plpgsql security definer set search_path = public as
 $$
 declare
     v jsonb;
+    v_free bigint[];
 begin
     update delivery set state = 'due', lease_until = null,
         last_error = coalesce(last_error, 'the worker ended while sending')
     where state = 'sending' and lease_until < now();
+    -- First the destinations, so that nobody else claims for them; then, with what those did who
+    -- had them before, the first of each.
+    v_free := array(select t.id from destination t
+        where t.disabled_at is null
+            and exists (select from delivery d where d.destination_id = t.id and d.state = 'due' and d.next_at <= now())
+        for no key update of t skip locked);
     with free as (
         select t.id as destination_id,
             (select d.id from delivery d join report r on r.id = d.report_id
@@ -768,9 +775,8 @@ begin
              order by array_position(array['stat', 'urgent', 'routine'], e.priority), d.next_at, d.id
              limit 1) as delivery_id
         from destination t
-        where t.disabled_at is null and not exists (
+        where t.id = any (v_free) and not exists (
             select from delivery b where b.destination_id = t.id and b.state = 'sending')
-        for update of t skip locked
     ), taken as (
         update delivery d set state = 'sending', attempts = attempts + 1, lease_no = lease_no + 1,
             lease_until = now() + make_interval(secs => p_lease_seconds)

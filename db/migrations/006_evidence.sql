@@ -622,7 +622,7 @@ create table commitment (
     constraint commitment_state_known check (state in ('checking', 'due', 'sending', 'reported', 'dead')),
     constraint commitment_lease_tied check ((state = 'sending') = (lease_until is not null))
 );
-create index commitment_due on commitment (next_at) where state in ('checking', 'due', 'sending');
+create index commitment_due on commitment (device_id, next_at, id) where state in ('checking', 'due', 'sending');
 
 -- failure: Failure Reason (PS3.3 C.14.1.1); null = committed, once it was checked.
 create table commitment_item (
@@ -802,6 +802,7 @@ language plpgsql security definer set search_path = public as
 $$
 declare
     c commitment;
+    v_devices bigint[];
     v jsonb := '[]';
 begin
     for c in select x.* from commitment x join job j on j.kind = 'commitment' and j.subject_id = x.id
@@ -820,12 +821,18 @@ begin
         for update of x skip locked loop
         perform commitment_move(c.id, 'give_up', null, coalesce(c.last_error, 'the device has no callback address'));
     end loop;
-    for c in select x.* from commitment x join device d on d.id = x.device_id
-        where x.state = 'due' and x.next_at <= now() and d.callback_host is not null
-            and not exists (select from commitment y where y.device_id = x.device_id and y.state = 'sending')
-            and not exists (select from commitment y where y.device_id = x.device_id and y.state = 'due'
-                and y.next_at <= now() and (y.next_at, y.id) < (x.next_at, x.id))
-        order by x.next_at, x.id limit p_limit for update of x skip locked loop
+    -- First the devices, so that nobody else claims for them; then, with what those did who had
+    -- them before, the first of each.
+    v_devices := array(select d.id from device d
+        where d.callback_host is not null
+            and d.id in (select device_id from commitment where state = 'due' and next_at <= now())
+        for no key update of d skip locked);
+    for c in select f.* from unnest(v_devices) d(id) cross join lateral (
+                select x.* from commitment x
+                where x.device_id = d.id and x.state = 'due' and x.next_at <= now()
+                order by x.next_at, x.id limit 1 for update skip locked) f
+        where not exists (select from commitment y where y.device_id = d.id and y.state = 'sending')
+        order by f.next_at, f.id limit p_limit loop
         v := v || commitment_report(commitment_move(c.id, 'send', p_lease_seconds));
     end loop;
     return v;

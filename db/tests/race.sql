@@ -22,6 +22,15 @@ begin
     assert v, 'waited half a minute for: ' || p_query;
 end $$;
 
+create function t_due(p_uid text, p_since interval) returns void language sql as
+$$
+    insert into commitment (centre_id, device_id, transaction_uid, state, next_at)
+    values (org_id('C1'), device_id('CR1', null, null), p_uid, 'due', now() - p_since)
+$$;
+
+update device set callback_host = 'ct', callback_port = 104 where aet = 'CR1';
+select t_due('1.22', '1 minute');
+
 create function t_first(p_what text) returns void language plpgsql as
 $$
 declare
@@ -41,6 +50,10 @@ begin
         -- not waited for, but not seen either
         perform t_object('1.5.4', '1.5.4.1.1', '{"quiet": 15}'), pg_advisory_xact_lock(1),
             t_until('select from evidence where study_uid = ''1.5.4''');
+        return;
+    elsif p_what = 'claimed' then
+        assert jsonb_array_length(commitment_claim(1, 60)) = 1;
+        perform pg_advisory_xact_lock(1), t_until('select from commitment where transaction_uid = ''1.23''');
         return;
     else
         perform t_object('1.5.2', '1.5.2.1.1');
@@ -65,6 +78,11 @@ begin
         perform manifest_take(org_id('C1'),
             '{"studies": [{"study_uid": "1.5.4", "instances": ["1.5.4.1.1"]}]}');
         return;
+    elsif p_what = 'claimed' then
+        -- it is due before the other, which is just being claimed
+        perform t_due('1.23', '2 minutes');
+        assert commitment_claim(1, 60) = '[]', 'two reports to one device at once';
+        return;
     else
         v := t_object('1.5.2', '1.5.2.1.2');
     end if;
@@ -88,6 +106,10 @@ begin
     if p_what in ('ordered', 'named') then
         assert (select array_agg(placer_number || ' ' || p.patient_id) from exam_order o join patient p
             on p.id = o.patient_id) = '{RPL1 P9}';
+        return;
+    elsif p_what = 'claimed' then
+        assert (select array_agg(transaction_uid || ' ' || state order by 1) from commitment)
+            = '{1.22 sending,1.23 due}';
         return;
     elsif p_what = 'listed' then
         update exam set last_object_at = last_object_at - interval '20 seconds';

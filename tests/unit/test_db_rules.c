@@ -249,6 +249,12 @@ START_TEST(what_was_being_written_when_it_was_listed_completes_its_exam)
 }
 END_TEST
 
+START_TEST(a_device_is_told_of_one_commitment_at_a_time_by_all_workers)
+{
+    run_race("claimed");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db_rules");
@@ -272,6 +278,7 @@ int main(void)
     tcase_add_test(tc, a_message_that_is_sent_again_beside_the_first_has_its_answer);
     tcase_add_test(tc, an_order_for_a_patient_whose_first_object_comes_meanwhile_is_taken);
     tcase_add_test(tc, what_was_being_written_when_it_was_listed_completes_its_exam);
+    tcase_add_test(tc, a_device_is_told_of_one_commitment_at_a_time_by_all_workers);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     pg_cluster_start(&cluster);

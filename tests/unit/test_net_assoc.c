@@ -443,6 +443,27 @@ START_TEST(a_response_that_does_not_come_ends_the_requestor)
 }
 END_TEST
 
+static void send_echo_again(struct side *s)
+{
+    send_echo(s);
+}
+
+START_TEST(an_association_lasts_no_longer_than_its_requestor_allows)
+{
+    serve(usual_config());
+    requestor.on_established = send_echo;
+    requestor.on_command = send_echo_again; /* for ever, with answers at once */
+    struct net_assoc_target target = usual_target();
+    target.response_ms = 20000;
+    target.total_ms = 50;
+    OK(net_assoc_connect(loop, &target, &handlers, &requestor, &requestor.a));
+    run_until(both_closed);
+    ck_assert_int_eq(requestor.cause, NET_ASSOC_TIMED_OUT);
+    ck_assert_int_ge(requestor.commands, 1);
+    ck_assert_int_eq(acceptor.cause, NET_ASSOC_PEER_ABORTED);
+}
+END_TEST
+
 START_TEST(closing_the_server_ends_what_is_open)
 {
     serve(usual_config());
@@ -533,6 +554,7 @@ int main(void)
     tcase_add_test(t, silence_ends_an_association);
     tcase_add_test(t, our_own_slowness_is_no_silence_of_the_peer);
     tcase_add_test(t, a_response_that_does_not_come_ends_the_requestor);
+    tcase_add_test(t, an_association_lasts_no_longer_than_its_requestor_allows);
     tcase_add_test(t, closing_the_server_ends_what_is_open);
     tcase_add_test(t, five_hundred_idle_associations_open_and_close);
     suite_add_tcase(s, t);
