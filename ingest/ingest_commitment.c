@@ -30,8 +30,9 @@ struct ingest_commitment {
     struct loop_timer *timer;
     struct api_scp_hold *begun; /* for the check that is just being begun */
     struct later *later;
-    unsigned reporting;
-    unsigned asking; /* of later ones */
+    unsigned calling; /* those devices */
+    unsigned telling; /* others, on the associations that asked: they may be silent for long */
+    unsigned asking;  /* of later ones */
     bool claiming;
     bool draining;
 };
@@ -59,9 +60,12 @@ static void claim(struct ingest_commitment *c);
 static void reporting_free(struct reporting *r)
 {
     struct ingest_commitment *c = r->c;
+    if (r->told)
+        c->telling--;
+    else
+        c->calling--;
     json_decref(r->row);
     free(r);
-    c->reporting--;
     claim(c);
 }
 
@@ -92,7 +96,7 @@ static void on_reported(void *arg, const char *error)
 }
 
 /* Takes row. NULL when out of memory: its lease runs out. */
-static struct reporting *reporting_new(struct ingest_commitment *c, json_t *row)
+static struct reporting *reporting_new(struct ingest_commitment *c, json_t *row, bool told)
 {
     struct reporting *r = calloc(1, sizeof *r);
     if (!r) {
@@ -103,7 +107,11 @@ static struct reporting *reporting_new(struct ingest_commitment *c, json_t *row)
     r->row = row;
     r->id = json_integer_value(json_object_get(row, "id"));
     r->lease = json_integer_value(json_object_get(row, "lease"));
-    c->reporting++;
+    r->told = told;
+    if (told)
+        c->telling++;
+    else
+        c->calling++;
     return r;
 }
 
@@ -119,7 +127,7 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
     }
     json_t *rows = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
     for (size_t i = 0; i < json_array_size(rows); i++) {
-        struct reporting *r = reporting_new(c, json_incref(json_array_get(rows, i)));
+        struct reporting *r = reporting_new(c, json_incref(json_array_get(rows, i)), false);
         if (r)
             ingest_commitment_call(c->config, r->row, on_reported, r);
     }
@@ -128,9 +136,9 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
 
 static void claim(struct ingest_commitment *c)
 {
-    if (c->draining || c->claiming || c->reporting >= REPORTS)
+    if (c->draining || c->claiming || c->calling >= REPORTS)
         return;
-    struct db_param params[] = {db_int(REPORTS - c->reporting),
+    struct db_param params[] = {db_int(REPORTS - c->calling),
                                 db_int(INGEST_COMMITMENT_LEASE_SECONDS)};
     c->claiming =
         db_call(c->config->db, DB_Q_COMMITMENT_CLAIM, params, 2, on_claimed, c) == BASE_OK;
@@ -163,11 +171,10 @@ static void on_asked(void *arg, const struct db_outcome *outcome)
     json_t *row = outcome->err ? NULL
                                : json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0),
                                             JSON_DECODE_ANY, NULL);
-    struct reporting *r = json_is_object(row) ? reporting_new(c, json_incref(row)) : NULL;
+    struct reporting *r = json_is_object(row) ? reporting_new(c, json_incref(row), true) : NULL;
     json_decref(row);
     c->asking--;
     if (r) {
-        r->told = true;
         ingest_commitment_tell(l->hold, r->row, on_reported, r);
         l->hold = NULL;
     }
@@ -243,15 +250,13 @@ static void on_noted_check(void *arg, const struct db_outcome *outcome)
     }
     model_job_done(k->job);
     free(k);
-    struct reporting *r = row ? reporting_new(c, row) : NULL;
+    struct reporting *r = row ? reporting_new(c, row, true) : NULL;
     if (r && api_scp_hold_idle(hold)) {
-        r->told = true;
         ingest_commitment_tell(hold, r->row, on_reported, r);
         return;
     }
     add_later(c, id, hold);
     if (r) {
-        r->told = true;
         on_reported(r, "the association that asked has begun something else");
     } else {
         claim(c);
@@ -374,7 +379,7 @@ void ingest_commitment_let_go(struct ingest_commitment *c)
 
 unsigned ingest_commitment_busy(const struct ingest_commitment *c)
 {
-    return c->reporting + c->claiming + c->asking + model_jobs_running(c->jobs);
+    return c->calling + c->telling + c->claiming + c->asking + model_jobs_running(c->jobs);
 }
 
 void ingest_commitment_free(struct ingest_commitment *c)

@@ -257,6 +257,24 @@ class ADevice(SystemTest):
         peer.finish()
         wait_for('the answer to be noted', lambda: self.reported(transaction))
 
+    def test_that_does_not_answer_keeps_no_other_from_its_report(self):
+        paths, uids = slices('commitment unanswered', 1)
+        self.rdc.storescu(*paths)
+        for n in range(24):  # more than one worker reports to at a time, for each
+            a = self.associate()
+            self.assertEqual(self.commit(a, make_dicom.uid(f'transaction unanswered {n}'), uids), 0)
+            a.read_message()
+        peer = dicom_scu.Peer()
+        self.addCleanup(peer.listener.close)
+        self.rdc.cli('device', 'change', 'DS_CT', '--callback', f'127.0.0.1:{peer.port}')
+        a = dicom_scu.Association(self.rdc.dicom_port, 'DS_CT', contexts=CONTEXTS)
+        transaction = make_dicom.uid('transaction of another')
+        self.assertEqual(self.commit(a, transaction, ['1.2.3.4']), 0)
+        a.close()
+        peer.accept()
+        self.assertEqual(self.report(peer), (2, transaction, [], {'1.2.3.4': 0x0112}))
+        peer.finish()
+
     def test_is_told_of_an_object_where_it_is_now_when_its_file_is_just_replaced(self):
         [path], [uid] = slices('commitment replaced', 1)
         sop_class, instance, _, data = dicom_scu.part10(path)
