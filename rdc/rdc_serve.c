@@ -30,6 +30,7 @@
 enum {
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 10000,
+    STORE_AGAIN_MS = 1000,
     STEADY_MS = 5000, /* a worker that lived so long is started anew at once */
 };
 
@@ -123,29 +124,6 @@ static int check_certificates(const struct base_conf *conf)
         return -1;
     }
     rdc_tls_close(&tls);
-    return 0;
-}
-
-/* Workers would begin a second store, below what is mounted later. A database that does not answer
- * yet is waited for by the workers. */
-static int check_store(const struct base_conf *conf)
-{
-    struct base_error error = {.msg = ""};
-    struct db_sync *db;
-    struct db_config config = {.conninfo = conf->database, .role = "rdc_ingest"};
-    enum base_err err = db_sync_open(&config, &db, &error);
-    if (!err) {
-        err = ingest_fsck_store(db, conf->data, &error);
-        db_sync_close(db);
-        if (err == BASE_ENOTFOUND || err == BASE_EIO) {
-            fprintf(stderr,
-                    "rdc serve: %s\n  if the store is lost for good: rdc fsck --store-lost\n",
-                    error.msg);
-            return -1;
-        }
-    }
-    if (err)
-        BASE_LOG(WARN, "store_not_compared", LOG_S("error", error.msg));
     return 0;
 }
 
@@ -295,6 +273,47 @@ static void take_signal(struct supervisor *s)
         s->stopping = true;
 }
 
+/* Is it the store that the database knows? BASE_ENOTFOUND, BASE_EIO: no. */
+static enum base_err compare_store(const struct base_conf *conf, struct base_error *error)
+{
+    struct db_sync *db;
+    struct db_config config = {.conninfo = conf->database, .role = "rdc_ingest"};
+    enum base_err err = db_sync_open(&config, &db, error);
+    if (err)
+        return err == BASE_ENOTFOUND || err == BASE_EIO ? BASE_EUNAVAILABLE : err;
+    err = ingest_fsck_store(db, conf->data, error);
+    db_sync_close(db);
+    return err;
+}
+
+/* Workers would begin a second store, below what is mounted later. While the database cannot be
+ * asked nothing could be acknowledged, and the ports stay closed. False: to end, with *status. */
+static bool await_store(struct supervisor *s, int *status)
+{
+    struct base_error error = {.msg = ""};
+    enum base_err err;
+    for (bool told = false; (err = compare_store(s->conf, &error)) != BASE_OK; told = true) {
+        if (err == BASE_ENOTFOUND || err == BASE_EIO) {
+            fprintf(stderr,
+                    "rdc serve: %s\n  if the store is lost for good: rdc fsck --store-lost\n",
+                    error.msg);
+            *status = 1;
+            return false;
+        }
+        if (!told)
+            BASE_LOG(WARN, "database_awaited", LOG_S("error", error.msg),
+                     LOG_S("remedy", "start the database; the ports open when it answers"));
+        struct pollfd fd = {.fd = s->signals, .events = POLLIN};
+        if (poll(&fd, 1, STORE_AGAIN_MS) > 0)
+            take_signal(s);
+        if (s->stopping) {
+            *status = 0;
+            return false;
+        }
+    }
+    return true;
+}
+
 static void supervise(struct supervisor *s)
 {
     while (!s->stopping) {
@@ -371,7 +390,12 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
     }
     s.ready_read = ready[0];
     s.ready_write = ready[1];
-    if (check_certificates(s.conf) || check_store(s.conf) || open_sockets(&s))
+    int status = 1;
+    if (check_certificates(s.conf))
+        return 1;
+    if (!await_store(&s, &status))
+        return status;
+    if (open_sockets(&s))
         return 1;
     supervise(&s);
     stop_workers(&s);

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import shutil
+import socket
 import subprocess
 import threading
 
@@ -151,6 +152,41 @@ class Fsck(Checked):
             self.assertIn('--store-lost', out.stderr)
         self.assertEqual(left, [])
         self.assertEqual(self.rdc.sql('select * from object order by id'), objects)
+        self.clean()
+
+    def test_waits_for_the_database_before_anything_serves_what_may_be_another_store(self):
+        self.send('not-asked')
+        self.settled()
+        store = os.path.join(self.rdc.data, 'store')
+        self.rdc.stop()
+        os.rename(store, store + '-away')
+        os.mkdir(store)
+        os.chmod(store, 0o777)
+
+        def answers(yes):
+            self.rdc.place.superuser(f'alter database {self.rdc.database} with allow_connections {yes}')
+
+        def serve():
+            with open(self.rdc.log, 'ab') as log:
+                return subprocess.Popen(unprivileged([self.rdc.program, '--config', self.rdc.conf, 'serve']), cwd='/',
+                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            for end, status in ((lambda p: answers(True), 1), (lambda p: p.terminate(), 0)):
+                answers(False)
+                before = self.rdc.log_size()
+                process = serve()
+                wait_for('the database to be asked', lambda b=before: 'database_awaited' in self.rdc.log_from(b))
+                with self.assertRaises(ConnectionRefusedError):
+                    socket.create_connection(('127.0.0.1', self.rdc.dicom_port))
+                end(process)
+                self.assertEqual(process.wait(30), status, self.rdc.tail())
+                self.assertEqual('Is it mounted?' in self.rdc.log_from(before), status == 1)
+                self.assertEqual(os.listdir(store), [])
+        finally:
+            shutil.rmtree(store)
+            os.rename(store + '-away', store)
+            answers(True)
+            self.rdc.start()
         self.clean()
 
     def test_needs_no_run_before_what_is_sent_again_takes_the_place_of_what_is_damaged(self):
