@@ -91,9 +91,10 @@ static void issue_of(int status, const char *message, const char *hint, const ch
                  element ? element : "");
     if (status >= 500)
         snprintf(issue->text, sizeof issue->text, "%s",
-                 status == 500 ? "the server failed; its log says more"
-                               : "the server cannot do it now: try again in a few seconds, with the "
-                                 "same identifiers, since the change may have been made");
+                 status == 500
+                     ? "the server failed; its log says more"
+                     : "the server cannot do it now: try again in a few seconds, with the "
+                       "same identifiers, since the change may have been made");
     else if (constraint[0])
         snprintf(issue->text, sizeof issue->text, "%s",
                  status == 409 ? "another order of this centre has this identifier already"
