@@ -55,6 +55,29 @@ double ecg_draw_text(struct sheet *s, double x, double y, double width, double s
     return w;
 }
 
+void ecg_draw_fitted(struct sheet *s, double x, double y, double width, double size, bool bold,
+                     struct sheet_colour colour, const char *text)
+{
+    double w = lay_out(s, 0, size, bold, text);
+    double small = w > width ? fmax(size * width / w * 0.99, size / 2) : size;
+    ecg_draw_text(s, x, y + (size - small) / 2, width, small, bold, SHEET_LEFT, colour, text);
+}
+
+size_t ecg_draw_wrap(struct sheet *s, double width, double size, const char *text, size_t most,
+                     size_t *starts)
+{
+    starts[0] = 0;
+    if (most < 2 || lay_out(s, 0, size, false, text) <= width)
+        return 1;
+    pango_layout_set_wrap(s->text, PANGO_WRAP_WORD_CHAR);
+    pango_layout_set_width(s->text, (int)(width * units * PANGO_SCALE));
+    size_t lines = (size_t)pango_layout_get_line_count(s->text);
+    lines = lines < most ? lines : most;
+    for (size_t i = 1; i < lines; i++)
+        starts[i] = (size_t)pango_layout_get_line_readonly(s->text, (int)i)->start_index;
+    return lines;
+}
+
 static long cell_of(double mm, long most)
 {
     double cell = floor(mm / USED_CELL);
@@ -89,27 +112,29 @@ static size_t count_used(const struct sheet *s, double x, double y, double w, do
     return n;
 }
 
-double ecg_draw_label(struct sheet *s, double x, double y, double size, struct sheet_colour colour,
-                      const char *text)
+double ecg_draw_label(struct sheet *s, double x, double y, double top, double bottom, double size,
+                      struct sheet_colour colour, const char *text)
 {
     /* Nearest first. Above is better than below, as most traces are drawn. */
     static const double up[] = {0, 1, 2, -1, 3, -2, 4, 5, -3, 6, 7, 8, -4, 9, 10, 12};
-    static const double right[] = {0, 2, 4, 7};
+    static const double right[] = {0, 2, 4, 7, 10, 13};
     double w = lay_out(s, 0, size, size >= 3, text);
-    y = fmin(fmax(y, s->paper.top + 0.5), s->paper.bottom - size - 0.5);
+    top = fmax(top, s->paper.top + 0.3);
+    bottom = fmin(bottom, s->paper.bottom);
+    y = fmax(fmin(y, bottom - size - 0.3), top + 0.2);
     double best_x = x;
     double best_y = y;
     size_t least = SIZE_MAX;
     for (size_t k = 0; k < sizeof right / sizeof *right && least > 0; k++) {
         for (size_t i = 0; i < sizeof up / sizeof *up && least > 0; i++) {
-            double top = y - up[i];
-            if (top < s->paper.top + 0.3 || top + size > s->paper.bottom)
+            double at = y - up[i];
+            if (at < top || at + size > bottom)
                 continue;
-            size_t n = count_used(s, x + right[k] - 0.5, top, w + 1, size + 0.8, false);
+            size_t n = count_used(s, x + right[k] - 0.5, at, w + 1, size + 0.8, false);
             if (n < least) {
                 least = n;
                 best_x = x + right[k];
-                best_y = top;
+                best_y = at;
             }
         }
     }

@@ -52,7 +52,7 @@ static enum base_err draw_page(struct sheet *s)
     };
     memset(s->used, 0, USED_COLUMNS * USED_ROWS);
     base_buf_reset(&s->unshown);
-    s->derived = s->clipped = s->is_chart = false;
+    s->together = s->derived = s->clipped = s->is_chart = false;
     s->from_s = s->to_s = 0;
     s->what[0] = '\0';
     s->paper = (struct sheet_area){PAPER_LEFT, PAPER_TOP, PAPER_RIGHT, PAPER_BOTTOM};

@@ -47,6 +47,7 @@ struct sheet {
     unsigned pages;
     double from_s; /* what is shown; to_s = 0: no part of time */
     double to_s;
+    bool together;           /* all columns show the same part of time: the record is short */
     bool derived;            /* some lead shown was calculated */
     char what[96];           /* of the page, for the foot; "" = nothing */
     bool is_chart;           /* no paper: without speed and gain */
@@ -62,9 +63,17 @@ enum sheet_align { SHEET_LEFT, SHEET_CENTRE, SHEET_RIGHT };
  * wider than width (0 = any). y is the top. Returns its width. */
 double ecg_draw_text(struct sheet *s, double x, double y, double width, double size, bool bold,
                      enum sheet_align align, struct sheet_colour colour, const char *text);
-/* Text near here, moved to where no line is; bold from 3 mm on. Returns where it ends. */
-double ecg_draw_label(struct sheet *s, double x, double y, double size, struct sheet_colour colour,
-                      const char *text);
+/* The same in letters that are smaller, by half at most, where that lets all of it be read. */
+void ecg_draw_fitted(struct sheet *s, double x, double y, double width, double size, bool bold,
+                     struct sheet_colour colour, const char *text);
+/* How many lines of that width the text takes, 1 at least and `most` at most; starts[i]: at which
+ * byte line i begins. */
+size_t ecg_draw_wrap(struct sheet *s, double width, double size, const char *text, size_t most,
+                     size_t *starts);
+/* Text near here, moved to where no line is, between top and bottom; bold from 3 mm on. Returns
+ * where it ends. */
+double ecg_draw_label(struct sheet *s, double x, double y, double top, double bottom, double size,
+                      struct sheet_colour colour, const char *text);
 void ecg_draw_colour(struct sheet *s, struct sheet_colour c);
 void ecg_draw_line(struct sheet *s, double x0, double y0, double x1, double y1, double width,
                    struct sheet_colour c);

@@ -2,6 +2,8 @@
  * confirmed are told apart. */
 #include "ecg/draw/ecg_sheet.h"
 
+#include "base/utf8.h"
+
 #include <math.h>
 
 static const double line_mm = 4.5;
@@ -62,8 +64,8 @@ static void patient_line(struct sheet *s, size_t *n, struct base_buf *line)
 {
     const double width = 82;
     if (line->n > 0 && *n < PATIENT_LINES) {
-        ecg_draw_text(s, PAPER_LEFT, 14.2 + line_mm * (double)*n, width, text_mm, false, SHEET_LEFT,
-                      ecg_draw_ink, base_buf_cstr(line));
+        ecg_draw_fitted(s, PAPER_LEFT, 14.2 + line_mm * (double)*n, width, text_mm, false,
+                        ecg_draw_ink, base_buf_cstr(line));
         ++*n;
     }
     base_buf_reset(line);
@@ -81,8 +83,7 @@ static void draw_patient(struct sheet *s)
     struct base_buf line = {0};
     size_t n = 0;
     add_person(&line, either(s->o->patient_name, r->patient.name.utf8));
-    ecg_draw_text(s, PAPER_LEFT, 6.5, 82, 5.8, true, SHEET_LEFT, ecg_draw_ink,
-                  base_buf_cstr(&line));
+    ecg_draw_fitted(s, PAPER_LEFT, 6.5, 82, 5.8, true, ecg_draw_ink, base_buf_cstr(&line));
     base_buf_reset(&line);
     add_pair(&line, "病历号 ID", either(s->o->patient_id, r->patient.id.utf8));
     patient_line(s, &n, &line);
@@ -226,11 +227,8 @@ static void add_statement(struct statements *all, const char *source, struct she
         return;
     struct statement *st = &all->of[all->n++];
     *st = (struct statement){.source = source, .colour = colour};
-    snprintf(st->text, sizeof st->text, "%s", text);
-    /* Not in the middle of a character: what is not UTF-8 is not drawn. */
-    if (strlen(text) >= sizeof st->text)
-        for (size_t n = strlen(st->text); n > 0 && (st->text[n - 1] & 0x80); n--)
-            st->text[n - 1] = '\0';
+    size_t n = base_utf8_cut(text, strlen(text), sizeof st->text - sizeof "…");
+    snprintf(st->text, sizeof st->text, "%.*s%s", (int)n, text, text[n] ? "…" : "");
 }
 
 static void add_findings(struct statements *all, const struct ecg_findings *f,
@@ -263,14 +261,31 @@ static double draw_confirmation(struct sheet *s)
     return PAPER_RIGHT - w;
 }
 
-static double statement_line(struct sheet *s, double y, const struct statement *st)
+/* *spare: lines that are free; what is too long for one takes of them. */
+static double statement_lines(struct sheet *s, double y, const struct statement *st, size_t *spare)
 {
     const double tab = 9;
+    const double width = PAPER_RIGHT - STATEMENT_LEFT - tab;
+    size_t starts[STATEMENT_LINES + 1];
+    size_t n = ecg_draw_wrap(s, width, text_mm, st->text, 1 + *spare, starts);
+    *spare -= n - 1;
     ecg_draw_text(s, STATEMENT_LEFT, y + 0.3, 0, small_mm, false, SHEET_LEFT, ecg_draw_grey,
                   st->source);
-    ecg_draw_text(s, STATEMENT_LEFT + tab, y, PAPER_RIGHT - STATEMENT_LEFT - tab, text_mm, false,
-                  SHEET_LEFT, st->colour, st->text);
-    return y + line_mm;
+    for (size_t i = 0; i < n; i++) {
+        char line[sizeof st->text];
+        size_t end = i + 1 < n ? starts[i + 1] : strlen(st->text);
+        snprintf(line, sizeof line, "%.*s", (int)(end - starts[i]), st->text + starts[i]);
+        ecg_draw_text(s, STATEMENT_LEFT + tab, y, width, text_mm, false, SHEET_LEFT, st->colour,
+                      line);
+        y += line_mm;
+    }
+    return y;
+}
+
+static double statement_line(struct sheet *s, double y, const struct statement *st)
+{
+    size_t none = 0;
+    return statement_lines(s, y, st, &none);
 }
 
 static size_t least_of(size_t a, size_t b)
@@ -353,14 +368,16 @@ static void draw_statements(struct sheet *s, double confirmation)
     size_t rest = lines - show_alarms;
     size_t show_ours = least_of(ours, rest - least_of(device, (rest + 1) / 2));
     size_t show_device = least_of(device, rest - show_ours);
+    size_t shown = show_alarms + show_device + show_ours;
+    size_t hidden = all.n - shown;
+    size_t spare = hidden ? 0 : most - shown;
     double y = 13;
     for (size_t i = 0; i < show_alarms; i++)
-        y = statement_line(s, y, &all.of[i]);
+        y = statement_lines(s, y, &all.of[i], &spare);
     for (size_t i = 0; i < show_device; i++)
-        y = statement_line(s, y, &all.of[alarms + i]);
+        y = statement_lines(s, y, &all.of[alarms + i], &spare);
     for (size_t i = 0; i < show_ours; i++)
-        y = statement_line(s, y, &all.of[alarms + device + i]);
-    size_t hidden = all.n - show_alarms - show_device - show_ours;
+        y = statement_lines(s, y, &all.of[alarms + device + i], &spare);
     if (hidden) {
         char more[48];
         snprintf(more, sizeof more, "… 另有 %zu 条 more", hidden);
@@ -421,6 +438,8 @@ static void draw_notes(struct sheet *s)
     if (s->derived)
         base_buf_add_str(&line,
                          "未存储的肢体导联由 I、II 计算 limb leads not stored: from I and II    ");
+    if (s->together)
+        base_buf_add_str(&line, "各列为同一时段 columns show the same time    ");
     if (s->clipped)
         base_buf_add_str(&line, "波形超出图纸 a trace leaves the paper    ");
     if (s->unshown.n)

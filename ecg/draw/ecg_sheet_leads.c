@@ -185,7 +185,7 @@ static void set_row(struct sheet *s, struct sheet_row *row, const struct places 
     for (size_t col = 0; col < columns; col++) {
         size_t at = first + col * per_column;
         const struct ecg_lead *lead = at < p->n ? p->lead[at] : NULL;
-        double from = s->from_s + (double)col * width;
+        double from = s->from_s + (s->together ? 0 : (double)col * width);
         row->piece[col] = (struct sheet_piece){
             .lead = lead,
             .name = !lead           ? ""
@@ -247,6 +247,9 @@ static enum base_err draw_standard(struct sheet *s)
     place_limbs(s, &p);
     place_others(s, &p, PLACES);
     struct shape shape = shape_of(s, p.n);
+    /* Of a short record the last columns would be empty. */
+    double rest = (ecg_record_seconds(s->r) - s->from_s) / ecg_draw_row_seconds(s);
+    s->together = shape.columns > 1 && rest < ((double)shape.columns - 0.5) / (double)shape.columns;
     for (size_t i = 0; i < shape.rows; i++)
         set_row(s, &rows[i], &p, i, shape.columns, shape.rows);
     if (shape.strips) {

@@ -92,12 +92,13 @@ static void draw_beat(struct sheet *s, const struct ecg_beat *beat, double x, do
     const double least_mm = 11; /* that a number needs */
     char text[24];
     bool odd = beat->code != ECG_CODE_NORMAL;
-    ecg_draw_label(s, x - 1, y, 2.8, odd ? ecg_draw_red : ecg_draw_blue,
-                   ecg_code_mnemonic(beat->code));
+    ecg_draw_label(s, x - 1, y, s->paper.top, s->paper.bottom, 2.8,
+                   odd ? ecg_draw_red : ecg_draw_blue, ecg_code_mnemonic(beat->code));
     if (before_mm < least_mm)
         return;
     snprintf(text, sizeof text, "%.0f", before_mm / s->mm_per_s * 1000);
-    ecg_draw_label(s, x - before_mm / 2 - 2, y + 0.3, 2.4, ecg_draw_grey, text);
+    ecg_draw_label(s, x - before_mm / 2 - 2, y + 0.3, s->paper.top, s->paper.bottom, 2.4,
+                   ecg_draw_grey, text);
 }
 
 static void draw_beats(struct sheet *s, const struct sheet_row *row)

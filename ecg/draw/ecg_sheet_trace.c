@@ -264,7 +264,9 @@ static void draw_row(struct sheet *s, const struct sheet_row *row, bool pulse)
     }
 }
 
-static void draw_names(struct sheet *s, const struct sheet_row *row, double pitch)
+/* above: the base line of the row above. A name stands between that and its own, so that no
+ * reader takes it for that of another trace. */
+static void draw_names(struct sheet *s, const struct sheet_row *row, double above, double pitch)
 {
     for (size_t i = 0; i < row->n; i++) {
         const struct sheet_piece *p = &row->piece[i];
@@ -274,10 +276,11 @@ static void draw_names(struct sheet *s, const struct sheet_row *row, double pitc
         bool unit = row->is_channel && strcmp(p->lead->unit, "1") != 0;
         double y = row->base - fmin(11, pitch * 0.45);
         snprintf(text, sizeof text, "%s%s%s", p->name, unit ? "  " : "", unit ? p->lead->unit : "");
-        double end =
-            ecg_draw_label(s, p->x + 1, y - label_size / 2, label_size, ecg_draw_ink, text);
+        double end = ecg_draw_label(s, p->x + 1, y - label_size / 2, above + 0.5, row->base + 1,
+                                    label_size, ecg_draw_ink, text);
         if (i == 0 && row->note[0])
-            ecg_draw_label(s, end + 3, y - 1.2, 2.8, ecg_draw_grey, row->note);
+            ecg_draw_label(s, end + 3, y - 1.2, above + 0.5, row->base + 1, 2.8, ecg_draw_grey,
+                           row->note);
     }
 }
 
@@ -359,5 +362,5 @@ void ecg_draw_rows(struct sheet *s, struct sheet_row *rows, size_t n)
     for (size_t i = 0; i < n; i++)
         ecg_draw_beat_marks(s, &rows[i]);
     for (size_t i = 0; i < n; i++)
-        draw_names(s, &rows[i], pitch);
+        draw_names(s, &rows[i], i ? rows[i - 1].base : s->paper.top, pitch);
 }

@@ -276,6 +276,27 @@ START_TEST(a_short_record_leaves_the_rest_blank)
 }
 END_TEST
 
+/* Whose columns one after the other would leave most leads out: 2 of 10 s. */
+START_TEST(all_leads_of_a_short_record_are_shown_at_the_same_time)
+{
+    struct ecg_record *r = picture_record(eight, 8, 2);
+    struct picture p = picture_of(r, &(struct ecg_draw_options){0});
+    double base = picture_first_dark(&p, left + 5, 52, 90);
+    const int upright[] = {1, -1, 1, 1}; /* I, aVR, V1, V4 */
+    for (int k = 0; k < 4; k++)
+        check_edges(&p, base - upright[k] * 1.2, left + k * 62.5, 25, 0, 2);
+    free(p.pixels);
+    /* 9 s fill more than half of the last column. */
+    ecg_record_free(r);
+    r = picture_record(eight, 8, 9);
+    p = picture_of(r, &(struct ecg_draw_options){0});
+    base = picture_first_dark(&p, left + 5, 52, 90);
+    check_edges(&p, base - 1.2, left, 25, 7.5, 9);
+    free(p.pixels);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(one_lead_fills_the_page_row_by_row_and_missing_samples_are_gaps)
 {
     static const int none[] = {0};
@@ -437,6 +458,7 @@ int main(void)
     tcase_add_test(t, svg_is_vectors_in_true_size);
     tcase_add_test(t, pdf_is_vectors_in_true_size);
     tcase_add_test(t, a_short_record_leaves_the_rest_blank);
+    tcase_add_test(t, all_leads_of_a_short_record_are_shown_at_the_same_time);
     tcase_add_test(t, one_lead_fills_the_page_row_by_row_and_missing_samples_are_gaps);
     tcase_add_test(t, a_level_far_from_zero_does_not_leave_the_paper);
     tcase_add_test(t, fifteen_leads_have_five_columns);
