@@ -22,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 
+import options
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 SPEED = os.path.join(ROOT, 'build/release/tests/bench_ecg_speed')
 SCORE = os.path.join(ROOT, 'build/release/tests/bench_ecg_score')
@@ -105,7 +107,7 @@ def analyses(folder, data, quick):
 
 
 def main():
-    quick = '--quick' in sys.argv[1:]
+    quick = options.parse(__doc__).quick
     rounds, ms, minutes = (2, 3, 10) if quick else (5, 80, 24 * 60)
     data = os.environ.get('RDC_ECG_DATA')
     lines = []

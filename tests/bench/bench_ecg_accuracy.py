@@ -28,6 +28,8 @@ import os
 import subprocess
 import sys
 
+import options
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 SCORE = os.path.join(ROOT, 'build/release/tests/bench_ecg_score')
 PACED = ('102', '104', '107', '217')
@@ -141,7 +143,7 @@ def fibrillation(data, quick):
 
 
 def main():
-    quick = '--quick' in sys.argv[1:]
+    quick = options.parse(__doc__).quick
     data = os.environ.get('RDC_ECG_DATA')
     if not data:
         print('ecg-accuracy: skipped: RDC_ECG_DATA names no folder with recordings')

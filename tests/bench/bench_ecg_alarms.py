@@ -20,6 +20,8 @@ import os
 import subprocess
 import sys
 
+import options
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 SCORE = os.path.join(ROOT, 'build/release/tests/bench_ecg_score')
 SETS = (('mitdb', 'wfdb/mitdb/*.hea', 'atr'), ('qtdb', 'wfdb/qtdb/*.hea', ''), ('ludb', 'wfdb/ludb/*.hea', ''),
@@ -65,7 +67,7 @@ def normals(data):
 
 
 def main():
-    quick = '--quick' in sys.argv[1:]
+    quick = options.parse(__doc__).quick
     data = os.environ.get('RDC_ECG_DATA')
     if not data:
         print('ecg-alarms: skipped: RDC_ECG_DATA names no folder with recordings')

@@ -29,6 +29,7 @@ sys.path.insert(0, os.path.join(ROOT, 'tests/system'))
 from rdc_system import Rdc  # noqa: E402  (it makes testdata/ known)
 import faults  # noqa: E402
 import live_streams  # noqa: E402
+import options  # noqa: E402
 from load import Objects, Senders, missing  # noqa: E402
 
 
@@ -162,18 +163,19 @@ def outages(count, only=None):
     return ok
 
 
+PARTS = ((streams, 300, 10000), (ecg, 5000, 100000), (live, 150, 10000), (kills, 2, 20), (outages, 0, 20))
+
+
 def main():
-    args = sys.argv[1:]
-    quick = '--quick' in args
-    only = args[args.index('--only') + 1] if '--only' in args else None
+    kinds = [kind.__name__ for kind, _ in OUTAGES]
+    asked = options.parse(__doc__, [part.__name__ for part, _, _ in PARTS] + kinds)
     ok = True
-    for part, few, many in ((streams, 300, 10000), (ecg, 5000, 100000), (live, 150, 10000), (kills, 2, 20),
-                            (outages, 0, 20)):
-        count = few if quick else many
-        if count and only in (None, part.__name__):
+    for part, few, many in PARTS:
+        count = few if asked.quick else many
+        if count and asked.only in (None, part.__name__):
             ok = part(count) and ok
-    if only in (kind.__name__ for kind, _ in OUTAGES):
-        ok = outages(2 if quick else 20, only)
+    if asked.only in kinds:
+        ok = outages(2 if asked.quick else 20, asked.only)
     return 0 if ok else 1
 
 

@@ -31,6 +31,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests/system'))
 import machine  # noqa: E402
+import options  # noqa: E402
 from rdc_system import Rdc, StoreScp, free_port, place, wait_for  # noqa: E402
 
 LOAD = os.path.join(ROOT, 'build/release/tests/bench_load')
@@ -287,10 +288,9 @@ def table_of_rdc(cells, found, limits):
 
 
 def main():
-    args = sys.argv[1:]
-    quick = '--quick' in args
-    rounds = int(args[args.index('--rounds') + 1]) if '--rounds' in args else 1 if quick else 3
-    only = args[args.index('--only') + 1] if '--only' in args else None
+    asked = options.parse(__doc__, ('ct', 'ecg', 'dx', 'object', 'idle'), rounds=3)
+    quick, only = asked.quick, asked.only
+    rounds = asked.rounds or (1 if quick else 3)
     cells = [c for c in CELLS if only in (None, c[0])]
     servers = [RdcServer()]
     if shutil.which('Orthanc') and os.path.exists(PLUGIN):

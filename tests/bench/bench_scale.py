@@ -23,6 +23,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests/system'))
 import dicom_scu  # noqa: E402
+import options  # noqa: E402
 from rdc_system import PASSWORD, Client, Rdc, place  # noqa: E402
 import make_dicom  # noqa: E402
 
@@ -190,7 +191,7 @@ def timed(ask):
 
 
 def main():
-    quick = '--quick' in sys.argv[1:]
+    quick = options.parse(__doc__).quick
     rounds = 3 if quick else 15
     sizes = (2000, 20000) if quick else (10000, 1000000)
     open_orders, waiting = (15, 10) if quick else (OPEN, WAITING)

@@ -18,6 +18,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests/system'))
+import options  # noqa: E402
 from rdc_system import Client, Rdc, place, wait_for  # noqa: E402
 import make_dicom  # noqa: E402
 
@@ -54,7 +55,7 @@ def critical(tech, reader, name):
 
 
 def main():
-    quick = '--quick' in sys.argv
+    quick = options.parse(__doc__).quick
     count = 3 if quick else 30
     rdc = Rdc({'workers': 0, 'database.connections': None}).start()
     over, failures = threading.Event(), []
