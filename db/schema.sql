@@ -92,7 +92,7 @@ CREATE TABLE public.instance (
     device_id bigint,
     received_at timestamp with time zone DEFAULT now() NOT NULL,
     metadata jsonb,
-    CONSTRAINT instance_uid_form CHECK ((sop_uid ~ '^[0-9.]{1,64}$'::text))
+    CONSTRAINT instance_uid_form CHECK (((sop_uid ~ '^[0-9.]+$'::text) AND (length(sop_uid) <= 64)))
 );
 ALTER TABLE ONLY public.instance ALTER COLUMN metadata SET COMPRESSION lz4;
 ALTER TABLE ONLY public.instance FORCE ROW LEVEL SECURITY;
@@ -945,7 +945,7 @@ CREATE TABLE public.study (
     study_id text,
     description text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT study_uid_form CHECK ((study_uid ~ '^[0-9.]{1,64}$'::text))
+    CONSTRAINT study_uid_form CHECK (((study_uid ~ '^[0-9.]+$'::text) AND (length(study_uid) <= 64)))
 );
 ALTER TABLE ONLY public.study FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.ecg_recorded(s public.study, i public.instance) RETURNS timestamp without time zone
@@ -1054,7 +1054,7 @@ CREATE TABLE public.performed_step (
     ended_at timestamp with time zone,
     CONSTRAINT performed_step_ended_tied CHECK (((state = 'IN PROGRESS'::text) = (ended_at IS NULL))),
     CONSTRAINT performed_step_state_known CHECK ((state = ANY (ARRAY['IN PROGRESS'::text, 'COMPLETED'::text, 'DISCONTINUED'::text]))),
-    CONSTRAINT performed_step_uid_form CHECK ((sop_uid ~ '^[0-9.]{1,64}$'::text))
+    CONSTRAINT performed_step_uid_form CHECK (((sop_uid ~ '^[0-9.]+$'::text) AND (length(sop_uid) <= 64)))
 );
 ALTER TABLE ONLY public.performed_step FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION public.evidence_of_steps(s public.performed_step) RETURNS void
@@ -4523,7 +4523,7 @@ CREATE TABLE public.performed_study (
     step_id bigint NOT NULL,
     centre_id bigint NOT NULL,
     study_uid text NOT NULL,
-    CONSTRAINT performed_study_uid_form CHECK ((study_uid ~ '^[0-9.]{1,64}$'::text))
+    CONSTRAINT performed_study_uid_form CHECK (((study_uid ~ '^[0-9.]+$'::text) AND (length(study_uid) <= 64)))
 );
 ALTER TABLE ONLY public.performed_study FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.person (
@@ -4597,7 +4597,7 @@ CREATE TABLE public.series (
     description text,
     body_part text,
     laterality text,
-    CONSTRAINT series_uid_form CHECK ((series_uid ~ '^[0-9.]{1,64}$'::text))
+    CONSTRAINT series_uid_form CHECK (((series_uid ~ '^[0-9.]+$'::text) AND (length(series_uid) <= 64)))
 );
 ALTER TABLE ONLY public.series FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.series ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (

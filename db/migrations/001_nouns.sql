@@ -187,6 +187,8 @@ create table patient (
 create unique index patient_id_unique on patient (patient_id, issuer_id)
     where patient_id is not null;
 
+-- Its UIDs are checked without a counted repetition: {1,64} is a machine of 64 states, which costs 20 us for
+-- each of three rows of an object, ten times as much.
 create table study (
     id bigint generated always as identity primary key,
     centre_id bigint not null,
@@ -199,7 +201,7 @@ create table study (
     description text,
     created_at timestamptz not null default now(),
     constraint study_uid_unique unique (study_uid, centre_id),
-    constraint study_uid_form check (study_uid ~ '^[0-9.]{1,64}$')
+    constraint study_uid_form check (study_uid ~ '^[0-9.]+$' and length(study_uid) <= 64)
 );
 create index study_patient on study (patient_id);
 
@@ -213,7 +215,7 @@ create table series (
     body_part text,
     laterality text,
     constraint series_uid_unique unique (study_id, series_uid),
-    constraint series_uid_form check (series_uid ~ '^[0-9.]{1,64}$')
+    constraint series_uid_form check (series_uid ~ '^[0-9.]+$' and length(series_uid) <= 64)
 );
 
 -- An immutable file of the store. For DICOM the digest covers the data set as
@@ -252,7 +254,7 @@ create table instance (
     received_at timestamptz not null default now(),
     metadata jsonb,
     constraint instance_uid_unique unique (sop_uid, centre_id, variant),
-    constraint instance_uid_form check (sop_uid ~ '^[0-9.]{1,64}$')
+    constraint instance_uid_form check (sop_uid ~ '^[0-9.]+$' and length(sop_uid) <= 64)
 );
 create index instance_study on instance (study_id);
 create index instance_object on instance (object_id);

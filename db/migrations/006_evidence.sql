@@ -37,7 +37,7 @@ create table performed_step (
     created_at timestamptz not null default now(),
     ended_at timestamptz,
     constraint performed_step_uid_unique unique (sop_uid, centre_id),
-    constraint performed_step_uid_form check (sop_uid ~ '^[0-9.]{1,64}$'),
+    constraint performed_step_uid_form check (sop_uid ~ '^[0-9.]+$' and length(sop_uid) <= 64),
     constraint performed_step_state_known check (state in ('IN PROGRESS', 'COMPLETED', 'DISCONTINUED')),
     constraint performed_step_ended_tied check ((state = 'IN PROGRESS') = (ended_at is null))
 );
@@ -48,7 +48,7 @@ create table performed_study (
     centre_id bigint not null references organisation,
     study_uid text not null,
     primary key (study_uid, centre_id, step_id),
-    constraint performed_study_uid_form check (study_uid ~ '^[0-9.]{1,64}$')
+    constraint performed_study_uid_form check (study_uid ~ '^[0-9.]+$' and length(study_uid) <= 64)
 );
 create index performed_study_step on performed_study (step_id);
 
