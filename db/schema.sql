@@ -3202,6 +3202,11 @@ begin
     if nullif(p ->> 'birth_date', '') is not null and v_birth is null then
         perform fail(422, 'birth_date is not a date', 'YYYYMMDD or YYYY-MM-DD');
     end if;
+    -- In what a device is given they would end the value (PS3.5 6.1.3, 6.4).
+    if p ->> 'patient_name' ~ '[\\[:cntrl:]]' or v_pid ~ '[\\[:cntrl:]]' then
+        perform fail(422, format('%s has a backslash or a control character in it',
+            case when v_pid ~ '[\\[:cntrl:]]' then 'patient_id' else 'patient_name' end), 'leave it out');
+    end if;
     if v_pid is null and p_old is not null then
         select * into v from patient where id = p_old for update;
     elsif v_pid is not null then

@@ -245,7 +245,8 @@ enum base_err hl7_fhir_read_bundle(const json_t *bundle, bool *atomic, json_t **
         return BASE_EFORMAT;
     }
     if (!hl7_fhir_text(&r, bundle, "Bundle", "type", ID_MAX, &type) ||
-        !hl7_fhir_array(&r, bundle, "Bundle", "entry", &entries))
+        !hl7_fhir_array(&r, bundle, "Bundle", "entry", &entries) ||
+        !hl7_fhir_read_modifiers(&r, bundle, "Bundle"))
         return BASE_EFORMAT;
     bool transaction = type && strcmp(type, "transaction") == 0;
     if (!transaction && (!type || strcmp(type, "batch") != 0)) {

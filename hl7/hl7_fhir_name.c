@@ -67,13 +67,13 @@ static bool append(struct hl7_fhir_reader *r, const char *path, const char *memb
     return true;
 }
 
-/* A part of a name. What would be a delimiter of a PN cannot be kept. */
+/* A part of a name. What would be a delimiter of a PN, or no part of a value, cannot be kept. */
 static bool add_part(struct hl7_fhir_reader *r, const char *path, const char *member,
                      const char *part, char out[HL7_FHIR_NAME])
 {
-    if (strpbrk(part, "^=\\"))
+    if (strpbrk(part, "^=\\\n\r\t"))
         return hl7_fhir_fail(r, "value", path, member,
-                             "a name cannot contain the characters ^ = \\");
+                             "a name cannot contain the characters ^ = \\, nor a new line or tab");
     return append(r, path, member, part, out);
 }
 
@@ -179,23 +179,36 @@ bool hl7_fhir_read_names(struct hl7_fhir_reader *r, const json_t *names, const c
 
 /* ---- writing ---- */
 
+/* A part that repeats: given and middle name are both given. */
+static void add_to_list(json_t *name, const char *member, const char *part, size_t n)
+{
+    json_t *list = json_object_get(name, member);
+    if (n && list)
+        json_array_append_new(list, json_stringn(part, n));
+    else if (n)
+        json_object_set_new(name, member, json_pack("[s%]", part, n));
+}
+
 static json_t *write_name(const char *s, size_t n, const char *representation)
 {
+    static const char *const members[] = {"family", "given", "given", "prefix", "suffix"};
     const char *end = s + n;
-    const char *caret = memchr(s, '^', n);
-    const char *given = caret ? caret + 1 : end;
-    const char *given_end = memchr(given, '^', (size_t)(end - given));
-    size_t family = (size_t)((caret ? caret : end) - s);
-    size_t length = (size_t)((given_end ? given_end : end) - given);
     json_t *name =
         json_pack("{s:[{s:s, s:s}], s:s}", "extension", "url", HL7_FHIR_EN_REPRESENTATION,
                   "valueCode", representation, "use", "official");
-    if (!caret)
+    if (!memchr(s, '^', n)) {
         json_object_set_new(name, "text", json_stringn(s, n));
-    else if (family)
-        json_object_set_new(name, "family", json_stringn(s, family));
-    if (length)
-        json_object_set_new(name, "given", json_pack("[s%]", given, length));
+        return name;
+    }
+    for (size_t i = 0; i < 5 && s < end; i++) {
+        const char *caret = memchr(s, '^', (size_t)(end - s));
+        size_t length = (size_t)((caret ? caret : end) - s);
+        if (i > 0)
+            add_to_list(name, members[i], s, length);
+        else if (length)
+            json_object_set_new(name, members[i], json_stringn(s, length));
+        s += length + 1;
+    }
     return name;
 }
 

@@ -13,17 +13,11 @@ enum { SH = 16, LO = 64, PN = 194, ISSUER = 255, REASON = 2000, CODE_MAX = 64 };
 
 /* ---- what it is ---- */
 
-/* R4 extensibility.html, resource.html: who does not understand a modifier must
- * not act on the resource. */
 static bool read_modifiers(struct hl7_fhir_reader *r)
 {
     const json_t *negated = json_object_get(SELF, "doNotPerform");
-    if (json_array_size(json_object_get(SELF, "modifierExtension")))
-        return hl7_fhir_fail(r, "extension", PATH, "modifierExtension",
-                             "this modifier is not understood, so nothing was done; leave it out");
-    if (json_object_get(SELF, "implicitRules"))
-        return hl7_fhir_fail(r, "not-supported", PATH, "implicitRules",
-                             "no implicit rules are known; leave it out");
+    if (!hl7_fhir_read_modifiers(r, SELF, PATH))
+        return false;
     if (negated && !json_is_boolean(negated))
         return hl7_fhir_fail(r, "structure", PATH, "doNotPerform", "it must be true or false");
     return !json_is_true(negated) ||
@@ -122,13 +116,13 @@ static bool read_study_uid(struct hl7_fhir_reader *r, const char *value, const c
  * without such a type is the placer's too. */
 static bool read_identifier(struct hl7_fhir_reader *r, const json_t *identifier, const char *path)
 {
-    const char *type = hl7_fhir_code(json_object_get(identifier, "type"), NULL);
+    const char *type = hl7_fhir_identifier_type(identifier);
     const char *system;
     const char *value;
     if (!hl7_fhir_text(r, identifier, path, "system", ISSUER, &system) ||
         !hl7_fhir_text(r, identifier, path, "value", LO + 8, &value))
         return false;
-    if (!value)
+    if (!value || !hl7_fhir_is_current(identifier))
         return true;
     if (system && strcmp(system, HL7_FHIR_DICOM_UID) == 0)
         return read_study_uid(r, value, path);
@@ -163,7 +157,7 @@ static bool read_identifiers(struct hl7_fhir_reader *r)
         {
             char at[HL7_FHIR_PATH];
             snprintf(at, sizeof at, "%.120s.identifier[%zu]", PATH, i);
-            if ((hl7_fhir_code(json_object_get(identifier, "type"), NULL) != NULL) == typed &&
+            if ((hl7_fhir_identifier_type(identifier) != NULL) == typed &&
                 !read_identifier(r, identifier, at))
                 return false;
         }
@@ -182,6 +176,15 @@ static const char *const schemes[][2] = {{"http://loinc.org", "LN"},
                                          {"urn:oid:2.16.840.1.113883.6.96", "SCT"}};
 enum { SCHEMES = sizeof schemes / sizeof schemes[0] };
 
+/* The first that has a code, else the first. */
+static size_t coding_of(const json_t *list)
+{
+    size_t i;
+    const json_t *coding;
+    json_array_foreach(list, i, coding) if (json_object_get(coding, "code")) return i;
+    return 0;
+}
+
 static bool read_code(struct hl7_fhir_reader *r)
 {
     const json_t *concept;
@@ -193,14 +196,14 @@ static bool read_code(struct hl7_fhir_reader *r)
     if (!hl7_fhir_object(r, SELF, PATH, "code", &concept))
         return false;
     snprintf(at, sizeof at, "%.120s.code", PATH);
-    if (!concept || (!json_object_get(concept, "coding") && !json_object_get(concept, "text")))
-        return hl7_fhir_fail(r, "required", PATH, "code",
-                             "an order needs to say what is to be done: code.coding or code.text");
     if (!hl7_fhir_text(r, concept, at, "text", LO, &text) ||
         !hl7_fhir_array(r, concept, at, "coding", &list))
         return false;
-    const json_t *coding = json_array_get(list, 0);
-    snprintf(at, sizeof at, "%.110s.code.coding[0]", PATH);
+    if (!text && json_array_size(list) == 0)
+        return hl7_fhir_fail(r, "required", PATH, "code",
+                             "an order needs to say what is to be done: code.coding or code.text");
+    const json_t *coding = json_array_get(list, coding_of(list));
+    snprintf(at, sizeof at, "%.110s.code.coding[%zu]", PATH, coding_of(list));
     if (!hl7_fhir_text(r, coding, at, "code", SH, &code) ||
         !hl7_fhir_text(r, coding, at, "display", LO, &display))
         return false;
@@ -295,12 +298,14 @@ static bool read_party(struct hl7_fhir_reader *r, const json_t *reference, const
     const char *text;
     if (!hl7_fhir_text(r, reference, path, "display", most, &text))
         return false;
-    hl7_fhir_resolve(r, reference, &node);
+    hl7_fhir_resolve(r, &r->self, reference, &node);
     const json_t *role = json_object_get(node.v, "practitioner");
     if (role) { /* PractitionerRole */
+        /* What is contained has no contents of its own (R4 references.html). */
+        const struct hl7_fhir_node container = node.entry == SIZE_MAX ? r->self : node;
         if (!text && !hl7_fhir_text(r, role, node.path, "display", most, &text))
             return false;
-        hl7_fhir_resolve(r, role, &node);
+        hl7_fhir_resolve(r, &container, role, &node);
     }
     const json_t *names = json_object_get(node.v, "name");
     if (json_is_array(names)) {
@@ -318,7 +323,7 @@ static bool is_device(const struct hl7_fhir_reader *r, const json_t *reference,
                       const json_t **identifier)
 {
     struct hl7_fhir_node node;
-    hl7_fhir_resolve(r, reference, &node);
+    hl7_fhir_resolve(r, &r->self, reference, &node);
     const char *type = json_string_value(json_object_get(node.v, "resourceType"));
     if (!type)
         type = json_string_value(json_object_get(reference, "type"));

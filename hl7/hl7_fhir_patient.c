@@ -28,11 +28,11 @@ static bool read_identifiers(struct hl7_fhir_reader *r, const json_t *list, cons
     {
         char at[HL7_FHIR_PATH];
         const char *value;
-        const char *type = hl7_fhir_code(json_object_get(identifier, "type"), NULL);
+        const char *type = hl7_fhir_identifier_type(identifier);
         snprintf(at, sizeof at, "%.130s[%zu]", path, i);
         if (!hl7_fhir_text(r, identifier, at, "value", ID_MAX, &value))
             return false;
-        if (!value)
+        if (!value || !hl7_fhir_is_current(identifier))
             continue;
         if (is_resident(type)) {
             resident = resident ? resident : value;
@@ -83,7 +83,8 @@ static bool read_patient(struct hl7_fhir_reader *r, const struct hl7_fhir_node *
     const json_t *names;
     char at[HL7_FHIR_PATH];
     char name[HL7_FHIR_NAME];
-    if (!hl7_fhir_array(r, patient->v, patient->path, "identifier", &identifiers) ||
+    if (!hl7_fhir_read_modifiers(r, patient->v, patient->path) ||
+        !hl7_fhir_array(r, patient->v, patient->path, "identifier", &identifiers) ||
         !hl7_fhir_array(r, patient->v, patient->path, "name", &names))
         return false;
     snprintf(at, sizeof at, "%.130s.identifier", patient->path);
@@ -129,7 +130,7 @@ bool hl7_fhir_read_subject(struct hl7_fhir_reader *r)
         return hl7_fhir_fail(r, "required", r->self.path, "subject",
                              "an order needs a subject: a contained Patient, or one in the same "
                              "transaction");
-    hl7_fhir_resolve(r, subject, &patient);
+    hl7_fhir_resolve(r, &r->self, subject, &patient);
     snprintf(at, sizeof at, "%.130s.subject", r->self.path);
     if (!patient.v && json_is_object(json_object_get(subject, "identifier")))
         return read_logical(r, subject, at);

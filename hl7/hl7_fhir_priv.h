@@ -42,11 +42,18 @@ bool hl7_fhir_object(struct hl7_fhir_reader *r, const json_t *object, const char
 bool hl7_fhir_array(struct hl7_fhir_reader *r, const json_t *object, const char *path,
                     const char *member, const json_t **out);
 bool hl7_fhir_set(struct hl7_fhir_reader *r, const char *key, const char *value);
-/* The resource that a Reference means: contained, or an entry of the Bundle. */
-void hl7_fhir_resolve(const struct hl7_fhir_reader *r, const json_t *reference,
-                      struct hl7_fhir_node *out);
+/* The resource that a Reference means: one in the container, or an entry of the Bundle. */
+void hl7_fhir_resolve(const struct hl7_fhir_reader *r, const struct hl7_fhir_node *container,
+                      const json_t *reference, struct hl7_fhir_node *out);
 /* The code of the first coding of this system; NULL system: of any. */
 const char *hl7_fhir_code(const json_t *concept, const char *system);
+/* Identifier.type by table 0203, else the site's own; NULL: none. */
+const char *hl7_fhir_identifier_type(const json_t *identifier);
+/* It is in use (R4 valueset-identifier-use.html). */
+bool hl7_fhir_is_current(const json_t *identifier);
+/* R4 extensibility.html, resource.html: who does not understand a modifier must not act on
+ * the resource. */
+bool hl7_fhir_read_modifiers(struct hl7_fhir_reader *r, const json_t *v, const char *path);
 
 /* HumanName.* as PN (PS3.5 6.2.1): alphabetic=ideographic=phonetic. */
 bool hl7_fhir_read_names(struct hl7_fhir_reader *r, const json_t *names, const char *path,

@@ -72,33 +72,36 @@ static bool is_same(const json_t *v, const char *s)
 }
 
 /* Does an entry of the Bundle answer to this reference: by its fullUrl, or as
- * TYPE/ID (R4 bundle.html, Resolving references)? */
+ * TYPE/ID (R4 bundle.html, Resolving references)? A version in it says no more. */
 static bool is_meant(const json_t *entry, const char *reference)
 {
     const json_t *resource = json_object_get(entry, "resource");
     const char *type = json_string_value(json_object_get(resource, "resourceType"));
     const char *id = json_string_value(json_object_get(resource, "id"));
-    if (is_same(json_object_get(entry, "fullUrl"), reference))
+    const char *url = json_string_value(json_object_get(entry, "fullUrl"));
+    const char *version = strstr(reference, "/_history/");
+    size_t length = version ? (size_t)(version - reference) : strlen(reference);
+    if (url && strlen(url) == length && memcmp(url, reference, length) == 0)
         return true;
     size_t n = type ? strlen(type) : 0;
-    return type && id && strncmp(reference, type, n) == 0 && reference[n] == '/' &&
-           strcmp(reference + n + 1, id) == 0;
+    return type && id && length == n + 1 + strlen(id) && memcmp(reference, type, n) == 0 &&
+           reference[n] == '/' && memcmp(reference + n + 1, id, strlen(id)) == 0;
 }
 
-void hl7_fhir_resolve(const struct hl7_fhir_reader *r, const json_t *reference,
-                      struct hl7_fhir_node *out)
+void hl7_fhir_resolve(const struct hl7_fhir_reader *r, const struct hl7_fhir_node *container,
+                      const json_t *reference, struct hl7_fhir_node *out)
 {
     const char *s = json_string_value(json_object_get(reference, "reference"));
     size_t i;
     const json_t *v;
     *out = (struct hl7_fhir_node){.entry = SIZE_MAX};
     if (s && s[0] == '#') {
-        json_array_foreach(json_object_get(r->self.v, "contained"), i, v)
+        json_array_foreach(json_object_get(container->v, "contained"), i, v)
         {
             if (!is_same(json_object_get(v, "id"), s + 1))
                 continue;
             out->v = v;
-            snprintf(out->path, sizeof out->path, "%.120s.contained[%zu]", r->self.path, i);
+            snprintf(out->path, sizeof out->path, "%.120s.contained[%zu]", container->path, i);
             return;
         }
     } else if (s) {
@@ -125,4 +128,26 @@ const char *hl7_fhir_code(const json_t *concept, const char *system)
             return code;
     }
     return NULL;
+}
+
+const char *hl7_fhir_identifier_type(const json_t *identifier)
+{
+    const json_t *type = json_object_get(identifier, "type");
+    const char *known = hl7_fhir_code(type, HL7_FHIR_V2_0203);
+    return known ? known : hl7_fhir_code(type, NULL);
+}
+
+bool hl7_fhir_is_current(const json_t *identifier)
+{
+    return !is_same(json_object_get(identifier, "use"), "old");
+}
+
+bool hl7_fhir_read_modifiers(struct hl7_fhir_reader *r, const json_t *v, const char *path)
+{
+    if (json_array_size(json_object_get(v, "modifierExtension")))
+        return hl7_fhir_fail(r, "extension", path, "modifierExtension",
+                             "this modifier is not understood, so nothing was done; leave it out");
+    return !json_object_get(v, "implicitRules") ||
+           hl7_fhir_fail(r, "not-supported", path, "implicitRules",
+                         "no implicit rules are known; leave it out");
 }

@@ -49,6 +49,19 @@ static enum base_err add_segment(struct hl7_message *m, struct base_bytes line, 
     return BASE_OK;
 }
 
+/* 2.5.3: CR ends a segment. Files have LF or CRLF instead; but where it is CR, an LF that no
+ * segment follows was typed into a text. */
+static bool is_end(struct base_bytes text, size_t at, char field, bool lf_is_text)
+{
+    const uint8_t *next = text.p + at + 1;
+    size_t left = text.n - at - 1;
+    if (text.p[at] != '\n' || !lf_is_text || left == 0)
+        return text.p[at] == '\r' || text.p[at] == '\n';
+    if (next[0] == '\r' || next[0] == '\n')
+        return true;
+    return left >= 3 && is_name(next) && (left == 3 || (char)next[3] == field || next[3] < ' ');
+}
+
 enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out, struct base_error *error)
 {
     out->n = 0;
@@ -57,9 +70,12 @@ enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out, struct 
                          HL7_MESSAGE_MAX);
     enum base_err err = read_delimiters(text, &out->d, error);
     size_t pos = 0;
+    const uint8_t *cr = memchr(text.p, '\r', text.n);
+    const uint8_t *lf = memchr(text.p, '\n', text.n);
+    bool lf_is_text = cr && lf && cr < lf;
     while (!err && pos < text.n) {
         size_t end = pos;
-        while (end < text.n && text.p[end] != '\r' && text.p[end] != '\n')
+        while (end < text.n && !is_end(text, end, out->d.field, lf_is_text))
             end++;
         if (end > pos)
             err = add_segment(out, base_bytes_of(text.p + pos, end - pos), pos, error);

@@ -36,7 +36,8 @@ struct hl7_message {
     struct hl7_segment segments[HL7_SEGMENTS_MAX];
 };
 
-/* Segments end with CR; LF and CRLF are taken as well, as files have them.
+/* Segments end with CR; LF and CRLF are taken as well, as files have them. Where it is CR, an LF
+ * that no segment follows belongs to the text it stands in.
  * BASE_EFORMAT: no MSH, bad delimiters, a segment name that is none (pos = byte);
  * BASE_ELIMIT: too many segments or bytes. */
 enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out,

@@ -75,6 +75,15 @@ static void add_first(const struct order *o, struct base_json *j, const char *ke
         add(j, key, text);
 }
 
+/* What would part a PN, or cannot stand in one, came by an escape sequence. */
+static void add_name_part(struct base_buf *name, const char *part)
+{
+    for (; *part; part++) {
+        bool plain = (uint8_t)*part >= ' ' && *part != 0x7f && !strchr("^=\\", *part);
+        base_buf_add_byte(name, plain ? (uint8_t)*part : ' ');
+    }
+}
+
 /* XPN and XCN to PN (PS3.5 6.2.1): family^given^middle^prefix^suffix; `from`
  * is the component of the family name. */
 static void name_of(const struct order *o, const char *segment, unsigned field, unsigned repetition,
@@ -88,7 +97,7 @@ static void name_of(const struct order *o, const char *segment, unsigned field, 
         if (i)
             base_buf_add_byte(name, '^');
         if (hl7_text(o->m, s, field, repetition, from + order[i], part, sizeof part))
-            base_buf_add_str(name, part);
+            add_name_part(name, part);
     }
     while (name->n > begin && name->p[name->n - 1] == '^')
         name->p[--name->n] = 0;
@@ -161,8 +170,8 @@ static void add_ids(const struct order *o, struct base_json *j)
     }
 }
 
-/* PID-7, a TS (2.A.77): YYYY and YYYYMM are no date of a DICOM patient, and no reason to
- * refuse the order. */
+/* PID-7, a TS (2.A.77): YYYY and YYYYMM, also as YYYY0000 and YYYYMM00, are no date of a DICOM
+ * patient, and no reason to refuse the order. */
 static void add_birth_date(const struct order *o, struct base_json *j)
 {
     char text[TEXT_MAX];
@@ -171,6 +180,8 @@ static void add_birth_date(const struct order *o, struct base_json *j)
     size_t digits = strspn(text, "0123456789");
     if (digits >= 8)
         text[8] = 0;
+    if (digits >= 8 && (memcmp(text + 4, "00", 2) == 0 || memcmp(text + 6, "00", 2) == 0))
+        return;
     if (digits >= 8 || text[digits] == '-')
         add(j, "birth_date", text);
 }

@@ -273,9 +273,13 @@ static void reply_bundle(const struct fhir *f, const json_t *results)
     const json_t *result;
     json_array_foreach(results, i, result)
         json_array_append_new(entries, response_entry(result, i));
-    reply(f->req, 200,
-          json_pack("{s:s, s:s, s:o}", "resourceType", "Bundle", "type",
-                    f->atomic ? "transaction-response" : "batch-response", "entry", entries));
+    json_t *bundle = json_pack("{s:s, s:s}", "resourceType", "Bundle", "type",
+                               f->atomic ? "transaction-response" : "batch-response");
+    /* R4 json.html: no empty arrays. */
+    if (json_array_size(entries))
+        json_object_set(bundle, "entry", entries);
+    json_decref(entries);
+    reply(f->req, 200, bundle);
 }
 
 static void on_put(void *arg, const struct db_outcome *outcome)

@@ -38,7 +38,10 @@ class AnOrder(SystemTest):
     def test_that_lacks_something_or_is_too_long_is_refused(self):
         for more, status in (({'modality': ''}, 422), ({'patient_name': None}, 422),
                              ({'accession': 'X' * 17}, 422), ({'scheduled_at': 'soon'}, 422),
-                             ({'sex': 'M'}, 409)):
+                             ({'sex': 'M'}, 409),
+                             # these would end a value of DICOM
+                             ({'patient_id': 'O\\1'}, 422), ({'patient_id': 'O-9', 'patient_name': '测\\试'}, 422),
+                             ({'patient_id': 'O-9', 'patient_name': '测\n试'}, 422)):
             with self.subTest(more):
                 self.order()
                 self.assertEqual(self.order(**more).status, status)

@@ -90,6 +90,14 @@ START_TEST(an_order_becomes_what_the_database_takes)
                        "{\"display\":\"Li\"}]"),
                  "station", "QH_CT");
     check_member(ORDER(",\"encounter\":{\"identifier\":{\"value\":\"A1\"}}"), "admission_id", "A1");
+    /* the site's own type before that of table 0203 */
+    check_member(ORDER(",\"identifier\":[{\"type\":{\"coding\":[{\"system\":\"urn:his\","
+                       "\"code\":\"SQD\"},{\"system\":\"http://terminology.hl7.org/CodeSystem/"
+                       "v2-0203\",\"code\":\"ACSN\"}]},\"value\":\"A9\"}]"),
+                 "accession", "A9");
+    check_member(ORDER(",\"identifier\":[{\"value\":\"P\"},{\"use\":\"old\",\"type\":{\"coding\":[{"
+                       "\"code\":\"PLAC\"}]},\"value\":\"O\"}]"),
+                 "placer_number", "P");
     check_member(ORDER(",\"reasonCode\":[{\"coding\":[{\"display\":\"咳嗽\"}]}]"), "reason",
                  "咳嗽");
 }
@@ -114,6 +122,22 @@ START_TEST(each_representation_of_a_name_has_its_group)
     check_member(
         NAMED("{\"use\":\"old\",\"text\":\"Old\"},{\"use\":\"official\",\"text\":\"New\"}"),
         "patient_name", "New");
+}
+END_TEST
+
+#define OF_PATIENT(identifiers)                                                                    \
+    "{\"resourceType\":\"ServiceRequest\",\"status\":\"active\",\"intent\":\"order\",\"code\":{"        \
+    "\"coding\":[{\"display\":\"CT\"},{\"code\":\"C1\"}]},\"contained\":[{\"resourceType\":"            \
+    "\"Patient\",\"id\":\"p\",\"name\":[{\"text\":\"X\"}],\"identifier\":[" identifiers               \
+    "]}],\"subject\":{\"reference\":\"#p\"}}"
+
+START_TEST(what_a_person_is_not_known_by_any_more_is_passed_over)
+{
+    check_member(OF_PATIENT("{\"use\":\"old\",\"type\":{\"coding\":[{\"code\":\"MR\"}]},"
+                            "\"value\":\"A\"},{\"use\":\"official\",\"type\":{\"coding\":[{\"code\":"
+                            "\"MR\"}]},\"value\":\"B\"}"),
+                 "patient_id", "B");
+    check_member(OF_PATIENT("{\"value\":\"A\"}"), "procedure_code", "C1");
 }
 END_TEST
 
@@ -149,6 +173,12 @@ START_TEST(what_is_wrong_is_told_with_its_place)
         {NAMED("{\"text\":\"a=b\"}"), "value", "ServiceRequest.contained[0].name[0].text"},
         {NAMED("{\"given\":[1]}"), "structure", "ServiceRequest.contained[0].name[0].given"},
         {NAMED(""), "required", "ServiceRequest.contained[0].name"},
+        {NAMED("{\"text\":\"a\\nb\"}"), "value", "ServiceRequest.contained[0].name[0].text"},
+        {NAMED("{\"text\":\"a\"}],\"modifierExtension\":[{\"url\":\"urn:x\"}"), "extension",
+         "ServiceRequest.contained[0].modifierExtension"},
+        {"{\"resourceType\":\"ServiceRequest\",\"status\":\"active\",\"intent\":\"order\","
+         "\"code\":{\"coding\":[]}}",
+         "required", "ServiceRequest.code"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         read_order(wrong[i].text, BASE_EFORMAT);
@@ -198,6 +228,35 @@ START_TEST(a_transaction_resolves_what_its_entries_refer_to)
     json_object_del(json_array_get(out, 0), "order");
     ck_assert(json_equal(out, want));
     json_decref(want);
+    json_decref(out);
+}
+END_TEST
+
+/* A PractitionerRole contains its Practitioner, as the order its Patient, by the same id; and a
+ * version stands in the reference to the Patient. */
+START_TEST(what_an_entry_contains_is_its_own)
+{
+    json_t *out = NULL;
+    static const char order_of[] =
+        "{\"resourceType\":\"ServiceRequest\",\"status\":\"active\",\"intent\":\"order\","
+        "\"code\":{\"text\":\"CT\"},\"subject\":{\"reference\":\"Patient/p/_history/2\"},"
+        "\"contained\":[{\"resourceType\":\"Practitioner\",\"id\":\"c\",\"name\":[{\"text\":"
+        "\"Wrong\"}]}],\"requester\":{\"reference\":\"urn:uuid:3\"}}";
+    char text[4096];
+    snprintf(text, sizeof text, BUNDLE("transaction", "%s"),
+             ENTRY("urn:uuid:1", PATIENT(NAMES), "\"method\":\"POST\",\"url\":\"Patient\"") "," ENTRY(
+                 "urn:uuid:3",
+                 "{\"resourceType\":\"PractitionerRole\",\"practitioner\":{\"reference\":\"#c\"},"
+                 "\"contained\":[{\"resourceType\":\"Practitioner\",\"id\":\"c\",\"name\":[{\"text\":"
+                 "\"Right\"}]}]}",
+                 "\"method\":\"POST\",\"url\":\"PractitionerRole\"") ",{\"resource\":");
+    char *end = text + strlen(text) - 2;
+    snprintf(end, sizeof text - (size_t)(end - text),
+             "%s,\"request\":{\"method\":\"POST\",\"url\":\"ServiceRequest\"}}]}", order_of);
+    ck_assert_msg(read_bundle(text, &out) == BASE_OK, "%s %s", issue.expression, issue.text);
+    json_t *order = json_object_get(json_array_get(out, 2), "order");
+    ck_assert_str_eq(json_string_value(json_object_get(order, "requester")), "Right");
+    ck_assert_str_eq(json_string_value(json_object_get(order, "patient_id")), "P1");
     json_decref(out);
 }
 END_TEST
@@ -269,6 +328,22 @@ START_TEST(what_is_written_is_read_as_the_same)
 }
 END_TEST
 
+START_TEST(a_name_is_written_with_all_its_parts)
+{
+    json_t *v = parse("{\"id\":7,\"version\":1,\"patient\":{\"name\":\"TEST^ONE^TWO^DR^JR\"},"
+                      "\"modality\":\"CT\"}");
+    json_t *written = hl7_fhir_write_order(v);
+    json_t *request = NULL;
+    ck_assert_int_eq(hl7_fhir_read_order(written, &request, &issue), BASE_OK);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(request, "order"),
+                                                       "patient_name")),
+                     "TEST^ONE TWO^^DR^JR");
+    json_decref(request);
+    json_decref(written);
+    json_decref(v);
+}
+END_TEST
+
 START_TEST(the_capability_statement_is_json)
 {
     json_t *v = parse(hl7_fhir_capability);
@@ -311,10 +386,13 @@ int main(void)
     TCase *tc = tcase_create("orders");
     tcase_add_test(tc, an_order_becomes_what_the_database_takes);
     tcase_add_test(tc, each_representation_of_a_name_has_its_group);
+    tcase_add_test(tc, what_a_person_is_not_known_by_any_more_is_passed_over);
     tcase_add_test(tc, what_is_wrong_is_told_with_its_place);
     tcase_add_test(tc, a_transaction_resolves_what_its_entries_refer_to);
     tcase_add_test(tc, a_batch_tells_of_each_wrong_entry_and_a_transaction_of_the_first);
+    tcase_add_test(tc, what_an_entry_contains_is_its_own);
     tcase_add_test(tc, what_is_written_is_read_as_the_same);
+    tcase_add_test(tc, a_name_is_written_with_all_its_parts);
     tcase_add_test(tc, the_capability_statement_is_json);
     tcase_add_test(tc, when_memory_runs_out_nothing_breaks);
     suite_add_tcase(suite, tc);

@@ -72,6 +72,23 @@ START_TEST(what_is_no_message_is_refused_with_its_place)
 }
 END_TEST
 
+START_TEST(a_new_line_within_a_text_ends_no_segment)
+{
+    char out[64];
+    parse("MSH|^~\\&|A\rOBR|1||||||||||||cough\nsince PID day\rNTE|1\r");
+    ck_assert_uint_eq(m.n, 3);
+    ck_assert(hl7_text(&m, 1, 13, 0, 0, out, sizeof out));
+    ck_assert_str_eq(out, "cough\nsince PID day");
+    parse("MSH|^~\\&|A\r\nOBR|1|a\nb\r\n\r\nNTE\r\n");
+    ck_assert_uint_eq(m.n, 3);
+    ck_assert_uint_eq(m.segments[1].text.n, 9);
+    parse("MSH|^~\\&|A\rPID|1\nORC|NW\n\n");
+    ck_assert_uint_eq(m.n, 3);
+    ck_assert_int_eq(hl7_parse(base_bytes_str("MSH|^~\\&|A\nOBR|1|a\nb\n"), &m, &error),
+                     BASE_EFORMAT);
+}
+END_TEST
+
 START_TEST(no_prefix_of_a_message_breaks_the_parser)
 {
     for (size_t n = 0; n < sizeof order_text; n++) {
@@ -200,6 +217,9 @@ START_TEST(what_a_device_cannot_show_does_not_refuse_an_order)
     check_order(HEAD "PID|1||P1||X||199003071230\rORC|CA|PL1\r", "\"birth_date\":\"19900307\"");
     ck_assert_int_eq(orders(HEAD "PID|1||P1||X||199003\rORC|CA|PL1\r", &out, &problem), BASE_OK);
     ck_assert_ptr_null(strstr(base_buf_cstr(&out), "birth_date"));
+    base_buf_reset(&out);
+    ck_assert_int_eq(orders(HEAD "PID|1||P1||X||19900300\rORC|CA|PL1\r", &out, &problem), BASE_OK);
+    ck_assert_ptr_null(strstr(base_buf_cstr(&out), "birth_date"));
     base_buf_deinit(&out);
     snprintf(text, sizeof text, HEAD PERSON "ORC|NW|PL1\rOBR|1|||C1^%065d\\E\\^L\r", 7);
     check_order(
@@ -220,6 +240,8 @@ START_TEST(names_in_several_scripts_are_the_groups_of_one)
     check_order(HEAD "PID|1||P1||CE^SHIYI~测^试一^^^^^L^I\rORC|CA|PL1\r",
                 "\"patient_name\":\"测^试一\"");
     check_order(HEAD "PID|1||P1||测^试一~CE\rORC|CA|PL1\r", "\"patient_name\":\"测^试一\"");
+    check_order(HEAD "PID|1||P1||TE\\S\\ST^O\\E\\N=E\\.br\\\rORC|CA|PL1\r",
+                "\"patient_name\":\"TE ST^O N E \"");
 }
 END_TEST
 
@@ -316,6 +338,7 @@ int main(void)
     tcase_add_test(tc, escapes_stand_for_the_delimiters);
     tcase_add_test(tc, text_is_cut_at_a_character);
     tcase_add_test(tc, what_is_no_message_is_refused_with_its_place);
+    tcase_add_test(tc, a_new_line_within_a_text_ends_no_segment);
     tcase_add_test(tc, no_prefix_of_a_message_breaks_the_parser);
     tcase_add_test(tc, an_order_becomes_json);
     tcase_add_test(tc, an_order_can_be_held_released_completed_and_cancelled);
