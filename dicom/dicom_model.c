@@ -4,6 +4,8 @@
 #include "dicom/dicom_dataset.h"
 #include "dicom/dicom_model_priv.h"
 
+#include <errno.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 
 enum { IS_MAX = 12, DS_MAX = 16 /* PS3.5 6.2 */ };
+#define DS_WHOLE INT64_C(1000000000000000) /* whole numbers below it fit, with their sign */
 
 struct builder {
     struct dicom_writer w;
@@ -124,6 +127,32 @@ static void add_decimal(struct builder *b, double v)
     base_buf_add(&b->value, text, (size_t)n);
 }
 
+static bool integer_of(const json_t *v, int64_t *out)
+{
+    const char *s = json_string_value(v);
+    char *end;
+    if (json_is_integer(v)) {
+        *out = json_integer_value(v);
+        return true;
+    }
+    if (json_is_real(v) && fabs(json_real_value(v)) < 9e15 &&
+        json_real_value(v) == trunc(json_real_value(v))) {
+        *out = (int64_t)json_real_value(v);
+        return true;
+    }
+    if (!s || !s[0] || s[strspn(s, "+-0123456789")])
+        return false;
+    errno = 0;
+    *out = strtoll(s, &end, 10);
+    return *end == '\0' && !errno;
+}
+
+/* PS3.5 6.2 */
+static bool is_in_range_of_is(int64_t n)
+{
+    return n >= INT32_MIN && n <= INT32_MAX;
+}
+
 /* The text of a DS or IS. */
 static enum base_err add_number_text(struct builder *b, enum dicom_vr vr, const char *s)
 {
@@ -134,12 +163,15 @@ static enum base_err add_number_text(struct builder *b, enum dicom_vr vr, const 
     size_t used = strspn(digits, integer ? "+-0123456789" : "+-0123456789.eE");
     if (digits[used + strspn(digits + used, " ")])
         return bad(b, "a value of %s is no number", dicom_vr_text(vr));
+    bool in_range = true;
     if (integer)
-        (void)strtoll(digits, &end, 10);
+        in_range = is_in_range_of_is(strtoll(digits, &end, 10));
     else
         (void)strtod(digits, &end);
     if (n > 0 && (end == digits || end != digits + used))
         return bad(b, "a value of %s is no number", dicom_vr_text(vr));
+    if (!in_range)
+        return bad(b, "a value is out of the range of IS");
     if (n > (integer ? IS_MAX : DS_MAX))
         return bad(b, "a value of %s is too long", dicom_vr_text(vr));
     base_buf_add(&b->value, s, n);
@@ -148,14 +180,18 @@ static enum base_err add_number_text(struct builder *b, enum dicom_vr vr, const 
 
 static enum base_err add_number(struct builder *b, enum dicom_vr vr, const json_t *v)
 {
+    int64_t n;
+    bool whole = integer_of(v, &n);
     if (json_is_string(v))
         return add_number_text(b, vr, json_string_value(v));
-    if (json_is_integer(v) && (vr == DICOM_VR_DS || llabs(json_integer_value(v)) <= INT32_MAX))
-        base_buf_printf(&b->value, "%lld", (long long)json_integer_value(v));
-    else if (json_is_real(v) && vr == DICOM_VR_DS)
-        add_decimal(b, json_real_value(v));
-    else
+    if (!json_is_number(v) || (vr == DICOM_VR_IS && !whole))
         return bad(b, "a value of %s is no number", dicom_vr_text(vr));
+    if (vr == DICOM_VR_IS && !is_in_range_of_is(n))
+        return bad(b, "a value is out of the range of IS");
+    if (whole && n > -DS_WHOLE && n < DS_WHOLE)
+        base_buf_printf(&b->value, "%lld", (long long)n);
+    else
+        add_decimal(b, json_number_value(v));
     return BASE_OK;
 }
 
@@ -206,7 +242,7 @@ static const struct binary {
 } binaries[] = {
     {DICOM_VR_US, 2, 0, UINT16_MAX}, {DICOM_VR_SS, 2, INT16_MIN, INT16_MAX},
     {DICOM_VR_UL, 4, 0, UINT32_MAX}, {DICOM_VR_SL, 4, INT32_MIN, INT32_MAX},
-    {DICOM_VR_UV, 8, 0, INT64_MAX},  {DICOM_VR_SV, 8, INT64_MIN, INT64_MAX},
+    {DICOM_VR_UV, 8, 0, 0},          {DICOM_VR_SV, 8, INT64_MIN, INT64_MAX},
     {DICOM_VR_AT, 4, 0, UINT32_MAX}, {DICOM_VR_FL, 4, 0, 0},
     {DICOM_VR_FD, 8, 0, 0},
 };
@@ -225,23 +261,21 @@ static void add_le(struct builder *b, uint64_t v, unsigned bytes)
         base_buf_add_byte(&b->value, (uint8_t)(v >> 8 * i));
 }
 
-static bool integer_of(const json_t *v, int64_t *out)
+/* F.2.3.1: a text where the number is larger than those of JSON's readers. */
+static bool unsigned_of(const json_t *v, uint64_t *out)
 {
     const char *s = json_string_value(v);
-    char *end;
-    if (json_is_integer(v)) {
-        *out = json_integer_value(v);
-        return true;
+    int64_t n;
+    if (!s) {
+        bool whole = integer_of(v, &n) && n >= 0;
+        *out = whole ? (uint64_t)n : 0;
+        return whole;
     }
-    if (json_is_real(v) && fabs(json_real_value(v)) < 9e15 &&
-        json_real_value(v) == trunc(json_real_value(v))) {
-        *out = (int64_t)json_real_value(v);
-        return true;
-    }
-    if (!s || !s[0] || s[strspn(s, "+-0123456789")])
+    if (!s[0] || s[strspn(s, "0123456789")])
         return false;
-    *out = strtoll(s, &end, 10);
-    return *end == '\0';
+    errno = 0;
+    *out = strtoull(s, NULL, 10);
+    return !errno;
 }
 
 /* Numbers, and F.2.3's strings for what JSON has no number for. */
@@ -267,6 +301,8 @@ static enum base_err add_real(struct builder *b, enum dicom_vr vr, const json_t 
     uint32_t half;
     if (!real_of(v, &real))
         return bad(b, "a value of %s is no number", dicom_vr_text(vr));
+    if (vr == DICOM_VR_FL && isfinite(real) && fabs(real) > (double)FLT_MAX)
+        return bad(b, "a value is out of the range of FL");
     single = (float)real;
     memcpy(&bits, &real, sizeof bits);
     memcpy(&half, &single, sizeof half);
@@ -293,9 +329,14 @@ static enum base_err add_binaries(struct builder *b, const struct binary *t, con
     json_array_foreach(values, i, v)
     {
         int64_t n;
+        uint64_t u;
         enum base_err err = BASE_OK;
         if (t->vr == DICOM_VR_AT)
             err = add_tag(b, v);
+        else if (t->vr == DICOM_VR_UV && unsigned_of(v, &u))
+            add_le(b, u, t->bytes);
+        else if (t->vr == DICOM_VR_UV)
+            err = bad(b, "a value of UV is no whole number from 0 to 2^64 - 1");
         else if (t->vr == DICOM_VR_FL || t->vr == DICOM_VR_FD)
             err = add_real(b, t->vr, v);
         else if (!integer_of(v, &n))

@@ -16,7 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NESTED_MAX = 4 * DICOM_MODEL_DEPTH, PIECE = 4096, VALUES_MAX = 1 << 20 };
+enum {
+    NESTED_MAX = 4 * DICOM_MODEL_DEPTH,
+    PIECE = 4096,
+    VALUES_MAX = 1 << 20,
+    LEFT_OUT_MAX = 1 << 20, /* of a document */
+    CREATOR = 64 * 4 + 1,   /* an LO */
+};
 
 enum node { DOCUMENT, DATASET, ATTRIBUTE, ITEM, VALUE, PERSON, GROUP, PART, BINARY, BULK, NODES };
 
@@ -36,6 +42,7 @@ struct reader {
     struct base_buf text;     /* of the innermost VALUE, PART or BINARY */
     struct base_buf parts[5]; /* of a GROUP: family, given, middle, prefix, suffix */
     unsigned part;
+    size_t left_out; /* values whose numbers were passed over */
     char group[16];
 };
 
@@ -86,16 +93,32 @@ static struct open *top(struct reader *r)
 
 /* ---- attributes of elements ---- */
 
+/* libxml2 leaves an ampersand of an attribute as the reference "&#38;". */
+static void copy_value(const xmlChar *from, size_t n, char *out)
+{
+    static const char ampersand[] = "&#38;";
+    for (size_t i = 0; i < n; i++, out++) {
+        *out = (char)from[i];
+        if (n - i >= 5 && memcmp(from + i, ampersand, 5) == 0)
+            i += 4;
+    }
+    *out = '\0';
+}
+
 /* libxml2 gives five pointers for each: name, prefix, namespace, value, its end. */
-static bool attribute(const xmlChar **list, int n, const char *name, char *out, size_t size)
+static bool attribute(struct reader *r, const xmlChar **list, int n, const char *name, char *out,
+                      size_t size)
 {
     for (int i = 0; i < n; i++) {
         const xmlChar *const *a = list + (size_t)i * 5;
         size_t len = (size_t)(a[4] - a[3]);
-        if (strcmp((const char *)a[0], name) != 0 || len >= size)
+        if (strcmp((const char *)a[0], name) != 0)
             continue;
-        memcpy(out, a[3], len);
-        out[len] = '\0';
+        if (len >= size) {
+            fail(r, BASE_EFORMAT, "%s has more than %zu bytes", name, size - 1);
+            break;
+        }
+        copy_value(a[3], len, out);
         return true;
     }
     out[0] = '\0';
@@ -133,16 +156,16 @@ static void open_attribute(struct reader *r, json_t *dataset, const xmlChar **li
 {
     char tag[16];
     char vr[8];
-    char creator[80];
-    if (!attribute(list, n, "tag", tag, sizeof tag) || strlen(tag) != 8 ||
+    char creator[CREATOR];
+    if (!attribute(r, list, n, "tag", tag, sizeof tag) || strlen(tag) != 8 ||
         strspn(tag, "0123456789abcdefABCDEF") != 8) {
         fail(r, BASE_EFORMAT, "DicomAttribute has no tag of 8 digits");
         return;
     }
     for (char *c = tag; *c; c++)
         *c = (char)(*c >= 'a' ? *c - 'a' + 'A' : *c);
-    attribute(list, n, "vr", vr, sizeof vr);
-    attribute(list, n, "privateCreator", creator, sizeof creator);
+    attribute(r, list, n, "vr", vr, sizeof vr);
+    attribute(r, list, n, "privateCreator", creator, sizeof creator);
     if (creator[0] && !place_private(dataset, tag, creator)) {
         fail(r, BASE_EFORMAT, "%s has another private creator than its block", tag);
         return;
@@ -166,11 +189,18 @@ static json_t *add_value(struct reader *r, json_t *attr, json_t *value, const xm
         values = json_array();
         json_object_set_new(attr, "Value", values);
     }
-    attribute(list, n, "number", number, sizeof number);
+    attribute(r, list, n, "number", number, sizeof number);
     unsigned long at = strtoul(number, NULL, 10);
     if (at <= json_array_size(values) || at > VALUES_MAX || !value) {
         json_decref(value);
         fail(r, BASE_EFORMAT, "number is missing, or not rising from 1");
+        return NULL;
+    }
+    /* No memory is taken that the text has not paid for. */
+    r->left_out += at - 1 - json_array_size(values);
+    if (r->left_out > LEFT_OUT_MAX) {
+        json_decref(value);
+        fail(r, BASE_EFORMAT, "more than %d values are left out by their numbers", LEFT_OUT_MAX);
         return NULL;
     }
     while (json_array_size(values) + 1 < at)
@@ -185,8 +215,9 @@ static json_t *add_value(struct reader *r, json_t *attr, json_t *value, const xm
 static void open_bulk(struct reader *r, json_t *attr, const xmlChar **list, int n)
 {
     char uri[1024];
-    if (!attribute(list, n, "uri", uri, sizeof uri) &&
-        !attribute(list, n, "URI", uri, sizeof uri) && !attribute(list, n, "uuid", uri, sizeof uri))
+    if (!attribute(r, list, n, "uri", uri, sizeof uri) &&
+        !attribute(r, list, n, "URI", uri, sizeof uri) &&
+        !attribute(r, list, n, "uuid", uri, sizeof uri))
         fail(r, BASE_EFORMAT, "BulkData has no uri");
     else if (json_object_set_new(attr, "BulkDataURI", json_string(uri)))
         fail(r, BASE_ENOMEM, "out of memory, or the text is not UTF-8");

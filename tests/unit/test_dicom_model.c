@@ -201,6 +201,36 @@ START_TEST(numbers_take_each_form_that_json_and_the_standard_allow)
 }
 END_TEST
 
+START_TEST(numbers_at_the_ends_of_their_ranges_are_taken_and_beyond_refused)
+{
+    static const char want[] = "\x20\0\x13\0IS\x12\0-2147483648\\1\\ 2\\3"
+                               "\x20\0\x32\0DS\x10\0001.2345678901e+17"
+                               "\x72\0\x83\0UV\0\0\x08\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff";
+    static const char *const beyond[][2] = {
+        {"IS", "2147483648"},          {"IS", "\"3000000000\""},
+        {"IS", "-9223372036854775808"}, {"UV", "\"18446744073709551616\""},
+        {"UV", "\"-1\""},             {"SV", "\"9223372036854775808\""},
+        {"FL", "1e300"},               {"SL", "2147483648"}};
+    struct dicom_model m;
+    struct base_error e;
+    ck_assert_msg(
+        read_json("{\"00200013\":{\"vr\":\"IS\",\"Value\":[-2147483648,1.0,\" 2\",3]},"
+                  "\"00200032\":{\"vr\":\"DS\",\"Value\":[123456789012345678]},"
+                  "\"00720083\":{\"vr\":\"UV\",\"Value\":[\"18446744073709551615\"]}}",
+                  &m, &e) == BASE_OK,
+        "%s", e.msg);
+    expect_after_charset(&m, want, sizeof want - 1);
+    dicom_model_deinit(&m);
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        char json[120];
+        snprintf(json, sizeof json, "{\"00091001\":{\"vr\":\"%s\",\"Value\":[%s]}}", beyond[i][0],
+                 beyond[i][1]);
+        ck_assert_msg(read_json(json, &m, &e) == BASE_EFORMAT, "%s", json);
+        dicom_model_deinit(&m);
+    }
+}
+END_TEST
+
 /* A DS has at most 16 characters (PS3.5 6.2), and comes as near as these can. */
 START_TEST(decimals_fit_their_vr)
 {
@@ -251,7 +281,7 @@ static const struct {
     {"{\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Phonetic\":\"a=b\"}]}}",
      "Phonetic of a name has a ="},
     {"{\"00200013\":{\"vr\":\"IS\",\"Value\":[\"seven\"]}}", "a value of IS is no number"},
-    {"{\"00200013\":{\"vr\":\"IS\",\"Value\":[3000000000]}}", "a value of IS is no number"},
+    {"{\"00200013\":{\"vr\":\"IS\",\"Value\":[3000000000]}}", "a value is out of the range of IS"},
     {"{\"00200013\":{\"vr\":\"IS\",\"Value\":[1.5]}}", "a value of IS is no number"},
     {"{\"00200032\":{\"vr\":\"DS\",\"Value\":[\"1.5mm\"]}}", "a value of DS is no number"},
     {"{\"00200032\":{\"vr\":\"DS\",\"Value\":[\"1.23456789012345678\"]}}",
@@ -457,6 +487,43 @@ START_TEST(masked_private_tags_get_blocks_of_their_own)
 }
 END_TEST
 
+START_TEST(attributes_of_xml_are_read_with_their_references)
+{
+    static const char want[] = "\x29\0\x10\0LO\x04\0A&B \x29\0\x01\x10SH\x02\0x ";
+    struct dicom_model m;
+    struct base_error e;
+    ck_assert_msg(read_xml("<DicomAttribute tag=\"00290001\" vr=\"SH\" privateCreator=\"A&amp;B\">"
+                           "<Value number=\"1\">x</Value></DicomAttribute>"
+                           "<DicomAttribute tag=\"7FE00010\" vr=\"OB\"><BulkData "
+                           "uri=\"http://h/b?a=1&amp;b=2&#38;c\"/></DicomAttribute>",
+                           &m, &e) == BASE_OK,
+                  "%s", e.msg);
+    expect_after_charset(&m, want, sizeof want - 1);
+    ck_assert_str_eq(m.bulks[0].uri, "http://h/b?a=1&b=2&c");
+    dicom_model_deinit(&m);
+}
+END_TEST
+
+/* Each asks for a million values and has one. */
+START_TEST(numbers_of_values_take_no_memory_that_the_text_has_not_paid_for)
+{
+    struct base_buf xml = {0};
+    struct dicom_model m;
+    struct base_error e;
+    base_buf_add_str(&xml, "<NativeDicomModel>");
+    for (unsigned i = 0; i < 100; i++)
+        base_buf_printf(&xml,
+                        "<DicomAttribute tag=\"0029%04X\" vr=\"LO\"><Value number=\"1048576\">x"
+                        "</Value></DicomAttribute>",
+                        0x1000 + i);
+    base_buf_add_str(&xml, "</NativeDicomModel>");
+    ck_assert_int_eq(dicom_model_read_xml(base_buf_bytes(&xml), &m, &e), BASE_EFORMAT);
+    ck_assert_msg(strstr(e.msg, "values are left out") != NULL, "%s", e.msg);
+    dicom_model_deinit(&m);
+    base_buf_deinit(&xml);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("dicom_model");
@@ -466,7 +533,10 @@ int main(void)
     tcase_add_test(tc, what_our_writer_wrote_comes_back_byte_by_byte);
     tcase_add_test(tc, bulk_data_leave_a_gap_and_the_size_of_the_pixels_is_told);
     tcase_add_test(tc, numbers_take_each_form_that_json_and_the_standard_allow);
+    tcase_add_test(tc, numbers_at_the_ends_of_their_ranges_are_taken_and_beyond_refused);
     tcase_add_test(tc, decimals_fit_their_vr);
+    tcase_add_test(tc, attributes_of_xml_are_read_with_their_references);
+    tcase_add_test(tc, numbers_of_values_take_no_memory_that_the_text_has_not_paid_for);
     tcase_add_loop_test(tc, what_is_wrong_in_json_is_told_with_its_place, 0,
                         (int)(sizeof faults / sizeof faults[0]));
     tcase_add_loop_test(tc, what_is_wrong_in_xml_is_told_with_its_line, 0,
