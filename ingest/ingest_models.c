@@ -148,8 +148,7 @@ static void take_parsed(struct ingest_models *m)
     m->parse.first = NULL;
     m->n = m->parse.n;
     m->data_n = m->parse.data_n;
-    base_buf_reset(&m->parse.text);
-    base_buf_init(&m->parse.text, INGEST_MODELS_TEXT_MAX - m->text_n);
+    base_buf_init(&m->parse.text, INGEST_MODELS_TEXT_MAX);
 }
 
 static void on_parsed(void *arg, bool cancelled)
@@ -208,12 +207,13 @@ static void begin_part(struct ingest_models *m)
 
 static void write_text(struct ingest_models *m, struct base_bytes bytes)
 {
+    if (bytes.n > INGEST_MODELS_TEXT_MAX - m->text_n - m->parse.text.n) {
+        refuse(m, BASE_ELIMIT, "the metadata of a request may have 32 MiB");
+        return;
+    }
     base_buf_add(&m->parse.text, bytes.p, bytes.n);
     if (m->parse.text.err)
-        refuse(m, m->parse.text.err,
-               m->parse.text.err == BASE_ELIMIT
-                   ? "the metadata of a request may have 32 MiB"
-                   : "the server is out of memory; send it again later");
+        refuse(m, m->parse.text.err, "the server is out of memory; send it again later");
 }
 
 /* Stops where metadata must be read first. Returns what it used. */

@@ -212,6 +212,16 @@ class Stow(SystemTest):
         self.assertIn('(0008,0018)', others[0])
         self.assertEqual(set(others[1:]), {'bulk data that no metadata refer to by BulkDataURI'})
 
+    def test_metadata_beyond_their_limit_are_refused_wherever_the_first_part_ended(self):
+        limit = 32 << 20
+        for first in (limit - 1, limit):
+            parts = [(f'Content-Type: {JSON}', b'[{}' + b' ' * (first - 4) + b']'),
+                     (f'Content-Type: {JSON}', b'[{}' + b' ' * (4 << 20) + b']')]
+            with self.subTest(first):
+                answer = self.stow(parts)
+                self.assertEqual(answer.status, 413, answer)
+                self.assertIn('32 MiB', answer.json()['detail'])
+
     def test_a_body_that_is_none_is_refused(self):
         [path] = ct_series('model-none', count=1)
         data, pixels = without_pixels(path, 'b')
