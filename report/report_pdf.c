@@ -16,7 +16,7 @@
 #define TOP      46.0
 #define FOOT_Y   (PAGE_H - 58.0) /* the rule above the footer */
 #define SIGN_H   62.0            /* the signature block at the end of the last page */
-#define MAX_PAGE 200
+#define MAX_PAGE 1200           /* more than the longest report that can be signed, all empty lines */
 #define FONT     "WenQuanYi Zen Hei, sans"
 
 struct colour {
@@ -195,7 +195,6 @@ static void moment_word(int64_t us, int utc_offset_minutes, char out[WORD])
         strftime(out, WORD, "%Y-%m-%d %H:%M:%S", &tm);
 }
 
-/* The age on the day of the study, in years, months or days (PS3.5 6.2, AS). */
 /* One component group of a PN as people write the name. */
 static size_t add_group(char *out, size_t n, size_t size, const char *group, size_t len)
 {
@@ -226,6 +225,15 @@ static void name_word(const char *pn, char out[NAME])
     out[n] = 0;
 }
 
+/* Midnight of YYYYMMDD as days since 1970. */
+static long day_number(int date)
+{
+    struct tm tm = {
+        .tm_year = date / 10000 - 1900, .tm_mon = date / 100 % 100 - 1, .tm_mday = date % 100};
+    return (long)(timegm(&tm) / 86400);
+}
+
+/* The age on the day of the study, in years, months or days (PS3.5 6.2, AS). */
 static void age_word(const struct report_content *c, char out[WORD])
 {
     const char *age = c->patient_age;
@@ -254,8 +262,10 @@ static void age_word(const struct report_content *c, char out[WORD])
         return;
     if (years >= 1)
         snprintf(out, WORD, "%d岁", years);
-    else
+    else if (months >= 1)
         snprintf(out, WORD, "%d月", months);
+    else
+        snprintf(out, WORD, "%ld天", day_number(day) - day_number(birth));
 }
 
 /* --- page furniture --- */
@@ -314,7 +324,8 @@ static void footer(struct sheet *s)
 static void next_page(struct sheet *s)
 {
     const struct report_content *c = s->c;
-    char text[400], name[NAME];
+    const double mark = 50; /* at the right: 续页 */
+    char text[1200], name[NAME];
     if (s->page > 0 && s->draw) {
         footer(s);
         cairo_show_page(s->cr);
@@ -324,12 +335,11 @@ static void next_page(struct sheet *s)
     if (s->page == 1)
         return;
     name_word(c->patient_name, name);
-    snprintf(text, sizeof text, "%.120s  %.16s  患者编号 %.64s  检查号 %.64s", name,
+    snprintf(text, sizeof text, "%s  %s  患者编号 %.64s  检查号 %.64s", name,
              sex_word(c->patient_sex), c->patient_id ? c->patient_id : "",
              c->accession ? c->accession : "");
-    put(s, MARGIN, s->y, WIDTH, LEFT, 9, grey, text);
     put(s, MARGIN, s->y, WIDTH, RIGHT, 9, grey, "（续页）");
-    s->y += 16;
+    s->y += put(s, MARGIN, s->y, WIDTH - mark, LEFT, 9, grey, text) + 4;
     rule(s, s->y, 0.6, hairline);
     s->y += 10;
     banner(s);
@@ -525,14 +535,15 @@ enum base_err report_pdf_render(const struct report_content *c, struct base_buf 
     if (status == CAIRO_STATUS_SUCCESS)
         status = cairo_surface_status(pdf);
     cairo_surface_destroy(pdf);
-    if (s.overflow)
-        err = BASE_ELIMIT;
-    else if (out->err || s.clean.err)
+    if (out->err || s.clean.err)
         err = out->err ? out->err : s.clean.err;
     else if (status == CAIRO_STATUS_NO_MEMORY)
         err = BASE_ENOMEM;
     else if (status != CAIRO_STATUS_SUCCESS)
         err = BASE_EINTERNAL;
     base_buf_deinit(&s.clean);
+    if (s.overflow)
+        return base_fail(e, BASE_ELIMIT, BASE_NOPOS, "PDF: the report has more than %d pages",
+                         MAX_PAGE);
     return err ? base_fail(e, err, BASE_NOPOS, "PDF: %s", cairo_status_to_string(status)) : BASE_OK;
 }

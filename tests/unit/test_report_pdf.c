@@ -155,6 +155,57 @@ START_TEST(a_long_text_flows_over_pages_without_losing_a_line)
 }
 END_TEST
 
+START_TEST(an_age_is_counted_in_what_parents_count_it_in)
+{
+    static const char *const cases[][3] = {
+        {"20260131", "20260131", "0天"},   {"20260119", "20260131", "12天"},
+        {"20260101", "20260131", "30天"},  {"20251231", "20260131", "1月"},
+        {"20250201", "20260131", "11月"},  {"20250131", "20260131", "1岁"},
+        {"20240229", "20250228", "11月"},  {"20251228", "20260101", "4天"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct base_buf pdf = {0}, text = {0};
+        struct report_content c = content();
+        c.patient_birth_date = cases[i][0];
+        c.study_date = cases[i][1];
+        render(&c, &pdf);
+        if (text_of(&pdf, &text))
+            expect(&text, cases[i][2]);
+        base_buf_deinit(&pdf);
+        base_buf_deinit(&text);
+    }
+}
+END_TEST
+
+/* The heads of the pages that follow: who it is, however long, above the line under it. */
+START_TEST(a_long_name_does_not_run_into_the_text_of_the_next_page)
+{
+    struct base_buf pdf = {0}, text = {0}, findings = {0};
+    struct report_content c = content();
+    c.patient_name = "A阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉";
+    c.patient_id = "P123456789012345678END";
+    for (int i = 0; i < 60; i++)
+        base_buf_printf(&findings, "line %d of the findings\n", i);
+    c.findings = base_buf_cstr(&findings);
+    render(&c, &pdf);
+    if (text_of(&pdf, &text)) {
+        const char *next = strchr(base_buf_cstr(&text), '\f');
+        ck_assert_ptr_nonnull(next);
+        const char *id = strstr(next, "END");
+        const char *accession = strstr(next, c.accession);
+        const char *line = strstr(next, "of the findings");
+        ck_assert_ptr_nonnull(id);
+        ck_assert_ptr_nonnull(accession);
+        ck_assert_ptr_nonnull(line);
+        ck_assert(id < line && accession < line);
+        ck_assert_ptr_null(strstr(next, "\xef\xbf\xbd"));
+    }
+    base_buf_deinit(&findings);
+    base_buf_deinit(&text);
+    base_buf_deinit(&pdf);
+}
+END_TEST
+
 START_TEST(what_is_not_final_says_so)
 {
     static const struct {
@@ -218,6 +269,18 @@ START_TEST(a_report_without_hospital_or_version_is_refused)
     c = content();
     ck_assert_int_eq(report_pdf_render(&c, &pdf, &e), BASE_ELIMIT);
     base_buf_deinit(&pdf);
+    static char lines[100001];
+    memset(lines, '\n', sizeof lines - 1);
+    lines[sizeof lines - 2] = 'x';
+    c.findings = lines;
+    base_buf_init(&pdf, 0);
+    ck_assert_int_eq(report_pdf_render(&c, &pdf, &e), BASE_ELIMIT);
+    ck_assert_str_eq(e.msg, "PDF: the report has more than 1200 pages");
+    base_buf_deinit(&pdf);
+    /* 20000 characters each are the most that can be signed */
+    c.findings = c.impression = lines + sizeof lines - 1 - 20000;
+    ck_assert_int_eq(report_pdf_render(&c, &pdf, &e), BASE_OK);
+    base_buf_deinit(&pdf);
 }
 END_TEST
 
@@ -230,6 +293,8 @@ int main(void)
     tcase_add_test(t, chinese_text_can_be_read_back);
     tcase_add_test(t, the_same_content_gives_the_same_bytes);
     tcase_add_test(t, a_long_text_flows_over_pages_without_losing_a_line);
+    tcase_add_test(t, an_age_is_counted_in_what_parents_count_it_in);
+    tcase_add_test(t, a_long_name_does_not_run_into_the_text_of_the_next_page);
     tcase_add_test(t, what_is_not_final_says_so);
     tcase_add_test(t, damaged_and_missing_text_still_renders);
     tcase_add_test(t, a_report_without_hospital_or_version_is_refused);
