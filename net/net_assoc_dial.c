@@ -171,10 +171,18 @@ static enum base_err copy_roles(struct net_assoc *a, const struct net_assoc_targ
     return roles ? BASE_OK : BASE_ENOMEM;
 }
 
+/* An IPv6 address stands in brackets where a port follows it (RFC 3986 3.2.2). */
+static char *copy_host(struct net_assoc *a, const char *s)
+{
+    size_t n = strlen(s);
+    bool in_brackets = n > 2 && s[0] == '[' && s[n - 1] == ']';
+    return in_brackets ? base_arena_strdup(&a->arena, s + 1, n - 2) : copy(a, s);
+}
+
 static enum base_err fill_request(struct net_assoc *a, const struct net_assoc_target *t)
 {
     a->rq = base_arena_alloc(&a->arena, sizeof *a->rq);
-    a->dial->host = copy(a, t->host);
+    a->dial->host = copy_host(a, t->host);
     if (!a->rq || !a->dial->host)
         return BASE_ENOMEM;
     *a->rq = (struct dicom_associate){
@@ -223,7 +231,7 @@ enum base_err net_assoc_connect(struct loop *loop, const struct net_assoc_target
     a->dial = calloc(1, sizeof *a->dial);
     enum base_err err = a->dial ? fill_request(a, target) : BASE_ENOMEM;
     if (!err && target->tls)
-        err = net_tls_new(target->tls, target->host, &a->tls);
+        err = net_tls_new(target->tls, a->dial->host, &a->tls);
     if (!err) {
         struct net_assoc_dial *d = a->dial;
         struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};

@@ -19,7 +19,8 @@ static const char usage[] =
     "                [--journal FILE] [--again] PATH…\n\n"
     "Sends every DICOM and ECG file below PATH, found by its content, those of one recording\n"
     "(WFDB, ISHNE) as one, and ends with 0 only\n"
-    "if all were taken. What was acknowledged stands in the journal and is not sent again\n"
+    "if all were taken. Links below PATH are refused: name what they point to.\n"
+    " What was acknowledged stands in the journal and is not sent again\n"
     "by the next call, unless --again. By HTTP a file of 8 MiB or more goes in pieces: when\n"
     "the line breaks, or the call ends, only what is missing is sent again. The server is told\n"
     "what belongs to each study, so that an exam is complete when its last file is there. URL\n"
@@ -145,12 +146,14 @@ static int report(const struct rdc_send *s, bool again)
            counts[RDC_SEND_TAKEN], counts[RDC_SEND_BEFORE], counts[RDC_SEND_REFUSED],
            counts[RDC_SEND_WAITING], s->n_passed_over);
     for (size_t i = 0; i < s->n_passed_over && i < PASSED_OVER_SHOWN; i++)
-        printf("passed over: %s\n", s->passed_over[i]);
+        rdc_print_line(stdout, "passed over: %s", s->passed_over[i]);
     if (s->n_passed_over > PASSED_OVER_SHOWN)
         printf("passed over: and %zu more\n", s->n_passed_over - PASSED_OVER_SHOWN);
-    if (s->stopped[0])
-        fprintf(stderr, "rdc send: stopped: %s\nThe same command goes on where it stopped%s.\n",
-                s->stopped, again ? ", without --again" : "");
+    if (s->stopped[0]) {
+        rdc_print_line(stderr, "rdc send: stopped: %s", s->stopped);
+        fprintf(stderr, "The same command goes on where it stopped%s.\n",
+                again ? ", without --again" : "");
+    }
     if (s->n == 0)
         fputs("rdc send: there is no DICOM or ECG file\n", stderr);
     return s->n == 0 || counts[RDC_SEND_REFUSED] || counts[RDC_SEND_WAITING];

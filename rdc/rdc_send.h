@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 struct ingest_beside;
+struct stat;
 
 struct rdc_send_file {
     char *path;
@@ -47,6 +48,7 @@ struct rdc_send {
     size_t next;        /* all before it have been dealt with */
     char **passed_over; /* found in folders, of no kind that we send */
     size_t n_passed_over;
+    bool unseen;    /* something could not be looked at: a link, or what may not be read */
     uint64_t bytes; /* of all that is to be sent */
 
     FILE *journal;
@@ -75,6 +77,11 @@ enum base_err rdc_send_join(struct rdc_send *s) BASE_MUST_CHECK;
 /* What is sent of a file, from its beginning; the caller closes it. NULL: errno. */
 FILE *rdc_send_file_open(const struct rdc_send_file *f);
 void rdc_send_file_free(struct rdc_send_file *f);
+int64_t rdc_send_mtime_ns(const struct stat *st);
+/* The file that is open there is another than was found. */
+bool rdc_send_file_changed(const struct rdc_send_file *f, int fd);
+#define RDC_SEND_SHORTER "it became shorter meanwhile"
+#define RDC_SEND_CHANGED "it changed while it was sent; send it again"
 
 /* Files that the journal knows become RDC_SEND_BEFORE, unless again. path NULL = the
  * default in the user's state folder. */

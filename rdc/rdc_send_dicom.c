@@ -32,7 +32,7 @@ struct sender {
     int fd;
     uint64_t at; /* of the file */
     uint16_t message_id;
-    size_t answered; /* on this association */
+    size_t answered; /* on this association, or refused by us */
     bool done;       /* nothing is left for it */
     unsigned looks;  /* since the interruption */
     uint8_t piece[PIECE];
@@ -47,14 +47,24 @@ static void close_file(struct sender *d)
     d->fd = -1;
 }
 
+/* The file under way is refused, and the others go by another association. */
+static void break_off(struct sender *d, const char *cause)
+{
+    rdc_send_refused(d->s, d->file, cause);
+    d->file = NULL;
+    d->answered++;
+    net_assoc_abort(d->a);
+}
+
 static void on_pull(struct net_assoc *a, void *arg)
 {
     struct sender *d = arg;
     if (d->fd < 0)
         return;
+    uint64_t left = d->file->size - d->at;
     ssize_t n;
     do
-        n = pread(d->fd, d->piece, PIECE, (off_t)d->at);
+        n = pread(d->fd, d->piece, left < PIECE ? left : PIECE, (off_t)d->at);
     while (n < 0 && errno == EINTR);
     d->at += n > 0 ? (uint64_t)n : 0;
     if (rdc_send_interrupted) {
@@ -63,11 +73,10 @@ static void on_pull(struct net_assoc *a, void *arg)
         return;
     }
     bool last = d->at >= d->file->size;
+    bool changed = last && rdc_send_file_changed(d->file, d->fd);
     /* Half an object cannot be taken back but by breaking off. */
-    if (n < 0 || (n == 0 && !last)) {
-        rdc_send_refused(d->s, d->file, n < 0 ? strerror(errno) : "it became shorter meanwhile");
-        d->file = NULL;
-        net_assoc_abort(a);
+    if (n < 0 || (n == 0 && !last) || changed) {
+        break_off(d, n < 0 ? strerror(errno) : changed ? RDC_SEND_CHANGED : RDC_SEND_SHORTER);
         return;
     }
     rdc_send_progress(d->s, d->at);
@@ -131,29 +140,40 @@ static void on_established(struct net_assoc *a, void *arg)
     send_next(arg);
 }
 
+/* PS3.4 B.2.3: Bxxx are warnings; 0111 means that it is there already. */
+static bool is_good(uint16_t status)
+{
+    return status == DIMSE_SUCCESS || (status & 0xF000) == 0xB000 ||
+           status == DIMSE_DUPLICATE_INSTANCE;
+}
+
 static void on_command(struct net_assoc *a, void *arg, uint8_t context,
                        const struct dicom_dimse *cmd)
 {
     struct sender *d = arg;
     (void)context;
-    if (cmd->command != DIMSE_C_STORE_RSP || cmd->responded_id != d->message_id || d->fd >= 0 ||
-        !d->file) {
+    char cause[256];
+    bool good = is_good(cmd->status);
+    snprintf(cause, sizeof cause, "status %04X%s%s", (unsigned)cmd->status,
+             cmd->error_comment[0] ? ": " : "", cmd->error_comment);
+    bool early = d->fd >= 0;
+    if (cmd->command != DIMSE_C_STORE_RSP || cmd->responded_id != d->message_id || !d->file ||
+        (early && good)) {
         snprintf(d->s->stopped, sizeof d->s->stopped, "%s answered something else than C-STORE-RSP",
                  d->called);
         net_assoc_abort(a);
         return;
     }
-    d->answered++;
-    /* PS3.4 B.2.3: Bxxx are warnings; 0111 means that it is there already. */
-    if (cmd->status == DIMSE_SUCCESS || (cmd->status & 0xF000) == 0xB000 ||
-        cmd->status == DIMSE_DUPLICATE_INSTANCE) {
-        rdc_send_taken(d->s, d->file);
-    } else {
-        char cause[256];
-        snprintf(cause, sizeof cause, "status %04X%s%s", (unsigned)cmd->status,
-                 cmd->error_comment[0] ? ": " : "", cmd->error_comment);
-        rdc_send_refused(d->s, d->file, cause);
+    /* Who has no room may say so before all has come. */
+    if (early) {
+        break_off(d, cause);
+        return;
     }
+    d->answered++;
+    if (good)
+        rdc_send_taken(d->s, d->file);
+    else
+        rdc_send_refused(d->s, d->file, cause);
     d->file = NULL;
     send_next(d);
 }
@@ -203,8 +223,8 @@ static bool parse_target(struct sender *d)
     const char *at = strchr(to, '@');
     const char *colon = strrchr(to, ':');
     unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
-    if (!at || !colon || colon < at || port == 0 || port > 65535 || at - to >= DICOM_AET_SIZE ||
-        colon - at - 1 >= (ptrdiff_t)sizeof d->host)
+    if (!at || at == to || !colon || colon < at || port == 0 || port > 65535 ||
+        at - to >= DICOM_AET_SIZE || colon - at - 1 >= (ptrdiff_t)sizeof d->host)
         return false;
     snprintf(d->called, sizeof d->called, "%.*s", (int)(at - to), to);
     snprintf(d->host, sizeof d->host, "%.*s", (int)(colon - at - 1), at + 1);
@@ -252,6 +272,8 @@ void rdc_send_dicom(struct rdc_send *s)
     d->fd = -1;
     if (!parse_target(d))
         snprintf(s->stopped, sizeof s->stopped, "%.100s is not AET@HOST:PORT", s->to);
+    else if (!s->aet[0] || strlen(s->aet) >= DICOM_AET_SIZE)
+        snprintf(s->stopped, sizeof s->stopped, "--aet takes an AE title of 1 to 16 characters");
     else
         refuse_ecg(s);
     /* An association that breaks off after some answers is begun anew. */

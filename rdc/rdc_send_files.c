@@ -4,6 +4,7 @@
 #include "dicom/dicom_header.h"
 #include "ecg/ecg_open.h"
 #include "ingest/ingest_beside.h"
+#include "rdc/rdc_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,18 +124,56 @@ static enum base_err pass_over(struct rdc_send *s, const char *path)
     return BASE_OK;
 }
 
+int64_t rdc_send_mtime_ns(const struct stat *st)
+{
+    return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+}
+
+static enum base_err refuse_entry(struct rdc_send *s, const FTSENT *e, const char *cause)
+{
+    struct rdc_send_file f = {.path = strdup(e->fts_path)};
+    if (!f.path || !add(s, &f))
+        return BASE_ENOMEM;
+    rdc_send_refused(s, &s->files[s->n - 1], cause);
+    return BASE_OK;
+}
+
+/* Links, which may lead anywhere, also back here; pipes, sockets and devices. */
+static enum base_err take_other(struct rdc_send *s, const FTSENT *e)
+{
+    struct stat target;
+    bool link = e->fts_info == FTS_SL;
+    bool leads = link && stat(e->fts_path, &target) == 0;
+    s->unseen |= leads;
+    if (e->fts_level > 0 && !leads && !claims_to_be_ours(e->fts_name))
+        return pass_over(s, e->fts_path);
+    return refuse_entry(s, e,
+                        link ? "it is a link, which is not followed: name what it points to"
+                             : "it is no file");
+}
+
+/* What was named must be there; for what lies below it the others do not wait. */
+static enum base_err take_unreadable(struct rdc_send *s, const FTSENT *e)
+{
+    s->unseen = true;
+    if (e->fts_level > 0)
+        return refuse_entry(s, e, strerror(e->fts_errno));
+    rdc_print_line(stderr, "rdc send: %s: %s", e->fts_path, strerror(e->fts_errno));
+    return BASE_ENOTFOUND;
+}
+
 static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base_buf *head)
 {
     struct rdc_send_file f = {
         .size = (uint64_t)e->fts_statp->st_size,
-        .mtime_ns =
-            e->fts_statp->st_mtim.tv_sec * INT64_C(1000000000) + e->fts_statp->st_mtim.tv_nsec,
+        .mtime_ns = rdc_send_mtime_ns(e->fts_statp),
     };
     int fd = open(e->fts_path, O_RDONLY | O_CLOEXEC);
     bool ours = fd >= 0 && recognise(&f, fd, head);
     int error = fd < 0 ? errno : 0;
     if (fd >= 0)
         close(fd);
+    s->unseen |= error != 0;
     /* What was named, or bears the name of an object, is refused when it is none; what
      * merely lies in a folder beside is not. */
     if (!ours && !error && e->fts_level > 0 && !claims_to_be_ours(e->fts_name))
@@ -167,12 +206,12 @@ enum base_err rdc_send_collect(struct rdc_send *s, char *const *paths)
     if (!tree)
         return BASE_ENOMEM;
     for (FTSENT *e; !err && (e = fts_read(tree)) != NULL;) {
-        if (e->fts_info == FTS_F) {
+        if (e->fts_info == FTS_F)
             err = take_entry(s, e, &head);
-        } else if (e->fts_info == FTS_NS || e->fts_info == FTS_DNR || e->fts_info == FTS_ERR) {
-            fprintf(stderr, "rdc send: %s: %s\n", e->fts_path, strerror(e->fts_errno));
-            err = BASE_ENOTFOUND;
-        }
+        else if (e->fts_info == FTS_SL || e->fts_info == FTS_DEFAULT)
+            err = take_other(s, e);
+        else if (e->fts_info != FTS_D && e->fts_info != FTS_DP)
+            err = take_unreadable(s, e);
     }
     fts_close(tree);
     base_buf_deinit(&head);
@@ -229,9 +268,9 @@ static void advance(struct rdc_send *s, const struct rdc_send_file *f)
     if (s->terminal)
         draw(s, s->done_bytes);
     else
-        fprintf(stderr, "%zu/%zu %s %s%s%s\n", s->done, s->n,
-                f->state == RDC_SEND_TAKEN ? "taken" : "refused", f->path, f->cause ? ": " : "",
-                f->cause ? f->cause : "");
+        rdc_print_line(stderr, "%zu/%zu %s %s%s%s", s->done, s->n,
+                       f->state == RDC_SEND_TAKEN ? "taken" : "refused", f->path,
+                       f->cause ? ": " : "", f->cause ? f->cause : "");
 }
 
 void rdc_send_taken(struct rdc_send *s, struct rdc_send_file *f)

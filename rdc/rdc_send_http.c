@@ -1,5 +1,6 @@
 /* `rdc send` to POST /api/v1/uploads. */
 #include "rdc/rdc_send_request.h"
+#include "rdc/rdc_table.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -21,6 +22,10 @@ static long post_file(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, c
     rdc_send_request_prepare(curl, &r, url, fields);
     rdc_send_request_body(curl, &r);
     long status = rdc_send_request_perform(curl, &r, cause, size);
+    if (status == 201 && rdc_send_file_changed(f, fileno(r.file))) {
+        snprintf(cause, size, RDC_SEND_CHANGED);
+        status = 400;
+    }
     base_buf_deinit(&r.answer);
     fclose(r.file);
     return status;
@@ -97,11 +102,12 @@ static void announce_all(CURL *curl, const struct rdc_send *s, struct curl_slist
     struct announcing a = {.curl = curl,
                            .url = rdc_send_request_url(s->to, "/api/v1/manifests", ""),
                            .fields = fields};
-    if (a.url && s->next < s->n)
+    /* What was not looked at may belong to them. */
+    if (a.url && s->next < s->n && !s->unseen)
         rdc_send_manifests(s, announce, &a);
     if (a.cause[0])
-        fprintf(stderr, "rdc send: the list of what belongs together was not taken (%s)\n",
-                a.cause);
+        rdc_print_line(stderr, "rdc send: the list of what belongs together was not taken (%s)",
+                       a.cause);
     free(a.url);
 }
 
@@ -152,7 +158,7 @@ char *rdc_send_login(const char *to, const char *name, const char *password)
         token = found && status < 300 ? strdup(found) : NULL;
         json_decref(answer);
         if (!token)
-            fprintf(stderr, "rdc send: cannot log in at %s: %s\n", to, cause);
+            rdc_print_line(stderr, "rdc send: cannot log in at %s: %s", to, cause);
     }
     base_buf_deinit(&r.answer);
     json_decref(body);

@@ -1,4 +1,5 @@
 #include "rdc/rdc_send_request.h"
+#include "rdc/rdc_table.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -11,7 +12,8 @@ static size_t on_read(char *to, size_t size, size_t n, void *arg)
     struct rdc_send_request *r = arg;
     size_t want = size * n < r->size - r->sent ? size * n : (size_t)(r->size - r->sent);
     size_t got = fread(to, 1, want, r->file);
-    if (got == 0 && ferror(r->file))
+    r->shorter = got < want && !ferror(r->file);
+    if (got < want)
         return CURL_READFUNC_ABORT;
     r->sent += got;
     rdc_send_progress(r->s, r->before + r->sent);
@@ -94,6 +96,10 @@ long rdc_send_request_perform(CURL *curl, struct rdc_send_request *r, char *caus
     if (code && status < 300)
         status = 0;
     explain(r, status, cause, size);
+    if (r->shorter) {
+        snprintf(cause, size, RDC_SEND_SHORTER);
+        return 400;
+    }
     return status;
 }
 
@@ -108,8 +114,11 @@ bool rdc_send_request_is_passing(long status)
 void rdc_send_request_wait(const struct rdc_send *s, unsigned i, const char *cause)
 {
     unsigned seconds = 1U << (i - 1) > PAUSE_MAX_S ? PAUSE_MAX_S : 1U << (i - 1);
+    struct base_buf shown = {0};
+    rdc_shown(cause, &shown);
     if (s->terminal)
-        fprintf(stderr, "\r\033[K%.60s; trying again in %u s ", cause, seconds);
+        fprintf(stderr, "\r\033[K%.60s; trying again in %u s ", base_buf_cstr(&shown), seconds);
+    base_buf_deinit(&shown);
     while (seconds-- && !rdc_send_interrupted)
         sleep(1);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void rdc_send_file_free(struct rdc_send_file *f)
 {
@@ -17,6 +18,15 @@ void rdc_send_file_free(struct rdc_send_file *f)
     free(f->path);
     free(f->cause);
     *f = (struct rdc_send_file){0};
+}
+
+bool rdc_send_file_changed(const struct rdc_send_file *f, int fd)
+{
+    struct stat now;
+    /* What is sent of several is what they were when they were read. */
+    if (f->parts || fstat(fd, &now))
+        return false;
+    return (uint64_t)now.st_size != f->size || rdc_send_mtime_ns(&now) != f->mtime_ns;
 }
 
 FILE *rdc_send_file_open(const struct rdc_send_file *f)

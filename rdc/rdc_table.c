@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,54 @@ struct rdc_table {
     size_t size;
     bool failed;
 };
+
+static uint32_t code_point(const char *s, size_t n)
+{
+    static const uint8_t lead[5] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t c = (uint8_t)s[0] & lead[n];
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | ((uint8_t)s[i] & 0x3f);
+    return c;
+}
+
+/* Controls, line and paragraph separators, and what turns the direction (Unicode 16 23.2). */
+static bool is_obeyed(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+void rdc_shown(const char *text, struct base_buf *out)
+{
+    size_t left = strlen(text);
+    while (left) {
+        size_t n = base_utf8_sequence(text, left);
+        bool plain = n && !is_obeyed(code_point(text, n));
+        n = n ? n : 1;
+        for (size_t i = 0; i < n && !plain; i++)
+            base_buf_printf(out, "\\x%02x", (uint8_t)text[i]);
+        if (plain)
+            base_buf_add(out, text, n);
+        text += n;
+        left -= n;
+    }
+}
+
+void rdc_print_line(FILE *to, const char *fmt, ...)
+{
+    char *line = NULL;
+    struct base_buf out = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    if (vasprintf(&line, fmt, ap) < 0)
+        line = NULL;
+    va_end(ap);
+    rdc_shown(line ? line : "", &out);
+    base_buf_add_byte(&out, '\n');
+    fwrite(base_buf_cstr(&out), 1, out.n, to);
+    base_buf_deinit(&out);
+    free(line);
+}
 
 struct rdc_table *rdc_table_new(const char *const *headers, size_t columns)
 {
@@ -48,7 +97,10 @@ void rdc_table_add(struct rdc_table *t, const char *cell)
         t->cells = cells;
         t->size = size;
     }
-    t->cells[t->n] = strdup(cell ? cell : "");
+    struct base_buf shown = {0};
+    rdc_shown(cell ? cell : "", &shown);
+    t->cells[t->n] = shown.err ? NULL : strdup(base_buf_cstr(&shown));
+    base_buf_deinit(&shown);
     if (t->cells[t->n])
         t->n++;
     else
@@ -63,15 +115,6 @@ static bool is_wide(uint32_t c)
            (c >= 0xac00 && c <= 0xd7a3) || (c >= 0xf900 && c <= 0xfaff) ||
            (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff00 && c <= 0xff60) ||
            (c >= 0xffe0 && c <= 0xffe6) || (c >= 0x20000 && c <= 0x3fffd);
-}
-
-static uint32_t code_point(const char *s, size_t n)
-{
-    static const uint8_t lead[5] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t c = (uint8_t)s[0] & lead[n];
-    for (size_t i = 1; i < n; i++)
-        c = c << 6 | ((uint8_t)s[i] & 0x3f);
-    return c;
 }
 
 static size_t text_width(const char *s)

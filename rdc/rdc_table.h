@@ -1,11 +1,20 @@
 /*
- * Tables for the terminal. Columns are as wide as their widest cell, counted in
- * terminal cells, so that Chinese lines up.
+ * Tables and lines for the terminal. Columns are as wide as their widest cell, counted in
+ * terminal cells, so that Chinese lines up. What comes from outside (names of files, texts of
+ * servers) is shown, and never obeyed: control characters, bytes that are no UTF-8, and what
+ * turns the direction of writing stand as \xHH.
  */
 #ifndef RDC_TABLE_H
 #define RDC_TABLE_H
 
 #include "base/buf.h"
+
+#include <stdio.h>
+
+/* Appends text as it is shown. */
+void rdc_shown(const char *text, struct base_buf *out);
+/* One line, and its end. */
+void rdc_print_line(FILE *to, const char *fmt, ...) BASE_PRINTF(2, 3);
 
 struct rdc_table;
 /* headers are borrowed for the life of the table. NULL when out of memory. */

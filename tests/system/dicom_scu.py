@@ -193,12 +193,13 @@ class Connection:
                 if flags == 2 or flags == 3 and number_of(parse_command(parts[0]), 0x800) == 0x101:
                     return context, parse_command(parts[0]), parts[1]
 
-    def respond(self, context, request, status):
+    def respond(self, context, request, status, comment=None):
         """A response without data set."""
+        said = [(0x902, comment)] if comment else []
         extra = [(0x1002, number_of(request, 0x1002))] if 0x1002 in request else []
         self.send_data(context, command(
             (0x002, request[0x002].rstrip(b'\0').decode()), (0x100, number_of(request, 0x100) | 0x8000),
-            (0x120, number_of(request, 0x110)), (0x800, 0x101), (0x900, status),
+            (0x120, number_of(request, 0x110)), (0x800, 0x101), (0x900, status), *said,
             (0x1000, request[0x1000].rstrip(b'\0').decode()), *extra), True)
 
     def close(self):
@@ -289,7 +290,7 @@ class Peer(Connection):
         self.listener.settimeout(60)
         self.port = self.listener.getsockname()[1]
 
-    def accept(self, role=True):
+    def accept(self, role=True, syntax=IMPLICIT_LE):
         """Takes an association: {'calling', 'called', 'contexts', 'roles'} of its request."""
         super().__init__(self.listener.accept()[0])
         self.socket.settimeout(30)
@@ -305,7 +306,7 @@ class Peer(Connection):
             if kind == 0x20:
                 n = struct.unpack_from('>H', data, 6)[0]
                 asked['contexts'][data[0]] = data[8:8 + n].decode()
-                answer += item(0x21, struct.pack('BBBB', data[0], 0, 0, 0) + item(0x40, IMPLICIT_LE.encode()))
+                answer += item(0x21, struct.pack('BBBB', data[0], 0, 0, 0) + item(0x40, syntax.encode()))
             inner = 0
             while kind == 0x50 and inner + 4 <= len(data):
                 sub, n = struct.unpack_from('>BxH', data, inner)

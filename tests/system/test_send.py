@@ -3,6 +3,7 @@ import contextlib
 import http.server
 import os
 import pty
+import select
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import termios
 import threading
 
+import dicom_scu
 from rdc_system import Client, PASSWORD, ROOT, StoreScp, SystemTest, children, place, unprivileged, wait_for
 from test_upload import uids
 from test_way import ct_series, folder, scp_file, wfdb_record
@@ -140,6 +142,168 @@ class SendTest(SystemTest):
         self.assertRegex(out, r'WHY IT WAS REFUSED\n(.*\n)*.*readme.txt +it is neither DICOM')
         self.assertRegex(out, r'broken.dcm +422 ')
 
+    def test_what_is_no_plain_file_is_named(self):
+        shutil.rmtree(folder('send-links'))
+        top = self.files_of('send-links')
+        other = os.path.join(folder('send-links-other'), 'images')
+        os.makedirs(other, exist_ok=True)
+        shutil.copy(os.path.join(top, 'deep/0.bin'), other)
+        os.symlink(other, os.path.join(top, 'deep/old'))
+        os.symlink(os.path.join(other, '0.bin'), os.path.join(top, 'image'))
+        os.symlink('nowhere', os.path.join(top, '.#lock'))
+        os.mkfifo(os.path.join(top, 'pipe.dcm'))
+        os.mkfifo(os.path.join(top, 'pipe'))
+        status, out = self.send(top, token=Client(self.rdc, 'tech').token)
+        self.assertEqual(status, 1, out)
+        self.assertIn('3 taken, 0 taken before, 3 refused, 0 not sent, 3 passed over', out)
+        self.assertRegex(out, r'/deep/old +it is a link, which is not followed: name what it points to')
+        self.assertRegex(out, r'/image +it is a link')
+        self.assertRegex(out, r'/pipe.dcm +it is no file')
+        for name in ('.#lock', 'pipe', 'readme.txt'):
+            self.assertIn(f'passed over: {top}/{name}\n', out)
+        status, out = self.send(os.path.join(top, 'deep/old'), token=Client(self.rdc, 'tech').token)
+        self.assertEqual(status, 0, out)
+        self.assertIn('1 taken', out)
+
+    def test_a_folder_that_cannot_be_read_stands_in_the_table_and_the_rest_is_sent(self):
+        top = self.files_of('send-locked')
+        locked = os.path.join(top, 'locked')
+        os.makedirs(locked, exist_ok=True)
+        os.chmod(locked, 0)
+        try:
+            status, out = self.send(top, token=Client(self.rdc, 'tech').token)
+        finally:
+            os.chmod(locked, 0o755)
+        self.assertEqual(status, 1, out)
+        self.assertIn('3 taken, 0 taken before, 1 refused', out)
+        self.assertRegex(out, r'/locked +Permission denied')
+        status, out = self.send(os.path.join(top, 'nothing'), top, token=Client(self.rdc, 'tech').token)
+        self.assertEqual(status, 1, out)
+        self.assertIn('nothing: No such file', out)
+
+    def test_a_name_says_nothing_to_the_terminal(self):
+        top = folder('send-names').encode()
+        names = (b'a\x1b]0;x\x07\x1b[2J.dcm', b'b\xff\xc2\x9b1m.dcm', '测\u202e一.dcm'.encode(), b'c\n0 refused.dcm',
+                 b'd\x1b[8m.txt')
+        for name in names:
+            with open(os.path.join(top, name), 'wb') as f:
+                f.write(b'x')
+        status, out = self.send(os.fsdecode(top), token=Client(self.rdc, 'tech').token)
+        self.assertEqual(status, 1, out)
+        self.assertFalse(set(out) & {*map(chr, range(32)), '\x7f', *map(chr, range(0x80, 0xa0)), '\u202e'} - {'\n'}, [out])
+        for shown in ('a\\x1b]0;x\\x07\\x1b[2J.dcm', 'b\\xff\\xc2\\x9b1m.dcm', '测\\xe2\\x80\\xae一.dcm',
+                      'c\\x0a0 refused.dcm', 'd\\x1b[8m.txt'):
+            self.assertIn(shown, out)
+        peer = dicom_scu.Peer()
+        def answer():
+            peer.accept(syntax=dicom_scu.EXPLICIT_LE)
+            context, request, _ = peer.read_message()
+            peer.respond(context, request, 0xC000, 'no\x1b[2Jroom')
+            peer.finish()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        status, out = self.send('--to', f'X@127.0.0.1:{peer.port}', *ct_series('send-comment', count=1))
+        thread.join()
+        self.assertEqual(status, 1, out)
+        self.assertNotIn('\x1b', out)
+        self.assertIn('status C000: no\\x1b[2Jroom', out)
+
+    def test_by_dicom_a_file_that_becomes_shorter_stops_nothing_else(self):
+        files = ct_series('send-shrinks', count=3, size=96)
+        peer = dicom_scu.Peer()
+
+        def answer():
+            for turn in range(2):
+                if turn == 0:
+                    select.select([peer.listener], [], [], 60)
+                    os.truncate(files[0], 2000)
+                peer.accept(syntax=dicom_scu.EXPLICIT_LE)
+                try:
+                    while True:
+                        context, request, _ = peer.read_message()
+                        peer.respond(context, request, 0)
+                except (dicom_scu.Refused, ConnectionError):
+                    peer.close()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        status, out = self.send('--to', f'X@127.0.0.1:{peer.port}', *files)
+        thread.join()
+        self.assertEqual(status, 1, out)
+        self.assertIn('2 taken, 0 taken before, 1 refused, 0 not sent', out)
+        self.assertIn('it became shorter', out)
+
+    def test_by_dicom_an_answer_before_the_end_is_of_its_file_only(self):
+        files = ct_series('send-early-large', count=1, size=2048) + ct_series('send-early', count=1)
+        peer = dicom_scu.Peer()
+        peer.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+
+        def answer():
+            peer.accept(syntax=dicom_scu.EXPLICIT_LE)
+            _, body = peer.read_pdu()
+            request = dicom_scu.parse_command(body[6:])
+            peer.respond(body[4], request, 0xA700, 'disk full')
+            with contextlib.suppress(dicom_scu.Refused, ConnectionError):
+                while peer.read_pdu()[0] != 7:
+                    pass
+            peer.close()
+            peer.accept(syntax=dicom_scu.EXPLICIT_LE)
+            context, request, _ = peer.read_message()
+            peer.respond(context, request, 0)
+            peer.finish()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        status, out = self.send('--to', f'X@127.0.0.1:{peer.port}', *files)
+        thread.join()
+        self.assertEqual(status, 1, out)
+        self.assertIn('1 taken, 0 taken before, 1 refused, 0 not sent', out)
+        self.assertIn('status A700: disk full', out)
+
+    def test_a_file_that_changes_meanwhile_is_not_taken_for_sent(self):
+        files = ct_series('send-changes', count=3, size=96)
+
+        class Server(http.server.BaseHTTPRequestHandler):
+            uploads = 0
+
+            def do_POST(self):
+                self.connection.settimeout(20)
+                upload = self.path.startswith('/api/v1/uploads')
+                if not upload:
+                    os.truncate(files[0], 2000)
+                try:
+                    got = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+                except OSError:
+                    return
+                if upload and len(got) < int(self.headers['Content-Length']):
+                    return
+                if upload:
+                    Server.uploads += 1
+                    if Server.uploads == 1:
+                        with open(files[1], 'r+b') as f:
+                            f.seek(1500)
+                            f.write(b'other')
+                self.send_response(201 if upload else 200)
+                self.send_header('Content-Length', '2')
+                self.end_headers()
+                self.wfile.write(b'{}')
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Server) as server:
+            threading.Thread(target=server.serve_forever).start()
+            try:
+                to = f'http://127.0.0.1:{server.server_port}'
+                status, out = self.send('--to', to, *files, token='any')
+                self.assertEqual(status, 1, out)
+                self.assertIn('1 taken, 0 taken before, 2 refused, 0 not sent', out)
+                self.assertIn('it became shorter', out)
+                self.assertIn('it changed while it was sent', out)
+                status, out = self.send('--to', to, files[1], files[2], token='any')
+                self.assertEqual(status, 0, out)
+                self.assertIn('1 taken, 1 taken before', out)
+            finally:
+                server.shutdown()
+
     def test_that_was_interrupted_goes_on(self):
         top = self.files_of('send-resumed')
         token = Client(self.rdc, 'tech').token
@@ -248,6 +412,24 @@ class SendTest(SystemTest):
                 connection.close()
         self.assertEqual(sending.returncode, 1, out)
         self.assertIn('stopped: interrupted', out)
+
+    def test_by_dicom_to_an_address_in_brackets(self):
+        with socket.create_server(('::1', 0), family=socket.AF_INET6) as listener:
+            peer = dicom_scu.Peer()
+            peer.listener.close()
+            peer.listener = listener
+
+            def answer():
+                peer.accept(syntax=dicom_scu.EXPLICIT_LE)
+                context, request, _ = peer.read_message()
+                peer.respond(context, request, 0)
+                peer.finish()
+            listener.settimeout(20)
+            thread = threading.Thread(target=answer)
+            thread.start()
+            status, out = self.send('--to', f'X@[::1]:{listener.getsockname()[1]}', *ct_series('send-v6', count=1))
+            thread.join()
+        self.assertEqual(status, 0, out)
 
     def test_by_dicom_to_another_archive(self):
         top = self.files_of('send-storescp')
