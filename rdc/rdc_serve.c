@@ -314,19 +314,23 @@ static bool await_store(struct supervisor *s, int *status)
     return true;
 }
 
-static void supervise(struct supervisor *s)
+/* The exit status: whoever started rdc starts it anew when it is not 0. */
+static int supervise(struct supervisor *s)
 {
     while (!s->stopping) {
         int wait = start_due(s);
         struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
                                {.fd = s->ready_read, .events = POLLIN}};
-        if (poll(fds, 2, wait) < 0 && errno != EINTR)
-            break;
+        if (poll(fds, 2, wait) < 0 && errno != EINTR) {
+            BASE_LOG(ERROR, "supervisor_failed", LOG_S("error", strerror(errno)));
+            return 1;
+        }
         if (fds[0].revents)
             take_signal(s);
         if (fds[1].revents)
             announce(s);
     }
+    return 0;
 }
 
 static void stop_workers(struct supervisor *s)
@@ -397,7 +401,7 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
         return status;
     if (open_sockets(&s))
         return 1;
-    supervise(&s);
+    status = supervise(&s);
     stop_workers(&s);
-    return 0;
+    return status;
 }

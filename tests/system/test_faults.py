@@ -3,7 +3,7 @@ import os
 import signal
 
 from load import Objects, Senders, missing
-from rdc_system import Client, SystemTest, wait_for
+from rdc_system import Client, SystemTest, tool, unprivileged, wait_for
 
 
 class Killed(SystemTest):
@@ -53,3 +53,14 @@ class Stopped(SystemTest):
         senders.finish()
         self.assertEqual(missing(self.rdc, senders.acknowledged), [])
         self.assertEqual(len(senders.acknowledged), 100)
+
+    def test_because_it_cannot_watch_its_workers_any_more_ends_as_failed(self):
+        # poll() takes no more descriptors than a process may have
+        tool(*unprivileged(['prlimit', '--pid', str(self.rdc.process.pid), '--nofile=1:']))
+        self.rdc.process.send_signal(signal.SIGHUP)
+        try:
+            self.assertEqual(self.rdc.process.wait(60), 1)
+            self.assertIn('supervisor_failed', self.rdc.tail())
+        finally:
+            self.rdc.stop()
+            self.rdc.start()
