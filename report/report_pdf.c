@@ -16,7 +16,7 @@
 #define TOP      46.0
 #define FOOT_Y   (PAGE_H - 58.0) /* the rule above the footer */
 #define SIGN_H   62.0            /* the signature block at the end of the last page */
-#define MAX_PAGE 1200           /* more than the longest report that can be signed, all empty lines */
+#define MAX_PAGE 1200 /* more than the longest report that can be signed, all empty lines */
 #define FONT     "WenQuanYi Zen Hei, sans"
 
 struct colour {

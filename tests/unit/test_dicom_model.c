@@ -206,19 +206,21 @@ START_TEST(numbers_at_the_ends_of_their_ranges_are_taken_and_beyond_refused)
     static const char want[] = "\x20\0\x13\0IS\x12\0-2147483648\\1\\ 2\\3"
                                "\x20\0\x32\0DS\x10\0001.2345678901e+17"
                                "\x72\0\x83\0UV\0\0\x08\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff";
-    static const char *const beyond[][2] = {
-        {"IS", "2147483648"},          {"IS", "\"3000000000\""},
-        {"IS", "-9223372036854775808"}, {"UV", "\"18446744073709551616\""},
-        {"UV", "\"-1\""},             {"SV", "\"9223372036854775808\""},
-        {"FL", "1e300"},               {"SL", "2147483648"}};
+    static const char *const beyond[][2] = {{"IS", "2147483648"},
+                                            {"IS", "\"3000000000\""},
+                                            {"IS", "-9223372036854775808"},
+                                            {"UV", "\"18446744073709551616\""},
+                                            {"UV", "\"-1\""},
+                                            {"SV", "\"9223372036854775808\""},
+                                            {"FL", "1e300"},
+                                            {"SL", "2147483648"}};
     struct dicom_model m;
     struct base_error e;
-    ck_assert_msg(
-        read_json("{\"00200013\":{\"vr\":\"IS\",\"Value\":[-2147483648,1.0,\" 2\",3]},"
-                  "\"00200032\":{\"vr\":\"DS\",\"Value\":[123456789012345678]},"
-                  "\"00720083\":{\"vr\":\"UV\",\"Value\":[\"18446744073709551615\"]}}",
-                  &m, &e) == BASE_OK,
-        "%s", e.msg);
+    ck_assert_msg(read_json("{\"00200013\":{\"vr\":\"IS\",\"Value\":[-2147483648,1.0,\" 2\",3]},"
+                            "\"00200032\":{\"vr\":\"DS\",\"Value\":[123456789012345678]},"
+                            "\"00720083\":{\"vr\":\"UV\",\"Value\":[\"18446744073709551615\"]}}",
+                            &m, &e) == BASE_OK,
+                  "%s", e.msg);
     expect_after_charset(&m, want, sizeof want - 1);
     dicom_model_deinit(&m);
     for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {

@@ -126,17 +126,18 @@ START_TEST(each_representation_of_a_name_has_its_group)
 END_TEST
 
 #define OF_PATIENT(identifiers)                                                                    \
-    "{\"resourceType\":\"ServiceRequest\",\"status\":\"active\",\"intent\":\"order\",\"code\":{"        \
-    "\"coding\":[{\"display\":\"CT\"},{\"code\":\"C1\"}]},\"contained\":[{\"resourceType\":"            \
-    "\"Patient\",\"id\":\"p\",\"name\":[{\"text\":\"X\"}],\"identifier\":[" identifiers               \
+    "{\"resourceType\":\"ServiceRequest\",\"status\":\"active\",\"intent\":\"order\",\"code\":{"   \
+    "\"coding\":[{\"display\":\"CT\"},{\"code\":\"C1\"}]},\"contained\":[{\"resourceType\":"       \
+    "\"Patient\",\"id\":\"p\",\"name\":[{\"text\":\"X\"}],\"identifier\":[" identifiers            \
     "]}],\"subject\":{\"reference\":\"#p\"}}"
 
 START_TEST(what_a_person_is_not_known_by_any_more_is_passed_over)
 {
-    check_member(OF_PATIENT("{\"use\":\"old\",\"type\":{\"coding\":[{\"code\":\"MR\"}]},"
-                            "\"value\":\"A\"},{\"use\":\"official\",\"type\":{\"coding\":[{\"code\":"
-                            "\"MR\"}]},\"value\":\"B\"}"),
-                 "patient_id", "B");
+    check_member(
+        OF_PATIENT("{\"use\":\"old\",\"type\":{\"coding\":[{\"code\":\"MR\"}]},"
+                   "\"value\":\"A\"},{\"use\":\"official\",\"type\":{\"coding\":[{\"code\":"
+                   "\"MR\"}]},\"value\":\"B\"}"),
+        "patient_id", "B");
     check_member(OF_PATIENT("{\"value\":\"A\"}"), "procedure_code", "C1");
 }
 END_TEST
@@ -243,13 +244,14 @@ START_TEST(what_an_entry_contains_is_its_own)
         "\"contained\":[{\"resourceType\":\"Practitioner\",\"id\":\"c\",\"name\":[{\"text\":"
         "\"Wrong\"}]}],\"requester\":{\"reference\":\"urn:uuid:3\"}}";
     char text[4096];
-    snprintf(text, sizeof text, BUNDLE("transaction", "%s"),
-             ENTRY("urn:uuid:1", PATIENT(NAMES), "\"method\":\"POST\",\"url\":\"Patient\"") "," ENTRY(
-                 "urn:uuid:3",
-                 "{\"resourceType\":\"PractitionerRole\",\"practitioner\":{\"reference\":\"#c\"},"
-                 "\"contained\":[{\"resourceType\":\"Practitioner\",\"id\":\"c\",\"name\":[{\"text\":"
-                 "\"Right\"}]}]}",
-                 "\"method\":\"POST\",\"url\":\"PractitionerRole\"") ",{\"resource\":");
+    snprintf(
+        text, sizeof text, BUNDLE("transaction", "%s"),
+        ENTRY("urn:uuid:1", PATIENT(NAMES), "\"method\":\"POST\",\"url\":\"Patient\"") "," ENTRY(
+            "urn:uuid:3",
+            "{\"resourceType\":\"PractitionerRole\",\"practitioner\":{\"reference\":\"#c\"},"
+            "\"contained\":[{\"resourceType\":\"Practitioner\",\"id\":\"c\",\"name\":[{\"text\":"
+            "\"Right\"}]}]}",
+            "\"method\":\"POST\",\"url\":\"PractitionerRole\"") ",{\"resource\":");
     char *end = text + strlen(text) - 2;
     snprintf(end, sizeof text - (size_t)(end - text),
              "%s,\"request\":{\"method\":\"POST\",\"url\":\"ServiceRequest\"}}]}", order_of);
@@ -335,9 +337,9 @@ START_TEST(a_name_is_written_with_all_its_parts)
     json_t *written = hl7_fhir_write_order(v);
     json_t *request = NULL;
     ck_assert_int_eq(hl7_fhir_read_order(written, &request, &issue), BASE_OK);
-    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(request, "order"),
-                                                       "patient_name")),
-                     "TEST^ONE TWO^^DR^JR");
+    ck_assert_str_eq(
+        json_string_value(json_object_get(json_object_get(request, "order"), "patient_name")),
+        "TEST^ONE TWO^^DR^JR");
     json_decref(request);
     json_decref(written);
     json_decref(v);

@@ -158,10 +158,10 @@ END_TEST
 START_TEST(an_age_is_counted_in_what_parents_count_it_in)
 {
     static const char *const cases[][3] = {
-        {"20260131", "20260131", "0天"},   {"20260119", "20260131", "12天"},
-        {"20260101", "20260131", "30天"},  {"20251231", "20260131", "1月"},
-        {"20250201", "20260131", "11月"},  {"20250131", "20260131", "1岁"},
-        {"20240229", "20250228", "11月"},  {"20251228", "20260101", "4天"},
+        {"20260131", "20260131", "0天"},  {"20260119", "20260131", "12天"},
+        {"20260101", "20260131", "30天"}, {"20251231", "20260131", "1月"},
+        {"20250201", "20260131", "11月"}, {"20250131", "20260131", "1岁"},
+        {"20240229", "20250228", "11月"}, {"20251228", "20260101", "4天"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct base_buf pdf = {0}, text = {0};
@@ -182,7 +182,8 @@ START_TEST(a_long_name_does_not_run_into_the_text_of_the_next_page)
 {
     struct base_buf pdf = {0}, text = {0}, findings = {0};
     struct report_content c = content();
-    c.patient_name = "A阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉";
+    c.patient_name =
+        "A阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉阿卜杜拉";
     c.patient_id = "P123456789012345678END";
     for (int i = 0; i < 60; i++)
         base_buf_printf(&findings, "line %d of the findings\n", i);
