@@ -145,11 +145,6 @@ enum base_err db_sync_exec(struct db_sync *s, enum db_query query, const struct 
     return err;
 }
 
-const char *db_sync_sqlstate(const struct db_sync *s)
-{
-    return s->sqlstate;
-}
-
 enum base_err db_sync_begin(struct db_sync *s, struct base_error *error)
 {
     return db_sync_exec(s, DB_Q_TX_BEGIN, NULL, 0, NULL, error);

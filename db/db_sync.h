@@ -23,9 +23,6 @@ void db_sync_close(struct db_sync *s);
 enum base_err db_sync_exec(struct db_sync *s, enum db_query query, const struct db_param *params,
                            size_t n, const struct db_rows **rows,
                            struct base_error *error) BASE_MUST_CHECK;
-/* SQLSTATE of the last failure, "" when the server did not say one. Borrowed
- * until the next call. */
-const char *db_sync_sqlstate(const struct db_sync *s);
 
 enum base_err db_sync_begin(struct db_sync *s, struct base_error *error) BASE_MUST_CHECK;
 /* BASE_ECONFLICT when the transaction had failed and was rolled back. */

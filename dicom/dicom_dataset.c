@@ -337,11 +337,3 @@ enum dicom_step dicom_cursor_find(struct dicom_cursor *c, uint32_t tag, struct d
         }
     }
 }
-
-enum dicom_step dicom_find(struct base_bytes bytes, enum dicom_encoding encoding, uint32_t tag,
-                           struct dicom_element *e)
-{
-    struct dicom_cursor c;
-    dicom_cursor_init(&c, bytes, encoding, true);
-    return dicom_cursor_find(&c, tag, e);
-}

@@ -95,10 +95,6 @@ enum dicom_step dicom_cursor_state(const struct dicom_cursor *c);
  * higher tag comes first: that one is then what the next call returns. */
 enum dicom_step dicom_cursor_find(struct dicom_cursor *c, uint32_t tag, struct dicom_element *e);
 
-/* The same from the start of a whole (part of a) data set, without a cursor. */
-enum dicom_step dicom_find(struct base_bytes bytes, enum dicom_encoding encoding, uint32_t tag,
-                           struct dicom_element *e);
-
 /* -- values -- */
 
 /* Text without trailing padding (spaces, NULs), and unless keep_leading

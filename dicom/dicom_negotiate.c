@@ -1,7 +1,5 @@
 #include "dicom/dicom_negotiate.h"
 
-#include <stdio.h>
-
 const struct dicom_offer dicom_offers_storage[] = {
     {DICOM_UID_VERIFICATION, 0, DICOM_OFFER_UNCOMPRESSED, true, false},
     {NULL, DICOM_SOP_STORAGE, DICOM_OFFER_STORED, true, false},
@@ -118,16 +116,4 @@ enum base_err dicom_negotiate(const struct dicom_associate *rq, const struct dic
     if (n_accepted)
         *n_accepted = accepted;
     return BASE_OK;
-}
-
-void dicom_negotiate_explain(const struct dicom_associate *rq, const struct dicom_associate *ac,
-                             char *out, size_t n)
-{
-    if (rq->n_contexts == 0 || ac->n_contexts == 0) {
-        snprintf(out, n, "no presentation context was proposed");
-        return;
-    }
-    snprintf(out, n, "%s: %s (first of %u presentation contexts)",
-             dicom_uid_name(rq->contexts[0].abstract),
-             dicom_context_result_text(ac->contexts[0].result), rq->n_contexts);
 }

@@ -44,9 +44,4 @@ BASE_MUST_CHECK enum base_err dicom_negotiate(const struct dicom_associate *rq,
                                               uint32_t max_length, struct base_arena *arena,
                                               struct dicom_associate *ac, unsigned *n_accepted);
 
-/* Writes why nothing was accepted, for a person: the first context's SOP class and what
- * was wrong with it. */
-void dicom_negotiate_explain(const struct dicom_associate *rq, const struct dicom_associate *ac,
-                             char *out, size_t n);
-
 #endif

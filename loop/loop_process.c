@@ -263,8 +263,3 @@ void loop_process_kill(struct loop_process *p, int signum)
     if (!p->ended)
         uv_process_kill(&p->uv, signum);
 }
-
-pid_t loop_process_pid(const struct loop_process *p)
-{
-    return p->uv.pid;
-}

@@ -13,8 +13,6 @@
 #include "base/err.h"
 #include "loop/loop.h"
 
-#include <sys/types.h>
-
 struct loop_process;
 
 enum loop_process_cause {
@@ -57,6 +55,5 @@ void loop_process_end_input(struct loop_process *p);
  * requests; counts from now. 0 = none. */
 void loop_process_rearm(struct loop_process *p, uint64_t timeout_ms, uint64_t output_max);
 void loop_process_kill(struct loop_process *p, int signum);
-pid_t loop_process_pid(const struct loop_process *p);
 
 #endif

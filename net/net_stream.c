@@ -436,11 +436,6 @@ const char *net_stream_peer(const struct net_stream *s)
     return s->peer.text;
 }
 
-uint16_t net_stream_peer_port(const struct net_stream *s)
-{
-    return s->peer.port;
-}
-
 bool net_stream_peer_is_loopback(const struct net_stream *s)
 {
     return s->peer.loopback;

@@ -92,7 +92,6 @@ void net_stream_finish(struct net_stream *s, uint64_t flush_ms);
 
 /* Numeric address of the peer, "" when unknown; lives as long as s. */
 const char *net_stream_peer(const struct net_stream *s);
-uint16_t net_stream_peer_port(const struct net_stream *s);
 bool net_stream_peer_is_loopback(const struct net_stream *s);
 
 #endif

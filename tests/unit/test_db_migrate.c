@@ -143,10 +143,8 @@ START_TEST(a_failed_transaction_does_not_say_that_it_committed)
     struct db_param row[] = {db_int(1), db_text("again"), db_bytes("", 0)};
     ck_assert_int_eq(db_sync_begin(s, &error), BASE_OK);
     ck_assert_int_eq(db_sync_exec(s, DB_Q_MIGRATION_ADD, row, 3, NULL, &error), BASE_EINVAL);
-    ck_assert_str_eq(db_sync_sqlstate(s), "23514");
     ck_assert_int_eq(db_sync_commit(s, &error), BASE_ECONFLICT);
     ck_assert_int_eq(db_sync_exec(s, DB_Q_MIGRATION_ADD, row, 2, NULL, &error), BASE_EINVAL);
-    ck_assert_str_eq(db_sync_sqlstate(s), "");
 }
 END_TEST
 

@@ -286,8 +286,8 @@ START_TEST(find_stops_before_a_higher_tag)
     ck_assert_int_eq(dicom_cursor_next(&c, &e), DICOM_ELEMENT);
     ck_assert_uint_eq(e.tag, DICOM_TAG_PatientID);
     ck_assert_int_eq(dicom_cursor_find(&c, DICOM_TAG_Columns, &e), DICOM_END);
-    ck_assert_int_eq(dicom_find(base_buf_bytes(&b), DICOM_EXPLICIT_LE, DICOM_TAG_Rows, &e),
-                     DICOM_ELEMENT);
+    dicom_cursor_init(&c, base_buf_bytes(&b), DICOM_EXPLICIT_LE, true);
+    ck_assert_int_eq(dicom_cursor_find(&c, DICOM_TAG_Rows, &e), DICOM_ELEMENT);
     base_buf_deinit(&b);
 }
 END_TEST
@@ -374,13 +374,13 @@ START_TEST(a_decimal_string_has_at_most_16_characters)
     static const double values[] = {0.1, -1.0 / 3, 1e-300 / 3, 123456789012345678.0, 5e-3, 4.88};
     struct base_buf b = {0};
     struct dicom_writer w;
+    struct dicom_cursor c;
     struct dicom_element e;
     double d;
     dicom_writer_init(&w, &b, DICOM_IMPLICIT_LE);
     dicom_write_double(&w, DICOM_TAG_ChannelSensitivity, values[_i]);
-    ck_assert_int_eq(
-        dicom_find(base_buf_bytes(&b), DICOM_IMPLICIT_LE, DICOM_TAG_ChannelSensitivity, &e),
-        DICOM_ELEMENT);
+    dicom_cursor_init(&c, base_buf_bytes(&b), DICOM_IMPLICIT_LE, true);
+    ck_assert_int_eq(dicom_cursor_find(&c, DICOM_TAG_ChannelSensitivity, &e), DICOM_ELEMENT);
     ck_assert_uint_le(e.length, 16);
     ck_assert(dicom_value_double(&e, 0, &d));
     ck_assert_double_eq_tol(d, values[_i], 1e-8 * (values[_i] < 0 ? -values[_i] : values[_i]));

@@ -51,7 +51,6 @@ START_TEST(what_goes_in_comes_out_and_the_status_is_told)
     struct loop_process_options o = options_of(&r, argv);
     o.input = true;
     ck_assert_int_eq(loop_process_spawn(r.loop, &o, &r.process), BASE_OK);
-    ck_assert_int_gt(loop_process_pid(r.process), 0);
     ck_assert_int_eq(loop_process_write(r.process, base_bytes_str("abc")), BASE_OK);
     ck_assert_int_eq(loop_process_write(r.process, base_bytes_str("def")), BASE_OK);
     loop_process_end_input(r.process);
