@@ -43,6 +43,8 @@ static const float PAUSE_COST = 2.5F;    /* per usual interval */
 static const float EARLY = 0.6F;         /* shorter ones cost */
 static const float EARLY_COST = 3;       /* per usual interval */
 static const float ON_TIME = 0.7F;       /* what a beat within 12 % of its time gains */
+static const float LONGEST_S = 2.5F;     /* interval that tells the usual one */
+static const float SLOWEST_S = 12;       /* where there is none: of a heart that hardly beats */
 static const float NOT_ALLOWED = 1e6F;
 static const float STEP_MOST = 8; /* more than WORTH_MAX, the likest shape and ON_TIME together */
 
@@ -189,8 +191,10 @@ static float middle_mean(const struct intervals *x)
     return sum / (float)(n - n / 4 - n / 4);
 }
 
-/* In s, for each candidate, from the beats around it. */
-static void usual_intervals(const struct ecg_signal *s, const struct ecg_candidates *c, float *rr_s)
+/* In s, for each candidate, from the beats around it that are not further apart than most_s.
+ * False: there are none. */
+static bool usual_intervals(const struct ecg_signal *s, const struct ecg_candidates *c,
+                            float most_s, float *rr_s)
 {
     struct intervals last = {.count = 0};
     size_t filled = 0, before = SIZE_MAX;
@@ -200,7 +204,7 @@ static void usual_intervals(const struct ecg_signal *s, const struct ecg_candida
             continue;
         float gap = before == SIZE_MAX ? 0 : (float)((double)(c->c[i].at - before) / s->rate_hz);
         before = c->c[i].at;
-        if (gap < 0.25F || gap > 2.5F)
+        if (gap < 0.25F || gap > most_s)
             continue;
         add_interval(&last, gap);
         now = middle_mean(&last);
@@ -210,6 +214,7 @@ static void usual_intervals(const struct ecg_signal *s, const struct ecg_candida
     }
     for (; filled < c->n; filled++)
         rr_s[filled] = now;
+    return last.count > 0;
 }
 
 /* ---- the choice ---- */
@@ -323,7 +328,9 @@ enum base_err ecg_candidates_choose(const struct ecg_signal *s, const struct ecg
     j.node = calloc(c->n + 1, sizeof *j.node);
     enum base_err e = j.after && j.rr_s && j.node ? BASE_OK : BASE_ENOMEM;
     if (!e) {
-        usual_intervals(s, c, j.rr_s);
+        /* Where none are nearer to each other, pauses are the rhythm. */
+        if (!usual_intervals(s, c, LONGEST_S, j.rr_s))
+            (void)usual_intervals(s, c, SLOWEST_S, j.rr_s);
         choose(&j, c->n);
     }
     free(j.after);

@@ -16,6 +16,8 @@ enum {
 /* Steepest slope over the mean one, mean of the leads and of any one: complexes have more. */
 static const float CREST = 4.5F;
 static const float CREST_MOST = 6;
+static const float CREST_NOISE =
+    5.5F;                           /* noise of any kind stays below, in the steepest of 8 leads */
 static const float HEIGHT_UV = 50;  /* mean amount, of leads that count */
 static const float ABOVE = 0.48F;   /* share over a fifth of the highest (Arafat et al. 2011) */
 static const float LEAKAGE = 0.55F; /* Kuo and Dillman 1978 have 0.41 to 0.63 */
@@ -102,6 +104,7 @@ struct leads {
 
 struct judgement {
     bool is_chaos;
+    bool is_without; /* complexes in any lead */
     float hz;
     float uv; /* of the lead where it is highest */
 };
@@ -111,8 +114,9 @@ static struct judgement judge(const struct leads *l, double from_s)
 {
     struct judgement j = {0};
     float x[PIECE], y[PIECE];
-    float crests = 0, above = 0, leakage = 0, hz = 0;
-    size_t n = 0;
+    float crests = 0, above = 0, leakage = 0, hz = 0, steepest = 0;
+    size_t n = 0, read = 0;
+    bool other = false; /* too slow or too fast for waves of the ventricles */
     for (size_t k = 0; k < l->n; k++) {
         struct piece p;
         if (!read_piece(l->lead[k], from_s, x))
@@ -120,12 +124,15 @@ static struct judgement judge(const struct leads *l, double from_s)
         p.crest = crest_of(x);
         if (p.crest > CREST_MOST)
             return j;
+        read++;
+        steepest = fmaxf(steepest, p.crest);
+        if (other)
+            continue;
         flatten(x, y);
         measure(y, &p);
         if (p.uv < HEIGHT_UV)
             continue;
-        if (p.hz < SLOWEST_HZ || p.hz > FASTEST_HZ)
-            return j;
+        other = p.hz < SLOWEST_HZ || p.hz > FASTEST_HZ;
         crests += p.crest;
         above += p.above;
         leakage += p.leakage;
@@ -135,7 +142,8 @@ static struct judgement judge(const struct leads *l, double from_s)
     }
     float m = (float)n;
     j.hz = n ? hz / m : 0;
-    j.is_chaos = n > 0 && n * 2 >= l->n && crests <= CREST * m && above >= ABOVE * m &&
+    j.is_without = read > 0 && steepest < CREST_NOISE;
+    j.is_chaos = !other && n > 0 && n * 2 >= l->n && crests <= CREST * m && above >= ABOVE * m &&
                  leakage <= LEAKAGE * m;
     return j;
 }
@@ -145,11 +153,13 @@ void ecg_chaos_find(const struct ecg_record *r, struct ecg_chaos *out)
     struct leads l;
     double seconds = ecg_record_seconds(r), from_s = 0;
     float hz = 0;
-    size_t n = 0;
+    size_t n = 0, pieces = 0, without = 0;
     *out = (struct ecg_chaos){0};
     l.n = ecg_window_leads(r, l.lead, LEADS);
     for (double at_s = 0; l.n > 0 && at_s + PIECE_S <= seconds; at_s += 1) {
         struct judgement j = judge(&l, at_s);
+        pieces++;
+        without += j.is_without;
         if (!j.is_chaos) {
             n = 0;
             continue;
@@ -159,8 +169,9 @@ void ecg_chaos_find(const struct ecg_record *r, struct ecg_chaos *out)
         n++;
         float lasts_s = (float)(at_s - from_s) + PIECE_S;
         if (lasts_s > out->seconds)
-            *out = (struct ecg_chaos){from_s, lasts_s, hz / (float)n * 60};
+            *out = (struct ecg_chaos){from_s, lasts_s, hz / (float)n * 60, 0};
     }
+    out->without = pieces ? (float)without / (float)pieces : 0;
 }
 
 /* ---- what lies beside it ---- */

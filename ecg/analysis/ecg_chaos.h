@@ -11,6 +11,7 @@ struct ecg_chaos {
     double from_s; /* of the longest stretch */
     float seconds; /* how long it lasts; 0 = there is none */
     float bpm;     /* waves in a minute, mean */
+    float without; /* share of all the time in which no lead has anything as steep as a complex */
 };
 
 void ecg_chaos_find(const struct ecg_record *r, struct ecg_chaos *out);

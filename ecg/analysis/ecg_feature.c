@@ -17,6 +17,11 @@ enum {
     BEAT_BINS = 14, /* 1.4 s have a complex, or there is a pause */
     WEIGHT_ONE = 64,
     LEAST_BEAT = 8, /* lower ones are the noise of the digits */
+    SPARSE = 4,     /* complexes that are rare are higher than the rest by this much, */
+    LONE = 6,       /* and one that is alone by this, in SHORT pieces or where there is no level; */
+    SHORT = 3,
+    ALIKE = 3,      /* the highest is that many times the lowest at most, */
+    SHARP_BINS = 4, /* and they are over half of their height in so many bins at most */
     SEGMENT_MAX = ECG_ENERGY_SEGMENT
 };
 
@@ -66,12 +71,64 @@ static uint8_t weight_of(struct level l)
     return tenths <= 16 ? 0 : (uint8_t)((tenths - 16) * (tenths - 16) * WEIGHT_ONE / (24 * 24));
 }
 
+/* How many bins of the piece are over half of its height. */
+static size_t breadth(const uint16_t *bins, size_t piece, uint16_t top)
+{
+    size_t over = 0;
+    for (size_t k = piece * BEAT_BINS; k < (piece + 1) * BEAT_BINS; k++)
+        over += bins[k] > top / 2;
+    return over;
+}
+
+/* Whether some of the pieces without a tall complex have nothing else either, as those of a heart
+ * that beats often never do. */
+static bool has_empty(const uint16_t *tops, size_t ntops, uint16_t tall, struct level l)
+{
+    uint16_t least = UINT16_MAX;
+    size_t low = 0, over = 0;
+    for (size_t t = 0; t < ntops; t++)
+        least = tops[t] < least ? tops[t] : least;
+    for (size_t t = 0; t < ntops; t++) {
+        low += tops[t] < tall;
+        over += tops[t] < tall && tops[t] >= 2 * least;
+    }
+    return l.beat * 10 < (l.noise + 1) * 27 || over * 2 >= low || (ntops - low) * 5 >= ntops * 2;
+}
+
+/* In a very slow rhythm most pieces have no complex, and the level that most of them reach is that
+ * of P and T waves, or of noise. What is much higher in a few pieces here and there, and no longer
+ * there than a complex is, are the complexes: the lowest of them. 0 where it is otherwise: bursts
+ * of noise last longer, and are in one place. */
+static uint16_t sparse_level(const uint16_t *bins, const uint16_t *tops, size_t ntops,
+                             struct level l)
+{
+    uint16_t highest = 0, lowest = UINT16_MAX;
+    size_t places = 0, last = SIZE_MAX;
+    for (size_t t = 0; t < ntops; t++)
+        if (tops[t] > highest && breadth(bins, t, tops[t]) <= SHARP_BINS)
+            highest = tops[t];
+    if (highest < SPARSE * l.beat)
+        return 0;
+    for (size_t t = 0; t < ntops; t++) {
+        if (tops[t] < highest / ALIKE || tops[t] < SPARSE * l.beat)
+            continue;
+        if (breadth(bins, t, tops[t]) > SHARP_BINS)
+            return 0;
+        lowest = tops[t] < lowest ? tops[t] : lowest;
+        places += last == SIZE_MAX || t > last + 1;
+        last = t;
+    }
+    bool lone = highest >= LONE * l.beat && (ntops <= SHORT || l.beat * 10 < l.noise * 22);
+    return lone || (places > 1 && has_empty(tops, ntops, lowest, l)) ? lowest : 0;
+}
+
 static struct level level_of(const struct ecg_energy *kernels, const uint16_t *bins, size_t n)
 {
     enum { TOPS = ECG_ENERGY_VALUES, VALUES = (AROUND / TOPS + 1) * TOPS };
     static_assert(AROUND / BEAT_BINS + 1 <= TOPS && (int)AROUND <= (int)VALUES, "room for all");
     uint16_t tops[TOPS], values[VALUES];
     size_t ntops = 0;
+    uint16_t most = 0;
     struct level l = {0};
     if (n == 0)
         return l;
@@ -83,12 +140,16 @@ static struct level level_of(const struct ecg_energy *kernels, const uint16_t *b
         for (size_t k = i; k < i + BEAT_BINS && k < n; k++)
             top = bins[k] > top ? bins[k] : top;
         tops[ntops++] = top;
+        most = top > most ? top : most;
     }
     l.beat = kernels->smallest(tops, TOPS, ntops * 2 / 5);
     l.noise = kernels->smallest(values, VALUES, n / 4);
     /* Nothing stands out: either there is nothing, or there are long pauses. */
     if (weight_of(l) == 0)
         l.beat = kernels->smallest(tops, TOPS, ntops * 4 / 5);
+    uint16_t sparse =
+        most >= SPARSE * l.beat && n >= BEAT_BINS ? sparse_level(bins, tops, ntops, l) : 0;
+    l.beat = sparse ? sparse : l.beat;
     return l;
 }
 

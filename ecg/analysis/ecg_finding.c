@@ -202,7 +202,7 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
                          .limits = limits ? limits : &ecg_alarm_limits_default,
                          .age_years = years(&r->patient),
                          .out = out};
-    out->n = 0;
+    *out = (struct ecg_findings){.n = 0};
     ecg_rhythm_find(b, f, &c.rhythm);
     ecg_chaos_find(r, &c.chaos);
     c.is_paced = f->rate.paced * 2 > f->rate.beats;
@@ -210,13 +210,16 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
         ecg_atrial_find(r, b, &c.atrial);
     if (c.atrial.block)
         c.rhythm.is_af = false;
-    ecg_finding_retake(&c);
     /* Where there are no complexes for half of the time, what was taken for beats is none. */
-    if ((double)c.chaos.seconds >= c.limits->vf_s && (double)c.chaos.seconds * 2 > b->seconds) {
+    bool is_chaos =
+        (double)c.chaos.seconds >= c.limits->vf_s && (double)c.chaos.seconds * 2 > b->seconds;
+    out->no_complexes = is_chaos || ecg_finding_is_noise(&c);
+    ecg_finding_retake(&c);
+    if (is_chaos)
         ecg_finding_chaos(&c);
-        return;
-    }
-    if (ecg_finding_noise(&c))
+    else if (out->no_complexes)
+        ecg_finding_noise(&c);
+    if (out->no_complexes)
         return;
     ecg_finding_rhythm(&c);
     /* With exchanged electrodes shape says nothing. */

@@ -139,6 +139,7 @@ bool ecg_alarm_limits_parse(const char *text, struct ecg_alarm_limits *out);
 struct ecg_findings {
     struct ecg_finding of[ECG_FINDING_COUNT]; /* each code once at most, in its order */
     size_t n;
+    bool no_complexes; /* what was taken for beats is none: nothing that was measured of it holds */
 };
 
 /* limits: NULL = default. */

@@ -32,28 +32,59 @@ static bool has_signal(const struct ecg_case *c)
     return false;
 }
 
+enum { MANY_LEADS = 8 };
+static const float LEAST_UV = 150; /* of the highest complex of that many leads */
+
+/* Nothing as steep as a complex for most of the time, and of what was taken for beats hardly one is
+ * like another. */
+static bool is_only_noise(const struct ecg_case *c)
+{
+    static const float MOST = 2.0F / 3;
+    const struct ecg_beats *b = c->beats;
+    size_t alike = 0;
+    for (size_t i = 0; i < b->n; i++)
+        alike += b->beat[i].shape == b->dominant;
+    return b->n > 0 && c->chaos.without >= MOST && (alike <= 1 || alike * 8 < b->n);
+}
+
 /* On twelve leads the complexes of any heart are higher in one of them; what is lower are P waves
  * that are not conducted, or noise. */
-bool ecg_finding_noise(struct ecg_case *c)
+static bool is_too_low(const struct ecg_case *c, float least_uv, float *most)
 {
-    enum { LEADS = 8 };
-    static const float LEAST_UV = 150;
-    float most = 0;
-    bool is_flat = true;
+    *most = 0;
     for (size_t i = 0; i < c->f->nleads; i++)
-        most = fmaxf(most, c->f->lead[i].qrs_range_uv);
-    if (c->f->in_mean == 0 || c->quality->n < LEADS || most >= LEAST_UV)
-        return false;
+        *most = fmaxf(*most, c->f->lead[i].qrs_range_uv);
+    return c->f->in_mean > 0 && c->quality->n >= MANY_LEADS && *most < least_uv;
+}
+
+bool ecg_finding_is_noise(const struct ecg_case *c)
+{
+    float most;
+    return is_too_low(c, LEAST_UV, &most) || is_only_noise(c);
+}
+
+void ecg_finding_noise(struct ecg_case *c)
+{
+    float most;
+    bool is_flat = true, is_low = is_too_low(c, LEAST_UV, &most);
     for (size_t i = 0; i < c->quality->n; i++)
         is_flat = is_flat && c->quality->lead[i].is_flat;
-    ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "QRS up to %.0f uV < %.0f", floor((double)most),
-                    (double)LEAST_UV);
+    if (is_low)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "QRS up to %.0f uV < %.0f", floor((double)most),
+                        (double)LEAST_UV);
+    else
+        ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "no QRS stands out of the noise");
+    /* One lead that is noisy and high is an electrode, not a heart that stands still. */
+    bool is_alarm = !is_flat && (c->quality->n >= MANY_LEADS || most < LEAST_UV) &&
+                    c->beats->seconds >= c->limits->pause_s;
     if ((double)c->chaos.seconds >= c->limits->vf_s)
         ecg_finding_chaos(c);
-    else if (!is_flat && c->beats->seconds >= c->limits->pause_s)
+    else if (is_alarm && is_low)
         ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s without a complex >= %.0f uV",
                         c->beats->seconds, (double)LEAST_UV);
-    return true;
+    else if (is_alarm)
+        ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s of noise without a complex",
+                        c->beats->seconds);
 }
 
 /* Polymorphic tachycardia beside beats with a long QT is torsades: AHA/ACC/HRS 2017. */
@@ -302,7 +333,7 @@ static void chest(struct ecg_case *c)
 void ecg_finding_retake(struct ecg_case *c)
 {
     quality(c);
-    if (c->f->in_mean == 0 || c->is_paced || c->quality->n < 8)
+    if (c->f->in_mean == 0 || c->is_paced || c->quality->n < MANY_LEADS || c->out->no_complexes)
         return;
     arms(c);
     leg(c);

@@ -193,6 +193,35 @@ START_TEST(slow_and_fast_rhythms_are_found)
 }
 END_TEST
 
+/* Where most of the time has no complex, P and T waves and noise are no beats. */
+START_TEST(a_heart_that_hardly_beats_is_found_too)
+{
+    static const double intervals_s[] = {2.5, 2.8, 3.3, 4, 5, 6.5};
+    for (size_t leads = 1; leads <= 2; leads++)
+        for (double seconds = 10; seconds <= 30; seconds += 10)
+            for (double noise_uv = 2; noise_uv <= 10; noise_uv *= 5) {
+                struct plan p = plain;
+                p.nleads = leads;
+                p.seconds = seconds;
+                p.noise_uv = noise_uv;
+                p.interval_s = intervals_s[_i];
+                check_plan(&p);
+            }
+}
+END_TEST
+
+START_TEST(a_complex_that_is_alone_is_one_beat)
+{
+    for (double seconds = 1.5; seconds <= 5; seconds += 0.5) {
+        struct plan p = plain;
+        p.seconds = seconds;
+        p.interval_s = 100;
+        p.noise_uv = 5;
+        check_plan(&p);
+    }
+}
+END_TEST
+
 START_TEST(inverted_leads_give_the_same_beats)
 {
     struct plan p = plain;
@@ -351,6 +380,8 @@ int main(void)
     tcase_add_loop_test(t, the_gain_does_not_matter, 0, 4);
     tcase_add_loop_test(t, the_rate_does_not_matter, 0, 6);
     tcase_add_loop_test(t, slow_and_fast_rhythms_are_found, 0, 4);
+    tcase_add_loop_test(t, a_heart_that_hardly_beats_is_found_too, 0, 6);
+    tcase_add_test(t, a_complex_that_is_alone_is_one_beat);
     tcase_add_test(t, inverted_leads_give_the_same_beats);
     tcase_add_test(t, the_order_of_leads_does_not_matter);
     tcase_add_test(t, samples_of_32_bits_give_the_same_beats);

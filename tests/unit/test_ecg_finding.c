@@ -390,6 +390,29 @@ START_TEST(what_is_too_low_for_a_heart_is_no_rhythm)
 }
 END_TEST
 
+/* Noise without a complex, of 10 to 80 uV in one lead to eight: no rhythm, no block, and where many
+ * leads have it or it is low, an alarm. */
+START_TEST(noise_is_no_rhythm_however_high_it_is)
+{
+    static const double noise_uv[] = {20, 40, 80, 160};
+    for (size_t nleads = 1; nleads <= 8; nleads += nleads) {
+        struct ecg_findings all;
+        struct synthetic s = synthetic_plain;
+        s.wave[0].uv = 0;
+        s.nleads = nleads;
+        s.noise_uv = noise_uv[_i];
+        find(&s, &all);
+        assert_only(&all, ECG_FINDING_STATEMENT, ECG_FINDING_COUNT);
+        assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_FLAT);
+        bool is_alarm = figures_of(&all, ECG_FINDING_ALARM_ASYSTOLE) != NULL;
+        assert_only(&all, ECG_FINDING_ALARM,
+                    is_alarm ? ECG_FINDING_ALARM_ASYSTOLE : ECG_FINDING_COUNT);
+        ck_assert(all.no_complexes);
+        ck_assert(is_alarm || nleads < 8);
+    }
+}
+END_TEST
+
 START_TEST(a_rate_of_60_or_100_is_neither_slow_nor_fast)
 {
     struct ecg_findings all;
@@ -437,6 +460,7 @@ int main(void)
     tcase_add_test(t, an_upright_complex_in_v1_is_the_right_ventricle);
     tcase_add_test(t, keys_are_told_apart);
     tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 2);
+    tcase_add_loop_test(t, noise_is_no_rhythm_however_high_it_is, 0, 4);
     tcase_add_loop_test(t, a_rate_of_60_or_100_is_neither_slow_nor_fast, 0, 2);
     tcase_add_test(t, nothing_is_said_of_nothing);
     suite_add_tcase(suite, t);
