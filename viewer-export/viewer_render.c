@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "dicom/dicom_uid.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static bool is_window(const char *s)
     double center, width;
     int used = 0;
     return strlen(s) <= 40 && sscanf(s, "%lf,%lf%n", &center, &width, &used) == 2 && !s[used] &&
-           width >= 1;
+           isfinite(center) && isfinite(width) && width >= 1;
 }
 
 /* What type=… gives; NULL: there is no such type. */

@@ -71,7 +71,7 @@ struct shim_render {
     uint32_t max_height; /* the same */
     bool windowed;       /* use the window below instead of the object's own */
     double window_center;
-    double window_width; /* at least 1 */
+    double window_width; /* at least 1, and both finite */
 };
 
 /* Largest frame that is decoded, in pixels; checked before memory is taken. */
@@ -80,7 +80,8 @@ struct shim_render {
 /*
  * One frame as an 8-bit PNG for the screen: grey for MONOCHROME1/2, RGB for
  * colour. The window is the first VOI LUT, else the first window of the object
- * (for enhanced objects that of the frame), else minimum to maximum.
+ * (for enhanced objects that of the frame), else minimum to maximum, of more than 256 values
+ * without these two themselves.
  * BASE_EUNSUPPORTED: no image or no decoder; BASE_EFORMAT: damaged;
  * BASE_ELIMIT: too large; BASE_ENOTFOUND: no such frame.
  */

@@ -2,6 +2,7 @@
 #include "dicom/shim/shim.h"
 #include "dicom/shim/shim_priv.h"
 
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <vector>
@@ -171,6 +172,16 @@ static enum base_err decode_jp2k(DcmDataset &ds, const struct frame_size &size, 
     return err;
 }
 
+/* From the least value to the largest. What has more values than a screen has greys is often padded
+ * with one beyond its own: there the two at the ends are put aside. */
+static void set_span(DicomImage &image)
+{
+    double least = 0, largest = 0;
+    bool few = image.getMinMaxValues(least, largest) != 0 && largest - least < 256;
+    if (few || !image.setMinMaxWindow(1))
+        image.setMinMaxWindow(0);
+}
+
 static void set_window(DicomImage &image, const struct shim_render &how)
 {
     if (!image.isMonochrome())
@@ -181,8 +192,7 @@ static void set_window(DicomImage &image, const struct shim_render &how)
         return;
     if (!how.windowed && image.getWindowCount() > 0 && image.setWindow(0))
         return;
-    if (!image.setMinMaxWindow(1))
-        image.setMinMaxWindow(0);
+    set_span(image);
 }
 
 /* The size within the limits of how; never larger than the image. */
@@ -244,8 +254,10 @@ static bool is_jpeg2000(E_TransferSyntax xfer)
 enum base_err shim_render_png(const char *path, const struct shim_render *how, struct base_buf *png,
                               struct base_error *e)
 {
-    if (how->windowed && !(how->window_width >= 1))
+    if (how->windowed && !(how->window_width >= 1 && std::isfinite(how->window_width)))
         return base_fail(e, BASE_EINVAL, BASE_NOPOS, "the window's width must be at least 1");
+    if (how->windowed && !std::isfinite(how->window_center))
+        return base_fail(e, BASE_EINVAL, BASE_NOPOS, "the window's center must be a number");
     return shim_guard(
         e, [&]() -> enum base_err {
             uint32_t frame = how->frame ? how->frame : 1;

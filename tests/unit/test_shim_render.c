@@ -1,6 +1,7 @@
 #include "dicom/shim/shim.h"
 #include "shim_fixture.h"
 
+#include <math.h>
 #include <openjpeg.h>
 #include <png.h>
 
@@ -92,6 +93,33 @@ START_TEST(grey_without_window_spans_black_to_white)
 }
 END_TEST
 
+/* The lowest and the highest too: what has few values shows each. */
+START_TEST(a_mask_of_few_values_shows_each_of_them)
+{
+    static const uint8_t values[] = {0, 1, 2, 3};
+    struct base_buf b = {0};
+    char path[256];
+    struct shim_render how = {0};
+    fixture_begin(&b, FIXTURE_EXPLICIT_LE);
+    fixture_sop(&b);
+    fixture_us(&b, 0x28, 0x02, 1);
+    fixture_text(&b, 0x28, 0x04, "CS", "MONOCHROME2");
+    fixture_us(&b, 0x28, 0x10, 1);
+    fixture_us(&b, 0x28, 0x11, 4);
+    fixture_us(&b, 0x28, 0x100, 8);
+    fixture_us(&b, 0x28, 0x101, 8);
+    fixture_us(&b, 0x28, 0x102, 7);
+    fixture_us(&b, 0x28, 0x103, 0);
+    fixture_bytes(&b, 0x7fe0, 0x10, "OB", values, sizeof values);
+    fixture_write(fixture_path("mask.dcm", path), &b);
+    struct picture p = render(path, &how);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(p.pixels[i], 85 * i);
+    free(p.pixels);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(monochrome1_is_shown_inverted)
 {
     char path[256];
@@ -119,6 +147,10 @@ START_TEST(the_window_of_the_file_is_used_and_can_be_replaced)
     ck_assert_uint_eq(p.pixels[60], 255);
     free(p.pixels);
     how.window_width = 0;
+    ck_assert_int_eq(fails(path, &how), BASE_EINVAL);
+    how = (struct shim_render){.windowed = true, .window_center = NAN, .window_width = 100};
+    ck_assert_int_eq(fails(path, &how), BASE_EINVAL);
+    how = (struct shim_render){.windowed = true, .window_center = 1, .window_width = INFINITY};
     ck_assert_int_eq(fails(path, &how), BASE_EINVAL);
 }
 END_TEST
@@ -479,6 +511,7 @@ int main(void)
     TCase *t = tcase_create("render");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, grey_without_window_spans_black_to_white);
+    tcase_add_test(t, a_mask_of_few_values_shows_each_of_them);
     tcase_add_test(t, monochrome1_is_shown_inverted);
     tcase_add_test(t, the_window_of_the_file_is_used_and_can_be_replaced);
     tcase_add_test(t, a_frame_is_chosen_and_a_missing_one_is_said);

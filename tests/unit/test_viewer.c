@@ -249,9 +249,9 @@ START_TEST(the_query_reaches_the_helper_or_is_refused)
     expect(get("reader1", "/api/v1/instances/1.7.3/rendered?format=3x4%2B3"), 200,
            "--format 3x4+3");
     expect(get("reader1", "/api/v1/instances/1.7.1/rendered?gain=20"), 400, "this is no ECG");
-    static const char *const wrong[] = {"frame=0",      "frame=-1",       "frame=x",
-                                        "max_side=",    "max_side=65536", "window=40",
-                                        "window=1,0.5", "window=1,2,3",   "type=tiff"};
+    static const char *const wrong[] = {
+        "frame=0",      "frame=-1",     "frame=x",   "max_side=",    "max_side=65536", "window=40",
+        "window=1,0.5", "window=1,2,3", "type=tiff", "window=nan,9", "window=9,inf"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char path[128];
         snprintf(path, sizeof path, "/api/v1/instances/1.7.3/rendered?%s", wrong[i]);
