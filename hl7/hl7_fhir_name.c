@@ -44,8 +44,9 @@ static const char *representation_of(const json_t *name)
     return "";
 }
 
-/* HumanName.use: the higher the better; what the person is not called any more
- * only where there is nothing else. */
+/* HumanName.use: the higher the better; what the person is not called any more, or not by right,
+ * only where there is nothing else: half of it beside half of another would be nobody's name. */
+enum { NOT_THE_NAME = 4 };
 static int rank_of(const json_t *name)
 {
     static const char *const uses[] = {"old",  "maiden", "anonymous", "nickname",
@@ -86,11 +87,16 @@ static bool add_list(struct hl7_fhir_reader *r, const json_t *name, const char *
     const json_t *list;
     if (!hl7_fhir_array(r, name, path, member, &list))
         return false;
+    bool any = false;
     json_array_foreach(list, i, part)
     {
+        if (json_is_null(part)) /* R4 json.html: it has only extensions */
+            continue;
         if (!json_is_string(part))
             return hl7_fhir_fail(r, "structure", path, member, "each must be a text");
-        if ((i && !add_part(r, path, member, " ", out)) ||
+        bool more = any;
+        any = true;
+        if ((more && !add_part(r, path, member, " ", out)) ||
             !add_part(r, path, member, json_string_value(part), out))
             return false;
     }
@@ -141,10 +147,33 @@ static enum group group_of(const json_t *name, const char *text)
     return is_ascii(text) ? ALPHABETIC : IDEOGRAPHIC;
 }
 
+static void keep(struct found *f, const char *text, int rank)
+{
+    if (!text[0] || rank <= f->rank)
+        return;
+    f->rank = rank;
+    snprintf(f->text, sizeof f->text, "%s", text);
+}
+
+/* Where the text is in another script than the parts, both are known; the parts of another
+ * HumanName go before it. */
+static bool keep_whole(struct hl7_fhir_reader *r, const json_t *name, const char *path,
+                       const char *parts, struct found found[GROUPS])
+{
+    char whole[HL7_FHIR_NAME] = "";
+    const char *text = member_text(name, "text");
+    if (is_ascii(text) == is_ascii(parts) || !text[0])
+        return true;
+    if (!add_part(r, path, "text", text, whole))
+        return false;
+    keep(&found[is_ascii(whole) ? ALPHABETIC : IDEOGRAPHIC], whole, 2 * rank_of(name) - 1);
+    return true;
+}
+
 bool hl7_fhir_read_names(struct hl7_fhir_reader *r, const json_t *names, const char *path,
                          char out[HL7_FHIR_NAME])
 {
-    struct found found[GROUPS] = {{.rank = 0}};
+    struct found all[2][GROUPS] = {{{.rank = 0}}};
     size_t i;
     const json_t *name;
     out[0] = 0;
@@ -160,12 +189,13 @@ bool hl7_fhir_read_names(struct hl7_fhir_reader *r, const json_t *names, const c
         if (characters(text) > GROUP_MAX)
             return hl7_fhir_fail(r, "too-long", at, NULL, "a name has at most %d characters",
                                  GROUP_MAX);
-        struct found *f = &found[group_of(name, text)];
-        if (text[0] && rank_of(name) > f->rank) {
-            f->rank = rank_of(name);
-            snprintf(f->text, sizeof f->text, "%s", text);
-        }
+        struct found *to = all[rank_of(name) > NOT_THE_NAME];
+        keep(&to[group_of(name, text)], text, 2 * rank_of(name));
+        if (!keep_whole(r, name, at, text, to))
+            return false;
     }
+    bool named = all[1][ALPHABETIC].rank || all[1][IDEOGRAPHIC].rank || all[1][PHONETIC].rank;
+    const struct found *found = all[named];
     if (!found[ALPHABETIC].rank &&
         !found[PHONETIC].rank) /* 测试一 alone stands in the first group */
         snprintf(out, HL7_FHIR_NAME, "%s", found[IDEOGRAPHIC].text);

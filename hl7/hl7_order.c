@@ -112,17 +112,38 @@ static void add_name(const struct order *o, struct base_json *j, const char *key
     base_buf_deinit(&name);
 }
 
+enum { NAMES_MAX = 8 /* repetitions looked at */ };
+
+/* XPN-7, table 0200: an alias, the name at birth, a maiden, nick- or pseudonym. */
+static bool is_other_name(const struct order *o, unsigned repetition)
+{
+    char type[8];
+    return hl7_text(o->m, segment_of(o, "PID"), 5, repetition, 7, type, sizeof type) && !type[1] &&
+           strchr("ABMNS", type[0]);
+}
+
 /* The repetition whose XPN-8 (table 0465: A, I, P) is this; UINT_MAX when none is. */
 static unsigned representation(const struct order *o, char code)
 {
     size_t pid = segment_of(o, "PID");
     unsigned n = hl7_repetitions(o->m, pid, 5);
-    for (unsigned r = 0; r < n && r < 8; r++) {
+    for (unsigned r = 0; r < n && r < NAMES_MAX; r++) {
         char text[8];
-        if (hl7_text(o->m, pid, 5, r, 8, text, sizeof text) && text[0] == code)
+        if (hl7_text(o->m, pid, 5, r, 8, text, sizeof text) && text[0] == code &&
+            !is_other_name(o, r))
             return r;
     }
     return UINT_MAX;
+}
+
+/* The first repetition that is the person's name, else the first. */
+static unsigned first_name(const struct order *o)
+{
+    unsigned n = hl7_repetitions(o->m, segment_of(o, "PID"), 5);
+    for (unsigned r = 0; r < n && r < NAMES_MAX; r++)
+        if (!is_other_name(o, r))
+            return r;
+    return 0;
 }
 
 /* PID-5. Where its repetitions say that they are alphabetic, ideographic and
@@ -133,7 +154,7 @@ static void add_patient_name(const struct order *o, struct base_json *j)
     struct base_buf name = {.cap = TEXT_MAX};
     if (representation(o, 'A') == UINT_MAX) {
         unsigned ideographic = representation(o, 'I');
-        name_of(o, "PID", 5, ideographic == UINT_MAX ? 0 : ideographic, 1, &name);
+        name_of(o, "PID", 5, ideographic == UINT_MAX ? first_name(o) : ideographic, 1, &name);
     } else {
         for (size_t i = 0; groups[i]; i++) {
             unsigned r = representation(o, groups[i]);
@@ -149,25 +170,31 @@ static void add_patient_name(const struct order *o, struct base_json *j)
     base_buf_deinit(&name);
 }
 
-/* PID-3: the identifiers; that of type NNCHN or NI (table 0203) is the resident
- * ID, the first other one is the Patient ID. */
+/* PID-3: the identifiers by their types (table 0203). That of type NNCHN or NI is the resident
+ * ID; that of type MR or PI, else the first other one (of a visit, a card), the Patient ID. */
 static void add_ids(const struct order *o, struct base_json *j)
 {
     size_t pid = segment_of(o, "PID");
-    bool have_id = false;
-    bool have_resident = false;
+    char resident[TEXT_MAX] = "";
+    char id[TEXT_MAX] = "";
+    bool record = false;
     for (unsigned r = 0; r < hl7_repetitions(o->m, pid, 3); r++) {
-        char id[TEXT_MAX];
+        char text[TEXT_MAX];
         char type[16];
         hl7_text(o->m, pid, 3, r, 5, type, sizeof type);
-        bool resident = strcmp(type, "NNCHN") == 0 || strcmp(type, "NI") == 0;
-        if (!hl7_text(o->m, pid, 3, r, 1, id, sizeof id))
+        bool of_record = strcmp(type, "MR") == 0 || strcmp(type, "PI") == 0;
+        if (!hl7_text(o->m, pid, 3, r, 1, text, sizeof text))
             continue;
-        if (resident && !have_resident)
-            have_resident = add(j, "resident_id", id);
-        else if (!resident && !have_id)
-            have_id = add(j, "patient_id", id);
+        if (strcmp(type, "NNCHN") == 0 || strcmp(type, "NI") == 0) {
+            if (!resident[0])
+                memcpy(resident, text, strlen(text) + 1);
+        } else if (!id[0] || (of_record && !record)) {
+            memcpy(id, text, strlen(text) + 1);
+            record = of_record;
+        }
     }
+    add(j, "patient_id", id);
+    add(j, "resident_id", resident);
 }
 
 /* PID-7, a TS (2.A.77): YYYY and YYYYMM, also as YYYY0000 and YYYYMM00, are no date of a DICOM

@@ -122,6 +122,19 @@ START_TEST(each_representation_of_a_name_has_its_group)
     check_member(
         NAMED("{\"use\":\"old\",\"text\":\"Old\"},{\"use\":\"official\",\"text\":\"New\"}"),
         "patient_name", "New");
+    /* not half of an old name and half of the new one */
+    check_member(
+        NAMED("{\"use\":\"old\",\"family\":\"LI\",\"given\":[\"SI\"]},{\"use\":\"official\","
+              "\"text\":\"测试一\"}"),
+        "patient_name", "测试一");
+    check_member(NAMED("{\"use\":\"maiden\",\"text\":\"Old\"}"), "patient_name", "Old");
+    /* both scripts in one HumanName */
+    check_member(NAMED("{\"text\":\"测试一\",\"family\":\"CE\",\"given\":[null,\"SHI\",\"YI\"]}"),
+                 "patient_name", "CE^SHI YI=测试一");
+    check_member(
+        NAMED("{\"text\":\"Ce Shiyi\",\"family\":\"测\"},{" EN("ABC") ",\"family\":\"CE\"}"),
+        "patient_name", "CE=测");
+    check_member(NAMED("{\"text\":\"CE SHIYI\",\"family\":\"CE\"}"), "patient_name", "CE");
 }
 END_TEST
 

@@ -214,6 +214,8 @@ START_TEST(what_a_device_cannot_show_does_not_refuse_an_order)
     struct hl7_problem problem;
     char text[400];
     check_order(HEAD "PID|1||P1||X||1990-03-07\rORC|CA|PL1\r", "\"birth_date\":\"1990-03-07\"");
+    check_order(HEAD "PID|1||V7^^^^VN~P1^^^^MR~P2^^^^PI||X\rORC|CA|PL1\r", "\"patient_id\":\"P1\"");
+    check_order(HEAD "PID|1||V7^^^^VN~K1^^^^HC||X\rORC|CA|PL1\r", "\"patient_id\":\"V7\"");
     check_order(HEAD "PID|1||P1||X||199003071230\rORC|CA|PL1\r", "\"birth_date\":\"19900307\"");
     ck_assert_int_eq(orders(HEAD "PID|1||P1||X||199003\rORC|CA|PL1\r", &out, &problem), BASE_OK);
     ck_assert_ptr_null(strstr(base_buf_cstr(&out), "birth_date"));
@@ -240,6 +242,12 @@ START_TEST(names_in_several_scripts_are_the_groups_of_one)
     check_order(HEAD "PID|1||P1||CE^SHIYI~测^试一^^^^^L^I\rORC|CA|PL1\r",
                 "\"patient_name\":\"测^试一\"");
     check_order(HEAD "PID|1||P1||测^试一~CE\rORC|CA|PL1\r", "\"patient_name\":\"测^试一\"");
+    /* a maiden name is not half of the legal one */
+    check_order(HEAD "PID|1||P1||LI^SI^^^^^M^A~测^试一^^^^^L^I\rORC|CA|PL1\r",
+                "\"patient_name\":\"测^试一\"");
+    check_order(HEAD "PID|1||P1||LI^SI^^^^^A~CE^SHIYI^^^^^L\rORC|CA|PL1\r",
+                "\"patient_name\":\"CE^SHIYI\"");
+    check_order(HEAD "PID|1||P1||LI^SI^^^^^M\rORC|CA|PL1\r", "\"patient_name\":\"LI^SI\"");
     check_order(HEAD "PID|1||P1||TE\\S\\ST^O\\E\\N=E\\.br\\\rORC|CA|PL1\r",
                 "\"patient_name\":\"TE ST^O N E \"");
 }
