@@ -3606,6 +3606,12 @@ begin
 exception when data_exception or integrity_constraint_violation then
     return 'error';
 end $$;
+CREATE FUNCTION public.render_failed(p_report bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    select exists (select from job where kind = 'render' and subject_id = p_report and state = 'quarantined')
+$$;
 CREATE FUNCTION public.report_content_check(p_content jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -3633,14 +3639,15 @@ begin
     if not exists (select from exam where id = p_exam) then
         perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
     end if;
-    select r.version, r.state, o.location, o.size, r.rendered_at into v
+    select r.id, r.version, r.state, o.location, o.size, r.rendered_at into v
     from report r left join object o on o.id = r.pdf_file_id
     where r.exam_id = p_exam and (p_version is null or r.version = p_version)
     order by r.version desc limit 1;
     if v.version is null then
         perform fail(404, 'no signed report yet', 'look at the state of the exam');
     end if;
-    return jsonb_build_object('version', v.version, 'state', v.state, 'location', v.location, 'size', v.size);
+    return jsonb_build_object('version', v.version, 'state', v.state, 'location', v.location, 'size', v.size,
+        'failed', v.location is null and render_failed(v.id));
 end $$;
 CREATE FUNCTION public.report_instance(p_exam public.exam, p_series_uid text, p_modality text, p_sop_uid text, p_sop_class text, p_number integer, p_object bigint) RETURNS void
     LANGUAGE sql
@@ -5471,6 +5478,8 @@ REVOKE ALL ON FUNCTION public.rdc_person_role() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.rdc_person_role() TO rdc_api;
 GRANT ALL ON FUNCTION public.rdc_person_role() TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.rebuild_one(p_record jsonb, p_provenance jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.render_failed(p_report bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.render_failed(p_report bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.report_content_check(p_content jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.report_file(p_exam bigint, p_version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.report_file(p_exam bigint, p_version integer) TO rdc_api;

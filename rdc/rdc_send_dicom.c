@@ -51,6 +51,7 @@ static void close_file(struct sender *d)
 static void break_off(struct sender *d, const char *cause)
 {
     rdc_send_refused(d->s, d->file, cause);
+    close_file(d);
     d->file = NULL;
     d->answered++;
     net_assoc_abort(d->a);

@@ -73,7 +73,10 @@ static void on_found(void *arg, const struct db_outcome *outcome)
     struct base_bytes row = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
     json_t *file = json_loadb((const char *)row.p, row.n, 0, NULL);
     const char *location = json_string_value(json_object_get(file, "location"));
-    if (!location) {
+    if (json_is_true(json_object_get(file, "failed"))) {
+        net_http_problem(r->req, 500, "the report could not be made",
+                         "what was signed is kept; tell the operator, whom rdc fsck tells why");
+    } else if (!location) {
         answer_not_rendered(r);
     } else {
         viewer_reading(r->viewer);

@@ -700,6 +700,13 @@ begin
 end $$;
 
 -- The newest signed report of an exam, as a file.
+-- Nothing tries any more to render it.
+create function render_failed(p_report bigint) returns boolean
+language sql stable security definer set search_path = public as
+$$
+    select exists (select from job where kind = 'render' and subject_id = p_report and state = 'quarantined')
+$$;
+
 create function report_file(p_exam bigint, p_version int) returns jsonb
 language plpgsql stable as
 $$
@@ -709,14 +716,15 @@ begin
     if not exists (select from exam where id = p_exam) then
         perform fail(404, 'no such exam', 'list them with GET /api/v1/exams');
     end if;
-    select r.version, r.state, o.location, o.size, r.rendered_at into v
+    select r.id, r.version, r.state, o.location, o.size, r.rendered_at into v
     from report r left join object o on o.id = r.pdf_file_id
     where r.exam_id = p_exam and (p_version is null or r.version = p_version)
     order by r.version desc limit 1;
     if v.version is null then
         perform fail(404, 'no signed report yet', 'look at the state of the exam');
     end if;
-    return jsonb_build_object('version', v.version, 'state', v.state, 'location', v.location, 'size', v.size);
+    return jsonb_build_object('version', v.version, 'state', v.state, 'location', v.location, 'size', v.size,
+        'failed', v.location is null and render_failed(v.id));
 end $$;
 
 create function instance_file(p_uid text) returns jsonb
@@ -830,7 +838,7 @@ grant execute on function session_login(text), session_failed(bigint), session_o
     exam_rows(bigint[]), exam_detail(exam), exam_get(bigint), exam_list(text, timestamptz, int), exam_worklist(int),
     exam_newest(text, timestamptz, int),
     exam_objects(bigint), exam_objects_digest(bigint), exam_two_step(exam), person_name(bigint),
-    upload_permit(), report_file(bigint, int), instance_file(text)
+    upload_permit(), report_file(bigint, int), render_failed(bigint), instance_file(text)
     to rdc_api;
 grant execute on function device_find(text, inet, text, text), ingest_store(jsonb), object_known(text[]),
     exam_expire_due(), job_claim(text, int, int), job_failed(bigint, text, int), job_put_back(bigint, int, int),

@@ -301,6 +301,8 @@ START_TEST(a_signed_report_is_given_when_it_is_rendered)
              exam, exam, exam);
     ck_assert(run_sql(sql));
     expect(get("reader1", path), 503, "Retry-After");
+    ck_assert(run_sql("update job set state = 'quarantined' where kind = 'render'"));
+    expect(get("reader1", path), 500, "could not be made");
     expect(get("reader1", "/api/v1/instances/1.7.6/rendered"), 200, "--confirmed-by 阅片一");
     put_file("%PDF-1.5 a report");
     snprintf(sql, sizeof sql,
