@@ -37,6 +37,7 @@ struct db_rows;
 struct db_config {
     const char *conninfo; /* libpq connection string */
     const char *role;     /* role that each session takes, NULL = that of the login */
+    const char *worker;   /* who asks, as the setting rdc.worker; NULL = nobody */
     unsigned connections; /* 0 = 4 */
     unsigned waiting;     /* most transactions in the queue, 0 = 1000 */
     unsigned wait_ms;     /* longest stay in the queue, 0 = 10 s */

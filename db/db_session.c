@@ -35,6 +35,10 @@ static char *options_of(const struct db_config *config, const char *given)
         base_buf_add_str(&b, " -c role=");
         add_escaped(&b, config->role);
     }
+    if (config->worker) {
+        base_buf_add_str(&b, " -c rdc.worker=");
+        add_escaped(&b, config->worker);
+    }
     char *s = b.err ? NULL : strdup(base_buf_cstr(&b));
     base_buf_deinit(&b);
     return s;

@@ -523,8 +523,8 @@ begin
     select c.id, o.n, dicom_text(o.i, '00081150'), dicom_text(o.i, '00081155')
     from dicom_items(p, '00081199') with ordinality o(i, n)
     on conflict on constraint commitment_item_once do nothing;
-    insert into job (kind, subject_id, priority, state, attempts, lease_until)
-    values ('commitment', c.id, 'urgent', 'running', 1, now() + interval '10 minutes');
+    insert into job (kind, subject_id, priority, state, attempts, owner, lease_until)
+    values ('commitment', c.id, 'urgent', 'running', 1, job_owner(), now() + interval '10 minutes');
     perform audit_write('commitment_request', 'commitment', c.id, jsonb_build_object('device', p_device)),
         evidence_of_commitment(c);
     return dimse_reply(0) || jsonb_build_object('job', (select jsonb_build_object('id', j.id,
@@ -2625,6 +2625,10 @@ CREATE FUNCTION public.integrity_findings() RETURNS TABLE(kind text, subject tex
     select 'job_quarantined', 'job ' || j.id, j.kind || ': ' || coalesce(j.last_error, ''), false
     from job j where j.state = 'quarantined'
     union all
+    select 'job_put_back', 'job ' || j.id, format('%s: tried %s times, and never noted: %s', j.kind, j.put_back,
+        coalesce(j.last_error, '')), false
+    from job j where j.put_back >= 5
+    union all
     select 'job_stuck', 'job ' || j.id, j.kind || ': its lease ran out and nobody took it', false
     from job j where j.state = 'running' and j.lease_until < now() - interval '10 minutes'
     union all
@@ -2702,10 +2706,25 @@ begin
     delete from object where id in (r.sr_object_id, r.pdf_object_id, r.pdf_file_id);
     insert into job (kind, subject_id, priority) values ('render', r.id, 'stat')
     on conflict (kind, subject_id) do update
-        set state = 'queued', attempts = 0, run_at = now(), lease_until = null, last_error = null;
+        set state = 'queued', attempts = 0, broken_off = 0, put_back = 0, run_at = now(), lease_until = null, last_error = null;
     return true;
 end $$;
-CREATE FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) RETURNS jsonb
+CREATE FUNCTION public.job_bury(p_owner text) RETURNS void
+    LANGUAGE sql
+    AS $_$
+    with dead as (
+        select id, broken_off from job
+        where state = 'running' and owner <> p_owner
+            and owner like regexp_replace(p_owner, '[0-9]+$', '') || '%' for update
+    ), n as (
+        select count(*) as all, count(*) filter (where broken_off > 0) as suspects from dead
+    )
+    update job j set state = 'queued', lease_until = null, run_at = now(), broken_off = j.broken_off + 1,
+        attempts = j.attempts - (not (n.all = 1 or (n.suspects = 1 and j.broken_off > 0)))::int,
+        last_error = 'the worker ended while at it'
+    from dead d, n where j.id = d.id
+$_$;
+CREATE FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer, p_first boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2714,20 +2733,38 @@ CREATE FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds i
     SET enable_mergejoin TO 'off'
     AS $$
 declare
+    v_owner text := job_owner();
+    v_run text := split_part(v_owner, '/', 1);
     v jsonb;
 begin
+    if p_first and v_owner <> '' then
+        perform job_bury(v_owner);
+    end if;
     update job set state = 'quarantined', lease_until = null,
-        last_error = coalesce(last_error, 'the worker ended three times while at it')
-    where kind = p_kind and state in ('queued', 'running') and attempts >= 3
-        and (state = 'queued' or lease_until < now());
-    with picked as (
+        last_error = coalesce(last_error, 'the worker ended while at it')
+    where kind = p_kind and state in ('queued', 'running') and (state = 'queued' or lease_until < now())
+        and (attempts >= 3 and (state = 'queued' or split_part(coalesce(owner, ''), '/', 1) = v_run)
+            or broken_off >= 10);
+    with alone as (
         select id from job
-        where kind = p_kind and state in ('queued', 'running')
+        where kind = p_kind and broken_off > 0
+            and ((state = 'queued' and run_at <= now()) or (state = 'running' and lease_until < now()))
+            and not exists (select from job r where r.kind = p_kind and r.broken_off > 0 and r.state = 'running'
+                and r.owner = v_owner and r.lease_until >= now())
+        order by array_position(array['stat', 'urgent', 'routine'], priority), run_at, id
+        limit 1 for update skip locked
+    ), others as (
+        select id from job
+        where kind = p_kind and state in ('queued', 'running') and broken_off = 0
             and ((state = 'queued' and run_at <= now()) or (state = 'running' and lease_until < now()))
         order by array_position(array['stat', 'urgent', 'routine'], priority), run_at, id
-        limit p_limit for update skip locked
+        limit p_limit - (select count(*) from alone) for update skip locked
+    ), picked as (
+        select id from alone union all select id from others
     ), taken as (
-        update job j set state = 'running', attempts = attempts + 1,
+        update job j set state = 'running', owner = v_owner,
+            attempts = attempts + (state = 'queued' or split_part(coalesce(owner, ''), '/', 1) = v_run)::int,
+            broken_off = broken_off + (state = 'running')::int,
             lease_until = now() + make_interval(secs => p_lease_seconds)
         from picked where j.id = picked.id returning j.*
     )
@@ -2750,15 +2787,21 @@ CREATE FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds in
     update job set state = case when attempts >= 3 then 'quarantined' else 'queued' end,
         lease_until = null, last_error = left(p_error, 500),
         run_at = now() + make_interval(secs => p_retry_seconds)
-    where id = p_job and state = 'running'
+    where id = p_job and state = 'running' and owner is not distinct from job_owner()
 $$;
-CREATE FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_retry_seconds integer) RETURNS void
+CREATE FUNCTION public.job_owner() RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(current_setting('rdc.worker', true), '')
+$$;
+CREATE FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_error text, p_retry_seconds integer) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
     update job set state = 'queued', lease_until = null, attempts = attempts - 1,
-        run_at = now() + make_interval(secs => p_retry_seconds)
-    where id = p_job and state = 'running' and attempts = p_attempt
+        put_back = put_back + (p_retry_seconds > 0)::int, last_error = coalesce(left(p_error, 500), last_error),
+        run_at = now() + make_interval(secs => least(600, p_retry_seconds * power(2, least(put_back, 10))))
+    where id = p_job and state = 'running' and attempts = p_attempt and owner is not distinct from job_owner()
 $$;
 CREATE FUNCTION public.line_id(p_code text) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -3857,7 +3900,11 @@ CREATE FUNCTION public.status_report() RETURNS jsonb
             from exam where quarantined_at is not null having count(*) > 0
             union all
             select format('%s jobs are set aside after three attempts', count(*))
-            from job where state = 'quarantined' having count(*) > 0) warnings))
+            from job where state = 'quarantined' having count(*) > 0
+            union all
+            select format('%s jobs are put back again and again, at the longest since %s: %s', count(*),
+                date_trunc('second', min(created_at)), max(last_error))
+            from job where put_back >= 5 having count(*) > 0) warnings))
 $$;
 CREATE FUNCTION public.stranger_doctor(p_causes jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -4397,6 +4444,9 @@ CREATE TABLE public.job (
     lease_until timestamp with time zone,
     last_error text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    owner text,
+    broken_off integer DEFAULT 0 NOT NULL,
+    put_back integer DEFAULT 0 NOT NULL,
     CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'check'::text, 'measure'::text, 'render'::text, 'commitment'::text]))),
     CONSTRAINT job_lease_tied CHECK (((state = 'running'::text) = (lease_until IS NOT NULL))),
     CONSTRAINT job_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'quarantined'::text])))
@@ -4831,6 +4881,7 @@ CREATE INDEX hl7_message_age ON public.hl7_message USING btree (received_at);
 CREATE INDEX instance_object ON public.instance USING btree (object_id);
 CREATE INDEX instance_original ON public.instance USING btree (original_id) WHERE (original_id IS NOT NULL);
 CREATE INDEX instance_study ON public.instance USING btree (study_id);
+CREATE INDEX job_broken_off ON public.job USING btree (kind) WHERE (broken_off > 0);
 CREATE INDEX job_due ON public.job USING btree (kind, array_position(ARRAY['stat'::text, 'urgent'::text, 'routine'::text], priority), run_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX patient_born ON public.patient USING btree (issuer_id, birth_date);
 CREATE INDEX patient_correction_patient ON public.patient_correction USING btree (patient_id);
@@ -5382,12 +5433,14 @@ GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.integrity_findings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.integrity_repair() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.integrity_rerender(p_object bigint, p_location text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.job_bury(p_owner text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer, p_first boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer, p_first boolean) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_retry_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_retry_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.job_owner() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_error text, p_retry_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_error text, p_retry_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.line_id(p_code text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.manifest_covers(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.manifest_put(p jsonb) FROM PUBLIC;

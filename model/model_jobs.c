@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct model_jobs {
     struct model_job *under_way;
     unsigned running;
     bool claiming;
+    bool known; /* a claim came through: what was of this worker's slot before is taken care of */
     bool again; /* poked while a claim was under way */
     bool stopped;
 };
@@ -62,6 +64,7 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
     size_t claimed = 0;
     j->claiming = false;
     if (outcome->err == BASE_OK) {
+        j->known = true;
         json_t *rows = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
         claimed = json_array_size(rows);
         for (size_t i = 0; i < claimed; i++)
@@ -84,9 +87,9 @@ static void claim(struct model_jobs *j)
         return;
     }
     struct db_param params[] = {db_text(j->config.kind), db_int(j->config.parallel - j->running),
-                                db_int(j->config.lease_seconds)};
+                                db_int(j->config.lease_seconds), db_bool(!j->known)};
     j->again = false;
-    j->claiming = db_call(j->config.db, DB_Q_JOB_CLAIM, params, 3, on_claimed, j) == BASE_OK;
+    j->claiming = db_call(j->config.db, DB_Q_JOB_CLAIM, params, 4, on_claimed, j) == BASE_OK;
 }
 
 static void on_putting(void *arg);
@@ -169,8 +172,9 @@ static void on_failed(void *arg, const struct db_outcome *outcome)
 
 static enum base_err put_back(const struct model_job *job, int seconds, db_done_fn *fn, void *arg)
 {
-    struct db_param params[] = {db_int(job->id), db_int(job->attempt), db_int(seconds)};
-    return db_call(job->owner->config.db, DB_Q_JOB_PUT_BACK, params, 3, fn, arg);
+    struct db_param params[] = {db_int(job->id), db_int(job->attempt),
+                                job->error[0] ? db_text(job->error) : db_null(), db_int(seconds)};
+    return db_call(job->owner->config.db, DB_Q_JOB_PUT_BACK, params, 4, fn, arg);
 }
 
 static void on_put_back(void *arg, const struct db_outcome *outcome)
@@ -231,6 +235,7 @@ void model_job_failed(struct model_job *job, const char *error)
     BASE_LOG(WARN, "job_failed", LOG_S("kind", j->config.kind), LOG_I("subject", job->subject),
              LOG_I("attempt", job->attempt), LOG_S("error", error));
     if (job->excused) {
+        snprintf(job->error, sizeof job->error, "%s", error);
         try_put_back(job);
         return;
     }

@@ -3,7 +3,8 @@
  * function, and claims more as they end. Any number of workers do the same; the
  * table decides who gets which. An attempt counts before it starts, and a job
  * that has failed or crashed its worker three times is set aside. One that the
- * end of the worker or of the database broke off is put back, uncounted.
+ * end of the worker or of the database broke off is put back, uncounted, for
+ * longer each time. The worker's name (db_config.worker) tells whose job it was.
  *
  * Everything runs on the loop thread.
  */
@@ -27,6 +28,7 @@ struct model_job {
     struct model_jobs *owner;
     struct model_job *next; /* under way */
     bool excused;           /* it failed, but not by itself */
+    char error[120];        /* why, then */
     bool waiting;           /* to be put back */
 };
 

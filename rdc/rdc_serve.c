@@ -7,6 +7,7 @@
 #include "rdc/rdc_command.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "db/db_sync.h"
 #include "ingest/ingest_fsck.h"
@@ -35,7 +36,8 @@ enum {
 };
 
 struct slot {
-    pid_t pid; /* 0 = none */
+    pid_t pid;          /* 0 = none */
+    unsigned started_n; /* so many have been */
     int fds[RDC_PORTS];
     int64_t started;
     int64_t start_at; /* when to start anew */
@@ -50,6 +52,7 @@ struct supervisor {
     struct slot slots[RDC_WORKERS_MAX];
     unsigned workers;
     unsigned running;
+    char run[17]; /* tells this supervisor from all others */
     int signals;
     int ready_read;
     int ready_write;
@@ -143,8 +146,11 @@ static int worker_process(const struct supervisor *s, unsigned i, pid_t parent)
             if (s->slots[k].fds[port] >= 0)
                 close(s->slots[k].fds[port]);
     }
+    char name[48];
+    snprintf(name, sizeof name, "%s/%u/%u", s->run, i, s->slots[i].started_n);
     return rdc_worker_run(&(struct rdc_worker_config){
         .conf = s->conf,
+        .name = name,
         .shm = s->shm,
         .slot = i,
         .fds = s->slots[i].fds,
@@ -157,6 +163,7 @@ static void start_worker(struct supervisor *s, unsigned i)
     struct slot *slot = &s->slots[i];
     pid_t parent = getpid();
     fflush(NULL);
+    slot->started_n++;
     pid_t pid = fork();
     if (pid == 0)
         exit(worker_process(s, i, parent));
@@ -384,6 +391,9 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
     s.workers = worker_count(&ctx->conf);
     sigset_t set;
     int ready[2];
+    uint8_t random[8];
+    base_random(random, sizeof random);
+    base_hex(random, sizeof random, s.run);
     block_signals(&set);
     rdc_log_setup(&ctx->conf, "supervisor");
     allow_descriptors();

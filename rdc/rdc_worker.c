@@ -78,6 +78,7 @@ static enum base_err open_databases(struct worker *w)
         .role = "rdc_api",
         .connections = (unsigned)w->conf->database_connections,
         .fence = fence,
+        .worker = w->config->name,
     };
     enum base_err err = db_open(w->loop, &config, &w->api_db);
     if (err)

@@ -23,8 +23,9 @@ struct rdc_worker_config {
     const struct base_conf *conf;
     struct rdc_shm *shm;
     unsigned slot;
-    const int *fds; /* of enum rdc_port: bound and listening; stay the supervisor's too */
-    int ready_fd;   /* one byte is written here when the worker serves */
+    const char *name; /* of this worker alone: RUN/SLOT/NUMBER */
+    const int *fds;   /* of enum rdc_port: bound and listening; stay the supervisor's too */
+    int ready_fd;     /* one byte is written here when the worker serves */
 };
 
 /* Runs until SIGTERM; returns the exit status of the process. */

@@ -388,7 +388,8 @@ create table delivery (
 );
 create index delivery_due on delivery (next_at) where state in ('due', 'sending');
 
--- Work that follows an acknowledgement. An attempt counts before it starts.
+-- Work that follows an acknowledgement. An attempt counts before it starts; what broke it off that
+-- was not its own takes it back (job_bury, job_claim, job_put_back).
 create table job (
     id bigint generated always as identity primary key,
     kind text not null,
@@ -400,6 +401,12 @@ create table job (
     lease_until timestamptz,
     last_error text,
     created_at timestamptz not null default now(),
+    -- Who has it, or had it last: the supervisor's run, the worker's slot there and its number.
+    owner text,
+    -- How often it was under way when its worker ended, for whatever reason.
+    broken_off int not null default 0,
+    -- How often it was put back since the database could not note it.
+    put_back int not null default 0,
     constraint job_once unique (kind, subject_id),
     constraint job_kind_known check (kind in ('metadata', 'check', 'measure', 'render', 'commitment')),
     constraint job_state_known check (state in ('queued', 'running', 'quarantined')),
@@ -408,6 +415,7 @@ create table job (
 -- The order in which job_claim takes them.
 create index job_due on job (kind, array_position(array['stat', 'urgent', 'routine'], priority), run_at, id)
     where state in ('queued', 'running');
+create index job_broken_off on job (kind) where broken_off > 0;
 
 create table audit (
     id bigint generated always as identity primary key,

@@ -89,6 +89,10 @@ $$
             from exam where quarantined_at is not null having count(*) > 0
             union all
             select format('%s jobs are set aside after three attempts', count(*))
-            from job where state = 'quarantined' having count(*) > 0) warnings))
+            from job where state = 'quarantined' having count(*) > 0
+            union all
+            select format('%s jobs are put back again and again, at the longest since %s: %s', count(*),
+                date_trunc('second', min(created_at)), max(last_error))
+            from job where put_back >= 5 having count(*) > 0) warnings))
 $$;
 grant execute on function status_report() to rdc_ingest;

@@ -25,6 +25,10 @@ $$
     select 'job_quarantined', 'job ' || j.id, j.kind || ': ' || coalesce(j.last_error, ''), false
     from job j where j.state = 'quarantined'
     union all
+    select 'job_put_back', 'job ' || j.id, format('%s: tried %s times, and never noted: %s', j.kind, j.put_back,
+        coalesce(j.last_error, '')), false
+    from job j where j.put_back >= 5
+    union all
     select 'job_stuck', 'job ' || j.id, j.kind || ': its lease ran out and nobody took it', false
     from job j where j.state = 'running' and j.lease_until < now() - interval '10 minutes'
     union all
@@ -106,7 +110,7 @@ begin
     delete from object where id in (r.sr_object_id, r.pdf_object_id, r.pdf_file_id);
     insert into job (kind, subject_id, priority) values ('render', r.id, 'stat')
     on conflict (kind, subject_id) do update
-        set state = 'queued', attempts = 0, run_at = now(), lease_until = null, last_error = null;
+        set state = 'queued', attempts = 0, broken_off = 0, put_back = 0, run_at = now(), lease_until = null, last_error = null;
     return true;
 end $$;
 

@@ -16,10 +16,10 @@ select exam_complete_due();
 select exam_expire_due();
 
 -- name: job_claim
-select job_claim($1::text, $2::int, $3::int)::text;
+select job_claim($1::text, $2::int, $3::int, $4::boolean)::text;
 
 -- name: job_put_back
-select job_put_back($1::bigint, $2::int, $3::int);
+select job_put_back($1::bigint, $2::int, $3::text, $4::int);
 
 -- name: job_failed
 select job_failed($1::bigint, $2::text, $3::int);

@@ -91,6 +91,62 @@ begin
     assert (select state from job) = 'quarantined';
 end $$;
 
+-- Which worker asks, and that its slot's last one has ended.
+create function t_worker(p_name text, p_limit int default 10) returns bigint[] language plpgsql as
+$$
+begin
+    perform set_config('rdc.worker', p_name, true);
+    return (select array_agg((j ->> 'subject')::bigint order by 1)
+        from jsonb_array_elements(job_claim('metadata', p_limit, 60, true)) j);
+end $$;
+create function t_jobs() returns text language sql as
+$$
+    select string_agg(subject_id || ' ' || state || ' ' || attempts || ' ' || broken_off, ', ' order by subject_id) from job
+$$;
+
+-- A power cut ends the whole run, and no job brings it about; but nothing is tried for ever.
+do $$
+begin
+    delete from job;
+    insert into job (kind, subject_id) values ('metadata', 1);
+    for i in 1..10 loop
+        assert t_worker('run' || i || '/0/1') = '{1}', t_jobs();
+        update job set lease_until = now() - interval '1 second';
+    end loop;
+    assert t_jobs() = '1 running 1 9';
+    assert t_worker('run11/0/1') = '{1}' and t_jobs() = '1 running 1 10';
+    update job set lease_until = now() - interval '1 second';
+    assert t_worker('run12/0/1') is null and t_jobs() = '1 quarantined 1 10';
+    -- one whose worker lives is only slow, and counts
+    delete from job;
+    insert into job (kind, subject_id) values ('metadata', 1);
+    assert t_worker('run/0/1') = '{1}';
+    update job set lease_until = now() - interval '1 second';
+    assert t_worker('run/1/1') = '{1}' and t_jobs() = '1 running 2 1';
+end $$;
+
+-- Of several that were under way when their worker ended, the one that ends it again is set aside,
+-- and no other.
+do $$
+begin
+    delete from job;
+    insert into job (kind, subject_id) select 'metadata', generate_series(1, 3);
+    assert t_worker('run/0/1') = '{1,2,3}';
+    assert t_worker('run/1/1') is null, 'of another slot';
+    -- the second of them ends it
+    assert t_worker('run/0/2') = '{1}', t_jobs();
+    assert t_jobs() = '1 running 1 1, 2 queued 0 1, 3 queued 0 1';
+    assert t_worker('run/0/2') is null, 'one at a time';
+    assert t_worker('run/1/1', 1) = '{2}', 'by another worker';
+    delete from job where subject_id = 1;
+    insert into job (kind, subject_id) values ('metadata', 4);
+    -- ended again, with a new one beside it
+    assert t_worker('run/1/1') = '{4}';
+    assert t_worker('run/1/2') = '{2}' and t_jobs() = '2 running 2 2, 3 queued 0 1, 4 queued 0 1';
+    assert t_worker('run/1/3') = '{2}' and t_jobs() = '2 running 3 3, 3 queued 0 1, 4 queued 0 1';
+    assert t_worker('run/1/4') = '{3}' and t_jobs() = '2 quarantined 3 4, 3 running 1 1, 4 queued 0 1';
+end $$;
+
 do $$
 begin
     assert not exists (select from integrity_findings() where kind = 'exam_miscounted');

@@ -257,6 +257,36 @@ class ADevice(SystemTest):
         peer.finish()
         wait_for('the answer to be noted', lambda: self.reported(transaction))
 
+    def test_is_told_the_truth_after_power_cuts_in_the_middle_of_the_check(self):
+        [path], [uid] = slices('commitment cut', 1)
+        sop_class, instance, _, data = dicom_scu.part10(path)
+        peer = dicom_scu.Peer()
+        self.addCleanup(peer.listener.close)
+        self.rdc.cli('device', 'change', 'QH_CT', '--callback', f'127.0.0.1:{peer.port}')
+        a = self.associate()
+        self.assertEqual(a.store(sop_class, instance, data + dicom_scu.private_tail(2 << 20) + bytes(2 << 20)), 0)
+        [[location]] = self.rdc.sql('select location from object o join instance i on i.object_id = o.id '
+                                    f"where sop_uid = '{uid}'")
+        there = Stored(self.rdc.data, location).path
+        kept = os.path.join(os.path.dirname(there), '.kept')
+        os.rename(there, kept)
+        os.mkfifo(there)  # whoever opens it waits
+        os.chmod(there, 0o666)
+        transaction = make_dicom.uid('transaction cut')
+        self.assertEqual(self.commit(a, transaction, [uid]), 0)
+        for n in range(5):
+            wait_for('the check to be under way', lambda: self.rdc.sql(
+                "select count(*) from job where kind = 'commitment' and state = 'running' and lease_until > now()") == [['1']])
+            self.rdc.kill_all()
+            self.rdc.sql("update job set lease_until = now() - interval '1 second' where kind = 'commitment'")
+            if n == 4:
+                os.rename(kept, there)
+            self.rdc.start()
+        peer.accept()
+        self.assertEqual(self.report(peer), (1, transaction, [uid], {}))
+        peer.finish()
+        wait_for('the answer to be noted', lambda: self.reported(transaction))
+
     def test_that_does_not_answer_keeps_no_other_from_its_report(self):
         paths, uids = slices('commitment unanswered', 1)
         self.rdc.storescu(*paths)

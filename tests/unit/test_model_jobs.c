@@ -125,6 +125,37 @@ START_TEST(an_attempt_that_the_end_of_its_worker_broke_off_does_not_count)
 }
 END_TEST
 
+static void put_back_again(void)
+{
+    sql("update job set run_at = now()");
+    begun = NULL;
+    loop_run(loop);
+    ck_assert_ptr_nonnull(begun);
+    model_job_excuse(begun, BASE_EUNAVAILABLE);
+    model_job_failed(begun, "a deadlock");
+    wait_until("state = 'queued'");
+}
+
+START_TEST(what_is_put_back_over_and_over_waits_longer_each_time_and_is_shown)
+{
+    model_job_excuse(begun, BASE_EUNAVAILABLE);
+    model_job_failed(begun, "a deadlock");
+    wait_until(
+        "state = 'queued' and run_at between now() + interval '5s' and now() + interval '10s'");
+    for (int i = 0; i < 4; i++)
+        put_back_again();
+    ck_assert(holds("attempts = 0 and last_error = 'a deadlock' and "
+                    "run_at between now() + interval '2min' and now() + interval '3min'"));
+    sql("do $$ begin assert status_report() ->> 'warnings' like '%put back again%a deadlock%'; end "
+        "$$");
+    sql("do $$ begin assert exists (select from integrity_findings() where kind = 'job_put_back'); "
+        "end $$");
+    sql("update job set put_back = 50");
+    put_back_again();
+    ck_assert(holds("run_at between now() + interval '9min' and now() + interval '10min'"));
+}
+END_TEST
+
 START_TEST(an_attempt_that_another_has_followed_is_not_put_back)
 {
     sql("update job set attempts = 2");
@@ -145,6 +176,7 @@ int main(void)
     tcase_add_test(tcase, an_attempt_that_failed_counts);
     tcase_add_test(tcase, an_attempt_that_the_database_broke_off_does_not_count_when_that_is_back);
     tcase_add_test(tcase, an_attempt_that_the_end_of_its_worker_broke_off_does_not_count);
+    tcase_add_test(tcase, what_is_put_back_over_and_over_waits_longer_each_time_and_is_shown);
     tcase_add_test(tcase, an_attempt_that_another_has_followed_is_not_put_back);
     Suite *suite = suite_create("model_jobs");
     suite_add_tcase(suite, tcase);
