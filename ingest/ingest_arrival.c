@@ -19,6 +19,7 @@ struct ingest_arrival {
     struct ingest_arrival_options options;
     char centre_code[INGEST_CENTRE_CODE];
     struct base_buf head;         /* until recognised; of an ECG file: all of it */
+    size_t held;                  /* of it, also while it is converted */
     struct ingest_object *object; /* DICOM, from when it was recognised to finish */
     size_t look_at;               /* bytes of it, from which it is looked at again */
     bool is_ecg;
@@ -76,6 +77,7 @@ enum base_err ingest_arrival_new(struct ingest *g, const struct ingest_arrival_o
 
 static void file_free(struct ingest_arrival *f)
 {
+    ingest_unhold(f->g, &f->held);
     base_buf_deinit(&f->head);
     free(f);
 }
@@ -181,6 +183,8 @@ void ingest_arrival_write(struct ingest_arrival *f, struct base_bytes bytes)
         refuse(f, BASE_ELIMIT, "it is too large: an ECG file may have 64 MiB");
     else if (!f->is_ecg && !f->is_part && f->head.n >= f->look_at)
         look(f);
+    if ((f->is_ecg || f->is_part) && !f->refusal.err && !ingest_hold(f->g, &f->held, f->head.n))
+        refuse(f, BASE_EUNAVAILABLE, INGEST_MUCH_HELD);
 }
 
 bool ingest_arrival_is_refused(const struct ingest_arrival *f)

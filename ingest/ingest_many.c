@@ -19,6 +19,7 @@ struct ingest_many {
     size_t in_flight;
     struct ingest_arrival *file; /* that was begun */
     struct ingest_set set;       /* files that may be of one ECG: taken at the end */
+    size_t held;                 /* of it */
     void (*on_room)(void *arg);
     void *on_room_arg;
     bool ended;    /* finished or aborted */
@@ -41,6 +42,7 @@ static const char *keep(struct ingest_many *m, const char *s)
 static void many_free(struct ingest_many *m)
 {
     ingest_set_deinit(&m->set);
+    ingest_unhold(m->g, &m->held);
     base_arena_deinit(&m->arena);
     free(m->items);
     free(m);
@@ -171,7 +173,10 @@ void ingest_many_end(struct ingest_many *m)
     if (!file)
         return;
     if (ingest_arrival_part(file, &part)) {
-        if (ingest_set_add(&m->set, item->name, &part, item))
+        if (!ingest_hold(m->g, &m->held, m->set.bytes + part.n)) {
+            base_buf_deinit(&part);
+            set_error(m, item, BASE_EUNAVAILABLE, INGEST_MUCH_HELD);
+        } else if (ingest_set_add(&m->set, item->name, &part, item))
             set_error(m, item, BASE_ELIMIT,
                       "the files of ECG recordings in one request may have 64 MiB together");
         return;

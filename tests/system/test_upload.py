@@ -277,6 +277,40 @@ class ArchiveTest(Upload):
         self.assertEqual(len(answer.json()['files']), 2)
 
 
+class MemoryTest(Upload):
+    conf = {'max-bytes-in-flight': '256M', 'workers': 1}
+
+    def test_archives_of_recordings_at_once_are_bounded(self):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as z:
+            z.writestr('rec.dat', bytes(60 << 20))
+        body = out.getvalue()
+        self.assertLess(len(body), 1 << 17)
+        [worker] = self.rdc.workers()
+
+        def resident():
+            with open(f'/proc/{worker}/status') as f:
+                return int(re.search(r'VmRSS:\s+(\d+)', f.read())[1]) >> 10
+        before, held, answers = resident(), [], []
+        for _ in range(16):
+            s = socket.create_connection(('127.0.0.1', self.rdc.http_port), timeout=60)
+            self.addCleanup(s.close)
+            s.sendall((f'POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.tech.token}\r\n'
+                       f'Content-Length: {len(body)}\r\n\r\n').encode() + body[:-1])
+            held.append(s)
+        self.assertEqual(self.tech.upload(scp_file('memory-scp')).status, 201)  # small ones are not concerned
+        self.note(f'{before} MiB, then {resident()} MiB')
+        self.assertLess(resident() - before, 300)
+        for s in held:
+            s.sendall(body[-1:])
+            answers.append(s.recv(4096))
+        late = [a for a in answers if b' 503 ' in a.split(b'\r\n')[0]]
+        self.assertTrue(all(b'later' in a for a in late))
+        self.assertEqual(len([a for a in answers if b' 415 ' in a.split(b'\r\n')[0]]), 16 - len(late))
+        self.assertGreaterEqual(len(late), 8)
+        self.assertEqual(self.tech.request('POST', '/api/v1/uploads', body).status, 415)
+
+
 class ResumedTest(Upload):
     def begin(self, length, client=None, query='', **headers):
         return (client or self.tech).request('POST', '/api/v1/uploads' + query, None,
