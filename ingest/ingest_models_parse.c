@@ -41,15 +41,17 @@ static void note(struct ingest_models_parse *p, struct ingest_model *m, enum bas
                  const struct base_error *error)
 {
     m->err = err;
-    p->data_n += m->model.data.n;
-    if (!err && p->data_n > DATA_MAX) {
+    if (!err && m->model.data.n > DATA_MAX - p->data_n) {
         m->err = BASE_ELIMIT;
         snprintf(m->message, sizeof m->message, "too much metadata: send it in another request");
     } else if (err) {
         snprintf(m->message, sizeof m->message, "%.159s", error->msg);
     }
+    /* What is not kept takes no room from those that follow. */
     if (m->err)
         base_buf_deinit(&m->model.data);
+    else
+        p->data_n += m->model.data.n;
 }
 
 static void parse_json(struct ingest_models_parse *p, struct ingest_model **last)

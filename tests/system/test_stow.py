@@ -222,6 +222,20 @@ class Stow(SystemTest):
                 self.assertEqual(answer.status, 413, answer)
                 self.assertIn('32 MiB', answer.json()['detail'])
 
+    def test_one_with_too_much_metadata_is_refused_and_no_other(self):
+        paths = ct_series('stow-much', count=4)
+        data = [as_json(p) for p in paths]
+        for one in data[:3]:  # 28 MiB each, of 64 for a request
+            one['00330010'] = {'vr': 'LO', 'Value': ['RDC TEST']}
+            for n in range(4):
+                one[f'0033101{n}'] = {'vr': 'UV', 'Value': [1] * (7 << 17)}
+        body = json.dumps(data, separators=(',', ':'))
+        answer = self.tech.request('POST', '/dicom-web/studies', body.encode(), {'Content-Type': JSON})
+        self.assertEqual(answer.status, 202, answer)
+        failed = answer.json()['00081198']['Value']
+        self.assertEqual([f['00081155']['Value'][0] for f in failed], [uids(paths[2])[0]])
+        self.assertIn('too much', failed[0]['00000902']['Value'][0])
+
     def test_a_body_that_is_none_is_refused(self):
         [path] = ct_series('model-none', count=1)
         data, pixels = without_pixels(path, 'b')
