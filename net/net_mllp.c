@@ -9,7 +9,7 @@
 
 enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, TLS_HANDSHAKE = 0x16, FLUSH_MS = 5000 };
 /* How often the longest message is read on, so that one that is too long can be answered. */
-enum { PASSED_MAX = 64 };
+enum { PASSED_MAX = 64, TRICKLE = 1024 };
 
 /* ---- framing ---- */
 
@@ -61,6 +61,7 @@ struct net_mllp_conn {
     struct net_stream *stream; /* NULL once closed */
     struct net_mllp_decoder decoder;
     struct base_buf rest; /* what came behind a message that is being answered */
+    size_t trickled;      /* bytes of a message since the clock was set */
     bool fresh;           /* nothing has been read yet */
     bool waiting;         /* for net_mllp_done */
     bool handling;        /* inside on_message */
@@ -137,10 +138,18 @@ static bool handle(struct net_mllp_conn *c, bool too_long, struct base_bytes in)
     return true;
 }
 
+static void set_clock(struct net_mllp_conn *c)
+{
+    c->trickled = 0;
+    net_stream_timeout(c->stream, c->server->o.idle_timeout_ms);
+}
+
 /* Takes bytes until a message waits for its answer. Frees c on a fault. */
 static void take(struct net_mllp_conn *c, struct base_bytes in)
 {
     const uint8_t first = in.n ? in.p[0] : 0;
+    const size_t n = in.n;
+    bool answered = false;
     while (in.n) {
         switch (net_mllp_decode(&c->decoder, &in)) {
         case NET_MLLP_MORE:
@@ -160,15 +169,20 @@ static void take(struct net_mllp_conn *c, struct base_bytes in)
             }
             if (!handle(c, true, in))
                 return;
+            answered = true;
             break;
         case NET_MLLP_MESSAGE:
             if (!handle(c, false, in))
                 return;
+            answered = true;
             break;
         }
     }
     c->fresh = false;
-    net_stream_timeout(c->stream, c->server->o.idle_timeout_ms);
+    /* What comes between messages says nothing, and a trickle keeps no connection. */
+    c->trickled += c->decoder.at == NET_MLLP_INSIDE ? n : 0;
+    if (answered || c->trickled >= TRICKLE)
+        set_clock(c);
 }
 
 static void on_read(void *arg, struct base_bytes bytes)
@@ -202,16 +216,29 @@ static void on_error(void *arg, enum base_err err)
     conn_close(c);
 }
 
+/* NULL: one more may be open. */
+static const char *too_many(const struct net_mllp_server *s, const char *peer)
+{
+    unsigned same = 0;
+    for (const struct net_mllp_conn *c = s->conns; c; c = c->next)
+        same += strcmp(net_stream_peer(c->stream), peer) == 0;
+    if (s->n >= s->o.max_connections)
+        return "as many connections are open as are allowed";
+    return s->o.max_per_address && same >= s->o.max_per_address
+               ? "as many connections of this address are open as are allowed"
+               : NULL;
+}
+
 static void on_accept(void *arg, struct net_stream *stream)
 {
     static const struct net_stream_events events = {
         .on_read = on_read, .on_timeout = on_timeout, .on_error = on_error};
     struct net_mllp_server *s = arg;
-    struct net_mllp_conn *c = s->n < s->o.max_connections ? calloc(1, sizeof *c) : NULL;
+    const char *many = too_many(s, net_stream_peer(stream));
+    struct net_mllp_conn *c = many ? NULL : calloc(1, sizeof *c);
     if (!c) {
         if (s->o.on_fault)
-            s->o.on_fault(s->o.arg, net_stream_peer(stream),
-                          "as many connections are open as are allowed");
+            s->o.on_fault(s->o.arg, net_stream_peer(stream), many ? many : "out of memory");
         net_stream_close(stream);
         return;
     }
@@ -231,7 +258,7 @@ static void on_accept(void *arg, struct net_stream *stream)
     s->conns = c;
     s->n++;
     net_stream_start(stream, &events, c);
-    net_stream_timeout(stream, s->o.idle_timeout_ms);
+    set_clock(c);
 }
 
 enum base_err net_mllp_listen(const struct net_mllp_options *o, struct net_mllp_server **out)
@@ -319,6 +346,7 @@ void net_mllp_done(struct net_mllp_conn *c)
     c->rest = (struct base_buf){.cap = rest.cap};
     net_mllp_next(&c->decoder);
     net_stream_resume(c->stream);
+    set_clock(c);
     take(c, base_buf_bytes(&rest));
     base_buf_deinit(&rest);
 }

@@ -46,7 +46,8 @@ struct net_mllp_options {
     struct net_tls_context *tls; /* borrowed for the server's life; NULL = plain */
     size_t max_message;          /* bytes */
     unsigned max_connections;
-    uint64_t idle_timeout_ms; /* between messages, and within one */
+    unsigned max_per_address; /* of those; 0 = no limit */
+    uint64_t idle_timeout_ms; /* between messages; and within one, or less than a KiB of it */
     /* A message came (borrowed until net_mllp_done, which ends it now or later;
      * nothing more is read before). */
     void (*on_message)(void *arg, struct net_mllp_conn *c, struct base_bytes message);

@@ -16,6 +16,7 @@
 enum {
     MESSAGE_MAX = DICOM_CHARSET_TEXT_MAX, /* 1 MiB, which an answer names */
     CONNECTIONS_MAX = 200,
+    PER_ADDRESS_MAX = 50,
     IDLE_MS = 10 * 60 * 1000,
     MSH_18_MAX = 8 /* repetitions looked at */
 };
@@ -378,6 +379,7 @@ static enum base_err listen_on(struct worklist_hl7 *h, struct loop *loop, int fd
         .tls = tls,
         .max_message = MESSAGE_MAX,
         .max_connections = CONNECTIONS_MAX,
+        .max_per_address = PER_ADDRESS_MAX,
         .idle_timeout_ms = IDLE_MS,
         .on_message = on_message,
         .on_too_long = on_too_long,
