@@ -2269,7 +2269,7 @@ begin
                     and f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex')
                 else o.damaged_at is not null end, false) as lost,
         coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location' and f.id is null and not p ? 'original'
-            and i.device_id = (p ->> 'device_id')::bigint and (p ->> 'size')::bigint >= 67108864, false) as large
+            and i.device_id > 0 and (p ->> 'device_id')::bigint > 0 and (p ->> 'size')::bigint >= 67108864, false) as large
     into v_have
     from instance i join object o on o.id = i.object_id left join object f on f.id = i.original_id
     where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'

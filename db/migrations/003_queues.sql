@@ -217,8 +217,10 @@ grant execute on function object_damaged(jsonb) to rdc_ingest;
 -- here was found damaged; then it is replaced, and "replaced" names the files that can go.
 -- "have" are the files that are here, to be looked at before the duplicate is acknowledged. To
 -- read a large one takes longer than devices wait (2 GiB from a cold disk 22 s), and what came
--- is as good: so that takes its place unread, if its device is the same and the meta group
--- therefore says the same.
+-- is as good: so that takes its place unread, where both came from devices of the centre. Their meta
+-- groups then differ at most in the device, which the index keeps as it was. Who uploads by HTTP may
+-- say in it whose the object is: that is not to be lost, nor to come in; and an ECG that has an original
+-- is made of 64 MiB at most, which are soon read.
 -- Same UID, another digest: both are kept and the conflict stands on the exam. "job": what is
 -- to be done next with it, if anything.
 create function ingest_one(p jsonb) returns jsonb language plpgsql as
@@ -244,7 +246,7 @@ begin
                     and f.sha256 = decode(p -> 'original' ->> 'sha256', 'hex')
                 else o.damaged_at is not null end, false) as lost,
         coalesce(not i.own and o.sha256 = v_sha and o.location <> p ->> 'location' and f.id is null and not p ? 'original'
-            and i.device_id = (p ->> 'device_id')::bigint and (p ->> 'size')::bigint >= 67108864, false) as large
+            and i.device_id > 0 and (p ->> 'device_id')::bigint > 0 and (p ->> 'size')::bigint >= 67108864, false) as large
     into v_have
     from instance i join object o on o.id = i.object_id left join object f on f.id = i.original_id
     where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'

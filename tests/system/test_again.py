@@ -66,9 +66,10 @@ class AnObjectAgain(SystemTest):
     def test_large_takes_the_place_of_the_first_unread(self):
         sop_class, sop, syntax, data = dicom_scu.part10(self.image('again-large'))
         data += dicom_scu.private_tail(64 << 20) + bytes(64 << 20)
-        places = []
-        for _ in range(2):
-            a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, sop_class, [syntax])])
+        places, before = [], self.rdc.log_size()
+        self.rdc.cli('device', 'add', 'QH_WS', '--org', 'QINGHE')
+        for device in ('QH_CT', 'QH_WS'):
+            a = dicom_scu.Association(self.rdc.dicom_port, device, contexts=[(1, sop_class, [syntax])])
             self.assertEqual(a.store(sop_class, sop, data), 0)
             a.release()
             places += self.rdc.sql('select o.location, o.sha256 from object o join instance i on i.object_id = o.id '
@@ -76,6 +77,9 @@ class AnObjectAgain(SystemTest):
             if len(places) == 1:  # what is not read need not be whole
                 Stored(self.rdc.data, places[0][0]).change()
         self.assertEqual(len(places), 2)
+        self.assertIn('event=object_replaced', self.rdc.log_from(before))
+        self.assertEqual(self.rdc.sql(f"select aet from device d join instance i on i.device_id = d.id where sop_uid = '{sop}'"),
+                         [['QH_CT']])
         self.assertEqual(places[0][1], places[1][1])
         self.assertNotEqual(places[0][0], places[1][0])
         wait_for('the first file to go', lambda: not os.path.exists(Stored(self.rdc.data, places[0][0]).path))
