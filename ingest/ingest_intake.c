@@ -155,10 +155,12 @@ static void on_files(void *arg, struct ingest_many_item *const *items, size_t n)
     const struct ingest_many_item *first = NULL;
     int64_t refused = 0;
     for (size_t i = 0; i < n; i++) {
-        if (items[i]->err)
+        if (items[i]->err) {
             refused++;
-        else if (!first)
+            answer.again |= ingest_http_status(items[i]->err) >= 500;
+        } else if (!first) {
             first = items[i];
+        }
     }
     if (!first) {
         end_refused(in, n ? items[0]->err : BASE_EFORMAT,

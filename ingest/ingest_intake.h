@@ -17,6 +17,8 @@ struct ingest_answer {
     struct base_buf json; /* of a 2xx; may be moved out */
     const char *title;    /* otherwise; borrowed for the call */
     const char *detail;
+    bool again; /* a 202: some files were refused for the server's sake, and the whole may come
+                   again */
 };
 
 typedef void ingest_intake_fn(void *arg, struct ingest_answer *answer);

@@ -55,7 +55,7 @@ static const char *keep(struct ingest_resume *r, const char *s)
     return s ? base_arena_strdup(net_http_arena(r->req), s, strlen(s)) : NULL;
 }
 
-/* Taken, or refused for good: then its file has done its work. Otherwise it
+/* Taken, or refused for good: then its file has done its work. Otherwise, also of a part of it, it
  * stays for another try. */
 static void on_answer(void *arg, struct ingest_answer *answer)
 {
@@ -67,7 +67,7 @@ static void on_answer(void *arg, struct ingest_answer *answer)
     r->answer.title = keep(r, answer->title);
     r->answer.detail = keep(r, answer->detail);
     answer->json = (struct base_buf){0};
-    if (answer->status >= 500 ||
+    if (answer->status >= 500 || answer->again ||
         db_call(r->g->config->db, taken ? DB_Q_UPLOAD_DONE : DB_Q_UPLOAD_DROP, params,
                 taken ? 2 : 1, on_settled, r))
         send_answer(r);

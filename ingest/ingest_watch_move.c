@@ -5,13 +5,16 @@
  */
 #include "ingest/ingest_watch_priv.h"
 
+#include "base/digest.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME_SIZE = 256, TRIES = 1000 };
+enum { NAME_SIZE = 256, COUNTED = 100, TRIES = 110 };
 
 static bool is_free(int folder, const char *name)
 {
@@ -19,14 +22,19 @@ static bool is_free(int folder, const char *name)
     return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
 }
 
-/* A name that is free there, with room for a .txt; a file of the same name may have come before. */
+/* A name that is free there, with room for a .txt; files of the same name may have come before, and
+ * where those are many, they are not all looked for. */
 static int find_target(int folder, const char *name, bool explained, char *to, char *text)
 {
     for (unsigned i = 0; i < TRIES; i++) {
-        char number[16] = "";
+        char number[24] = "";
         size_t most = NAME_SIZE - 1 - (explained ? strlen(".txt") : 0);
-        if (i)
+        uint64_t random;
+        base_random(&random, sizeof random);
+        if (i && i < COUNTED)
             snprintf(number, sizeof number, ".%u", i);
+        else if (i)
+            snprintf(number, sizeof number, ".%016" PRIx64, random);
         snprintf(to, NAME_SIZE, "%.*s%s", (int)(most - strlen(number)), name, number);
         snprintf(text, NAME_SIZE + 4, "%s.txt", to);
         if (is_free(folder, to) && (!explained || is_free(folder, text)))

@@ -81,8 +81,9 @@ static void on_answer(void *arg, struct ingest_answer *answer)
 {
     struct taking *t = arg;
     const char *detail = answer->detail ? answer->detail : "";
-    if (answer->status >= 500) {
-        ingest_watch_fail(t->f, t->file, detail);
+    if (answer->status >= 500 || answer->again) {
+        ingest_watch_fail(t->f, t->file,
+                          answer->again ? "some files of an archive could not be stored" : detail);
         end(t);
         return;
     }

@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 import urllib.request
+import zipfile
 
 from rdc_system import ROOT, SystemTest, wait_for
 from test_upload import uids
@@ -99,6 +100,38 @@ class WatchTest(SystemTest):
             causes = json.loads(self.rdc.cli('device', 'doctor', aet, '--json'))['causes']
             return any(c['code'] == code and word in c['detail'] for c in causes)
         wait_for(f'the doctor to know {code}', known)
+
+    def test_an_archive_waits_for_what_the_server_could_not_take_of_it(self):
+        path = self.watch('WATCH_PART')
+        files = ct_series('watch-part', count=2)
+        whole = os.path.join(folder('watch-part'), 'two.zip')
+        with zipfile.ZipFile(whole, 'w') as z:
+            for source in files:
+                z.write(source, os.path.basename(source))
+        self.rdc.sql(f"""
+            create function refuse() returns trigger language plpgsql as
+            $$ begin raise exception using errcode = '40P01', message = 'made for a test'; end $$;
+            create trigger refuse before insert on instance for each row when (new.sop_uid = '{uids(files[0])[0]}')
+            execute function refuse()""")
+        self.put(whole, path, 'two.zip')
+        wait_for('one of them', lambda: self.stored('WATCH_PART') == 1, 60)
+        doctor = 'device', 'doctor', 'WATCH_PART'
+        wait_for('the doctor to know', lambda: 'file_waits' in self.rdc.cli(*doctor, '--json'), 30)
+        self.assertEqual((self.names(path), self.names(path, '.refused')), (['two.zip'], []))
+        self.rdc.sql('drop trigger refuse on instance; drop function refuse')
+        wait_for('the folder to be empty', lambda: not self.names(path), 60)
+        self.assertEqual((self.names(path, '.done'), self.stored('WATCH_PART')), (['two.zip'], 2))
+
+    def test_a_name_that_comes_over_and_over_is_put_away(self):
+        path = self.watch('WATCH_NAME')
+        os.mkdir(os.path.join(path, '.done'))
+        for n in range(1000):
+            open(os.path.join(path, '.done', f'export.dcm.{n}' if n else 'export.dcm'), 'w').close()
+        os.chmod(os.path.join(path, '.done'), 0o777)
+        self.put(ct_series('watch-name', count=1)[0], path, 'export.dcm')
+        wait_for('the folder to be empty', lambda: not self.names(path), 60)
+        self.assertEqual(len(self.names(path, '.done')), 1001)
+        self.assertEqual(self.stored('WATCH_NAME'), 1)
 
     def test_a_killed_server_takes_each_file_once(self):
         path = self.watch('WATCH3')
