@@ -618,6 +618,10 @@ begin
     update delivery set state = 'due', lease_until = null,
         last_error = coalesce(last_error, 'the worker ended while sending')
     where state = 'sending' and lease_until < now();
+    -- What was being sent when a newer version was signed, and failed, shall not come after that.
+    update delivery d set state = 'superseded'
+    from report r where d.state = 'due' and r.id = d.report_id
+        and exists (select from report n where n.exam_id = r.exam_id and n.version > r.version);
     -- First the destinations, so that nobody else claims for them; then, with what those did who
     -- had them before, the first of each.
     v_free := array(select t.id from destination t
@@ -1861,9 +1865,10 @@ begin
     returning * into r;
     e := exam_move(e, 'sign', jsonb_build_object('version', r.version));
     delete from draft where exam_id = e.id;
-    update delivery d set state = 'superseded', lease_until = null
+    -- One that is being sent is not called back: delivery_claim sees to what becomes of it.
+    update delivery d set state = 'superseded'
     from report o
-    where o.id = d.report_id and o.exam_id = e.id and o.id <> r.id and d.state in ('due', 'sending', 'dead');
+    where o.id = d.report_id and o.exam_id = e.id and o.id <> r.id and d.state in ('due', 'dead');
     insert into delivery (report_id, destination_id)
     select r.id, id from destination where org_id = e.centre_id and disabled_at is null;
     insert into job (kind, subject_id, priority) values ('render', r.id, e.priority);

@@ -561,9 +561,10 @@ begin
     returning * into r;
     e := exam_move(e, 'sign', jsonb_build_object('version', r.version));
     delete from draft where exam_id = e.id;
-    update delivery d set state = 'superseded', lease_until = null
+    -- One that is being sent is not called back: delivery_claim sees to what becomes of it.
+    update delivery d set state = 'superseded'
     from report o
-    where o.id = d.report_id and o.exam_id = e.id and o.id <> r.id and d.state in ('due', 'sending', 'dead');
+    where o.id = d.report_id and o.exam_id = e.id and o.id <> r.id and d.state in ('due', 'dead');
     insert into delivery (report_id, destination_id)
     select r.id, id from destination where org_id = e.centre_id and disabled_at is null;
     insert into job (kind, subject_id, priority) values ('render', r.id, e.priority);

@@ -806,7 +806,7 @@ end $$;
 
 -- due ─claim─► sending ─ok─► acknowledged
 -- sending ─lease ran out, passing failure─► due     ─permanent─► dead ─retry─► due
--- due ─newer version─► superseded
+-- due ─newer version─► superseded   (also dead, when that is signed)
 --
 -- One delivery at a time to each destination, so that one that hangs holds up
 -- nobody else's.
@@ -820,6 +820,10 @@ begin
     update delivery set state = 'due', lease_until = null,
         last_error = coalesce(last_error, 'the worker ended while sending')
     where state = 'sending' and lease_until < now();
+    -- What was being sent when a newer version was signed, and failed, shall not come after that.
+    update delivery d set state = 'superseded'
+    from report r where d.state = 'due' and r.id = d.report_id
+        and exists (select from report n where n.exam_id = r.exam_id and n.version > r.version);
     -- First the destinations, so that nobody else claims for them; then, with what those did who
     -- had them before, the first of each.
     v_free := array(select t.id from destination t

@@ -5,6 +5,7 @@ declare
     l bigint;
     r bigint;
     v jsonb;
+    w jsonb;
     f jsonb := jsonb_build_object('sha256', repeat('ab', 32), 'size', 10, 'sop_class', '1.2.3');
 begin
     perform t_as('reader1');
@@ -38,7 +39,30 @@ begin
     assert delivery_retry((v -> 0 ->> 'id')::bigint) = 'due';
     v := delivery_claim(10, 60);
     assert delivery_done((v -> 0 ->> 'id')::bigint, (v -> 0 ->> 'lease')::bigint, 'ok', '', 5, 60) = 'acknowledged';
+    -- a newer version waits while the one before is being sent, and takes its place when that fails
+    perform t_object('1.5.1', '1.5.1.1.9');
+    l := (exam_claim(e, 300) ->> 'lease')::bigint;
+    perform exam_draft(e, l, '{"findings": "c", "impression": "d"}', 300);
+    perform exam_sign(e, l, null);
+    v := job_claim('render', 1, 60);
+    perform report_rendered((v -> 0 ->> 'id')::bigint, (v -> 0 ->> 'subject')::bigint, f || '{"location": "r/11"}',
+        f || '{"location": "r/12"}', f || '{"location": "r/13"}');
+    v := delivery_claim(10, 60);
+    assert jsonb_array_length(v) = 1;
+    perform t_object('1.5.1', '1.5.1.1.10');
+    l := (exam_claim(e, 300) ->> 'lease')::bigint;
+    perform exam_draft(e, l, '{"findings": "e", "impression": "f"}', 300);
+    perform exam_sign(e, l, null);
+    w := job_claim('render', 1, 60);
+    perform report_rendered((w -> 0 ->> 'id')::bigint, (w -> 0 ->> 'subject')::bigint, f || '{"location": "r/21"}',
+        f || '{"location": "r/22"}', f || '{"location": "r/23"}');
+    assert delivery_claim(10, 60) = '[]', 'one at a time';
+    assert delivery_done((v -> 0 ->> 'id')::bigint, (v -> 0 ->> 'lease')::bigint, 'retry', 'down', 0, 0) = 'due';
+    w := delivery_claim(10, 60);
+    assert jsonb_array_length(w) = 1 and w -> 0 ->> 'id' <> v -> 0 ->> 'id', w;
+    assert (select string_agg(state, ' ' order by id) from delivery) = 'acknowledged superseded sending';
+    assert delivery_done((w -> 0 ->> 'id')::bigint, (w -> 0 ->> 'lease')::bigint, 'ok', '', 5, 60) = 'acknowledged';
     -- what rdc made is not a late object when a copy comes back
-    v := t_object('1.5.1', (select sr_uid from report));
+    v := t_object('1.5.1', (select sr_uid from report where version = 1));
     assert v ->> 'outcome' = 'duplicate' and t_state(e) = 'final';
 end $$;
