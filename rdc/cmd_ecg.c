@@ -93,10 +93,21 @@ static int write_stdout(const struct base_buf *out)
     return fwrite(out->p, 1, out->n, stdout) == out->n && fflush(stdout) == 0 ? 0 : errno;
 }
 
+static int save(const struct rdc_ecg_file *files, size_t n)
+{
+    size_t which;
+    int failed = rdc_ecg_files_save(files, n, &which);
+    if (failed)
+        fprintf(stderr, "rdc ecg: %s: %s\n", files[which].path, strerror(failed));
+    return failed ? FAILED : DONE;
+}
+
 static int write_file(const char *path, const struct base_buf *out)
 {
-    int failed =
-        strcmp(path, "-") == 0 ? write_stdout(out) : rdc_ecg_files_save(path, base_buf_bytes(out));
+    const struct rdc_ecg_file file = {path, base_buf_bytes(out)};
+    if (strcmp(path, "-") != 0)
+        return save(&file, 1);
+    int failed = write_stdout(out);
     if (failed)
         fprintf(stderr, "rdc ecg: %s: %s\n", path, strerror(failed));
     return failed ? FAILED : DONE;
@@ -266,14 +277,20 @@ static int write_outputs(const struct ecg_command *c, const struct ecg_outputs *
     }
     const char *slash = strrchr(c->output, '/');
     int folder = slash ? (int)(slash + 1 - c->output) : 0;
+    char *path[ECG_OUTPUTS_MAX] = {NULL};
+    struct rdc_ecg_file files[ECG_OUTPUTS_MAX];
     int status = DONE;
     for (size_t i = 0; i < out->n && status == DONE; i++) {
-        char *path = NULL;
-        if (asprintf(&path, "%.*s%s", folder, c->output, out->file[i].name) < 0)
-            return FAILED;
-        status = write_file(path, &out->file[i].bytes);
-        free(path);
+        if (asprintf(&path[i], "%.*s%s", folder, c->output, out->file[i].name) < 0) {
+            path[i] = NULL;
+            status = FAILED;
+        }
+        files[i] = (struct rdc_ecg_file){path[i], base_buf_bytes(&out->file[i].bytes)};
     }
+    if (status == DONE)
+        status = save(files, out->n);
+    for (size_t i = 0; i < out->n; i++)
+        free(path[i]);
     return status;
 }
 

@@ -254,42 +254,75 @@ static int write_and_close(int fd, struct base_bytes b)
     return failed;
 }
 
-/* Into a new file in the folder of target, which then takes its place. */
-static int replace(const char *target, mode_t mode, struct base_bytes b)
+/* A file that is written, and not yet in its place. */
+struct staged {
+    char *beside; /* NULL: it goes to path itself, which is a pipe or a device */
+    char *target;
+};
+
+static int write_beside(struct staged *s, mode_t mode, struct base_bytes b)
 {
-    char *beside = NULL;
-    if (asprintf(&beside, "%.*s.rdc-XXXXXX", (int)(base_name(target) - target), target) < 0)
+    const char *target = s->target;
+    if (asprintf(&s->beside, "%.*s.rdc-XXXXXX", (int)(base_name(target) - target), target) < 0) {
+        s->beside = NULL;
         return ENOMEM;
-    int fd = mkostemp(beside, O_CLOEXEC);
-    int failed = fd < 0 ? errno : 0;
-    if (!failed) {
-        failed = fchmod(fd, mode) ? errno : 0;
-        int written = write_and_close(fd, b);
-        failed = failed ? failed : written;
-        if (!failed && rename(beside, target) != 0)
-            failed = errno;
-        if (failed)
-            unlink(beside);
     }
-    free(beside);
-    return failed;
+    int fd = mkostemp(s->beside, O_CLOEXEC);
+    int failed = fd < 0 ? errno : 0;
+    if (failed) {
+        free(s->beside);
+        s->beside = NULL;
+        return failed;
+    }
+    failed = fchmod(fd, mode) ? errno : 0;
+    int written = write_and_close(fd, b);
+    return failed ? failed : written;
 }
 
-int rdc_ecg_files_save(const char *path, struct base_bytes bytes)
+/* Into a new file in the folder of what is to be replaced. */
+static int stage(const char *path, struct base_bytes bytes, struct staged *out)
 {
     struct stat st;
     bool exists = stat(path, &st) == 0;
-    if (exists && !S_ISREG(st.st_mode)) {
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-        return fd < 0 ? errno : write_and_close(fd, bytes);
-    }
+    if (exists && !S_ISREG(st.st_mode))
+        return 0;
     mode_t mask = umask(0);
     umask(mask);
     /* A link stays one: what it leads to is replaced. */
-    char *target = exists ? realpath(path, NULL) : strdup(path);
-    int failed =
-        target ? replace(target, exists ? st.st_mode & 07777 : 0666 & ~mask, bytes) : errno;
-    free(target);
+    out->target = exists ? realpath(path, NULL) : strdup(path);
+    return out->target ? write_beside(out, exists ? st.st_mode & 07777 : 0666 & ~mask, bytes)
+                       : errno;
+}
+
+static int put_in_place(const char *path, struct base_bytes bytes, struct staged *s)
+{
+    if (!s->target) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        return fd < 0 ? errno : write_and_close(fd, bytes);
+    }
+    if (rename(s->beside, s->target) != 0)
+        return errno;
+    free(s->beside);
+    s->beside = NULL;
+    return 0;
+}
+
+int rdc_ecg_files_save(const struct rdc_ecg_file *files, size_t n, size_t *which)
+{
+    struct staged s[ECG_OUTPUTS_MAX] = {{NULL, NULL}};
+    int failed = n > ECG_OUTPUTS_MAX ? EINVAL : 0;
+    size_t i = 0;
+    for (; i < n && !failed; i++)
+        failed = stage(files[i].path, files[i].bytes, &s[i]);
+    for (i = failed ? i : 0; i < n && !failed; i++)
+        failed = put_in_place(files[i].path, files[i].bytes, &s[i]);
+    *which = i ? i - 1 : 0;
+    for (size_t k = 0; k < n && k < ECG_OUTPUTS_MAX; k++) {
+        if (s[k].beside)
+            unlink(s[k].beside);
+        free(s[k].beside);
+        free(s[k].target);
+    }
     return failed;
 }
 

@@ -7,7 +7,7 @@
 #define RDC_ECG_FILES_H
 
 #include "base/buf.h"
-#include "ecg/ecg_open.h"
+#include "ecg/ecg_write.h"
 
 struct rdc_ecg_files {
     struct ecg_input *inputs; /* [0] is the one that was named; names are owned */
@@ -22,9 +22,13 @@ struct rdc_ecg_files {
  */
 enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_ecg_files *f,
                            struct ecg_record **out, struct base_error *err) BASE_MUST_CHECK;
-/* 0, or errno. A file is replaced as a whole, its mode kept, or stays what it was; what is none (a
- * pipe, a device) is written. */
-int rdc_ecg_files_save(const char *path, struct base_bytes bytes) BASE_MUST_CHECK;
+struct rdc_ecg_file {
+    const char *path;
+    struct base_bytes bytes;
+};
+/* 0, or errno of files[*which]. Each file is replaced as a whole, its mode kept, or stays what it
+ * was, and none is before all are written; what is none (a pipe, a device) is written. */
+int rdc_ecg_files_save(const struct rdc_ecg_file *files, size_t n, size_t *which) BASE_MUST_CHECK;
 void rdc_ecg_files_free(struct rdc_ecg_files *f);
 
 #endif

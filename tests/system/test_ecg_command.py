@@ -125,6 +125,17 @@ class EcgCommand(unittest.TestCase):
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
         self.assertGreater(os.path.getsize(path), 4096)
         self.assertEqual(sorted(os.listdir(self.out)), ['link.csv', 'old.csv'])
+        # Of several files none is replaced before all are written: the header here is short, the signals are not.
+        names = ('pair.dat', 'pair.hea')
+        for name in names:
+            with open(f'{self.out}/{name}', 'w') as f:
+                f.write('old')
+        done = ecg('convert', f'{FILES}/7-gbk.scp', '-o', f'{self.out}/pair.hea', preexec_fn=no_room, restore_signals=False)
+        self.assertEqual((done.returncode, b'pair.dat: File too large' in done.stderr), (1, True))
+        for name in names:
+            with open(f'{self.out}/{name}') as f:
+                self.assertEqual(f.read(), 'old')
+        self.assertEqual(sorted(os.listdir(self.out)), ['link.csv', 'old.csv', *names])
         with open('/dev/full', 'w') as full:
             done = subprocess.run([PROGRAM, 'ecg', 'info', f'{FILES}/7-gbk.scp'], stdout=full, stderr=subprocess.PIPE,
                                   timeout=60)
