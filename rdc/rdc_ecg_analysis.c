@@ -327,6 +327,30 @@ static void rate_json(const struct ecg_rate *rate, struct base_json *j)
     }
 }
 
+/* Those of which nothing was measured: what they are, and whether they are any good. */
+static void unmeasured_json(const struct ecg_record *r, const struct ecg_quality *quality,
+                            struct base_json *j)
+{
+    const float none = NAN;
+    for (size_t i = 0; i < quality->n; i++) {
+        const struct ecg_lead *lead = quality->lead[i].lead;
+        const struct ecg_figures_lead l = {.id = lead->id,
+                                           .name = lead->name,
+                                           .p_uv = none,
+                                           .q_uv = none,
+                                           .r_uv = none,
+                                           .s_uv = none,
+                                           .r2_uv = none,
+                                           .t_uv = none,
+                                           .q_ms = none,
+                                           .r_ms = none,
+                                           .s_ms = none,
+                                           .r_peak_ms = none,
+                                           .st_uv = {none, none, none, none, none}};
+        lead_json(r, quality, &l, j);
+    }
+}
+
 static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *x,
                        const struct ecg_changes *changes, struct base_buf *out)
 {
@@ -349,6 +373,8 @@ static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *
     base_json_open_array(&j);
     for (size_t i = 0; i < f->nleads; i++)
         lead_json(r, &x->quality, &f->lead[i], &j);
+    if (f->nleads == 0)
+        unmeasured_json(r, &x->quality, &j);
     base_json_close_array(&j);
     for (size_t k = 0; k < KINDS; k++)
         findings_json(&x->findings, k, &j);

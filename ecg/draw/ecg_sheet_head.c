@@ -275,8 +275,9 @@ static double statement_lines(struct sheet *s, double y, const struct statement 
         char line[sizeof st->text];
         size_t end = i + 1 < n ? starts[i + 1] : strlen(st->text);
         snprintf(line, sizeof line, "%.*s", (int)(end - starts[i]), st->text + starts[i]);
-        ecg_draw_text(s, STATEMENT_LEFT + tab, y, width, text_mm, false, SHEET_LEFT, st->colour,
-                      line);
+        /* Of a line that goes on the blank at its end takes no width; only the last is cut. */
+        ecg_draw_text(s, STATEMENT_LEFT + tab, y, i + 1 < n ? 0 : width, text_mm, false, SHEET_LEFT,
+                      st->colour, line);
         y += line_mm;
     }
     return y;

@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -224,6 +225,20 @@ class EcgCommand(unittest.TestCase):
             done = ecg(*args)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(words, done.stderr.decode())
+
+    def test_nothing_is_measured_in_noise(self):
+        path, rest = f'{self.out}/noise.csv', random.Random(1)
+        with open(path, 'w') as f:
+            f.write('sample (500 Hz),I,II\n')
+            f.writelines(f'{i},{rest.gauss(0, 40):.0f},{rest.gauss(0, 40):.0f}\n' for i in range(5000))
+        found = json.loads(ecg('measure', path, '--json').stdout)
+        self.assertEqual((found['beats'], found['measurements'], found['statements']), (0, [], []))
+        self.assertEqual([(lead['name'], lead['r_uv'], lead['quality']['flat']) for lead in found['leads']],
+                         [('I', None, False), ('II', None, False)])
+        self.assertEqual([one['figures'] for one in found['retake']], ['no QRS stands out of the noise'])
+        text = ecg('measure', path).stdout.decode()
+        self.assertNotIn('QRS  ', text)
+        self.assertNotIn('HR', text)
 
     def test_biosig_reads_the_same_samples_from_what_is_written(self):
         needs('save2gdf')
