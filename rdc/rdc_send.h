@@ -19,6 +19,7 @@ struct rdc_send_file {
     char *path;
     uint64_t size; /* of what is sent */
     int64_t mtime_ns;
+    bool is_part10;              /* it begins as a DICOM file, perhaps a damaged one */
     bool may_have_parts;         /* more files of the same recording */
     struct ingest_beside *parts; /* the archive that is sent; NULL: the file itself */
     enum { RDC_SEND_DICOM, RDC_SEND_ECG } kind;

@@ -19,17 +19,20 @@ enum { SNIFF = 4096, SNIFF_MORE = 1 << 20, DRAW_MS = 100, BAR = 24 };
 
 /* ---- what a file is ---- */
 
-static size_t read_head(int fd, struct base_buf *head, size_t n)
+/* What the medium said when it did not give it; 0: all is well. */
+static int read_head(int fd, struct base_buf *head, size_t n)
 {
     base_buf_reset(head);
     uint8_t *to = base_buf_reserve(head, n);
     while (to && head->n < n) {
         ssize_t got = pread(fd, to + head->n, n - head->n, (off_t)head->n);
-        if (got <= 0)
+        if (got == 0)
             break;
-        head->n += (size_t)got;
+        if (got < 0 && errno != EINTR)
+            return errno;
+        head->n += got > 0 ? (size_t)got : 0;
     }
-    return head->n;
+    return to ? 0 : ENOMEM;
 }
 
 /* Its study, and the UIDs where the meta group has none. */
@@ -68,12 +71,16 @@ static bool is_directory(const struct rdc_send_file *f)
     return strcmp(f->sop_class, DICOM_UID_MEDIA_DIRECTORY) == 0;
 }
 
-static bool recognise(struct rdc_send_file *f, int fd, struct base_buf *head)
+static bool recognise(struct rdc_send_file *f, int fd, struct base_buf *head, int *error)
 {
     for (size_t n = SNIFF;; n = SNIFF_MORE) {
-        bool complete = read_head(fd, head, n) < n;
+        *error = read_head(fd, head, n);
+        if (*error)
+            return false;
+        bool complete = head->n < n;
         struct base_bytes bytes = base_buf_bytes(head);
         bool part10 = bytes.n >= 132 && memcmp(bytes.p + 128, "DICM", 4) == 0;
+        f->is_part10 = part10;
         f->kind = RDC_SEND_ECG;
         f->may_have_parts = bytes.n && !part10 && ingest_beside_may(bytes);
         if (bytes.n && !part10 && ecg_format_is_foreign(ecg_detect(bytes)))
@@ -169,14 +176,15 @@ static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base
         .mtime_ns = rdc_send_mtime_ns(e->fts_statp),
     };
     int fd = open(e->fts_path, O_RDONLY | O_CLOEXEC);
-    bool ours = fd >= 0 && recognise(&f, fd, head);
     int error = fd < 0 ? errno : 0;
+    bool ours = fd >= 0 && recognise(&f, fd, head, &error);
     if (fd >= 0)
         close(fd);
+    bool damaged = f.is_part10 && !is_directory(&f);
     s->unseen |= error != 0;
-    /* What was named, or bears the name of an object, is refused when it is none; what
-     * merely lies in a folder beside is not. */
-    if (!ours && !error && e->fts_level > 0 && !claims_to_be_ours(e->fts_name))
+    /* What was named, or bears the name of an object or begins as one, is refused when it is
+     * none; what merely lies in a folder beside is not. */
+    if (!ours && !error && !damaged && e->fts_level > 0 && !claims_to_be_ours(e->fts_name))
         return pass_over(s, e->fts_path);
     f.path = strdup(e->fts_path);
     if (!f.path || !add(s, &f))
@@ -186,6 +194,7 @@ static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base
     else
         rdc_send_refused(s, &s->files[s->n - 1],
                          error              ? strerror(error)
+                         : damaged          ? "it begins as a DICOM file and is damaged"
                          : is_directory(&f) ? "it is a DICOMDIR; send the files that it lists"
                          : e->fts_statp->st_size == 0
                              ? "it is empty"

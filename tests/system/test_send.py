@@ -142,6 +142,22 @@ class SendTest(SystemTest):
         self.assertRegex(out, r'WHY IT WAS REFUSED\n(.*\n)*.*readme.txt +it is neither DICOM')
         self.assertRegex(out, r'broken.dcm +422 ')
 
+    def test_a_damaged_object_without_an_extension_is_refused(self):
+        top = self.files_of('send-damaged')
+        with open(os.path.join(top, 'deep/0.bin'), 'rb') as f:
+            head = f.read(140)
+        with open(os.path.join(top, 'IM0001'), 'wb') as f:
+            f.write(head + b'\xff' * 4000)
+        status, out = self.send(top, token=Client(self.rdc, 'tech').token)
+        self.assertEqual(status, 1, out)
+        self.assertIn('3 taken, 0 taken before, 1 refused, 0 not sent, 1 passed over', out)
+        self.assertRegex(out, r'/IM0001 +it begins as a DICOM file and is damaged')
+
+    def test_what_the_medium_does_not_give_is_no_file_of_another_kind(self):
+        status, out = self.send('/proc/self/mem', token='any')  # whose first page is not there
+        self.assertEqual(status, 1, out)
+        self.assertRegex(out, r'/proc/self/mem +Input/output error')
+
     def test_what_is_no_plain_file_is_named(self):
         shutil.rmtree(folder('send-links'))
         top = self.files_of('send-links')
