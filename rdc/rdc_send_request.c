@@ -1,6 +1,7 @@
 #include "rdc/rdc_send_request.h"
 #include "rdc/rdc_table.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,9 +13,10 @@ static size_t on_read(char *to, size_t size, size_t n, void *arg)
     struct rdc_send_request *r = arg;
     size_t want = size * n < r->size - r->sent ? size * n : (size_t)(r->size - r->sent);
     size_t got = fread(to, 1, want, r->file);
-    r->shorter = got < want && !ferror(r->file);
-    if (got < want)
+    if (got < want) {
+        r->lost = ferror(r->file) ? strerror(errno) : RDC_SEND_SHORTER;
         return CURL_READFUNC_ABORT;
+    }
     r->sent += got;
     rdc_send_progress(r->s, r->before + r->sent);
     return got;
@@ -96,8 +98,8 @@ long rdc_send_request_perform(CURL *curl, struct rdc_send_request *r, char *caus
     if (code && status < 300)
         status = 0;
     explain(r, status, cause, size);
-    if (r->shorter) {
-        snprintf(cause, size, RDC_SEND_SHORTER);
+    if (r->lost) {
+        snprintf(cause, size, "%s", r->lost);
         return 400;
     }
     return status;

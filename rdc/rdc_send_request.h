@@ -16,7 +16,7 @@ struct rdc_send_request {
     uint64_t size;   /* … of so many bytes */
     uint64_t before; /* of the file, which the server has already */
     uint64_t sent;
-    bool shorter;           /* the file ended before its size */
+    const char *lost;       /* why the file did not give what it should; NULL: it did */
     struct base_buf answer; /* the caller's to deinit */
     char error[CURL_ERROR_SIZE];
 };

@@ -275,7 +275,7 @@ class SendTest(SystemTest):
         self.assertIn('status A700: disk full', out)
 
     def test_a_file_that_changes_meanwhile_is_not_taken_for_sent(self):
-        files = ct_series('send-changes', count=3, size=96)
+        files = ct_series('send-changes', count=4, size=96)
 
         class Server(http.server.BaseHTTPRequestHandler):
             uploads = 0
@@ -283,8 +283,10 @@ class SendTest(SystemTest):
             def do_POST(self):
                 self.connection.settimeout(20)
                 upload = self.path.startswith('/api/v1/uploads')
-                if not upload:
+                if not upload and Server.uploads == 0:
                     os.truncate(files[0], 2000)
+                    os.unlink(files[3])
+                    os.mkdir(files[3])  # what cannot be read
                 try:
                     got = self.rfile.read(int(self.headers.get('Content-Length', 0)))
                 except OSError:
@@ -311,8 +313,9 @@ class SendTest(SystemTest):
                 to = f'http://127.0.0.1:{server.server_port}'
                 status, out = self.send('--to', to, *files, token='any')
                 self.assertEqual(status, 1, out)
-                self.assertIn('1 taken, 0 taken before, 2 refused, 0 not sent', out)
+                self.assertIn('1 taken, 0 taken before, 3 refused, 0 not sent', out)
                 self.assertIn('it became shorter', out)
+                self.assertIn('Is a directory', out)
                 self.assertIn('it changed while it was sent', out)
                 status, out = self.send('--to', to, files[1], files[2], token='any')
                 self.assertEqual(status, 0, out)
