@@ -315,7 +315,8 @@ static void patient_end(struct aecg *a, const char *name)
     if (strcmp(name, "family") == 0) {
         a->family = ecg_xml_text(a->x);
     } else if (strcmp(name, "given") == 0) {
-        a->given = ecg_xml_text(a->x);
+        const char *given = ecg_xml_text(a->x);
+        a->given = a->given[0] ? ecg_record_printf(a->r, "%s^%s", a->given, given) : given;
     } else if (strcmp(name, "name") == 0 && (a->family[0] || a->given[0])) {
         a->r->patient.name.utf8 = ecg_record_printf(a->r, "%s^%s", a->family, a->given);
     } else if (strcmp(name, "name") == 0) {

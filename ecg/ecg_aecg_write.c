@@ -125,7 +125,14 @@ static void put_name(struct job *j, const char *name)
     put_text(j, base_buf_cstr(&family));
     base_buf_deinit(&family);
     put(j, "</family>");
-    put_element(j, "given", given + 1);
+    while (*given == '^') { /* the second one and what follows are given names too */
+        struct base_buf part = {0};
+        size_t n = strcspn(++given, "^");
+        base_buf_printf(&part, "%.*s", (int)n, given);
+        put_element(j, "given", base_buf_cstr(&part));
+        base_buf_deinit(&part);
+        given += n;
+    }
     put(j, "</name>");
 }
 

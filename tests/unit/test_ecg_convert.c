@@ -344,6 +344,24 @@ START_TEST(a_date_without_a_time_and_a_zone_are_kept_or_listed)
 }
 END_TEST
 
+START_TEST(all_given_names_go_to_aecg_and_back)
+{
+    static const char *const names[] = {"TEST^ONE", "TEST^ONE^TWO", "TEST", "TEST^"};
+    static const int32_t samples[] = {0, 1, -1, 3};
+    struct base_buf lost = {0};
+    struct ecg_record *again = NULL;
+    struct ecg_record *r = one_lead(samples, 4, 5, 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        r->patient.name.utf8 = names[i];
+        (void)lost_of(r, ECG_FORMAT_AECG, &again, &lost);
+        ck_assert_str_eq(again->patient.name.utf8, names[i]);
+    }
+    ecg_record_free(again);
+    ecg_record_free(r);
+    base_buf_deinit(&lost);
+}
+END_TEST
+
 START_TEST(what_dicom_cannot_hold_of_a_lead_is_listed)
 {
     static const int32_t large[] = {0, 8388607, -8388608, 3};
@@ -465,6 +483,7 @@ int main(void)
     tcase_add_loop_test(t, findings_and_the_median_beat_go_to_aecg_and_scp, 0, 2);
     tcase_add_test(t, odd_scales_large_values_and_gaps_survive_or_are_listed);
     tcase_add_test(t, a_date_without_a_time_and_a_zone_are_kept_or_listed);
+    tcase_add_test(t, all_given_names_go_to_aecg_and_back);
     tcase_add_test(t, what_dicom_cannot_hold_of_a_lead_is_listed);
     tcase_add_test(t, what_would_grow_out_of_measure_is_refused);
     tcase_add_test(t, a_few_samples_of_a_very_high_rate_do_not_fill_a_second_of_edf);
