@@ -70,6 +70,15 @@ void ingest_watch_fail(struct ingest_watch_folder *f, struct ingest_watch_file *
     snprintf(f->why, sizeof f->why, "%s; one is inode %" PRIu64, why, file->look.inode);
 }
 
+/* The next name; NULL at the end, or when the folder cannot be read on. */
+static const char *next_name(struct ingest_watch_folder *f, DIR *dir)
+{
+    errno = 0;
+    const struct dirent *e = readdir(dir);
+    f->error = e ? 0 : errno;
+    return e ? e->d_name : NULL;
+}
+
 /* False: not a file to be taken. */
 static bool look_at(const struct ingest_watch_folder *f, DIR *dir, const char *name,
                     struct ingest_watch_file *out)
@@ -110,7 +119,7 @@ void ingest_watch_scan(struct ingest_watch_folder *f)
         return;
     }
     f->error = dir ? 0 : errno;
-    for (struct dirent *e; dir && n < FILES_MAX && (e = readdir(dir)) != NULL;) {
+    for (const char *name; dir && n < FILES_MAX && (name = next_name(f, dir)) != NULL;) {
         if (n == room) {
             size_t more = room ? 2 * room : 64;
             struct ingest_watch_file *grown = realloc(files, more * sizeof *files);
@@ -119,7 +128,7 @@ void ingest_watch_scan(struct ingest_watch_folder *f)
             files = grown;
             room = more;
         }
-        n += look_at(f, dir, e->d_name, &files[n]);
+        n += look_at(f, dir, name, &files[n]);
     }
     if (dir)
         closedir(dir);

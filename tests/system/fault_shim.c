@@ -5,8 +5,10 @@
  *   sync-fails   one in this many syncs of files returns EIO
  *   sync-ms      each sync of a file takes this much longer
  *   clock-step   seconds that the wall clock is off
+ *   list-fails   folders below one called "watched" open, but cannot be listed (ESTALE)
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -98,4 +100,25 @@ time_t time(time_t *out)
     if (out)
         *out = now.tv_sec;
     return now.tv_sec;
+}
+
+struct dirent *readdir(DIR *dir)
+{
+    static struct dirent *(*next)(DIR *);
+    int before = errno;
+    char name[64];
+    char path[512];
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, "readdir");
+    snprintf(name, sizeof name, "/proc/self/fd/%d", dirfd(dir));
+    ssize_t n = readlink(name, path, sizeof path - 1);
+    if (n > 0 && setting("list-fails")) {
+        path[n] = 0;
+        if (strstr(path, "/watched/")) {
+            errno = ESTALE;
+            return NULL;
+        }
+    }
+    errno = before; /* at the end of a folder it stays as it was */
+    return next(dir);
 }

@@ -6,12 +6,13 @@ import time
 import urllib.request
 import zipfile
 
+import faults
 from rdc_system import ROOT, SystemTest, wait_for
 from test_upload import uids
 from test_way import ct_series, folder, scp_file, wfdb_record
 
 
-class WatchTest(SystemTest):
+class Watch(SystemTest):
     def watch(self, name):
         """A folder that the device NAME writes into."""
         path = os.path.join(folder('watched'), name)
@@ -35,6 +36,8 @@ class WatchTest(SystemTest):
         return int(self.rdc.sql("select count(*) from instance i join device d on d.id = i.device_id "
                                 f"where d.aet = '{aet}'")[0][0])
 
+
+class WatchTest(Watch):
     def test_files_are_taken_and_sorted(self):
         path = self.watch('WATCH1')
         for i, source in enumerate(ct_series('watch', count=2)):
@@ -159,3 +162,24 @@ class WatchTest(SystemTest):
         self.assertEqual(len(self.names(path, '.done')), count)
         self.assertEqual(self.names(path, '.refused'), [])
         self.assertEqual(self.stored('WATCH3'), count)
+
+
+class ShareTest(Watch):
+    """A folder that opens but cannot be listed, as that of a server which has forgotten it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shim = faults.Shim()
+        cls.rdc = cls.shim.rdc
+        cls.addClassCleanup(cls.rdc.stop)
+
+    def test_that_cannot_be_listed_is_told_and_taken_from_when_it_can(self):
+        path = self.watch('WATCH_LIST')
+        self.shim.set('list-fails', 1)
+        self.put(ct_series('watch-list', count=1)[0], path, '1.dcm')
+        wait_for('the doctor to know', lambda: 'watched_folder_unusable' in self.rdc.cli(
+            'device', 'doctor', 'WATCH_LIST', '--json'), 30)
+        self.assertEqual(self.names(path), ['1.dcm'])
+        self.shim.set('list-fails', None)
+        wait_for('the folder to be empty', lambda: not self.names(path), 30)
+        self.assertEqual(self.names(path, '.done'), ['1.dcm'])
