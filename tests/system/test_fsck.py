@@ -175,6 +175,7 @@ class Fsck(Checked):
                 answers(False)
                 before = self.rdc.log_size()
                 process = serve()
+                self.addCleanup(lambda p=process: p.poll() is None and p.kill())
                 wait_for('the database to be asked', lambda b=before: 'database_awaited' in self.rdc.log_from(b))
                 with self.assertRaises(ConnectionRefusedError):
                     socket.create_connection(('127.0.0.1', self.rdc.dicom_port))
