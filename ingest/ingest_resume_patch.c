@@ -142,8 +142,8 @@ static void on_data(void *arg, struct base_bytes bytes)
     }
     r->received += bytes.n;
     ingest_spool_write(r->spool, bytes);
-    /* Of a body that changes nothing any more no end is waited for. */
-    if (r->too_long || ingest_spool_error(r->spool)) {
+    /* Of what goes on beyond the end that was told no end is waited for. */
+    if (r->too_long) {
         net_http_body_pause(r->req);
         end_piece(r);
     } else if (!ingest_spool_room(r->spool)) {

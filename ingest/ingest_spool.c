@@ -28,8 +28,10 @@ struct ingest_spool {
     struct loop_job job;
     bool busy;
     bool sync;     /* once all is written */
+    bool closed;   /* by its owner, while busy */
     bool nameless; /* gone with its descriptor */
     enum base_err err;
+    enum base_err write_err; /* belongs to the job while that runs */
     void (*on_room)(void *arg);
     void *on_room_arg;
     ingest_spool_fn *fn;
@@ -68,6 +70,10 @@ void ingest_spool_close(struct ingest_spool *s)
 {
     if (!s)
         return;
+    if (s->busy) { /* what is written is the job's: on_written comes back here */
+        s->closed = true;
+        return;
+    }
     if (s->fd >= 0)
         close(s->fd);
     base_buf_deinit(&s->pending);
@@ -105,11 +111,12 @@ static void make_folder(struct ingest_spool *s, char folder[PATH_SIZE])
 }
 
 /* So many bytes more must leave the reserve of the disk alone. */
-static void check_space(struct ingest_spool *s, int rc, const struct statvfs *space, uint64_t bytes)
+static enum base_err check_space(const struct ingest_spool *s, int rc, const struct statvfs *space,
+                                 uint64_t bytes)
 {
-    if (!s->err && rc == 0 &&
-        (uint64_t)space->f_bavail * space->f_frsize < bytes + s->g->config->conf->disk_reserve)
-        s->err = BASE_ENOSPC;
+    bool little = rc == 0 && (uint64_t)space->f_bavail * space->f_frsize <
+                                 bytes + s->g->config->conf->disk_reserve;
+    return little ? BASE_ENOSPC : BASE_OK;
 }
 
 static void create_work(void *arg)
@@ -118,7 +125,8 @@ static void create_work(void *arg)
     struct statvfs space;
     char folder[PATH_SIZE];
     make_folder(s, folder);
-    check_space(s, statvfs(folder, &space), &space, s->length);
+    if (!s->err)
+        s->err = check_space(s, statvfs(folder, &space), &space, s->length);
     if (s->err)
         return;
     int fd = open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -151,6 +159,7 @@ static void remove_work(void *arg)
 static void on_whole(void *arg, bool cancelled)
 {
     struct ingest_spool *s = arg;
+    s->busy = false;
     if (s->fn)
         s->fn(s->arg, cancelled ? BASE_ECANCELED : s->err, NULL, s->size);
     ingest_spool_close(s);
@@ -248,13 +257,13 @@ static void write_work(void *arg)
     struct ingest_spool *s = arg;
     struct statvfs space;
     /* Also of one that had room when it was begun: so had the others. */
-    check_space(s, fstatvfs(s->fd, &space), &space, s->writing.n);
-    for (size_t at = 0; at < s->writing.n && !s->err;) {
+    s->write_err = check_space(s, fstatvfs(s->fd, &space), &space, s->writing.n);
+    for (size_t at = 0; at < s->writing.n && !s->write_err;) {
         ssize_t n = pwrite(s->fd, s->writing.p + at, s->writing.n - at, (off_t)(s->size + at));
         if (n > 0)
             at += (size_t)n;
         else if (n == 0 || errno != EINTR)
-            s->err = n == 0 ? BASE_EIO : base_err_from_errno(errno);
+            s->write_err = n == 0 ? BASE_EIO : base_err_from_errno(errno);
     }
 }
 
@@ -276,8 +285,12 @@ static void on_written(void *arg, bool cancelled)
 {
     struct ingest_spool *s = arg;
     s->busy = false;
-    if (cancelled && !s->err)
-        s->err = BASE_ECANCELED;
+    if (s->closed) {
+        ingest_spool_close(s);
+        return;
+    }
+    if (!s->err)
+        s->err = cancelled ? BASE_ECANCELED : s->write_err;
     if (!s->err)
         s->size += s->writing.n;
     base_buf_reset(&s->writing);
@@ -316,11 +329,6 @@ void ingest_spool_write(struct ingest_spool *s, struct base_bytes bytes)
     if (s->pending.err)
         s->err = s->pending.err;
     go_on(s);
-}
-
-enum base_err ingest_spool_error(const struct ingest_spool *s)
-{
-    return s->err;
 }
 
 bool ingest_spool_room(const struct ingest_spool *s)

@@ -45,17 +45,16 @@ enum base_err ingest_spool_stat(struct ingest *g, const char *id, ingest_spool_f
 enum base_err ingest_spool_remove(struct ingest *g, const char *id, ingest_spool_fn *fn,
                                   void *arg) BASE_MUST_CHECK;
 
-/* Copies. An error shows at sync, or at a later write: BASE_ENOSPC when it would reach into the
- * reserve. */
+/* Copies. An error shows at sync: BASE_ENOSPC when it would reach into the reserve. */
 void ingest_spool_write(struct ingest_spool *s, struct base_bytes bytes);
-enum base_err ingest_spool_error(const struct ingest_spool *s);
 bool ingest_spool_room(const struct ingest_spool *s);
 void ingest_spool_on_room(struct ingest_spool *s, void (*fn)(void *arg), void *arg);
 /* fn when all that was written is durable. */
 void ingest_spool_sync(struct ingest_spool *s, ingest_spool_fn *fn, void *arg);
 /* For reading, between sync and close. */
 int ingest_spool_fd(const struct ingest_spool *s);
-/* Not while a sync is under way. Gives the lock up. Takes NULL. */
+/* Not while a sync is under way; what is being written is let end first. Gives the lock up. Takes
+ * NULL. */
 void ingest_spool_close(struct ingest_spool *s);
 
 /* Removes files that are older than this and locked by nobody: debris of crashes. */

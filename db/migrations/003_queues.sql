@@ -751,7 +751,6 @@ begin
     return true;
 end $$;
 
--- The newest signed report of an exam, as a file.
 -- Nothing tries any more to render it.
 create function render_failed(p_report bigint) returns boolean
 language sql stable security definer set search_path = public as
@@ -759,6 +758,7 @@ $$
     select exists (select from job where kind = 'render' and subject_id = p_report and state = 'quarantined')
 $$;
 
+-- The newest signed report of an exam, or the version that is asked for, as a file.
 create function report_file(p_exam bigint, p_version int) returns jsonb
 language plpgsql stable as
 $$

@@ -246,6 +246,11 @@ class Stow(SystemTest):
             answer = self.tech.request('POST', '/dicom-web/studies', content, {'Content-Type': content_type})
             self.assertEqual(answer.status, status, (content_type, answer))
         self.assertEqual(self.stow(whole[1:]).status, 400)
+        # Refused while its bulk data are being written.
+        workers = self.rdc.workers()
+        for _ in range(30):
+            self.assertEqual(self.tech.request('POST', '/dicom-web/studies', body[:-8], {'Content-Type': kind}).status, 400)
+        self.assertEqual(self.rdc.workers(), workers)
         for text in (b'[{"00080018":', b'[]', b'{} x', b'5'):
             answer = self.stow([(f'Content-Type: {JSON}', text)])
             self.assertEqual(answer.status, 409, answer)

@@ -148,9 +148,10 @@ START_TEST(the_window_of_the_file_is_used_and_can_be_replaced)
     free(p.pixels);
     how.window_width = 0;
     ck_assert_int_eq(fails(path, &how), BASE_EINVAL);
-    how = (struct shim_render){.windowed = true, .window_center = NAN, .window_width = 100};
+    how = (struct shim_render){.windowed = true, .window_center = (double)NAN, .window_width = 100};
     ck_assert_int_eq(fails(path, &how), BASE_EINVAL);
-    how = (struct shim_render){.windowed = true, .window_center = 1, .window_width = INFINITY};
+    how = (struct shim_render){
+        .windowed = true, .window_center = 1, .window_width = (double)INFINITY};
     ck_assert_int_eq(fails(path, &how), BASE_EINVAL);
 }
 END_TEST
