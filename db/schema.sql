@@ -823,20 +823,24 @@ CREATE FUNCTION public.dicom_name_like(p_name text, p_pinyin text, p_key text) R
             and not coalesce(k !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(k, null), false))
 $$;
 CREATE FUNCTION public.dicom_number(m jsonb, p_tag text) RETURNS double precision
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     AS $_$
-    select case when v ~ '^[-+]?\d{1,15}(\.\d{1,15})?([eE][-+]?\d{1,2})?$' then v::double precision end
-    from (select dicom_text(m, p_tag) as v) x
-$_$;
+declare
+    v text := dicom_text(m, p_tag);
+begin
+    return case when length(v) <= 34 and v ~ '^[-+]?\d+(\.\d+)?([eE][-+]?\d\d?)?$' then v::double precision end;
+end $_$;
 CREATE FUNCTION public.dicom_side(m jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     AS $$
-    select case when v in ('L', 'R', 'B') then v
+declare
+    v text := upper(coalesce(dicom_text(m, '00200062'), dicom_text(m, '00200060'),
+        m #>> '{00082218,Value,0,00082220,Value,0,00080100,Value,0}'));
+begin
+    return case when v in ('L', 'R', 'B') then v
         when v in ('7771000', 'G-A101') then 'L' when v in ('24028007', 'G-A100') then 'R'
-        when v in ('51440002', 'G-A102') then 'B' end
-    from (select upper(coalesce(dicom_text(m, '00200062'), dicom_text(m, '00200060'),
-        m #>> '{00082218,Value,0,00082220,Value,0,00080100,Value,0}')) as v) x
-$$;
+        when v in ('51440002', 'G-A102') then 'B' end;
+end $$;
 CREATE FUNCTION public.dicom_text(p jsonb, p_tag text) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$ select nullif(btrim(p -> p_tag -> 'Value' ->> 0), '') $$;
@@ -1621,13 +1625,22 @@ CREATE FUNCTION public.exam_objects_digest(p_study bigint) RETURNS bytea
     where i.study_id = p_study and not i.own
 $$;
 CREATE FUNCTION public.exam_order_of(e public.exam) RETURNS public.exam_order
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    select o from study s join exam_order o on o.centre_id = s.centre_id
-        and (o.id = e.order_id or o.study_uid = s.study_uid or o.accession = s.accession)
-    where s.id = e.study_id
-    order by o.id = e.order_id desc nulls last, o.study_uid = s.study_uid desc, o.id limit 1
-$$;
+declare
+    s study;
+    o exam_order;
+begin
+    select * into s from study where id = e.study_id;
+    select * into o from exam_order x where x.id = e.order_id and x.centre_id = s.centre_id;
+    if o.id is null then
+        select * into o from exam_order x where x.study_uid = s.study_uid and x.centre_id + 0 = s.centre_id;
+    end if;
+    if o.id is null then
+        select * into o from exam_order x where x.accession = s.accession and x.centre_id + 0 = s.centre_id;
+    end if;
+    return o;
+end $$;
 CREATE FUNCTION public.exam_raised(p_exam bigint, p_old text, p_new text) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$

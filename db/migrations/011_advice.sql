@@ -105,22 +105,26 @@ create policy api_read on exam_advice for select to rdc_api using (
 -- ---------------------------------------------------------------- the checks
 
 -- The first value of an attribute of DICOM JSON as a number; null when it is none.
-create function dicom_number(m jsonb, p_tag text) returns double precision language sql immutable as
+create function dicom_number(m jsonb, p_tag text) returns double precision language plpgsql immutable as
 $$
-    select case when v ~ '^[-+]?\d{1,15}(\.\d{1,15})?([eE][-+]?\d{1,2})?$' then v::double precision end
-    from (select dicom_text(m, p_tag) as v) x
-$$;
+declare
+    v text := dicom_text(m, p_tag);
+begin
+    return case when length(v) <= 34 and v ~ '^[-+]?\d+(\.\d+)?([eE][-+]?\d\d?)?$' then v::double precision end;
+end $$;
 
 -- L, R, B, or null: Laterality, Image Laterality, or the modifier of the
 -- Anatomic Region (PS3.16 CID 244, in SNOMED CT or SNOMED RT).
-create function dicom_side(m jsonb) returns text language sql immutable as
+create function dicom_side(m jsonb) returns text language plpgsql immutable as
 $$
-    select case when v in ('L', 'R', 'B') then v
+declare
+    v text := upper(coalesce(dicom_text(m, '00200062'), dicom_text(m, '00200060'),
+        m #>> '{00082218,Value,0,00082220,Value,0,00080100,Value,0}'));
+begin
+    return case when v in ('L', 'R', 'B') then v
         when v in ('7771000', 'G-A101') then 'L' when v in ('24028007', 'G-A100') then 'R'
-        when v in ('51440002', 'G-A102') then 'B' end
-    from (select upper(coalesce(dicom_text(m, '00200062'), dicom_text(m, '00200060'),
-        m #>> '{00082218,Value,0,00082220,Value,0,00080100,Value,0}')) as v) x
-$$;
+        when v in ('51440002', 'G-A102') then 'B' end;
+end $$;
 
 create function body_regions(p_text text) returns text[] language sql stable as
 $$
@@ -161,13 +165,22 @@ begin
 end $$;
 
 -- The order of an exam: as matched, else by the UID or number that its objects have.
-create function exam_order_of(e exam) returns exam_order language sql stable as
+create function exam_order_of(e exam) returns exam_order language plpgsql stable as
 $$
-    select o from study s join exam_order o on o.centre_id = s.centre_id
-        and (o.id = e.order_id or o.study_uid = s.study_uid or o.accession = s.accession)
-    where s.id = e.study_id
-    order by o.id = e.order_id desc nulls last, o.study_uid = s.study_uid desc, o.id limit 1
-$$;
+declare
+    s study;
+    o exam_order;
+begin
+    select * into s from study where id = e.study_id;
+    select * into o from exam_order x where x.id = e.order_id and x.centre_id = s.centre_id;
+    if o.id is null then
+        select * into o from exam_order x where x.study_uid = s.study_uid and x.centre_id + 0 = s.centre_id;
+    end if;
+    if o.id is null then
+        select * into o from exam_order x where x.accession = s.accession and x.centre_id + 0 = s.centre_id;
+    end if;
+    return o;
+end $$;
 
 -- An image against its order: only where both say something.
 create function advice_order(o exam_order, m jsonb) returns jsonb language plpgsql stable as
