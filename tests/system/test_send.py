@@ -248,32 +248,6 @@ class SendTest(SystemTest):
         self.assertIn('2 taken, 0 taken before, 1 refused, 0 not sent', out)
         self.assertIn('it became shorter', out)
 
-    def test_by_dicom_an_answer_before_the_end_is_of_its_file_only(self):
-        files = ct_series('send-early-large', count=1, size=2048) + ct_series('send-early', count=1)
-        peer = dicom_scu.Peer()
-        peer.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-
-        def answer():
-            peer.accept(syntax=dicom_scu.EXPLICIT_LE)
-            _, body = peer.read_pdu()
-            request = dicom_scu.parse_command(body[6:])
-            peer.respond(body[4], request, 0xA700, 'disk full')
-            with contextlib.suppress(dicom_scu.Refused, ConnectionError):
-                while peer.read_pdu()[0] != 7:
-                    pass
-            peer.close()
-            peer.accept(syntax=dicom_scu.EXPLICIT_LE)
-            context, request, _ = peer.read_message()
-            peer.respond(context, request, 0)
-            peer.finish()
-        thread = threading.Thread(target=answer)
-        thread.start()
-        status, out = self.send('--to', f'X@127.0.0.1:{peer.port}', *files)
-        thread.join()
-        self.assertEqual(status, 1, out)
-        self.assertIn('1 taken, 0 taken before, 1 refused, 0 not sent', out)
-        self.assertIn('status A700: disk full', out)
-
     def test_a_file_that_changes_meanwhile_is_not_taken_for_sent(self):
         files = ct_series('send-changes', count=4, size=96)
 
