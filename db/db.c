@@ -336,9 +336,15 @@ static enum base_err start(struct db *db)
         return err;
     loop_timer_start(db->tick, TICK_MS, TICK_MS);
     loop_timer_unref(db->tick);
-    for (unsigned i = 0; i < c->connections; i++)
-        db_conn_start(&db->conns[i]);
+    if (!c->held)
+        db_release(db);
     return BASE_OK;
+}
+
+void db_release(struct db *db)
+{
+    for (unsigned i = 0; i < db->config.connections; i++)
+        db_conn_start(&db->conns[i]);
 }
 
 static unsigned or_default(unsigned v, unsigned d)

@@ -46,15 +46,19 @@ struct db_config {
      * behind by a failover is never used again (db_fence.h). NULL: only as long
      * as this pool lives. */
     const char *fence;
+    /* No connection is made before db_release; until then transactions wait. */
+    bool held;
     /* For tests: serves although fsync is off or the login is above row-level
      * security. */
     bool unsafe;
 };
 
-/* Copies the configuration and starts connecting; does not wait. BASE_EINVAL
- * for a connection string that cannot be parsed, BASE_ENOMEM. */
+/* Copies the configuration and starts connecting, unless it is held; does not wait.
+ * BASE_EINVAL for a connection string that cannot be parsed, BASE_ENOMEM. */
 enum base_err db_open(struct loop *loop, const struct db_config *config,
                       struct db **out) BASE_MUST_CHECK;
+/* Once, where the configuration says held. */
+void db_release(struct db *db);
 /* Ends all transactions: waiting ones with BASE_ECANCELED, running ones as if
  * the connection broke; their callbacks run inside this call. Held and unsent
  * transactions stay valid for db_tx_commit, _rollback and _free. Takes NULL. */

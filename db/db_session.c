@@ -78,12 +78,11 @@ static bool is_given(const PQconninfoOption *o, const char *keyword)
 static enum base_err fill(const struct db_config *config, const PQconninfoOption *o,
                           char **keywords, char **values)
 {
-    /* A server whose machine vanished is given up after about half a minute. */
-    static const char *const defaults[][2] = {{"application_name", "rdc"},
-                                              {"keepalives_idle", "10"},
-                                              {"keepalives_interval", "5"},
-                                              {"keepalives_count", "3"},
-                                              {"tcp_user_timeout", "30000"}};
+    /* A server whose machine vanished is given up after about half a minute, by who blocks and
+     * waits for a connection earlier. */
+    static const char *const defaults[][2] = {
+        {"application_name", "rdc"},  {"connect_timeout", "10"}, {"keepalives_idle", "10"},
+        {"keepalives_interval", "5"}, {"keepalives_count", "3"}, {"tcp_user_timeout", "30000"}};
     const PQconninfoOption *first = o;
     const char *given = NULL;
     size_t n = 0;
@@ -118,7 +117,7 @@ enum base_err db_session_params(const struct db_config *config, char ***keywords
         PQfreemem(message);
         return BASE_EINVAL;
     }
-    size_t n = 8; /* seven of ours and the end */
+    size_t n = 9; /* eight of ours and the end */
     for (const PQconninfoOption *i = o; i->keyword; i++)
         n++;
     char **k = calloc(n, sizeof *k);

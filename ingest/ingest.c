@@ -57,8 +57,6 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     if (!err)
         err = ingest_measure_start(config, g->batch, &g->measure);
     if (!err)
-        err = ingest_sweep_start(config->loop, config->store, config->db, &g->sweep);
-    if (!err)
         err = loop_timer_new(config->loop, on_expiry, g, &g->expiry);
     if (!err)
         err = ingest_watch_start(g, &g->watch);
@@ -66,10 +64,16 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
         ingest_free(g);
         return err;
     }
-    loop_timer_start(g->expiry, EXPIRY_FIRST_MS, EXPIRY_MS);
-    loop_timer_unref(g->expiry);
     *out = g;
     return BASE_OK;
+}
+
+enum base_err ingest_begin(struct ingest *g)
+{
+    const struct ingest_config *config = g->config;
+    loop_timer_start(g->expiry, EXPIRY_FIRST_MS, EXPIRY_MS);
+    loop_timer_unref(g->expiry);
+    return ingest_sweep_start(config->loop, config->store, config->db, &g->sweep);
 }
 
 void ingest_let_go(struct ingest *g)

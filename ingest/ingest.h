@@ -26,9 +26,10 @@ struct ingest_config {
     struct base_counters *counters;
 };
 
-/* Borrows what config points to; begins with the jobs and with a sweep of what
- * dead workers left. */
+/* Borrows what config points to. While db is held nothing in the data folder is touched. */
 enum base_err ingest_start(const struct ingest_config *config, struct ingest **out) BASE_MUST_CHECK;
+/* The store is the one that db knows: begins to sweep what dead workers and uploads left. */
+enum base_err ingest_begin(struct ingest *g) BASE_MUST_CHECK;
 /* Claims no more jobs; what is under way goes on. */
 void ingest_drain(struct ingest *g);
 /* Objects and jobs under way. */

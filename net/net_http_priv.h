@@ -55,6 +55,7 @@ struct net_http_request {
     enum { NET_HTTP_WAITING, NET_HTTP_STREAMING, NET_HTTP_ANSWERED } answer;
     struct base_buf fields; /* "Name: value\r\n" … */
     bool own_cache_control;
+    bool own_retry_after;
     int status;
     uint64_t sent;
     const struct net_http_source *source;

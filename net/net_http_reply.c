@@ -12,6 +12,10 @@
 #include <strings.h>
 #include <time.h>
 
+/* RFC 9110 15.6.4: what is answered with 503 passes; who says nothing else asks for some seconds.
+ */
+static const char retry_after[] = "Retry-After: 5\r\n";
+
 /* RFC 9110 15. */
 static const struct {
     int status;
@@ -113,6 +117,8 @@ static void add_head(struct net_http_request *req, struct base_buf *b, const cha
         base_buf_add_str(b, "Connection: close\r\n");
     else if (req->head.http10)
         base_buf_add_str(b, "Connection: keep-alive\r\n");
+    if (req->status == 503 && !req->own_retry_after)
+        base_buf_add_str(b, retry_after);
     base_buf_add(b, req->fields.p, req->fields.n);
     base_buf_add_str(b, "\r\n");
 }
@@ -134,6 +140,8 @@ void net_http_reply_header(struct net_http_request *req, const char *name, const
     }
     if (strcasecmp(name, "Cache-Control") == 0)
         req->own_cache_control = true;
+    if (strcasecmp(name, "Retry-After") == 0)
+        req->own_retry_after = true;
     base_buf_printf(&req->fields, "%s: %s\r\n", name, value);
 }
 
@@ -236,6 +244,8 @@ void net_http_refuse(struct net_http_conn *c, int status, const char *detail)
      * the media type, and says nothing of them. */
     if (status == 415)
         base_buf_add_str(&head, "Accept-Encoding: identity\r\n");
+    if (status == 503)
+        base_buf_add_str(&head, retry_after);
     base_buf_add_str(&head, "\r\n");
     BASE_LOG(INFO, "http_refused", LOG_I("status", status), LOG_S("cause", detail),
              LOG_S("peer", net_stream_peer(c->stream)));

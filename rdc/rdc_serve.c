@@ -56,6 +56,7 @@ struct supervisor {
     int signals;
     int ready_read;
     int ready_write;
+    int64_t look_at; /* for the store, again */
     bool announced;
     bool stopping;
 };
@@ -263,7 +264,7 @@ static void reload(const struct supervisor *s)
 {
     BASE_LOG(INFO, "reloading", LOG_U("workers", s->running));
     for (unsigned i = 0; i < s->workers; i++)
-        if (s->slots[i].pid && atomic_load(&s->shm->slots[i].ready))
+        if (s->slots[i].pid && atomic_load(&s->shm->slots[i].reloads))
             kill(s->slots[i].pid, SIGHUP);
 }
 
@@ -294,30 +295,24 @@ static enum base_err compare_store(const struct base_conf *conf, struct base_err
 }
 
 /* Workers would begin a second store, below what is mounted later. While the database cannot be
- * asked nothing could be acknowledged, and the ports stay closed. False: to end, with *status. */
-static bool await_store(struct supervisor *s, int *status)
+ * asked they touch nothing, and answer as they do whenever it is away. False: another store. */
+static bool find_store(struct supervisor *s)
 {
     struct base_error error = {.msg = ""};
-    enum base_err err;
-    for (bool told = false; (err = compare_store(s->conf, &error)) != BASE_OK; told = true) {
-        if (err == BASE_ENOTFOUND || err == BASE_EIO) {
-            fprintf(stderr,
-                    "rdc serve: %s\n  if the store is lost for good: rdc fsck --store-lost\n",
-                    error.msg);
-            *status = 1;
-            return false;
-        }
-        if (!told)
-            BASE_LOG(WARN, "database_awaited", LOG_S("error", error.msg),
-                     LOG_S("remedy", "start the database; the ports open when it answers"));
-        struct pollfd fd = {.fd = s->signals, .events = POLLIN};
-        if (poll(&fd, 1, STORE_AGAIN_MS) > 0)
-            take_signal(s);
-        if (s->stopping) {
-            *status = 0;
-            return false;
-        }
+    int64_t now = base_clock_mono_ms();
+    if (atomic_load(&s->shm->store_found) || now < s->look_at)
+        return true;
+    enum base_err err = compare_store(s->conf, &error);
+    atomic_store(&s->shm->store_found, err == BASE_OK);
+    if (err == BASE_ENOTFOUND || err == BASE_EIO) {
+        fprintf(stderr, "rdc serve: %s\n  if the store is lost for good: rdc fsck --store-lost\n",
+                error.msg);
+        return false;
     }
+    if (err && !s->look_at)
+        BASE_LOG(WARN, "database_awaited", LOG_S("error", error.msg),
+                 LOG_S("remedy", "start the database; until it answers nothing is taken"));
+    s->look_at = base_clock_mono_ms() + STORE_AGAIN_MS;
     return true;
 }
 
@@ -326,6 +321,10 @@ static int supervise(struct supervisor *s)
 {
     while (!s->stopping) {
         int wait = start_due(s);
+        if (!find_store(s))
+            return 1;
+        if (!atomic_load(&s->shm->store_found) && wait > STORE_AGAIN_MS)
+            wait = STORE_AGAIN_MS;
         struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
                                {.fd = s->ready_read, .events = POLLIN}};
         if (poll(fds, 2, wait) < 0 && errno != EINTR) {
@@ -404,14 +403,9 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
     }
     s.ready_read = ready[0];
     s.ready_write = ready[1];
-    int status = 1;
-    if (check_certificates(s.conf))
+    if (check_certificates(s.conf) || !find_store(&s) || open_sockets(&s))
         return 1;
-    if (!await_store(&s, &status))
-        return status;
-    if (open_sockets(&s))
-        return 1;
-    status = supervise(&s);
+    int status = supervise(&s);
     stop_workers(&s);
     return status;
 }

@@ -48,6 +48,7 @@ void rdc_shm_begin(struct rdc_shm *shm, unsigned slot)
 void rdc_shm_end(struct rdc_shm *shm, unsigned slot)
 {
     struct base_counters *c = &shm->slots[slot].counters;
+    atomic_store(&shm->slots[slot].reloads, 0);
     atomic_store(&shm->slots[slot].ready, 0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].kind == gauge)

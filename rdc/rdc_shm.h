@@ -1,6 +1,7 @@
 /*
- * The page that the supervisor shares with its workers: the counters of each
- * slot, which workers are ready, and what they hold together of what is limited.
+ * The page that the supervisor shares with its workers: whether the store is the right one,
+ * the counters of each slot, which workers are ready, and what they hold together of what is
+ * limited.
  */
 #ifndef RDC_SHM_H
 #define RDC_SHM_H
@@ -13,11 +14,13 @@ enum { RDC_WORKERS_MAX = BASE_QUOTA_SLOTS };
 
 struct rdc_shm_slot {
     struct base_counters counters;
-    _Atomic int ready; /* the worker of this slot serves */
+    _Atomic int reloads; /* the worker of this slot takes SIGHUP */
+    _Atomic int ready;   /* it serves, and has the store */
 };
 
 struct rdc_shm {
     unsigned workers;
+    _Atomic int store_found; /* the store is the one that the database knows */
     struct rdc_shm_slot slots[RDC_WORKERS_MAX];
     struct base_quota quota;
 };

@@ -22,13 +22,16 @@
 
 enum {
     IDLE_CHECK_MS = 50,
+    STORE_CHECK_MS = 100,
     REPORT_WAIT_MS = 8000,
     TABLES = 4,
     SERVICE_TABLES = 2,
     FOLDER_THREADS = 2,
 };
 
-/* What a worker is made of, in the order of its making. */
+/* What a worker is made of, in the order of its making. Until the store is found to be the one
+ * that the database knows, database and store are held: the ports are served as they are while
+ * the database is away, and nothing in the data folder is touched. */
 struct worker {
     const struct rdc_worker_config *config;
     const struct base_conf *conf;
@@ -62,10 +65,12 @@ struct worker {
     struct loop_signal *sigterm;
     struct loop_signal *sigint;
     struct loop_timer *idle;
+    struct loop_timer *store_found;
     int64_t stop_by;
     int64_t exit_by; /* what was let go is noted by then */
     bool let_go;
     bool stopping;
+    bool failed;
     unsigned http_serving; /* servers that have not stopped */
 };
 
@@ -78,6 +83,7 @@ static enum base_err open_databases(struct worker *w)
         .role = "rdc_api",
         .connections = (unsigned)w->conf->database_connections,
         .fence = fence,
+        .held = true,
         .worker = w->config->name,
     };
     enum base_err err = db_open(w->loop, &config, &w->api_db);
@@ -105,6 +111,7 @@ static enum base_err open_store(struct worker *w)
         .reserve = w->conf->disk_reserve,
         .segment = w->conf->store_segment,
         .buffered = w->conf->store_buffered,
+        .held = true,
     };
     return store_open(w->loop, w->conf->data, w->config->slot, &config, &w->store);
 }
@@ -252,6 +259,43 @@ static enum base_err start_http(struct worker *w)
     return err;
 }
 
+/* ---- the begin ---- */
+
+static enum base_err serve(struct worker *w)
+{
+    const struct rdc_worker_config *config = w->config;
+    enum base_err err = store_begin(w->store);
+    if (!err)
+        err = ingest_begin(w->ingest);
+    if (err)
+        return err;
+    db_release(w->api_db);
+    db_release(w->queue_db);
+    atomic_store(&config->shm->slots[config->slot].ready, 1);
+    if (write(config->ready_fd, "r", 1) < 0)
+        BASE_LOG(WARN, "supervisor_gone", LOG_U("slot", config->slot));
+    return BASE_OK;
+}
+
+static void start_failed(const char *step, enum base_err err)
+{
+    BASE_LOG(ERROR, "worker_start_failed", LOG_S("step", step), LOG_S("error", base_err_text(err)));
+}
+
+static void on_store_check(void *arg)
+{
+    struct worker *w = arg;
+    if (!atomic_load(&w->config->shm->store_found))
+        return;
+    loop_timer_stop(w->store_found);
+    enum base_err err = serve(w);
+    w->failed = err != BASE_OK;
+    if (err) {
+        start_failed("store", err);
+        loop_stop(w->loop);
+    }
+}
+
 /* ---- the end, in order: no new work, then what is under way, then the rest ---- */
 
 static unsigned busy(const struct worker *w)
@@ -304,6 +348,7 @@ static void on_signal(void *arg, int signum)
     if (w->stopping)
         return;
     w->stopping = true;
+    loop_timer_stop(w->store_found);
     /* The supervisor waits for all of stop.timeout before it kills. */
     w->stop_by = base_clock_mono_ms() + (int64_t)w->conf->stop_timeout * 8 / 10;
     w->exit_by = w->stop_by + (int64_t)w->conf->stop_timeout / 10;
@@ -336,6 +381,10 @@ static enum base_err watch_signals(struct worker *w)
         err = loop_signal_new(w->loop, SIGINT, on_signal, w, &w->sigint);
     if (!err)
         err = loop_timer_new(w->loop, on_idle_check, w, &w->idle);
+    if (!err)
+        err = loop_timer_new(w->loop, on_store_check, w, &w->store_found);
+    if (!err)
+        atomic_store(&w->config->shm->slots[w->config->slot].reloads, 1);
     return err;
 }
 
@@ -349,6 +398,7 @@ static void close_all(struct worker *w)
     viewer_free(w->viewer);
     store_close(w->store);
     loop_timer_free(w->idle);
+    loop_timer_free(w->store_found);
     loop_signal_free(w->sighup);
     loop_signal_free(w->sigterm);
     loop_signal_free(w->sigint);
@@ -412,8 +462,7 @@ static enum base_err start(struct worker *w)
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         enum base_err err = steps[i].run(w);
         if (err) {
-            BASE_LOG(ERROR, "worker_start_failed", LOG_S("step", steps[i].name),
-                     LOG_S("error", base_err_text(err)));
+            start_failed(steps[i].name, err);
             return err;
         }
     }
@@ -439,10 +488,10 @@ int rdc_worker_run(const struct rdc_worker_config *config)
     for (int port = 0; port < RDC_PORTS; port++)
         if (config->fds[port] >= 0)
             close(config->fds[port]);
-    atomic_store(&config->shm->slots[config->slot].ready, 1);
-    if (write(config->ready_fd, "r", 1) < 0)
-        BASE_LOG(WARN, "supervisor_gone", LOG_U("slot", config->slot));
+    loop_timer_start(w.store_found, 1, STORE_CHECK_MS);
     loop_run(w.loop);
+    if (w.failed)
+        return 1;
     if (busy(&w)) {
         /* stop.timeout is over: what is not acknowledged will be sent again. */
         BASE_LOG(WARN, "stopped_while_busy", LOG_U("under_way", busy(&w)));

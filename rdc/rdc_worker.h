@@ -25,7 +25,7 @@ struct rdc_worker_config {
     unsigned slot;
     const char *name; /* of this worker alone: RUN/SLOT/NUMBER */
     const int *fds;   /* of enum rdc_port: bound and listening; stay the supervisor's too */
-    int ready_fd;     /* one byte is written here when the worker serves */
+    int ready_fd;     /* one byte is written here when the worker has the store */
 };
 
 /* Runs until SIGTERM; returns the exit status of the process. */

@@ -108,12 +108,12 @@ static void incarnation_path(const struct store *s, char out[STORE_PATH])
     snprintf(out, STORE_PATH, "%s/%s", s->root, s->incarnation);
 }
 
-static enum base_err make_incarnation(struct store *s, unsigned slot)
+static enum base_err make_incarnation(struct store *s)
 {
     char path[STORE_PATH];
     enum base_err err = BASE_ECONFLICT;
     for (int i = 0; i < NAME_TRIES && err == BASE_ECONFLICT; i++) {
-        make_name(slot, s->incarnation);
+        make_name(s->slot, s->incarnation);
         incarnation_path(s, path);
         err = store_fs_mkdir(s->fs, path);
         if (!err)
@@ -199,6 +199,20 @@ static struct store *store_alloc(struct loop *l, const char *data,
     return s;
 }
 
+enum base_err store_begin(struct store *s)
+{
+    enum base_err err = store_fs_mkdir(s->fs, s->root);
+    if (!err)
+        err = make_incarnation(s);
+    if (!err) {
+        err = settle_incarnation(s);
+        if (err)
+            unmake_incarnation(s);
+    }
+    s->begun = !err;
+    return err;
+}
+
 enum base_err store_open(struct loop *l, const char *data, unsigned slot,
                          const struct store_config *config, struct store **out)
 {
@@ -207,14 +221,8 @@ enum base_err store_open(struct loop *l, const char *data, unsigned slot,
     struct store *s = store_alloc(l, data, config);
     if (!s)
         return BASE_ENOMEM;
-    enum base_err err = store_fs_mkdir(s->fs, s->root);
-    if (!err)
-        err = make_incarnation(s, slot);
-    if (!err) {
-        err = settle_incarnation(s);
-        if (err)
-            unmake_incarnation(s);
-    }
+    s->slot = slot;
+    enum base_err err = s->config.held ? BASE_OK : store_begin(s);
     if (err) {
         store_free(s);
         return err;

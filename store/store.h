@@ -66,6 +66,7 @@ struct store_config {
     bool files_only;           /* every object in a file of its own */
     bool unsafe_no_sync;       /* for benchmarks: an acknowledged object may be lost */
     bool buffered;             /* write through the page cache, not around it */
+    bool held;                 /* nothing is made before store_begin */
     const struct store_fs *fs; /* NULL = the system's; outlives the store */
 };
 
@@ -74,6 +75,9 @@ struct store_config {
  * BASE_ENOTFOUND, BASE_EDENIED, BASE_ENOSPC, BASE_EIO, BASE_ENOMEM. */
 enum base_err store_open(struct loop *l, const char *data, unsigned slot,
                          const struct store_config *config, struct store **out) BASE_MUST_CHECK;
+/* Where the configuration says held: makes the folder that objects are written to, with the
+ * errors of store_open. Until then new objects are BASE_EUNAVAILABLE. */
+enum base_err store_begin(struct store *s) BASE_MUST_CHECK;
 /* No call may follow; what is under way still ends with its callback, and with
  * the last of them the store is freed and its lock given up. So loop_run or
  * loop_free comes after. Takes NULL. */

@@ -76,7 +76,9 @@ struct store {
     char *data;                          /* <data> */
     char *root;                          /* <data>/store */
     char incarnation[STORE_INCARNATION]; /* below root */
+    unsigned slot;
     int lock;
+    bool begun;   /* incarnation is there */
     bool marks;   /* files of their own get theirs */
     size_t users; /* puts, reads, removals, a sweep: keep a closed store alive */
     bool closing;

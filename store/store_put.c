@@ -84,6 +84,8 @@ enum base_err store_put_new(struct store *s, const char *ext, enum loop_class cl
     assert(!s->closing);
     if (!ext_valid(ext))
         return BASE_EINVAL;
+    if (!s->begun)
+        return BASE_EUNAVAILABLE;
     enum base_err err = store_space_check(s, 0);
     if (err)
         return err;

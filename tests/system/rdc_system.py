@@ -435,12 +435,15 @@ class Rdc:
     def sql(self, text):
         return self.place.sql(self.database, text)
 
+    def launch(self):
+        """Starts it, whether or not it becomes ready."""
+        with open(self.log, 'ab') as log:
+            self.process = subprocess.Popen(
+                unprivileged([self.program, '--config', self.conf, 'serve']), cwd='/', env=self.environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
     def start(self):
-        log = open(self.log, 'ab')
-        self.process = subprocess.Popen(
-            unprivileged([self.program, '--config', self.conf, 'serve']), cwd='/', env=self.environment,
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        log.close()
+        self.launch()
         wait_for('rdc serve to become ready', self.ready, 60)
         return self
 
@@ -451,6 +454,10 @@ class Rdc:
             return Client(self).get('/healthz').status == 200
         except OSError:
             return False
+
+    def let_connect(self, yes):
+        """New sessions of its database are taken, or as if it were away."""
+        self.place.superuser(f'alter database {self.database} with allow_connections {yes}')
 
     def tail(self, lines=30):
         with open(self.log, errors='replace') as f:

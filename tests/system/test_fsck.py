@@ -162,31 +162,23 @@ class Fsck(Checked):
         os.rename(store, store + '-away')
         os.mkdir(store)
         os.chmod(store, 0o777)
-
-        def answers(yes):
-            self.rdc.place.superuser(f'alter database {self.rdc.database} with allow_connections {yes}')
-
-        def serve():
-            with open(self.rdc.log, 'ab') as log:
-                return subprocess.Popen(unprivileged([self.rdc.program, '--config', self.rdc.conf, 'serve']), cwd='/',
-                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        dead = self.folder('20200101T000000-0123456789abcdef-0')  # which a sweep would remove
         try:
-            for end, status in ((lambda p: answers(True), 1), (lambda p: p.terminate(), 0)):
-                answers(False)
+            for end, status in ((lambda p: self.rdc.let_connect(True), 1), (lambda p: p.terminate(), 0)):
+                self.rdc.let_connect(False)
                 before = self.rdc.log_size()
-                process = serve()
-                self.addCleanup(lambda p=process: p.poll() is None and p.kill())
+                self.rdc.launch()
                 wait_for('the database to be asked', lambda b=before: 'database_awaited' in self.rdc.log_from(b))
-                with self.assertRaises(ConnectionRefusedError):
-                    socket.create_connection(('127.0.0.1', self.rdc.dicom_port))
-                end(process)
-                self.assertEqual(process.wait(30), status, self.rdc.tail())
+                wait_for('both workers', lambda: len(self.rdc.workers()) == 2)
+                socket.create_connection(('127.0.0.1', self.rdc.dicom_port)).close()
+                end(self.rdc.process)
+                self.assertEqual(self.rdc.process.wait(30), status, self.rdc.tail())
                 self.assertEqual('Is it mounted?' in self.rdc.log_from(before), status == 1)
-                self.assertEqual(os.listdir(store), [])
+                self.assertEqual(os.listdir(store), [os.path.basename(dead)])
         finally:
             shutil.rmtree(store)
             os.rename(store + '-away', store)
-            answers(True)
+            self.rdc.let_connect(True)
             self.rdc.start()
         self.clean()
 

@@ -2,14 +2,18 @@
 not leaves no debris, the device hears why, and service returns by itself.
 RDC_TEST_ROUNDS: rounds of each (2)."""
 import os
+import socket
 import struct
 import threading
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import dicom_scu
 import faults
+from faults import WORKERS
 from load import CT, Objects, Senders, missing
-from rdc_system import SystemTest, wait_for
+from rdc_system import Client, SystemTest, free_port, kill_tree, wait_for
+from test_hl7 import order
 
 ROUNDS = int(os.environ.get('RDC_TEST_ROUNDS', '2'))
 
@@ -130,6 +134,59 @@ class Workers(Rounds):
 
     def test_that_store_the_same_studies_take_turns(self):
         self.rounds(self.fault.same_study)
+
+
+class ADatabaseThatIsAwayFromTheStart(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.hl7 = free_port()
+        cls.conf = {'hl7.address': f'127.0.0.1:{cls.hl7}'}
+        super().setUpClass()
+        cls.rdc.cli('hl7', 'add', 'HIS^QINGHE', '--org', 'QINGHE')
+
+    def associate(self):
+        """None, or the A-ASSOCIATE-RJ."""
+        try:
+            dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=dicom_scu.store_context(CT)).release()
+        except dicom_scu.Refused as refused:
+            return refused
+
+    def order(self):
+        with socket.create_connection(('127.0.0.1', self.hl7), 60) as s:
+            s.sendall(b'\x0b' + order('away', 1).encode() + b'\x1c\r')
+            return s.recv(4096).decode()
+
+    def test_is_answered_for_until_it_is_there_and_then_served_by_itself(self):
+        self.rdc.stop()
+        self.rdc.let_connect(False)
+        self.addCleanup(self.rdc.let_connect, True)
+        store = os.path.join(self.rdc.data, 'store')
+        left, before = os.listdir(store), self.rdc.log_size()
+        self.rdc.launch()
+        wait_for('the ports', lambda: len(self.rdc.workers()) == WORKERS)
+        with ThreadPoolExecutor() as pool:
+            asked = [pool.submit(ask) for ask in (
+                self.associate, self.order, lambda: Client(self.rdc, 'tech').get('/api/v1/worklist'),
+                lambda: Client(self.rdc).get('/healthz'))]
+            refused, ack, worklist, health = [a.result(60) for a in asked]
+        self.assertEqual((refused.what, refused.reason), ('A-ASSOCIATE-RJ', (2, 3, 1)))  # for now, congestion
+        self.assertRegex(ack, r'MSA\|A[ER]\|')
+        self.assertIn('the database does not answer now', ack)
+        for answer in (worklist, health):
+            self.assertEqual((answer.status, answer.headers['Retry-After']), (503, '5'), answer)
+            self.assertIn('database', answer.json()['title'])
+        kill_tree(self.rdc.workers()[0])
+        self.assertNotIn('rdc ready', self.rdc.log_from(before))
+        self.assertEqual(os.listdir(store), left)
+        with ThreadPoolExecutor() as pool:
+            waits = pool.submit(self.associate)
+            self.rdc.let_connect(True)
+            self.assertIsNone(waits.result(60))
+        wait_for('all workers to serve', lambda: 'rdc ready' in self.rdc.log_from(before))
+        senders = Senders(self.rdc, Objects(f'away {os.getpid()}', 20))
+        senders.finish()
+        self.assertEqual(len(senders.acknowledged), 20)
+        faults.agrees(self.rdc)
 
 
 class ABadObject(SystemTest):

@@ -800,6 +800,7 @@ static void crowd_client(struct fixture *x)
     int c = dial();
     struct base_buf three = get(c, NULL);
     ck_assert_ptr_nonnull(strstr(base_buf_cstr(&three), " 503 "));
+    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&three), "\r\nRetry-After: 5\r\n"));
     base_buf_deinit(&one);
     base_buf_deinit(&two);
     base_buf_deinit(&three);
