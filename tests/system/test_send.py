@@ -248,6 +248,35 @@ class SendTest(SystemTest):
         self.assertIn('2 taken, 0 taken before, 1 refused, 0 not sent', out)
         self.assertIn('it became shorter', out)
 
+    def test_by_dicom_an_answer_before_the_end_is_of_its_file_only(self):
+        files = ct_series('send-early-large', count=1) + ct_series('send-early', count=1)
+        with open(files[0], 'ab') as f:
+            f.write(dicom_scu.private_tail(1 << 26))
+            f.truncate(f.tell() + (1 << 26))
+        peer = dicom_scu.Peer()
+
+        def answer():
+            """A700 to the first command, before its data; what comes then is an A-ABORT and a new
+            association, or, had all data left before the answer was read, the next request."""
+            peer.accept(syntax=dicom_scu.EXPLICIT_LE)
+            kind, body = peer.read_pdu()
+            peer.respond(body[4], dicom_scu.parse_command(body[6:]), 0xA700, 'disk full')
+            while kind != 7 and body[5] != 2:  # the last fragment of a data set
+                kind, body = peer.read_pdu()
+            if kind == 7:
+                peer.close()
+                peer.accept(syntax=dicom_scu.EXPLICIT_LE)
+            context, request, _ = peer.read_message()
+            peer.respond(context, request, 0)
+            peer.finish()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        status, out = self.send('--to', f'X@127.0.0.1:{peer.port}', *files)
+        thread.join()
+        self.assertEqual(status, 1, out)
+        self.assertIn('1 taken, 0 taken before, 1 refused, 0 not sent', out)
+        self.assertIn('status A700: disk full', out)
+
     def test_a_file_that_changes_meanwhile_is_not_taken_for_sent(self):
         files = ct_series('send-changes', count=4, size=96)
 
