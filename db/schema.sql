@@ -523,8 +523,8 @@ begin
     select c.id, o.n, dicom_text(o.i, '00081150'), dicom_text(o.i, '00081155')
     from dicom_items(p, '00081199') with ordinality o(i, n)
     on conflict on constraint commitment_item_once do nothing;
-    insert into job (kind, subject_id, priority, state, attempts, owner, lease_until)
-    values ('commitment', c.id, 'urgent', 'running', 1, job_owner(), now() + interval '10 minutes');
+    insert into job (kind, subject_id, priority, state, owner, lease_until)
+    values ('commitment', c.id, 'urgent', 'running', job_owner(), now() + interval '10 minutes');
     perform audit_write('commitment_request', 'commitment', c.id, jsonb_build_object('device', p_device)),
         evidence_of_commitment(c);
     return dimse_reply(0) || jsonb_build_object('job', (select jsonb_build_object('id', j.id,
@@ -2727,21 +2727,6 @@ begin
         set state = 'queued', attempts = 0, broken_off = 0, put_back = 0, run_at = now(), lease_until = null, last_error = null;
     return true;
 end $$;
-CREATE FUNCTION public.job_bury(p_owner text) RETURNS void
-    LANGUAGE sql
-    AS $_$
-    with dead as (
-        select id, broken_off from job
-        where state = 'running' and owner <> p_owner
-            and owner like regexp_replace(p_owner, '[0-9]+$', '') || '%' for update
-    ), n as (
-        select count(*) as all, count(*) filter (where broken_off > 0) as suspects from dead
-    )
-    update job j set state = 'queued', lease_until = null, run_at = now(), broken_off = j.broken_off + 1,
-        attempts = j.attempts - (not (n.all = 1 or (n.suspects = 1 and j.broken_off > 0)))::int,
-        last_error = 'the worker ended while at it'
-    from dead d, n where j.id = d.id
-$_$;
 CREATE FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer, p_first boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -2749,20 +2734,21 @@ CREATE FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds i
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
-    AS $$
+    AS $_$
 declare
     v_owner text := job_owner();
-    v_run text := split_part(v_owner, '/', 1);
     v jsonb;
 begin
     if p_first and v_owner <> '' then
-        perform job_bury(v_owner);
+        update job set state = 'queued', lease_until = null, run_at = now(), broken_off = broken_off + 1,
+            last_error = 'the worker ended while at it'
+        where state = 'running' and owner <> v_owner
+            and owner like regexp_replace(v_owner, '[0-9]+$', '') || '%';
     end if;
     update job set state = 'quarantined', lease_until = null,
         last_error = coalesce(last_error, 'the worker ended while at it')
-    where kind = p_kind and state in ('queued', 'running') and (state = 'queued' or lease_until < now())
-        and (attempts >= 3 and (state = 'queued' or split_part(coalesce(owner, ''), '/', 1) = v_run)
-            or broken_off >= 10);
+    where kind = p_kind and broken_off > 0 and broken_off + (state = 'running')::int >= 5
+        and (state = 'queued' or (state = 'running' and lease_until < now()));
     with alone as (
         select id from job
         where kind = p_kind and broken_off > 0
@@ -2781,13 +2767,12 @@ begin
         select id from alone union all select id from others
     ), taken as (
         update job j set state = 'running', owner = v_owner,
-            attempts = attempts + (state = 'queued' or split_part(coalesce(owner, ''), '/', 1) = v_run)::int,
             broken_off = broken_off + (state = 'running')::int,
             lease_until = now() + make_interval(secs => p_lease_seconds)
         from picked where j.id = picked.id returning j.*
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
-        'attempt', t.attempts, 'priority', t.priority, 'input', case t.kind
+        'attempt', t.attempts + 1, 'priority', t.priority, 'input', case t.kind
             when 'metadata' then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
             when 'commitment' then commitment_input(t.subject_id)
@@ -2797,13 +2782,13 @@ begin
         order by array_position(array['stat', 'urgent', 'routine'], t.priority), t.id), '[]')
     into v from taken t;
     return v;
-end $$;
+end $_$;
 CREATE FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
-    update job set state = case when attempts >= 3 then 'quarantined' else 'queued' end,
-        lease_until = null, last_error = left(p_error, 500),
+    update job set state = case when attempts >= 2 then 'quarantined' else 'queued' end,
+        attempts = attempts + 1, lease_until = null, last_error = left(p_error, 500),
         run_at = now() + make_interval(secs => p_retry_seconds)
     where id = p_job and state = 'running' and owner is not distinct from job_owner()
 $$;
@@ -2812,14 +2797,14 @@ CREATE FUNCTION public.job_owner() RETURNS text
     AS $$
     select coalesce(current_setting('rdc.worker', true), '')
 $$;
-CREATE FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_error text, p_retry_seconds integer) RETURNS void
+CREATE FUNCTION public.job_put_back(p_job bigint, p_error text, p_retry_seconds integer) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
-    update job set state = 'queued', lease_until = null, attempts = attempts - 1,
+    update job set state = 'queued', lease_until = null,
         put_back = put_back + (p_retry_seconds > 0)::int, last_error = coalesce(left(p_error, 500), last_error),
         run_at = now() + make_interval(secs => least(600, p_retry_seconds * power(2, least(put_back, 10))))
-    where id = p_job and state = 'running' and attempts = p_attempt and owner is not distinct from job_owner()
+    where id = p_job and state = 'running' and owner is not distinct from job_owner()
 $$;
 CREATE FUNCTION public.line_id(p_code text) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -3917,7 +3902,7 @@ CREATE FUNCTION public.status_report() RETURNS jsonb
             select format('%s exams are quarantined: their patient contradicts their order', count(*))
             from exam where quarantined_at is not null having count(*) > 0
             union all
-            select format('%s jobs are set aside after three attempts', count(*))
+            select format('%s jobs are set aside: they failed three times, or their worker ended five times', count(*))
             from job where state = 'quarantined' having count(*) > 0
             union all
             select format('%s jobs are put back again and again, at the longest since %s: %s', count(*),
@@ -5451,14 +5436,13 @@ GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.integrity_findings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.integrity_repair() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.integrity_rerender(p_object bigint, p_location text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.job_bury(p_owner text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer, p_first boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.job_claim(p_kind text, p_limit integer, p_lease_seconds integer, p_first boolean) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.job_owner() FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_error text, p_retry_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.job_put_back(p_job bigint, p_attempt integer, p_error text, p_retry_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.job_put_back(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.job_put_back(p_job bigint, p_error text, p_retry_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.line_id(p_code text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.manifest_covers(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.manifest_put(p jsonb) FROM PUBLIC;

@@ -172,9 +172,9 @@ static void on_failed(void *arg, const struct db_outcome *outcome)
 
 static enum base_err put_back(const struct model_job *job, int seconds, db_done_fn *fn, void *arg)
 {
-    struct db_param params[] = {db_int(job->id), db_int(job->attempt),
-                                job->error[0] ? db_text(job->error) : db_null(), db_int(seconds)};
-    return db_call(job->owner->config.db, DB_Q_JOB_PUT_BACK, params, 4, fn, arg);
+    struct db_param params[] = {db_int(job->id), job->error[0] ? db_text(job->error) : db_null(),
+                                db_int(seconds)};
+    return db_call(job->owner->config.db, DB_Q_JOB_PUT_BACK, params, 3, fn, arg);
 }
 
 static void on_put_back(void *arg, const struct db_outcome *outcome)

@@ -1,9 +1,8 @@
 /*
  * Runs the jobs of one kind (table job): claims some, hands each to its
  * function, and claims more as they end. Any number of workers do the same; the
- * table decides who gets which. An attempt counts before it starts, and a job
- * that has failed or crashed its worker three times is set aside. One that the
- * end of the worker or of the database broke off is put back, uncounted, for
+ * table decides who gets which. A job that has failed three times, or was under way at five ends
+ * of its worker, is set aside. One that the database broke off is put back, uncounted, for
  * longer each time. The worker's name (db_config.worker) tells whose job it was.
  *
  * Everything runs on the loop thread.
@@ -22,7 +21,7 @@ struct model_jobs;
 struct model_job {
     int64_t id;
     int64_t subject;       /* row id of what it is about */
-    int64_t attempt;       /* 1, 2, 3 */
+    int64_t attempt;       /* 1, 2, 3; for the log */
     enum loop_class class; /* LOOP_STAT for what belongs to a STAT exam */
     json_t *input;         /* what job_claim says of the subject; null when it is gone */
     struct model_jobs *owner;

@@ -388,14 +388,14 @@ create table delivery (
 );
 create index delivery_due on delivery (next_at) where state in ('due', 'sending');
 
--- Work that follows an acknowledgement. An attempt counts before it starts; what broke it off that
--- was not its own takes it back (job_bury, job_claim, job_put_back).
+-- Work that follows an acknowledgement. How its attempts ended is counted, each way for itself.
 create table job (
     id bigint generated always as identity primary key,
     kind text not null,
     subject_id bigint not null,
     state text not null default 'queued',
     priority text not null default 'routine',
+    -- How often it failed by itself: three times set it aside.
     attempts int not null default 0,
     run_at timestamptz not null default now(),
     lease_until timestamptz,
@@ -403,9 +403,9 @@ create table job (
     created_at timestamptz not null default now(),
     -- Who has it, or had it last: the supervisor's run, the worker's slot there and its number.
     owner text,
-    -- How often it was under way when its worker ended, for whatever reason.
+    -- How often it was under way when its worker ended, for whatever reason: five times set it aside.
     broken_off int not null default 0,
-    -- How often it was put back since the database could not note it.
+    -- How often the database could not note it: each time it waits longer.
     put_back int not null default 0,
     constraint job_once unique (kind, subject_id),
     constraint job_kind_known check (kind in ('metadata', 'check', 'measure', 'render', 'commitment')),

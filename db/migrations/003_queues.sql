@@ -565,48 +565,30 @@ $$
     select coalesce(current_setting('rdc.worker', true), '')
 $$;
 
--- p_owner, a worker, has just begun; so who had its slot before has ended under a supervisor that
--- lives: by itself, or killed by the system for what it took. What it had under way is tried again,
--- each by itself, and the attempt counts for the one that can have done it: the only one, or the only
--- one that had been under way at such an end before.
-create function job_bury(p_owner text) returns void language sql as
-$$
-    with dead as (
-        select id, broken_off from job
-        where state = 'running' and owner <> p_owner
-            and owner like regexp_replace(p_owner, '[0-9]+$', '') || '%' for update
-    ), n as (
-        select count(*) as all, count(*) filter (where broken_off > 0) as suspects from dead
-    )
-    update job j set state = 'queued', lease_until = null, run_at = now(), broken_off = j.broken_off + 1,
-        attempts = j.attempts - (not (n.all = 1 or (n.suspects = 1 and j.broken_off > 0)))::int,
-        last_error = 'the worker ended while at it'
-    from dead d, n where j.id = d.id
-$$;
-
--- Takes up to p_limit jobs. What failed, or ended its worker, three times is set aside; and what was
--- broken off ten times, whoever did it. p_first: the worker claims for the first time.
+-- Takes up to p_limit jobs. p_first: the worker claims for the first time; so who had its slot before
+-- has ended, and what that had under way is tried again at once. That of workers which ended together
+-- with their supervisor waits until its lease is over.
 --
--- Where the lease of a job has run out and it was of another run of a supervisor, all of that has
--- ended, as in a power cut, which no job brings about: the attempt does not count. What was under way
--- at some end is tried alone among its kind.
+-- What was under way at some end of its worker is tried alone among its kind: one that brings it about
+-- comes to five by itself, and others, or what a power cut broke off, are done before.
 create function job_claim(p_kind text, p_limit int, p_lease_seconds int, p_first boolean default false) returns jsonb
 language plpgsql security definer set search_path = public set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
 $$
 declare
     v_owner text := job_owner();
-    v_run text := split_part(v_owner, '/', 1);
     v jsonb;
 begin
     if p_first and v_owner <> '' then
-        perform job_bury(v_owner);
+        update job set state = 'queued', lease_until = null, run_at = now(), broken_off = broken_off + 1,
+            last_error = 'the worker ended while at it'
+        where state = 'running' and owner <> v_owner
+            and owner like regexp_replace(v_owner, '[0-9]+$', '') || '%';
     end if;
     update job set state = 'quarantined', lease_until = null,
         last_error = coalesce(last_error, 'the worker ended while at it')
-    where kind = p_kind and state in ('queued', 'running') and (state = 'queued' or lease_until < now())
-        and (attempts >= 3 and (state = 'queued' or split_part(coalesce(owner, ''), '/', 1) = v_run)
-            or broken_off >= 10);
+    where kind = p_kind and broken_off > 0 and broken_off + (state = 'running')::int >= 5
+        and (state = 'queued' or (state = 'running' and lease_until < now()));
     with alone as (
         select id from job
         where kind = p_kind and broken_off > 0
@@ -625,13 +607,12 @@ begin
         select id from alone union all select id from others
     ), taken as (
         update job j set state = 'running', owner = v_owner,
-            attempts = attempts + (state = 'queued' or split_part(coalesce(owner, ''), '/', 1) = v_run)::int,
             broken_off = broken_off + (state = 'running')::int,
             lease_until = now() + make_interval(secs => p_lease_seconds)
         from picked where j.id = picked.id returning j.*
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
-        'attempt', t.attempts, 'priority', t.priority, 'input', case t.kind
+        'attempt', t.attempts + 1, 'priority', t.priority, 'input', case t.kind
             when 'metadata' then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
             when 'commitment' then commitment_input(t.subject_id)
@@ -646,21 +627,21 @@ end $$;
 create function job_failed(p_job bigint, p_error text, p_retry_seconds int) returns void
 language sql security definer set search_path = public as
 $$
-    update job set state = case when attempts >= 3 then 'quarantined' else 'queued' end,
-        lease_until = null, last_error = left(p_error, 500),
+    update job set state = case when attempts >= 2 then 'quarantined' else 'queued' end,
+        attempts = attempts + 1, lease_until = null, last_error = left(p_error, 500),
         run_at = now() + make_interval(secs => p_retry_seconds)
     where id = p_job and state = 'running' and owner is not distinct from job_owner()
 $$;
 
--- An attempt that did not come to its end, for a reason that is not the job's, does not count. The
--- pause grows to ten minutes, where there is one: without, its worker just ends.
-create function job_put_back(p_job bigint, p_attempt int, p_error text, p_retry_seconds int) returns void
+-- What did not come to its end for a reason that is not the job's is no attempt. The pause grows to
+-- ten minutes, where there is one: without, its worker just ends.
+create function job_put_back(p_job bigint, p_error text, p_retry_seconds int) returns void
 language sql security definer set search_path = public as
 $$
-    update job set state = 'queued', lease_until = null, attempts = attempts - 1,
+    update job set state = 'queued', lease_until = null,
         put_back = put_back + (p_retry_seconds > 0)::int, last_error = coalesce(left(p_error, 500), last_error),
         run_at = now() + make_interval(secs => least(600, p_retry_seconds * power(2, least(put_back, 10))))
-    where id = p_job and state = 'running' and attempts = p_attempt and owner is not distinct from job_owner()
+    where id = p_job and state = 'running' and owner is not distinct from job_owner()
 $$;
 
 -- Gives whether there is something to check now.
@@ -897,7 +878,7 @@ grant execute on function session_login(text), session_failed(bigint), session_o
     upload_permit(), report_file(bigint, int), render_failed(bigint), instance_file(text)
     to rdc_api;
 grant execute on function device_find(text, inet, text, text), ingest_store(jsonb), object_known(text[]),
-    exam_expire_due(), job_claim(text, int, int, boolean), job_failed(bigint, text, int), job_put_back(bigint, int, text, int),
+    exam_expire_due(), job_claim(text, int, int, boolean), job_failed(bigint, text, int), job_put_back(bigint, text, int),
     metadata_done(bigint, bigint, jsonb), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
     delivery_claim(int, int), delivery_done(bigint, bigint, text, text, int, int)
     to rdc_ingest;

@@ -88,7 +88,7 @@ $$
             select format('%s exams are quarantined: their patient contradicts their order', count(*))
             from exam where quarantined_at is not null having count(*) > 0
             union all
-            select format('%s jobs are set aside after three attempts', count(*))
+            select format('%s jobs are set aside: they failed three times, or their worker ended five times', count(*))
             from job where state = 'quarantined' having count(*) > 0
             union all
             select format('%s jobs are put back again and again, at the longest since %s: %s', count(*),

@@ -704,8 +704,8 @@ begin
     select c.id, o.n, dicom_text(o.i, '00081150'), dicom_text(o.i, '00081155')
     from dicom_items(p, '00081199') with ordinality o(i, n)
     on conflict on constraint commitment_item_once do nothing;
-    insert into job (kind, subject_id, priority, state, attempts, owner, lease_until)
-    values ('commitment', c.id, 'urgent', 'running', 1, job_owner(), now() + interval '10 minutes');
+    insert into job (kind, subject_id, priority, state, owner, lease_until)
+    values ('commitment', c.id, 'urgent', 'running', job_owner(), now() + interval '10 minutes');
     perform audit_write('commitment_request', 'commitment', c.id, jsonb_build_object('device', p_device)),
         evidence_of_commitment(c);
     return dimse_reply(0) || jsonb_build_object('job', (select jsonb_build_object('id', j.id,

@@ -19,7 +19,7 @@ select exam_expire_due();
 select job_claim($1::text, $2::int, $3::int, $4::boolean)::text;
 
 -- name: job_put_back
-select job_put_back($1::bigint, $2::int, $3::text, $4::int);
+select job_put_back($1::bigint, $2::text, $3::int);
 
 -- name: job_failed
 select job_failed($1::bigint, $2::text, $3::int);

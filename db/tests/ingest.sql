@@ -73,7 +73,7 @@ begin
         and dicom_date('') is null and dicom_time('0102') = '01:02' and dicom_time('25') is null;
 end $$;
 
--- Jobs: three attempts, then set aside.
+-- Jobs: three failures, then set aside.
 do $$
 declare
     v jsonb;
@@ -84,8 +84,7 @@ begin
         v := job_claim('metadata', 10, 60);
         assert jsonb_array_length(v) = 1 and (v -> 0 ->> 'attempt')::int = i;
         assert jsonb_array_length(job_claim('metadata', 10, 60)) = 0;
-        -- the worker dies
-        update job set lease_until = now() - interval '1 second';
+        perform job_failed((v -> 0 ->> 'id')::bigint, 'it is bad', 0);
     end loop;
     assert jsonb_array_length(job_claim('metadata', 10, 60)) = 0;
     assert (select state from job) = 'quarantined';
@@ -104,25 +103,18 @@ $$
     select string_agg(subject_id || ' ' || state || ' ' || attempts || ' ' || broken_off, ', ' order by subject_id) from job
 $$;
 
--- A power cut ends the whole run, and no job brings it about; but nothing is tried for ever.
+-- A power cut ends the whole run; what it broke off comes again when its lease is over, and is no
+-- attempt. But nothing is tried for ever.
 do $$
 begin
     delete from job;
     insert into job (kind, subject_id) values ('metadata', 1);
-    for i in 1..10 loop
-        assert t_worker('run' || i || '/0/1') = '{1}', t_jobs();
+    for i in 1..5 loop
+        assert t_worker('run' || i || '/0/1') = '{1}' and t_jobs() = '1 running 0 ' || i - 1, t_jobs();
+        assert t_worker('run' || i || '/1/1') is null, 'of another slot';
         update job set lease_until = now() - interval '1 second';
     end loop;
-    assert t_jobs() = '1 running 1 9';
-    assert t_worker('run11/0/1') = '{1}' and t_jobs() = '1 running 1 10';
-    update job set lease_until = now() - interval '1 second';
-    assert t_worker('run12/0/1') is null and t_jobs() = '1 quarantined 1 10';
-    -- one whose worker lives is only slow, and counts
-    delete from job;
-    insert into job (kind, subject_id) values ('metadata', 1);
-    assert t_worker('run/0/1') = '{1}';
-    update job set lease_until = now() - interval '1 second';
-    assert t_worker('run/1/1') = '{1}' and t_jobs() = '1 running 2 1';
+    assert t_worker('run6/0/1') is null and t_jobs() = '1 quarantined 0 4';
 end $$;
 
 -- Of several that were under way when their worker ended, the one that ends it again is set aside,
@@ -135,16 +127,18 @@ begin
     assert t_worker('run/1/1') is null, 'of another slot';
     -- the second of them ends it
     assert t_worker('run/0/2') = '{1}', t_jobs();
-    assert t_jobs() = '1 running 1 1, 2 queued 0 1, 3 queued 0 1';
+    assert t_jobs() = '1 running 0 1, 2 queued 0 1, 3 queued 0 1';
     assert t_worker('run/0/2') is null, 'one at a time';
     assert t_worker('run/1/1', 1) = '{2}', 'by another worker';
     delete from job where subject_id = 1;
     insert into job (kind, subject_id) values ('metadata', 4);
     -- ended again, with a new one beside it
     assert t_worker('run/1/1') = '{4}';
-    assert t_worker('run/1/2') = '{2}' and t_jobs() = '2 running 2 2, 3 queued 0 1, 4 queued 0 1';
-    assert t_worker('run/1/3') = '{2}' and t_jobs() = '2 running 3 3, 3 queued 0 1, 4 queued 0 1';
-    assert t_worker('run/1/4') = '{3}' and t_jobs() = '2 quarantined 3 4, 3 running 1 1, 4 queued 0 1';
+    assert t_worker('run/1/2') = '{2}' and t_jobs() = '2 running 0 2, 3 queued 0 1, 4 queued 0 1';
+    for i in 3..4 loop
+        assert t_worker('run/1/' || i) = '{2}' and t_jobs() = '2 running 0 ' || i || ', 3 queued 0 1, 4 queued 0 1';
+    end loop;
+    assert t_worker('run/1/5') = '{3}' and t_jobs() = '2 quarantined 0 5, 3 running 0 1, 4 queued 0 1';
 end $$;
 
 do $$
