@@ -228,6 +228,19 @@ static void give_up(struct checking *k, const char *error)
 
 static void look(struct checking *k);
 
+static void log_damaged(const struct checking *k)
+{
+    const json_t *item;
+    size_t i;
+    json_array_foreach(k->job->input, i, item)
+    {
+        if (json_integer_value(json_object_get(item, "failure")) == INGEST_FAILURE_PROCESSING)
+            BASE_LOG(ERROR, "object_damaged",
+                     LOG_S("location", json_string_value(json_object_get(item, "location"))),
+                     LOG_S("remedy", "rdc fsck"));
+    }
+}
+
 static void on_noted_check(void *arg, const struct db_outcome *outcome)
 {
     struct checking *k = arg;
@@ -248,6 +261,7 @@ static void on_noted_check(void *arg, const struct db_outcome *outcome)
         look(k);
         return;
     }
+    log_damaged(k);
     model_job_done(k->job);
     free(k);
     struct reporting *r = row ? reporting_new(c, row, true) : NULL;
@@ -277,7 +291,9 @@ static enum base_err note_check(struct checking *k, const uint16_t *failures, si
             base_buf_printf(&list, "%u", (unsigned)failures[i]);
         else
             base_buf_add_str(&list, "null");
-        const json_t *item = json_array_get(k->job->input, i);
+        json_t *item = json_array_get(k->job->input, i);
+        if (json_object_set_new(item, "failure", json_integer(failures[i])))
+            list.err = BASE_ENOMEM;
         places[i] = json_string_value(json_object_get(item, "location"));
         places[i] = places[i] ? places[i] : "";
     }

@@ -1,6 +1,5 @@
 #include "ingest/ingest_commitment_check.h"
 
-#include "base/log.h"
 #include "dicom/dicom_part10.h"
 
 #include <stdlib.h>
@@ -45,10 +44,6 @@ static void finish(struct check *k, bool stopped)
 /* The item under way is decided. */
 static void decide(struct check *k, uint16_t failure)
 {
-    const json_t *item = json_array_get(k->items, k->at);
-    if (failure == INGEST_FAILURE_PROCESSING)
-        BASE_LOG(ERROR, "object_damaged", LOG_S("location", text_of(item, "location")),
-                 LOG_S("remedy", "rdc fsck"));
     store_read_close(k->read);
     k->read = NULL;
     k->failures[k->at++] = failure;

@@ -226,7 +226,7 @@ class ADevice(SystemTest):
         objects[1].change()
         objects[2].remove()
         a = self.associate()
-        transaction = make_dicom.uid('transaction there')
+        transaction, before = make_dicom.uid('transaction there'), self.rdc.log_size()
         self.assertEqual(self.commit(a, transaction, [*uids, '1.2.3.4']), 0)
         a.close()
         asked = peer.accept()
@@ -234,6 +234,7 @@ class ADevice(SystemTest):
         self.assertEqual(asked['roles'], {COMMITMENT: (0, 1)})
         self.assertEqual(self.report(peer), (2, transaction, [uids[3]], {
             uids[0]: 0x0110, uids[1]: 0x0110, uids[2]: 0x0110, '1.2.3.4': 0x0112}))
+        self.assertEqual(self.rdc.log_from(before).count('event=object_damaged'), 3)
         self.assertTrue(peer.finish())
         wait_for('the answer to be noted', lambda: self.reported(transaction))
         # So the device sends them again, and what it sends takes the place of what was damaged.
@@ -274,12 +275,12 @@ class ADevice(SystemTest):
         os.chmod(there, 0o666)
         transaction = make_dicom.uid('transaction cut')
         self.assertEqual(self.commit(a, transaction, [uid]), 0)
-        for n in range(5):
+        for n in range(4):
             wait_for('the check to be under way', lambda: self.rdc.sql(
                 "select count(*) from job where kind = 'commitment' and state = 'running' and lease_until > now()") == [['1']])
             self.rdc.kill_all()
             self.rdc.sql("update job set lease_until = now() - interval '1 second' where kind = 'commitment'")
-            if n == 4:
+            if n == 3:
                 os.rename(kept, there)
             self.rdc.start()
         peer.accept()
@@ -319,13 +320,14 @@ class ADevice(SystemTest):
         session.ask(f"begin; update object set location = '{folder}/9{name}' where location = '{location}'")
         old = Stored(self.rdc.data, location).path
         os.rename(old, os.path.join(os.path.dirname(old), '9' + name))
-        transaction = make_dicom.uid('transaction replaced')
+        transaction, before = make_dicom.uid('transaction replaced'), self.rdc.log_size()
         self.assertEqual(self.commit(a, transaction, [uid]), 0)
         wait_for('the check to be noted', lambda: self.rdc.sql(
             "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
             "and query like '%commitment_checked%' and datname = current_database()") == [['1']])
         session.ask('commit')
         self.assertEqual(self.report(a), (1, transaction, [uid], {}))
+        self.assertNotIn('object_damaged', self.rdc.log_from(before))
         self.assertEqual(self.rdc.sql('select count(*) from object where damaged_at is not null'), [['0']])
         a.release()
 
