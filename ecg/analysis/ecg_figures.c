@@ -1,5 +1,7 @@
 #include "ecg/analysis/ecg_figures.h"
 
+#include "ecg/analysis/ecg_flutter.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -284,10 +286,10 @@ static size_t usual_beats(const struct ecg_block *k, bool *member)
 }
 
 /* The blocks of a recording, of a long one so many spread over it; the one with most usual
- * beats stays in out. */
+ * beats stays in out, *first is its first beat. */
 static size_t measure_blocks(const struct leads *l, const struct ecg_beats *b,
                              struct ecg_figures *out, struct ecg_figures *scratch,
-                             struct intervals *v)
+                             struct intervals *v, size_t *first)
 {
     size_t n = 0;
     bool is_long = b->n > (size_t)BLOCKS * ECG_MEAN_BEATS;
@@ -306,15 +308,28 @@ static size_t measure_blocks(const struct leads *l, const struct ecg_beats *b,
             out->mean = scratch->mean;
             out->waves = scratch->waves;
             out->in_mean = out->mean.beats;
+            *first = at;
         }
     }
     return n;
 }
 
+/* What was taken for a P wave is one of flutter. */
+static void forget_p(struct ecg_figures *f)
+{
+    struct ecg_points *all = &f->waves.all;
+    f->waves.flutters = true;
+    f->p_ms = f->pr_ms = NAN;
+    all->at[ECG_POINT_P_ON] = all->at[ECG_POINT_P_PEAK] = all->at[ECG_POINT_P_OFF] = ECG_POINT_NONE;
+    for (size_t k = 0; k < f->mean.nleads; k++)
+        f->waves.lead[k].at[ECG_POINT_P_ON] = f->waves.lead[k].at[ECG_POINT_P_PEAK] =
+            f->waves.lead[k].at[ECG_POINT_P_OFF] = ECG_POINT_NONE;
+}
+
 static void set_nothing(struct ecg_figures *f)
 {
     f->rr_ms = f->p_ms = f->pr_ms = f->qrs_ms = f->qt_ms = NAN;
-    f->p_axis_deg = f->qrs_axis_deg = f->t_axis_deg = f->p_likeness = NAN;
+    f->p_axis_deg = f->qrs_axis_deg = f->t_axis_deg = f->p_likeness = f->flutter_bpm = NAN;
     correct_qt(f);
 }
 
@@ -324,6 +339,7 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
 {
     struct leads l;
     struct intervals v[BLOCKS];
+    size_t first = 0;
     choose_leads(r, only, &l);
     if (l.n == 0)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
@@ -334,7 +350,7 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
     memset(out, 0, sizeof *out);
     ecg_beats_rate(b, &out->rate);
     set_nothing(out);
-    size_t n = measure_blocks(&l, b, out, scratch, v);
+    size_t n = measure_blocks(&l, b, out, scratch, v, &first);
     free(scratch);
     if (out->in_mean == 0)
         return BASE_OK;
@@ -348,6 +364,10 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
     out->qrs_ms = middle(v, n, offsetof(struct intervals, qrs_ms));
     out->qt_ms = middle(v, n, offsetof(struct intervals, qt_ms));
     correct_qt(out);
+    if (!only)
+        out->flutter_bpm = ecg_flutter_find(r, b, first, out);
+    if (out->waves.flutters || !isnan(out->flutter_bpm))
+        forget_p(out);
     for (size_t k = 0; k < out->nleads; k++)
         measure_lead(out->mean.x[k], &out->waves.all, &out->waves.lead[k], &out->lead[k]);
     measure_axes(&l, out);

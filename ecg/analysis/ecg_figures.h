@@ -45,7 +45,8 @@ struct ecg_figures {
     float p_axis_deg; /* -180..180, frontal: 0 = I, 90 = aVF */
     float qrs_axis_deg;
     float t_axis_deg;
-    float p_likeness; /* of the P waves of two halves of the beats */
+    float p_likeness;  /* of the P waves of two halves of the beats */
+    float flutter_bpm; /* of waves of the atria one after the other; NAN */
     size_t nleads;
     struct ecg_figures_lead lead[ECG_MEAN_LEADS];
     /* What they were measured on. */

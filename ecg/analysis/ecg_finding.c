@@ -167,6 +167,9 @@ void ecg_finding_rhythm(struct ecg_case *c)
         ecg_finding_add(c, ECG_FINDING_PACED, "%zu of %zu beats", rate->paced, rate->beats);
     else if (c->atrial.block)
         av_block(c);
+    else if (!isnan(c->f->flutter_bpm))
+        ecg_finding_add(c, ECG_FINDING_FLUTTER, "waves %.0f/min, HR %.0f/min",
+                        (double)c->f->flutter_bpm, rate->hr_bpm);
     else if (y->is_flutter)
         ecg_finding_add(c, ECG_FINDING_FLUTTER, "waves alike before P, HR %.0f/min", rate->hr_bpm);
     else if (y->is_af)

@@ -1,0 +1,16 @@
+/*
+ * Waves of atrial flutter between the complexes: what lies from the end of T to the next QRS comes
+ * again at one steady interval, and nothing there is level. Where so much of two cycles shows that
+ * they can be compared: not at 2:1, and at 3:1 where T is early.
+ */
+#ifndef ECG_FLUTTER_H
+#define ECG_FLUTTER_H
+
+#include "ecg/analysis/ecg_figures.h"
+
+/* Waves a minute, in the 10 s from beat `first` on; NAN: there are none, or a P wave that looks
+ * like one is at hand. Of f: rate, waves, p_ms and qrs_ms. */
+float ecg_flutter_find(const struct ecg_record *r, const struct ecg_beats *b, size_t first,
+                       const struct ecg_figures *f);
+
+#endif
