@@ -657,7 +657,7 @@ begin
     into v from taken k join destination t on t.id = k.destination_id;
     return v;
 end $$;
-CREATE FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) RETURNS text
+CREATE FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_message text, p_retry_min integer, p_retry_max integer) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -665,7 +665,8 @@ CREATE FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcom
         state = case when p_outcome = 'ok' then 'acknowledged'
                      when p_outcome = 'permanent' then 'dead' else 'due' end,
         acknowledged_at = case when p_outcome = 'ok' then now() end,
-        last_error = case when p_outcome = 'ok' then null else left(p_error, 500) end,
+        warning = case when p_outcome = 'ok' then nullif(left(p_message, 500), '') end,
+        last_error = case when p_outcome <> 'ok' then left(p_message, 500) end,
         lease_until = null,
         next_at = now() + make_interval(secs => least(p_retry_max::double precision,
             p_retry_min * power(2, least(attempts - 1, 20))))
@@ -1365,7 +1366,7 @@ begin
         'deliveries', (select coalesce(jsonb_agg(jsonb_build_object('destination', t.name,
                 'version', r.version, 'state', d.state, 'attempts', d.attempts,
                 'next_at', case when d.state = 'due' then d.next_at end,
-                'last_error', d.last_error, 'acknowledged_at', d.acknowledged_at)
+                'last_error', d.last_error, 'acknowledged_at', d.acknowledged_at, 'warning', d.warning)
                 order by d.id), '[]')
             from delivery d join report r on r.id = d.report_id
                 join destination t on t.id = d.destination_id
@@ -4187,10 +4188,12 @@ CREATE TABLE public.delivery (
     lease_until timestamp with time zone,
     last_error text,
     acknowledged_at timestamp with time zone,
+    warning text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT delivery_acknowledged_tied CHECK (((state = 'acknowledged'::text) = (acknowledged_at IS NOT NULL))),
     CONSTRAINT delivery_lease_tied CHECK (((state = 'sending'::text) = (lease_until IS NOT NULL))),
-    CONSTRAINT delivery_state_known CHECK ((state = ANY (ARRAY['due'::text, 'sending'::text, 'acknowledged'::text, 'dead'::text, 'superseded'::text])))
+    CONSTRAINT delivery_state_known CHECK ((state = ANY (ARRAY['due'::text, 'sending'::text, 'acknowledged'::text, 'dead'::text, 'superseded'::text]))),
+    CONSTRAINT delivery_warning_tied CHECK (((warning IS NULL) OR (state = 'acknowledged'::text)))
 );
 ALTER TABLE ONLY public.delivery FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.delivery ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -5283,8 +5286,8 @@ GRANT ALL ON FUNCTION public.contact_row(c public.device_contact, p_causes jsonb
 REVOKE ALL ON FUNCTION public.contract_id(p_centre text, p_hospital text, p_line text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text, p_retry_min integer, p_retry_max integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_message text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_message text, p_retry_min integer, p_retry_max integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.delivery_retry(p_delivery bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.device_advice(p_devices bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_advice(p_devices bigint[]) TO rdc_api;

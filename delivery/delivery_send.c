@@ -22,6 +22,7 @@ struct sending {
     uint16_t message_id;
     enum delivery_outcome outcome;
     char message[256];
+    char warnings[256]; /* of the objects that were taken */
     delivery_sent_fn *fn;
     void *arg;
 };
@@ -121,6 +122,24 @@ static enum delivery_outcome outcome_of(uint16_t status)
     return DELIVERY_PERMANENT;
 }
 
+/* PS3.4 Table B.2-1. */
+static const char *warning_text(uint16_t status)
+{
+    return status == 0xB000   ? " (it changed values)"
+           : status == 0xB006 ? " (it left values out)"
+           : status == 0xB007 ? " (the object does not match its SOP class)"
+                              : "";
+}
+
+/* One that leaves no room for the next is cut off. */
+static void add_warning(struct sending *s, const struct dicom_dimse *cmd)
+{
+    size_t n = strlen(s->warnings);
+    snprintf(s->warnings + n, sizeof s->warnings - n, "%sstatus %04X%s to %s%s%s", n ? "; " : "",
+             (unsigned)cmd->status, warning_text(cmd->status), field(s, "sop_uid"),
+             cmd->error_comment[0] ? ": " : "", cmd->error_comment);
+}
+
 static void on_command(struct net_assoc *a, void *arg, uint8_t context,
                        const struct dicom_dimse *cmd)
 {
@@ -131,6 +150,8 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
         return;
     }
     enum delivery_outcome outcome = outcome_of(cmd->status);
+    if ((cmd->status & 0xF000) == 0xB000)
+        add_warning(s, cmd);
     if (outcome != DELIVERY_OK) {
         char message[200];
         snprintf(message, sizeof message, "the destination answered status %04X%s%s",
@@ -140,7 +161,7 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
         send_object(s);
         return;
     } else {
-        set_outcome(s, DELIVERY_OK, "");
+        set_outcome(s, DELIVERY_OK, s->warnings);
     }
     net_assoc_release(a);
 }

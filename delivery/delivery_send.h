@@ -15,7 +15,7 @@ enum delivery_outcome {
     DELIVERY_PERMANENT /* the peer will never take it like this */
 };
 
-/* message: what went wrong, for an operator; "" when OK. Borrowed. */
+/* message: what went wrong, for an operator; when OK the warnings, "" without any. Borrowed. */
 typedef void delivery_sent_fn(void *arg, enum delivery_outcome outcome, const char *message);
 
 /* row is what delivery_claim() returned; borrowed until fn, which runs exactly

@@ -379,12 +379,14 @@ create table delivery (
     lease_until timestamptz,
     last_error text,
     acknowledged_at timestamptz,
+    warning text, -- with which it was acknowledged
     created_at timestamptz not null default now(),
     constraint delivery_once unique (report_id, destination_id),
     constraint delivery_state_known check (state in ('due', 'sending', 'acknowledged', 'dead',
         'superseded')),
     constraint delivery_lease_tied check ((state = 'sending') = (lease_until is not null)),
-    constraint delivery_acknowledged_tied check ((state = 'acknowledged') = (acknowledged_at is not null))
+    constraint delivery_acknowledged_tied check ((state = 'acknowledged') = (acknowledged_at is not null)),
+    constraint delivery_warning_tied check (warning is null or state = 'acknowledged')
 );
 create index delivery_due on delivery (next_at) where state in ('due', 'sending');
 

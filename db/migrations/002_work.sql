@@ -744,7 +744,7 @@ begin
         'deliveries', (select coalesce(jsonb_agg(jsonb_build_object('destination', t.name,
                 'version', r.version, 'state', d.state, 'attempts', d.attempts,
                 'next_at', case when d.state = 'due' then d.next_at end,
-                'last_error', d.last_error, 'acknowledged_at', d.acknowledged_at)
+                'last_error', d.last_error, 'acknowledged_at', d.acknowledged_at, 'warning', d.warning)
                 order by d.id), '[]')
             from delivery d join report r on r.id = d.report_id
                 join destination t on t.id = d.destination_id

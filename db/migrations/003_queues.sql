@@ -841,8 +841,8 @@ begin
     return v;
 end $$;
 
--- p_outcome: ok, retry, permanent. A lease that is not the newest changes nothing.
-create function delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_error text,
+-- p_outcome: ok (p_message: with which warnings), retry, permanent (why). A lease that is not the newest changes nothing.
+create function delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_message text,
     p_retry_min int, p_retry_max int) returns text
 language sql security definer set search_path = public as
 $$
@@ -850,7 +850,8 @@ $$
         state = case when p_outcome = 'ok' then 'acknowledged'
                      when p_outcome = 'permanent' then 'dead' else 'due' end,
         acknowledged_at = case when p_outcome = 'ok' then now() end,
-        last_error = case when p_outcome = 'ok' then null else left(p_error, 500) end,
+        warning = case when p_outcome = 'ok' then nullif(left(p_message, 500), '') end,
+        last_error = case when p_outcome <> 'ok' then left(p_message, 500) end,
         lease_until = null,
         next_at = now() + make_interval(secs => least(p_retry_max::double precision,
             p_retry_min * power(2, least(attempts - 1, 20))))

@@ -124,7 +124,7 @@ where name = $1 returning name;
 
 -- name: delivery_list
 select d.id, t.name as destination, r.exam_id as exam, r.version, d.state, d.attempts, d.next_at,
-    d.last_error
+    d.last_error, d.warning
 from delivery d join report r on r.id = d.report_id join destination t on t.id = d.destination_id
 where d.state <> 'superseded' order by d.id desc limit 200;
 

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 
+import dicom_scu
 import make_dicom
 from rdc_system import (Client, ROOT, StoreScp, SystemTest, children, dciodvfy_errors, dump, needs, place, tool,
                         wait_for)
@@ -66,6 +67,30 @@ class Way(SystemTest):
         answer = reader.post(f'/api/v1/exams/{exam}/sign',
                              {'lease': number, 'objects_digest': lease.json()['objects_digest']})
         self.assertEqual(answer.status, 200, answer)
+
+
+class AnArchiveThatWarns(Way):
+    def test_has_what_it_said_kept_with_the_delivery(self):
+        peer = dicom_scu.Peer()
+        self.addCleanup(peer.listener.close)
+        self.rdc.cli('destination', 'add', 'WARNS', '--org', 'QINGHE', '--dicom', f'WARNS@127.0.0.1:{peer.port}')
+        reader = Client(self.rdc, 'reader1')
+        self.rdc.storescu(*ct_series('warns'))
+        row = self.waiting(make_dicom.uid('study warns'), reader)
+        self.sign(row['id'], reader)
+        peer.accept(syntax=dicom_scu.EXPLICIT_LE)
+        uids = []
+        for status, comment in ((0xB000, 'Patient ID was changed'), (0xB006, None)):
+            context, request, _ = peer.read_message()
+            uids.append(request[0x1000].rstrip(b'\0').decode())
+            peer.respond(context, request, status, comment)
+        self.assertTrue(peer.finish())
+        delivery = wait_for('the delivery to be acknowledged', lambda: [
+            d for d in Client(self.rdc, 'doctor').exam(row['id'])['deliveries'] if d['state'] == 'acknowledged'])[0]
+        self.assertEqual((delivery['last_error'], delivery['warning']), (
+            None, f'status B000 (it changed values) to {uids[0]}: Patient ID was changed; '
+            f'status B006 (it left values out) to {uids[1]}'))
+        self.assertIn('Patient ID was changed', self.rdc.cli('delivery', 'list'))
 
 
 class AStudy(Way):
