@@ -4,6 +4,9 @@
  *
  *   TO <tab> size <tab> time of change <tab> path
  *   begun <tab> Location <tab> the same
+ *
+ * One that has grown too large loses its older half: what stood there is sent again at most, and
+ * is a duplicate. Whether its files are still there tells nothing, since disks come and go.
  */
 #include "rdc/rdc_send.h"
 
@@ -11,8 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define BEGUN "begun\t"
+
+enum { JOURNAL_MAX = 64 << 20 }; /* half a million files, more or less */
 
 static char *line_of(const struct rdc_send *s, const struct rdc_send_file *f)
 {
@@ -50,12 +56,39 @@ static bool is_begun(const char *line)
     return strncmp(line, BEGUN, sizeof BEGUN - 1) == 0;
 }
 
+/* True: reading goes on in the middle, behind the end of a line. */
+static bool pass_over_older(FILE *journal)
+{
+    struct stat st;
+    if (fstat(fileno(journal), &st) != 0 || st.st_size <= JOURNAL_MAX ||
+        fseeko(journal, st.st_size - JOURNAL_MAX / 2, SEEK_SET) != 0)
+        return false;
+    int c;
+    while ((c = getc(journal)) != EOF && c != '\n') {
+    }
+    return true;
+}
+
+/* The file itself, which another call may be writing to as well. */
+static void keep_only(FILE *journal, const struct rdc_send_lines *begun,
+                      const struct rdc_send_lines *known)
+{
+    if (ftruncate(fileno(journal), 0) != 0)
+        return;
+    for (size_t i = 0; i < begun->n; i++)
+        fprintf(journal, "%s\n", begun->lines[i]);
+    for (size_t i = 0; i < known->n; i++)
+        fprintf(journal, "%s\n", known->lines[i]);
+    fflush(journal);
+}
+
 static enum base_err read_journal(struct rdc_send *s)
 {
     char *line = NULL;
     size_t size = 0;
     ssize_t n;
     bool kept = true;
+    bool shorter = pass_over_older(s->journal);
     /* A last line without its end was being written when the machine stopped. */
     while (kept && (n = getline(&line, &size, s->journal)) > 0 && line[n - 1] == '\n') {
         line[n - 1] = '\0';
@@ -63,9 +96,11 @@ static enum base_err read_journal(struct rdc_send *s)
     }
     bool cut = kept && n > 0;
     free(line);
+    if (shorter && kept)
+        keep_only(s->journal, &s->begun, &s->known);
     if (s->known.n)
         qsort(s->known.lines, s->known.n, sizeof *s->known.lines, compare_lines);
-    if (cut)
+    if (cut && !shorter)
         fputc('\n', s->journal);
     return kept ? BASE_OK : BASE_ENOMEM;
 }

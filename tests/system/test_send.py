@@ -54,6 +54,28 @@ class SendTest(SystemTest):
         self.assertEqual(status, 0, out)
         self.assertIn('passed over: ' + os.path.join(top, 'readme.txt'), out)
 
+    def test_a_journal_that_has_grown_large_forgets_its_older_half(self):
+        top, token = self.files_of('send-long-ago'), Client(self.rdc, 'tech').token
+        journal = os.path.join(folder('journals'), self.id())
+        self.send(top, token=token)
+        self.addCleanup(os.unlink, journal)
+        with open(journal, 'rb+') as f:
+            lines = f.read().splitlines(True)
+            self.assertEqual(len(lines), 3)
+            others = b''.join(b'http://elsewhere\t1\t1\t/media/%d\n' % n for n in range(2_000_000))
+            f.write(others)
+            f.write(lines[-1])
+        size = os.path.getsize(journal)
+        self.assertGreater(size, 64 << 20)
+        status, out = self.send(top, token=token)
+        self.assertEqual((status, '2 taken, 1 taken before' in out), (0, True), out)
+        self.assertLess(os.path.getsize(journal), size // 2 + 1000)
+        with open(journal, 'rb') as f:
+            kept = f.read()
+        self.assertEqual((kept[:17], kept.count(lines[-1])), (b'http://elsewhere\t', 1))
+        self.assertTrue((b'\n' + others).endswith(kept[:kept.index(lines[-1])]))
+        self.assertIn('0 taken, 3 taken before', self.send(top, token=token)[1])
+
     def test_xml_of_a_cart_is_told_by_its_content(self):
         top = folder('send-cart')
         for name in ('aecg-utf16', 'muse-windows', 'philips-1.03'):
