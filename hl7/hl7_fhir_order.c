@@ -5,11 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Characters that a device can be given (PS3.5 6.2): SH, LO and a PN. */
-enum { SH = 16, LO = 64, PN = 194, ISSUER = 255, REASON = 2000, CODE_MAX = 64 };
+/* Characters that a device can be given (PS3.5 6.2): SH, LO and a PN; others are our own. */
+enum { SH = 16, LO = 64, PN = 194, ISSUER = 255, TEXT = 2000, CODE_MAX = 64 };
 
 #define SELF (r->self.v)
 #define PATH (r->self.path)
+
+/* For people to read: cut to `most` characters, as an order by HL7 is. */
+static bool set_shown(struct hl7_fhir_reader *r, const char *key, const char *value, size_t most)
+{
+    char text[HL7_FHIR_NAME];
+    if (!value)
+        return true;
+    snprintf(text, sizeof text, "%s", value);
+    hl7_order_shown(text, most);
+    return hl7_fhir_set(r, key, text);
+}
 
 /* ---- what it is ---- */
 
@@ -196,7 +207,7 @@ static bool read_code(struct hl7_fhir_reader *r)
     if (!hl7_fhir_object(r, SELF, PATH, "code", &concept))
         return false;
     snprintf(at, sizeof at, "%.120s.code", PATH);
-    if (!hl7_fhir_text(r, concept, at, "text", LO, &text) ||
+    if (!hl7_fhir_text(r, concept, at, "text", TEXT, &text) ||
         !hl7_fhir_array(r, concept, at, "coding", &list))
         return false;
     if (!text && json_array_size(list) == 0)
@@ -205,7 +216,7 @@ static bool read_code(struct hl7_fhir_reader *r)
     const json_t *coding = json_array_get(list, coding_of(list));
     snprintf(at, sizeof at, "%.110s.code.coding[%zu]", PATH, coding_of(list));
     if (!hl7_fhir_text(r, coding, at, "code", SH, &code) ||
-        !hl7_fhir_text(r, coding, at, "display", LO, &display))
+        !hl7_fhir_text(r, coding, at, "display", TEXT, &display))
         return false;
     const char *system = json_string_value(json_object_get(coding, "system"));
     for (size_t i = 0; code && system && i < SCHEMES; i++)
@@ -213,7 +224,7 @@ static bool read_code(struct hl7_fhir_reader *r)
             !hl7_fhir_set(r, "procedure_scheme", schemes[i][1]))
             return false;
     return hl7_fhir_set(r, "procedure_code", code) &&
-           hl7_fhir_set(r, "description", text ? text : display);
+           set_shown(r, "description", text ? text : display, LO);
 }
 
 /* The modality: a code of CID 29 or of table 0074 in orderDetail or category.
@@ -296,14 +307,14 @@ static bool read_party(struct hl7_fhir_reader *r, const json_t *reference, const
     struct hl7_fhir_node node;
     char name[HL7_FHIR_NAME];
     const char *text;
-    if (!hl7_fhir_text(r, reference, path, "display", most, &text))
+    if (!hl7_fhir_text(r, reference, path, "display", TEXT, &text))
         return false;
     hl7_fhir_resolve(r, &r->self, reference, &node);
     const json_t *role = json_object_get(node.v, "practitioner");
     if (role) { /* PractitionerRole */
         /* What is contained has no contents of its own (R4 references.html). */
         const struct hl7_fhir_node container = node.entry == SIZE_MAX ? r->self : node;
-        if (!text && !hl7_fhir_text(r, role, node.path, "display", most, &text))
+        if (!text && !hl7_fhir_text(r, role, node.path, "display", TEXT, &text))
             return false;
         hl7_fhir_resolve(r, &container, role, &node);
     }
@@ -311,11 +322,12 @@ static bool read_party(struct hl7_fhir_reader *r, const json_t *reference, const
     if (json_is_array(names)) {
         if (!hl7_fhir_read_names(r, names, node.path, name))
             return false;
-        return hl7_fhir_set(r, key, name[0] ? name : text);
-    }
-    if (names && !text && !hl7_fhir_text(r, node.v, node.path, "name", most, &text))
+        if (name[0])
+            return hl7_fhir_set(r, key, name);
+    } else if (names && !text && !hl7_fhir_text(r, node.v, node.path, "name", TEXT, &text)) {
         return false;
-    return hl7_fhir_set(r, key, text);
+    }
+    return set_shown(r, key, text, most);
 }
 
 /* Is this performer a Device? Then its identifier is the AE title. */
@@ -390,8 +402,8 @@ static bool read_reason(struct hl7_fhir_reader *r)
         return false;
     const json_t *concept = json_array_get(list, 0);
     const json_t *coding = json_array_get(json_object_get(concept, "coding"), 0);
-    if (!hl7_fhir_text(r, concept, at, "text", REASON, &text) ||
-        (!text && !hl7_fhir_text(r, coding, at, "display", REASON, &text)))
+    if (!hl7_fhir_text(r, concept, at, "text", TEXT, &text) ||
+        (!text && !hl7_fhir_text(r, coding, at, "display", TEXT, &text)))
         return false;
     return hl7_fhir_set(r, "reason", text ? text : hl7_fhir_code(concept, NULL));
 }

@@ -271,16 +271,10 @@ static void add_modality(const struct order *o, struct base_json *j)
         add(j, "modality", modality);
 }
 
-/* For people to read: as many characters as a device shows (PS3.5 6.2), none that a value
- * cannot have. */
-static void add_shown(const struct order *o, struct base_json *j, const char *key,
-                      const struct place *places, size_t n, size_t most)
+void hl7_order_shown(char *text, size_t most)
 {
-    char text[TEXT_MAX];
-    size_t at = 0;
-    if (!first_text(o, places, n, text))
-        return;
     size_t length = strlen(text);
+    size_t at = 0;
     for (; most && at < length; most--) {
         if ((uint8_t)text[at] < ' ' || text[at] == 0x7f || text[at] == '\\')
             text[at] = ' ';
@@ -288,6 +282,15 @@ static void add_shown(const struct order *o, struct base_json *j, const char *ke
         at += k ? k : 1;
     }
     text[at] = 0;
+}
+
+static void add_shown(const struct order *o, struct base_json *j, const char *key,
+                      const struct place *places, size_t n, size_t most)
+{
+    char text[TEXT_MAX];
+    if (!first_text(o, places, n, text))
+        return;
+    hl7_order_shown(text, most);
     add(j, key, text);
 }
 

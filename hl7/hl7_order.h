@@ -33,4 +33,8 @@ enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
  * or of modalities means; NULL when it means several (RAD), or none. */
 const char *hl7_order_modality(const char *code);
 
+/* Of what is for people to read (description, place): keeps the first `most` characters, as many
+ * as a device shows (PS3.5 6.2), with blanks for what a value cannot have. */
+void hl7_order_shown(char *text, size_t most);
+
 #endif

@@ -100,6 +100,12 @@ START_TEST(an_order_becomes_what_the_database_takes)
                  "placer_number", "P");
     check_member(ORDER(",\"reasonCode\":[{\"coding\":[{\"display\":\"咳嗽\"}]}]"), "reason",
                  "咳嗽");
+    /* what is for people to read is cut to what a device shows */
+    check_member(
+        ORDER(",\"locationReference\":[{\"display\":\"放射科二楼东侧\\n第三检查室（门诊楼）\"}]"),
+        "location", "放射科二楼东侧 第三检查室（门诊");
+    check_member(ORDER(",\"locationReference\":[{\"display\":\"Radiology, second floor\"}]"),
+                 "location", "Radiology, secon");
 }
 END_TEST
 
