@@ -12,6 +12,10 @@ enum {
     TOTAL_DICOM = 1,
     TOTAL_HTTP = 2,
     TOTAL_BYTES = 3,
+    TOTAL_HELD = 4,
+    HELD_LITTLE = 1 << 20,
+    HELD_MIN = 128 << 20,
+    HELD_SHARES = 4, /* of max-bytes-in-flight */
 };
 
 struct api_limits {
@@ -19,7 +23,8 @@ struct api_limits {
     struct base_quota_row *dicom;
     struct base_quota_row *http;
     struct base_quota_row *bytes;
-    struct loop_timer *timer; /* runs while somebody waits */
+    struct base_quota_row *held; /* its bytes: of files that are kept whole */
+    struct loop_timer *timer;    /* runs while somebody waits */
     bool ticking;
     struct api_rest *rests;
     struct api_flight *flights; /* oldest first */
@@ -44,6 +49,7 @@ enum base_err api_limits_new(const struct api_limits_config *config, struct api_
     l->dicom = api_limits_join(l, BASE_QUOTA_TOTAL, TOTAL_DICOM);
     l->http = api_limits_join(l, BASE_QUOTA_TOTAL, TOTAL_HTTP);
     l->bytes = api_limits_join(l, BASE_QUOTA_TOTAL, TOTAL_BYTES);
+    l->held = api_limits_join(l, BASE_QUOTA_TOTAL, TOTAL_HELD);
     *out = l;
     return BASE_OK;
 }
@@ -55,6 +61,7 @@ void api_limits_free(struct api_limits *l)
     api_limits_leave(l, l->dicom);
     api_limits_leave(l, l->http);
     api_limits_leave(l, l->bytes);
+    api_limits_leave(l, l->held);
     loop_timer_free(l->timer);
     free(l);
 }
@@ -177,6 +184,28 @@ bool api_rest_end(struct api_rest *rest)
         rest->next->link = rest->link;
     rest->link = NULL;
     return true;
+}
+
+/* ---- files that are kept whole ---- */
+
+bool api_limits_hold(struct api_limits *l, size_t *held, size_t n)
+{
+    const struct base_quota *q = l->config.quota;
+    int64_t most = (int64_t)l->config.conf->max_bytes_in_flight / HELD_SHARES;
+    int64_t own = (int64_t)*held;
+    int64_t others = base_quota_held(q, l->held, BASE_QUOTA_BYTES) - own;
+    if (most && most < HELD_MIN)
+        most = HELD_MIN;
+    if (n > HELD_LITTLE && others && most && others + (int64_t)n > most)
+        return false;
+    *held = n;
+    return base_quota_take(q, l->held, l->config.slot, BASE_QUOTA_BYTES, (int64_t)n - own, 0);
+}
+
+void api_limits_unhold(struct api_limits *l, size_t *held)
+{
+    base_quota_give(l->held, l->config.slot, BASE_QUOTA_BYTES, (int64_t)*held);
+    *held = 0;
 }
 
 /* ---- bytes ---- */

@@ -60,6 +60,13 @@ bool api_limits_seat(struct api_limits *l, struct base_quota_row *row,
                      const struct api_share *share) BASE_MUST_CHECK;
 void api_limits_unseat(struct api_limits *l, struct base_quota_row *row);
 
+/* Memory for files that are kept whole: those that are no DICOM, of which an archive may hold a
+ * thousand times what came over the line. *held is what its owner holds, n what it would. False:
+ * with all that others hold this is more than a quarter of max-bytes-in-flight, or of 512 MiB where
+ * that is more. Little is always allowed, and anything to who is alone. */
+bool api_limits_hold(struct api_limits *l, size_t *held, size_t n) BASE_MUST_CHECK;
+void api_limits_unhold(struct api_limits *l, size_t *held);
+
 /* ---- rates ---- */
 
 enum { API_LIMITS_PATIENCE_MS = 30000 };

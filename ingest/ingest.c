@@ -18,27 +18,6 @@ static void on_expiry(void *arg)
     ingest_resume_sweep(arg);
 }
 
-enum { HOLD_LITTLE = 1 << 20, HOLD_MIN = 128 << 20, HOLD_SHARES = 4 };
-
-bool ingest_hold(struct ingest *g, size_t *held, size_t n)
-{
-    uint64_t most = g->config->conf->max_bytes_in_flight / HOLD_SHARES;
-    size_t others = g->held - *held;
-    if (most && most < HOLD_MIN)
-        most = HOLD_MIN;
-    if (n > HOLD_LITTLE && others && most && others + n > most)
-        return false;
-    g->held = others + n;
-    *held = n;
-    return true;
-}
-
-void ingest_unhold(struct ingest *g, size_t *held)
-{
-    g->held -= *held;
-    *held = 0;
-}
-
 enum base_err ingest_start(const struct ingest_config *config, struct ingest **out)
 {
     struct ingest *g = calloc(1, sizeof *g);

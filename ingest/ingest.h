@@ -9,6 +9,7 @@
 #define INGEST_H
 
 #include "api/api.h"
+#include "api/api_limits.h"
 #include "api/api_scp.h"
 #include "base/base_conf.h"
 #include "base/counters.h"
@@ -22,6 +23,7 @@ struct ingest_config {
     struct db *db;         /* as rdc_ingest */
     const struct api *api; /* for uploads: who asks */
     struct store *store;
+    struct api_limits *limits;
     const struct base_conf *conf;
     struct base_counters *counters;
 };

@@ -77,7 +77,7 @@ enum base_err ingest_arrival_new(struct ingest *g, const struct ingest_arrival_o
 
 static void file_free(struct ingest_arrival *f)
 {
-    ingest_unhold(f->g, &f->held);
+    api_limits_unhold(f->g->config->limits, &f->held);
     base_buf_deinit(&f->head);
     free(f);
 }
@@ -183,7 +183,8 @@ void ingest_arrival_write(struct ingest_arrival *f, struct base_bytes bytes)
         refuse(f, BASE_ELIMIT, "it is too large: an ECG file may have 64 MiB");
     else if (!f->is_ecg && !f->is_part && f->head.n >= f->look_at)
         look(f);
-    if ((f->is_ecg || f->is_part) && !f->refusal.err && !ingest_hold(f->g, &f->held, f->head.n))
+    if ((f->is_ecg || f->is_part) && !f->refusal.err &&
+        !api_limits_hold(f->g->config->limits, &f->held, f->head.n))
         refuse(f, BASE_EUNAVAILABLE, INGEST_MUCH_HELD);
 }
 

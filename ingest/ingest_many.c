@@ -42,7 +42,7 @@ static const char *keep(struct ingest_many *m, const char *s)
 static void many_free(struct ingest_many *m)
 {
     ingest_set_deinit(&m->set);
-    ingest_unhold(m->g, &m->held);
+    api_limits_unhold(m->g->config->limits, &m->held);
     base_arena_deinit(&m->arena);
     free(m->items);
     free(m);
@@ -173,7 +173,7 @@ void ingest_many_end(struct ingest_many *m)
     if (!file)
         return;
     if (ingest_arrival_part(file, &part)) {
-        if (!ingest_hold(m->g, &m->held, m->set.bytes + part.n)) {
+        if (!api_limits_hold(m->g->config->limits, &m->held, m->set.bytes + part.n)) {
             base_buf_deinit(&part);
             set_error(m, item, BASE_EUNAVAILABLE, INGEST_MUCH_HELD);
         } else if (ingest_set_add(&m->set, item->name, &part, item))

@@ -19,15 +19,8 @@ struct ingest {
     struct ingest_watch *watch;
     struct loop_timer *expiry; /* of unfinished uploads */
     unsigned objects;          /* and files of uploads, on their way */
-    size_t held;               /* bytes of files that are kept whole in memory: ingest_hold */
 };
 
 #define INGEST_MUCH_HELD "many ECG recordings come at once; send it again later"
-
-/* Files that are no DICOM are kept whole, and those of an archive may be a thousand times what came
- * over the line. *held is what its owner holds, n what it would. False: that is too much for this
- * worker now. Little is always allowed, and anything to who is alone. */
-bool ingest_hold(struct ingest *g, size_t *held, size_t n) BASE_MUST_CHECK;
-void ingest_unhold(struct ingest *g, size_t *held);
 
 #endif

@@ -124,6 +124,7 @@ static enum base_err start_flows(struct worker *w)
         .db = w->queue_db,
         .api = &w->api,
         .store = w->store,
+        .limits = w->limits,
         .conf = w->conf,
         .counters = w->counters,
     };
