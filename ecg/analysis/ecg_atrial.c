@@ -7,7 +7,8 @@
 enum {
     HZ = 125, /* of what is left of the leads */
     GROUP = ECG_WINDOW_HZ / HZ,
-    SPAN = (ECG_MEAN_SPAN_S + 3) * HZ,
+    SLOW_SPAN_S = 30, /* of a block of slow complexes, from the first to the last */
+    SPAN = (SLOW_SPAN_S + 3) * HZ,
     LEADS = 8,
     REACH = 7, /* samples either side of a P wave: 56 ms */
     SHAPE = 2 * REACH + 1,
@@ -17,6 +18,7 @@ enum {
     LEAST = 5    /* waves of a train */
 };
 static const double ROOM_S = 1.0;      /* an interval that leaves room for two P waves */
+static const float SLOW_MS = 2000;     /* one that has more: two of them are enough */
 static const double MARGIN_S = 1.5;    /* looked at before the first and after the last beat */
 static const float WAVE_UV = 10;       /* root of the mean square over the leads */
 static const float WAVE_NOISE = 2.2F;  /* times the median of what is left */
@@ -463,7 +465,8 @@ static float locking(const struct spans *s, float pp_ms)
 static bool is_third(const struct spans *s, struct extent pr, float pp_ms, float rr_ms)
 {
     struct extent rr = extent_of(s->rr_ms, s->n);
-    return s->n >= 3 && pr.n >= 3 && rr_ms >= 1000 && rr.most - rr.least <= 0.12F * rr_ms &&
+    size_t least = rr_ms >= SLOW_MS ? 2 : 3;
+    return s->n >= least && pr.n >= least && rr_ms >= 1000 && rr.most - rr.least <= 0.12F * rr_ms &&
            pp_ms <= 0.87F * rr_ms && pr.most - pr.least >= fmaxf(150, 0.3F * pp_ms) &&
            locking(s, pp_ms) < 0.75F;
 }
@@ -509,7 +512,7 @@ static void judge(const struct work *w, struct ecg_atrial *out)
     const struct train *t = &w->best;
     *out = (struct ecg_atrial){.p = t->hits, .pr_before_ms = NAN, .pr_after_ms = NAN};
     take_spans(w, &s);
-    if (s.n < 3)
+    if (s.n < 2)
         return;
     float rr_ms[ECG_MEAN_BEATS];
     memcpy(rr_ms, s.rr_ms, sizeof rr_ms);
@@ -519,7 +522,8 @@ static void judge(const struct work *w, struct ecg_atrial *out)
     out->rr_ms = median_of(rr_ms, s.n);
     out->pr_least_ms = pr.least;
     out->pr_most_ms = pr.most;
-    classify_pauses(&s, pr, out);
+    if (s.n >= 3)
+        classify_pauses(&s, pr, out);
     if (!out->block && is_third(&s, pr, pp_ms, out->rr_ms))
         out->block = ECG_AV_THIRD;
 }
@@ -535,13 +539,27 @@ static bool has_room(const struct ecg_block *k)
     return false;
 }
 
+/* Blocks of means end at a pause; here pauses are looked into. */
+static void take_block(struct work *w, const struct ecg_lead *const *leads,
+                       const struct ecg_beats *b, size_t first)
+{
+    enum { FEW = 4 };
+    struct ecg_block *k = &w->block;
+    ecg_block_init(k, leads, w->nleads, b, first);
+    while (k->n <= FEW && first + k->n < b->n &&
+           b->beat[first + k->n].at_s - b->beat[first].at_s < SLOW_SPAN_S) {
+        k->fiducial_s[k->n] = b->beat[first + k->n].at_s;
+        k->n++;
+    }
+}
+
 static bool look_at(struct work *w, struct ecg_atrial *out)
 {
     bool member[ECG_MEAN_BEATS];
     size_t usual = 0;
     for (size_t i = 0; i < w->block.n; i++)
         usual += member[i] = is_usual(w, i);
-    if (usual < 4)
+    if (usual < 3)
         return false;
     ecg_mean_take(&w->block, member, &w->mean);
     ecg_delineate(&w->mean, &w->waves);
@@ -574,8 +592,8 @@ void ecg_atrial_find(const struct ecg_record *r, const struct ecg_beats *b, stru
         size_t step = probe.n;
         if (has_room(&probe) && (w || (w = malloc(sizeof *w)))) {
             struct ecg_atrial found;
-            ecg_block_init(&w->block, leads, n, b, at);
             w->nleads = n;
+            take_block(w, leads, b, at);
             step = w->block.n;
             if (look_at(w, &found) && found.block > out->block)
                 *out = found;

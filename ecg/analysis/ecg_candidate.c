@@ -38,13 +38,14 @@ static const float REFRACTORY_S = 0.2F;  /* no beat is nearer to the one before 
 static const float T_WAVE_S = 0.36F;     /* until here T waves look like beats */
 static const float T_WAVE_LATE_S = 0.5F; /* and the late ones */
 static const float PAUSE = 1.5F;         /* usual intervals; longer ones cost */
-static const float PAUSE_MAX = 5;        /* and no more beyond */
-static const float PAUSE_COST = 2.5F;    /* per usual interval */
+static const float PAUSE_MAX = 5;        /* and less beyond, */
+static const float PAUSE_COST = 2.5F;    /* per usual interval, */
+static const float PAUSE_LONG = 1.15F;   /* so that what parts a long one is to be worth 3 */
 static const float EARLY = 0.6F;         /* shorter ones cost */
 static const float EARLY_COST = 3;       /* per usual interval */
 static const float ON_TIME = 0.7F;       /* what a beat within 12 % of its time gains */
 static const float LONGEST_S = 2.5F;     /* interval that tells the usual one */
-static const float SLOWEST_S = 12;       /* where there is none: of a heart that hardly beats */
+static const float SLOWEST_S = 12;       /* likewise of a heart that hardly beats */
 static const float NOT_ALLOWED = 1e6F;
 static const float STEP_MOST = 8; /* more than WORTH_MAX, the likest shape and ON_TIME together */
 
@@ -191,9 +192,25 @@ static float middle_mean(const struct intervals *x)
     return sum / (float)(n - n / 4 - n / 4);
 }
 
-/* In s, for each candidate, from the beats around it that are not further apart than most_s.
- * False: there are none. */
-static bool usual_intervals(const struct ecg_signal *s, const struct ecg_candidates *c,
+/* The longest interval that tells the usual one. Where most of the time has none up to LONGEST_S,
+ * pauses are the rhythm. */
+static float longest_usual(const struct ecg_signal *s, const struct ecg_candidates *c)
+{
+    double near_s = 0, far_s = 0;
+    size_t before = SIZE_MAX;
+    for (size_t i = 0; i < c->n; i++) {
+        if (!c->c[i].is_beat)
+            continue;
+        double gap_s = before == SIZE_MAX ? 0 : (double)(c->c[i].at - before) / s->rate_hz;
+        before = c->c[i].at;
+        near_s += gap_s <= (double)LONGEST_S ? gap_s : 0;
+        far_s += gap_s > (double)LONGEST_S && gap_s <= (double)SLOWEST_S ? gap_s : 0;
+    }
+    return far_s > near_s ? SLOWEST_S : LONGEST_S;
+}
+
+/* In s, for each candidate, from the beats around it that are not further apart than most_s. */
+static void usual_intervals(const struct ecg_signal *s, const struct ecg_candidates *c,
                             float most_s, float *rr_s)
 {
     struct intervals last = {.count = 0};
@@ -214,7 +231,6 @@ static bool usual_intervals(const struct ecg_signal *s, const struct ecg_candida
     }
     for (; filled < c->n; filled++)
         rr_s[filled] = now;
-    return last.count > 0;
 }
 
 /* ---- the choice ---- */
@@ -251,7 +267,7 @@ static float step_cost(const struct ecg_candidate *a, const struct ecg_candidate
             cost += ratio < 0.5F ? (0.5F - ratio) * 6 : 0;
     }
     if (r > PAUSE)
-        cost += ((r < PAUSE_MAX ? r : PAUSE_MAX) - PAUSE) * PAUSE_COST;
+        cost += (fminf(r, PAUSE_MAX) - PAUSE) * PAUSE_COST + fmaxf(r - PAUSE_MAX, 0) * PAUSE_LONG;
     else if (r < EARLY)
         cost += (EARLY - r) * EARLY_COST;
     else if (r > 0.88F && r < 1.12F)
@@ -270,6 +286,7 @@ struct choice {
     struct ecg_candidate *c;
     struct after *after;
     float *rr_s;
+    float *elapsed;
     struct node *node;
     size_t bin; /* of what follows a beat, in samples */
 };
@@ -279,13 +296,19 @@ static float noise_at(const struct choice *j, size_t i)
     return (float)j->f->noise[j->c[i].at / j->f->segment] / ECG_FUSED_ONE;
 }
 
+/* Of so many usual intervals without a beat before the first one, or after the last. */
+static float cost_outside(float intervals)
+{
+    return fmaxf(intervals - PAUSE_MAX, 0) * PAUSE_LONG;
+}
+
 static struct node best_node(const struct choice *j, size_t i)
 {
     const struct ecg_candidate *c = &j->c[i];
     const struct after *after = &j->after[period_of(j->s, c->at)];
     float noise = noise_at(j, i);
     float own = worth(c, noise);
-    struct node best = {own, SIZE_MAX};
+    struct node best = {own - cost_outside(j->elapsed[i]), SIZE_MAX};
     for (size_t k = i; k > 0 && i - k < BACK; k--) {
         /* No step gains more than this: those far back are out of the question. */
         if (j->node[k - 1].score + STEP_MOST < best.score)
@@ -300,23 +323,42 @@ static struct node best_node(const struct choice *j, size_t i)
     return best;
 }
 
+/* elapsed[i]: usual intervals from the start to there. */
+static void count_intervals(struct choice *j, size_t n)
+{
+    double at_s = 0, sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double now_s = (double)j->c[i].at / j->s->rate_hz;
+        sum += (now_s - at_s) / (double)j->rr_s[i];
+        at_s = now_s;
+        j->elapsed[i] = (float)sum;
+    }
+}
+
 static void choose(struct choice *j, size_t n)
 {
-    size_t best = SIZE_MAX;
+    size_t best = SIZE_MAX, last = SIZE_MAX;
+    float last_score = -INFINITY;
     for (size_t i = 0; i < n; i++) {
+        float begun = cost_outside(j->elapsed[i]);
         j->node[i] = best_node(j, i);
         /* Where nothing within reach leads here, it goes on from the best so far. */
         if (j->node[i].back == SIZE_MAX && best != SIZE_MAX && i > BACK &&
-            j->node[best].score > PAUSE_COST) {
-            j->node[i].score += j->node[best].score - PAUSE_COST;
+            j->node[best].score + begun > PAUSE_COST) {
+            j->node[i].score += begun + j->node[best].score - PAUSE_COST;
             j->node[i].back = best;
         }
         if (best == SIZE_MAX || j->node[i].score >= j->node[best].score)
             best = i;
+        float ended = j->node[i].score - cost_outside(j->elapsed[n - 1] - j->elapsed[i]);
+        if (ended >= last_score) {
+            last_score = ended;
+            last = i;
+        }
         j->c[i].is_beat = false;
     }
-    for (size_t i = best; i != SIZE_MAX; i = j->node[i].back)
-        j->c[i].is_beat = j->node[i].back != SIZE_MAX || j->node[i].score > 0;
+    for (size_t i = last; i != SIZE_MAX; i = j->node[i].back)
+        j->c[i].is_beat = j->node[i].back != SIZE_MAX || worth(&j->c[i], noise_at(j, i)) > 0;
 }
 
 enum base_err ecg_candidates_choose(const struct ecg_signal *s, const struct ecg_feature *f,
@@ -325,16 +367,17 @@ enum base_err ecg_candidates_choose(const struct ecg_signal *s, const struct ecg
     struct choice j = {.s = s, .f = f, .c = c->c, .bin = ecg_signal_span(s, AFTER_BIN_MS)};
     j.after = learn_periods(s, f, c);
     j.rr_s = calloc(c->n + 1, sizeof *j.rr_s);
+    j.elapsed = calloc(c->n + 1, sizeof *j.elapsed);
     j.node = calloc(c->n + 1, sizeof *j.node);
-    enum base_err e = j.after && j.rr_s && j.node ? BASE_OK : BASE_ENOMEM;
+    enum base_err e = j.after && j.rr_s && j.elapsed && j.node ? BASE_OK : BASE_ENOMEM;
     if (!e) {
-        /* Where none are nearer to each other, pauses are the rhythm. */
-        if (!usual_intervals(s, c, LONGEST_S, j.rr_s))
-            (void)usual_intervals(s, c, SLOWEST_S, j.rr_s);
+        usual_intervals(s, c, longest_usual(s, c), j.rr_s);
+        count_intervals(&j, c->n);
         choose(&j, c->n);
     }
     free(j.after);
     free(j.rr_s);
+    free(j.elapsed);
     free(j.node);
     return e;
 }

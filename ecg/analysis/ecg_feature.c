@@ -22,6 +22,8 @@ enum {
     SHORT = 3,
     ALIKE = 3,      /* the highest is that many times the lowest at most, */
     SHARP_BINS = 4, /* and they are over half of their height in so many bins at most */
+    BENDS = 9,      /* tenths of the height that a complex bends by within 40 ms: a P wave of 100 ms
+                     * does by 7, a complex of 60 ms by 15 */
     SEGMENT_MAX = ECG_ENERGY_SEGMENT
 };
 
@@ -71,6 +73,48 @@ static uint8_t weight_of(struct level l)
     return tenths <= 16 ? 0 : (uint8_t)((tenths - 16) * (tenths - 16) * WEIGHT_ONE / (24 * 24));
 }
 
+/* What a level is taken from. */
+struct around {
+    const uint16_t *bins; /* the highest of each */
+    size_t nbins;
+    const int16_t *x; /* the lead from the first bin on; NULL: they are of all leads together */
+    size_t samples;
+    size_t bin; /* samples of one */
+};
+
+/* Whether the wave at this bin bends as slowly as a P or T wave does. */
+static bool is_broad(const struct around *a, size_t at)
+{
+    size_t reach = a->bin / 5, margin = reach + 1;
+    size_t from = at * a->bin, to = from + a->bin + reach;
+    from = from < reach + margin ? margin : from - reach;
+    to = to + margin > a->samples ? a->samples - margin : to;
+    int32_t low = INT32_MAX, high = INT32_MIN, bend = 0;
+    for (const int16_t *x = a->x + from; x < a->x + to; x++) {
+        int32_t y = x[-1] + x[0] + x[1];
+        const int16_t *b = x - reach, *c = x + reach;
+        int32_t d = b[-1] + b[0] + b[1] + c[-1] + c[0] + c[1] - 2 * y;
+        low = y < low ? y : low;
+        high = y > high ? y : high;
+        bend = abs(d) > bend ? abs(d) : bend;
+    }
+    return bend * 10 < (high - low) * BENDS;
+}
+
+/* Whether what is highest in most pieces without a tall complex is no complex at all. */
+static bool are_broad(const struct around *a, const uint16_t *tops, size_t ntops, uint16_t tall)
+{
+    size_t low = 0, broad = 0;
+    for (size_t t = 0; t < ntops && a->x; t++) {
+        size_t at = t * BEAT_BINS;
+        while (tops[t] < tall && a->bins[at] < tops[t])
+            at++;
+        low += tops[t] < tall;
+        broad += tops[t] < tall && is_broad(a, at);
+    }
+    return low > 0 && broad * 3 >= low * 2;
+}
+
 /* How many bins of the piece are over half of its height. */
 static size_t breadth(const uint16_t *bins, size_t piece, uint16_t top)
 {
@@ -99,9 +143,10 @@ static bool has_empty(const uint16_t *tops, size_t ntops, uint16_t tall, struct 
  * of P and T waves, or of noise. What is much higher in a few pieces here and there, and no longer
  * there than a complex is, are the complexes: the lowest of them. 0 where it is otherwise: bursts
  * of noise last longer, and are in one place. */
-static uint16_t sparse_level(const uint16_t *bins, const uint16_t *tops, size_t ntops,
+static uint16_t sparse_level(const struct around *a, const uint16_t *tops, size_t ntops,
                              struct level l)
 {
+    const uint16_t *bins = a->bins;
     uint16_t highest = 0, lowest = UINT16_MAX;
     size_t places = 0, last = SIZE_MAX;
     for (size_t t = 0; t < ntops; t++)
@@ -119,14 +164,17 @@ static uint16_t sparse_level(const uint16_t *bins, const uint16_t *tops, size_t 
         last = t;
     }
     bool lone = highest >= LONE * l.beat && (ntops <= SHORT || l.beat * 10 < l.noise * 22);
-    return lone || (places > 1 && has_empty(tops, ntops, lowest, l)) ? lowest : 0;
+    bool sparse = lone || (places > 1 && has_empty(tops, ntops, lowest, l));
+    return sparse || are_broad(a, tops, ntops, lowest) ? lowest : 0;
 }
 
-static struct level level_of(const struct ecg_energy *kernels, const uint16_t *bins, size_t n)
+static struct level level_of(const struct ecg_energy *kernels, const struct around *a)
 {
     enum { TOPS = ECG_ENERGY_VALUES, VALUES = (AROUND / TOPS + 1) * TOPS };
     static_assert(AROUND / BEAT_BINS + 1 <= TOPS && (int)AROUND <= (int)VALUES, "room for all");
     uint16_t tops[TOPS], values[VALUES];
+    const uint16_t *bins = a->bins;
+    size_t n = a->nbins;
     size_t ntops = 0;
     uint16_t most = 0;
     struct level l = {0};
@@ -148,7 +196,7 @@ static struct level level_of(const struct ecg_energy *kernels, const uint16_t *b
     if (weight_of(l) == 0)
         l.beat = kernels->smallest(tops, TOPS, ntops * 4 / 5);
     uint16_t sparse =
-        most >= SPARSE * l.beat && n >= BEAT_BINS ? sparse_level(bins, tops, ntops, l) : 0;
+        most >= SPARSE * l.beat && n >= BEAT_BINS ? sparse_level(a, tops, ntops, l) : 0;
     l.beat = sparse ? sparse : l.beat;
     return l;
 }
@@ -167,9 +215,10 @@ static void fill_bins(const struct ecg_signal *s, const uint16_t *f, size_t from
     }
 }
 
-/* One level per segment. */
+/* One level per segment; x: the lead, or NULL. */
 static void find_levels(const struct ecg_signal *s, const struct ecg_energy *kernels,
-                        const uint16_t *bins, struct level *levels, size_t segments)
+                        const int16_t *x, const uint16_t *bins, struct level *levels,
+                        size_t segments)
 {
     size_t bin = ecg_signal_span(s, BIN_MS);
     size_t nbins = (s->n + bin - 1) / bin;
@@ -177,7 +226,12 @@ static void find_levels(const struct ecg_signal *s, const struct ecg_energy *ker
         /* Always as many bins, where there are: at the ends those nearest to it. */
         size_t from = g > REACH ? (g - REACH) * BINS : 0;
         from = from + AROUND <= nbins ? from : nbins > AROUND ? nbins - AROUND : 0;
-        levels[g] = level_of(kernels, bins + from, nbins - from < AROUND ? nbins - from : AROUND);
+        struct around a = {.bins = bins + from,
+                           .nbins = nbins - from < AROUND ? nbins - from : AROUND,
+                           .x = x ? x + from * bin : NULL,
+                           .bin = bin};
+        a.samples = s->n - from * bin < a.nbins * bin ? s->n - from * bin : a.nbins * bin;
+        levels[g] = level_of(kernels, &a);
     }
 }
 
@@ -252,13 +306,13 @@ enum base_err ecg_feature_init(const struct ecg_signal *s, struct ecg_feature *o
             lead_feature(s, kernels, s->x[k], p.from, p.to, f);
             fill_bins(s, f, p.from, p.to, bins);
         }
-        find_levels(s, kernels, bins, levels + k * r.segments, r.segments);
+        find_levels(s, kernels, s->x[k], bins, levels + k * r.segments, r.segments);
     }
     for (size_t g = 0; g < r.segments && !e; g++)
         fuse_segment(s, kernels, levels, r.weights, r.segments, g, r.fused);
     if (!e) {
         fill_bins(s, r.fused, 0, s->n, bins);
-        find_levels(s, kernels, bins, levels, r.segments);
+        find_levels(s, kernels, NULL, bins, levels, r.segments);
         for (size_t g = 0; g < r.segments; g++)
             r.noise[g] = levels[g].noise;
         *out = r;

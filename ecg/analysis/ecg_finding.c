@@ -121,6 +121,8 @@ static double years(const struct ecg_patient *p)
 
 /* ---- rhythm ---- */
 
+static const double SINUS_LEAST_BPM = 20; /* slower, a wave stands before QRS by chance */
+
 static void sinus(struct ecg_case *c)
 {
     const struct ecg_figures *f = c->f;
@@ -176,7 +178,7 @@ void ecg_finding_rhythm(struct ecg_case *c)
         ecg_finding_add(c, ECG_FINDING_AF,
                         "%.0f %% of intervals irregular, no steady P, HR %.0f/min",
                         (double)y->irregular_share * 100, rate->hr_bpm);
-    else if (y->has_p)
+    else if (y->has_p && rate->hr_bpm >= SINUS_LEAST_BPM)
         sinus(c);
     else if (c->f->irregular < 0.05F && c->f->in_mean >= 3)
         ecg_finding_add(c, ECG_FINDING_NO_P, "HR %.0f/min, QRS %.0f ms", rate->hr_bpm,

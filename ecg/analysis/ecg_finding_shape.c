@@ -82,7 +82,7 @@ static void fascicles(struct ecg_case *c)
 static void conduction(struct ecg_case *c)
 {
     double qrs = (double)c->f->qrs_ms, pr = (double)c->f->pr_ms;
-    bool preexcited = pr < 120 && qrs > 120;
+    bool preexcited = pr < 120 && qrs > 120 && !c->atrial.block;
     if (preexcited)
         ecg_finding_add(c, ECG_FINDING_PREEXCITATION, "PR %.0f ms < 120, QRS %.0f ms > 120", pr,
                         qrs);
@@ -267,11 +267,12 @@ double ecg_finding_qtc_ms(const struct ecg_case *c)
 
 static void repolarisation(struct ecg_case *c)
 {
+    static const double SLOW_BPM = 40; /* below, what is taken off by the formula has no end */
     double limit = c->record->patient.sex == 'F' ? 460 : 450;
     double qtc = ecg_finding_qtc_ms(c);
     if (qtc >= limit)
         ecg_finding_add(c, ECG_FINDING_QT_LONG, "QTc %.0f ms (Framingham) >= %.0f", qtc, limit);
-    else if (qtc <= 340)
+    else if (qtc <= 340 && c->f->rate.hr_bpm >= SLOW_BPM)
         ecg_finding_add(c, ECG_FINDING_QT_SHORT, "QTc %.0f ms (Framingham) <= 340", qtc);
 }
 
