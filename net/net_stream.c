@@ -16,8 +16,11 @@ enum {
     BACKLOG = 1024,
     ACCEPT_AGAIN_MS = 100,
     READ_SIZE = 64 * 1024,
-    LINGER_MS = 2000,
-    LINGER_BYTES = 8 << 20
+    FLUSH_MS = 2000,
+    /* Of a peer that goes on sending behind our end: in all, and between two pieces. Who sends
+     * all of a large body before it reads should find the answer. */
+    LINGER_MS = 30000,
+    LINGER_IDLE_MS = 5000
 };
 
 /*
@@ -42,8 +45,8 @@ struct net_stream {
     bool greeted;        /* on_connect was called, or never has to be */
     const struct net_stream_events *events;
     void *arg;
-    size_t lingered;
-    size_t queued_before; /* at the last check for progress */
+    uint64_t linger_until; /* of the loop's clock; 0: our end is not sent yet */
+    size_t queued_before;  /* at the last check for progress */
     uint64_t flush_ms;
     struct net_address peer;
 };
@@ -154,11 +157,14 @@ static void on_eof(struct net_stream *s)
         fail(s, BASE_ECLOSED);
 }
 
+static void on_flush_timer(uv_timer_t *t);
+
 static void linger(struct net_stream *s, ssize_t n)
 {
-    if (n > 0)
-        s->lingered += (size_t)n;
-    if (n < 0 || s->lingered > LINGER_BYTES) {
+    bool over = s->linger_until && s->linger_until <= uv_now(s->tcp.loop);
+    if (n > 0 && s->linger_until)
+        uv_timer_start(&s->timer, on_flush_timer, LINGER_IDLE_MS, 0);
+    if (n < 0 || over) {
         /* With a FIN still to be sent, the shutdown's callback closes. */
         if (n == UV_EOF && uv_stream_get_write_queue_size((uv_stream_t *)&s->tcp) > 0)
             net_stream_pause(s);
@@ -367,10 +373,11 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 {
     struct net_stream *s = req->data;
     if (s->state == FINISHING) {
+        s->linger_until = uv_now(s->tcp.loop) + LINGER_MS;
         if (status < 0 || !s->reading)
             close_now(s);
         else
-            uv_timer_start(&s->timer, on_flush_timer, LINGER_MS, 0);
+            uv_timer_start(&s->timer, on_flush_timer, LINGER_IDLE_MS, 0);
     }
     release(s);
 }
@@ -396,7 +403,7 @@ void net_stream_finish(struct net_stream *s, uint64_t flush_ms)
     s->flush_ms = flush_ms;
     s->queued_before = net_stream_queued(s) + 1;
     net_stream_resume(s);
-    uv_timer_start(&s->timer, on_flush_timer, flush_ms ? flush_ms : LINGER_MS, 0);
+    uv_timer_start(&s->timer, on_flush_timer, flush_ms ? flush_ms : FLUSH_MS, 0);
 }
 
 /* ---- TLS ---- */

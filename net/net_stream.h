@@ -86,7 +86,7 @@ void net_stream_timeout(struct net_stream *s, uint64_t ms);
 /* Closes at once; queued bytes are lost. Takes NULL. */
 void net_stream_close(struct net_stream *s);
 /* Sends what is queued (giving up after flush_ms without progress), says FIN,
- * and drops what the peer still sends for a moment: closing a socket with
+ * and drops what the peer still sends, for up to 30 s: closing a socket with
  * unread bytes would reset the connection and could destroy our last answer. */
 void net_stream_finish(struct net_stream *s, uint64_t flush_ms);
 

@@ -277,6 +277,17 @@ class ArchiveTest(Upload):
         self.assertEqual(len(answer.json()['files']), 2)
 
 
+class EarlyAnswerTest(Upload):
+    def test_it_reaches_who_sends_all_of_a_large_body_before_reading(self):
+        size = 64 << 20
+        with socket.create_connection(('127.0.0.1', self.rdc.http_port), timeout=60) as s:
+            s.sendall((f'POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer nobody\r\n'
+                       f'Content-Length: {size}\r\n\r\n').encode())
+            for _ in range(64):
+                s.sendall(bytes(size // 64))
+            self.assertIn(b' 401 ', s.recv(4096))
+
+
 class MemoryTest(Upload):
     conf = {'max-bytes-in-flight': '256M', 'workers': 4}
 
