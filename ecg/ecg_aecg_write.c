@@ -5,6 +5,7 @@
  */
 #include "ecg/ecg_aecg_priv.h"
 #include "ecg/ecg_format.h"
+#include "ecg/ecg_number.h"
 
 #include "base/digest.h"
 
@@ -231,10 +232,14 @@ static void put_digits(struct job *j, const struct ecg_lead *lead)
             least = sign * v;
     }
     least = least == INT32_MAX ? 0 : least;
-    for (size_t i = 0; i < lead->samples && !j->b->err; i++) {
+    for (size_t i = 0; i < lead->samples; i++) {
         int32_t v = ecg_lead_sample(lead, i);
         v = v == ECG_SAMPLE_NONE ? least : sign * v;
-        base_buf_printf(j->b, i % 25 ? " %d" : "\n%d", v);
+        uint8_t *to = base_buf_reserve(j->b, 1 + ECG_NUMBER_TEXT);
+        if (!to)
+            break;
+        *to = i % 25 ? ' ' : '\n';
+        j->b->n += 1 + ecg_number_whole(v, to + 1);
     }
     if (missing)
         ecg_outputs_lose(j->out,

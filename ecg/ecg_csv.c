@@ -4,6 +4,7 @@
  * an empty field.
  */
 #include "ecg/ecg_format.h"
+#include "ecg/ecg_number.h"
 
 #include <math.h>
 
@@ -21,14 +22,27 @@ static void add_name(struct base_buf *out, const char *name)
 
 static void add_row(struct base_buf *out, const struct ecg_record *r, int64_t row)
 {
-    base_buf_printf(out, "%lld", (long long)row);
+    uint8_t *to = base_buf_reserve(out, (r->nleads + 1) * (ECG_NUMBER_TEXT + 1));
+    if (!to)
+        return;
+    uint8_t *at = to + ecg_number_whole(row, to);
     for (size_t i = 0; i < r->nleads; i++) {
         const struct ecg_lead *lead = &r->leads[i];
         int32_t v = ecg_write_sample(lead, row);
-        base_buf_add_byte(out, ',');
+        *at++ = ',';
         if (v != ECG_SAMPLE_NONE)
-            base_buf_printf(out, "%.9g", v * lead->uv_per_count + lead->offset_uv);
+            at += ecg_number_decimal(v * lead->uv_per_count + lead->offset_uv, at);
     }
+    *at++ = '\n';
+    *at = 0;
+    out->n += (size_t)(at - to);
+}
+
+static void add_header(struct base_buf *out, const struct ecg_record *r)
+{
+    base_buf_printf(out, "sample (%.15g Hz)", r->nleads ? r->leads[0].rate_hz : 0);
+    for (size_t i = 0; i < r->nleads; i++)
+        add_name(out, r->leads[i].name);
     base_buf_add_byte(out, '\n');
 }
 
@@ -46,10 +60,7 @@ enum base_err ecg_csv_write_row(const struct ecg_record *r, const struct ecg_wri
         rows = end > rows ? end : rows;
     }
     struct base_buf *csv = ecg_outputs_add(out, options, "csv");
-    base_buf_printf(csv, "sample (%.15g Hz)", r->nleads ? r->leads[0].rate_hz : 0);
-    for (size_t i = 0; i < r->nleads; i++)
-        add_name(csv, r->leads[i].name);
-    base_buf_add_byte(csv, '\n');
+    add_header(csv, r);
     for (int64_t row = 0; row < rows && !csv->err; row++)
         add_row(csv, r, row);
     ecg_outputs_lose_all_but(out, r, 0);

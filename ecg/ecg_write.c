@@ -96,18 +96,6 @@ struct base_buf *ecg_outputs_add(struct ecg_outputs *out, const struct ecg_write
     return &file->bytes;
 }
 
-int64_t ecg_write_first(const struct ecg_lead *lead)
-{
-    return llround(lead->start_s * lead->rate_hz);
-}
-
-int32_t ecg_write_sample(const struct ecg_lead *lead, int64_t number)
-{
-    int64_t at = number - ecg_write_first(lead);
-    return at >= 0 && at < (int64_t)lead->samples ? ecg_lead_sample(lead, (size_t)at)
-                                                  : ECG_SAMPLE_NONE;
-}
-
 const struct ecg_lead **ecg_write_channels(const struct ecg_record *r, size_t *n)
 {
     size_t all = r->nleads + r->nothers;

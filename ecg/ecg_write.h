@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "ecg/ecg_open.h"
 
+#include <math.h>
+
 enum { ECG_OUTPUTS_MAX = 8 };
 
 struct ecg_write_options {
@@ -46,9 +48,17 @@ struct base_buf *ecg_outputs_add(struct ecg_outputs *out, const struct ecg_write
 /* One line of out->lost. */
 void ecg_outputs_lose(struct ecg_outputs *out, const char *fmt, ...) BASE_PRINTF(2, 3);
 /* The number of the lead's first sample, at its rate after the record's start. */
-int64_t ecg_write_first(const struct ecg_lead *lead);
+static inline int64_t ecg_write_first(const struct ecg_lead *lead)
+{
+    return lead->start_s == 0 ? 0 : llround(lead->start_s * lead->rate_hz);
+}
 /* The sample of that number; missing before the first and after the last. */
-int32_t ecg_write_sample(const struct ecg_lead *lead, int64_t number);
+static inline int32_t ecg_write_sample(const struct ecg_lead *lead, int64_t number)
+{
+    int64_t at = number - ecg_write_first(lead);
+    return at >= 0 && at < (int64_t)lead->samples ? ecg_lead_sample(lead, (size_t)at)
+                                                  : ECG_SAMPLE_NONE;
+}
 /* All leads and others that have samples, leads first; NULL when out of memory. The
  * caller frees the list. */
 const struct ecg_lead **ecg_write_channels(const struct ecg_record *r, size_t *n);

@@ -98,7 +98,7 @@ static bool is_broad(const struct around *a, size_t at)
         high = y > high ? y : high;
         bend = abs(d) > bend ? abs(d) : bend;
     }
-    return bend * 10 < (high - low) * BENDS;
+    return from < to && bend * 10 < (high - low) * BENDS;
 }
 
 /* Whether what is highest in most pieces without a tall complex is no complex at all. */
