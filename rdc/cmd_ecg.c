@@ -267,7 +267,19 @@ static void digest_files(const struct rdc_ecg_files *f, char hex[BASE_SHA256_HEX
 }
 
 /* One file goes where -o says; of several each beside it, under its own name. */
-static int write_outputs(const struct ecg_command *c, const struct ecg_outputs *out)
+/* Annotations of the record that is replaced belong to nothing any more. */
+static size_t add_what_goes(const struct ecg_command *c, struct ecg_outputs *out)
+{
+    size_t n = strlen(out->file[0].name) - strlen("hea");
+    struct ecg_output *left = &out->file[out->n];
+    if (c->kind != ECG_FORMAT_WFDB || out->n > 2 || out->n == ECG_OUTPUTS_MAX)
+        return 0;
+    *left = (struct ecg_output){.bytes = {0}};
+    snprintf(left->name, sizeof left->name, "%.*satr", (int)n, out->file[0].name);
+    return 1;
+}
+
+static int write_outputs(const struct ecg_command *c, struct ecg_outputs *out)
 {
     if (out->n == 1)
         return write_file(c->output, &out->file[0].bytes);
@@ -280,7 +292,8 @@ static int write_outputs(const struct ecg_command *c, const struct ecg_outputs *
     char *path[ECG_OUTPUTS_MAX] = {NULL};
     struct rdc_ecg_file files[ECG_OUTPUTS_MAX];
     int status = DONE;
-    for (size_t i = 0; i < out->n && status == DONE; i++) {
+    size_t n = out->n + add_what_goes(c, out);
+    for (size_t i = 0; i < n && status == DONE; i++) {
         if (asprintf(&path[i], "%.*s%s", folder, c->output, out->file[i].name) < 0) {
             path[i] = NULL;
             status = FAILED;
@@ -288,8 +301,8 @@ static int write_outputs(const struct ecg_command *c, const struct ecg_outputs *
         files[i] = (struct rdc_ecg_file){path[i], base_buf_bytes(&out->file[i].bytes)};
     }
     if (status == DONE)
-        status = save(files, out->n);
-    for (size_t i = 0; i < out->n; i++)
+        status = save(files, n);
+    for (size_t i = 0; i < n; i++)
         free(path[i]);
     return status;
 }

@@ -284,7 +284,7 @@ static int stage(const char *path, struct base_bytes bytes, struct staged *out)
 {
     struct stat st;
     bool exists = stat(path, &st) == 0;
-    if (exists && !S_ISREG(st.st_mode))
+    if (!bytes.p || (exists && !S_ISREG(st.st_mode)))
         return 0;
     mode_t mask = umask(0);
     umask(mask);
@@ -294,8 +294,18 @@ static int stage(const char *path, struct base_bytes bytes, struct staged *out)
                        : errno;
 }
 
+/* No pipe, device or folder. */
+static int take_away(const char *path)
+{
+    struct stat st;
+    bool is_file = lstat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode));
+    return is_file && unlink(path) != 0 && errno != ENOENT ? errno : 0;
+}
+
 static int put_in_place(const char *path, struct base_bytes bytes, struct staged *s)
 {
+    if (!bytes.p)
+        return take_away(path);
     if (!s->target) {
         int fd = open(path, O_WRONLY | O_CLOEXEC);
         return fd < 0 ? errno : write_and_close(fd, bytes);

@@ -24,7 +24,7 @@ enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_
                            struct ecg_record **out, struct base_error *err) BASE_MUST_CHECK;
 struct rdc_ecg_file {
     const char *path;
-    struct base_bytes bytes;
+    struct base_bytes bytes; /* p = NULL: what is there goes, once the others are in place */
 };
 /* 0, or errno of files[*which]. Each file is replaced as a whole, its mode kept, or stays what it
  * was, and none is before all are written; what is none (a pipe, a device) is written. */

@@ -158,6 +158,20 @@ class EcgCommand(unittest.TestCase):
         os.remove(f'{self.out}/rec.dat')
         self.assertIn('are its files there?', ecg('info', f'{self.out}/rec').stderr.decode())
 
+    def test_annotations_of_the_record_that_was_replaced_go_with_it(self):
+        scp, table, rec = f'{FILES}/4-own-tables.scp', f'{self.out}/a.csv', f'{self.out}/rec.hea'
+        marks = f'{self.out}/rec.atr'
+        self.assertEqual(ecg('convert', scp, '-o', table).returncode, 0)
+        self.assertEqual(ecg('beats', scp, '-o', marks).returncode, 0)
+        self.assertEqual(ecg('convert', table, '-o', rec).returncode, 0)
+        self.assertEqual(sorted(os.listdir(self.out)), ['a.csv', 'rec.dat', 'rec.hea'])
+        self.assertEqual(ecg('beats', scp, '-o', marks).returncode, 0)
+        with open(marks, 'rb') as f:
+            before = f.read()
+        self.assertEqual(ecg('convert', rec, '-o', rec).returncode, 0)  # in its own place it keeps them
+        with open(marks, 'rb') as f:
+            self.assertEqual(f.read(), before)
+
     def test_xml_of_carts_is_told_by_its_content(self):
         for name, form in (('aecg-gb18030', 'HL7 aECG'), ('muse-gbk', 'GE MUSE XML'), ('philips-1.04', 'Philips XML')):
             with open(f'{ROOT}/testdata/ecg-xml/{name}.xml', 'rb') as f:
