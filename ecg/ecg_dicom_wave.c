@@ -106,8 +106,9 @@ static void read_source(struct ecg_dicom_reader *d, struct dicom_cursor *c, stru
     if (!id)
         id = ecg_lead_by_meaning(code.meaning);
     if (id) {
+        bool as_labelled = id == ECG_LEAD_ML && strcmp(ch->name, "MLII") == 0;
         ch->id = id;
-        ch->name = ecg_lead_name(id);
+        ch->name = as_labelled ? ch->name : ecg_lead_name(id);
         ch->is_ecg = true;
     } else if (code.meaning[0] && !(ch->name[0] && is_unspecified(&code))) {
         ch->name = code.meaning;

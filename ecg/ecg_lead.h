@@ -22,7 +22,8 @@ enum ecg_lead_id {
     ECG_LEAD_III = 61,
     ECG_LEAD_AVR = 62,
     ECG_LEAD_AVL = 63,
-    ECG_LEAD_AVF = 64
+    ECG_LEAD_AVF = 64,
+    ECG_LEAD_ML = 126 /* which recordings of a few leads call MLII */
 };
 
 /* "I", "aVR", "V3R"; NULL for a number that is not in the table. */

@@ -52,8 +52,7 @@ void ecg_wfdb_describe(struct ecg_record *r, const struct wfdb_header *h, size_t
     double uv = unit_in_uv(s->unit);
     double gain = s->gain != 0 ? s->gain : 200; /* header(5): the default */
     bool modified = s->name.n == 4 && memcmp(s->name.p, "MLII", 4) == 0;
-    lead->id =
-        modified ? ecg_lead_by_name("ML", 2) : ecg_lead_by_name((const char *)s->name.p, s->name.n);
+    lead->id = modified ? ECG_LEAD_ML : ecg_lead_by_name((const char *)s->name.p, s->name.n);
     int n = snprintf(own, sizeof own, "signal %zu", signal + 1);
     if (lead->id && !modified)
         lead->name = ecg_lead_name(lead->id);

@@ -362,6 +362,25 @@ START_TEST(all_given_names_go_to_aecg_and_back)
 }
 END_TEST
 
+/* DICOM knows ML; its label says what it was called. */
+START_TEST(a_modified_lead_two_keeps_its_name)
+{
+    static const int32_t samples[2000] = {1, 2, 3};
+    static const enum ecg_format kept[] = {ECG_FORMAT_DICOM, ECG_FORMAT_WFDB, ECG_FORMAT_EDF};
+    struct ecg_record *r = one_lead(samples, 2000, 5, 0);
+    r->leads[0].id = ECG_LEAD_ML;
+    r->leads[0].name = "MLII";
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        struct base_buf lost = {0};
+        struct ecg_record *again = write_and_read(r, kept[i], &lost);
+        ck_assert_str_eq(again->leads[0].name, "MLII");
+        ecg_record_free(again);
+        base_buf_deinit(&lost);
+    }
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(what_dicom_cannot_hold_of_a_lead_is_listed)
 {
     static const int32_t large[] = {0, 8388607, -8388608, 3};
@@ -484,6 +503,7 @@ int main(void)
     tcase_add_test(t, odd_scales_large_values_and_gaps_survive_or_are_listed);
     tcase_add_test(t, a_date_without_a_time_and_a_zone_are_kept_or_listed);
     tcase_add_test(t, all_given_names_go_to_aecg_and_back);
+    tcase_add_test(t, a_modified_lead_two_keeps_its_name);
     tcase_add_test(t, what_dicom_cannot_hold_of_a_lead_is_listed);
     tcase_add_test(t, what_would_grow_out_of_measure_is_refused);
     tcase_add_test(t, a_few_samples_of_a_very_high_rate_do_not_fill_a_second_of_edf);
