@@ -265,7 +265,7 @@ static void draw_row(struct sheet *s, const struct sheet_row *row, bool pulse)
 }
 
 /* above: the base line of the row above. A name stands between that and its own, so that no
- * reader takes it for that of another trace. */
+ * reader takes it for that of another trace, and is smaller where they are near each other. */
 static void draw_names(struct sheet *s, const struct sheet_row *row, double above, double pitch)
 {
     for (size_t i = 0; i < row->n; i++) {
@@ -273,11 +273,12 @@ static void draw_names(struct sheet *s, const struct sheet_row *row, double abov
         char text[80];
         if (!p->lead)
             continue;
+        double size = fmin(label_size, fmax(3, (row->base - above) / 2));
         bool unit = row->is_channel && strcmp(p->lead->unit, "1") != 0;
         double y = row->base - fmin(11, pitch * 0.45);
         snprintf(text, sizeof text, "%s%s%s", p->name, unit ? "  " : "", unit ? p->lead->unit : "");
-        double end = ecg_draw_label(s, p->x + 1, y - label_size / 2, above + 0.5, row->base + 1,
-                                    label_size, ecg_draw_ink, text);
+        double end = ecg_draw_label(s, p->x + 1, y - size / 2, above + 0.5, row->base + 1, size,
+                                    ecg_draw_ink, text);
         if (i == 0 && row->note[0])
             ecg_draw_label(s, end + 3, y - 1.2, above + 0.5, row->base + 1, 2.8, ecg_draw_grey,
                            row->note);
