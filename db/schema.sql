@@ -785,7 +785,7 @@ CREATE FUNCTION public.dicom_date_like(p_date date, p_key text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE
     AS $$
 declare
-    s record := worklist_span(p_key, null, 'UTC');
+    s record := worklist_span('(0010,0030)', p_key, null, 'UTC');
 begin
     return p_date::timestamp at time zone 'UTC' >= s.v_from and p_date::timestamp at time zone 'UTC' < s.v_to;
 end $$;
@@ -4018,13 +4018,13 @@ CREATE FUNCTION public.worklist_find(p_centre bigint, p_station text, p_keys jso
     AS $$
 declare
     v_zone text := (select timezone from organisation where id = p_centre);
-    s record := worklist_span(p_keys ->> 'date', p_keys ->> 'time', v_zone);
+    s record := worklist_span('(0040,0002)', p_keys ->> 'date', p_keys ->> 'time', v_zone);
     v_from timestamptz := greatest(s.v_from, now() - make_interval(hours => p_expire_hours));
 begin
     -- also when nothing is there to match
     perform worklist_time_like(now()::timestamp, p_keys ->> 'date', p_keys ->> 'time')
     where p_keys ? 'time';
-    perform worklist_span(p_keys ->> 'birth_date', null, 'UTC');
+    perform worklist_span('(0010,0030)', p_keys ->> 'birth_date', null, 'UTC');
     return (select coalesce(jsonb_agg(x.v order by x.rank, x.scheduled_at, x.id), '[]') from (
         select o.id, o.scheduled_at, w.v, array_position(array['stat', 'urgent', 'routine'], o.priority) as rank
         from exam_order o join patient p on p.id = o.patient_id join organisation c on c.id = o.centre_id,
@@ -4081,7 +4081,7 @@ CREATE FUNCTION public.worklist_row(o public.exam_order, p public.patient, c pub
         'status', case o.state when 'started' then 'STARTED' else 'SCHEDULED' end,
         'procedure_code', o.procedure_code, 'procedure_scheme', coalesce(o.procedure_scheme, '99RDC')))
 $$;
-CREATE FUNCTION public.worklist_span(p_date text, p_time text, p_zone text, OUT v_from timestamp with time zone, OUT v_to timestamp with time zone) RETURNS record
+CREATE FUNCTION public.worklist_span(p_tag text, p_date text, p_time text, p_zone text, OUT v_from timestamp with time zone, OUT v_to timestamp with time zone) RETURNS record
     LANGUAGE plpgsql IMMUTABLE
     AS $$
 declare
@@ -4096,7 +4096,7 @@ begin
         return;
     end if;
     if (d[1] <> '' and d1 is null) or (d[2] <> '' and d2 is null) or (d1 is null and d2 is null) then
-        perform fail(422, 'a date key is malformed');
+        perform fail(422, p_tag || ': write YYYYMMDD, or YYYYMMDD-YYYYMMDD');
     end if;
     v_from := coalesce((d1 + coalesce(dicom_time(t[1]), '00:00')) at time zone p_zone, '-infinity');
     v_to := coalesce((d2 + coalesce(dicom_time_end(t[2]), interval '24 hours')) at time zone p_zone, 'infinity');
@@ -4109,7 +4109,7 @@ declare
 begin
     if (t[1] <> '' and dicom_time(t[1]) is null) or (t[2] <> '' and dicom_time(t[2]) is null)
         or (t[1] = '' and t[2] = '') then
-        perform fail(422, 'a time key is malformed');
+        perform fail(422, '(0040,0003): write HHMM, or a range as HHMM-HHMM');
     end if;
     return p_date is not null or (p_local::time::interval >= coalesce(dicom_time(t[1])::interval, '0')
         and p_local::time::interval < coalesce(dicom_time_end(t[2]), '25 hours'));
@@ -5583,7 +5583,7 @@ REVOKE ALL ON FUNCTION public.worklist_matches(v jsonb, o public.exam_order, p p
 GRANT SELECT ON TABLE public.organisation TO rdc_api;
 GRANT SELECT ON TABLE public.organisation TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.worklist_row(o public.exam_order, p public.patient, c public.organisation, p_station text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.worklist_span(p_date text, p_time text, p_zone text, OUT v_from timestamp with time zone, OUT v_to timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.worklist_span(p_tag text, p_date text, p_time text, p_zone text, OUT v_from timestamp with time zone, OUT v_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.worklist_time_like(p_local timestamp without time zone, p_date text, p_time text) FROM PUBLIC;
 GRANT SELECT ON TABLE public.advice_code TO rdc_api;
 GRANT SELECT ON TABLE public.advice_code TO rdc_ingest;

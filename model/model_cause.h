@@ -29,6 +29,8 @@
     X(HTTP, "http_on_dicom_port")                                                                  \
     X(MLLP, "hl7_on_dicom_port")                                                                   \
     X(SSH, "ssh_on_dicom_port")                                                                    \
+    X(DICOM_ON_HTTP, "dicom_on_http_port")                                                         \
+    X(HL7_ON_HTTP, "hl7_on_http_port")                                                             \
     X(NOT_DICOM, "not_dicom")                                                                      \
     X(TOO_MANY, "too_many_associations")                                                           \
     X(DEVICE_TOO_MANY, "too_many_associations_of_device")                                          \

@@ -5,6 +5,7 @@
 #include "net/net_http_priv.h"
 
 #include "base/log.h"
+#include "dicom/dicom_pdu.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -132,9 +133,12 @@ static bool route(struct net_http_conn *c)
         if (strcmp(req->path, "*") == 0)
             base_buf_add_str(&allow, "GET, HEAD, POST, PUT, PATCH, DELETE");
         answer_self(c, allow.n ? 204 : 404, "nothing is at this address", allow.n ? &allow : NULL);
-    } else if (!found && allow.n)
-        answer_self(c, 405, "the field Allow lists what may be done at this address", &allow);
-    else if (!found)
+    } else if (!found && allow.n) {
+        char detail[128];
+        snprintf(detail, sizeof detail, "%.20s is not possible at this address, but %.80s is",
+                 req->head.method, base_buf_cstr(&allow));
+        answer_self(c, 405, detail, &allow);
+    } else if (!found)
         answer_self(c, 404, "nothing is at this address", NULL);
     base_buf_deinit(&allow);
     return !err && found;
@@ -429,6 +433,12 @@ static void on_read(void *arg, struct base_bytes bytes)
     if (c->fresh && bytes.p[0] == 0x16 && !net_stream_tls(c->stream))
         tell_stranger(c, "tls_on_plain_port", "TLS hello on the HTTP port, which is without TLS",
                       "use http:// on this port, or the port of https.address");
+    else if (c->fresh && bytes.p[0] == DICOM_PDU_ASSOCIATE_RQ)
+        tell_stranger(c, "dicom_on_http_port", "association request on the HTTP port",
+                      "use the port of dicom.address");
+    else if (c->fresh && bytes.p[0] == 0x0B)
+        tell_stranger(c, "hl7_on_http_port", "HL7 message on the HTTP port",
+                      "use the port of hl7.address");
     c->fresh = false;
     c->in = bytes;
     net_http_conn_run(c);

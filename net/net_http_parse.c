@@ -1,6 +1,7 @@
 #include "net/net_http_parse.h"
 
 #include "base/utf8.h"
+#include "dicom/dicom_pdu.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -78,6 +79,10 @@ static const char *bad_byte(const struct base_buf *b, size_t i, size_t line)
     if (i == 0 && c == 0x16)
         return "this looks like TLS, and this port speaks plain HTTP: write http:// in place of "
                "https://";
+    if (i == 0 && c == DICOM_PDU_ASSOCIATE_RQ)
+        return "this looks like DICOM, and this port speaks HTTP: use the DICOM port";
+    if (i == 0 && c == 0x0B)
+        return "this looks like HL7, and this port speaks HTTP: use the HL7 port";
     if ((c < ' ' && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
         return "a control character in the head";
     if (i == line && (c == ' ' || c == '\t'))
@@ -340,6 +345,8 @@ static enum net_http_event llhttp_refusal(struct net_http_parser *p, llhttp_errn
         return refuse(p, 505, "a version other than HTTP/1.1 and HTTP/1.0");
     if (err == HPE_UNEXPECTED_CONTENT_LENGTH)
         return refuse(p, 400, "both Content-Length and Transfer-Encoding, or two of one");
+    if (p->head.bytes.n >= 4 && memcmp(p->head.bytes.p, "PRI ", 4) == 0) /* RFC 9113 3.4 */
+        return refuse(p, 505, "HTTP/2, and this port speaks HTTP/1.1");
     return refuse(p, 400, "a malformed request line or header field");
 }
 

@@ -1,5 +1,6 @@
 #include "net/net_mllp.h"
 
+#include "dicom/dicom_pdu.h"
 #include "net/net_stream.h"
 
 #include <assert.h>
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, TLS_HANDSHAKE = 0x16, FLUSH_MS = 5000 };
+enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, FLUSH_MS = 5000 };
 /* How often the longest message is read on, so that one that is too long can be answered. */
 enum { PASSED_MAX = 64, TRICKLE = 1024 };
 
@@ -144,10 +145,25 @@ static void set_clock(struct net_mllp_conn *c)
     net_stream_timeout(c->stream, c->server->o.idle_timeout_ms);
 }
 
+/* What the first bytes of a peer are, or those behind a message. */
+static const char *noise_text(const struct net_mllp_conn *c, struct base_bytes first)
+{
+    enum dicom_stranger stranger = c->fresh ? dicom_stranger_of(first) : DICOM_STRANGER_GARBAGE;
+    if (stranger == DICOM_STRANGER_TLS && !net_stream_tls(c->stream))
+        return "the peer speaks TLS: it must use the port of hl7-tls.address";
+    if (stranger == DICOM_STRANGER_HTTP)
+        return "the peer speaks HTTP: it must use the port of http.address";
+    if (stranger == DICOM_STRANGER_NONE)
+        return "the peer speaks DICOM: it must use the port of dicom.address";
+    if (c->fresh && first.n >= 3 && memcmp(first.p, "MSH", 3) == 0)
+        return "a message without its frame: in MLLP the byte 0B stands before it, 1C 0D behind";
+    return "the peer does not speak MLLP: a message begins with the byte 0B";
+}
+
 /* Takes bytes until a message waits for its answer. Frees c on a fault. */
 static void take(struct net_mllp_conn *c, struct base_bytes in)
 {
-    const uint8_t first = in.n ? in.p[0] : 0;
+    const struct base_bytes first = in;
     const size_t n = in.n;
     bool answered = false;
     while (in.n) {
@@ -155,9 +171,7 @@ static void take(struct net_mllp_conn *c, struct base_bytes in)
         case NET_MLLP_MORE:
             break;
         case NET_MLLP_NOISE:
-            fault(c, c->fresh && first == TLS_HANDSHAKE && !net_stream_tls(c->stream)
-                         ? "the peer speaks TLS: it must use the port of hl7-tls.address"
-                         : "the peer does not speak MLLP: a message begins with the byte 0B");
+            fault(c, noise_text(c, first));
             return;
         case NET_MLLP_ENDLESS:
             fault(c, "the message is too long, or its end (1C 0D) is missing");

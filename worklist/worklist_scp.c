@@ -103,11 +103,14 @@ static void on_found(void *arg, const struct db_outcome *outcome)
     }
     if (outcome->err) {
         bool theirs = db_http_status(outcome) == 422;
+        bool ours = strcmp(outcome->sqlstate, "RD422") == 0; /* in our own words */
         if (!theirs)
             BASE_LOG(ERROR, "worklist_query_failed", LOG_S("sqlstate", outcome->sqlstate),
                      LOG_S("error", base_err_text(outcome->err)));
         finish(f, theirs ? FIND_BAD_IDENTIFIER : FIND_UNABLE,
-               theirs ? "a date or time key is malformed" : "the database cannot be reached now");
+               ours     ? outcome->message
+               : theirs ? "a key is malformed"
+                        : "the database cannot be reached now");
         return;
     }
     struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 0), 0, 0);

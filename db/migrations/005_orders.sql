@@ -869,9 +869,9 @@ $$
             and not coalesce(k !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(k, null), false))
 $$;
 
--- The moments that a date and a time key mean together (PS3.4 K.2.2.1.2), in the
+-- The moments that a date (p_tag) and a time key mean together (PS3.4 K.2.2.1.2), in the
 -- centre's zone: from is included, to is not. Without a date, nothing.
-create function worklist_span(p_date text, p_time text, p_zone text, out v_from timestamptz, out v_to timestamptz)
+create function worklist_span(p_tag text, p_date text, p_time text, p_zone text, out v_from timestamptz, out v_to timestamptz)
 language plpgsql immutable as
 $$
 declare
@@ -886,7 +886,7 @@ begin
         return;
     end if;
     if (d[1] <> '' and d1 is null) or (d[2] <> '' and d2 is null) or (d1 is null and d2 is null) then
-        perform fail(422, 'a date key is malformed');
+        perform fail(422, p_tag || ': write YYYYMMDD, or YYYYMMDD-YYYYMMDD');
     end if;
     v_from := coalesce((d1 + coalesce(dicom_time(t[1]), '00:00')) at time zone p_zone, '-infinity');
     v_to := coalesce((d2 + coalesce(dicom_time_end(t[2]), interval '24 hours')) at time zone p_zone, 'infinity');
@@ -917,7 +917,7 @@ declare
 begin
     if (t[1] <> '' and dicom_time(t[1]) is null) or (t[2] <> '' and dicom_time(t[2]) is null)
         or (t[1] = '' and t[2] = '') then
-        perform fail(422, 'a time key is malformed');
+        perform fail(422, '(0040,0003): write HHMM, or a range as HHMM-HHMM');
     end if;
     return p_date is not null or (p_local::time::interval >= coalesce(dicom_time(t[1])::interval, '0')
         and p_local::time::interval < coalesce(dicom_time_end(t[2]), '25 hours'));
@@ -945,7 +945,7 @@ $$;
 create function dicom_date_like(p_date date, p_key text) returns boolean language plpgsql immutable as
 $$
 declare
-    s record := worklist_span(p_key, null, 'UTC');
+    s record := worklist_span('(0010,0030)', p_key, null, 'UTC');
 begin
     return p_date::timestamp at time zone 'UTC' >= s.v_from and p_date::timestamp at time zone 'UTC' < s.v_to;
 end $$;
@@ -973,13 +973,13 @@ returns jsonb language plpgsql stable security definer set search_path = public 
 $$
 declare
     v_zone text := (select timezone from organisation where id = p_centre);
-    s record := worklist_span(p_keys ->> 'date', p_keys ->> 'time', v_zone);
+    s record := worklist_span('(0040,0002)', p_keys ->> 'date', p_keys ->> 'time', v_zone);
     v_from timestamptz := greatest(s.v_from, now() - make_interval(hours => p_expire_hours));
 begin
     -- also when nothing is there to match
     perform worklist_time_like(now()::timestamp, p_keys ->> 'date', p_keys ->> 'time')
     where p_keys ? 'time';
-    perform worklist_span(p_keys ->> 'birth_date', null, 'UTC');
+    perform worklist_span('(0010,0030)', p_keys ->> 'birth_date', null, 'UTC');
     return (select coalesce(jsonb_agg(x.v order by x.rank, x.scheduled_at, x.id), '[]') from (
         select o.id, o.scheduled_at, w.v, array_position(array['stat', 'urgent', 'routine'], o.priority) as rank
         from exam_order o join patient p on p.id = o.patient_id join organisation c on c.id = o.centre_id,

@@ -145,6 +145,14 @@ class TheDoctor(SystemTest):
             self.send(data)
             self.cause(code)
 
+    def test_knows_dicom_and_hl7_on_the_http_port(self):
+        rq = dicom_scu.associate_rq('RDC', 'LOST', [(1, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE])])
+        for data, code, port in ((rq, 'dicom_on_http_port', b'DICOM'), (b'\x0bMSH|^~\\&|A|B\r\x1c\r', 'hl7_on_http_port', b'HL7')):
+            with socket.create_connection(('127.0.0.1', self.rdc.http_port), 10) as s:
+                s.sendall(data)
+                self.assertIn(b'use the %s port' % port, s.recv(4096))
+            self.cause(code)
+
     def test_knows_silence_and_broken_protocol(self):
         with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10):
             self.cause('timed_out')
@@ -164,7 +172,8 @@ class TheDoctor(SystemTest):
         needs('findscu')
         tool('findscu', '-W', '-aet', 'DS_CT', '-aec', 'RDC', '-k', '0040,0100[0].0040,0002=tomorrow', '127.0.0.1',
              str(self.rdc.dicom_port), check=False)
-        self.assertIn('A900', self.cause('request_refused', 'DS_CT')['detail'])
+        self.assertEqual(self.cause('request_refused', 'DS_CT')['detail'],
+                         'A900 (0040,0002): write YYYYMMDD, or YYYYMMDD-YYYYMMDD')
         self.assertNotIn('object_refused', [c['code'] for c in self.doctor('DS_CT')['causes']])
 
     def test_tells_the_staff_of_the_centre_and_nobody_else(self):

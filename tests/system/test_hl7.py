@@ -194,13 +194,14 @@ class TheHl7Listener(SystemTest):
         self.assertIn('MSA|AA|', self.ask(message))
 
     def test_closes_on_what_is_no_frame(self):
-        self.socket.sendall(b'GET / HTTP/1.1\r\n\r\n')
-        self.assertEqual(self.socket.recv(100), b'')
-        self.assertIn('hl7_stranger', self.rdc.tail(100))
-        with socket.create_connection(('127.0.0.1', self.port), timeout=20) as s:
-            s.sendall(b'\x16\x03\x01\x02\x00')
-            self.assertEqual(s.recv(100), b'')
-        self.assertIn('hl7-tls.address', self.rdc.tail(100))
+        for data, said in ((b'GET / HTTP/1.1\r\n\r\n', 'the peer speaks HTTP'),
+                           (b'\x01\0\0\0\0\xd2\0\1', 'the peer speaks DICOM'), (b'MSH|^~\\&|HIS|QINGHE\r', 'without its frame'),
+                           (b'rubbish', 'does not speak MLLP'), (b'\x16\x03\x01\x02\x00', 'hl7-tls.address')):
+            before = self.rdc.log_size()
+            with socket.create_connection(('127.0.0.1', self.port), timeout=20) as s:
+                s.sendall(data)
+                self.assertEqual(s.recv(100), b'')
+            self.assertRegex(self.rdc.log_from(before), f'event=hl7_stranger .*{said}')
 
 
 class TheHl7ListenerOverTls(SystemTest):

@@ -413,7 +413,8 @@ static void refusal_client(struct fixture *x)
     expect("GET /items/ HTTP/1.1\r\n" CLOSE, PARTS(" 404 "));
     expect("GET /items/1/ HTTP/1.1\r\n" CLOSE, PARTS(" 404 "));
     expect("PUT /items/1 HTTP/1.1\r\n" CLOSE,
-           PARTS(" 405 Method Not Allowed\r\n", "Allow: GET, HEAD, DELETE\r\n"));
+           PARTS(" 405 Method Not Allowed\r\n", "Allow: GET, HEAD, DELETE\r\n",
+                 "PUT is not possible at this address, but GET, HEAD, DELETE is"));
     expect("OPTIONS /items/1 HTTP/1.1\r\n" CLOSE, PARTS(" 204 ", "Allow: GET, HEAD, DELETE\r\n"));
     expect("OPTIONS * HTTP/1.1\r\n" CLOSE, PARTS(" 204 ", "Allow: GET, "));
     expect("OPTIONS /none HTTP/1.1\r\n" CLOSE, PARTS(" 404 "));

@@ -197,7 +197,7 @@ static const struct {
     {"GET / HTTP/1.2\r\n" HOST "\r\n", 505},
     {"GET / HTTP/1.1 \r\n" HOST "\r\n", 505},
     {"GET /a b HTTP/1.1\r\n" HOST "\r\n", 400},
-    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
     {"\r\n\r\n\r\n\r\n\r\n\r\n\r\n", 400},
     {"\x16\x03\x01", 400},
     {"\x80", 0},
