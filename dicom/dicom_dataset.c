@@ -168,38 +168,45 @@ static bool inner_kind(const struct dicom_cursor *c, const struct dicom_element 
     return true;
 }
 
-/* Moves over the header and describes the element; the value must fit its level. */
+/* Moves over the header and describes the element; the value must fit its level. What is known of
+ * it is put together before any is stored: what is read back at once in other pieces than it was
+ * written waits for that. */
 static enum dicom_step take_element(struct dicom_cursor *c, const struct header *h,
                                     struct dicom_element *e)
 {
     const struct dicom_level *at = &c->level[c->depth];
     uint64_t start = c->pos + h->size;
-    *e = (struct dicom_element){
-        .tag = h->tag,
-        .vr = h->vr,
-        .length = h->length,
-        .big_endian = at->encoding == DICOM_EXPLICIT_BE,
-        .offset = c->pos,
-        .value = {c->bytes.p + start, 0},
-    };
-    c->pending = h->length == DICOM_UNDEFINED;
-    if (c->pending) {
-        if (at->kind == DICOM_LEVEL_FRAGMENTS)
-            return fail(c, BASE_EFORMAT, c->pos, "undefined length of fragment", h->tag);
-        c->resume = start;
-    } else {
+    uint64_t have = c->bytes.n - start;
+    bool is_open = h->length == DICOM_UNDEFINED;
+    if (is_open && at->kind == DICOM_LEVEL_FRAGMENTS) {
+        c->pending = true;
+        return fail(c, BASE_EFORMAT, c->pos, "undefined length of fragment", h->tag);
+    }
+    if (!is_open) {
         bool fits = start <= at->end && h->length <= at->end - start;
+        c->pending = false;
         if (!fits && at->end == c->bytes.n)
             return out_of_bytes(c, h->tag);
         if (!fits)
             return fail(c, BASE_EFORMAT, c->pos, "longer than what encloses it: element", h->tag);
-        uint64_t have = c->bytes.n - start;
-        e->partial = h->length > have;
-        e->value.n = e->partial ? (size_t)have : h->length;
-        c->resume = start + h->length;
     }
-    c->last = *e;
+    bool partial = !is_open && h->length > have;
+    const struct dicom_element found = {
+        .tag = h->tag,
+        .vr = h->vr,
+        .length = h->length,
+        .big_endian = at->encoding == DICOM_EXPLICIT_BE,
+        .partial = partial,
+        .offset = c->pos,
+        .value = {c->bytes.p + start, is_open   ? 0
+                                      : partial ? (size_t)have
+                                                : h->length},
+    };
+    c->pending = is_open;
+    c->resume = is_open ? start : start + h->length;
     c->pos = start;
+    c->last = found;
+    *e = found;
     return DICOM_ELEMENT;
 }
 
@@ -288,11 +295,7 @@ enum dicom_step dicom_cursor_next(struct dicom_cursor *c, struct dicom_element *
                                                       .encoding = c->level[c->depth].encoding};
         return step;
     }
-    struct dicom_element found;
-    step = take_element(c, &h, &found);
-    if (step == DICOM_ELEMENT)
-        *e = found;
-    return step;
+    return take_element(c, &h, e);
 }
 
 void dicom_cursor_leave(struct dicom_cursor *c)

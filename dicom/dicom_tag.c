@@ -1,7 +1,6 @@
 #include "dicom/dicom_tag.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define X(group, element, vr, keyword) {DICOM_TAG(group, element), DICOM_VR_##vr, #keyword},
 static const struct dicom_tag_entry dictionary[] = {
@@ -17,17 +16,13 @@ static const struct {
 } vrs[] = {DICOM_VR_MAP(VR_ROW)};
 #undef VR_ROW
 
-static int compare(const void *key, const void *entry)
-{
-    uint32_t a = *(const uint32_t *)key;
-    uint32_t b = ((const struct dicom_tag_entry *)entry)->tag;
-    return (a > b) - (a < b);
-}
-
+/* The dictionary is in order. */
 const struct dicom_tag_entry *dicom_tag_find(uint32_t tag)
 {
-    return bsearch(&tag, dictionary, sizeof dictionary / sizeof dictionary[0], sizeof dictionary[0],
-                   compare);
+    const struct dicom_tag_entry *at = dictionary;
+    for (size_t n = sizeof dictionary / sizeof dictionary[0]; n > 1; n -= n / 2)
+        at += at[n / 2].tag <= tag ? n / 2 : 0;
+    return at->tag == tag ? at : NULL;
 }
 
 enum dicom_vr dicom_tag_vr(uint32_t tag)
@@ -63,12 +58,13 @@ const char *dicom_vr_text(enum dicom_vr vr)
     return vr < DICOM_VR_COUNT ? vrs[vr].text : "??";
 }
 
+/* Of each element that is read: as one choice that compilers make a search of few steps. */
 enum dicom_vr dicom_vr_of(char a, char b)
 {
-    for (unsigned i = 0; i < DICOM_VR_COUNT; i++)
-        if (vrs[i].text[0] == a && vrs[i].text[1] == b)
-            return (enum dicom_vr)i;
-    return DICOM_VR_NONE;
+    int letters = (uint8_t)a << 8 | (uint8_t)b;
+#define VR_IF(name, wide, pad) letters == (#name[0] << 8 | #name[1]) ? DICOM_VR_##name:
+    return DICOM_VR_MAP(VR_IF) DICOM_VR_NONE;
+#undef VR_IF
 }
 
 bool dicom_vr_wide(enum dicom_vr vr)
