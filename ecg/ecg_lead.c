@@ -1,5 +1,6 @@
 #include "ecg/ecg_lead.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -157,9 +158,11 @@ static int match_name(const char *name, size_t n)
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (strlen(aliases[i].name) == n && memcmp(aliases[i].name, name, n) == 0)
             return aliases[i].id;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strlen(rows[i].name) == n && strncasecmp(rows[i].name, name, n) == 0)
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool may_be = ((rows[i].name[0] ^ name[0]) & ~0x20) == 0; /* another case at most */
+        if (may_be && strncasecmp(rows[i].name, name, n) == 0 && rows[i].name[n] == '\0')
             return rows[i].id;
+    }
     return ECG_LEAD_NONE;
 }
 

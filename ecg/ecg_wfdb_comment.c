@@ -14,23 +14,30 @@
 #include <stdlib.h>
 #include <strings.h>
 
+/* In any case, and not as the end of a longer word. */
+static bool ends_with(struct base_bytes text, const char *key)
+{
+    size_t n = strlen(key);
+    if (text.n < n || strncasecmp((const char *)text.p + text.n - n, key, n) != 0)
+        return false;
+    int before = text.n > n ? text.p[text.n - n - 1] | 32 : 0;
+    return before < 'a' || before > 'z';
+}
+
 /* The value after "key:" or "<key>:" in a line, to the next "<" or the end. */
 static struct base_bytes value_of(struct base_bytes line, const char *key)
 {
-    size_t n = strlen(key);
-    for (size_t i = 0; i + n < line.n; i++) {
-        if (strncasecmp((const char *)line.p + i, key, n) != 0 ||
-            (i && ((line.p[i - 1] | 32) >= 'a' && (line.p[i - 1] | 32) <= 'z')))
-            continue;
-        size_t at = i + n + (line.p[i + n] == '>');
-        if (at >= line.n || line.p[at] != ':')
+    for (size_t at = 0; at < line.n; at++) {
+        const uint8_t *colon = memchr(line.p + at, ':', line.n - at);
+        if (!colon)
+            break;
+        at = (size_t)(colon - line.p);
+        if (!ends_with(base_bytes_of(line.p, at - (at && colon[-1] == '>')), key))
             continue;
         for (at++; at < line.n && line.p[at] == ' ';)
             at++;
-        size_t end = at;
-        while (end < line.n && line.p[end] != '<')
-            end++;
-        return base_bytes_of(line.p + at, end - at);
+        const uint8_t *next = at < line.n ? memchr(line.p + at, '<', line.n - at) : NULL;
+        return base_bytes_of(line.p + at, (next ? (size_t)(next - line.p) : line.n) - at);
     }
     return base_bytes_of(NULL, 0);
 }

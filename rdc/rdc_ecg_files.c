@@ -205,12 +205,13 @@ static struct opened open_first(const char **path, char **header)
 enum base_err rdc_ecg_open(const char *path, const char *annotators, struct rdc_ecg_files *f,
                            struct ecg_record **out, struct base_error *err)
 {
-    struct ecg_needs needs = {0};
+    struct ecg_needs needs; /* 16 KiB, of which few are used */
     struct ecg_limits limits = ecg_limits_default;
     char *header = NULL;
     bool is_stdin = strcmp(path, "-") == 0;
     struct opened first = {.fd = STDIN_FILENO};
     limits.pages = f->pages;
+    needs.n = 0;
     if (!is_stdin)
         first = open_first(&path, &header);
     else if (fstat(STDIN_FILENO, &first.st))
