@@ -104,7 +104,7 @@ void api_contact_flush(struct api_contact *c)
     for (unsigned i = 0; i < c->n; i++)
         write_note(&j, &c->notes[i]);
     base_json_close_array(&j);
-    struct db_param param = db_text_n((const char *)json.p, json.n);
+    struct db_param param = db_buf(&json);
     c->writing =
         !json.err && db_call(c->db, DB_Q_CONTACT_NOTE, &param, 1, on_written, c) == BASE_OK;
     for (unsigned i = 0; i < c->n && c->writing; i++)

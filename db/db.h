@@ -90,6 +90,8 @@ struct db_param db_null(void);
  * submit with BASE_EINVAL. JSON, UUIDs, inet, timestamps go as text. */
 struct db_param db_text(const char *s);
 struct db_param db_text_n(const char *s, size_t n);
+/* The text in b; its error is found at submit. */
+struct db_param db_buf(const struct base_buf *b);
 struct db_param db_int(int64_t v);
 struct db_param db_bool(bool v);
 struct db_param db_double(double v);
@@ -101,6 +103,8 @@ struct db_param db_bytes(const void *p, size_t n);
  * it: use one scratch buffer per array. A NULL item is a null element. */
 struct db_param db_text_array(struct base_buf *scratch, const char *const *items, size_t n);
 struct db_param db_int_array(struct base_buf *scratch, const int64_t *items, size_t n);
+/* The same for json[], in binary, without a look at each byte; an empty one is null. */
+struct db_param db_json_array(struct base_buf *scratch, const struct base_bytes *items, size_t n);
 
 /* ---- results ---- */
 

@@ -68,12 +68,12 @@ struct db_param db_bytes(const void *p, size_t n)
     return (struct db_param){.kind = DB_BYTES, .p = p, .n = n};
 }
 
-static struct db_param of_scratch(const struct base_buf *scratch)
+struct db_param db_buf(const struct base_buf *b)
 {
-    /* A scratch that failed is found by db_stmt_fill. */
-    if (scratch->err)
+    /* One that failed is found by db_stmt_fill. */
+    if (b->err)
         return (struct db_param){.kind = DB_TEXT, .p = NULL, .n = SIZE_MAX};
-    return db_text_n((const char *)scratch->p, scratch->n);
+    return db_text_n((const char *)b->p, b->n);
 }
 
 struct db_param db_text_array(struct base_buf *scratch, const char *const *items, size_t n)
@@ -95,7 +95,7 @@ struct db_param db_text_array(struct base_buf *scratch, const char *const *items
         base_buf_add_byte(scratch, '"');
     }
     base_buf_add_byte(scratch, '}');
-    return of_scratch(scratch);
+    return db_buf(scratch);
 }
 
 struct db_param db_int_array(struct base_buf *scratch, const int64_t *items, size_t n)
@@ -104,7 +104,26 @@ struct db_param db_int_array(struct base_buf *scratch, const int64_t *items, siz
     for (size_t i = 0; i < n; i++)
         base_buf_printf(scratch, "%s%lld", i ? "," : "", (long long)items[i]);
     base_buf_add_byte(scratch, '}');
-    return of_scratch(scratch);
+    return db_buf(scratch);
+}
+
+/* As array_recv() of PostgreSQL reads it: dimensions, whether there are nulls, the type of the
+ * elements, length and lower bound; of each element its length, -1 of a null, and its bytes. */
+struct db_param db_json_array(struct base_buf *scratch, const struct base_bytes *items, size_t n)
+{
+    enum { JSONOID = 114 };
+    base_buf_add_be32(scratch, 1);
+    base_buf_add_be32(scratch, 1);
+    base_buf_add_be32(scratch, JSONOID);
+    base_buf_add_be32(scratch, (uint32_t)n);
+    base_buf_add_be32(scratch, 1);
+    for (size_t i = 0; i < n; i++) {
+        base_buf_add_be32(scratch, items[i].n ? (uint32_t)items[i].n : UINT32_MAX);
+        base_buf_add(scratch, items[i].p, items[i].n);
+    }
+    struct db_param p = db_buf(scratch);
+    p.kind = DB_BYTES;
+    return p;
 }
 
 static enum base_err copy_param(struct db_stmt *s, size_t i, struct base_arena *arena,

@@ -1,4 +1,13 @@
 CREATE TYPE public.ingest_row AS (
+	n integer,
+	study_no integer,
+	series_no integer,
+	patient_no integer,
+	leads boolean,
+	brings_series boolean,
+	many integer,
+	complete boolean,
+	urgency text,
 	centre_id bigint,
 	device_id bigint,
 	quiet integer,
@@ -34,8 +43,7 @@ CREATE TYPE public.ingest_row AS (
 	instance_number integer,
 	rows integer,
 	columns integer,
-	frames integer,
-	metadata jsonb
+	frames integer
 );
 CREATE TABLE public.exam (
     id bigint NOT NULL,
@@ -91,7 +99,7 @@ CREATE TABLE public.instance (
     own boolean DEFAULT false NOT NULL,
     device_id bigint,
     received_at timestamp with time zone DEFAULT now() NOT NULL,
-    metadata jsonb,
+    metadata json,
     CONSTRAINT instance_uid_form CHECK (((sop_uid ~ '^[0-9.]+$'::text) AND (length(sop_uid) <= 64)))
 );
 ALTER TABLE ONLY public.instance ALTER COLUMN metadata SET COMPRESSION lz4;
@@ -101,18 +109,19 @@ CREATE FUNCTION public.advice_check(i public.instance, e public.exam) RETURNS vo
     AS $$
 declare
     o exam_order;
-    v_modality text := dicom_text(i.metadata, '00080060');
+    v_metadata jsonb := i.metadata;
+    v_modality text := dicom_text(v_metadata, '00080060');
     v jsonb := '{}';
 begin
     if i.own or i.variant > 0 or coalesce(v_modality, 'SR') in ('SR', 'KO', 'PR', 'DOC', 'AU') then
         return;
     end if;
     if v_modality in ('CR', 'DX', 'RG', 'MG') then
-        v := advice_radiography(i.metadata);
+        v := advice_radiography(v_metadata);
     end if;
     o := exam_order_of(e);
     if o.id is not null then
-        v := v || advice_order(o, i.metadata);
+        v := v || advice_order(o, v_metadata);
         perform advice_views(e, o);
     end if;
     if v <> '{}' then
@@ -2264,7 +2273,7 @@ begin
         perform exam_move(e, 'late');
     end if;
 end $$;
-CREATE FUNCTION public.ingest_one(p jsonb) RETURNS jsonb
+CREATE FUNCTION public.ingest_one(p jsonb, p_metadata json) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 declare
@@ -2330,9 +2339,9 @@ begin
         p ->> 'sop_class', p ->> 'transfer_syntax', (p ->> 'instance_number')::int,
         (p ->> 'rows')::int, (p ->> 'columns')::int, (p ->> 'frames')::int,
         object_insert(p), case when p ? 'original' then object_insert(p -> 'original') end,
-        (p ->> 'device_id')::bigint, p -> 'metadata')
+        (p ->> 'device_id')::bigint, p_metadata)
     returning id into v_instance;
-    if not p ? 'metadata' then
+    if p_metadata is null then
         insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
     end if;
     if v_have.last is null and ecg_class(p ->> 'sop_class') then
@@ -2343,7 +2352,7 @@ begin
     perform ingest_exam_grew(e, p, v_have.last is null);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
         'exam', e.id, 'study_uid', s.study_uid,
-        'job', case when not p ? 'metadata' then 'metadata' when v_check then 'check' end);
+        'job', case when p_metadata is null then 'metadata' when v_check then 'check' end);
 end $$;
 CREATE FUNCTION public.ingest_patient(p_centre bigint, p jsonb) RETURNS bigint
     LANGUAGE plpgsql
@@ -2366,7 +2375,7 @@ begin
     end if;
     return v_id;
 end $$;
-CREATE FUNCTION public.ingest_plain(p_batch jsonb) RETURNS jsonb[]
+CREATE FUNCTION public.ingest_plain(p_batch jsonb, p_metadata json[]) RETURNS jsonb[]
     LANGUAGE plpgsql
     AS $$
 declare
@@ -2382,70 +2391,60 @@ begin
     with sent as (
         -- order_of_study(), manifest_covers() and the question of check_wanted(), written
         -- out: as functions they would be called for each object.
-        select x.*, nullif(btrim(x.patient_id), '') as pid,
+        select x.*, btrim(x.patient_id) as pid, p_metadata[x.n] is null as unread,
             case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.id
                 when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.id end as ordered,
             case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.priority
                 when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.priority end as wish,
-            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
-                or i.elsewhere) as check_it, coalesce(i.here, false) as here,
-            v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone
-        from jsonb_populate_recordset(null::ingest_row, p_batch) with ordinality x
+            x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null or i.elsewhere as check_it,
+            coalesce(i.here, false) as here,
+            v.id is not null as evident, x.complete and v.kind is distinct from 'manifest' as closes,
+            s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
+            s.patient_id = p.id as hers, q.id as old_series, p.resident_id, p.birth_date as born, p.sex as of_sex
+        from jsonb_populate_recordset(null::ingest_row, p_batch) x
             left join exam_order a on a.study_uid = x.study_uid and a.centre_id + 0 = x.centre_id
             left join exam_order b on b.accession = nullif(btrim(x.accession), '') and b.centre_id + 0 = x.centre_id
             left join evidence v on v.study_uid = x.study_uid and v.centre_id = x.centre_id
             left join lateral (select bool_or(centre_id = x.centre_id) as here,
                 bool_or(centre_id <> x.centre_id) as elsewhere from instance where sop_uid = x.sop_uid) i on true
-    ), known as (
-        select b.*, s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
-            s.patient_id = p.id as hers, q.id as old_series, coalesce(p.resident_id, pid) as resident,
-            case when p.id is null then dicom_date(b.birth_date) else p.birth_date end as born,
-            case when p.id is null then b.sex else p.sex end as of_sex,
-            row_number() over (partition by b.sop_uid, b.centre_id order by ordinality) as again,
-            min(pid) over same = max(pid) over same as one_patient, bool_or(alone) over same as complete,
-            case when bool_or('stat' in (b.priority, wish)) over same then 'stat'
-                when bool_or('urgent' in (b.priority, wish)) over same then 'urgent' end as urgency
-        from sent b left join study s on s.study_uid = b.study_uid and s.centre_id = b.centre_id
+            left join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
             left join exam e on e.study_id = s.id
-            left join series q on q.study_id = s.id and q.series_uid = b.series_uid
-            left join patient p on p.patient_id = b.pid and p.issuer_id + 0 = b.centre_id
-        window same as (partition by b.study_uid, b.centre_id)
-    ), plain as (
-        select *, min(ordinality) over of_study as first_of_study, min(ordinality) over of_patient as first_of_patient,
-            min(ordinality) over of_series as first_of_series, count(*) over of_study as many,
-            coalesce(old_study, min(case when old_study is null then nextval('study_id_seq') end) over of_study)
-                as study,
-            coalesce(old_exam, min(case when old_exam is null then nextval('exam_id_seq') end) over of_study)
-                as exam,
-            coalesce(old_patient, min(case when old_patient is null then nextval('patient_id_seq') end)
-                over of_patient) as patient,
-            coalesce(old_series, min(case when old_series is null then nextval('series_id_seq') end)
-                over of_series) as in_series,
-            nextval('object_id_seq') as object, nextval('instance_id_seq') as instance,
-            old_exam is null and (ordered is not null or length(resident) = 18
-                and cardinality(resident_id_contradictions(resident, born, of_sex)) > 0) as unmet,
-            case when old_priority is null then coalesce(urgency, 'routine')
-                when urgency is null or urgency = old_priority then old_priority
-                when exam_raised(old_exam, old_priority, urgency) then urgency else old_priority end as rank
-        from known
-        where again = 1 and one_patient and not here and original is null and pid is not null
-            and (old_study is null or state = 'arriving' and hers)
+            left join series q on q.study_id = s.id and q.series_uid = x.series_uid
+            left join patient p on p.patient_id = btrim(x.patient_id) and p.issuer_id + 0 = x.centre_id
+        where x.study_no is not null
+    ), known as materialized (
+        select *, not here and (old_study is null or state = 'arriving' and hers)
             and (ordered is null or cardinality(order_against(ordered, patient_id, patient_name, birth_date, sex)) = 0)
-        window of_study as (partition by study_uid, centre_id), of_patient as (partition by centre_id, pid),
-            of_series as (partition by study_uid, centre_id, series_uid)
+            as plain
+        from sent
+    ), ids as materialized (
+        select array_agg(nextval('study_id_seq')) as study, array_agg(nextval('exam_id_seq')) as exam,
+            array_agg(nextval('patient_id_seq')) as patient, array_agg(nextval('series_id_seq')) as series
+        from generate_series(1, (select max(greatest(study_no, series_no, patient_no)) from known))
     ), r as materialized (
-        select *, ordinality = first_of_study as leads, complete and not unmet as done,
-            case when metadata is null then 'metadata' when check_it then 'check' end as next_job
-        from plain order by study_uid, sop_uid
+        select k.*, coalesce(old_study, i.study[study_no]) as study, coalesce(old_exam, i.exam[study_no]) as exam,
+            coalesce(old_patient, i.patient[patient_no]) as patient, coalesce(old_series, i.series[series_no]) as in_series,
+            nextval('object_id_seq') as object, nextval('instance_id_seq') as instance,
+            old_exam is null and (ordered is not null or length(coalesce(resident_id, pid)) = 18
+                and cardinality(resident_id_contradictions(coalesce(resident_id, pid),
+                    case when old_patient is null then dicom_date(birth_date) else born end,
+                    case when old_patient is null then sex else of_sex end)) > 0) as unmet,
+            case when old_priority is null then coalesce(w.urgency, 'routine')
+                when w.urgency is null or w.urgency = old_priority then old_priority
+                when exam_raised(old_exam, old_priority, w.urgency) then w.urgency else old_priority end as rank,
+            case when unread then 'metadata' when check_it then 'check' end as next_job
+        from ids i, known k cross join lateral (select case when 'stat' in (urgency, wish) then 'stat'
+            when 'urgent' in (urgency, wish) then 'urgent' end as urgency) w
+        where study_no not in (select study_no from known where plain is not true)
     ), grown as (
         update exam e set last_object_at = now(), objects = e.objects + r.many, priority = r.rank from r
         where e.id = r.old_exam and r.leads returning e.state
     ), patients as (
         insert into patient (id, issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
         overriding system value
-        select patient, centre_id, pid, patient_name, decode(patient_name_raw, 'hex'), charset,
+        select distinct on (patient_no) patient, centre_id, pid, patient_name, decode(patient_name_raw, 'hex'), charset,
             coalesce(charset_guessed, false), dicom_date(birth_date), case when sex in ('M', 'F', 'O') then sex end
-        from r where old_patient is null and ordinality = first_of_patient
+        from r where old_patient is null and leads order by patient_no, n
     ), studies as (
         insert into study (id, centre_id, study_uid, patient_id, accession, study_date, study_time, study_id,
             description) overriding system value
@@ -2454,11 +2453,11 @@ begin
         from r where old_study is null and leads
     ), routed as materialized (
         -- One that is complete with these objects starts as what exam_complete() would make of it.
-        select r.*, l.id as line, c.hospital_id, c.id as contract, c.within_minutes,
-            case when not r.done then 'arriving' when c.id is null then 'unrouted' else 'waiting' end as starts
+        select r.*, l.id as line, c.hospital_id, c.id as contract, c.within_minutes, r.closes and not r.unmet as done,
+            case when not r.closes or r.unmet then 'arriving' when c.id is null then 'unrouted' else 'waiting' end as starts
         from r left join lateral (select y.id from line y
                 where r.modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
-            left join lateral exam_contract(r.centre_id, l.id) c on r.done
+            left join lateral exam_contract(r.centre_id, l.id) c on r.closes and not r.unmet
         where r.old_exam is null and r.leads
     ), exams as (
         insert into exam (id, centre_id, study_id, device_id, priority, quiet_seconds, line_id, state, grade, expected,
@@ -2478,7 +2477,7 @@ begin
         insert into series (id, study_id, series_uid, modality, number, description, body_part, laterality)
         overriding system value
         select in_series, study, series_uid, modality, series_number, series_description, body_part, laterality
-        from r where old_series is null and ordinality = first_of_series
+        from r where old_series is null and brings_series
     ), objects as (
         insert into object (id, location, sha256, size, media) overriding system value
         select object, location, decode(sha256, 'hex'), size, coalesce(media, 'application/dicom') from r
@@ -2486,7 +2485,7 @@ begin
         insert into instance (id, centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax, number, rows,
             columns, frames, object_id, device_id, metadata) overriding system value
         select instance, centre_id, study, in_series, sop_uid, sop_class, transfer_syntax, instance_number, rows,
-            columns, frames, object, device_id, metadata
+            columns, frames, object, device_id, p_metadata[n]
         from r
     ), jobs as (
         insert into job (kind, subject_id, priority)
@@ -2494,10 +2493,10 @@ begin
         from r cross join lateral (values (next_job), (case when ecg_class(sop_class) then 'measure' end)) k(kind)
         where kind is not null
     )
-    select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid,
+    select array_agg(n), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid,
             'job', next_job)),
         array_agg(exam) filter (where unmet and leads),
-        array_agg(exam) filter (where complete and leads and (old_exam is not null or not done)),
+        array_agg(exam) filter (where closes and leads and (old_exam is not null or unmet)),
         array_agg(instance) filter (where evident), count(*) filter (where old_exam is not null and leads),
         (select count(*) from grown where state = 'arriving')
     into v_places, v_stored, v_unmet, v_full, v_evident, v_grown, v_moved from r;
@@ -2533,7 +2532,7 @@ begin
     end if;
     return v_id;
 end $$;
-CREATE FUNCTION public.ingest_store(p_batch jsonb) RETURNS jsonb
+CREATE FUNCTION public.ingest_store(p_batch jsonb, p_metadata json[] DEFAULT '{}'::json[]) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2548,7 +2547,7 @@ declare
 begin
     for i in 1..2 loop
         begin
-            v_results := ingest_plain(p_batch);
+            v_results := ingest_plain(p_batch, p_metadata);
             exit;
         exception
             when unique_violation or serialization_failure then
@@ -2561,11 +2560,10 @@ begin
         return to_jsonb(v_results);
     end if;
     for v in select value as p, ordinality as n from jsonb_array_elements(p_batch) with ordinality
-        where v_results[ordinality] is null
-        order by value ->> 'study_uid', value ->> 'sop_uid', ordinality loop
+        where v_results[ordinality] is null order by ordinality loop
         for v_try in 1..10 loop
             begin
-                v_results[v.n] := ingest_one(v.p);
+                v_results[v.n] := ingest_one(v.p, p_metadata[v.n]);
                 exit;
             exception
                 -- Another worker has committed under this UID in between: now it is seen.
@@ -2879,7 +2877,7 @@ begin
     return (select jsonb_build_object('location', o.location, 'limits', ecg_limits(), 'earlier', ecg_earlier(p_instance))
         from instance i join object o on o.id = i.object_id where i.id = p_instance);
 end $$;
-CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) RETURNS boolean
+CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata json) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -3629,7 +3627,7 @@ begin
     select id into strict v_centre from organisation where code = p_provenance ->> 'centre';
     v := ingest_one(p_record || jsonb_strip_nulls(jsonb_build_object('centre_id', v_centre,
         'device_id', (select min(id) from device
-                      where org_id = v_centre and aet = p_provenance ->> 'device'))));
+                      where org_id = v_centre and aet = p_provenance ->> 'device'))), null);
     select i.id into v_instance from instance i join object o on o.id = i.object_id
     where o.location = p_record ->> 'location';
     if v_instance is null then
@@ -5427,12 +5425,12 @@ REVOKE ALL ON FUNCTION public.ingest_against_order(e public.exam, p jsonb) FROM 
 REVOKE ALL ON FUNCTION public.ingest_conflict(e public.exam, p_cause text, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_exam(s public.study, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_exam_grew(e public.exam, p jsonb, p_first boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_one(p jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_one(p jsonb, p_metadata json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_patient(p_centre bigint, p jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_plain(p_batch jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ingest_plain(p_batch jsonb, p_metadata json[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.ingest_series(p_study bigint, p jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.ingest_store(p_batch jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.ingest_store(p_batch jsonb, p_metadata json[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb, p_metadata json[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.ingest_study(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.instance_file(p_uid text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
@@ -5455,8 +5453,8 @@ GRANT ALL ON FUNCTION public.manifest_take(p_centre bigint, p jsonb) TO rdc_inge
 REVOKE ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.measure_input(p_instance bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata json) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata json) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;

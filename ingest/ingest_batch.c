@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ingest/ingest_group.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -18,7 +19,7 @@ enum {
 struct ingest_entry {
     struct ingest_batch *batch;
     struct ingest_entry *next;
-    struct base_buf record;
+    struct ingest_record record;
     int64_t since;
     bool stat;
     bool settled;      /* durable, or known not to be */
@@ -70,7 +71,6 @@ enum base_err ingest_batch_new(struct loop *loop, struct db *db, struct ingest_b
 static void tell(struct ingest_entry *e, enum base_err err, const struct ingest_stored *stored)
 {
     e->fn(e->arg, err, stored);
-    base_buf_deinit(&e->record);
     free(e);
 }
 
@@ -200,10 +200,20 @@ static void part(struct ingest_batch *b)
     b->alone = take_back(b);
 }
 
+/* None of the batch in flight has waited too long. */
+static bool is_patient(const struct ingest_batch *b)
+{
+    int64_t late = base_clock_mono_ms() - PATIENCE_MS;
+    for (const struct ingest_entry *e = b->flying; e; e = e->next)
+        if (e->since <= late)
+            return false;
+    return true;
+}
+
 /* The batch did not come about: once more, or give up. */
 static void failed(struct ingest_batch *b, enum base_err err, const char *sqlstate)
 {
-    bool patient = base_clock_mono_ms() - b->flying->since < PATIENCE_MS;
+    bool patient = is_patient(b);
     b->unknown |= err == BASE_EUNKNOWN;
     b->refused += is_contended(sqlstate);
     /* What stays contended must not hold up the others that share its batch or
@@ -266,14 +276,39 @@ static void take_urgent(struct ingest_batch *b)
     find_tail(b);
 }
 
+static int compare(const void *a, const void *b)
+{
+    const struct ingest_entry *const *x = a;
+    const struct ingest_entry *const *y = b;
+    return ingest_group_compare(&(*x)->record, &(*y)->record);
+}
+
+/* The batch in flight in the order in which all workers lock its rows. */
+static void sort(struct ingest_batch *b)
+{
+    struct ingest_entry *all[BATCH_MAX];
+    size_t n = 0;
+    for (struct ingest_entry *e = b->flying; e; e = e->next)
+        all[n++] = e;
+    qsort(all, n, sizeof(struct ingest_entry *), compare);
+    struct ingest_entry **to = &b->flying;
+    for (size_t i = 0; i < n; i++) {
+        *to = all[i];
+        to = &all[i]->next;
+    }
+    *to = NULL;
+}
+
 static void take_waiting(struct ingest_batch *b)
 {
     b->unknown = false;
     b->refused = 0;
     if (!b->alone)
         take_urgent(b);
-    if (b->flying)
+    if (b->flying) {
+        sort(b);
         return;
+    }
     struct ingest_entry **end = &b->waiting;
     unsigned most = b->alone ? 1 : BATCH_MAX;
     for (unsigned n = 0; n < most && *end; n++)
@@ -284,6 +319,7 @@ static void take_waiting(struct ingest_batch *b)
     *end = NULL;
     if (!b->waiting)
         b->tail = &b->waiting;
+    sort(b);
 }
 
 /* Takes those out of the queue that will not be durable, and ends them. */
@@ -343,13 +379,35 @@ static void conclude(struct ingest_batch *b, bool urgent)
     db_tx_commit(tx, on_done, b);
 }
 
-static void write_batch(const struct ingest_batch *b, struct base_buf *all)
+/* The statement with the batch in flight. */
+static void add_statement(const struct ingest_batch *b, struct db_tx *tx)
 {
-    base_buf_add_byte(all, '[');
-    for (const struct ingest_entry *e = b->flying; e; e = e->next) {
-        base_buf_add(all, e->record.p, e->record.n);
-        base_buf_add_byte(all, e->next ? ',' : ']');
+    const struct ingest_record *all[BATCH_MAX];
+    struct base_bytes metadata[BATCH_MAX];
+    struct ingest_place places[BATCH_MAX];
+    struct base_buf records = {0};
+    struct base_buf scratch = {0};
+    struct base_json j;
+    size_t n = 0;
+    for (const struct ingest_entry *e = b->flying; e; e = e->next, n++) {
+        all[n] = &e->record;
+        metadata[n] = e->record.metadata;
     }
+    assert(n);
+    ingest_group(all, n, places);
+    base_json_init(&j, &records);
+    base_json_open_array(&j);
+    for (size_t i = 0; i < n; i++) {
+        base_json_open_object(&j);
+        ingest_place_write(&places[i], i, &j);
+        ingest_record_write(all[i], &j);
+        base_json_close_object(&j);
+    }
+    base_json_close_array(&j);
+    db_tx_add(tx, DB_Q_INGEST_STORE,
+              (struct db_param[]){db_buf(&records), db_json_array(&scratch, metadata, n)}, 2);
+    base_buf_deinit(&records);
+    base_buf_deinit(&scratch);
 }
 
 static void send(struct ingest_batch *b)
@@ -360,11 +418,8 @@ static void send(struct ingest_batch *b)
         take_waiting(b);
     if (!b->flying)
         return;
-    struct base_buf all = {0};
-    write_batch(b, &all);
-    struct db_tx *tx = all.err ? NULL : db_tx_new(b->db, LOOP_ORDINARY);
-    db_tx_add(tx, DB_Q_INGEST_STORE, (struct db_param[]){db_text_n((const char *)all.p, all.n)}, 1);
-    base_buf_deinit(&all);
+    struct db_tx *tx = db_tx_new(b->db, LOOP_ORDINARY);
+    add_statement(b, tx);
     enum base_err err = db_tx_submit_held(tx, NULL, NULL);
     b->in_database = !err;
     if (!err) {
@@ -373,7 +428,7 @@ static void send(struct ingest_batch *b)
         return;
     }
     loop_timer_start(b->timer, RETRY_MS, 0);
-    if (!is_passing(err) || base_clock_mono_ms() - b->flying->since >= PATIENCE_MS)
+    if (!is_passing(err) || !is_patient(b))
         fail_all(b, &b->flying, b->unknown ? BASE_EUNKNOWN : err);
 }
 
@@ -417,12 +472,7 @@ enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_recor
     struct ingest_entry *e = calloc(1, sizeof *e);
     if (!e)
         return BASE_ENOMEM;
-    ingest_record_write(record, &e->record);
-    if (e->record.err) {
-        base_buf_deinit(&e->record);
-        free(e);
-        return BASE_ENOMEM;
-    }
+    e->record = *record;
     e->batch = b;
     e->since = base_clock_mono_ms();
     e->fn = fn;

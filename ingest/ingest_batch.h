@@ -58,7 +58,8 @@ enum base_err ingest_batch_new(struct loop *loop, struct db *db,
 /* Fails what waits with BASE_ECANCELED. Not while a batch is being committed (db_close
  * ends those). Takes NULL. */
 void ingest_batch_free(struct ingest_batch *b);
-/* An object that is being synced. fn runs exactly once, after ingest_batch_settle. */
+/* An object that is being synced. fn runs exactly once, after ingest_batch_settle; what the record
+ * points to is borrowed until then. */
 enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_record *record,
                                ingest_stored_fn *fn, void *arg,
                                struct ingest_entry **out) BASE_MUST_CHECK;

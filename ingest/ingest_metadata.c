@@ -67,8 +67,7 @@ static void on_read(void *arg, bool cancelled)
         give_up(w, cancelled ? "stopped" : w->error.msg);
         return;
     }
-    struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject),
-                                db_text_n((const char *)w->json.p, w->json.n)};
+    struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject), db_buf(&w->json)};
     enum base_err err = db_call(w->g->config->db, DB_Q_METADATA_DONE, params, 3, on_noted, w);
     if (err) {
         model_job_excuse(w->job, err);

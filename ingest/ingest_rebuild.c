@@ -195,14 +195,16 @@ static enum base_err insert(struct rebuild *r, const struct ingest_record *recor
                             struct base_bytes provenance)
 {
     struct base_buf json = {0};
+    struct base_json j;
     const struct db_rows *rows;
     while (provenance.n && provenance.p[provenance.n - 1] == 0)
         provenance.n--;
-    ingest_record_write(record, &json);
-    struct db_param params[] = {db_text_n(base_buf_cstr(&json), json.n),
-                                db_text_n((const char *)provenance.p, provenance.n)};
-    enum base_err err =
-        json.err ? json.err : db_sync_exec(r->db, DB_Q_REBUILD_ONE, params, 2, &rows, r->error);
+    base_json_init(&j, &json);
+    base_json_open_object(&j);
+    ingest_record_write(record, &j);
+    base_json_close_object(&j);
+    struct db_param params[] = {db_buf(&json), db_text_n((const char *)provenance.p, provenance.n)};
+    enum base_err err = db_sync_exec(r->db, DB_Q_REBUILD_ONE, params, 2, &rows, r->error);
     base_buf_deinit(&json);
     if (err)
         return err;

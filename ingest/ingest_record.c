@@ -1,7 +1,5 @@
 #include "ingest/ingest_record.h"
 
-#include "base/json.h"
-
 static void add_text(struct base_json *j, const char *key, const char *value)
 {
     if (!value || !value[0])
@@ -66,34 +64,26 @@ static void add_header(struct base_json *j, const struct dicom_header *h)
     base_json_bool(j, h->guessed);
 }
 
-void ingest_record_write(const struct ingest_record *r, struct base_buf *out)
+void ingest_record_write(const struct ingest_record *r, struct base_json *j)
 {
-    struct base_json j;
-    base_json_init(&j, out);
-    base_json_open_object(&j);
-    base_json_key(&j, "centre_id");
-    base_json_int(&j, r->centre_id);
+    base_json_key(j, "centre_id");
+    base_json_int(j, r->centre_id);
     if (r->device_id) {
-        base_json_key(&j, "device_id");
-        base_json_int(&j, r->device_id);
+        base_json_key(j, "device_id");
+        base_json_int(j, r->device_id);
     }
-    base_json_key(&j, "quiet");
-    base_json_int(&j, r->quiet_seconds);
-    base_json_key(&j, "single");
-    base_json_bool(&j, r->single);
-    add_text(&j, "priority", r->priority);
-    add_text(&j, "transfer_syntax", r->transfer_syntax);
-    add_object(&j, r->object, "application/dicom");
+    base_json_key(j, "quiet");
+    base_json_int(j, r->quiet_seconds);
+    base_json_key(j, "single");
+    base_json_bool(j, r->single);
+    add_text(j, "priority", r->priority);
+    add_text(j, "transfer_syntax", r->transfer_syntax);
+    add_object(j, r->object, "application/dicom");
     if (r->original) {
-        base_json_key(&j, "original");
-        base_json_open_object(&j);
-        add_object(&j, r->original, r->original_media);
-        base_json_close_object(&j);
+        base_json_key(j, "original");
+        base_json_open_object(j);
+        add_object(j, r->original, r->original_media);
+        base_json_close_object(j);
     }
-    add_header(&j, r->header);
-    if (r->metadata.n) {
-        base_json_key(&j, "metadata");
-        base_json_raw(&j, (const char *)r->metadata.p, r->metadata.n);
-    }
-    base_json_close_object(&j);
+    add_header(j, r->header);
 }

@@ -5,7 +5,7 @@
 #ifndef INGEST_RECORD_H
 #define INGEST_RECORD_H
 
-#include "base/buf.h"
+#include "base/json.h"
 #include "dicom/dicom_header.h"
 #include "store/store.h"
 
@@ -23,7 +23,7 @@ struct ingest_record {
     struct base_bytes metadata;          /* as DICOM JSON; empty: a job makes it */
 };
 
-/* Appends the record as JSON. */
-void ingest_record_write(const struct ingest_record *r, struct base_buf *out);
+/* The members of the record, without the metadata, which go beside it. */
+void ingest_record_write(const struct ingest_record *r, struct base_json *j);
 
 #endif

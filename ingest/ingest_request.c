@@ -115,8 +115,7 @@ static enum base_err submit(struct request *r, const struct base_buf *json)
     const struct api_scp_device *device = api_scp_device(r->call);
     const struct dicom_dimse *rq = api_scp_request(r->call);
     struct db_param params[] = {db_int(device->centre_id), db_int(device->id),
-                                db_text(rq->sop_instance),
-                                db_text_n((const char *)json->p, json->n)};
+                                db_text(rq->sop_instance), db_buf(json)};
     enum base_err err = db_call(r->g->config->db, r->op->query, params, 4, on_done, r);
     r->asked = !err;
     return err;

@@ -60,8 +60,7 @@ static const char *keep(struct ingest_resume *r, const char *s)
 static void on_answer(void *arg, struct ingest_answer *answer)
 {
     struct ingest_resume *r = arg;
-    struct db_param params[] = {db_text(r->id),
-                                db_text_n((const char *)answer->json.p, answer->json.n)};
+    struct db_param params[] = {db_text(r->id), db_buf(&answer->json)};
     bool taken = answer->status < 300;
     r->answer = *answer;
     r->answer.title = keep(r, answer->title);

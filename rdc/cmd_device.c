@@ -26,7 +26,7 @@ static json_t *ask(struct rdc_context *ctx, const char *aet)
     if (!db)
         return NULL;
     model_cause_json(&causes);
-    struct db_param params[] = {db_text(aet), db_text_n((const char *)causes.p, causes.n)};
+    struct db_param params[] = {db_text(aet), db_buf(&causes)};
     enum base_err e = aet ? db_sync_exec(db, DB_Q_DEVICE_DOCTOR, params, 2, &rows, &err)
                           : db_sync_exec(db, DB_Q_STRANGER_DOCTOR, params + 1, 1, &rows, &err);
     if (e)

@@ -162,8 +162,7 @@ static void get_device_doctor(struct net_http_request *req, void *arg)
 {
     struct base_buf causes = {0};
     model_cause_json(&causes);
-    struct db_param params[] = {db_text(net_http_param(req, "aet")),
-                                db_text_n((const char *)causes.p, causes.n)};
+    struct db_param params[] = {db_text(net_http_param(req, "aet")), db_buf(&causes)};
     api_run(arg, req, DB_Q_DEVICE_DOCTOR, params, 2);
     base_buf_deinit(&causes);
 }

@@ -252,7 +252,7 @@ create table instance (
     own boolean not null default false,
     device_id bigint,
     received_at timestamptz not null default now(),
-    metadata jsonb,
+    metadata json,
     constraint instance_uid_unique unique (sop_uid, centre_id, variant),
     constraint instance_uid_form check (sop_uid ~ '^[0-9.]+$' and length(sop_uid) <= 64)
 );

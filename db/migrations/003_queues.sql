@@ -223,7 +223,7 @@ grant execute on function object_damaged(jsonb) to rdc_ingest;
 -- is made of 64 MiB at most, which are soon read.
 -- Same UID, another digest: both are kept and the conflict stands on the exam. "job": what is
 -- to be done next with it, if anything.
-create function ingest_one(p jsonb) returns jsonb language plpgsql as
+create function ingest_one(p jsonb, p_metadata json) returns jsonb language plpgsql as
 $$
 declare
     v_centre bigint := (p ->> 'centre_id')::bigint;
@@ -288,9 +288,9 @@ begin
         p ->> 'sop_class', p ->> 'transfer_syntax', (p ->> 'instance_number')::int,
         (p ->> 'rows')::int, (p ->> 'columns')::int, (p ->> 'frames')::int,
         object_insert(p), case when p ? 'original' then object_insert(p -> 'original') end,
-        (p ->> 'device_id')::bigint, p -> 'metadata')
+        (p ->> 'device_id')::bigint, p_metadata)
     returning id into v_instance;
-    if not p ? 'metadata' then
+    if p_metadata is null then
         insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
     end if;
     if v_have.last is null and ecg_class(p ->> 'sop_class') then
@@ -301,30 +301,36 @@ begin
     perform ingest_exam_grew(e, p, v_have.last is null);
     return jsonb_build_object('outcome', case when v_have.last is null then 'stored' else 'conflict' end,
         'exam', e.id, 'study_uid', s.study_uid,
-        'job', case when not p ? 'metadata' then 'metadata' when v_check then 'check' end);
+        'job', case when p_metadata is null then 'metadata' when v_check then 'check' end);
 end $$;
 
--- One object of a batch, as ingest/ingest_record.c writes it.
+-- One object of a batch, as ingest/ingest_record.c writes it, with what ingest/ingest_group.c says of
+-- its study in the batch: study_no, series_no and patient_no are the same in what belongs together (1 and
+-- on); leads: it is the first of its study, and brings_series, brings_patient; many, complete, urgency are
+-- of the study. Without study_no it is for ingest_one().
 create type ingest_row as (
+    n int, study_no int, series_no int, patient_no int, leads boolean, brings_series boolean, many int,
+    complete boolean, urgency text,
     centre_id bigint, device_id bigint, quiet int, single boolean, priority text,
     transfer_syntax text, location text, sha256 text, media text, size bigint, original jsonb,
     patient_id text, patient_name text, patient_name_raw text, charset text, charset_guessed boolean,
     birth_date text, sex text, study_uid text, study_date text, study_time text, study_id text,
     accession text, description text, series_uid text, modality text, series_number int,
     series_description text, body_part text, laterality text, sop_class text, sop_uid text,
-    instance_number int, rows int, columns int, frames int, metadata jsonb);
+    instance_number int, rows int, columns int, frames int);
 
 -- Those objects of a batch about which ingest_one() has nothing to decide, all with
 -- one statement: the UID is new, and study and exam are new too, or the exam is
 -- still arriving and the patient is the same. Gives the results of those it
--- stored, in their places; null elsewhere. Fails as a whole.
+-- stored, in their places; null elsewhere. Fails as a whole. A study of which one object is
+-- not so is left out with all that the batch has of it.
 --
 -- New rows get their ids first, so that no insert waits for what another returns;
--- all go in the order of study and instance UIDs, in which rows are locked
+-- all come in the order of study and instance UIDs, in which rows are locked
 -- everywhere. A study, patient or series that another worker makes at the same
 -- time is a unique violation, and an exam that was completed meanwhile a
 -- serialization failure: ingest_store() then looks again.
-create function ingest_plain(p_batch jsonb) returns jsonb[] language plpgsql as
+create function ingest_plain(p_batch jsonb, p_metadata json[]) returns jsonb[] language plpgsql as
 $$
 declare
     v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_batch)]);
@@ -339,70 +345,60 @@ begin
     with sent as (
         -- order_of_study(), manifest_covers() and the question of check_wanted(), written
         -- out: as functions they would be called for each object.
-        select x.*, nullif(btrim(x.patient_id), '') as pid,
+        select x.*, btrim(x.patient_id) as pid, p_metadata[x.n] is null as unread,
             case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.id
                 when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.id end as ordered,
             case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.priority
                 when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.priority end as wish,
-            x.metadata is not null and (x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null
-                or i.elsewhere) as check_it, coalesce(i.here, false) as here,
-            v.id is not null as evident, x.single and v.kind is distinct from 'manifest' as alone
-        from jsonb_populate_recordset(null::ingest_row, p_batch) with ordinality x
+            x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null or i.elsewhere as check_it,
+            coalesce(i.here, false) as here,
+            v.id is not null as evident, x.complete and v.kind is distinct from 'manifest' as closes,
+            s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
+            s.patient_id = p.id as hers, q.id as old_series, p.resident_id, p.birth_date as born, p.sex as of_sex
+        from jsonb_populate_recordset(null::ingest_row, p_batch) x
             left join exam_order a on a.study_uid = x.study_uid and a.centre_id + 0 = x.centre_id
             left join exam_order b on b.accession = nullif(btrim(x.accession), '') and b.centre_id + 0 = x.centre_id
             left join evidence v on v.study_uid = x.study_uid and v.centre_id = x.centre_id
             left join lateral (select bool_or(centre_id = x.centre_id) as here,
                 bool_or(centre_id <> x.centre_id) as elsewhere from instance where sop_uid = x.sop_uid) i on true
-    ), known as (
-        select b.*, s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
-            s.patient_id = p.id as hers, q.id as old_series, coalesce(p.resident_id, pid) as resident,
-            case when p.id is null then dicom_date(b.birth_date) else p.birth_date end as born,
-            case when p.id is null then b.sex else p.sex end as of_sex,
-            row_number() over (partition by b.sop_uid, b.centre_id order by ordinality) as again,
-            min(pid) over same = max(pid) over same as one_patient, bool_or(alone) over same as complete,
-            case when bool_or('stat' in (b.priority, wish)) over same then 'stat'
-                when bool_or('urgent' in (b.priority, wish)) over same then 'urgent' end as urgency
-        from sent b left join study s on s.study_uid = b.study_uid and s.centre_id = b.centre_id
+            left join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
             left join exam e on e.study_id = s.id
-            left join series q on q.study_id = s.id and q.series_uid = b.series_uid
-            left join patient p on p.patient_id = b.pid and p.issuer_id + 0 = b.centre_id
-        window same as (partition by b.study_uid, b.centre_id)
-    ), plain as (
-        select *, min(ordinality) over of_study as first_of_study, min(ordinality) over of_patient as first_of_patient,
-            min(ordinality) over of_series as first_of_series, count(*) over of_study as many,
-            coalesce(old_study, min(case when old_study is null then nextval('study_id_seq') end) over of_study)
-                as study,
-            coalesce(old_exam, min(case when old_exam is null then nextval('exam_id_seq') end) over of_study)
-                as exam,
-            coalesce(old_patient, min(case when old_patient is null then nextval('patient_id_seq') end)
-                over of_patient) as patient,
-            coalesce(old_series, min(case when old_series is null then nextval('series_id_seq') end)
-                over of_series) as in_series,
-            nextval('object_id_seq') as object, nextval('instance_id_seq') as instance,
-            old_exam is null and (ordered is not null or length(resident) = 18
-                and cardinality(resident_id_contradictions(resident, born, of_sex)) > 0) as unmet,
-            case when old_priority is null then coalesce(urgency, 'routine')
-                when urgency is null or urgency = old_priority then old_priority
-                when exam_raised(old_exam, old_priority, urgency) then urgency else old_priority end as rank
-        from known
-        where again = 1 and one_patient and not here and original is null and pid is not null
-            and (old_study is null or state = 'arriving' and hers)
+            left join series q on q.study_id = s.id and q.series_uid = x.series_uid
+            left join patient p on p.patient_id = btrim(x.patient_id) and p.issuer_id + 0 = x.centre_id
+        where x.study_no is not null
+    ), known as materialized (
+        select *, not here and (old_study is null or state = 'arriving' and hers)
             and (ordered is null or cardinality(order_against(ordered, patient_id, patient_name, birth_date, sex)) = 0)
-        window of_study as (partition by study_uid, centre_id), of_patient as (partition by centre_id, pid),
-            of_series as (partition by study_uid, centre_id, series_uid)
+            as plain
+        from sent
+    ), ids as materialized (
+        select array_agg(nextval('study_id_seq')) as study, array_agg(nextval('exam_id_seq')) as exam,
+            array_agg(nextval('patient_id_seq')) as patient, array_agg(nextval('series_id_seq')) as series
+        from generate_series(1, (select max(greatest(study_no, series_no, patient_no)) from known))
     ), r as materialized (
-        select *, ordinality = first_of_study as leads, complete and not unmet as done,
-            case when metadata is null then 'metadata' when check_it then 'check' end as next_job
-        from plain order by study_uid, sop_uid
+        select k.*, coalesce(old_study, i.study[study_no]) as study, coalesce(old_exam, i.exam[study_no]) as exam,
+            coalesce(old_patient, i.patient[patient_no]) as patient, coalesce(old_series, i.series[series_no]) as in_series,
+            nextval('object_id_seq') as object, nextval('instance_id_seq') as instance,
+            old_exam is null and (ordered is not null or length(coalesce(resident_id, pid)) = 18
+                and cardinality(resident_id_contradictions(coalesce(resident_id, pid),
+                    case when old_patient is null then dicom_date(birth_date) else born end,
+                    case when old_patient is null then sex else of_sex end)) > 0) as unmet,
+            case when old_priority is null then coalesce(w.urgency, 'routine')
+                when w.urgency is null or w.urgency = old_priority then old_priority
+                when exam_raised(old_exam, old_priority, w.urgency) then w.urgency else old_priority end as rank,
+            case when unread then 'metadata' when check_it then 'check' end as next_job
+        from ids i, known k cross join lateral (select case when 'stat' in (urgency, wish) then 'stat'
+            when 'urgent' in (urgency, wish) then 'urgent' end as urgency) w
+        where study_no not in (select study_no from known where plain is not true)
     ), grown as (
         update exam e set last_object_at = now(), objects = e.objects + r.many, priority = r.rank from r
         where e.id = r.old_exam and r.leads returning e.state
     ), patients as (
         insert into patient (id, issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
         overriding system value
-        select patient, centre_id, pid, patient_name, decode(patient_name_raw, 'hex'), charset,
+        select distinct on (patient_no) patient, centre_id, pid, patient_name, decode(patient_name_raw, 'hex'), charset,
             coalesce(charset_guessed, false), dicom_date(birth_date), case when sex in ('M', 'F', 'O') then sex end
-        from r where old_patient is null and ordinality = first_of_patient
+        from r where old_patient is null and leads order by patient_no, n
     ), studies as (
         insert into study (id, centre_id, study_uid, patient_id, accession, study_date, study_time, study_id,
             description) overriding system value
@@ -411,11 +407,11 @@ begin
         from r where old_study is null and leads
     ), routed as materialized (
         -- One that is complete with these objects starts as what exam_complete() would make of it.
-        select r.*, l.id as line, c.hospital_id, c.id as contract, c.within_minutes,
-            case when not r.done then 'arriving' when c.id is null then 'unrouted' else 'waiting' end as starts
+        select r.*, l.id as line, c.hospital_id, c.id as contract, c.within_minutes, r.closes and not r.unmet as done,
+            case when not r.closes or r.unmet then 'arriving' when c.id is null then 'unrouted' else 'waiting' end as starts
         from r left join lateral (select y.id from line y
                 where r.modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
-            left join lateral exam_contract(r.centre_id, l.id) c on r.done
+            left join lateral exam_contract(r.centre_id, l.id) c on r.closes and not r.unmet
         where r.old_exam is null and r.leads
     ), exams as (
         insert into exam (id, centre_id, study_id, device_id, priority, quiet_seconds, line_id, state, grade, expected,
@@ -435,7 +431,7 @@ begin
         insert into series (id, study_id, series_uid, modality, number, description, body_part, laterality)
         overriding system value
         select in_series, study, series_uid, modality, series_number, series_description, body_part, laterality
-        from r where old_series is null and ordinality = first_of_series
+        from r where old_series is null and brings_series
     ), objects as (
         insert into object (id, location, sha256, size, media) overriding system value
         select object, location, decode(sha256, 'hex'), size, coalesce(media, 'application/dicom') from r
@@ -443,7 +439,7 @@ begin
         insert into instance (id, centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax, number, rows,
             columns, frames, object_id, device_id, metadata) overriding system value
         select instance, centre_id, study, in_series, sop_uid, sop_class, transfer_syntax, instance_number, rows,
-            columns, frames, object, device_id, metadata
+            columns, frames, object, device_id, p_metadata[n]
         from r
     ), jobs as (
         insert into job (kind, subject_id, priority)
@@ -451,10 +447,10 @@ begin
         from r cross join lateral (values (next_job), (case when ecg_class(sop_class) then 'measure' end)) k(kind)
         where kind is not null
     )
-    select array_agg(ordinality), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid,
+    select array_agg(n), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid,
             'job', next_job)),
         array_agg(exam) filter (where unmet and leads),
-        array_agg(exam) filter (where complete and leads and (old_exam is not null or not done)),
+        array_agg(exam) filter (where closes and leads and (old_exam is not null or unmet)),
         array_agg(instance) filter (where evident), count(*) filter (where old_exam is not null and leads),
         (select count(*) from grown where state = 'arriving')
     into v_places, v_stored, v_unmet, v_full, v_evident, v_grown, v_moved from r;
@@ -478,14 +474,15 @@ end $$;
 
 -- A batch, in one transaction: the plain objects as sets, looked at anew once when
 -- another worker was first with a study; what is left, or all of them when that
--- fails, one by one in the order of their study and instance UIDs, so that
+-- fails, one by one, in the order in which they come, that of study and instance UIDs, so that
 -- batches of several workers cannot block each other in a circle; a bad object
--- fails alone. Results stand in the batch's order.
+-- fails alone. Results stand in the batch's order. The metadata come beside it, in the same
+-- order: nothing of them is looked at here, and jsonb of those of an ECG would cost as much as its rows.
 --
 -- The plans are made once and kept for as long as a connection lives, also those
 -- that were made when the tables were empty: only such are allowed that stay
 -- good, by index for each row.
-create function ingest_store(p_batch jsonb) returns jsonb
+create function ingest_store(p_batch jsonb, p_metadata json[] default '{}') returns jsonb
 language plpgsql security definer set search_path = public set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as
 $$
@@ -495,7 +492,7 @@ declare
 begin
     for i in 1..2 loop
         begin
-            v_results := ingest_plain(p_batch);
+            v_results := ingest_plain(p_batch, p_metadata);
             exit;
         exception
             when unique_violation or serialization_failure then
@@ -508,11 +505,10 @@ begin
         return to_jsonb(v_results);
     end if;
     for v in select value as p, ordinality as n from jsonb_array_elements(p_batch) with ordinality
-        where v_results[ordinality] is null
-        order by value ->> 'study_uid', value ->> 'sop_uid', ordinality loop
+        where v_results[ordinality] is null order by ordinality loop
         for v_try in 1..10 loop
             begin
-                v_results[v.n] := ingest_one(v.p);
+                v_results[v.n] := ingest_one(v.p, p_metadata[v.n]);
                 exit;
             exception
                 -- Another worker has committed under this UID in between: now it is seen.
@@ -645,7 +641,7 @@ $$
 $$;
 
 -- Gives whether there is something to check now.
-create function metadata_done(p_job bigint, p_instance bigint, p_metadata jsonb) returns boolean
+create function metadata_done(p_job bigint, p_instance bigint, p_metadata json) returns boolean
 language plpgsql security definer set search_path = public as
 $$
 begin
@@ -878,8 +874,8 @@ grant execute on function session_login(text), session_failed(bigint), session_o
     exam_objects(bigint), exam_objects_digest(bigint), exam_two_step(exam), person_name(bigint),
     upload_permit(), report_file(bigint, int), render_failed(bigint), instance_file(text)
     to rdc_api;
-grant execute on function device_find(text, inet, text, text), ingest_store(jsonb), object_known(text[]),
+grant execute on function device_find(text, inet, text, text), ingest_store(jsonb, json[]), object_known(text[]),
     exam_expire_due(), job_claim(text, int, int, boolean), job_failed(bigint, text, int), job_put_back(bigint, text, int),
-    metadata_done(bigint, bigint, jsonb), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
+    metadata_done(bigint, bigint, json), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
     delivery_claim(int, int), delivery_done(bigint, bigint, text, text, int, int)
     to rdc_ingest;

@@ -133,7 +133,7 @@ begin
     select id into strict v_centre from organisation where code = p_provenance ->> 'centre';
     v := ingest_one(p_record || jsonb_strip_nulls(jsonb_build_object('centre_id', v_centre,
         'device_id', (select min(id) from device
-                      where org_id = v_centre and aet = p_provenance ->> 'device'))));
+                      where org_id = v_centre and aet = p_provenance ->> 'device'))), null);
     select i.id into v_instance from instance i join object o on o.id = i.object_id
     where o.location = p_record ->> 'location';
     if v_instance is null then

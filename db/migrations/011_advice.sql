@@ -235,18 +235,19 @@ create function advice_check(i instance, e exam) returns void language plpgsql a
 $$
 declare
     o exam_order;
-    v_modality text := dicom_text(i.metadata, '00080060');
+    v_metadata jsonb := i.metadata;
+    v_modality text := dicom_text(v_metadata, '00080060');
     v jsonb := '{}';
 begin
     if i.own or i.variant > 0 or coalesce(v_modality, 'SR') in ('SR', 'KO', 'PR', 'DOC', 'AU') then
         return;
     end if;
     if v_modality in ('CR', 'DX', 'RG', 'MG') then
-        v := advice_radiography(i.metadata);
+        v := advice_radiography(v_metadata);
     end if;
     o := exam_order_of(e);
     if o.id is not null then
-        v := v || advice_order(o, i.metadata);
+        v := v || advice_order(o, v_metadata);
         perform advice_views(e, o);
     end if;
     if v <> '{}' then

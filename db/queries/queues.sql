@@ -4,7 +4,7 @@
 select device_find($1::text, $2::inet, $3::text, $4::text)::text;
 
 -- name: ingest_store
-select ingest_store($1::jsonb)::text;
+select ingest_store($1::jsonb, $2::json[])::text;
 
 -- name: object_known
 select unnest(object_known($1::text[]));
@@ -25,7 +25,7 @@ select job_put_back($1::bigint, $2::text, $3::int);
 select job_failed($1::bigint, $2::text, $3::int);
 
 -- name: metadata_done
-select metadata_done($1::bigint, $2::bigint, $3::jsonb);
+select metadata_done($1::bigint, $2::bigint, $3::json);
 
 -- name: check_done
 select check_done($1::bigint, $2::bigint, $3::boolean);

@@ -7,7 +7,7 @@ declare
     v_instance bigint := (select max(id) from instance where sop_uid = p_sop);
 begin
     perform metadata_done((select id from job where kind = 'metadata' and subject_id = v_instance), v_instance,
-        '{"00080060": {"vr": "CS", "Value": ["DX"]}}' || p_metadata);
+        ('{"00080060": {"vr": "CS", "Value": ["DX"]}}' || p_metadata)::json);
     perform check_done(id, v_instance, false) from job where kind = 'check' and subject_id = v_instance;
     return (v ->> 'exam')::bigint;
 end $$;
@@ -72,7 +72,7 @@ begin
     perform t_object('1.6.30', '1.6.30.1', '{"modality": "DX", "sha256": "aa00000000000000000000000000000000000000000000000000000000000002"}');
     assert jsonb_array_length((select conflicts from exam where id = e)) = 2;
     for i in 1..2 loop
-        perform metadata_done(0, (select id from instance where sop_uid = '1.6.30.1' and variant = i), v_chest);
+        perform metadata_done(0, (select id from instance where sop_uid = '1.6.30.1' and variant = i), v_chest::json);
     end loop;
     v := job_claim('check', 100, 60);
     assert (select bool_and(j -> 'input' ? 'other') from jsonb_array_elements(v) j join instance i
@@ -87,7 +87,7 @@ begin
     assert t_object('1.6.33', '1.6.33.1', '{"modality": "CT", "metadata": {}}') ->> 'job' is null;
     assert t_object('1.6.33', '1.6.33.1', '{"modality": "CT", "metadata": {}, "sha256": "aa00000000000000000000000000000000000000000000000000000000000003"}')
         ->> 'job' = 'check';
-    assert metadata_done(0, (select id from instance where sop_uid = '1.6.32.1'), v_chest);
+    assert metadata_done(0, (select id from instance where sop_uid = '1.6.32.1'), v_chest::json);
     -- a UID of another centre is kept apart and flagged
     e := t_image('1.6.31', '1.6.30.1', v_chest, jsonb_build_object('centre_id', org_id('C2')));
     assert (select conflicts -> 0 ->> 'cause' = 'centre' and centre_id = org_id('C2') from exam where id = e);

@@ -31,16 +31,19 @@ begin
 end $$;
 grant execute on function t_as(text) to rdc_api;
 
--- One object, as ingest would store it.
+-- One object, as ingest would store it: alone in its batch.
 create function t_object(p_study text, p_sop text, p_more jsonb default '{}') returns jsonb
 language sql as
 $$
-    select ingest_store(jsonb_build_array(jsonb_build_object('centre_id', org_id('C1'),
+    select ingest_store(jsonb_build_array(jsonb_build_object('n', 1, 'study_no',
+        case when not p_more ? 'original' and coalesce(p_more ->> 'patient_id', 'P1') <> '' then 1 end,
+        'series_no', 1, 'patient_no', 1, 'many', 1, 'leads', true, 'brings_series', true,
+        'complete', p_more -> 'single', 'urgency', p_more -> 'priority', 'centre_id', org_id('C1'),
         'device_id', device_id('CR1', null, null), 'quiet', 0, 'study_uid', p_study,
         'series_uid', p_study || '.1', 'sop_uid', p_sop, 'sop_class', '1.2.840.10008.5.1.4.1.1.2',
         'transfer_syntax', '1.2.840.10008.1.2.1', 'location', gen_random_uuid()::text,
         'sha256', encode(sha256(convert_to(p_sop, 'UTF8')), 'hex'), 'size', 100,
-        'patient_id', 'P1', 'patient_name', '测试一', 'modality', 'CT') || p_more)) -> 0
+        'patient_id', 'P1', 'patient_name', '测试一', 'modality', 'CT') || p_more - 'metadata'), array[(p_more -> 'metadata')::json]) -> 0
 $$;
 
 -- Does this statement fail with this SQLSTATE?

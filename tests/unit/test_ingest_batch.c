@@ -7,7 +7,7 @@
 
 #include <check.h>
 
-enum { ORDINARY = 200 }; /* more than one batch */
+enum { ORDINARY = 200, BATCH = 128 }; /* more than one batch of so many */
 
 static struct pg_cluster cluster;
 static struct loop *loop;
@@ -20,6 +20,8 @@ struct seen {
     enum base_err err;
     enum ingest_outcome outcome;
     unsigned order;
+    struct dicom_header header;
+    struct store_object object;
 };
 
 static void sql(const char *text)
@@ -110,26 +112,27 @@ static void on_stored(void *arg, enum base_err err, const struct ingest_stored *
 static struct ingest_entry *add_unsynced(struct ingest_batch *b, unsigned no, const char *priority,
                                          struct seen *seen)
 {
-    struct dicom_header h = {.series_number = DICOM_NO_NUMBER,
-                             .instance_number = DICOM_NO_NUMBER,
-                             .rows = DICOM_NO_NUMBER,
-                             .columns = DICOM_NO_NUMBER,
-                             .frames = DICOM_NO_NUMBER};
-    struct store_object object = {.size = 1};
-    snprintf(h.patient_id, sizeof h.patient_id, "P%u", no);
-    snprintf(h.study_uid, sizeof h.study_uid, "1.2.%u", no);
-    snprintf(h.series_uid, sizeof h.series_uid, "1.2.%u.1", no);
-    snprintf(h.sop_instance, sizeof h.sop_instance, "1.2.%u.1.1", no);
-    snprintf(h.sop_class, sizeof h.sop_class, "1.2.840.10008.5.1.4.1.1.9.1.1");
-    snprintf(object.location, sizeof object.location, "a/1/%u.dcm", no);
+    seen->header = (struct dicom_header){.series_number = DICOM_NO_NUMBER,
+                                         .instance_number = DICOM_NO_NUMBER,
+                                         .rows = DICOM_NO_NUMBER,
+                                         .columns = DICOM_NO_NUMBER,
+                                         .frames = DICOM_NO_NUMBER};
+    seen->object = (struct store_object){.size = 1};
+    struct dicom_header *h = &seen->header;
+    snprintf(h->patient_id, sizeof h->patient_id, "P%u", no);
+    snprintf(h->study_uid, sizeof h->study_uid, "1.2.%u", no);
+    snprintf(h->series_uid, sizeof h->series_uid, "1.2.%u.1", no);
+    snprintf(h->sop_instance, sizeof h->sop_instance, "1.2.%u.1.1", no);
+    snprintf(h->sop_class, sizeof h->sop_class, "1.2.840.10008.5.1.4.1.1.9.1.1");
+    snprintf(seen->object.location, sizeof seen->object.location, "a/1/%u.dcm", no);
     struct ingest_record record = {.centre_id = 1,
                                    .device_id = 1,
                                    .quiet_seconds = 1,
                                    .priority = priority,
                                    .single = true,
                                    .transfer_syntax = "1.2.840.10008.1.2.1",
-                                   .header = &h,
-                                   .object = &object};
+                                   .header = &seen->header,
+                                   .object = &seen->object};
     struct ingest_entry *entry;
     ck_assert_int_eq(ingest_batch_add(b, &record, on_stored, seen, &entry), BASE_OK);
     return entry;
@@ -211,7 +214,7 @@ START_TEST(what_is_taken_back_stays_behind_stat_objects)
     ck_assert_uint_eq(order, 1);
     ingest_batch_settle(entry[ORDINARY], BASE_OK);
     run(ORDINARY + 1);
-    ck_assert_uint_eq(seen[ORDINARY].order, 2);
+    ck_assert_uint_le(seen[ORDINARY].order, 1 + BATCH);
     ingest_batch_free(b);
 }
 END_TEST

@@ -1,0 +1,124 @@
+#include "ingest/ingest_group.h"
+
+#include <string.h>
+
+static bool is_same(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static bool is_same_study(const struct ingest_record *a, const struct ingest_record *b)
+{
+    return a->centre_id == b->centre_id && is_same(a->header->study_uid, b->header->study_uid);
+}
+
+int ingest_group_compare(const struct ingest_record *a, const struct ingest_record *b)
+{
+    int order = strcmp(a->header->study_uid, b->header->study_uid);
+    if (!order)
+        order = (a->centre_id > b->centre_id) - (a->centre_id < b->centre_id);
+    return order ? order : strcmp(a->header->sop_instance, b->header->sop_instance);
+}
+
+/* One study of the batch: of a patient with an ID, all of the same one and of one order, made of no
+ * other files, no object twice. */
+static bool is_plain(const struct ingest_record *const *all, size_t n)
+{
+    const struct dicom_header *first = all[0]->header;
+    if (!first->patient_id[strspn(first->patient_id, " ")])
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const struct dicom_header *h = all[i]->header;
+        if (all[i]->original || !is_same(h->patient_id, first->patient_id) ||
+            !is_same(h->accession_number, first->accession_number) ||
+            (i && is_same(h->sop_instance, all[i - 1]->header->sop_instance)))
+            return false;
+    }
+    return true;
+}
+
+/* Of one study; last: the number of the last series before it. Gives the one after it. */
+static unsigned number_series(const struct ingest_record *const *all, size_t n, unsigned last,
+                              struct ingest_place *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t first = 0;
+        while (!is_same(all[first]->header->series_uid, all[i]->header->series_uid))
+            first++;
+        out[i].brings_series = first == i;
+        out[i].series = first == i ? ++last : out[first].series;
+    }
+    return last;
+}
+
+/* Of the study that begins there: that of an earlier study of the same patient, or one more. */
+static unsigned patient_number(const struct ingest_record *const *all, size_t at, unsigned *last,
+                               const struct ingest_place *out)
+{
+    for (size_t i = 0; i < at; i++)
+        if (out[i].leads && all[i]->centre_id == all[at]->centre_id &&
+            is_same(all[i]->header->patient_id, all[at]->header->patient_id))
+            return out[i].patient;
+    return ++*last;
+}
+
+static const char *higher(const char *a, const char *b)
+{
+    static const char *const names[] = {"stat", "urgent"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if ((a && is_same(a, names[i])) || (b && is_same(b, names[i])))
+            return names[i];
+    return NULL;
+}
+
+void ingest_group(const struct ingest_record *const *all, size_t n, struct ingest_place *out)
+{
+    unsigned studies = 0;
+    unsigned series = 0;
+    unsigned patients = 0;
+    size_t end;
+    for (size_t at = 0; at < n; at = end) {
+        struct ingest_place study = {.patient = patient_number(all, at, &patients, out)};
+        for (end = at; end < n && is_same_study(all[at], all[end]); end++) {
+            study.complete |= all[end]->single;
+            study.priority = higher(study.priority, all[end]->priority);
+        }
+        study.many = (unsigned)(end - at);
+        study.study = is_plain(&all[at], end - at) ? ++studies : 0;
+        for (size_t i = at; i < end; i++) {
+            out[i] = study;
+            out[i].leads = i == at;
+        }
+        series = number_series(&all[at], end - at, series, &out[at]);
+    }
+}
+
+static void add_number(struct base_json *j, const char *key, size_t v)
+{
+    base_json_key(j, key);
+    base_json_int(j, (int64_t)v);
+}
+
+static void add_flag(struct base_json *j, const char *key, bool v)
+{
+    base_json_key(j, key);
+    base_json_bool(j, v);
+}
+
+void ingest_place_write(const struct ingest_place *p, size_t i, struct base_json *j)
+{
+    add_number(j, "n", i + 1);
+    if (!p->study)
+        return;
+    add_number(j, "study_no", p->study);
+    add_number(j, "series_no", p->series);
+    add_number(j, "patient_no", p->patient);
+    add_number(j, "many", p->many);
+    add_flag(j, "leads", p->leads);
+    add_flag(j, "brings_series", p->brings_series);
+    add_flag(j, "complete", p->complete);
+    if (p->priority) {
+        base_json_key(j, "urgency");
+        base_json_string(j, p->priority);
+    }
+}
