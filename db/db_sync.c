@@ -114,6 +114,13 @@ enum base_err db_sync_open(const struct db_config *config, struct db_sync **out,
     return BASE_OK;
 }
 
+const char *db_sync_constraint(const struct db_sync *s)
+{
+    const char *name =
+        s->rows.res ? PQresultErrorField(s->rows.res, PG_DIAG_CONSTRAINT_NAME) : NULL;
+    return name ? name : "";
+}
+
 void db_sync_close(struct db_sync *s)
 {
     if (!s)

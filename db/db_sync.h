@@ -24,6 +24,9 @@ enum base_err db_sync_exec(struct db_sync *s, enum db_query query, const struct 
                            size_t n, const struct db_rows **rows,
                            struct base_error *error) BASE_MUST_CHECK;
 
+/* The constraint that the last statement failed for; "" when it was none. As long as rows. */
+const char *db_sync_constraint(const struct db_sync *s);
+
 enum base_err db_sync_begin(struct db_sync *s, struct base_error *error) BASE_MUST_CHECK;
 /* BASE_ECONFLICT when the transaction had failed and was rolled back. */
 enum base_err db_sync_commit(struct db_sync *s, struct base_error *error) BASE_MUST_CHECK;

@@ -177,6 +177,22 @@ CREATE TABLE public.exam_order (
     CONSTRAINT exam_order_study_form CHECK (((study_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$'::text) AND (length(study_uid) <= 64)))
 );
 ALTER TABLE ONLY public.exam_order FORCE ROW LEVEL SECURITY;
+COMMENT ON CONSTRAINT exam_order_accession_form ON public.exam_order IS 'the accession number has up to 16 characters, no \ or control characters, and no blanks around it';
+COMMENT ON CONSTRAINT exam_order_admission_form ON public.exam_order IS 'the admission number has up to 64 characters, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_description_form ON public.exam_order IS 'the description has up to 64 characters, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_filler_form ON public.exam_order IS 'the filler number has up to 64 characters, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_location_form ON public.exam_order IS 'the location has up to 16 characters, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_modality_form ON public.exam_order IS 'the modality is a code as CT: up to 16 of A-Z, 0-9 and _';
+COMMENT ON CONSTRAINT exam_order_performer_form ON public.exam_order IS 'the performer has up to 194 characters, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_placer_form ON public.exam_order IS 'the placer number has up to 64 characters, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_priority_known ON public.exam_order IS 'the priority is stat, urgent or routine';
+COMMENT ON CONSTRAINT exam_order_procedure_form ON public.exam_order IS 'the procedure code and its scheme have up to 16 characters each, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_reason_form ON public.exam_order IS 'the reason has up to 2000 characters';
+COMMENT ON CONSTRAINT exam_order_referrer_form ON public.exam_order IS 'the referrer has up to 194 characters, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_requester_form ON public.exam_order IS 'the requester has up to 194 characters, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_station_form ON public.exam_order IS 'the station is an AE title: up to 16 characters, no \ or control characters, and no blanks around it';
+COMMENT ON CONSTRAINT exam_order_station_name_form ON public.exam_order IS 'the station name has up to 16 characters, no \ or control characters';
+COMMENT ON CONSTRAINT exam_order_study_form ON public.exam_order IS 'the Study Instance UID has up to 64 digits and dots, as 1.2.3';
 CREATE FUNCTION public.advice_order(o public.exam_order, m jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -550,6 +566,12 @@ begin
     perform from commitment where id = p_id and state = 'due' for update;
     return case when found then commitment_report(commitment_move(p_id, 'send', p_lease_seconds)) end;
 end $$;
+CREATE FUNCTION public.constraint_text(p_constraint text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    select obj_description(oid, 'pg_constraint') from pg_constraint
+    where conname = p_constraint and connamespace = 'public'::regnamespace
+$$;
 CREATE FUNCTION public.contact_note(p_notes jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public'
@@ -1336,6 +1358,7 @@ CREATE TABLE public.contract (
     CONSTRAINT contract_within_range CHECK (((within_minutes >= 1) AND (within_minutes <= 100000)))
 );
 ALTER TABLE ONLY public.contract FORCE ROW LEVEL SECURITY;
+COMMENT ON CONSTRAINT contract_within_range ON public.contract IS 'minutes go from 1 to 100000';
 CREATE FUNCTION public.exam_contract(p_centre bigint, p_line bigint) RETURNS public.contract
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1601,6 +1624,8 @@ CREATE TABLE public.patient (
     CONSTRAINT patient_sex_known CHECK ((sex = ANY (ARRAY['M'::text, 'F'::text, 'O'::text])))
 );
 ALTER TABLE ONLY public.patient FORCE ROW LEVEL SECURITY;
+COMMENT ON CONSTRAINT patient_id_given ON public.patient IS 'the patient ID is not empty';
+COMMENT ON CONSTRAINT patient_sex_known ON public.patient IS 'the sex is M, F or O';
 CREATE FUNCTION public.exam_object_patient(e public.exam, p_now public.patient) RETURNS public.patient
     LANGUAGE plpgsql
     AS $$
@@ -2148,16 +2173,17 @@ begin
         v_unmapped := sqlerrm = 'an order needs modality';
         -- What is wrong with the order may be mended: the same message may come again.
         return jsonb_build_object('code', 'AE', 'error_code',
-            case when sqlstate = 'RD404' then '204' when sqlstate = 'RD422' then '101'
-                when sqlstate = '23505' then '205' when sqlstate ~ '^2[23]' then '102' else '207' end,
+            case when sqlstate = 'RD404' then '204' when sqlerrm like 'an order needs %' then '101'
+                when sqlstate = '23505' then '205' when sqlstate ~ '^2[23]' or sqlstate = 'RD422' then '102' else '207' end,
             'error_name', case when sqlstate = 'RD404' then 'Unknown key identifier'
-                when sqlstate = 'RD422' then 'Required field missing'
+                when sqlerrm like 'an order needs %' then 'Required field missing'
                 when sqlstate = '23505' then 'Duplicate key identifier'
-                when sqlstate ~ '^2[23]' then 'Data type error' else 'Application internal error' end,
-            'location', case when v_unmapped then 'OBR^1^24' else hl7_location(v_constraint) end,
+                when sqlstate ~ '^2[23]' or sqlstate = 'RD422' then 'Data type error' else 'Application internal error' end,
+            'location', case when v_unmapped then 'OBR^1^24' when sqlerrm ~ 'patient_name' then 'PID^1^5'
+                when sqlerrm ~ 'birth_date' then 'PID^1^7' else hl7_location(v_constraint) end,
             'text', case when v_unmapped then hl7_unmapped(s, v ->> 'procedure_code') when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
                 when sqlstate = '23505' then 'another order of the centre has this number already'
-                else 'this value is too long for a device, or no ' || coalesce(v_constraint, 'value') end);
+                else 'a value does not fit' end);
     end;
     insert into hl7_message (sender_id, control_id, digest, answer)
     values (p_sender, p_control, p_digest, v);
@@ -3364,6 +3390,7 @@ declare
     v_control text := coalesce(p ->> 'control', '');
     v_outcome text := 'changed';
     v_before jsonb;
+    v_constraint text;
     o exam_order;
 begin
     if jsonb_typeof(p -> 'patient') = 'object' then
@@ -3411,6 +3438,10 @@ begin
     end if;
     perform audit_write(v_outcome, 'order', o.id);
     return order_row(o) || jsonb_build_object('outcome', v_outcome);
+exception when check_violation then
+    get stacked diagnostics v_constraint = constraint_name;
+    raise exception using errcode = 'RD422', message = coalesce(constraint_text(v_constraint), 'a value does not fit'),
+        constraint = v_constraint;
 end $$;
 CREATE FUNCTION public.order_value(p jsonb, p_key text, p_old text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -4061,6 +4092,9 @@ CREATE TABLE public.organisation (
     CONSTRAINT organisation_name_form CHECK (((length(name) >= 1) AND (length(name) <= 200)))
 );
 ALTER TABLE ONLY public.organisation FORCE ROW LEVEL SECURITY;
+COMMENT ON CONSTRAINT organisation_code_form ON public.organisation IS 'a code has up to 32 of A-Z, a-z, 0-9, - and _';
+COMMENT ON CONSTRAINT organisation_kind_known ON public.organisation IS 'kinds are centre and hospital';
+COMMENT ON CONSTRAINT organisation_name_form ON public.organisation IS 'a name has 1 to 200 characters';
 CREATE FUNCTION public.worklist_row(o public.exam_order, p public.patient, c public.organisation, p_station text) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -4218,6 +4252,8 @@ CREATE TABLE public.destination (
     CONSTRAINT destination_port_range CHECK (((port >= 1) AND (port <= 65535)))
 );
 ALTER TABLE ONLY public.destination FORCE ROW LEVEL SECURITY;
+COMMENT ON CONSTRAINT destination_aet_form ON public.destination IS 'an AE title has up to 16 characters, no \ or control characters';
+COMMENT ON CONSTRAINT destination_port_range ON public.destination IS 'a port is a number from 1 to 65535';
 ALTER TABLE public.destination ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.destination_id_seq
     START WITH 1
@@ -4261,6 +4297,17 @@ CREATE TABLE public.device (
     CONSTRAINT device_watch_whole CHECK (((watch_owner IS NULL) = (watch_until IS NULL)))
 );
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
+COMMENT ON CONSTRAINT device_aet_form ON public.device IS 'an AE title has up to 16 characters, no \ or control characters, and no blanks around it';
+COMMENT ON CONSTRAINT device_callback_port_range ON public.device IS 'a port is a number from 1 to 65535';
+COMMENT ON CONSTRAINT device_called_form ON public.device IS 'a called AE title has up to 16 characters, no \ or control characters';
+COMMENT ON CONSTRAINT device_certificate_form ON public.device IS 'a certificate is named by its SHA-256: 64 hexadecimal digits';
+COMMENT ON CONSTRAINT device_charset_known ON public.device IS 'known character sets are UTF-8, GB18030, GBK, ISO 2022 IR 58 and ASCII';
+COMMENT ON CONSTRAINT device_limit_range ON public.device IS 'seconds go from 0 to 86400';
+COMMENT ON CONSTRAINT device_max_associations_range ON public.device IS 'associations go from 1 to 100000';
+COMMENT ON CONSTRAINT device_max_bytes_range ON public.device IS 'the limit on bytes is 1 or more';
+COMMENT ON CONSTRAINT device_max_rate_range ON public.device IS 'requests in a second go from 1 to 1000000';
+COMMENT ON CONSTRAINT device_quiet_range ON public.device IS 'seconds go from 0 to 86400';
+COMMENT ON CONSTRAINT device_watch_absolute ON public.device IS 'a watched folder is an absolute path of up to 300 characters';
 ALTER TABLE public.device_contact ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.device_contact_id_seq
     START WITH 1
@@ -4607,6 +4654,8 @@ CREATE TABLE public.person (
     CONSTRAINT person_role_known CHECK ((role = ANY (ARRAY['technician'::text, 'doctor'::text, 'reader'::text, 'admin'::text])))
 );
 ALTER TABLE ONLY public.person FORCE ROW LEVEL SECURITY;
+COMMENT ON CONSTRAINT person_login_form ON public.person IS 'a login has up to 64 of a-z, 0-9, . _ @ and -';
+COMMENT ON CONSTRAINT person_role_known ON public.person IS 'roles are technician, doctor, reader and admin';
 ALTER TABLE public.person ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.person_id_seq
     START WITH 1
@@ -5275,6 +5324,7 @@ REVOKE ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigin
 GRANT ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.constraint_text(p_constraint text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.contact_note(p_notes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.contact_note(p_notes jsonb) TO rdc_ingest;
 GRANT SELECT ON TABLE public.device_contact TO rdc_api;

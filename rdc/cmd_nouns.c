@@ -583,6 +583,20 @@ static void await_workers(const struct verb *v)
         usleep(API_DEVICE_MS * 1000);
 }
 
+/* In the words of the rule that a value breaks, where it has some. */
+static void say_form(struct db_sync *db, struct base_error *err)
+{
+    const struct db_rows *rows;
+    struct base_error other;
+    char constraint[64];
+    snprintf(constraint, sizeof constraint, "%s", db_sync_constraint(db));
+    if (constraint[0] && err->code == BASE_EINVAL &&
+        !db_sync_exec(db, DB_Q_CONSTRAINT_TEXT, (struct db_param[]){db_text(constraint)}, 1, &rows,
+                      &other) &&
+        !db_rows_null(rows, 0, 0))
+        snprintf(err->msg, sizeof err->msg, "%s", db_rows_text(rows, 0, 0));
+}
+
 int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv)
 {
     const char *noun = argv[0];
@@ -607,12 +621,13 @@ int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv)
     const struct db_rows *rows = NULL;
     struct base_error err = {0};
     if (db_sync_exec(db, c.verb->query, c.params, c.n, &rows, &err)) {
+        say_form(db, &err);
         if (err.code == BASE_EEXISTS)
             fprintf(stderr, "rdc %s %s: it exists already; see: rdc %s list\n", noun, argv[1],
                     noun);
         else
             fprintf(stderr, "rdc %s %s: %s\n", noun, argv[1], err.msg);
-        /* A value that the database does not take: what it says names the rule, not the form. */
+        /* A value that the database does not take. */
         if (err.code == BASE_EINVAL) {
             fputs("usage: ", stderr);
             print_usage(stderr, c.verb);

@@ -95,10 +95,9 @@ static void issue_of(int status, const char *message, const char *hint, const ch
                      ? "the server failed; its log says more"
                      : "the server cannot do it now: try again in a few seconds, with the "
                        "same identifiers, since the change may have been made");
-    else if (constraint[0])
-        snprintf(issue->text, sizeof issue->text, "%s",
-                 status == 409 ? "another order of this centre has this identifier already"
-                               : "a value does not fit");
+    else if (constraint[0] && status == 409)
+        snprintf(issue->text, sizeof issue->text,
+                 "another order of this centre has this identifier already");
     else
         snprintf(issue->text, sizeof issue->text, "%s%s%s", message, hint[0] ? ": " : "", hint);
     if (status == 409 && constraint[0])

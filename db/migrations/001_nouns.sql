@@ -168,6 +168,26 @@ create table destination (
 
 -- ---------------------------------------------------------------- what was sent
 
+-- Whoever gives a value of another form is told this: constraint_text().
+comment on constraint device_aet_form on device is 'an AE title has up to 16 characters, no \ or control characters, and no blanks around it';
+comment on constraint device_called_form on device is 'a called AE title has up to 16 characters, no \ or control characters';
+comment on constraint device_charset_known on device is 'known character sets are UTF-8, GB18030, GBK, ISO 2022 IR 58 and ASCII';
+comment on constraint device_certificate_form on device is 'a certificate is named by its SHA-256: 64 hexadecimal digits';
+comment on constraint device_callback_port_range on device is 'a port is a number from 1 to 65535';
+comment on constraint device_quiet_range on device is 'seconds go from 0 to 86400';
+comment on constraint device_limit_range on device is 'seconds go from 0 to 86400';
+comment on constraint device_max_associations_range on device is 'associations go from 1 to 100000';
+comment on constraint device_max_rate_range on device is 'requests in a second go from 1 to 1000000';
+comment on constraint device_max_bytes_range on device is 'the limit on bytes is 1 or more';
+comment on constraint organisation_code_form on organisation is 'a code has up to 32 of A-Z, a-z, 0-9, - and _';
+comment on constraint organisation_name_form on organisation is 'a name has 1 to 200 characters';
+comment on constraint organisation_kind_known on organisation is 'kinds are centre and hospital';
+comment on constraint person_login_form on person is 'a login has up to 64 of a-z, 0-9, . _ @ and -';
+comment on constraint person_role_known on person is 'roles are technician, doctor, reader and admin';
+comment on constraint destination_aet_form on destination is 'an AE title has up to 16 characters, no \ or control characters';
+comment on constraint destination_port_range on destination is 'a port is a number from 1 to 65535';
+comment on constraint contract_within_range on contract is 'minutes go from 1 to 100000';
+
 -- A Patient ID means something only within the centre that issued it. Without
 -- an ID each study has a patient row of its own.
 create table patient (

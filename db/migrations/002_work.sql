@@ -3,6 +3,13 @@
 -- Errors a person can cause are raised with SQLSTATE RDnnn, nnn being the HTTP
 -- status; the message says what was wrong, the hint what to do.
 
+-- What a value must be that this constraint refused; null: nothing is said of it.
+create function constraint_text(p_constraint text) returns text language sql stable as
+$$
+    select obj_description(oid, 'pg_constraint') from pg_constraint
+    where conname = p_constraint and connamespace = 'public'::regnamespace
+$$;
+
 create function fail(p_status int, p_message text, p_hint text default null) returns void
 language plpgsql as
 $$

@@ -53,6 +53,25 @@ create table exam_order (
     constraint exam_order_priority_known check (priority in ('stat', 'urgent', 'routine')),
     constraint exam_order_state_known check (state in ('scheduled', 'held', 'started', 'done', 'cancelled'))
 );
+-- Whoever gives a value of another form is told this: constraint_text().
+comment on constraint exam_order_accession_form on exam_order is 'the accession number has up to 16 characters, no \ or control characters, and no blanks around it';
+comment on constraint exam_order_placer_form on exam_order is 'the placer number has up to 64 characters, no \ or control characters';
+comment on constraint exam_order_filler_form on exam_order is 'the filler number has up to 64 characters, no \ or control characters';
+comment on constraint exam_order_study_form on exam_order is 'the Study Instance UID has up to 64 digits and dots, as 1.2.3';
+comment on constraint exam_order_procedure_form on exam_order is 'the procedure code and its scheme have up to 16 characters each, no \ or control characters';
+comment on constraint exam_order_description_form on exam_order is 'the description has up to 64 characters, no \ or control characters';
+comment on constraint exam_order_modality_form on exam_order is 'the modality is a code as CT: up to 16 of A-Z, 0-9 and _';
+comment on constraint exam_order_station_form on exam_order is 'the station is an AE title: up to 16 characters, no \ or control characters, and no blanks around it';
+comment on constraint exam_order_station_name_form on exam_order is 'the station name has up to 16 characters, no \ or control characters';
+comment on constraint exam_order_location_form on exam_order is 'the location has up to 16 characters, no \ or control characters';
+comment on constraint exam_order_requester_form on exam_order is 'the requester has up to 194 characters, no \ or control characters';
+comment on constraint exam_order_referrer_form on exam_order is 'the referrer has up to 194 characters, no \ or control characters';
+comment on constraint exam_order_performer_form on exam_order is 'the performer has up to 194 characters, no \ or control characters';
+comment on constraint exam_order_admission_form on exam_order is 'the admission number has up to 64 characters, no \ or control characters';
+comment on constraint exam_order_reason_form on exam_order is 'the reason has up to 2000 characters';
+comment on constraint exam_order_priority_known on exam_order is 'the priority is stat, urgent or routine';
+comment on constraint patient_id_given on patient is 'the patient ID is not empty';
+comment on constraint patient_sex_known on patient is 'the sex is M, F or O';
 create index exam_order_open on exam_order (centre_id, scheduled_at) where state in ('scheduled', 'started');
 create index exam_order_patient on exam_order (patient_id);
 create index exam_order_filler on exam_order (centre_id, filler_number) where filler_number is not null;
@@ -537,6 +556,7 @@ declare
     v_control text := coalesce(p ->> 'control', '');
     v_outcome text := 'changed';
     v_before jsonb;
+    v_constraint text;
     o exam_order;
 begin
     if jsonb_typeof(p -> 'patient') = 'object' then
@@ -584,6 +604,10 @@ begin
     end if;
     perform audit_write(v_outcome, 'order', o.id);
     return order_row(o) || jsonb_build_object('outcome', v_outcome);
+exception when check_violation then
+    get stacked diagnostics v_constraint = constraint_name;
+    raise exception using errcode = 'RD422', message = coalesce(constraint_text(v_constraint), 'a value does not fit'),
+        constraint = v_constraint;
 end $$;
 
 -- The form for people: always of their own centre.

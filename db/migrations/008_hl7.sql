@@ -144,16 +144,17 @@ begin
         v_unmapped := sqlerrm = 'an order needs modality';
         -- What is wrong with the order may be mended: the same message may come again.
         return jsonb_build_object('code', 'AE', 'error_code',
-            case when sqlstate = 'RD404' then '204' when sqlstate = 'RD422' then '101'
-                when sqlstate = '23505' then '205' when sqlstate ~ '^2[23]' then '102' else '207' end,
+            case when sqlstate = 'RD404' then '204' when sqlerrm like 'an order needs %' then '101'
+                when sqlstate = '23505' then '205' when sqlstate ~ '^2[23]' or sqlstate = 'RD422' then '102' else '207' end,
             'error_name', case when sqlstate = 'RD404' then 'Unknown key identifier'
-                when sqlstate = 'RD422' then 'Required field missing'
+                when sqlerrm like 'an order needs %' then 'Required field missing'
                 when sqlstate = '23505' then 'Duplicate key identifier'
-                when sqlstate ~ '^2[23]' then 'Data type error' else 'Application internal error' end,
-            'location', case when v_unmapped then 'OBR^1^24' else hl7_location(v_constraint) end,
+                when sqlstate ~ '^2[23]' or sqlstate = 'RD422' then 'Data type error' else 'Application internal error' end,
+            'location', case when v_unmapped then 'OBR^1^24' when sqlerrm ~ 'patient_name' then 'PID^1^5'
+                when sqlerrm ~ 'birth_date' then 'PID^1^7' else hl7_location(v_constraint) end,
             'text', case when v_unmapped then hl7_unmapped(s, v ->> 'procedure_code') when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
                 when sqlstate = '23505' then 'another order of the centre has this number already'
-                else 'this value is too long for a device, or no ' || coalesce(v_constraint, 'value') end);
+                else 'a value does not fit' end);
     end;
     insert into hl7_message (sender_id, control_id, digest, answer)
     values (p_sender, p_control, p_digest, v);

@@ -8,6 +8,7 @@ alter table device
     add constraint device_watch_unique unique (watch_dir),
     add constraint device_watch_absolute check (watch_dir ~ '^/[^[:cntrl:]]+$' and length(watch_dir) <= 300),
     add constraint device_watch_whole check ((watch_owner is null) = (watch_until is null));
+comment on constraint device_watch_absolute on device is 'a watched folder is an absolute path of up to 300 characters';
 
 -- The folders that this worker watches from now on: its own, and those whose
 -- worker has not been heard of.

@@ -131,6 +131,9 @@ where d.state <> 'superseded' order by d.id desc limit 200;
 -- name: delivery_retry
 select delivery_retry($1::bigint);
 
+-- name: constraint_text
+select constraint_text($1);
+
 -- name: operator_worklist
 select exam_worklist(1000)::text;
 

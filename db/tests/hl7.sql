@@ -38,7 +38,12 @@ begin
     assert not exists (select from exam_order where placer_number in ('PL2', 'PL3'));
     -- what does not fit is told with its place
     v := hl7_receive(s, 'M5', '\x06', '[{"control": "", "accession": "12345678901234567", "patient_name": "A", "modality": "CT"}]');
-    assert v ->> 'error_code' = '102' and v ->> 'location' = 'OBR^1^18', v;
+    assert v ->> 'error_code' = '102' and v ->> 'location' = 'OBR^1^18' and v ->> 'text' like '%up to 16 characters%', v;
+    v := hl7_receive(s, 'M5', '\x06', '[{"control": "", "accession": "HACC5", "modality": "CT"}]');
+    assert v ->> 'error_code' = '101' and v ->> 'location' = 'PID^1^5', v;
+    v := hl7_receive(s, 'M5', '\x06', '[{"control": "", "accession": "HACC5", "patient_name": "A", "modality": "CT",
+        "birth_date": "19901301"}]');
+    assert v ->> 'error_code' = '102' and v ->> 'location' = 'PID^1^7', v;
     -- a code that is too long for a device is known by its map, and where it has none by its text
     insert into hl7_code (sender_id, code, modality) values (s, 'CT_CHEST_WITHOUT_CONTRAST', 'CT');
     v := hl7_receive(s, 'M6', '\x07', '[{"control": "", "accession": "HACC6", "patient_name": "A",

@@ -37,9 +37,9 @@ begin
     perform t_fails('RD422', 'select t_order(''{"modality": null}'')');
     perform t_fails('RD422', 'select t_order(''{"scheduled_at": "soon"}'')');
     perform t_fails('RD422', 'select t_order(''{"birth_date": "19801302"}'')');
-    perform t_fails('23514', 'select t_order(''{"accession": "12345678901234567"}'')');
-    perform t_fails('23514', 'select t_order(''{"station": "A\\B"}'')');
-    perform t_fails('23514', 'select t_order(''{"study_uid": "1.02"}'')');
+    perform t_fails('RD422', 'select t_order(''{"accession": "12345678901234567"}'')');
+    perform t_fails('RD422', 'select t_order(''{"station": "A\\B"}'')');
+    perform t_fails('RD422', 'select t_order(''{"study_uid": "1.02"}'')');
     -- cancelled is the end; twice is once
     assert t_order('{"accession": "A1", "control": "cancel"}') ->> 'state' = 'cancelled';
     assert t_order('{"accession": "A1", "control": "cancel"}') ->> 'outcome' = 'cancelled';

@@ -152,9 +152,9 @@ class FhirOrders(SystemTest):
         self.assertEqual(self.tech.get(f'/api/v1/orders/{number}').json()['requester'], '李^四')
 
     def test_stands_or_falls_with_the_others_of_its_transaction(self):
-        bundle = self.bundle(request(22), request(23, code={'text': 'x' * 65}))
+        bundle = self.bundle(request(22), request(23, occurrenceDateTime='31.1.2030'))
         issue = self.issue(self.send('POST', '', bundle), 422)
-        self.assertEqual(issue['expression'], ['Bundle.entry[3].resource.code.text'])
+        self.assertEqual(issue['expression'], ['Bundle.entry[3].resource.occurrenceDateTime'])
         self.send('POST', '/ServiceRequest', request(24))
         issue = self.issue(self.send('POST', '', self.bundle(request(22), request(24))), 409)
         self.assertEqual(issue['expression'], ['Bundle.entry[3].resource'])

@@ -44,7 +44,17 @@ class AnOrder(SystemTest):
                              ({'patient_id': 'O-9', 'patient_name': '测\n试'}, 422)):
             with self.subTest(more):
                 self.order()
-                self.assertEqual(self.order(**more).status, status)
+                answer = self.order(**more)
+                self.assertEqual(answer.status, status)
+                self.assertNotIn('constraint', answer.json()['title'])
+        self.assertIn('up to 16 characters', self.order(accession='X' * 17).json()['title'])
+
+    def test_or_device_of_a_wrong_form_is_told_the_form_on_the_command_line(self):
+        for args, said in ((('order', 'add', '--patient-name', 'X', '--modality', 'CT', '--accession', 'X' * 17), 'accession'),
+                           (('device', 'add', 'X' * 17), 'AE title'), (('device', 'add', 'SLOW', '--quiet', '90000'), '86400')):
+            out = self.rdc.cli(*args, '--org', 'QINGHE', check=False)
+            self.assertRegex(out.splitlines()[0], said)
+            self.assertNotIn('constraint', out)
 
     def test_is_entered_on_the_command_line(self):
         self.rdc.cli('order', 'add', '--org', 'QINGHE', '--patient-id', 'O-2', '--patient-name', '欧阳测试',
