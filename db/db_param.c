@@ -87,10 +87,14 @@ struct db_param db_text_array(struct base_buf *scratch, const char *const *items
             continue;
         }
         base_buf_add_byte(scratch, '"');
-        for (const char *s = items[i]; *s; s++) {
-            if (*s == '"' || *s == '\\')
+        for (const char *s = items[i]; *s;) {
+            size_t plain = strcspn(s, "\"\\");
+            base_buf_add(scratch, s, plain);
+            s += plain;
+            if (*s) {
                 base_buf_add_byte(scratch, '\\');
-            base_buf_add_byte(scratch, (uint8_t)*s);
+                base_buf_add_byte(scratch, (uint8_t)*s++);
+            }
         }
         base_buf_add_byte(scratch, '"');
     }
