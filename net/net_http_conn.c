@@ -134,7 +134,7 @@ static bool route(struct net_http_conn *c)
             base_buf_add_str(&allow, "GET, HEAD, POST, PUT, PATCH, DELETE");
         answer_self(c, allow.n ? 204 : 404, "nothing is at this address", allow.n ? &allow : NULL);
     } else if (!found && allow.n) {
-        char detail[128];
+        char detail[160];
         snprintf(detail, sizeof detail, "%.20s is not possible at this address, but %.80s is",
                  req->head.method, base_buf_cstr(&allow));
         answer_self(c, 405, detail, &allow);
