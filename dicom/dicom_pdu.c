@@ -44,6 +44,16 @@ static struct base_bytes take(struct dicom_pdu_decoder *d, struct base_bytes *in
     return piece;
 }
 
+/* What it may be that answers there. */
+static const char *no_pdu_text(const uint8_t head[6])
+{
+    if (memcmp(head, "HTTP/", 5) == 0)
+        return "unknown PDU type: the peer speaks HTTP, use its DICOM port";
+    if ((head[0] == 0x15 || head[0] == 0x16) && head[1] == 3) /* RFC 8446 5.1 */
+        return "unknown PDU type: the peer speaks TLS on this port";
+    return "unknown PDU type";
+}
+
 /* PS3.8 9.3.1: type, reserved, length. */
 static enum dicom_pdu_step start_pdu(struct dicom_pdu_decoder *d)
 {
@@ -51,7 +61,8 @@ static enum dicom_pdu_step start_pdu(struct dicom_pdu_decoder *d)
     d->type = d->head[0];
     d->left = base_load_be32(d->head + 2);
     if (d->type < DICOM_PDU_ASSOCIATE_RQ || d->type > DICOM_PDU_ABORT)
-        return invalid(d, DICOM_ABORT_UNRECOGNIZED_PDU, BASE_EFORMAT, "unknown PDU type", d->type);
+        return invalid(d, DICOM_ABORT_UNRECOGNIZED_PDU, BASE_EFORMAT, no_pdu_text(d->head),
+                       d->type);
     if (d->type == DICOM_PDU_DATA) {
         if (d->max_length && d->left > d->max_length)
             return invalid(d, DICOM_ABORT_INVALID_PARAMETER, BASE_ELIMIT,

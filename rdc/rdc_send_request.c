@@ -75,9 +75,23 @@ void rdc_send_request_body(CURL *curl, struct rdc_send_request *r)
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->size);
 }
 
-/* Title and detail of a problem, or of what curl says. */
-static void explain(const struct rdc_send_request *r, long status, char *out, size_t size)
+/* What curl says of a port that is not the right one tells a technician little. */
+static const char *wrong_port(const struct rdc_send_request *r, CURLcode code)
 {
+    if (code == CURLE_SSL_CONNECT_ERROR && strstr(r->error, "wrong version number"))
+        return "what answers there speaks no TLS: write http://, or the port of https.address";
+    if (code == CURLE_UNSUPPORTED_PROTOCOL)
+        return "what answers there speaks no HTTP: is this the port of http.address?";
+    if (code == CURLE_GOT_NOTHING)
+        return "the connection was closed without an answer: is this the port of http.address?";
+    return NULL;
+}
+
+/* Title and detail of a problem, or of what curl says. */
+static void explain(const struct rdc_send_request *r, CURLcode code, long status, char *out,
+                    size_t size)
+{
+    const char *wrong = wrong_port(r, code);
     json_t *problem = json_loads(base_buf_cstr(&r->answer), 0, NULL);
     const char *title = json_string_value(json_object_get(problem, "title"));
     const char *detail = json_string_value(json_object_get(problem, "detail"));
@@ -85,7 +99,10 @@ static void explain(const struct rdc_send_request *r, long status, char *out, si
         snprintf(out, size, "%ld %s%s%s", status, title ? title : "", detail ? ": " : "",
                  detail ? detail : "");
     else
-        snprintf(out, size, "%s", r->error[0] ? r->error : "the server does not answer");
+        snprintf(out, size, "%s",
+                 wrong         ? wrong
+                 : r->error[0] ? r->error
+                               : "the server does not answer");
     json_decref(problem);
 }
 
@@ -97,7 +114,7 @@ long rdc_send_request_perform(CURL *curl, struct rdc_send_request *r, char *caus
     /* A refusal may come before all was sent; an acknowledgement is whole or none. */
     if (code && status < 300)
         status = 0;
-    explain(r, status, cause, size);
+    explain(r, code, status, cause, size);
     if (r->lost) {
         snprintf(cause, size, "%s", r->lost);
         return 400;

@@ -457,6 +457,15 @@ class SendTest(SystemTest):
         self.assertEqual(sending.returncode, 1, out)
         self.assertIn('stopped: interrupted', out)
 
+    def test_to_the_wrong_port_is_told_so(self):
+        [path], token = ct_series('send-wrong-port', count=1), Client(self.rdc, 'tech').token
+        for to, said in ((f'http://127.0.0.1:{self.rdc.dicom_port}', 'speaks no HTTP'),
+                         (f'https://127.0.0.1:{self.rdc.http_port}', 'speaks no TLS: write http://'),
+                         (f'RDC@127.0.0.1:{self.rdc.http_port}', 'the peer speaks HTTP, use its DICOM port')):
+            status, out = self.send('--to', to, path, token=token)
+            self.assertEqual(status, 1, out)
+            self.assertIn(said, out)
+
     def test_by_dicom_to_an_address_in_brackets(self):
         with socket.create_server(('::1', 0), family=socket.AF_INET6) as listener:
             peer = dicom_scu.Peer()
