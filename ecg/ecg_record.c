@@ -243,9 +243,16 @@ void ecg_lead_read(const struct ecg_lead *lead, size_t from, size_t n, int32_t *
 
 void ecg_lead_read_uv(const struct ecg_lead *lead, size_t from, size_t n, float *out)
 {
-    for (size_t i = 0; i < n; i++) {
-        int32_t v = ecg_lead_sample(lead, from + i);
-        out[i] = v == ECG_SAMPLE_NONE ? NAN : (float)(v * lead->uv_per_count + lead->offset_uv);
+    const double uv = lead->uv_per_count, zero = lead->offset_uv;
+    const int16_t *words = lead->i16 ? lead->i16 + from : NULL;
+    const int32_t *wide = lead->i16 ? NULL : lead->i32 + from;
+    for (size_t i = 0; i < n && words; i++) {
+        float v = (float)(words[i] * uv + zero);
+        out[i] = words[i] == ECG_SAMPLE_NONE16 ? NAN : v;
+    }
+    for (size_t i = 0; i < n && wide; i++) {
+        float v = (float)(wide[i] * uv + zero);
+        out[i] = wide[i] == ECG_SAMPLE_NONE ? NAN : v;
     }
 }
 

@@ -1,5 +1,6 @@
 #include "ecg/analysis/ecg_quality.h"
 
+#include <assert.h>
 #include <math.h>
 
 enum {
@@ -89,12 +90,23 @@ static void find_mains(const struct ecg_lead *lead, double seconds, struct ecg_q
     }
 }
 
+/* None is NAN. In lanes, as each step of one waits for the one before. */
 static struct range range_of(const float *x)
 {
-    struct range r = {x[0], x[0], false};
-    for (int i = 1; i < PIECE; i++) {
-        r.low = fminf(r.low, x[i]);
-        r.high = fmaxf(r.high, x[i]);
+    enum { LANES = 4 };
+    float low[LANES], high[LANES];
+    static_assert(PIECE % LANES == 0, "whole steps");
+    for (int k = 0; k < LANES; k++)
+        low[k] = high[k] = x[k];
+    for (int i = LANES; i < PIECE; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            low[k] = x[i + k] < low[k] ? x[i + k] : low[k];
+            high[k] = x[i + k] > high[k] ? x[i + k] : high[k];
+        }
+    struct range r = {low[0], high[0], false};
+    for (int k = 1; k < LANES; k++) {
+        r.low = low[k] < r.low ? low[k] : r.low;
+        r.high = high[k] > r.high ? high[k] : r.high;
     }
     return r;
 }

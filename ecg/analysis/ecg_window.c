@@ -19,24 +19,36 @@ static void read_padded(const struct ecg_lead *lead, int64_t from, size_t n, flo
     int64_t first = from < 0 ? 0 : from > all ? all : from;
     int64_t end = from + (int64_t)n;
     end = end < first ? first : end > all ? all : end;
-    for (size_t i = 0; i < n; i++)
-        if (from + (int64_t)i < first || from + (int64_t)i >= end)
-            v[i] = NAN;
-    if (end > first)
-        ecg_lead_read_uv(lead, (size_t)first, (size_t)(end - first), v + (first - from));
+    int64_t ahead = first > from ? first - from : 0;
+    size_t before = ahead < (int64_t)n ? (size_t)ahead : n;
+    size_t there = (size_t)(end - first);
+    for (size_t i = 0; i < before; i++)
+        v[i] = NAN;
+    for (size_t i = before + there; i < n; i++)
+        v[i] = NAN;
+    if (there > 0)
+        ecg_lead_read_uv(lead, (size_t)first, there, v + before);
 }
 
-/* Holds the last value where there is none; how many. */
-static size_t bridge(float *v, size_t n)
+/* Holds the last value where there is none; how many. Nearly always they are all at an end. *last:
+ * of what was read before, NAN = none. */
+static size_t bridge(float *v, size_t n, float *last)
 {
-    size_t missing = 0, first = 0;
-    while (first < n && isnan(v[first]))
-        first++;
-    float last = first < n ? v[first] : 0;
-    for (size_t i = 0; i < n; i++) {
+    size_t missing = 0, first = 0, end = n;
+    for (size_t i = 0; i < n; i++)
         missing += isnan(v[i]) != 0;
-        v[i] = last = isnan(v[i]) ? last : v[i];
-    }
+    while (missing && first < n && isnan(v[first]))
+        first++;
+    while (end > first && isnan(v[end - 1]))
+        end--;
+    float held = !isnan(*last) ? *last : first < n ? v[first] : 0;
+    for (size_t i = 0; i < first; i++)
+        v[i] = held;
+    for (size_t i = first; i < end && first + n - end < missing; i++)
+        v[i] = isnan(v[i]) ? v[i - 1] : v[i];
+    for (size_t i = end; i < n && end > 0; i++)
+        v[i] = v[end - 1];
+    *last = first < n ? v[n - 1] : *last;
     return missing;
 }
 
@@ -53,7 +65,7 @@ static void take_means(float *v, size_t n, size_t k)
 
 bool ecg_window_read(const struct ecg_lead *lead, double from_s, size_t n, float *out)
 {
-    float v[BLOCK];
+    float v[BLOCK], last = NAN;
     size_t k = (size_t)(lead->rate_hz / ECG_WINDOW_HZ + 0.5);
     k = k ? k : 1;
     double rate = lead->rate_hz / (double)k;
@@ -62,6 +74,10 @@ bool ecg_window_read(const struct ecg_lead *lead, double from_s, size_t n, float
     double at = (from_s - lead->start_s) * rate - ((double)k - 1) / 2 / (double)k;
     size_t missing = 0;
     bool same = fabs(step - 1) < 1e-6;
+    if (same && k == 1) { /* as they are */
+        read_padded(lead, llrint(at), n, out);
+        return bridge(out, n, &last) * 10 <= n;
+    }
     for (size_t done = 0; done < n;) {
         double begin = at + (double)done * step;
         int64_t from = same ? llrint(begin) : (int64_t)floor(begin);
@@ -69,7 +85,7 @@ bool ecg_window_read(const struct ecg_lead *lead, double from_s, size_t n, float
         size_t count = n - done < most ? n - done : most;
         size_t need = same ? count : (size_t)((double)count * step) + 3;
         read_padded(lead, from * (int64_t)k, need * k, v);
-        missing += bridge(v, need * k) * count / (need * k);
+        missing += bridge(v, need * k, &last) * count / (need * k);
         take_means(v, need, k);
         for (size_t i = 0; i < count && same; i++)
             out[done + i] = v[i];
