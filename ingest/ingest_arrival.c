@@ -94,6 +94,16 @@ static bool is_part10(struct base_bytes b)
     return b.n >= 132 && memcmp(b.p + 128, "DICM", 4) == 0;
 }
 
+/* ZIP within another one, gzip, RAR, 7z. */
+static bool is_packed(struct base_bytes b)
+{
+    static const char *const magic[] = {"PK\x03\x04", "\x1f\x8b", "Rar!", "7z\xbc\xaf"};
+    for (size_t i = 0; i < sizeof magic / sizeof magic[0]; i++)
+        if (b.n >= strlen(magic[i]) && memcmp(b.p, magic[i], strlen(magic[i])) == 0)
+            return true;
+    return false;
+}
+
 static void refuse_unknown(struct ingest_arrival *f)
 {
     if (f->unlike.code == BASE_EUNSUPPORTED ||
@@ -101,6 +111,9 @@ static void refuse_unknown(struct ingest_arrival *f)
         refuse(f, f->unlike.code, f->unlike.msg);
     else if (f->options.dicom_only)
         refuse(f, BASE_EFORMAT, "it is not a DICOM file");
+    else if (is_packed(base_buf_bytes(&f->head)))
+        refuse(f, BASE_EUNSUPPORTED,
+               "it is an archive, or compressed: unpack it, or send its files in one ZIP archive");
     else
         refuse(f, BASE_EUNSUPPORTED,
                "it is neither DICOM nor an ECG format that rdc reads; send a DICOM file, or an "

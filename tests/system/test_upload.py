@@ -1,6 +1,7 @@
 """Everything that comes in by HTTP: STOW-RS, forms, archives, several files at once,
 and uploads in pieces."""
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -263,6 +264,13 @@ class ArchiveTest(Upload):
         self.assertEqual(answer.status, 202, answer)
         self.assertEqual([f['outcome'] for f in answer.json()['files']], ['stored', 'stored', 'refused'])
         self.assertEqual(self.rdc.workers(), workers)
+
+    def test_another_archive_than_zip_is_told_so(self):
+        inner = self.archive({'notes.txt': b'no'})
+        for body in (gzip.compress(b'x'), b'Rar!\x1a\x07\0', self.archive({'inner.zip': inner})):
+            answer = self.post(body)
+            self.assertEqual(answer.status, 415, answer)
+            self.assertIn('one ZIP archive', answer.json()['detail'])
 
     def test_a_bomb_is_refused(self):
         answer = self.post(self.archive({'bomb': bytes(100 << 20)}))
