@@ -174,9 +174,12 @@ int ecg_lead_by_name(const char *name, size_t n)
         name++;
         n--;
     }
-    if (n > 5 && strncasecmp(name, "Lead ", 5) == 0) {
-        name += 5;
-        n -= 5;
+    static const char *const before[] = {"ECG ", "EKG ", "Lead "}; /* what it is, and again */
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        size_t length = strlen(before[i]);
+        bool has = n > length && strncasecmp(name, before[i], length) == 0;
+        name += has ? length : 0;
+        n -= has ? length : 0;
     }
     return n ? match_name(name, n) : ECG_LEAD_NONE;
 }

@@ -30,7 +30,7 @@ enum ecg_lead_id {
 const char *ecg_lead_name(int id);
 /* The code meaning of DICOM CID 3001, "Lead V1"; NULL as above. */
 const char *ecg_lead_meaning(int id);
-/* Number of a lead from its name in any case ("avr", "Lead V1", "DII"), else 0. */
+/* Number of a lead from its name in any case ("avr", "Lead V1", "ECG lead V1", "DII"), else 0. */
 int ecg_lead_by_name(const char *name, size_t n);
 /* The same from a code meaning as CID 3001 has them, or a name. */
 int ecg_lead_by_meaning(const char *meaning);
