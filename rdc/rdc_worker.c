@@ -491,12 +491,14 @@ int rdc_worker_run(const struct rdc_worker_config *config)
             close(config->fds[port]);
     loop_timer_start(w.store_found, 1, STORE_CHECK_MS);
     loop_run(w.loop);
+    /* Where something is under way it holds what close_all would free: the process ends as it is.
+     */
     if (w.failed)
-        return 1;
+        _exit(1);
     if (busy(&w)) {
         /* stop.timeout is over: what is not acknowledged will be sent again. */
         BASE_LOG(WARN, "stopped_while_busy", LOG_U("under_way", busy(&w)));
-        return 0;
+        _exit(0);
     }
     close_all(&w);
     return 0;
