@@ -311,7 +311,9 @@ static bool find_store(struct supervisor *s)
     }
     if (err && !s->look_at)
         BASE_LOG(WARN, "database_awaited", LOG_S("error", error.msg),
-                 LOG_S("remedy", "start the database; until it answers nothing is taken"));
+                 LOG_S("remedy", err == BASE_EUNAVAILABLE
+                                     ? "start the database; until it answers nothing is taken"
+                                     : "mend what it says; until then nothing is taken"));
     s->look_at = base_clock_mono_ms() + STORE_AGAIN_MS;
     return true;
 }
