@@ -57,23 +57,52 @@ static bool is_too_low(const struct ecg_case *c, float least_uv, float *most)
     return c->f->in_mean > 0 && c->quality->n >= MANY_LEADS && *most < least_uv;
 }
 
+/* By how much a mean bends within 40 ms where its complex is, over its height there: a wave of 100
+ * ms by 0.7 at most, a complex of 60 ms by 1.5. */
+static float bend_of(const float *x)
+{
+    enum { NEAR = ECG_WINDOW_HZ * 60 / 1000, REACH = ECG_WINDOW_HZ * 20 / 1000 };
+    float low = INFINITY, high = -INFINITY, bend = 0;
+    for (int i = ECG_WINDOW_BEFORE - NEAR; i <= ECG_WINDOW_BEFORE + NEAR; i++) {
+        low = fminf(low, x[i]);
+        high = fmaxf(high, x[i]);
+        bend = fmaxf(bend, fabsf(x[i - REACH] + x[i + REACH] - 2 * x[i]));
+    }
+    return high > low ? bend / (high - low) : 0;
+}
+
+/* Waves no higher than P waves can be, and as broad in every lead that shows them well; complexes
+ * of a pacemaker may be. */
+static bool are_only_p(const struct ecg_case *c)
+{
+    static const float P_UV = 400, P_BEND = 0.9F;
+    float most;
+    if (c->is_paced || !is_too_low(c, P_UV, &most))
+        return false;
+    for (size_t i = 0; i < c->f->nleads; i++)
+        if (c->f->lead[i].qrs_range_uv > most / 3 && bend_of(c->f->mean.x[i]) >= P_BEND)
+            return false;
+    return true;
+}
+
 bool ecg_finding_is_noise(const struct ecg_case *c)
 {
     float most;
-    return is_too_low(c, LEAST_UV, &most) || is_only_noise(c);
+    return is_too_low(c, LEAST_UV, &most) || is_only_noise(c) || are_only_p(c);
 }
 
 void ecg_finding_noise(struct ecg_case *c)
 {
     float most;
-    bool is_flat = true, is_low = is_too_low(c, LEAST_UV, &most);
+    bool is_flat = true, is_low = is_too_low(c, LEAST_UV, &most), is_p = are_only_p(c);
     for (size_t i = 0; i < c->quality->n; i++)
         is_flat = is_flat && c->quality->lead[i].is_flat;
     if (is_low)
         ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "QRS up to %.0f uV < %.0f", floor((double)most),
                         (double)LEAST_UV);
     else
-        ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "no QRS stands out of the noise");
+        ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "no QRS %s",
+                        is_p ? "but waves as broad as P" : "stands out of the noise");
     /* One lead that is noisy and high is an electrode, not a heart that stands still. */
     bool is_alarm = !is_flat && (c->quality->n >= MANY_LEADS || most < LEAST_UV) &&
                     c->beats->seconds >= c->limits->pause_s;
@@ -83,8 +112,8 @@ void ecg_finding_noise(struct ecg_case *c)
         ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s without a complex >= %.0f uV",
                         c->beats->seconds, (double)LEAST_UV);
     else if (is_alarm)
-        ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s of noise without a complex",
-                        c->beats->seconds);
+        ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s of %s without a complex",
+                        c->beats->seconds, is_p ? "waves as broad as P" : "noise");
 }
 
 /* Polymorphic tachycardia beside beats with a long QT is torsades: AHA/ACC/HRS 2017. */

@@ -370,23 +370,38 @@ START_TEST(keys_are_told_apart)
 }
 END_TEST
 
-/* P waves alone, and noise on a line that wanders. */
+/* P waves alone, also such as are as high as low complexes, and noise on a line that wanders. */
 START_TEST(what_is_too_low_for_a_heart_is_no_rhythm)
 {
+    static const double p_uv[] = {100, 0, 200, 300};
     static const double at_s = 5;
     static const struct synthetic_wave wander = {0, 5, 200};
     struct ecg_findings all;
     struct synthetic s = synthetic_plain;
-    s.wave[0] = (struct synthetic_wave){0, 0.05, _i ? 0 : 100};
+    s.wave[0] = (struct synthetic_wave){0, 0.05, p_uv[_i]};
     s.wave[1].uv = 0;
-    s.noise_uv = _i ? 15 : 5;
+    s.noise_uv = p_uv[_i] == 0 ? 15 : 5;
     struct ecg_record *r = synthetic_make(&s);
-    if (_i)
+    if (p_uv[_i] == 0)
         synthetic_add(r, s.gains, &wander, 1, &at_s, 1);
     find_in(r, NULL, &all);
     ecg_record_free(r);
     assert_only(&all, ECG_FINDING_STATEMENT, ECG_FINDING_COUNT);
     assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_ASYSTOLE);
+}
+END_TEST
+
+START_TEST(low_complexes_are_a_rhythm)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    double gains[SYNTHETIC_LEADS];
+    for (size_t i = 0; i < s.nleads; i++)
+        gains[i] = synthetic_gains[i] * 0.2; /* 0.3 mV from lowest to highest */
+    s.gains = gains;
+    find(&s, &all);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_SINUS));
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
 }
 END_TEST
 
@@ -459,7 +474,8 @@ int main(void)
     tcase_add_loop_test(t, high_p_waves_are_a_large_atrium, 0, 2);
     tcase_add_test(t, an_upright_complex_in_v1_is_the_right_ventricle);
     tcase_add_test(t, keys_are_told_apart);
-    tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 2);
+    tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 4);
+    tcase_add_test(t, low_complexes_are_a_rhythm);
     tcase_add_loop_test(t, noise_is_no_rhythm_however_high_it_is, 0, 4);
     tcase_add_loop_test(t, a_rate_of_60_or_100_is_neither_slow_nor_fast, 0, 2);
     tcase_add_test(t, nothing_is_said_of_nothing);
