@@ -34,7 +34,7 @@ NOT_STORABLE = {
     # It begins with a stray byte, so that no element is where it should be.
     'test_files/no_meta.dcm': 'neither DICOM nor an ECG format',
     # gzip
-    'test_files/zipMR.gz': 'neither DICOM nor an ECG format',
+    'test_files/zipMR.gz': 'it is an archive, or compressed: unpack it',
 }
 # Objects of nobody: PS3.4 GG, a service of its own.
 NOT_STORABLE.update({f'palettes/{n}.dcm': r'StudyInstanceUID \(0020,000D\) is missing' for n in (
