@@ -19,21 +19,36 @@ struct base_bytes ecg_text_trim(struct base_bytes raw)
     return raw;
 }
 
+/* What all character sets of a record have alike: no escape sequence, and not the two places where
+ * JIS X 0201 has others. */
+static bool is_plain(struct base_bytes b)
+{
+    bool plain = true;
+    for (size_t i = 0; i < b.n; i++)
+        plain &= b.p[i] >= ' ' && b.p[i] < '~' && b.p[i] != '\\';
+    return plain;
+}
+
 const char *ecg_text_utf8(struct ecg_record *r, struct base_bytes raw,
                           const struct dicom_charset *declared, bool *guessed)
 {
     struct base_buf out;
+    struct base_bytes text = ecg_text_trim(raw);
+    if (is_plain(text)) { /* nearly all are */
+        *guessed = false;
+        return ecg_record_text(r, (const char *)text.p, text.n);
+    }
     base_buf_init(&out, r->arena.limit);
     *guessed = false;
-    enum base_err e = dicom_charset_to_utf8(declared, ecg_text_trim(raw), &out, guessed);
+    enum base_err e = dicom_charset_to_utf8(declared, text, &out, guessed);
     for (size_t i = 0; i < out.n; i++)
         if (out.p[i] < ' ' && out.p[i] != '\n')
             out.p[i] = ' ';
     if (e && !r->err)
         r->err = e;
-    const char *text = ecg_record_text(r, base_buf_cstr(&out), out.n);
+    const char *kept = ecg_record_text(r, base_buf_cstr(&out), out.n);
     base_buf_deinit(&out);
-    return text;
+    return kept;
 }
 
 const char *ecg_text_undeclared(struct ecg_record *r, struct base_bytes raw)
