@@ -22,6 +22,7 @@ struct ingest_intake {
     struct ingest_many *many;
     struct ingest_parts parts;
     struct ingest_zip *zip;
+    bool urlencoded;             /* as curl -d sends a file */
     const char *said;            /* the manifest; NULL = none */
     struct base_buf manifest;    /* to be noted before the answer */
     struct ingest_answer answer; /* meanwhile */
@@ -98,8 +99,17 @@ static void end_taken(struct ingest_intake *in, struct ingest_answer *answer,
 
 static void end_refused(struct ingest_intake *in, enum base_err err, const char *detail)
 {
+    char text[512];
     struct ingest_answer answer = {
         .status = ingest_http_status(err), .title = "the file was not taken", .detail = detail};
+    if (in->urlencoded && (err == BASE_EFORMAT || err == BASE_EUNSUPPORTED)) {
+        snprintf(
+            text, sizeof text,
+            "%s; as application/x-www-form-urlencoded curl -d sends a file without some of its "
+            "bytes: use --data-binary, or -X POST -T",
+            detail);
+        answer.detail = text;
+    }
     end(in, &answer);
 }
 
@@ -214,6 +224,7 @@ enum base_err ingest_intake_new(struct ingest *g, const struct ingest_arrival_op
     in->options.source.single = false;
     snprintf(in->centre_code, sizeof in->centre_code, "%s", options->source.centre_code);
     in->options.source.centre_code = in->centre_code;
+    in->urlencoded = net_mime_is(content_type, "application/x-www-form-urlencoded");
     if (net_mime_is(content_type, "multipart/form-data")) {
         in->kind = FORM;
         err = begin_many(in);

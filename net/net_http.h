@@ -50,6 +50,9 @@ struct net_http_route {
      * A last segment {rest*} matches whatever remains, perhaps nothing. Where
      * several routes match, the one with a literal segment earliest wins. */
     const char *path;
+    /* The names of its query parameters: "limit, state"; "" = it has none. Any other is
+     * refused with 400, or it would be lost in silence. NULL = the handler looks at them all. */
+    const char *query;
     net_http_handler_fn *handler;
     enum net_http_body body;
     uint64_t body_max; /* bytes; 0 = the server's max_body, of a streamed one max_stream */

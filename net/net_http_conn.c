@@ -107,6 +107,21 @@ static void answer_self(struct net_http_conn *c, int status, const char *detail,
         net_http_problem(req, status, NULL, detail);
 }
 
+/* False: answered already. */
+static bool knows_query(struct net_http_conn *c)
+{
+    const char *unknown = net_http_query_unknown(c->req);
+    const char *known = c->req->route->query;
+    struct base_buf detail = {0};
+    if (!unknown)
+        return true;
+    base_buf_printf(&detail, "there is no query parameter \"%s\" here, %s%s", unknown,
+                    known[0] ? "but " : "nor any other", known);
+    answer_self(c, 400, base_buf_cstr(&detail), NULL);
+    base_buf_deinit(&detail);
+    return false;
+}
+
 /* Finds the route and reads what the target holds. False: answered already. */
 static bool route(struct net_http_conn *c)
 {
@@ -141,7 +156,7 @@ static bool route(struct net_http_conn *c)
     } else if (!found)
         answer_self(c, 404, "nothing is at this address", NULL);
     base_buf_deinit(&allow);
-    return !err && found;
+    return !err && found && knows_query(c);
 }
 
 /* RFC 9110 10.1.1: only when the body is wanted, and none of it is here yet. */

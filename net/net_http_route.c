@@ -173,3 +173,24 @@ enum base_err net_http_query_parse(struct net_http_request *req, const char *que
     }
     return BASE_OK;
 }
+
+/* Exact, unlike the words of a header field. */
+static bool has_name(const char *list, const char *name)
+{
+    while (*list) {
+        size_t n = strcspn(list, ", ");
+        if (n > 0 && strlen(name) == n && memcmp(list, name, n) == 0)
+            return true;
+        list += n;
+        list += strspn(list, ", ");
+    }
+    return false;
+}
+
+const char *net_http_query_unknown(const struct net_http_request *req)
+{
+    for (size_t i = 0; i < req->query_count && req->route->query; i++)
+        if (!has_name(req->route->query, req->query[i].name))
+            return req->query[i].name;
+    return NULL;
+}

@@ -46,8 +46,8 @@ static void get_metrics(struct net_http_request *req, void *arg)
 }
 
 static const struct net_http_route routes[] = {
-    {"GET", "/healthz", get_healthz, NET_HTTP_BODY_NONE, 0, NET_HTTP_QUIET},
-    {"GET", "/metrics", get_metrics, NET_HTTP_BODY_NONE, 0, NET_HTTP_QUIET},
+    {"GET", "/healthz", NULL, get_healthz, NET_HTTP_BODY_NONE, 0, NET_HTTP_QUIET},
+    {"GET", "/metrics", NULL, get_metrics, NET_HTTP_BODY_NONE, 0, NET_HTTP_QUIET},
 };
 
 struct net_http_table rdc_probe_http(struct rdc_probe *probe)

@@ -5,8 +5,12 @@
 #include <stdlib.h>
 
 static const struct net_http_route routes[] = {
-    {"GET", "/api/v1/instances/{uid}/rendered", viewer_get_rendered, NET_HTTP_BODY_NONE, 0, 0},
-    {"GET", "/api/v1/exams/{id}/report.pdf", viewer_get_report, NET_HTTP_BODY_NONE, 0, 0},
+    {"GET", "/api/v1/instances/{uid}/rendered",
+     "cabrera, device_beats, dpi, format, frame, from, gain, lead, marks, max_side, number, page, "
+     "seconds, speed, type, window",
+     viewer_get_rendered, NET_HTTP_BODY_NONE, 0, 0},
+    {"GET", "/api/v1/exams/{id}/report.pdf", "version", viewer_get_report, NET_HTTP_BODY_NONE, 0,
+     0},
 };
 
 enum base_err viewer_start(const struct viewer_config *config, struct viewer **out)

@@ -432,12 +432,40 @@ void worklist_fhir_create(struct net_http_request *req, void *arg)
         put_plain(req, arg, request);
 }
 
+/* R4 search.html 3.1.1.1: what says how the answer looks, not which orders are found. */
+static bool is_about_answer(const char *parameter)
+{
+    static const char *const known[] = {"_format",   "_pretty",     "_count",        "_sort",
+                                        "_include",  "_revinclude", "_summary",      "_total",
+                                        "_elements", "_contained",  "_containedType"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(parameter, known[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The one identifier of the query. NULL: the search is another; a criterion that were passed
+ * over would find, and change, an order that was not meant. */
+static json_t *match_of(const struct net_http_request *req)
+{
+    const char *name;
+    const char *value;
+    const char *identifier = NULL;
+    for (size_t i = 0; net_http_query_at(req, i, &name, &value); i++) {
+        if (is_about_answer(name))
+            continue;
+        if (identifier || strcmp(name, "identifier") != 0)
+            return NULL;
+        identifier = value;
+    }
+    return identifier ? hl7_fhir_read_token(identifier) : NULL;
+}
+
 void worklist_fhir_update_found(struct net_http_request *req, void *arg)
 {
-    const char *identifier = net_http_query(req, "identifier");
     json_t *request = request_of(req, "PUT", NULL);
     if (request)
-        put_matching(req, arg, request, identifier ? hl7_fhir_read_token(identifier) : NULL);
+        put_matching(req, arg, request, match_of(req));
 }
 
 /* The id of the path. False: answered already. */
@@ -519,10 +547,9 @@ static void on_found(void *arg, const struct db_outcome *outcome)
 
 void worklist_fhir_search(struct net_http_request *req, void *arg)
 {
-    const char *identifier = net_http_query(req, "identifier");
     if (!is_welcome(req))
         return;
-    json_t *match = identifier ? hl7_fhir_read_token(identifier) : NULL;
+    json_t *match = match_of(req);
     struct fhir *f = match ? fhir_new(req) : NULL;
     if (f)
         ask(arg, f, DB_Q_FHIR_FIND,

@@ -125,6 +125,10 @@ class FhirOrders(SystemTest):
                          ('searchset', 1, answers[0].json()['id']))
         self.assertEqual(self.tech.get('/fhir/ServiceRequest?identifier=nobody').json()['total'], 0)
         self.issue(self.send('POST', '/ServiceRequest', request(12), If_None_Exist='subject=1'), 400)
+        self.assertEqual(self.tech.get(f'/fhir/ServiceRequest?_format=json&_count=5&{found}').json()['total'], 1)
+        for more in ('&status=active', '&_id=1', '&identifier=urn:oid:1.2.3%7CP11'):
+            self.issue(self.send('PUT', f'/ServiceRequest?{found}{more}', request(10)), 400)
+            self.issue(self.tech.get(f'/fhir/ServiceRequest?{found}{more}'), 400)
 
     def bundle(self, *requests, type='transaction', method='POST'):
         entries = [{'fullUrl': 'urn:uuid:5ad0e5c0-0000-4000-8000-000000000001', 'resource': PATIENT,

@@ -77,6 +77,34 @@ class CartTest(Upload):
         self.assertIn('no rhythm series', answer.json()['detail'])
 
 
+class RequestTest(Upload):
+    def test_with_a_parameter_that_is_none_takes_nothing_and_says_which_there_are(self):
+        content = read(scp_file('unknown-parameter'))
+        for headers, body in (({}, content), ({'Upload-Length': str(len(content))}, b'')):
+            answer = self.tech.request('POST', '/api/v1/uploads?patient=P1', body, headers)
+            self.assertEqual(answer.status, 400, answer)
+            self.assertIn('"patient"', answer.json()['detail'])
+            self.assertIn('patient_id', answer.json()['detail'])
+        for path in ('exams?patient=P1', 'orders?accession=A1&patient_id=P1', 'worklist?limit=1'):
+            answer = self.tech.get('/api/v1/' + path)
+            self.assertEqual(answer.status, 400, (path, answer))
+        self.assertEqual(self.tech.request('POST', '/api/v1/uploads', content).status, 201)
+
+    def test_of_a_file_that_curl_took_for_a_form_says_how_it_is_sent(self):
+        path, answer = scp_file('as-form'), os.path.join(self.rdc.place.own, 'as-form.json')
+
+        def send(how):
+            return subprocess.run(['curl', '-sS', '-o', answer, '-w', '%{http_code}', how, '@' + path,
+                                   '-H', 'Authorization: Bearer ' + self.tech.token,
+                                   f'http://127.0.0.1:{self.rdc.http_port}/api/v1/uploads'],
+                                  check=True, capture_output=True, text=True).stdout
+        self.assertIn(send('-d'), ('415', '422'))
+        detail = json.loads(read(answer))['detail']
+        self.assertIn('application/x-www-form-urlencoded', detail)
+        self.assertIn('--data-binary', detail)
+        self.assertEqual(send('--data-binary'), '201')
+
+
 class StowTest(Upload):
     conf = {'upload.max-body': '4M'}
 

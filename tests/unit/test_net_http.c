@@ -222,21 +222,21 @@ static void stream_out(struct net_http_request *req, void *arg)
 }
 
 static const struct net_http_route routes[] = {
-    {"GET", "/hello", hello, NET_HTTP_BODY_NONE, 0, 0},
-    {"GET", "/items/{id}", item, NET_HTTP_BODY_NONE, 0, 0},
-    {"DELETE", "/items/{id}", no_content, NET_HTTP_BODY_NONE, 0, 0},
-    {"GET", "/items/special", special, NET_HTTP_BODY_NONE, 0, 0},
-    {"GET", "/files/{name*}", rest, NET_HTTP_BODY_NONE, 0, NET_HTTP_QUIET},
-    {"POST", "/echo", echo, NET_HTTP_BODY_COLLECTED, 100000, 0},
-    {"GET", "/problem", fail_with_problem, NET_HTTP_BODY_NONE, 0, 0},
-    {"GET", "/hold", hold, NET_HTTP_BODY_NONE, 0, 0},
+    {"GET", "/hello", NULL, hello, NET_HTTP_BODY_NONE, 0, 0},
+    {"GET", "/items/{id}", NULL, item, NET_HTTP_BODY_NONE, 0, 0},
+    {"DELETE", "/items/{id}", NULL, no_content, NET_HTTP_BODY_NONE, 0, 0},
+    {"GET", "/items/special", NULL, special, NET_HTTP_BODY_NONE, 0, 0},
+    {"GET", "/files/{name*}", NULL, rest, NET_HTTP_BODY_NONE, 0, NET_HTTP_QUIET},
+    {"POST", "/echo", "limit, state", echo, NET_HTTP_BODY_COLLECTED, 100000, 0},
+    {"GET", "/problem", NULL, fail_with_problem, NET_HTTP_BODY_NONE, 0, 0},
+    {"GET", "/hold", "", hold, NET_HTTP_BODY_NONE, 0, 0},
 };
 static const struct net_http_route more_routes[] = {
-    {"GET", "/later", later, NET_HTTP_BODY_NONE, 0, 0},
-    {"PUT", "/in", stream_in, NET_HTTP_BODY_STREAMED, 2 * BIG, 0},
-    {"PUT", "/bounded", stream_in, NET_HTTP_BODY_STREAMED, 0, 0},
-    {"PUT", "/locked", refuse_early, NET_HTTP_BODY_STREAMED, 2 * BIG, 0},
-    {"GET", "/out", stream_out, NET_HTTP_BODY_NONE, 0, 0},
+    {"GET", "/later", NULL, later, NET_HTTP_BODY_NONE, 0, 0},
+    {"PUT", "/in", NULL, stream_in, NET_HTTP_BODY_STREAMED, 2 * BIG, 0},
+    {"PUT", "/bounded", NULL, stream_in, NET_HTTP_BODY_STREAMED, 0, 0},
+    {"PUT", "/locked", NULL, refuse_early, NET_HTTP_BODY_STREAMED, 2 * BIG, 0},
+    {"GET", "/out", NULL, stream_out, NET_HTTP_BODY_NONE, 0, 0},
 };
 static const struct net_http_table tables[] = {
     {routes, sizeof routes / sizeof routes[0], NULL},
@@ -421,6 +421,11 @@ static void refusal_client(struct fixture *x)
     expect("GET /items/%ff HTTP/1.1\r\n" CLOSE, PARTS(" 400 ", "percent-encoded"));
     expect("GET /items/%0a HTTP/1.1\r\n" CLOSE, PARTS(" 400 "));
     expect("GET /hello?x=%zz HTTP/1.1\r\n" CLOSE, PARTS(" 400 "));
+    expect("POST /echo?state=a&Limit=1 HTTP/1.1\r\nContent-Length: 3\r\n" CLOSE "abc",
+           PARTS(" 400 ", "no query parameter \\\"Limit\\\" here, but limit, state"));
+    expect("POST /echo?stat=a HTTP/1.1\r\n" CLOSE, PARTS(" 400 ", "\\\"stat\\\""));
+    expect("GET /hold?x%c3 HTTP/1.1\r\n" CLOSE, PARTS(" 400 "));
+    expect("GET /hold?x HTTP/1.1\r\n" CLOSE, PARTS(" 400 ", "\\\"x\\\" here, nor any other"));
     expect("GET /hello HTTP/1.1\r\n\r\n", PARTS(" 400 ", "Host"));
     expect("GET /hello HTTP/1.1\rX\r\n" CLOSE, PARTS(" 400 ", "carriage return", "close"));
     expect("GET /hello HTTP/1.1\r\nContent-Length: 3\r\n" CLOSE "abc",
