@@ -2424,7 +2424,7 @@ begin
                 when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.priority end as wish,
             x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null or i.elsewhere as check_it,
             coalesce(i.here, false) as here,
-            v.id is not null as evident, x.complete and v.kind is distinct from 'manifest' as closes,
+            v.id is not null as evident, x.complete is true and v.kind is distinct from 'manifest' as closes,
             s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
             s.patient_id = p.id as hers, q.id as old_series, p.resident_id, p.birth_date as born, p.sex as of_sex
         from jsonb_populate_recordset(null::ingest_row, p_batch) x
@@ -2444,8 +2444,11 @@ begin
             as plain
         from sent
     ), ids as materialized (
-        select array_agg(nextval('study_id_seq')) as study, array_agg(nextval('exam_id_seq')) as exam,
-            array_agg(nextval('patient_id_seq')) as patient, array_agg(nextval('series_id_seq')) as series
+        -- People see those of exams: none is left out where the exam is there.
+        select array_agg(nextval('study_id_seq')) as study, array_agg(nextval('patient_id_seq')) as patient,
+            array_agg(nextval('series_id_seq')) as series,
+            (select array_agg(case when old_exam is null then nextval('exam_id_seq') end order by study_no)
+                from known where leads) as exam
         from generate_series(1, (select max(greatest(study_no, series_no, patient_no)) from known))
     ), r as materialized (
         select k.*, coalesce(old_study, i.study[study_no]) as study, coalesce(old_exam, i.exam[study_no]) as exam,

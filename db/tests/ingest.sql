@@ -62,6 +62,10 @@ begin
         and v -> 2 ->> 'outcome' = 'stored';
     assert object_known(array['b/1', 'b/2', 'b/3']) @> array['b/1', 'b/3'];
     assert not object_known(array['b/2']) @> array['b/2'];
+    -- numbers of exams follow each other
+    v := t_object('1.4.11', '1.4.11.1.1');
+    perform t_object('1.4.11', '1.4.11.1.2');
+    assert (t_object('1.4.12', '1.4.12.1.1') ->> 'exam')::bigint = (v ->> 'exam')::bigint + 1;
     -- a study of which the batch has something that is here already is decided one by one, another is not
     perform t_object('1.4.8', '1.4.8.1.1');
     v := ingest_store((select jsonb_agg(jsonb_build_object('n', n, 'study_no', k, 'series_no', k, 'patient_no', 1,
