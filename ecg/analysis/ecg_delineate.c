@@ -119,13 +119,18 @@ static int draw(int at, int common, struct drawing how)
     return common + (int)lrintf(how.part * (float)clamp(at - common, -how.reach, how.reach));
 }
 
-/* Each lead's point, and that over all leads: the quantile of what is not too far out. */
-static void settle(const struct opinions *o, enum ecg_point point, struct drawing own,
-                   struct drawing all, float part, struct ecg_waves_of_mean *out)
+/* Each lead's point, and that over all leads: the quantile of what is not too far out. A silent
+ * lead has the common one. */
+static void settle(const struct ecg_mean *m, struct opinions *o, enum ecg_point point,
+                   struct drawing own, struct drawing all, float part,
+                   struct ecg_waves_of_mean *out)
 {
+    for (size_t k = 0; k < o->n; k++)
+        o->of[k].weight = m->silent[k] ? 0 : o->of[k].weight;
     struct opinions drawn = *o;
     int common = quantile(o, 0.5F);
     for (size_t k = 0; k < o->n; k++) {
+        o->of[k].at = m->silent[k] ? common : o->of[k].at;
         out->lead[k].at[point] = draw(o->of[k].at, common, own);
         drawn.of[k].at = draw(o->of[k].at, common, all);
     }
@@ -210,11 +215,14 @@ static void find_complex(const float *x, struct opinion *on, struct opinion *off
 static void find_complexes(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
 {
     struct opinions on = {.n = m->nleads}, off = {.n = m->nleads};
-    for (size_t k = 0; k < m->nleads; k++)
-        find_complex(m->x[k], &on.of[k], &off.of[k], &out->lead[k].at[ECG_POINT_QRS_PEAK]);
+    for (size_t k = 0; k < m->nleads; k++) {
+        int *peak = &out->lead[k].at[ECG_POINT_QRS_PEAK];
+        find_complex(m->x[k], &on.of[k], &off.of[k], peak);
+        *peak = m->silent[k] ? F : *peak;
+    }
     struct drawing own = {0.4F, 17};
-    settle(&on, ECG_POINT_QRS_ON, own, (struct drawing){1, 11}, 0.14F, out);
-    settle(&off, ECG_POINT_QRS_OFF, own, (struct drawing){1, 16}, 0.99F, out);
+    settle(m, &on, ECG_POINT_QRS_ON, own, (struct drawing){1, 11}, 0.14F, out);
+    settle(m, &off, ECG_POINT_QRS_OFF, own, (struct drawing){1, 16}, 0.99F, out);
     out->all.at[ECG_POINT_QRS_PEAK] = F;
 }
 
@@ -280,7 +288,7 @@ static int find_bump(float (*x)[W], size_t n, struct range r, int h, const struc
 static int own_bump(const float *x, int about, int reach, struct range r, int h)
 {
     int best = clamp(about, r.from, r.to);
-    float most = -1;
+    float most = 0;
     for (int i = clamp(about - reach, r.from, r.to); i <= clamp(about + reach, r.from, r.to); i++) {
         float far = fabsf((float)(i - about)) / (float)reach;
         float v = bump(x, i, h) * (1 - 0.5F * far);
@@ -359,10 +367,11 @@ static void find_t(const struct ecg_mean *m, int limit, struct ecg_waves_of_mean
     for (size_t k = 0; k < m->nleads; k++) {
         end.of[k] = t_end_near(s[k], d[k], peak[k], common, limit);
         int up = steepest(d[k], clamp(peak[k] - 90, off, peak[k]), peak[k]);
-        out->lead[k].at[ECG_POINT_T_ON] = follow(d[k], up, -1, T_SLOPE_ON, off);
-        out->lead[k].at[ECG_POINT_T_PEAK] = peak[k];
+        out->lead[k].at[ECG_POINT_T_ON] = m->silent[k] ? t : follow(d[k], up, -1, T_SLOPE_ON, off);
+        out->lead[k].at[ECG_POINT_T_PEAK] = m->silent[k] ? t : peak[k];
     }
-    settle(&end, ECG_POINT_T_OFF, (struct drawing){0.67F, 15}, (struct drawing){1, 32}, 0.99F, out);
+    settle(m, &end, ECG_POINT_T_OFF, (struct drawing){0.67F, 15}, (struct drawing){1, 32}, 0.99F,
+           out);
     out->all.at[ECG_POINT_T_PEAK] = t;
     out->all.at[ECG_POINT_T_ON] = W;
     for (size_t k = 0; k < m->nleads; k++)
@@ -543,18 +552,19 @@ static int find_p(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
     int p = find_bump(s, m->nleads, r, P_BUMP, &prior, &height);
     if (p == ECG_POINT_NONE)
         return ECG_POINT_NONE;
+    height *= (float)m->nleads / (float)m->live;
     if (!is_p(m, s, p, q_on, height, out))
-        return out->flutters || is_fast_uneven(m) ? p - P_HALF : ECG_POINT_NONE;
+        return is_fast_uneven(m) ? p - P_HALF : ECG_POINT_NONE;
     out->all.at[ECG_POINT_P_PEAK] = p;
     for (size_t k = 0; k < m->nleads; k++) {
-        int peak = own_bump(s[k], p, 61, r, 20);
+        int peak = m->silent[k] ? p : own_bump(s[k], p, 61, r, 20);
         p_edges(s[k], peak, (struct range){clamp(from - 15, 0, W), q_on - 2}, &on.of[k],
                 &off.of[k]);
         out->lead[k].at[ECG_POINT_P_PEAK] = peak;
     }
     struct drawing own = {0.8F, 21}, all = {1, 16};
-    settle(&on, ECG_POINT_P_ON, own, all, 0.07F, out);
-    settle(&off, ECG_POINT_P_OFF, own, all, 0.75F, out);
+    settle(m, &on, ECG_POINT_P_ON, own, all, 0.07F, out);
+    settle(m, &off, ECG_POINT_P_OFF, own, all, 0.75F, out);
     if (m->nleads == 2) /* a reader of two sees the onset rather where it is first */
         out->all.at[ECG_POINT_P_ON] = (out->all.at[ECG_POINT_P_ON] +
                                        (on.of[0].at < on.of[1].at ? on.of[0].at : on.of[1].at)) /

@@ -307,6 +307,28 @@ float ecg_edge_later(const struct ecg_edge_model *m, const int16_t *term)
     return (float)sum / 100;
 }
 
+/* In all leads at once, as ecg_edge_later: the questions of a tree take one step for all. */
+static void find_later(const struct ecg_edge_model *m, int16_t (*term)[ECG_EDGE_TERMS], size_t n,
+                       float out[LEADS])
+{
+    int16_t turned[ECG_EDGE_TERMS][LEADS] = {{0}};
+    int sum[LEADS] = {0};
+    for (size_t k = 0; k < n; k++)
+        for (int i = 0; i < ECG_EDGE_TERMS; i++)
+            turned[i][k] = term[k][i];
+    for (size_t i = 0; i < m->n; i++) {
+        const struct ecg_edge_tree *t = &m->tree[i];
+        int16_t branch[LEADS] = {0};
+        for (int d = 0; d < ECG_EDGE_DEPTH; d++)
+            for (int k = 0; k < LEADS; k++)
+                branch[k] = (int16_t)(2 * branch[k] + (turned[t->term[d]][k] > t->limit[d]));
+        for (size_t k = 0; k < n; k++)
+            sum[k] += t->add[branch[k]];
+    }
+    for (size_t k = 0; k < n; k++)
+        out[k] = (float)sum[k] / 100;
+}
+
 /* A wave begins before its peak and ends after it, P before QRS begins. */
 static int in_order(const struct ecg_points *p, enum ecg_edge which, int at)
 {
@@ -318,20 +340,23 @@ static int in_order(const struct ecg_points *p, enum ecg_edge which, int at)
     return clamp(at, peak < W - 1 ? peak + 1 : W - 1, W - 1);
 }
 
-/* Over all leads: half way from where the rules have it to the first onset, or last end, of all.
+/* Over all leads: half way from where the rules have it to the first onset, or last end, of those
+ * with complexes.
  * Marks are scattered, so that the first of twelve lies before where each was to be expected. Of
  * one lead or two, which a reader looks at together, by as much as in them. */
-static int over_all(const struct ecg_waves_of_mean *rules, const struct ecg_waves_of_mean *moved,
-                    size_t n, const struct view *v)
+static int over_all(const struct ecg_mean *m, const struct ecg_waves_of_mean *rules,
+                    const struct ecg_waves_of_mean *moved, const struct view *v)
 {
     enum { FEW = 2, SCATTER = 1 };
-    int at = rules->all.at[v->point], extreme = moved->lead[0].at[v->point], later = 0;
-    for (size_t k = 0; k < n; k++) {
+    int at = rules->all.at[v->point], extreme = v->way < 0 ? W : 0, later = 0;
+    for (size_t k = 0; k < m->nleads; k++) {
         int own = moved->lead[k].at[v->point];
+        if (m->silent[k])
+            continue;
         extreme = (own - extreme) * v->way > 0 ? own : extreme;
         later += own - rules->lead[k].at[v->point];
     }
-    return n <= FEW ? at + later / (int)n : (at + extreme) / 2 + v->way * SCATTER;
+    return m->live <= FEW ? at + later / (int)m->live : (at + extreme) / 2 + v->way * SCATTER;
 }
 
 void ecg_edge_correct(const struct ecg_mean *m, struct ecg_waves_of_mean *w)
@@ -342,6 +367,7 @@ void ecg_edge_correct(const struct ecg_mean *m, struct ecg_waves_of_mean *w)
     struct ecg_edge_scene scene;
     struct ecg_waves_of_mean moved = *w;
     int16_t term[LEADS][ECG_EDGE_TERMS];
+    float later[LEADS];
     ecg_edge_scene_init(&scene, m, w);
     for (size_t i = 0; i < ECG_EDGE_COUNT; i++) {
         enum ecg_edge which = order[i];
@@ -349,12 +375,15 @@ void ecg_edge_correct(const struct ecg_mean *m, struct ecg_waves_of_mean *w)
         if (w->all.at[point] == ECG_POINT_NONE)
             continue;
         ecg_edge_terms(&scene, which, term);
+        find_later(&ecg_edge_models[which], term, m->nleads, later);
         for (size_t k = 0; k < m->nleads; k++) {
             int *at = &moved.lead[k].at[point];
-            *at += (int)lrintf(ecg_edge_later(&ecg_edge_models[which], term[k]));
+            if (m->silent[k])
+                continue;
+            *at += (int)lrintf(later[k]);
             *at = in_order(&moved.lead[k], which, *at);
         }
-        moved.all.at[point] = over_all(w, &moved, m->nleads, &views[which]);
+        moved.all.at[point] = over_all(m, w, &moved, &views[which]);
         moved.all.at[point] = in_order(&moved.all, which, moved.all.at[point]);
     }
     *w = moved;

@@ -15,7 +15,7 @@ enum {
     PAIRS_LEAST = 80             /* samples that are compared with those a cycle later */
 };
 static const float SURE_P_MS = 110;      /* waves of flutter fill their cycle; */
-static const float SURE_P_EVEN_MS = 140; /* in an even rhythm T is always as far before P */
+static const float SURE_P_EVEN_MS = 145; /* in an even rhythm T is always as far before P */
 static const float EVEN = 0.045F;
 static const float LIKENESS = 0.6F;
 

@@ -15,6 +15,7 @@ enum {
     SPIKE_HELD = 18,
 };
 static const float SPIKE_UV = 30;
+static const float SILENT_UV = 30;
 static const double GAP_S = 3; /* a longer pause ends a block */
 
 /* One lead of a block. */
@@ -47,22 +48,35 @@ static float level_at(const struct strip *s, int at)
     return n ? sum / (float)n : s->x[at < 0 ? 0 : s->n - 1];
 }
 
-/* The baseline is drawn straight from the level before one complex to that before the next. */
+/* The baseline goes through the level before each complex, in between as a cubic whose slope there
+ * is that from the complex before to the next one: a straight line leaves what breathing bends. */
 static void flatten(const struct ecg_block *b, struct strip *s)
 {
-    int knot[ECG_MEAN_BEATS];
-    float level[ECG_MEAN_BEATS];
+    int knot[ECG_MEAN_BEATS] = {0};
+    float level[ECG_MEAN_BEATS], slope[ECG_MEAN_BEATS];
     for (size_t i = 0; i < b->n; i++) {
         knot[i] = place(s, b->fiducial_s[i]) - KNOT_BEFORE;
         level[i] = level_at(s, knot[i]);
     }
     for (size_t i = 0; i < b->n; i++) {
-        int from = i ? knot[i] : 0;
-        int to = i + 1 < b->n ? knot[i + 1] : (int)s->n;
-        float slope =
-            i + 1 < b->n && to > from ? (level[i + 1] - level[i]) / (float)(to - from) : 0;
-        for (int k = from < 0 ? 0 : from; k < to && k < (int)s->n; k++)
-            s->x[k] -= level[i] + slope * (float)(k > knot[i] ? k - knot[i] : 0);
+        size_t before = i ? i - 1 : 0, after = i + 1 < b->n ? i + 1 : i;
+        int apart = knot[after] - knot[before];
+        slope[i] = apart > 0 ? (level[after] - level[before]) / (float)apart : 0;
+    }
+    int end = (int)s->n;
+    for (int k = 0; k < knot[0] && k < end; k++)
+        s->x[k] -= level[0];
+    for (size_t i = 0; i < b->n; i++) {
+        bool is_last = i + 1 == b->n;
+        int to = is_last || knot[i + 1] > end ? end : knot[i + 1];
+        float length = is_last ? 1 : (float)(knot[i + 1] - knot[i]);
+        float rise = is_last ? 0 : level[i + 1] - level[i];
+        float first = is_last ? 0 : slope[i] * length, last = is_last ? 0 : slope[i + 1] * length;
+        float square = 3 * rise - 2 * first - last, cube = first + last - 2 * rise;
+        for (int k = knot[i] > 0 ? knot[i] : 0; k < to; k++) {
+            float t = (float)(k - knot[i]) * (1 / length);
+            s->x[k] -= level[i] + t * (first + t * (square + t * cube));
+        }
     }
 }
 
@@ -322,6 +336,24 @@ static void add_window(const struct strip *s, int at, float *x)
     }
 }
 
+/* What has no complex says nothing of waves, unless no lead has one. */
+static void find_silent(struct ecg_mean *m)
+{
+    m->live = 0;
+    for (size_t k = 0; k < m->nleads; k++) {
+        float low = 0, high = 0;
+        for (int i = ECG_WINDOW_BEFORE - NEAR; i < ECG_WINDOW_BEFORE + NEAR; i++) {
+            low = fminf(low, m->x[k][i]);
+            high = fmaxf(high, m->x[k][i]);
+        }
+        m->silent[k] = high - low < SILENT_UV;
+        m->live += !m->silent[k];
+    }
+    for (size_t k = 0; k < m->nleads && m->live == 0; k++)
+        m->silent[k] = false;
+    m->live = m->live ? m->live : m->nleads;
+}
+
 void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mean *out)
 {
     struct strip s;
@@ -362,6 +394,7 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
             out->half[1][lead][k] /= (float)(count[1] ? count[1] : 1);
         }
     }
+    find_silent(out);
 }
 
 void ecg_block_windows(const struct ecg_block *b, float (*out)[ECG_MEAN_LEADS][ECG_WINDOW])

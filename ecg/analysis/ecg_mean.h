@@ -18,6 +18,8 @@ enum {
 struct ecg_mean {
     size_t nleads;
     size_t beats;                              /* in the mean */
+    size_t live;                               /* leads that are not silent, at least one */
+    bool silent[ECG_MEAN_LEADS];               /* without a complex: its electrode is off */
     float x[ECG_MEAN_LEADS][ECG_WINDOW];       /* uV about the level before QRS */
     float half[2][ECG_MEAN_LEADS][ECG_WINDOW]; /* of every other beat; with beats > 1 */
     int before;                                /* least samples to the beat before */

@@ -60,10 +60,11 @@ static void look_at_beat(struct work *w, size_t beat, size_t which, float later[
             continue;
         ecg_edge_terms(&w->scene, e, own);
         for (size_t k = 0; k < n; k++) {
+            if (w->mean.silent[k] || (which != SIZE_MAX && which != k))
+                continue;
             ecg_edge_beat_terms(own[k], w->term[e][k], term);
-            if (which == SIZE_MAX || which == k)
-                later[point] += ecg_edge_later(&ecg_edge_beat_models[e], term) /
-                                (which == SIZE_MAX ? (float)n : 1);
+            later[point] += ecg_edge_later(&ecg_edge_beat_models[e], term) /
+                            (which == SIZE_MAX ? (float)w->mean.live : 1);
         }
     }
 }

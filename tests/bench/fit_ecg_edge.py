@@ -28,13 +28,14 @@ LEADS = 'i ii iii avr avl avf v1 v2 v3 v4 v5 v6'
 NAMES = ('p_on', 'p_off', 'qrs_on', 'qrs_off', 't_off')
 SAMPLE_MS = 2
 FOLDS = 10
-TREES = 100  # of leads
+TREES = 300  # of leads
+RATE = 0.05  # of what a tree finds that is added
+RIDGE = 60  # beats that say nothing, in each leaf
 BEAT_TREES = 50
+BEAT_RATE = 0.1
 BEAT_RIDGE = 300
 APART = 3  # marked beats of a lead from which on each is looked at
 DEPTH = 3
-RATE = 0.1  # of what a tree finds that is added
-RIDGE = 60  # beats that say nothing, in each leaf
 BINS = 24
 TERMS = 0.4  # shares that are drawn for a tree
 RECORDS = 0.7
@@ -43,7 +44,7 @@ RECORDS = 0.7
 class Trees:
     """Of (questions [(term, limit)], what each branch adds)."""
 
-    def __init__(self, x, y, weight, record, trees, ridge):
+    def __init__(self, x, y, weight, record, trees, rate, ridge):
         lots = np.random.RandomState(1)
         limits = [np.unique(np.floor(np.quantile(t, np.linspace(0, 1, BINS + 1)[1:-1]))) for t in x.T]
         bins = np.stack([np.searchsorted(limit, t, side='left') for limit, t in zip(limits, x.T)], 1)
@@ -60,7 +61,7 @@ class Trees:
                 questions.append((terms[term], int(limits[terms[term]][cut])))
                 branch = 2 * branch + (x[:, terms[term]] > questions[-1][1])
             n = 1 << DEPTH
-            add = RATE * np.bincount(branch[drawn], (rest * weight)[drawn], n) / (
+            add = rate * np.bincount(branch[drawn], (rest * weight)[drawn], n) / (
                 np.bincount(branch[drawn], weight[drawn], n) + ridge)
             add = np.rint(add * 100) / 100
             rest -= add[branch]
@@ -106,7 +107,8 @@ class Beats:
 
     def fit(self, which):
         which = which & (self.weight > 0)
-        return Trees(self.x[which], self.y[which], self.weight[which], self.record[which], BEAT_TREES, BEAT_RIDGE)
+        return Trees(self.x[which], self.y[which], self.weight[which], self.record[which], BEAT_TREES,
+                     BEAT_RATE, BEAT_RIDGE)
 
 
 def grow(name, rows):
@@ -121,10 +123,10 @@ def grow(name, rows):
     apart, each_apart = np.zeros(len(y)), np.zeros(len(beats.y))
     for k in range(FOLDS):
         rest, beat_rest = fold != k, fold[beats.lead] != k
-        trees = Trees(x[rest], y[rest], weight[rest], record[rest], TREES, RIDGE)
+        trees = Trees(x[rest], y[rest], weight[rest], record[rest], TREES, RATE, RIDGE)
         apart[~rest] = trees.later(x[~rest])
         each_apart[~beat_rest] = beats.fit(beat_rest).later(beats.x[~beat_rest])
-    trees, of_beats = Trees(x, y, weight, record, TREES, RIDGE), beats.fit(beats.lead >= 0)
+    trees, of_beats = Trees(x, y, weight, record, TREES, RATE, RIDGE), beats.fit(beats.lead >= 0)
     each = of_beats.later(beats.x)
     print(f'{name:8} {len(rows)} leads of {len(records)} records: by rules {spread(marks, 0 * y, beats, 0)}, '
           f'left out {spread(marks, apart, beats, 0)}, and each beat {spread(marks, apart, beats, each_apart)}, '
@@ -138,10 +140,10 @@ def source(models):
              '/* clang-format off */']
     for name, trees in models.items():
         lines.append(f'static const struct ecg_edge_tree {name}[] = {{')
-        for questions, add in trees.tree:
-            parts = (', '.join(str(int(v)) for v in part) for part in (
-                [t for t, _ in questions], [limit for _, limit in questions], np.rint(add * 100)))
-            lines.append('    {' + ', '.join(f'{{{part}}}' for part in parts) + '},')
+        trees = ['{' + ', '.join(f'{{{", ".join(str(int(v)) for v in part)}}}' for part in (
+            [t for t, _ in questions], [limit for _, limit in questions], np.rint(add * 100))) + '},'
+            for questions, add in trees.tree]
+        lines += ['    ' + ' '.join(trees[i:i + 2]) for i in range(0, len(trees), 2)]
         lines += ['};', '']
     for array, prefix in (('ecg_edge_models', ''), ('ecg_edge_beat_models', 'beat_')):
         lines += [f'const struct ecg_edge_model {array}[ECG_EDGE_COUNT] = {{']

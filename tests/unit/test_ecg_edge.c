@@ -8,7 +8,7 @@ enum { W = ECG_WINDOW };
 static void take_plain(const struct synthetic *s, struct ecg_mean *m)
 {
     memset(m, 0, sizeof *m);
-    m->nleads = s->nleads;
+    m->nleads = m->live = s->nleads;
     m->beats = 12;
     m->before = m->after = 400;
     for (size_t k = 0; k < s->nleads; k++)
@@ -23,7 +23,7 @@ static void take_noise(struct ecg_mean *m, uint32_t seed)
     uint32_t state = seed;
     float size = seed % 3 == 0 ? 0 : seed % 3 == 1 ? 30 : 1e9F;
     memset(m, 0, sizeof *m);
-    m->nleads = 1 + seed % ECG_MEAN_LEADS;
+    m->nleads = m->live = 1 + seed % ECG_MEAN_LEADS;
     m->beats = 1 + seed % ECG_MEAN_BEATS;
     m->before = (int)(100 + seed * 37 % 900);
     m->after = (int)(100 + seed * 53 % 900);
@@ -45,7 +45,7 @@ static void assert_trees(const struct ecg_edge_model *model, int terms)
             largest = abs(model->tree[i].add[b]) > largest ? abs(model->tree[i].add[b]) : largest;
         most += (float)largest / 100;
     }
-    ck_assert_msg(most < 100, "a boundary may move by %.0f samples", (double)most);
+    ck_assert_msg(most < 120, "a boundary may move by %.0f samples", (double)most);
 }
 
 START_TEST(trees_ask_for_terms_that_there_are)
