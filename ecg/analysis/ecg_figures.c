@@ -302,6 +302,7 @@ static size_t measure_blocks(const struct leads *l, const struct ecg_beats *b,
             continue;
         ecg_mean_take(&k, member, &scratch->mean);
         derive(l, &scratch->mean);
+        ecg_mean_find_silent(&scratch->mean);
         ecg_delineate(&scratch->mean, &scratch->waves);
         v[n - 1] = intervals_of(&scratch->waves.all);
         if (scratch->mean.beats > out->in_mean) {

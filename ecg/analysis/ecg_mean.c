@@ -336,8 +336,7 @@ static void add_window(const struct strip *s, int at, float *x)
     }
 }
 
-/* What has no complex says nothing of waves, unless no lead has one. */
-static void find_silent(struct ecg_mean *m)
+void ecg_mean_find_silent(struct ecg_mean *m)
 {
     m->live = 0;
     for (size_t k = 0; k < m->nleads; k++) {
@@ -394,7 +393,7 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
             out->half[1][lead][k] /= (float)(count[1] ? count[1] : 1);
         }
     }
-    find_silent(out);
+    ecg_mean_find_silent(out);
 }
 
 void ecg_block_windows(const struct ecg_block *b, float (*out)[ECG_MEAN_LEADS][ECG_WINDOW])

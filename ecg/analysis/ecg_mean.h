@@ -43,6 +43,9 @@ void ecg_block_init(struct ecg_block *b, const struct ecg_lead *const *leads, si
                     const struct ecg_beats *beats, size_t first);
 /* The mean of those of its beats that are members. */
 void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mean *out);
+/* Which leads have no complex and say nothing of waves, unless none has one: done by ecg_mean_take,
+ * to be done again by who adds leads to a mean. */
+void ecg_mean_find_silent(struct ecg_mean *m);
 /* The windows of its beats as they lie in means, of each lead; b->n of them. */
 void ecg_block_windows(const struct ecg_block *b, float (*out)[ECG_MEAN_LEADS][ECG_WINDOW]);
 
