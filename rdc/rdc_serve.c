@@ -56,7 +56,10 @@ struct supervisor {
     int signals;
     int ready_read;
     int ready_write;
-    int64_t look_at; /* for the store, again */
+    int64_t look_at;  /* for the store, again */
+    pid_t look_pid;   /* who looks, 0 = nobody */
+    bool look_failed; /* before */
+    bool store_lost;
     bool announced;
     bool stopping;
 };
@@ -131,14 +134,20 @@ static int check_certificates(const struct base_conf *conf)
     return 0;
 }
 
-static int worker_process(const struct supervisor *s, unsigned i, pid_t parent)
+/* False: the supervisor is gone. */
+static bool begin_child(pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    /* A worker ends with its supervisor, also when that is killed. */
+    /* It ends with its supervisor, also when that is killed. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
+    return getppid() == parent;
+}
+
+static int worker_process(const struct supervisor *s, unsigned i, pid_t parent)
+{
+    if (!begin_child(parent))
         return 1;
     close(s->signals);
     close(s->ready_read);
@@ -203,11 +212,27 @@ static void worker_ended(struct supervisor *s, pid_t pid, int status)
     }
 }
 
+enum { STORE_FOUND, STORE_LOST, STORE_UNKNOWN }; /* exit statuses of look_process */
+
+static void look_ended(struct supervisor *s, int status)
+{
+    int outcome = WIFEXITED(status) ? WEXITSTATUS(status) : STORE_UNKNOWN;
+    atomic_store(&s->shm->store_found, outcome == STORE_FOUND);
+    s->store_lost = outcome == STORE_LOST;
+    s->look_failed = true;
+    s->look_pid = 0;
+    s->look_at = base_clock_mono_ms() + STORE_AGAIN_MS;
+}
+
 static void reap(struct supervisor *s)
 {
     int status = 0;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-        worker_ended(s, pid, status);
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (pid == s->look_pid)
+            look_ended(s, status);
+        else
+            worker_ended(s, pid, status);
+    }
 }
 
 /* The line that scripts wait for: once, when every worker serves. */
@@ -294,39 +319,50 @@ static enum base_err compare_store(const struct base_conf *conf, struct base_err
     return err;
 }
 
-/* Workers would begin a second store, below what is mounted later. While the database cannot be
- * asked they touch nothing, and answer as they do whenever it is away. False: another store. */
-static bool find_store(struct supervisor *s)
+/* Is it the store? The exit status. */
+static int look_process(const struct supervisor *s)
 {
     struct base_error error = {.msg = ""};
-    int64_t now = base_clock_mono_ms();
-    if (atomic_load(&s->shm->store_found) || now < s->look_at)
-        return true;
     enum base_err err = compare_store(s->conf, &error);
-    atomic_store(&s->shm->store_found, err == BASE_OK);
     if (err == BASE_ENOTFOUND || err == BASE_EIO) {
         fprintf(stderr, "rdc serve: %s\n  if the store is lost for good: rdc fsck --store-lost\n",
                 error.msg);
-        return false;
+        return STORE_LOST;
     }
-    if (err && !s->look_at)
+    if (err && !s->look_failed)
         BASE_LOG(WARN, "database_awaited", LOG_S("error", error.msg),
                  LOG_S("remedy", err == BASE_EUNAVAILABLE
                                      ? "start the database; until it answers nothing is taken"
                                      : "mend what it says; until then nothing is taken"));
-    s->look_at = base_clock_mono_ms() + STORE_AGAIN_MS;
-    return true;
+    return err ? STORE_UNKNOWN : STORE_FOUND;
+}
+
+/* Workers would begin a second store, below what is mounted later. While the database cannot be
+ * asked they touch nothing, and answer as they do whenever it is away. A process asks, since the
+ * answer may take as long as a connection, and the supervisor has to end when it is told.
+ * Milliseconds until it has to be asked again, at most so many. */
+static int look_for_store(struct supervisor *s, int most)
+{
+    int64_t left = s->look_at - base_clock_mono_ms();
+    pid_t parent = getpid();
+    if (atomic_load(&s->shm->store_found) || s->look_pid)
+        return most;
+    if (left <= 0) {
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(begin_child(parent) ? look_process(s) : STORE_UNKNOWN);
+        s->look_pid = pid > 0 ? pid : 0;
+        left = STORE_AGAIN_MS;
+        s->look_at = base_clock_mono_ms() + left;
+    }
+    return left < most ? (int)left : most;
 }
 
 /* The exit status: whoever started rdc starts it anew when it is not 0. */
 static int supervise(struct supervisor *s)
 {
-    while (!s->stopping) {
-        int wait = start_due(s);
-        if (!find_store(s))
-            return 1;
-        if (!atomic_load(&s->shm->store_found) && wait > STORE_AGAIN_MS)
-            wait = STORE_AGAIN_MS;
+    while (!s->stopping && !s->store_lost) {
+        int wait = look_for_store(s, start_due(s));
         struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
                                {.fd = s->ready_read, .events = POLLIN}};
         if (poll(fds, 2, wait) < 0 && errno != EINTR) {
@@ -338,7 +374,7 @@ static int supervise(struct supervisor *s)
         if (fds[1].revents)
             announce(s);
     }
-    return 0;
+    return s->store_lost;
 }
 
 static void stop_workers(struct supervisor *s)
@@ -346,6 +382,8 @@ static void stop_workers(struct supervisor *s)
     int64_t until = base_clock_mono_ms() + (int64_t)s->conf->stop_timeout;
     BASE_LOG(INFO, "stopping", LOG_U("workers", s->running));
     signal_all(s, SIGTERM);
+    if (s->look_pid)
+        kill(s->look_pid, SIGKILL);
     while (s->running > 0) {
         int64_t left = until - base_clock_mono_ms();
         struct pollfd fd = {.fd = s->signals, .events = POLLIN};
@@ -405,7 +443,7 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
     }
     s.ready_read = ready[0];
     s.ready_write = ready[1];
-    if (check_certificates(s.conf) || !find_store(&s) || open_sockets(&s))
+    if (check_certificates(s.conf) || open_sockets(&s))
         return 1;
     int status = supervise(&s);
     stop_workers(&s);

@@ -350,9 +350,12 @@ static void on_signal(void *arg, int signum)
         return;
     w->stopping = true;
     loop_timer_stop(w->store_found);
-    /* The supervisor waits for all of stop.timeout before it kills. */
-    w->stop_by = base_clock_mono_ms() + (int64_t)w->conf->stop_timeout * 8 / 10;
-    w->exit_by = w->stop_by + (int64_t)w->conf->stop_timeout / 10;
+    /* The supervisor waits for all of stop.timeout before it kills. Before the store is known
+     * nothing was taken that could be lost. */
+    int64_t patience =
+        atomic_load(&w->config->shm->store_found) ? (int64_t)w->conf->stop_timeout : 0;
+    w->stop_by = base_clock_mono_ms() + patience * 8 / 10;
+    w->exit_by = w->stop_by + patience / 10;
     api_scp_drain(w->scp);
     ingest_drain(w->ingest);
     model_jobs_stop(w->report);

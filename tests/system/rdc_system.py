@@ -435,11 +435,11 @@ class Rdc:
     def sql(self, text):
         return self.place.sql(self.database, text)
 
-    def launch(self):
+    def launch(self, *flags):
         """Starts it, whether or not it becomes ready."""
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(
-                unprivileged([self.program, '--config', self.conf, 'serve']), cwd='/', env=self.environment,
+                unprivileged([self.program, '--config', self.conf, 'serve', *flags]), cwd='/', env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def start(self):

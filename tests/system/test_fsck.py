@@ -182,6 +182,25 @@ class Fsck(Checked):
             self.rdc.start()
         self.clean()
 
+    def test_is_not_waited_for_when_the_server_is_told_to_end(self):
+        self.rdc.stop()
+        with socket.create_server(('127.0.0.1', 0)) as silent:
+            silent.settimeout(30)
+            database = f'host=127.0.0.1 port={silent.getsockname()[1]} dbname=x connect_timeout=600'
+            try:
+                for workers in (0, 2):
+                    before = self.rdc.log_size()
+                    self.rdc.launch('--database', database, '--stop.timeout', '600s')
+                    asked = silent.accept()
+                    wait_for('workers', lambda n=workers, b=before: self.rdc.log_from(b).count('worker_started') >= n)
+                    self.rdc.process.terminate()
+                    self.assertEqual(self.rdc.process.wait(30), 0, self.rdc.log_from(before))
+                    asked[0].close()
+            finally:
+                if self.rdc.process.poll() is None:
+                    self.rdc.kill_all()
+                self.rdc.start()
+
     def test_needs_no_run_before_what_is_sent_again_takes_the_place_of_what_is_damaged(self):
         uid, scp = self.send('again'), scp_file('again-scp')
         self.assertEqual(self.tech.upload(scp).status, 201)
