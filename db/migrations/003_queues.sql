@@ -306,7 +306,7 @@ end $$;
 
 -- One object of a batch, as ingest/ingest_record.c writes it, with what ingest/ingest_group.c says of
 -- its study in the batch: study_no, series_no and patient_no are the same in what belongs together (1 and
--- on); leads: it is the first of its study, and brings_series, brings_patient; many, complete, urgency are
+-- on); leads: it is the first of its study, brings_series: of its series; many, complete, urgency are
 -- of the study. Without study_no it is for ingest_one().
 create type ingest_row as (
     n int, study_no int, series_no int, patient_no int, leads boolean, brings_series boolean, many int,
