@@ -469,6 +469,8 @@ static void set_state(struct net_assoc *a, enum dicom_dul_state next)
 {
     if (next == a->state)
         return;
+    if (a->server && (next == DUL_STA13 || a->state == DUL_STA13))
+        a->server->closing += next == DUL_STA13 ? 1 : -1U;
     a->state = next;
     if (next == DUL_STA1)
         close_handles(a);
@@ -489,7 +491,11 @@ void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool other
     set_state(a, other ? info->alternative : info->next);
     /* After the state, since an action may run a handler that causes the next event. */
     perform[action](a);
-    if (a->state == DUL_STA13)
+    if (a->state != DUL_STA13)
+        return;
+    if (a->server && a->server->closing > a->server->config.max_associations)
+        net_assoc_event(a, DUL_EVT17, false); /* no room to wait for the peer's close */
+    else
         net_assoc_update_reading(a); /* a pause is over, the peer's close must be seen */
 }
 

@@ -76,7 +76,9 @@ struct net_assoc_config {
                                      * KiB of data sets from it without an answer of ours; 0 = no
                                      * limit. Not counted while paused, or while it waits for our
                                      * answer. */
-    unsigned max_associations;      /* of this server; more are refused as "local limit" (2/3/2) */
+    unsigned max_associations;      /* of this server; more are refused as "local limit" (2/3/2).
+                                     * As many may wait for the peer's close; one more is closed
+                                     * at once. */
     struct base_counters *counters; /* may be NULL */
     /* A connection that ended before its request could be given to on_request
      * (TLS hello, noise, silence, malformed request). May be NULL. */

@@ -110,7 +110,8 @@ struct net_assoc_server {
     struct net_assoc_handlers handlers;
     void *arg;
     struct net_assoc *first;
-    unsigned open; /* associations that handlers have and that have not ended */
+    unsigned open;    /* associations that handlers have and that have not ended */
+    unsigned closing; /* in Sta13 */
     uint8_t *read_buffer;
     struct base_buf plain; /* what TLS made of it, during a read */
     void (*done)(void *arg);

@@ -76,7 +76,8 @@ enum base_err net_http_server_new(const struct net_http_options *o, struct net_h
         s->o.body_timeout_ms = 30000;
     if (!s->o.idle_timeout_ms)
         s->o.idle_timeout_ms = 60000;
-    enum base_err err = net_listener_new(o->loop, o->fd, on_accept, s, &s->listener);
+    const struct net_linger linger = {.max = s->o.max_connections};
+    enum base_err err = net_listener_new(o->loop, o->fd, &linger, on_accept, s, &s->listener);
     if (err) {
         free(s);
         return err;

@@ -281,7 +281,8 @@ enum base_err net_mllp_listen(const struct net_mllp_options *o, struct net_mllp_
     if (!s)
         return BASE_ENOMEM;
     s->o = *o;
-    enum base_err err = net_listener_new(o->loop, o->fd, on_accept, s, &s->listener);
+    const struct net_linger linger = {.max = s->o.max_connections};
+    enum base_err err = net_listener_new(o->loop, o->fd, &linger, on_accept, s, &s->listener);
     if (err) {
         free(s);
         return err;

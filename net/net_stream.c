@@ -12,16 +12,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum {
-    BACKLOG = 1024,
-    ACCEPT_AGAIN_MS = 100,
-    READ_SIZE = 64 * 1024,
-    FLUSH_MS = 2000,
-    /* Of a peer that goes on sending behind our end: in all, and between two pieces. Who sends
-     * all of a large body before it reads should find the answer. */
-    LINGER_MS = 30000,
-    LINGER_IDLE_MS = 5000
-};
+enum { BACKLOG = 1024, ACCEPT_AGAIN_MS = 100, READ_SIZE = 64 * 1024, FLUSH_MS = 2000 };
+
+/* Who sends all of a large body before it reads should find the answer. */
+static const struct net_linger linger_default = {.ms = 30000, .idle_ms = 5000};
 
 /*
  *   RESOLVING ─► CONNECTING ─► OPEN ─► FINISHING ─► CLOSED
@@ -38,7 +32,8 @@ struct net_stream {
     uv_connect_t connect;
     uv_shutdown_t shutdown;
     enum state state;
-    unsigned pending; /* handles and requests that will still call back */
+    unsigned pending;              /* handles and requests that will still call back */
+    struct net_listener *listener; /* counted; NULL: we connected */
     bool reading;
     bool broken;         /* on_error was called or write failed */
     struct net_tls *tls; /* NULL: none */
@@ -56,6 +51,9 @@ struct net_listener {
     struct loop_timer *again;
     net_accept_fn *fn;
     void *arg;
+    struct net_linger linger;
+    size_t finishing; /* of its streams */
+    size_t refs;      /* itself and its streams */
 };
 
 struct write {
@@ -75,11 +73,19 @@ static enum base_err from_uv(int r)
 
 /* ---- life ---- */
 
+static void release_listener(struct net_listener *l)
+{
+    if (--l->refs == 0)
+        free(l);
+}
+
 static void release(struct net_stream *s)
 {
     if (--s->pending)
         return;
     net_tls_free(s->tls);
+    if (s->listener)
+        release_listener(s->listener);
     free(s);
 }
 
@@ -110,6 +116,8 @@ static void close_now(struct net_stream *s)
         return;
     if (s->state == RESOLVING)
         uv_cancel((uv_req_t *)&s->resolve);
+    if (s->state == FINISHING && s->listener)
+        s->listener->finishing--;
     s->state = CLOSED;
     uv_close((uv_handle_t *)&s->tcp, on_closed);
     uv_close((uv_handle_t *)&s->timer, on_closed);
@@ -159,11 +167,16 @@ static void on_eof(struct net_stream *s)
 
 static void on_flush_timer(uv_timer_t *t);
 
+static const struct net_linger *linger_of(const struct net_stream *s)
+{
+    return s->listener ? &s->listener->linger : &linger_default;
+}
+
 static void linger(struct net_stream *s, ssize_t n)
 {
     bool over = s->linger_until && s->linger_until <= uv_now(s->tcp.loop);
     if (n > 0 && s->linger_until)
-        uv_timer_start(&s->timer, on_flush_timer, LINGER_IDLE_MS, 0);
+        uv_timer_start(&s->timer, on_flush_timer, linger_of(s)->idle_ms, 0);
     if (n < 0 || over) {
         /* With a FIN still to be sent, the shutdown's callback closes. */
         if (n == UV_EOF && uv_stream_get_write_queue_size((uv_stream_t *)&s->tcp) > 0)
@@ -373,11 +386,11 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 {
     struct net_stream *s = req->data;
     if (s->state == FINISHING) {
-        s->linger_until = uv_now(s->tcp.loop) + LINGER_MS;
+        s->linger_until = uv_now(s->tcp.loop) + linger_of(s)->ms;
         if (status < 0 || !s->reading)
             close_now(s);
         else
-            uv_timer_start(&s->timer, on_flush_timer, LINGER_IDLE_MS, 0);
+            uv_timer_start(&s->timer, on_flush_timer, linger_of(s)->idle_ms, 0);
     }
     release(s);
 }
@@ -389,11 +402,14 @@ void net_stream_finish(struct net_stream *s, uint64_t flush_ms)
         if (send_tls(s))
             s->broken = true;
     }
-    if (s->state != OPEN || s->broken) {
+    struct net_listener *l = s->listener;
+    if (s->state != OPEN || s->broken || (l && l->finishing >= l->linger.max)) {
         close_now(s);
         return;
     }
     s->state = FINISHING;
+    if (l)
+        l->finishing++;
     s->shutdown.data = s;
     if (uv_shutdown(&s->shutdown, (uv_stream_t *)&s->tcp, on_shutdown) != 0) {
         close_now(s);
@@ -459,7 +475,7 @@ static void opened(struct net_stream *s)
 
 static void on_listener_closed(uv_handle_t *h)
 {
-    free(h->data);
+    release_listener(h->data);
 }
 
 /* libuv keeps a connection that is not taken, and accepts no other until it is. */
@@ -476,6 +492,8 @@ static void take_connection(void *arg)
         close_now(s);
         return;
     }
+    s->listener = l;
+    l->refs++;
     opened(s);
     l->fn(l->arg, s);
 }
@@ -501,8 +519,8 @@ static enum base_err listen_on(struct net_listener *l, int fd)
     return from_uv(uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection));
 }
 
-enum base_err net_listener_new(struct loop *loop, int fd, net_accept_fn *fn, void *arg,
-                               struct net_listener **out)
+enum base_err net_listener_new(struct loop *loop, int fd, const struct net_linger *linger,
+                               net_accept_fn *fn, void *arg, struct net_listener **out)
 {
     struct net_listener *l = calloc(1, sizeof *l);
     if (!l || loop_timer_new(loop, take_connection, l, &l->again)) {
@@ -513,6 +531,12 @@ enum base_err net_listener_new(struct loop *loop, int fd, net_accept_fn *fn, voi
     l->tcp.data = l;
     l->fn = fn;
     l->arg = arg;
+    l->linger = *linger;
+    if (!l->linger.ms)
+        l->linger.ms = linger_default.ms;
+    if (!l->linger.idle_ms)
+        l->linger.idle_ms = linger_default.idle_ms;
+    l->refs = 1;
     enum base_err err = listen_on(l, fd);
     if (err) {
         net_listener_free(l);

@@ -39,9 +39,18 @@ struct net_stream_events {
 /* s must be started or closed by the callee. */
 typedef void net_accept_fn(void *arg, struct net_stream *s);
 
+/* How long a peer that goes on sending behind our end is read, and how many such a listener
+ * has; one more is closed at once. */
+struct net_linger {
+    size_t max;       /* of the streams between net_stream_finish and their close */
+    uint64_t ms;      /* in all; 0 = 30 s */
+    uint64_t idle_ms; /* between two pieces; 0 = 5 s */
+};
+
 /* Accepts on a bound socket; takes a duplicate of fd, so that the caller's one
  * stays open and valid. */
-enum base_err net_listener_new(struct loop *l, int fd, net_accept_fn *fn, void *arg,
+enum base_err net_listener_new(struct loop *l, int fd, const struct net_linger *linger,
+                               net_accept_fn *fn, void *arg,
                                struct net_listener **out) BASE_MUST_CHECK;
 /* Connections accepted earlier are not touched. Takes NULL. */
 void net_listener_free(struct net_listener *l);
@@ -86,8 +95,8 @@ void net_stream_timeout(struct net_stream *s, uint64_t ms);
 /* Closes at once; queued bytes are lost. Takes NULL. */
 void net_stream_close(struct net_stream *s);
 /* Sends what is queued (giving up after flush_ms without progress), says FIN,
- * and drops what the peer still sends, for up to 30 s: closing a socket with
- * unread bytes would reset the connection and could destroy our last answer. */
+ * and drops what the peer still sends, as struct net_linger says: closing a socket
+ * with unread bytes would reset the connection and could destroy our last answer. */
 void net_stream_finish(struct net_stream *s, uint64_t flush_ms);
 
 /* Numeric address of the peer, "" when unknown; lives as long as s. */

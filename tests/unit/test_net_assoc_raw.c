@@ -179,6 +179,55 @@ START_TEST(an_unknown_protocol_version_is_rejected)
 }
 END_TEST
 
+static int rejected_peer(void)
+{
+    int fd = raw_connect();
+    send_request(fd, 7, 2);
+    raw_expect_pdu(fd, DICOM_PDU_ASSOCIATE_RJ, 1, 2, 2);
+    return fd;
+}
+
+static bool is_closed(void)
+{
+    return send(raw_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN;
+}
+
+START_TEST(a_rejected_peer_that_goes_on_sending_is_closed_when_artim_expires)
+{
+    struct net_assoc_config config = usual_config();
+    config.artim_ms = 50;
+    serve(config);
+    int fd = rejected_peer();
+    run_until(is_closed);
+    close(fd);
+}
+END_TEST
+
+START_TEST(one_more_that_waits_for_the_close_is_closed_at_once)
+{
+    struct net_assoc_config config = usual_config();
+    config.max_associations = 1;
+    serve(config);
+    int first = rejected_peer();
+    int second = rejected_peer();
+    raw_expect(second, 1);
+    ck_assert(raw_eof);
+    raw_fd = first;
+    raw_eof = false;
+    raw_arrived();
+    ck_assert(!raw_eof);
+    /* A place that is left can be had again. */
+    close(first);
+    two_turns();
+    int third = rejected_peer();
+    two_turns();
+    raw_arrived();
+    ck_assert(!raw_eof);
+    close(second);
+    close(third);
+}
+END_TEST
+
 START_TEST(an_unknown_application_context_is_rejected)
 {
     serve(usual_config());
@@ -600,6 +649,8 @@ int main(void)
     tcase_add_test(t, a_peer_that_hangs_up_at_once_is_a_stranger);
     tcase_add_test(t, accepting_goes_on_after_descriptors_ran_out);
     tcase_add_test(t, an_unknown_protocol_version_is_rejected);
+    tcase_add_test(t, a_rejected_peer_that_goes_on_sending_is_closed_when_artim_expires);
+    tcase_add_test(t, one_more_that_waits_for_the_close_is_closed_at_once);
     tcase_add_test(t, an_unknown_application_context_is_rejected);
     tcase_add_test(t, a_malformed_request_is_aborted);
     tcase_add_test(t, data_before_a_request_is_aborted);

@@ -822,6 +822,44 @@ START_TEST(a_connection_too_many_is_told_so)
 }
 END_TEST
 
+/* Sends until the server has closed, or has read as much as no pair of sockets takes. */
+static bool sends_on(int s)
+{
+    static char zeros[65536];
+    for (size_t n = 0; n < BIG; n += sizeof zeros)
+        if (send(s, zeros, sizeof zeros, MSG_NOSIGNAL) < 0)
+            return false;
+    return true;
+}
+
+static void refused_client(struct fixture *x)
+{
+    (void)x;
+    int held = dial();
+    put(held, "GET /hello HTTP/1.1\r\n" KEEP);
+    struct base_buf b = get(held, "hello");
+    base_buf_deinit(&b);
+    int refused[2];
+    for (int i = 0; i < 2; i++) {
+        refused[i] = dial();
+        b = get(refused[i], NULL);
+        ck_assert_ptr_nonnull(strstr(base_buf_cstr(&b), " 503 "));
+        base_buf_deinit(&b);
+    }
+    ck_assert(sends_on(refused[0]));
+    ck_assert(!sends_on(refused[1]));
+    close(held);
+    close(refused[0]);
+    close(refused[1]);
+}
+
+START_TEST(as_many_refused_connections_are_read_on_as_may_be_open)
+{
+    f->options.max_connections = 1;
+    run(refused_client);
+}
+END_TEST
+
 static void half_close_client(struct fixture *x)
 {
     (void)x;
@@ -972,6 +1010,7 @@ int main(void)
     tcase_add_test(tc, a_client_that_does_not_read_is_given_up);
     tcase_add_test(tc, silent_connections_are_closed);
     tcase_add_test(tc, a_connection_too_many_is_told_so);
+    tcase_add_test(tc, as_many_refused_connections_are_read_on_as_may_be_open);
     tcase_add_test(tc, a_client_that_has_said_all_still_gets_its_answers);
     tcase_add_test(tc, stopping_lets_requests_under_way_end);
     tcase_add_test(tc, who_asks_when_the_client_has_left_already_is_told);

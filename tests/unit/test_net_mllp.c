@@ -166,6 +166,31 @@ START_TEST(one_address_does_not_take_the_places_of_all)
 }
 END_TEST
 
+/* Sends what is no message, and on; true when the server has closed by then. */
+static bool refused_at_once(int s)
+{
+    for (int i = 0; i < 3; i++) {
+        if (send(s, "noise", 5, MSG_NOSIGNAL) < 0)
+            return true;
+        turn();
+    }
+    return false;
+}
+
+START_TEST(as_many_refused_connections_are_read_on_as_may_be_open)
+{
+    int fds[9];
+    ck_assert_int_eq(loop_timer_new(loop, stop, NULL, &tick), BASE_OK);
+    for (int i = 0; i < 9; i++) {
+        fds[i] = dial("127.0.0.1");
+        ck_assert(refused_at_once(fds[i]) == (i == 8));
+    }
+    ck_assert_uint_eq(net_mllp_connections(server), 0);
+    for (int i = 0; i < 9; i++)
+        close(fds[i]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("net_mllp");
@@ -176,6 +201,7 @@ int main(void)
     tcase_add_test(t, what_comes_between_messages_keeps_no_connection);
     tcase_add_test(t, small_messages_keep_theirs);
     tcase_add_test(t, one_address_does_not_take_the_places_of_all);
+    tcase_add_test(t, as_many_refused_connections_are_read_on_as_may_be_open);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

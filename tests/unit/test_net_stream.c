@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -27,6 +28,8 @@ static struct end server;
 static int listen_fd;
 static uint16_t port;
 static void (*accepted)(struct end *e);
+static bool listens_on; /* after the first connection */
+static struct net_linger linger;
 
 static bool no_memory; /* for the next one who asks */
 
@@ -100,8 +103,10 @@ static void on_accept(void *arg, struct net_stream *s)
     (void)arg;
     server.stream = s;
     net_stream_start(s, &events, &server);
-    net_listener_free(listener); /* one connection, so that the loop can end */
-    listener = NULL;
+    if (!listens_on) { /* one connection, so that the loop can end */
+        net_listener_free(listener);
+        listener = NULL;
+    }
     if (accepted)
         accepted(&server);
 }
@@ -113,6 +118,8 @@ static void setup(void)
     struct loop_options lo = {0};
     client = server = (struct end){0};
     accepted = NULL;
+    listens_on = false;
+    linger = (struct net_linger){.max = 8};
     ck_assert_int_eq(loop_new(&lo, &loop), BASE_OK);
     listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&a, sizeof a), 0);
@@ -122,7 +129,8 @@ static void setup(void)
 
 static void start(void)
 {
-    ck_assert_int_eq(net_listener_new(loop, listen_fd, on_accept, NULL, &listener), BASE_OK);
+    ck_assert_int_eq(net_listener_new(loop, listen_fd, &linger, on_accept, NULL, &listener),
+                     BASE_OK);
 }
 
 static void dial(void)
@@ -255,6 +263,165 @@ START_TEST(without_memory_for_a_connection_it_is_accepted_later)
 }
 END_TEST
 
+/* ---- a peer that goes on behind our end ---- */
+
+enum { NEVER_MS = 3600 * 1000 };
+
+static struct loop_timer *ticker;
+static void (*on_tick)(void);
+static int files; /* that were open when our end came */
+
+static int open_files(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void tick(void *arg)
+{
+    (void)arg;
+    on_tick();
+}
+
+static void leave_client(void)
+{
+    loop_timer_free(ticker);
+    net_stream_close(client.stream);
+}
+
+static void push(void)
+{
+    if (net_stream_write(client.stream, base_bytes_str("x"), NULL))
+        leave_client();
+}
+
+static void look(void)
+{
+    if (open_files() < files)
+        leave_client();
+}
+
+static void begin_ticks(void *arg)
+{
+    (void)arg;
+    files = open_files();
+    loop_timer_start(ticker, 1, 1);
+}
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+static void ignore_error(void *arg, enum base_err err)
+{
+    (void)arg;
+    (void)err;
+}
+
+static const struct net_stream_events deaf_events = {
+    ignore, on_read, begin_ticks, ignore, ignore, ignore_error,
+};
+
+/* The loop ends when the client has seen that the server closed. */
+static void go_on_until_closed(void (*fn)(void))
+{
+    start();
+    accepted = say_hello;
+    on_tick = fn;
+    ck_assert_int_eq(loop_timer_new(loop, tick, NULL, &ticker), BASE_OK);
+    ck_assert_int_eq(
+        net_stream_connect(loop, "127.0.0.1", port, 10000, &deaf_events, &client, &client.stream),
+        BASE_OK);
+    loop_run(loop);
+    ck_assert_str_eq(base_buf_cstr(&client.got), "hello");
+}
+
+START_TEST(a_peer_that_goes_on_sending_is_closed_after_its_time)
+{
+    linger.ms = 300;
+    linger.idle_ms = NEVER_MS;
+    go_on_until_closed(push);
+}
+END_TEST
+
+START_TEST(a_peer_that_is_silent_behind_our_end_is_closed)
+{
+    linger.ms = NEVER_MS;
+    linger.idle_ms = 20;
+    go_on_until_closed(look);
+}
+END_TEST
+
+static struct end peers[3];
+static size_t peer; /* that goes on */
+
+static void on_pushed(void *arg)
+{
+    (void)arg;
+    loop_stop(loop);
+}
+
+static void on_pushed_error(void *arg, enum base_err err)
+{
+    ((struct end *)arg)->error = err;
+    loop_stop(loop);
+}
+
+static const struct net_stream_events push_events = {
+    on_connect, on_read, on_pushed, on_pushed, ignore, on_pushed_error,
+};
+
+/* The next peer connects, and sees our end. */
+static struct end *next_peer(void)
+{
+    struct end *e = &peers[peer++];
+    ck_assert_int_eq(
+        net_stream_connect(loop, "127.0.0.1", port, 10000, &push_events, e, &e->stream), BASE_OK);
+    loop_run(loop);
+    ck_assert_str_eq(base_buf_cstr(&e->got), "hello");
+    return e;
+}
+
+/* Is what it sends behind our end still read? */
+static bool is_read(struct end *e)
+{
+    struct base_buf body = {0};
+    base_buf_add_fill(&body, 'x', BIG);
+    e->error = net_stream_write(e->stream, base_bytes_str("head"), &body);
+    if (!e->error)
+        loop_run(loop);
+    return !e->error;
+}
+
+START_TEST(one_more_than_may_linger_is_closed_at_once)
+{
+    memset(peers, 0, sizeof peers);
+    peer = 0;
+    listens_on = true;
+    linger = (struct net_linger){.max = 1, .ms = NEVER_MS, .idle_ms = NEVER_MS};
+    start();
+    accepted = say_hello;
+    struct end *first = next_peer();
+    struct end *second = next_peer();
+    ck_assert(!is_read(second));
+    ck_assert(is_read(first));
+    /* A place that is left can be had again. */
+    net_stream_close(first->stream);
+    ck_assert(loop_timer_new(loop, on_pushed, NULL, &ticker) == BASE_OK);
+    loop_timer_start(ticker, 50, 0);
+    loop_run(loop);
+    ck_assert(is_read(next_peer()));
+    loop_timer_free(ticker);
+    for (size_t i = 1; i < 3; i++)
+        net_stream_close(peers[i].stream);
+    for (size_t i = 0; i < 3; i++)
+        base_buf_deinit(&peers[i].got);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net_stream");
@@ -269,6 +436,9 @@ int main(void)
     tcase_add_test(tc, a_stream_can_be_closed_while_it_connects);
     tcase_add_test(tc, the_end_of_the_peer_is_told);
     tcase_add_test(tc, without_memory_for_a_connection_it_is_accepted_later);
+    tcase_add_test(tc, a_peer_that_goes_on_sending_is_closed_after_its_time);
+    tcase_add_test(tc, a_peer_that_is_silent_behind_our_end_is_closed);
+    tcase_add_test(tc, one_more_than_may_linger_is_closed_at_once);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);

@@ -346,7 +346,8 @@ static void run_streams(const char *certificate)
     int fd = listen_any(&port);
     near = far = (struct end){0};
     client_tls = tls_client(certificate, "ca");
-    OK(net_listener_new(loop, fd, stream_accepted, NULL, &listener));
+    OK(net_listener_new(loop, fd, &(struct net_linger){.max = 1}, stream_accepted, NULL,
+                        &listener));
     close(fd);
     /* By number: a name may stand for ::1 first, where nobody listens. */
     OK(net_stream_connect(loop, "127.0.0.1", port, 20000, &stream_events, &near, &near.s));
