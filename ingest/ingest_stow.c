@@ -181,6 +181,8 @@ static void read_type(struct stow *s)
 
 void ingest_stow_post(struct net_http_request *req, void *arg)
 {
+    const char *name;
+    const char *value;
     struct stow *s = calloc(1, sizeof *s);
     if (!s) {
         net_http_problem(req, 503, NULL, "out of memory; try again");
@@ -192,6 +194,10 @@ void ingest_stow_post(struct net_http_request *req, void *arg)
     s->study = net_http_param(req, "study");
     s->form = ingest_stow_form_of(net_http_header(req, "Accept"));
     read_type(s);
+    /* PS3.18 8.3: what is not supported is ignored, perhaps with a warning. */
+    if (net_http_query_at(req, 0, &name, &value))
+        net_http_reply_header(req, "Warning",
+                              "299 rdc \"STOW-RS has no query parameters; they were ignored\"");
     if (s->way == STOW_UNKNOWN)
         refuse(s, 415, NULL,
                "send multipart/related; boundary=…; type=\"application/dicom\", or "

@@ -50,8 +50,9 @@ struct net_http_route {
      * A last segment {rest*} matches whatever remains, perhaps nothing. Where
      * several routes match, the one with a literal segment earliest wins. */
     const char *path;
-    /* The names of its query parameters: "limit, state"; "" = it has none. Any other is
-     * refused with 400, or it would be lost in silence. NULL = the handler looks at them all. */
+    /* The names of its query parameters: "limit, state"; "" = it has none. Any other, and one
+     * that stands there twice, is refused with 400, or it would be lost in silence. NULL = the
+     * handler looks at them all. */
     const char *query;
     net_http_handler_fn *handler;
     enum net_http_body body;
@@ -124,7 +125,7 @@ const char *net_http_path(const struct net_http_request *req);
  * when the route has no such name. */
 const char *net_http_param(const struct net_http_request *req, const char *name);
 /* The first query parameter of this name, decoded, valid UTF-8 (a request with
- * any other is refused with 400); NULL when there is none. */
+ * another encoding is refused with 400); NULL when there is none. */
 const char *net_http_query(const struct net_http_request *req, const char *name);
 /* All query parameters in order; false when i is past the last. */
 bool net_http_query_at(const struct net_http_request *req, size_t i, const char **name,

@@ -110,13 +110,17 @@ static void answer_self(struct net_http_conn *c, int status, const char *detail,
 /* False: answered already. */
 static bool knows_query(struct net_http_conn *c)
 {
-    const char *unknown = net_http_query_unknown(c->req);
+    bool again;
+    const char *wrong = net_http_query_wrong(c->req, &again);
     const char *known = c->req->route->query;
     struct base_buf detail = {0};
-    if (!unknown)
+    if (!wrong)
         return true;
-    base_buf_printf(&detail, "there is no query parameter \"%s\" here, %s%s", unknown,
-                    known[0] ? "but " : "nor any other", known);
+    if (again)
+        base_buf_printf(&detail, "the query parameter \"%s\" may stand once", wrong);
+    else
+        base_buf_printf(&detail, "there is no query parameter \"%s\" here, %s%s", wrong,
+                        known[0] ? "but " : "nor any other", known);
     answer_self(c, 400, base_buf_cstr(&detail), NULL);
     base_buf_deinit(&detail);
     return false;

@@ -119,8 +119,9 @@ const struct net_http_route *net_http_route_find(const struct net_http_options *
 enum base_err net_http_route_params(struct net_http_request *req) BASE_MUST_CHECK;
 /* Decodes the query part of the target. BASE_EFORMAT, BASE_ELIMIT, BASE_ENOMEM. */
 enum base_err net_http_query_parse(struct net_http_request *req, const char *query) BASE_MUST_CHECK;
-/* The first parameter that the route does not have; NULL when it has them all. */
-const char *net_http_query_unknown(const struct net_http_request *req);
+/* The first parameter that the route does not have, or that stands there again; NULL when there
+ * is none. */
+const char *net_http_query_wrong(const struct net_http_request *req, bool *again);
 
 /* ---- net_http_request.c ---- */
 

@@ -187,10 +187,13 @@ static bool has_name(const char *list, const char *name)
     return false;
 }
 
-const char *net_http_query_unknown(const struct net_http_request *req)
+const char *net_http_query_wrong(const struct net_http_request *req, bool *again)
 {
-    for (size_t i = 0; i < req->query_count && req->route->query; i++)
-        if (!has_name(req->route->query, req->query[i].name))
-            return req->query[i].name;
+    for (size_t i = 0; i < req->query_count && req->route->query; i++) {
+        const char *name = req->query[i].name;
+        *again = net_http_query(req, name) != req->query[i].value;
+        if (*again || !has_name(req->route->query, name))
+            return name;
+    }
     return NULL;
 }

@@ -236,6 +236,13 @@ class Stow(SystemTest):
         self.assertEqual([f['00081155']['Value'][0] for f in failed], [uids(paths[2])[0]])
         self.assertIn('too much', failed[0]['00000902']['Value'][0])
 
+    def test_query_parameters_are_ignored_with_a_warning(self):
+        [path] = ct_series('model-query', count=1)
+        for query, warning in (('', None), ('?priority=stat&priority=stat&accept=text/plain', '299 rdc "')):
+            answer = self.tech.request('POST', '/dicom-web/studies' + query, read(path), {'Content-Type': 'application/dicom'})
+            self.assertEqual(answer.status, 200, answer)
+            self.assertEqual((answer.headers.get('Warning') or '')[:9] or None, warning)
+
     def test_a_body_that_is_none_is_refused(self):
         [path] = ct_series('model-none', count=1)
         data, pixels = without_pixels(path, 'b')

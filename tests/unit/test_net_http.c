@@ -424,6 +424,8 @@ static void refusal_client(struct fixture *x)
     expect("POST /echo?state=a&Limit=1 HTTP/1.1\r\nContent-Length: 3\r\n" CLOSE "abc",
            PARTS(" 400 ", "no query parameter \\\"Limit\\\" here, but limit, state"));
     expect("POST /echo?stat=a HTTP/1.1\r\n" CLOSE, PARTS(" 400 ", "\\\"stat\\\""));
+    expect("POST /echo?state=a&limit=1&state=a HTTP/1.1\r\n" CLOSE,
+           PARTS(" 400 ", "\\\"state\\\" may stand once"));
     expect("GET /hold?x%c3 HTTP/1.1\r\n" CLOSE, PARTS(" 400 "));
     expect("GET /hold?x HTTP/1.1\r\n" CLOSE, PARTS(" 400 ", "\\\"x\\\" here, nor any other"));
     expect("GET /hello HTTP/1.1\r\n\r\n", PARTS(" 400 ", "Host"));
