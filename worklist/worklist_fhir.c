@@ -19,7 +19,7 @@ struct fhir {
     struct net_http_request *req;
     bool bundle;
     bool atomic;
-    int64_t version; /* that was asked for; 0 = any */
+    const char *version; /* that was asked for; NULL = any */
 };
 
 /* ---- answers ---- */
@@ -500,9 +500,12 @@ static void on_read(void *arg, const struct db_outcome *outcome)
     }
     struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
     json_t *order = json_loadb((const char *)text.p, text.n, 0, NULL);
+    char version[24];
+    snprintf(version, sizeof version, "%lld",
+             (long long)json_integer_value(json_object_get(order, "version")));
     if (!order)
         api_problem_err(f->req, BASE_ENOMEM);
-    else if (f->version && f->version != json_integer_value(json_object_get(order, "version")))
+    else if (f->version && strcmp(f->version, version) != 0)
         refuse(f->req, 404, "not-found", "only the newest version of an order is kept to read");
     else
         reply_order(f->req, 200, order, false);
@@ -512,11 +515,10 @@ static void on_read(void *arg, const struct db_outcome *outcome)
 void worklist_fhir_read(struct net_http_request *req, void *arg)
 {
     const char *id;
-    const char *version = net_http_param(req, "version");
     struct fhir *f = is_welcome(req) && id_of(req, &id) ? fhir_new(req) : NULL;
     if (!f)
         return;
-    f->version = version ? strtoll(version, NULL, 10) : 0;
+    f->version = net_http_param(req, "version");
     ask(arg, f, DB_Q_ORDER_GET, (struct db_param[]){db_int(strtoll(id, NULL, 10))}, 1, on_read);
 }
 

@@ -91,7 +91,8 @@ class FhirOrders(SystemTest):
         self.issue(self.send('PUT', f'/ServiceRequest/{number}', {**less, 'id': '999999'}), 400)
         self.issue(self.send('PUT', '/ServiceRequest/999999', less), 405)
         self.issue(self.tech.get('/fhir/ServiceRequest/999999'), 404)
-        self.issue(self.tech.get(f'/fhir/ServiceRequest/{number}/_history/1'), 404)
+        for version, status in (('1', 404), ('0', 404), ('x', 404), ('2', 200)):
+            self.assertEqual(self.tech.get(f'/fhir/ServiceRequest/{number}/_history/{version}').status, status, version)
 
     def test_waits_on_hold_and_ends(self):
         number = self.send('POST', '/ServiceRequest', request(3, status='draft')).json()['id']
