@@ -69,27 +69,19 @@ static void write_note(struct base_json *j, const struct note *n)
         base_json_int(j, n->device_id);
     else
         base_json_null(j);
-    base_json_key(j, "address");
-    base_json_string(j, n->address);
-    base_json_key(j, "calling");
-    base_json_string(j, n->calling);
-    base_json_key(j, "called");
-    base_json_string(j, n->called);
-    base_json_key(j, "cause");
-    base_json_string(j, model_cause_code(n->cause));
-    base_json_key(j, "count");
-    base_json_int(j, n->count);
-    base_json_key(j, "age_ms");
-    base_json_int(j, base_clock_mono_ms() - n->at);
-    base_json_key(j, "detail");
-    base_json_string(j, n->detail[0] ? n->detail : NULL);
+    base_json_member_string(j, "address", n->address);
+    base_json_member_string(j, "calling", n->calling);
+    base_json_member_string(j, "called", n->called);
+    base_json_member_string(j, "cause", model_cause_code(n->cause));
+    base_json_member_int(j, "count", n->count);
+    base_json_member_int(j, "age_ms", base_clock_mono_ms() - n->at);
+    base_json_member_string(j, "detail", n->detail[0] ? n->detail : NULL);
     base_json_key(j, "contexts");
     if (n->contexts.n)
         base_json_raw(j, (const char *)n->contexts.p, n->contexts.n);
     else
         base_json_null(j);
-    base_json_key(j, "contexts_age_ms");
-    base_json_int(j, base_clock_mono_ms() - n->contexts_at);
+    base_json_member_int(j, "contexts_age_ms", base_clock_mono_ms() - n->contexts_at);
     base_json_close_object(j);
 }
 
@@ -180,24 +172,17 @@ static void write_context(struct base_json *j, const struct dicom_context *rq,
 {
     enum model_cause cause = cause_of_context(ac->result);
     base_json_open_object(j);
-    base_json_key(j, "sop_class");
-    base_json_string(j, rq->abstract);
-    base_json_key(j, "name");
-    base_json_string(j, dicom_uid_name(rq->abstract));
-    base_json_key(j, "requested");
-    base_json_open_array(j);
+    base_json_member_string(j, "sop_class", rq->abstract);
+    base_json_member_string(j, "name", dicom_uid_name(rq->abstract));
+    base_json_member_array(j, "requested");
     for (unsigned i = 0; i < rq->n_syntaxes && i < SYNTAXES_SHOWN; i++)
         base_json_string(j, rq->syntaxes[i]);
     base_json_close_array(j);
-    base_json_key(j, "accepted");
-    base_json_string(j, cause == MODEL_CAUSE_NONE ? ac->syntaxes[0] : NULL);
+    base_json_member_string(j, "accepted", cause == MODEL_CAUSE_NONE ? ac->syntaxes[0] : NULL);
     if (cause != MODEL_CAUSE_NONE) {
-        base_json_key(j, "refused");
-        base_json_string(j, model_cause_code(cause));
-        base_json_key(j, "text_en");
-        base_json_string(j, model_cause_text(cause)->en);
-        base_json_key(j, "text_zh");
-        base_json_string(j, model_cause_text(cause)->zh);
+        base_json_member_string(j, "refused", model_cause_code(cause));
+        base_json_member_string(j, "text_en", model_cause_text(cause)->en);
+        base_json_member_string(j, "text_zh", model_cause_text(cause)->zh);
     }
     base_json_close_object(j);
 }

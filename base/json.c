@@ -152,3 +152,45 @@ void base_json_raw(struct base_json *j, const char *json, size_t n)
     before_value(j);
     base_buf_add(j->out, json, n);
 }
+
+void base_json_member_string(struct base_json *j, const char *key, const char *s)
+{
+    base_json_key(j, key);
+    base_json_string(j, s);
+}
+
+void base_json_member_filled(struct base_json *j, const char *key, const char *s)
+{
+    if (s && s[0])
+        base_json_member_string(j, key, s);
+}
+
+void base_json_member_int(struct base_json *j, const char *key, int64_t v)
+{
+    base_json_key(j, key);
+    base_json_int(j, v);
+}
+
+void base_json_member_double(struct base_json *j, const char *key, double v)
+{
+    base_json_key(j, key);
+    base_json_double(j, v);
+}
+
+void base_json_member_bool(struct base_json *j, const char *key, bool v)
+{
+    base_json_key(j, key);
+    base_json_bool(j, v);
+}
+
+void base_json_member_object(struct base_json *j, const char *key)
+{
+    base_json_key(j, key);
+    base_json_open_object(j);
+}
+
+void base_json_member_array(struct base_json *j, const char *key)
+{
+    base_json_key(j, key);
+    base_json_open_array(j);
+}

@@ -37,4 +37,14 @@ void base_json_null(struct base_json *j);
 /* Text that is JSON already. */
 void base_json_raw(struct base_json *j, const char *json, size_t n);
 
+/* A key and its value; an object and an array are opened. */
+void base_json_member_string(struct base_json *j, const char *key, const char *s);
+/* Nothing where s is NULL or "". */
+void base_json_member_filled(struct base_json *j, const char *key, const char *s);
+void base_json_member_int(struct base_json *j, const char *key, int64_t v);
+void base_json_member_double(struct base_json *j, const char *key, double v);
+void base_json_member_bool(struct base_json *j, const char *key, bool v);
+void base_json_member_object(struct base_json *j, const char *key);
+void base_json_member_array(struct base_json *j, const char *key);
+
 #endif

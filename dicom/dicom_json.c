@@ -149,8 +149,7 @@ static void add_texts(struct walk *w, enum dicom_vr vr, const char *s, size_t n)
     trim(&all, &left, !is_single(vr));
     if (left == 0)
         return;
-    base_json_key(&w->json, "Value");
-    base_json_open_array(&w->json);
+    base_json_member_array(&w->json, "Value");
     for (bool more = true; more;) {
         const char *part = s;
         size_t len = n;
@@ -200,8 +199,7 @@ static bool is_number(enum dicom_vr vr)
 static void add_numbers(struct walk *w, const struct dicom_element *e)
 {
     uint32_t n = dicom_value_count(e);
-    base_json_key(&w->json, "Value");
-    base_json_open_array(&w->json);
+    base_json_member_array(&w->json, "Value");
     for (unsigned i = 0; i < n; i++) {
         char text[16];
         int64_t v = 0;
@@ -285,10 +283,8 @@ static void add_element(struct walk *w, const struct dicom_element *e,
         return;
     }
     snprintf(key, sizeof key, "%08X", (unsigned)e->tag);
-    base_json_key(&w->json, key);
-    base_json_open_object(&w->json);
-    base_json_key(&w->json, "vr");
-    base_json_string(&w->json, dicom_vr_text(e->vr));
+    base_json_member_object(&w->json, key);
+    base_json_member_string(&w->json, "vr", dicom_vr_text(e->vr));
     if (e->vr == DICOM_VR_SQ)
         add_items(w, charset, depth);
     else if (e->value.n == 0)
@@ -330,10 +326,8 @@ static void add_items(struct walk *w, const struct dicom_charset *charset, unsig
     }
     dicom_cursor_enter(&w->c);
     while (!w->other && dicom_cursor_next(&w->c, &item) == DICOM_ELEMENT) {
-        if (!any) {
-            base_json_key(&w->json, "Value");
-            base_json_open_array(&w->json);
-        }
+        if (!any)
+            base_json_member_array(&w->json, "Value");
         any = true;
         dicom_cursor_enter(&w->c);
         add_item(w, *charset, depth + 1);

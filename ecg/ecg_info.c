@@ -38,8 +38,7 @@ const char *ecg_info_confirmed(enum ecg_confirmed confirmed)
 
 static void add_text(struct base_json *j, const char *key, const char *s)
 {
-    base_json_key(j, key);
-    base_json_string(j, s[0] ? s : NULL);
+    base_json_member_string(j, key, s[0] ? s : NULL);
 }
 
 static void add_number(struct base_json *j, const char *key, double v)
@@ -59,29 +58,25 @@ static void add_patient(struct base_json *j, const struct ecg_patient *p)
     ecg_info_time(&(struct ecg_time){.date = p->birth}, birth);
     if (p->age)
         snprintf(age, sizeof age, "%d%c", p->age, p->age_unit);
-    base_json_key(j, "patient");
-    base_json_open_object(j);
+    base_json_member_object(j, "patient");
     add_text(j, "name", p->name.utf8);
     add_text(j, "id", p->id.utf8);
     add_text(j, "sex", sex);
     add_text(j, "birth", birth);
     add_text(j, "age", age);
-    base_json_key(j, "text_guessed");
-    base_json_bool(j, p->name.guessed || p->id.guessed);
+    base_json_member_bool(j, "text_guessed", p->name.guessed || p->id.guessed);
     base_json_close_object(j);
 }
 
 static void add_device(struct base_json *j, const struct ecg_record *r)
 {
-    base_json_key(j, "device");
-    base_json_open_object(j);
+    base_json_member_object(j, "device");
     add_text(j, "manufacturer", r->device.manufacturer);
     add_text(j, "model", r->device.model);
     add_text(j, "serial", r->device.serial);
     add_text(j, "software", r->device.software);
     base_json_close_object(j);
-    base_json_key(j, "filters");
-    base_json_open_object(j);
+    base_json_member_object(j, "filters");
     add_number(j, "high_pass_hz", r->filters.high_pass_hz);
     add_number(j, "low_pass_hz", r->filters.low_pass_hz);
     add_number(j, "notch_hz", r->filters.notch_hz);
@@ -90,23 +85,16 @@ static void add_device(struct base_json *j, const struct ecg_record *r)
 
 static void add_leads(struct base_json *j, const char *key, const struct ecg_lead *leads, size_t n)
 {
-    base_json_key(j, key);
-    base_json_open_array(j);
+    base_json_member_array(j, key);
     for (size_t i = 0; i < n; i++) {
         base_json_open_object(j);
-        base_json_key(j, "name");
-        base_json_string(j, leads[i].name);
+        base_json_member_string(j, "name", leads[i].name);
         add_text(j, "unit", leads[i].unit[0] ? leads[i].unit : "uV");
-        base_json_key(j, "samples");
-        base_json_int(j, (int64_t)leads[i].samples);
-        base_json_key(j, "rate_hz");
-        base_json_double(j, leads[i].rate_hz);
-        base_json_key(j, "uv_per_count");
-        base_json_double(j, leads[i].uv_per_count);
-        base_json_key(j, "offset_uv");
-        base_json_double(j, leads[i].offset_uv);
-        base_json_key(j, "start_s");
-        base_json_double(j, leads[i].start_s);
+        base_json_member_int(j, "samples", (int64_t)leads[i].samples);
+        base_json_member_double(j, "rate_hz", leads[i].rate_hz);
+        base_json_member_double(j, "uv_per_count", leads[i].uv_per_count);
+        base_json_member_double(j, "offset_uv", leads[i].offset_uv);
+        base_json_member_double(j, "start_s", leads[i].start_s);
         base_json_close_object(j);
     }
     base_json_close_array(j);
@@ -114,34 +102,27 @@ static void add_leads(struct base_json *j, const char *key, const struct ecg_lea
 
 static void add_findings(struct base_json *j, const struct ecg_record *r)
 {
-    base_json_key(j, "measurements");
-    base_json_open_array(j);
+    base_json_member_array(j, "measurements");
     for (size_t i = 0; i < r->nmeasurements; i++) {
         const struct ecg_measurement *m = &r->measurements[i];
         base_json_open_object(j);
-        base_json_key(j, "name");
-        base_json_string(j, m->name);
-        base_json_key(j, "lead");
-        base_json_string(j, ecg_lead_name(m->lead_id));
-        base_json_key(j, "value");
-        base_json_double(j, m->value);
+        base_json_member_string(j, "name", m->name);
+        base_json_member_string(j, "lead", ecg_lead_name(m->lead_id));
+        base_json_member_double(j, "value", m->value);
         add_text(j, "unit", m->unit);
         base_json_close_object(j);
     }
     base_json_close_array(j);
-    base_json_key(j, "statements");
-    base_json_open_array(j);
+    base_json_member_array(j, "statements");
     for (size_t i = 0; i < r->nstatements; i++)
         base_json_string(j, r->statements[i].text);
     base_json_close_array(j);
-    base_json_key(j, "marks");
-    base_json_int(j, (int64_t)r->nmarks);
+    base_json_member_int(j, "marks", (int64_t)r->nmarks);
 }
 
 static void add_notes(struct base_json *j, const struct ecg_record *r)
 {
-    base_json_key(j, "notes");
-    base_json_open_array(j);
+    base_json_member_array(j, "notes");
     for (size_t i = 0; i < r->nnotes; i++) {
         base_json_open_object(j);
         base_json_key(j, "position");
@@ -149,8 +130,7 @@ static void add_notes(struct base_json *j, const struct ecg_record *r)
             base_json_null(j);
         else
             base_json_int(j, (int64_t)r->notes[i].pos);
-        base_json_key(j, "text");
-        base_json_string(j, r->notes[i].text);
+        base_json_member_string(j, "text", r->notes[i].text);
         base_json_close_object(j);
     }
     base_json_close_array(j);
@@ -164,8 +144,7 @@ void ecg_info_json(const struct ecg_record *r, struct base_json *j)
     add_text(j, "format", r->format);
     add_text(j, "version", r->version);
     add_text(j, "start", start);
-    base_json_key(j, "seconds");
-    base_json_double(j, ecg_record_seconds(r));
+    base_json_member_double(j, "seconds", ecg_record_seconds(r));
     add_text(j, "confirmed", ecg_info_confirmed(r->confirmed));
     add_patient(j, &r->patient);
     add_device(j, r);

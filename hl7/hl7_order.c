@@ -22,8 +22,7 @@ static bool add(struct base_json *j, const char *key, const char *value)
 {
     if (!value[0])
         return false;
-    base_json_key(j, key);
-    base_json_string(j, value);
+    base_json_member_string(j, key, value);
     return true;
 }
 
@@ -400,8 +399,7 @@ static enum base_err write_order(const struct order *o, struct base_json *j,
                       "where an ORC has several OBR, each needs a number of its own in OBR-2, "
                       "OBR-3 or OBR-18");
     base_json_open_object(j);
-    base_json_key(j, "control");
-    base_json_string(j, wish->control);
+    base_json_member_string(j, "control", wish->control);
     if (wish->hold)
         add(j, "hold", wish->hold);
     add_patient(o, j);

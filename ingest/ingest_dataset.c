@@ -74,8 +74,7 @@ static void write_text(struct converter *k, const struct dicom_element *e,
     struct base_bytes rest = base_buf_bytes(&k->text);
     if (trim(rest).n == 0)
         return;
-    base_json_key(&k->json, "Value");
-    base_json_open_array(&k->json);
+    base_json_member_array(&k->json, "Value");
     while (rest.p) {
         struct base_bytes part = rest;
         if (is_one_text(e->vr))
@@ -113,8 +112,7 @@ static void write_numbers(struct converter *k, const struct dicom_element *e)
     uint32_t n = dicom_value_count(e);
     if (n == 0 || n > NUMBERS_MAX)
         return;
-    base_json_key(&k->json, "Value");
-    base_json_open_array(&k->json);
+    base_json_member_array(&k->json, "Value");
     for (unsigned i = 0; i < n; i++)
         write_number(&k->json, e, i);
     base_json_close_array(&k->json);
@@ -143,10 +141,8 @@ static void write_sequence(struct converter *k, const struct dicom_charset *char
     }
     dicom_cursor_enter(&k->cursor);
     while (!k->err && dicom_cursor_next(&k->cursor, &item) == DICOM_ELEMENT) {
-        if (!any) {
-            base_json_key(&k->json, "Value");
-            base_json_open_array(&k->json);
-        }
+        if (!any)
+            base_json_member_array(&k->json, "Value");
         any = true;
         dicom_cursor_enter(&k->cursor);
         write_level(k, *charset, depth + 1);
@@ -162,10 +158,8 @@ static void write_element(struct converter *k, const struct dicom_element *e,
 {
     char key[9];
     snprintf(key, sizeof key, "%08X", (unsigned)e->tag);
-    base_json_key(&k->json, key);
-    base_json_open_object(&k->json);
-    base_json_key(&k->json, "vr");
-    base_json_string(&k->json, dicom_vr_text(e->vr));
+    base_json_member_object(&k->json, key);
+    base_json_member_string(&k->json, "vr", dicom_vr_text(e->vr));
     if (e->vr == DICOM_VR_SQ && dicom_cursor_can_enter(&k->cursor))
         write_sequence(k, charset, depth);
     else if (dicom_vr_is_text(e->vr))

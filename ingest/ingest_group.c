@@ -93,32 +93,17 @@ void ingest_group(const struct ingest_record *const *all, size_t n, struct inges
     }
 }
 
-static void add_number(struct base_json *j, const char *key, size_t v)
-{
-    base_json_key(j, key);
-    base_json_int(j, (int64_t)v);
-}
-
-static void add_flag(struct base_json *j, const char *key, bool v)
-{
-    base_json_key(j, key);
-    base_json_bool(j, v);
-}
-
 void ingest_place_write(const struct ingest_place *p, size_t i, struct base_json *j)
 {
-    add_number(j, "n", i + 1);
+    base_json_member_int(j, "n", (int64_t)i + 1);
     if (!p->study)
         return;
-    add_number(j, "study_no", p->study);
-    add_number(j, "series_no", p->series);
-    add_number(j, "patient_no", p->patient);
-    add_number(j, "many", p->many);
-    add_flag(j, "leads", p->leads);
-    add_flag(j, "brings_series", p->brings_series);
-    add_flag(j, "complete", p->complete);
-    if (p->priority) {
-        base_json_key(j, "urgency");
-        base_json_string(j, p->priority);
-    }
+    base_json_member_int(j, "study_no", p->study);
+    base_json_member_int(j, "series_no", p->series);
+    base_json_member_int(j, "patient_no", p->patient);
+    base_json_member_int(j, "many", p->many);
+    base_json_member_bool(j, "leads", p->leads);
+    base_json_member_bool(j, "brings_series", p->brings_series);
+    base_json_member_bool(j, "complete", p->complete);
+    base_json_member_filled(j, "urgency", p->priority);
 }

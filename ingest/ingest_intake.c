@@ -115,12 +115,9 @@ static void end_refused(struct ingest_intake *in, enum base_err err, const char 
 
 static void write_stored(struct base_json *j, const struct ingest_stored *stored)
 {
-    base_json_key(j, "study_uid");
-    base_json_string(j, stored->study_uid);
-    base_json_key(j, "exam");
-    base_json_int(j, stored->exam);
-    base_json_key(j, "outcome");
-    base_json_string(j, ingest_outcome_text(stored));
+    base_json_member_string(j, "study_uid", stored->study_uid);
+    base_json_member_int(j, "exam", stored->exam);
+    base_json_member_string(j, "outcome", ingest_outcome_text(stored));
 }
 
 static void on_file(void *arg, const struct ingest_result *r)
@@ -142,13 +139,10 @@ static void on_file(void *arg, const struct ingest_result *r)
 static void write_item(struct base_json *j, const struct ingest_many_item *item)
 {
     base_json_open_object(j);
-    base_json_key(j, "name");
-    base_json_string(j, item->name);
+    base_json_member_string(j, "name", item->name);
     if (item->err) {
-        base_json_key(j, "outcome");
-        base_json_string(j, "refused");
-        base_json_key(j, "cause");
-        base_json_string(j, item->message);
+        base_json_member_string(j, "outcome", "refused");
+        base_json_member_string(j, "cause", item->message);
     } else {
         write_stored(j, &item->stored);
     }
@@ -181,12 +175,9 @@ static void on_files(void *arg, struct ingest_many_item *const *items, size_t n)
     base_json_init(&j, &answer.json);
     base_json_open_object(&j);
     write_stored(&j, &first->stored);
-    if (refused) {
-        base_json_key(&j, "refused");
-        base_json_int(&j, refused);
-    }
-    base_json_key(&j, "files");
-    base_json_open_array(&j);
+    if (refused)
+        base_json_member_int(&j, "refused", refused);
+    base_json_member_array(&j, "files");
     for (size_t i = 0; i < n; i++)
         write_item(&j, items[i]);
     base_json_close_array(&j);

@@ -99,10 +99,8 @@ static void write_studies(struct base_json *j, struct ingest_many_item **taken, 
         }
         if (first) {
             base_json_open_object(j);
-            base_json_key(j, "study_uid");
-            base_json_string(j, taken[i]->stored.study_uid);
-            base_json_key(j, "instances");
-            base_json_open_array(j);
+            base_json_member_string(j, "study_uid", taken[i]->stored.study_uid);
+            base_json_member_array(j, "instances");
         }
         base_json_string(j, taken[i]->sop_instance);
     }
@@ -121,8 +119,7 @@ void ingest_manifest_of(struct ingest_many_item *const *items, size_t n, struct 
         bool one = strcmp(taken[0]->stored.study_uid, taken[k - 1]->stored.study_uid) == 0;
         base_json_init(&j, out);
         base_json_open_object(&j);
-        base_json_key(&j, "studies");
-        base_json_open_array(&j);
+        base_json_member_array(&j, "studies");
         write_studies(&j, taken, k);
         for (size_t i = 0; one && i < n; i++)
             if (items[i]->err && dicom_uid_valid(items[i]->sop_instance))

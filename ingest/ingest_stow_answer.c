@@ -111,12 +111,9 @@ static void open_attribute(struct writer *w, const struct known *k)
                         k->vr, k->keyword);
         return;
     }
-    base_json_key(&w->json, k->tag);
-    base_json_open_object(&w->json);
-    base_json_key(&w->json, "vr");
-    base_json_string(&w->json, k->vr);
-    base_json_key(&w->json, "Value");
-    base_json_open_array(&w->json);
+    base_json_member_object(&w->json, k->tag);
+    base_json_member_string(&w->json, "vr", k->vr);
+    base_json_member_array(&w->json, "Value");
 }
 
 static void close_attribute(struct writer *w)

@@ -196,16 +196,11 @@ void model_cause_json(struct base_buf *out)
     base_json_init(&j, out);
     base_json_open_object(&j);
     for (unsigned i = 0; i < MODEL_CAUSE_COUNT; i++) {
-        base_json_key(&j, codes[i]);
-        base_json_open_object(&j);
-        base_json_key(&j, "text_en");
-        base_json_string(&j, texts[i].en);
-        base_json_key(&j, "text_zh");
-        base_json_string(&j, texts[i].zh);
-        base_json_key(&j, "remedy_en");
-        base_json_string(&j, texts[i].remedy_en);
-        base_json_key(&j, "remedy_zh");
-        base_json_string(&j, texts[i].remedy_zh);
+        base_json_member_object(&j, codes[i]);
+        base_json_member_string(&j, "text_en", texts[i].en);
+        base_json_member_string(&j, "text_zh", texts[i].zh);
+        base_json_member_string(&j, "remedy_en", texts[i].remedy_en);
+        base_json_member_string(&j, "remedy_zh", texts[i].remedy_zh);
         base_json_close_object(&j);
     }
     base_json_close_object(&j);

@@ -4,26 +4,10 @@
 
 #include <jansson.h>
 
-static void add_text(struct base_json *j, const char *key, const char *value)
-{
-    if (!value || !value[0])
-        return;
-    base_json_key(j, key);
-    base_json_string(j, value);
-}
-
-static void add_int(struct base_json *j, const char *key, int64_t value)
-{
-    base_json_key(j, key);
-    base_json_int(j, value);
-}
-
 static void add_flag(struct base_json *j, const char *key, bool value)
 {
-    if (!value)
-        return;
-    base_json_key(j, key);
-    base_json_bool(j, true);
+    if (value)
+        base_json_member_bool(j, key, true);
 }
 
 void model_provenance_write(const struct model_provenance *p, struct base_buf *out)
@@ -31,23 +15,22 @@ void model_provenance_write(const struct model_provenance *p, struct base_buf *o
     struct base_json j;
     base_json_init(&j, out);
     base_json_open_object(&j);
-    add_text(&j, "centre", p->centre);
-    add_text(&j, "device", p->device);
-    add_int(&j, "received_us", p->received_us);
-    add_int(&j, "quiet", p->quiet_seconds);
-    add_text(&j, "priority", p->priority);
+    base_json_member_filled(&j, "centre", p->centre);
+    base_json_member_filled(&j, "device", p->device);
+    base_json_member_int(&j, "received_us", p->received_us);
+    base_json_member_int(&j, "quiet", p->quiet_seconds);
+    base_json_member_filled(&j, "priority", p->priority);
     add_flag(&j, "single", p->single);
     add_flag(&j, "own", p->own);
-    add_text(&j, "patient_id", p->patient_id);
-    add_text(&j, "patient_name", p->patient_name);
-    add_text(&j, "accession", p->accession);
+    base_json_member_filled(&j, "patient_id", p->patient_id);
+    base_json_member_filled(&j, "patient_name", p->patient_name);
+    base_json_member_filled(&j, "accession", p->accession);
     if (p->original_location) {
-        base_json_key(&j, "original");
-        base_json_open_object(&j);
-        add_text(&j, "location", p->original_location);
-        add_text(&j, "sha256", p->original_sha256);
-        add_text(&j, "media", p->original_media);
-        add_int(&j, "size", p->original_size);
+        base_json_member_object(&j, "original");
+        base_json_member_filled(&j, "location", p->original_location);
+        base_json_member_filled(&j, "sha256", p->original_sha256);
+        base_json_member_filled(&j, "media", p->original_media);
+        base_json_member_int(&j, "size", p->original_size);
         base_json_close_object(&j);
     }
     base_json_close_object(&j);

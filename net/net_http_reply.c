@@ -165,16 +165,10 @@ static void make_problem(struct base_buf *b, int status, const char *title, cons
     struct base_json j;
     base_json_init(&j, b);
     base_json_open_object(&j);
-    base_json_key(&j, "type");
-    base_json_string(&j, "about:blank"); /* RFC 9457 4.2.1: title is the reason */
-    base_json_key(&j, "title");
-    base_json_string(&j, title ? title : net_http_reason(status));
-    base_json_key(&j, "status");
-    base_json_int(&j, status);
-    if (detail) {
-        base_json_key(&j, "detail");
-        base_json_string(&j, detail);
-    }
+    base_json_member_string(&j, "type", "about:blank"); /* RFC 9457 4.2.1: title is the reason */
+    base_json_member_string(&j, "title", title ? title : net_http_reason(status));
+    base_json_member_int(&j, "status", status);
+    base_json_member_filled(&j, "detail", detail);
     base_json_close_object(&j);
     base_buf_add_byte(b, '\n');
 }

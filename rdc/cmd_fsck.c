@@ -41,8 +41,7 @@ static void on_finding(void *arg, const struct ingest_fsck_finding *f)
     c->n++;
     base_json_open_object(&c->j);
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
-        base_json_key(&c->j, keys[i]);
-        base_json_string(&c->j, cells[i]);
+        base_json_member_string(&c->j, keys[i], cells[i]);
         rdc_table_add(c->table, cells[i]);
     }
     base_json_close_object(&c->j);
@@ -77,12 +76,6 @@ static bool agree(const struct fsck_command *c)
     return !c->counts.findings[INGEST_FSCK_OPEN] && !c->counts.findings[INGEST_FSCK_QUEUED];
 }
 
-static void add_count(struct base_json *j, const char *key, uint64_t n)
-{
-    base_json_key(j, key);
-    base_json_int(j, (int64_t)n);
-}
-
 static void print_json(struct fsck_command *c)
 {
     struct base_buf out = {0};
@@ -90,19 +83,19 @@ static void print_json(struct fsck_command *c)
     base_json_close_array(&c->j);
     base_json_init(&j, &out);
     base_json_open_object(&j);
-    base_json_key(&j, "agree");
-    base_json_bool(&j, agree(c));
-    add_count(&j, "objects", c->counts.objects);
-    add_count(&j, "bytes", c->counts.bytes);
-    add_count(&j, "files", c->counts.files);
-    add_count(&j, "workers", c->counts.alive);
-    add_count(&j, "in_flight", c->counts.in_flight);
+    base_json_member_bool(&j, "agree", agree(c));
+    base_json_member_int(&j, "objects", (int64_t)c->counts.objects);
+    base_json_member_int(&j, "bytes", (int64_t)c->counts.bytes);
+    base_json_member_int(&j, "files", (int64_t)c->counts.files);
+    base_json_member_int(&j, "workers", (int64_t)c->counts.alive);
+    base_json_member_int(&j, "in_flight", (int64_t)c->counts.in_flight);
     for (int s = INGEST_FSCK_OPEN; s <= INGEST_FSCK_NOTE; s++)
-        add_count(&j, ingest_fsck_state_text((enum ingest_fsck_state)s), c->counts.findings[s]);
+        base_json_member_int(&j, ingest_fsck_state_text((enum ingest_fsck_state)s),
+                             (int64_t)c->counts.findings[s]);
     if (c->rebuild) {
-        add_count(&j, "rebuilt", c->rebuilt.stored);
-        add_count(&j, "rebuilt_duplicates", c->rebuilt.duplicates);
-        add_count(&j, "not_rebuilt", c->rebuilt.skipped);
+        base_json_member_int(&j, "rebuilt", (int64_t)c->rebuilt.stored);
+        base_json_member_int(&j, "rebuilt_duplicates", (int64_t)c->rebuilt.duplicates);
+        base_json_member_int(&j, "not_rebuilt", (int64_t)c->rebuilt.skipped);
     }
     base_json_key(&j, "findings");
     base_json_raw(&j, base_buf_cstr(&c->findings), c->findings.n);

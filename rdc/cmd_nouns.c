@@ -508,8 +508,8 @@ static void print_json(const struct db_rows *rows, struct base_buf *out)
     for (size_t r = 0; r < db_rows_count(rows); r++) {
         base_json_open_object(&j);
         for (size_t k = 0; k < db_rows_columns(rows); k++) {
-            base_json_key(&j, db_rows_name(rows, k));
-            base_json_string(&j, db_rows_null(rows, r, k) ? NULL : db_rows_text(rows, r, k));
+            base_json_member_string(&j, db_rows_name(rows, k),
+                                    db_rows_null(rows, r, k) ? NULL : db_rows_text(rows, r, k));
         }
         base_json_close_object(&j);
     }

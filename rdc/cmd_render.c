@@ -147,10 +147,8 @@ static int fail(const struct base_error *e)
     struct base_json json;
     base_json_init(&json, &line);
     base_json_open_object(&json);
-    base_json_key(&json, "error");
-    base_json_string(&json, base_err_text(e->code));
-    base_json_key(&json, "message");
-    base_json_string(&json, e->msg);
+    base_json_member_string(&json, "error", base_err_text(e->code));
+    base_json_member_string(&json, "message", e->msg);
     base_json_close_object(&json);
     base_buf_add_byte(&line, '\n');
     write_all(line.p, line.n);

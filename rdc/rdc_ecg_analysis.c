@@ -109,23 +109,19 @@ static float figure(const struct ecg_figures *f, size_t i)
 
 static void whole(struct base_json *j, const char *key, double v)
 {
-    base_json_key(j, key);
-    base_json_double(j, isnan(v) ? v : round(v));
+    base_json_member_double(j, key, isnan(v) ? v : round(v));
 }
 
 static void measurements_json(const struct ecg_figures *f, struct base_json *j)
 {
-    base_json_key(j, "measurements");
-    base_json_open_array(j);
+    base_json_member_array(j, "measurements");
     for (size_t i = 0; i < FIGURES; i++) {
         if (isnan(figure(f, i)))
             continue;
         base_json_open_object(j);
-        base_json_key(j, "name");
-        base_json_string(j, figures[i].name);
+        base_json_member_string(j, "name", figures[i].name);
         whole(j, "value", (double)figure(f, i));
-        base_json_key(j, "unit");
-        base_json_string(j, figures[i].unit);
+        base_json_member_string(j, "unit", figures[i].unit);
         base_json_close_object(j);
     }
     base_json_close_array(j);
@@ -138,14 +134,10 @@ static const struct ecg_lead *lead_of(const struct ecg_record *r, const struct e
 
 static void quality_json(const struct ecg_quality_lead *q, struct base_json *j)
 {
-    base_json_key(j, "quality");
-    base_json_open_object(j);
-    base_json_key(j, "flat");
-    base_json_bool(j, q->is_flat);
-    base_json_key(j, "saturated");
-    base_json_bool(j, q->is_saturated);
-    base_json_key(j, "mains");
-    base_json_bool(j, q->has_mains);
+    base_json_member_object(j, "quality");
+    base_json_member_bool(j, "flat", q->is_flat);
+    base_json_member_bool(j, "saturated", q->is_saturated);
+    base_json_member_bool(j, "mains", q->has_mains);
     whole(j, "mains_uv", (double)q->mains_uv);
     base_json_close_object(j);
 }
@@ -156,17 +148,12 @@ static void lead_json(const struct ecg_record *r, const struct ecg_quality *qual
     const struct ecg_quality_lead *q = l->id ? ecg_quality_lead(quality, l->id) : NULL;
     const struct ecg_lead *lead = lead_of(r, l);
     base_json_open_object(j);
-    base_json_key(j, "name");
-    base_json_string(j, l->name);
-    base_json_key(j, "derived");
-    base_json_bool(j, l->id && !lead);
+    base_json_member_string(j, "name", l->name);
+    base_json_member_bool(j, "derived", l->id && !lead);
     if (lead) {
-        base_json_key(j, "samples");
-        base_json_int(j, (int64_t)lead->samples);
-        base_json_key(j, "rate_hz");
-        base_json_double(j, lead->rate_hz);
-        base_json_key(j, "uv_per_count");
-        base_json_double(j, lead->uv_per_count);
+        base_json_member_int(j, "samples", (int64_t)lead->samples);
+        base_json_member_double(j, "rate_hz", lead->rate_hz);
+        base_json_member_double(j, "uv_per_count", lead->uv_per_count);
     }
     whole(j, "p_uv", (double)l->p_uv);
     whole(j, "q_uv", (double)l->q_uv);
@@ -198,21 +185,16 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static void findings_json(const struct ecg_findings *all, size_t kind, struct base_json *j)
 {
-    base_json_key(j, kinds[kind].key);
-    base_json_open_array(j);
+    base_json_member_array(j, kinds[kind].key);
     for (size_t i = 0; i < all->n; i++) {
         const struct ecg_finding_row *row = ecg_finding_row(all->of[i].code);
         if (row->kind != kinds[kind].kind)
             continue;
         base_json_open_object(j);
-        base_json_key(j, "code");
-        base_json_string(j, row->key);
-        base_json_key(j, "text_en");
-        base_json_string(j, row->en);
-        base_json_key(j, "text_zh");
-        base_json_string(j, row->zh);
-        base_json_key(j, "figures");
-        base_json_string(j, all->of[i].figures);
+        base_json_member_string(j, "code", row->key);
+        base_json_member_string(j, "text_en", row->en);
+        base_json_member_string(j, "text_zh", row->zh);
+        base_json_member_string(j, "figures", all->of[i].figures);
         base_json_close_object(j);
     }
     base_json_close_array(j);
@@ -238,26 +220,19 @@ static void findings_text(const struct ecg_findings *all, struct base_buf *out)
 
 static void changes_json(const struct ecg_changes *all, struct base_json *j)
 {
-    base_json_key(j, "comparison");
-    base_json_open_object(j);
-    base_json_key(j, "changes");
-    base_json_open_array(j);
+    base_json_member_object(j, "comparison");
+    base_json_member_array(j, "changes");
     for (size_t i = 0; i < all->n; i++) {
         const struct ecg_change *c = &all->of[i];
         const struct ecg_change_row *row = ecg_change_row(c->code);
         const struct ecg_finding_row *what =
             c->finding < ECG_FINDING_COUNT ? ecg_finding_row(c->finding) : NULL;
         base_json_open_object(j);
-        base_json_key(j, "code");
-        base_json_string(j, row->key);
-        base_json_key(j, "statement");
-        base_json_string(j, what ? what->key : NULL);
-        base_json_key(j, "text_en");
-        base_json_string(j, what ? what->en : row->en);
-        base_json_key(j, "text_zh");
-        base_json_string(j, what ? what->zh : row->zh);
-        base_json_key(j, "figures");
-        base_json_string(j, c->figures);
+        base_json_member_string(j, "code", row->key);
+        base_json_member_string(j, "statement", what ? what->key : NULL);
+        base_json_member_string(j, "text_en", what ? what->en : row->en);
+        base_json_member_string(j, "text_zh", what ? what->zh : row->zh);
+        base_json_member_string(j, "figures", c->figures);
         base_json_close_object(j);
     }
     base_json_close_array(j);
@@ -313,17 +288,12 @@ static void rate_json(const struct ecg_rate *rate, struct base_json *j)
                   {"rr_median_ms", rate->rr_median_ms},
                   {"rr_min_ms", rate->rr_min_ms},
                   {"rr_max_ms", rate->rr_max_ms}};
-    base_json_key(j, "beats");
-    base_json_int(j, (int64_t)rate->beats);
-    base_json_key(j, "pvc");
-    base_json_int(j, (int64_t)rate->pvc);
-    base_json_key(j, "atrial_premature");
-    base_json_int(j, (int64_t)rate->atrial_premature);
-    base_json_key(j, "paced");
-    base_json_int(j, (int64_t)rate->paced);
+    base_json_member_int(j, "beats", (int64_t)rate->beats);
+    base_json_member_int(j, "pvc", (int64_t)rate->pvc);
+    base_json_member_int(j, "atrial_premature", (int64_t)rate->atrial_premature);
+    base_json_member_int(j, "paced", (int64_t)rate->paced);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        base_json_key(j, values[i].key);
-        base_json_double(j, rate->beats < 2 ? (double)NAN : values[i].value);
+        base_json_member_double(j, values[i].key, rate->beats < 2 ? (double)NAN : values[i].value);
     }
 }
 
@@ -359,18 +329,13 @@ static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *
     struct base_json j;
     base_json_init(&j, out);
     base_json_open_object(&j);
-    base_json_key(&j, "confirmed");
-    base_json_bool(&j, false);
-    base_json_key(&j, "format");
-    base_json_string(&j, r->format);
-    base_json_key(&j, "seconds");
-    base_json_double(&j, b->seconds);
+    base_json_member_bool(&j, "confirmed", false);
+    base_json_member_string(&j, "format", r->format);
+    base_json_member_double(&j, "seconds", b->seconds);
     rate_json(&f->rate, &j);
-    base_json_key(&j, "beats_in_mean");
-    base_json_int(&j, (int64_t)f->in_mean);
+    base_json_member_int(&j, "beats_in_mean", (int64_t)f->in_mean);
     measurements_json(f, &j);
-    base_json_key(&j, "leads");
-    base_json_open_array(&j);
+    base_json_member_array(&j, "leads");
     for (size_t i = 0; i < f->nleads; i++)
         lead_json(r, &x->quality, &f->lead[i], &j);
     if (f->nleads == 0)

@@ -30,8 +30,7 @@ static void begin(struct manifest *m)
     base_buf_reset(&m->text);
     base_json_init(&m->json, &m->text);
     base_json_open_object(&m->json);
-    base_json_key(&m->json, "studies");
-    base_json_open_array(&m->json);
+    base_json_member_array(&m->json, "studies");
     m->studies = m->instances = 0;
 }
 
@@ -47,10 +46,8 @@ static void end(struct manifest *m, void (*fn)(void *arg, const char *json), voi
 static void add_study(struct manifest *m, const struct rdc_send_file *const *files, size_t n)
 {
     base_json_open_object(&m->json);
-    base_json_key(&m->json, "study_uid");
-    base_json_string(&m->json, files[0]->study_uid);
-    base_json_key(&m->json, "instances");
-    base_json_open_array(&m->json);
+    base_json_member_string(&m->json, "study_uid", files[0]->study_uid);
+    base_json_member_array(&m->json, "instances");
     for (size_t i = 0; i < n; i++)
         if (i == 0 || strcmp(files[i]->sop_instance, files[i - 1]->sop_instance) != 0)
             base_json_string(&m->json, files[i]->sop_instance);

@@ -149,16 +149,12 @@ static void write_object(const struct render *r, enum file file, struct base_buf
     base_hex(o->sha256, sizeof o->sha256, hex);
     base_json_init(&j, out);
     base_json_open_object(&j);
-    base_json_key(&j, "location");
-    base_json_string(&j, o->location);
-    base_json_key(&j, "sha256");
-    base_json_string(&j, hex);
-    base_json_key(&j, "size");
-    base_json_int(&j, (int64_t)o->size);
-    base_json_key(&j, "media");
-    base_json_string(&j, file == FILE_PDF ? "application/pdf" : "application/dicom");
-    base_json_key(&j, "sop_class");
-    base_json_string(&j, r->sop_class[file]);
+    base_json_member_string(&j, "location", o->location);
+    base_json_member_string(&j, "sha256", hex);
+    base_json_member_int(&j, "size", (int64_t)o->size);
+    base_json_member_string(&j, "media",
+                            file == FILE_PDF ? "application/pdf" : "application/dicom");
+    base_json_member_string(&j, "sop_class", r->sop_class[file]);
     base_json_close_object(&j);
 }
 
