@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,7 +14,9 @@
 enum {
     ACCEPT_BATCH = 64, /* in one turn, so that open associations get theirs */
     ACCEPT_RETRY_MS = 100,
-    KEEPALIVE_S = 60 /* finds peers that vanished where no idle time is set */
+    KEEPALIVE_S = 60, /* finds peers that vanished where no idle time is set */
+    KEEPALIVE_EACH_S = 1,
+    KEEPALIVE_TRIES = 10
 };
 
 static void on_listener(uv_poll_t *poll, int status, int events);
@@ -84,8 +88,6 @@ static void adopt(struct net_assoc_server *s, int fd, const struct sockaddr *add
         uv_close((uv_handle_t *)&a->timer, on_dropped);
         return;
     }
-    uv_tcp_nodelay(&a->tcp, 1);
-    uv_tcp_keepalive(&a->tcp, 1, KEEPALIVE_S);
     net_assoc_event(a, DUL_EVT5, false);
 }
 
@@ -134,6 +136,22 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
 /* ---- life cycle ---- */
 
+/* What each association has: Linux gives it to what is accepted, so that it costs no calls then. */
+static bool set_options(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
+                   {SOL_SOCKET, SO_KEEPALIVE, 1},
+                   {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_S},
+                   {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EACH_S},
+                   {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TRIES}};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int)))
+            return false;
+    return true;
+}
+
 enum base_err net_assoc_listen(struct loop *loop, int fd, const struct net_assoc_config *config,
                                const struct net_assoc_handlers *handlers, void *arg,
                                struct net_assoc_server **out)
@@ -142,8 +160,8 @@ enum base_err net_assoc_listen(struct loop *loop, int fd, const struct net_assoc
     struct net_assoc_server *s = calloc(1, sizeof *s);
     uint8_t *buffer = malloc(NET_ASSOC_READ_SIZE);
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    int r = own < 0 ? -errno : UV_ENOMEM;
-    if (s && buffer && own >= 0)
+    int r = own < 0 || !set_options(own) ? -errno : UV_ENOMEM;
+    if (s && buffer && r == UV_ENOMEM)
         r = uv_poll_init(loop_uv(loop), &s->poll, own);
     if (r) {
         free(s);

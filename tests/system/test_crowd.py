@@ -53,3 +53,19 @@ class ACrowd(SystemTest):
         self.note(f'echo alone {alone:.1f} ms, with {IDLE} idle associations and {SILENT} silent '
                   f'connections {crowded:.1f} ms')
         self.note(f'echoscu alone {alone_tool:.0f} ms, with them {crowded_tool:.0f} ms')
+
+    def test_finds_the_table_of_descriptors_large_enough(self):
+        with open(f'/proc/{self.rdc.workers()[0]}/status') as f:
+            size = next(int(line.split()[1]) for line in f if line.startswith('FDSize:'))
+        wanted = min(14000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])  # 4000 associations, 10000 of HTTP
+        self.assertGreaterEqual(size, wanted)
+
+    def test_is_looked_after(self):
+        """A peer that vanished is found by TCP's keepalive, also where no idle time ends it."""
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT')
+        ports = f':{self.rdc.dicom_port:04X}', f':{a.socket.getsockname()[1]:04X}'
+        with open('/proc/net/tcp') as f:
+            lines = [line.split() for line in f]
+        timers = [x[5][:2] for x in lines if x[1].endswith(ports[0]) and x[2].endswith(ports[1])]
+        a.release()
+        self.assertEqual(timers, ['02'])
