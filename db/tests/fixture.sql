@@ -1,6 +1,6 @@
 -- Two centres, two hospitals, their people; helpers for the tests beside it.
 -- Runs once in a new database after the migrations, before each test file,
--- whose changes are rolled back.
+-- whose changes are rolled back; and after tests/unit/db_fixture.h, which makes t_place.
 
 insert into organisation (code, name, kind) values
     ('C1', '清河社区卫生服务中心', 'centre'), ('C2', '东山社区卫生服务中心', 'centre'),
@@ -35,11 +35,10 @@ grant execute on function t_as(text) to rdc_api;
 create function t_object(p_study text, p_sop text, p_more jsonb default '{}') returns jsonb
 language sql as
 $$
-    select ingest_store(jsonb_build_array(jsonb_build_object('n', 1, 'study_no',
-        case when not p_more ? 'original' and coalesce(p_more ->> 'patient_id', 'P1') <> '' then 1 end,
-        'series_no', 1, 'patient_no', 1, 'many', 1, 'leads', true, 'brings_series', true,
-        'complete', p_more -> 'single', 'urgency', p_more -> 'priority', 'centre_id', org_id('C1'),
-        'device_id', device_id('CR1', null, null), 'quiet', 0, 'study_uid', p_study,
+    select ingest_store(jsonb_build_array((select place from t_place where batch = concat('alone ',
+            (coalesce(p_more ->> 'patient_id', 'P1') <> '')::int, (p_more ? 'original')::int,
+            coalesce((p_more ->> 'single')::bool, false)::int, p_more ->> 'priority'))
+        || jsonb_build_object('centre_id', org_id('C1'), 'device_id', device_id('CR1', null, null), 'quiet', 0, 'study_uid', p_study,
         'series_uid', p_study || '.1', 'sop_uid', p_sop, 'sop_class', '1.2.840.10008.5.1.4.1.1.2',
         'transfer_syntax', '1.2.840.10008.1.2.1', 'location', gen_random_uuid()::text,
         'sha256', encode(sha256(convert_to(p_sop, 'UTF8')), 'hex'), 'size', 100,

@@ -68,14 +68,13 @@ begin
     assert (t_object('1.4.12', '1.4.12.1.1') ->> 'exam')::bigint = (v ->> 'exam')::bigint + 1;
     -- a study of which the batch has something that is here already is decided one by one, another is not
     perform t_object('1.4.8', '1.4.8.1.1');
-    v := ingest_store((select jsonb_agg(jsonb_build_object('n', n, 'study_no', k, 'series_no', k, 'patient_no', 1,
-        'many', 3 - k, 'leads', n <> 2, 'brings_series', n <> 2, 'centre_id', org_id('C1'), 'study_uid', u,
+    v := ingest_store((select jsonb_agg(place || jsonb_build_object('centre_id', org_id('C1'), 'study_uid', u,
         'series_uid', u || '.1', 'sop_uid', s, 'sop_class', '1.2', 'transfer_syntax', '1.2', 'patient_id', 'P1',
         'modality', 'CT', 'location', 'g/' || n, 'size', 1, 'sha256', encode(sha256(convert_to(s, 'UTF8')), 'hex')) order by n)
-        from (values (1, 1, '1.4.8', '1.4.8.1.1'), (2, 1, '1.4.8', '1.4.8.1.2'), (3, 2, '1.4.10', '1.4.10.1.1'))
-            x(n, k, u, s)), array[null, '{"a": 2}', '{"a": 3}']::json[]);
-    assert v -> 0 ->> 'outcome' = 'duplicate' and v -> 1 ->> 'outcome' = 'stored' and v -> 2 ->> 'outcome' = 'stored', v;
-    assert (v -> 0 ->> 'exam') = (v -> 1 ->> 'exam') and (select objects from exam where id = (v -> 1 ->> 'exam')::bigint) = 2;
+        from t_place join (values (1, '1.4.10', '1.4.10.1.1'), (2, '1.4.8', '1.4.8.1.1'), (3, '1.4.8', '1.4.8.1.2'))
+            x(n, u, s) using (n) where batch = 'two studies'), array['{"a": 3}', null, '{"a": 2}']::json[]);
+    assert v -> 0 ->> 'outcome' = 'stored' and v -> 1 ->> 'outcome' = 'duplicate' and v -> 2 ->> 'outcome' = 'stored', v;
+    assert (v -> 1 ->> 'exam') = (v -> 2 ->> 'exam') and (select objects from exam where id = (v -> 2 ->> 'exam')::bigint) = 2;
     assert (select string_agg(metadata ->> 'a', '' order by sop_uid) from instance
             where sop_uid in ('1.4.8.1.1', '1.4.8.1.2', '1.4.10.1.1')) = '32';
     -- without a line's contract the exam is unrouted, until there is one

@@ -2,6 +2,7 @@
 #include "db/db_migrate.h"
 #include "db/db_sync.h"
 
+#include "db_fixture.h"
 #include "pg_cluster.h"
 
 #include <check.h>
@@ -120,10 +121,13 @@ static void migrate(void)
         exit(1);
     }
     dump_schema();
-    if (!run_as_owner(read_sql("fixture"))) {
+    struct base_buf fixture = {0};
+    fixture_sql(&fixture);
+    if (!run_as_owner(base_buf_cstr(&fixture))) {
         pg_cluster_stop(&cluster);
         exit(1);
     }
+    base_buf_deinit(&fixture);
     db_sync_close(s);
 }
 

@@ -7,6 +7,7 @@
 #include "db/db_sync.h"
 #include "store/store_tree.h"
 
+#include "db_fixture.h"
 #include "pg_cluster.h"
 
 #include <arpa/inet.h>
@@ -330,16 +331,15 @@ static void migrate(void)
     struct db_config config = {.conninfo = cluster.rdc, .unsafe = true};
     struct db_sync *s = NULL;
     struct base_error error = {0};
-    char command[256];
+    struct base_buf fixture = {0};
     bool ok =
         db_sync_open(&config, &s, &error) == BASE_OK &&
         db_migrate_apply(s, db_migrations, db_migrations_count, NULL, NULL, &error) == BASE_OK;
     db_sync_close(s);
-    snprintf(command, sizeof command,
-             "%s/psql -X -q -h %s -U rdc -d rdc -f " RDC_SOURCE_DIR
-             "/db/tests/fixture.sql >/dev/null",
-             cluster.bin, cluster.dir);
-    if (!ok || system(command) != 0) {
+    fixture_sql(&fixture);
+    ok = ok && run_sql(base_buf_cstr(&fixture));
+    base_buf_deinit(&fixture);
+    if (!ok) {
         fprintf(stderr, "test_viewer: %s\n", error.msg);
         pg_cluster_stop(&cluster);
         exit(1);
