@@ -73,17 +73,8 @@ static void on_done(void *arg, const struct db_outcome *outcome)
         return;
     }
     api_note_session(req, outcome);
-    size_t last = 1; /* the first statement entered the session */
-    const struct db_rows *rows = db_outcome_rows(outcome, last);
+    const struct db_rows *rows = db_outcome_rows(outcome, 1); /* 0 entered the session */
     net_http_reply(req, 200, "application/json", db_rows_view(rows, 0, 0));
-}
-
-void api_finish(const struct api *api, struct net_http_request *req, struct db_tx *tx)
-{
-    (void)api;
-    enum base_err err = db_tx_submit(tx, on_done, req);
-    if (err)
-        api_problem_err(req, err);
 }
 
 void api_run(const struct api *api, struct net_http_request *req, enum db_query query,
@@ -93,7 +84,9 @@ void api_run(const struct api *api, struct net_http_request *req, enum db_query 
     if (!tx)
         return;
     db_tx_add(tx, query, params, n);
-    api_finish(api, req, tx);
+    enum base_err err = db_tx_submit(tx, on_done, req);
+    if (err)
+        api_problem_err(req, err);
 }
 
 bool api_path_id(struct net_http_request *req, const char *name, int64_t *id)

@@ -28,14 +28,12 @@ bool api_token(struct net_http_request *req, uint8_t hash[BASE_SHA256]);
 /* A transaction that has entered the session of this request. NULL: answered
  * already (401, 500). */
 struct db_tx *api_begin(const struct api *api, struct net_http_request *req);
-/* Submits it; the first column of its last statement is JSON and answers the
- * request with 200, an error with its problem. Takes tx. */
-void api_finish(const struct api *api, struct net_http_request *req, struct db_tx *tx);
-/* One statement for the person who asks. */
+/* One statement for the person who asks: the first column of its result is JSON and answers
+ * the request with 200, an error with its problem. */
 void api_run(const struct api *api, struct net_http_request *req, enum db_query query,
              const struct db_param *params, size_t n);
 /* The session that the first statement entered: its organisation counts the request
- * as one of its own. Done by api_finish; for those who submit tx themselves. */
+ * as one of its own. Done by api_run; for those who submit tx themselves. */
 void api_note_session(struct net_http_request *req, const struct db_outcome *outcome);
 /* Answers with the problem of a failed transaction. */
 void api_problem(struct net_http_request *req, const struct db_outcome *outcome);

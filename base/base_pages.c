@@ -19,7 +19,7 @@ static bool is_large(size_t n, size_t grain)
     return n >= (grain ? grain : LEAST) && n <= SIZE_MAX - HUGE_PAGE;
 }
 
-void *base_pages_alloc(size_t n)
+static void *alloc(size_t n)
 {
     if (!is_large(n, 0))
         return malloc(n ? n : 1);
@@ -62,7 +62,7 @@ static struct base_pages_block *find_entry(struct base_pages *pool)
 void *base_pages_take(struct base_pages *pool, size_t n)
 {
     if (!pool || !is_large(n, pool->grain))
-        return base_pages_alloc(n);
+        return alloc(n);
     size_t size = whole_pages(n, pool->grain);
     struct base_pages_block *b = find_kept(pool, size);
     if (b) {
@@ -70,7 +70,7 @@ void *base_pages_take(struct base_pages *pool, size_t n)
         pool->kept -= b->size;
         return b->p;
     }
-    void *p = pool->grain ? malloc(size) : base_pages_alloc(n);
+    void *p = pool->grain ? malloc(size) : alloc(n);
     b = p ? find_entry(pool) : NULL;
     if (b) {
         *b = (struct base_pages_block){.p = p, .size = size, .used = true};

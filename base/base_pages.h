@@ -9,10 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* n bytes of any content, to be given to free(); NULL when out of memory. From 512 KiB on it takes
- * whole huge pages (2 MiB) where the kernel gives them on request. */
-void *base_pages_alloc(size_t n);
-
 enum { BASE_PAGES_BLOCKS = 64 };
 
 /* Large arrays to be used again, of one thread at a time. Zero-initialised with `most` set is an
@@ -31,8 +27,9 @@ struct base_pages {
     } block[BASE_PAGES_BLOCKS];
 };
 
-/* As base_pages_alloc, but to be given to base_pages_give() of the same pool, which may be NULL:
- * then it is as without one. */
+/* n bytes of any content, to be given to base_pages_give() of the same pool, which may be NULL;
+ * NULL when out of memory. From 512 KiB on it takes whole huge pages (2 MiB) where the kernel
+ * gives them on request. */
 void *base_pages_take(struct base_pages *pool, size_t n);
 /* p may be of malloc() as well, or NULL. */
 void base_pages_give(struct base_pages *pool, void *p);

@@ -135,12 +135,6 @@ void base_json_double(struct base_json *j, double v)
         base_buf_add_str(j->out, "null");
 }
 
-void base_json_bool(struct base_json *j, bool v)
-{
-    before_value(j);
-    base_buf_add_str(j->out, v ? "true" : "false");
-}
-
 void base_json_null(struct base_json *j)
 {
     before_value(j);
@@ -180,7 +174,8 @@ void base_json_member_double(struct base_json *j, const char *key, double v)
 void base_json_member_bool(struct base_json *j, const char *key, bool v)
 {
     base_json_key(j, key);
-    base_json_bool(j, v);
+    before_value(j);
+    base_buf_add_str(j->out, v ? "true" : "false");
 }
 
 void base_json_member_object(struct base_json *j, const char *key)

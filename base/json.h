@@ -32,7 +32,6 @@ void base_json_string_n(struct base_json *j, const char *s, size_t n);
 void base_json_int(struct base_json *j, int64_t v);
 /* Shortest form with up to 9 digits; not finite is written as null. */
 void base_json_double(struct base_json *j, double v);
-void base_json_bool(struct base_json *j, bool v);
 void base_json_null(struct base_json *j);
 /* Text that is JSON already. */
 void base_json_raw(struct base_json *j, const char *json, size_t n);

@@ -183,7 +183,6 @@ enum db_answer {
 };
 /* Takes over one result, the answer to the next step. */
 enum db_answer db_conn_answer(struct db_conn *c, PGresult *res) BASE_MUST_CHECK;
-const char *db_step_name(const struct db_step *step);
 
 /* ---- db.c ---- */
 

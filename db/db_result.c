@@ -42,9 +42,10 @@ static enum db_answer answer_failure(struct db_conn *c, const struct db_step *st
         tx->failed = tx->answered;
     const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    const char *query = step->query < DB_Q_COUNT ? db_queries[step->query].name : "sync";
     if (db_sqlstate_loggable(sqlstate))
-        BASE_LOG(WARN, "db_statement_failed", LOG_S("step", db_step_name(step)),
-                 LOG_S("sqlstate", sqlstate), LOG_S("message", message));
+        BASE_LOG(WARN, "db_statement_failed", LOG_S("step", query), LOG_S("sqlstate", sqlstate),
+                 LOG_S("message", message));
     db_tx_fail(tx, db_err_of_sqlstate(sqlstate), res, NULL);
     return c->synced || step->kind == DB_STEP_PREPARE ? DB_ANSWER_MORE : DB_ANSWER_ABORTED;
 }
@@ -83,11 +84,6 @@ static enum db_answer answer_sync(struct db_conn *c, const struct db_step *step,
     if (step->kind == DB_STEP_PREPARED)
         return DB_ANSWER_MORE;
     return c->begun ? DB_ANSWER_UNDO : DB_ANSWER_OVER;
-}
-
-const char *db_step_name(const struct db_step *step)
-{
-    return step->query < DB_Q_COUNT ? db_queries[step->query].name : "sync";
 }
 
 enum db_answer db_conn_answer(struct db_conn *c, PGresult *res)

@@ -12,7 +12,8 @@ const struct dicom_dul_action_info dicom_dul_actions[DUL_ACTION_COUNT] = {
     [DUL_EVT##event] = {0, DUL_##s1, DUL_##s2, DUL_##s3, DUL_##s4, DUL_##s5, DUL_##s6, DUL_##s7,    \
                         DUL_##s8, DUL_##s9, DUL_##s10, DUL_##s11, DUL_##s12, DUL_##s13},
 
-const uint8_t dicom_dul_table[DUL_EVT_END][DUL_STA_END] = {
+/* PS3.8 Table 9-10; indices from 1, row and column 0 are unused. */
+static const uint8_t table[DUL_EVT_END][DUL_STA_END] = {
 /*     Sta1  Sta2  Sta3  Sta4  Sta5  Sta6  Sta7  Sta8  Sta9  Sta10  Sta11 Sta12 Sta13 */
 E( 1,  AE_1, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE,  NONE, NONE, NONE)
 E( 2,  NONE, NONE, NONE, AE_2, NONE, NONE, NONE, NONE, NONE, NONE,  NONE, NONE, NONE)
@@ -40,5 +41,5 @@ E(19,  NONE, AA_1, AA_8, NONE, AA_8, AA_8, AA_8, AA_8, AA_8, AA_8,  AA_8, AA_8, 
 enum dicom_dul_action dicom_dul_action(enum dicom_dul_event event, enum dicom_dul_state state)
 {
     assert(event > 0 && event < DUL_EVT_END && state > 0 && state < DUL_STA_END);
-    return (enum dicom_dul_action)dicom_dul_table[event][state];
+    return (enum dicom_dul_action)table[event][state];
 }

@@ -114,8 +114,6 @@ struct dicom_dul_action_info {
     enum dicom_dul_state alternative; /* of AE-6 and AR-8, else as next */
 };
 
-/* PS3.8 Table 9-10; indices from 1, row and column 0 are unused. */
-extern const uint8_t dicom_dul_table[DUL_EVT_END][DUL_STA_END];
 extern const struct dicom_dul_action_info dicom_dul_actions[DUL_ACTION_COUNT];
 
 /* What the event leads to: DUL_NONE, or an action. */

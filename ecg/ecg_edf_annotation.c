@@ -328,7 +328,8 @@ static void take_lead(struct base_bytes *text, struct ecg_mark *m)
     }
 }
 
-void ecg_edf_mark_read(struct ecg_record *r, struct base_bytes text, struct ecg_mark *m)
+/* Back from what ecg_edf_mark_write wrote. */
+static void read_mark(struct ecg_record *r, struct base_bytes text, struct ecg_mark *m)
 {
     take_lead(&text, m);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -377,7 +378,7 @@ static void add_texts(struct marker *x, const struct tal *t)
         struct ecg_mark m = {.at_s = t->onset - x->zero_s};
         m.from_s = m.at_s;
         m.to_s = m.at_s + t->duration;
-        ecg_edf_mark_read(r, base_bytes_of(p, n), &m);
+        read_mark(r, base_bytes_of(p, n), &m);
         ecg_record_add_mark(r, m);
     }
 }

@@ -47,8 +47,7 @@ bool ecg_edf_record_time(const struct edf_file *f, size_t record, double *out);
 /* All annotations become marks. */
 void ecg_edf_annotations(const struct edf_file *f);
 
-/* The mark as the text of an annotation, and back: what it means, the code, the text. */
+/* The mark as the text of an annotation: what it means, the code, the text. */
 void ecg_edf_mark_write(const struct ecg_mark *m, struct base_buf *out);
-void ecg_edf_mark_read(struct ecg_record *r, struct base_bytes text, struct ecg_mark *m);
 
 #endif

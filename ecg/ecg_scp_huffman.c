@@ -283,12 +283,6 @@ static const struct code *find_code(const struct table *t, uint64_t bits)
     return c && (head ^ c->bits) >> (32 - c->prefix) == 0 ? c : NULL;
 }
 
-void ecg_scp_runs(struct scp_bits *a, const uint64_t *a_runs, struct scp_bits *b,
-                  const uint64_t *b_runs)
-{
-    scp_take_runs(a, a_runs, b, b_runs);
-}
-
 static int32_t literal(uint64_t bits, unsigned n)
 {
     return (int32_t)((int64_t)bits >> (64 - n));
@@ -385,7 +379,7 @@ static void take_runs(struct decoder *d)
         return;
     }
 #endif
-    ecg_scp_runs(at[0], runs[0], at[1], runs[1]);
+    scp_take_runs(at[0], runs[0], at[1], runs[1]);
 }
 
 void ecg_scp_huffman_decode(const struct ecg_scp_huffman *h, enum ecg_simd level,

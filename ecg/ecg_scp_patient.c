@@ -18,7 +18,8 @@ static bool date_is_sound(unsigned year, unsigned month, unsigned day)
     return year >= 1800 && year <= 2200 && ecg_date_is_real(year, month, day);
 }
 
-bool ecg_scp_date(const uint8_t *p, struct ecg_date *out)
+/* Of 4 bytes: u16 year, month, day. Some writers put the year big-endian. */
+static bool read_date(const uint8_t *p, struct ecg_date *out)
 {
     unsigned year = base_load_le16(p);
     if (!date_is_sound(year, p[2], p[3]))
@@ -132,7 +133,7 @@ static void read_person(struct scp_file *f, const struct fields *fields)
     p->height_cm = amount(fields->tag[6], to_cm, 3);
     p->weight_kg = amount(fields->tag[7], to_kg, 4);
     struct base_bytes birth = fields->tag[5];
-    if (birth.n >= 4 && base_load_le32(birth.p) != 0 && !ecg_scp_date(birth.p, &p->birth))
+    if (birth.n >= 4 && base_load_le32(birth.p) != 0 && !read_date(birth.p, &p->birth))
         ecg_record_note(f->rec, fields->pos[5], "SCP-ECG: birth date is no date");
     struct base_bytes age = fields->tag[4];
     if (age.n >= 3 && base_load_le16(age.p) && age.p[2] <= 5) {
@@ -175,7 +176,7 @@ static void read_time(struct scp_file *f, const struct fields *fields)
 {
     struct ecg_time *t = &f->rec->start;
     struct base_bytes date = fields->tag[25];
-    if (date.n >= 4 && !ecg_scp_date(date.p, &t->date))
+    if (date.n >= 4 && !read_date(date.p, &t->date))
         ecg_record_note(f->rec, fields->pos[25], "SCP-ECG: date of acquisition is no date");
     struct base_bytes time = fields->tag[26];
     if (time.n >= 3 && time.p[0] < 24 && time.p[1] < 60 && time.p[2] < 60) {

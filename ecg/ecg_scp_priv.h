@@ -81,8 +81,6 @@ static inline struct base_bytes scp_bytes(struct scp_cursor *c, size_t n)
 
 /* Section 1: patient, device, time, filters. */
 void ecg_scp_patient(struct scp_file *f);
-/* Date of 4 bytes u16 year, month, day. Some writers put the year big-endian. */
-bool ecg_scp_date(const uint8_t *p, struct ecg_date *out);
 /* Sections 2 to 6: leads, rhythm, reference beat. */
 enum base_err ecg_scp_waves(struct scp_file *f) BASE_MUST_CHECK;
 /* Sections 7, 8, 10 and 11: the device's measurements and statements. */

@@ -126,10 +126,8 @@ static inline void scp_take_runs(struct scp_bits *first, const uint64_t *first_r
     *second = b;
 }
 
-/* That loop, on one or two streams with their tables. */
-void ecg_scp_runs(struct scp_bits *a, const uint64_t *a_runs, struct scp_bits *b,
-                  const uint64_t *b_runs);
 #if ECG_SIMD_X86
+/* That loop, on one or two streams with their tables. */
 void ecg_scp_runs_avx2(struct scp_bits *a, const uint64_t *a_runs, struct scp_bits *b,
                        const uint64_t *b_runs);
 #endif

@@ -512,11 +512,6 @@ enum base_err ecg_xml_read(struct base_bytes file, const char *what,
 
 /* ---- for handlers ---- */
 
-struct ecg_record *ecg_xml_record(struct ecg_xml *x)
-{
-    return x->r;
-}
-
 bool ecg_xml_is_broken(struct ecg_xml *x)
 {
     return x->failure.code != BASE_OK;

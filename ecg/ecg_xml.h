@@ -50,7 +50,6 @@ enum base_err ecg_xml_read(struct base_bytes file, const char *what,
                            struct base_error *err) BASE_MUST_CHECK;
 
 /* For handlers. */
-struct ecg_record *ecg_xml_record(struct ecg_xml *x);
 bool ecg_xml_is_broken(struct ecg_xml *x);
 /* Line, from 1. */
 unsigned ecg_xml_line(struct ecg_xml *x);

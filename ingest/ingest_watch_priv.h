@@ -80,7 +80,6 @@ void ingest_watch_fail(struct ingest_watch_folder *f, struct ingest_watch_file *
                        const char *why);
 void ingest_watch_note(struct ingest_watch_folder *f, enum model_cause cause, const char *detail);
 void ingest_watch_forget(struct ingest_watch_folder *f);
-struct ingest_watch_look ingest_watch_look_of(const struct stat *st);
 bool ingest_watch_looks(const struct stat *st, const struct ingest_watch_look *look);
 
 /* Which files are of one recording, and which of them wait. On the disk pool, by the scan. */

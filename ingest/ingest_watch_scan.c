@@ -44,7 +44,7 @@ bool ingest_watch_is_still(const struct ingest_watch_file *file, int64_t now_ms)
     return now_ms - file->since_ms >= INGEST_WATCH_STILL_MS;
 }
 
-struct ingest_watch_look ingest_watch_look_of(const struct stat *st)
+static struct ingest_watch_look look_of(const struct stat *st)
 {
     return (struct ingest_watch_look){
         .inode = st->st_ino,
@@ -55,7 +55,7 @@ struct ingest_watch_look ingest_watch_look_of(const struct stat *st)
 
 bool ingest_watch_looks(const struct stat *st, const struct ingest_watch_look *look)
 {
-    struct ingest_watch_look now = ingest_watch_look_of(st);
+    struct ingest_watch_look now = look_of(st);
     return S_ISREG(st->st_mode) && now.inode == look->inode && now.size == look->size &&
            now.mtime_ns == look->mtime_ns;
 }
@@ -89,7 +89,7 @@ static bool look_at(const struct ingest_watch_folder *f, DIR *dir, const char *n
         return false;
     *out = (struct ingest_watch_file){
         .name = strdup(name),
-        .look = ingest_watch_look_of(&st),
+        .look = look_of(&st),
         .ctime_ns = st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec,
         .since_ms = base_clock_mono_ms(),
     };

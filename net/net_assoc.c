@@ -208,7 +208,8 @@ static void start_timer(struct net_assoc *a, uint64_t ms)
         uv_timer_stop(&a->timer);
 }
 
-void net_assoc_arm(struct net_assoc *a)
+/* Starts the timer that the state asks for. */
+static void arm(struct net_assoc *a)
 {
     a->active = uv_now(loop_uv(a->loop));
     start_timer(a, time_limit(a));
@@ -475,7 +476,7 @@ static void set_state(struct net_assoc *a, enum dicom_dul_state next)
     if (next == DUL_STA1)
         close_handles(a);
     else
-        net_assoc_arm(a);
+        arm(a);
 }
 
 void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool other)

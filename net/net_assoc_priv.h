@@ -131,8 +131,6 @@ void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool other
 void net_assoc_give_up(struct net_assoc *a, enum net_assoc_cause cause, const char *text);
 /* Has held input, the stream and the end looked at in a later turn of the loop. */
 void net_assoc_wake(struct net_assoc *a);
-/* Starts the timer that the state asks for. */
-void net_assoc_arm(struct net_assoc *a);
 
 /* net_assoc_io.c */
 /* Decodes and delivers what was held back. */

@@ -18,9 +18,27 @@ struct command {
     const char *help; /* NULL = internal */
 };
 
+static int cmd_config(struct rdc_context *ctx, int argc, char **argv)
+{
+    struct base_buf out = {0};
+    (void)ctx;
+    if (rdc_wants_help(argc, argv)) {
+        puts("usage: rdc config   prints all keys, what they are for, and their defaults");
+        return 0;
+    }
+    if (argc > 1) {
+        fprintf(stderr, "rdc config: does not take %s\n", argv[1]);
+        return 2;
+    }
+    base_conf_print_example(&out);
+    fwrite(base_buf_cstr(&out), 1, out.n, stdout);
+    base_buf_deinit(&out);
+    return 0;
+}
+
 static const struct command commands[] = {
     {"serve", rdc_cmd_serve, "run the server; takes every key of `rdc config` as --key VALUE"},
-    {"config", rdc_cmd_config, "print the commented example of a configuration file"},
+    {"config", cmd_config, "print the commented example of a configuration file"},
     {"db", rdc_cmd_db, "migrate: bring the database up to date; status: say whether it is"},
     {"status", rdc_cmd_status, "what is in which state, and what needs attention"},
     {"worklist", rdc_cmd_worklist, "what waits to be read"},
@@ -77,24 +95,6 @@ bool rdc_wants_help(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof words / sizeof words[0]; i++)
         wants |= strcmp(argv[1], words[i]) == 0;
     return wants;
-}
-
-int rdc_cmd_config(struct rdc_context *ctx, int argc, char **argv)
-{
-    struct base_buf out = {0};
-    (void)ctx;
-    if (rdc_wants_help(argc, argv)) {
-        puts("usage: rdc config   prints all keys, what they are for, and their defaults");
-        return 0;
-    }
-    if (argc > 1) {
-        fprintf(stderr, "rdc config: does not take %s\n", argv[1]);
-        return 2;
-    }
-    base_conf_print_example(&out);
-    fwrite(base_buf_cstr(&out), 1, out.n, stdout);
-    base_buf_deinit(&out);
-    return 0;
 }
 
 struct db_sync *rdc_open_database(const struct rdc_context *ctx)

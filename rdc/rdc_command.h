@@ -25,7 +25,6 @@ struct db_sync *rdc_open_database(const struct rdc_context *ctx);
 /* Sets up the log as configured; component names the process. */
 void rdc_log_setup(const struct base_conf *conf, const char *component);
 
-int rdc_cmd_config(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_db(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv);

@@ -103,8 +103,10 @@ static bool is_zero(const uint8_t *p, size_t n)
     return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-enum base_err store_record_read(const uint8_t *block, size_t n, const char *file, uint64_t at,
-                                struct store_record *out)
+/* BASE_ENOTFOUND: zeros. BASE_EUNSUPPORTED: of a later version. BASE_EFORMAT:
+ * no record of `file` at `at`. block: STORE_RECORD_HEAD bytes and n in all. */
+static enum base_err read_record(const uint8_t *block, size_t n, const char *file, uint64_t at,
+                                 struct store_record *out)
 {
     uint8_t sha[BASE_SHA256];
     struct store_place place;
@@ -175,7 +177,7 @@ static enum base_err read_header(const struct store_fs *fs, int fd, const struct
     size_t n;
     enum base_err err = read_some(fs, fd, head, sizeof head, p->at, &n);
     if (!err)
-        err = store_record_read(head, n, p->file, p->at, out);
+        err = read_record(head, n, p->file, p->at, out);
     if (!err && strcmp(out->location, location) != 0)
         err = BASE_EFORMAT;
     if (!err && out->removed)
@@ -413,7 +415,7 @@ enum base_err store_walk_next(struct store_walk *w, struct store_record *out, bo
         enum base_err err = read_some(w->fs, w->fd, w->block, sizeof w->block, w->at, &n);
         if (err)
             return err;
-        err = store_record_read(w->block, n, w->file, w->at, out);
+        err = read_record(w->block, n, w->file, w->at, out);
         if (err == BASE_ENOTFOUND) {
             w->at += STORE_ALIGN;
         } else if (err == BASE_EUNSUPPORTED) {

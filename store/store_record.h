@@ -80,10 +80,6 @@ uint64_t store_record_room(uint64_t size);
 
 /* block: STORE_ALIGN bytes. */
 void store_record_write(const struct store_record *r, uint8_t *block);
-/* BASE_ENOTFOUND: zeros. BASE_EUNSUPPORTED: of a later version. BASE_EFORMAT:
- * no record of `file` at `at`. block: STORE_RECORD_HEAD bytes and n in all. */
-enum base_err store_record_read(const uint8_t *block, size_t n, const char *file, uint64_t at,
-                                struct store_record *out) BASE_MUST_CHECK;
 
 /* ---- the marks of files ---- */
 

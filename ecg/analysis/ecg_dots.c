@@ -1,6 +1,7 @@
 #include "ecg/analysis/ecg_dots.h"
 
-void ecg_dots_scalar(const int16_t *x, const int16_t *t, size_t n, int32_t out[ECG_DOTS])
+/* The definition. */
+static void scalar(const int16_t *x, const int16_t *t, size_t n, int32_t out[ECG_DOTS])
 {
     for (size_t d = 0; d < ECG_DOTS; d++) {
         int32_t sum = 0;
@@ -18,5 +19,5 @@ ecg_dots_fn *ecg_dots_choose(enum ecg_simd level)
 #else
     (void)level;
 #endif
-    return ecg_dots_scalar;
+    return scalar;
 }

@@ -20,8 +20,6 @@ typedef void ecg_dots_fn(const int16_t *x, const int16_t *t, size_t n, int32_t o
 
 ecg_dots_fn *ecg_dots_choose(enum ecg_simd level);
 
-/* The definition. */
-void ecg_dots_scalar(const int16_t *x, const int16_t *t, size_t n, int32_t out[ECG_DOTS]);
 #if ECG_SIMD_X86
 void ecg_dots_avx2(const int16_t *x, const int16_t *t, size_t n, int32_t out[ECG_DOTS]);
 #endif

@@ -2,7 +2,7 @@
 
 #include "ecg/analysis/ecg_energy_loops.h"
 
-const struct ecg_energy ecg_energy_scalar = {.energy = energy, .smallest = smallest};
+static const struct ecg_energy scalar = {.energy = energy, .smallest = smallest};
 
 const struct ecg_energy *ecg_energy_choose(enum ecg_simd level)
 {
@@ -12,5 +12,5 @@ const struct ecg_energy *ecg_energy_choose(enum ecg_simd level)
 #else
     (void)level;
 #endif
-    return &ecg_energy_scalar;
+    return &scalar;
 }

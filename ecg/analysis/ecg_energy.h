@@ -37,7 +37,6 @@ struct ecg_energy {
 
 const struct ecg_energy *ecg_energy_choose(enum ecg_simd level);
 
-extern const struct ecg_energy ecg_energy_scalar;
 #if ECG_SIMD_X86
 extern const struct ecg_energy ecg_energy_avx2;
 #endif

@@ -159,7 +159,7 @@ static void av_block(struct ecg_case *c)
                         (double)a->atrial_bpm, bpm, (double)a->pr_least_ms, (double)a->pr_most_ms);
 }
 
-void ecg_finding_rhythm(struct ecg_case *c)
+static void find_rhythm(struct ecg_case *c)
 {
     const struct ecg_rate *rate = &c->f->rate;
     const struct ecg_rhythm *y = &c->rhythm;
@@ -226,7 +226,7 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
         ecg_finding_noise(&c);
     if (out->no_complexes)
         return;
-    ecg_finding_rhythm(&c);
+    find_rhythm(&c);
     /* With exchanged electrodes shape says nothing. */
     if (f->in_mean > 0 && !c.is_paced && !ecg_finding_has(&c, ECG_FINDING_RETAKE_ARMS) &&
         !ecg_finding_has(&c, ECG_FINDING_RETAKE_LEG))

@@ -33,7 +33,6 @@ const struct ecg_figures_lead *ecg_finding_lead(const struct ecg_case *c, int id
  * rhythm too fast, for it to be told. */
 double ecg_finding_qtc_ms(const struct ecg_case *c);
 
-void ecg_finding_rhythm(struct ecg_case *c);
 void ecg_finding_shape(struct ecg_case *c);
 void ecg_finding_alarms(struct ecg_case *c);
 void ecg_finding_chaos(struct ecg_case *c);

@@ -123,15 +123,12 @@ void ecg_draw_measure_row(struct sheet *s, struct sheet_row *row);
 void ecg_draw_rows(struct sheet *s, struct sheet_row *rows, size_t n);
 /* A pulse of 1 mV and 0.2 s. */
 void ecg_draw_pulse(struct sheet *s, double base);
-void ecg_draw_piece(struct sheet *s, const struct sheet_piece *p);
 
 /* ---- ecg_sheet_leads.c ---- */
 
 /* Makes the limb leads that are not stored for a part of time, in place of those made before. */
 enum base_err ecg_draw_make_leads(struct sheet *s, double from_s, double to_s) BASE_MUST_CHECK;
 void ecg_draw_unmake_leads(struct sheet *s);
-/* The lead with this number, of the record or made; NULL: there is none. */
-const struct ecg_lead *ecg_draw_lead(struct sheet *s, int id);
 /* The leads of "II,V1", or the usual ones; BASE_EINVAL: there is none of that name. */
 enum base_err ecg_draw_strip_leads(struct sheet *s, const struct ecg_lead **out, size_t most,
                                    size_t *n) BASE_MUST_CHECK;

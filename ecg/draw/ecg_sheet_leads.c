@@ -55,7 +55,8 @@ enum base_err ecg_draw_make_leads(struct sheet *s, double from_s, double to_s)
     return BASE_OK;
 }
 
-const struct ecg_lead *ecg_draw_lead(struct sheet *s, int id)
+/* The lead with this number, of the record or made; NULL: there is none. */
+static const struct ecg_lead *find_lead(struct sheet *s, int id)
 {
     const struct ecg_lead *lead = ecg_record_lead(s->r, id);
     for (size_t i = 0; i < s->nmade && !lead; i++) {
@@ -82,7 +83,7 @@ static const struct ecg_lead *lead_by_name(struct sheet *s, const char *name, si
             return lead;
     }
     int id = ecg_lead_by_name(name, n);
-    return id ? ecg_draw_lead(s, id) : NULL;
+    return id ? find_lead(s, id) : NULL;
 }
 
 static enum base_err named_leads(struct sheet *s, const struct ecg_lead **out, size_t most,
@@ -141,7 +142,7 @@ static void place_limbs(struct sheet *s, struct places *p)
                                        ECG_LEAD_II,  ECG_LEAD_AVF, ECG_LEAD_III};
     for (size_t i = 0; i < LIMBS; i++) {
         int id = s->o->cabrera ? cabrera[i] : usual[i];
-        p->lead[i] = ecg_draw_lead(s, id);
+        p->lead[i] = find_lead(s, id);
         p->turned[i] = s->o->cabrera && id == ECG_LEAD_AVR;
     }
 }

@@ -201,7 +201,7 @@ static void add_point(struct sheet *s, double x, double y, bool *down, double be
     *down = true;
 }
 
-void ecg_draw_piece(struct sheet *s, const struct sheet_piece *p)
+static void draw_piece(struct sheet *s, const struct sheet_piece *p)
 {
     const struct ecg_lead *lead = p->lead;
     struct span w = span_of(lead, p->from, p->to);
@@ -260,7 +260,7 @@ static void draw_row(struct sheet *s, const struct sheet_row *row, bool pulse)
         if (i > 0)
             draw_tick(s, row->piece[i].x, row->base);
         if (row->piece[i].lead)
-            ecg_draw_piece(s, &row->piece[i]);
+            draw_piece(s, &row->piece[i]);
     }
 }
 
