@@ -145,22 +145,23 @@ static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b, struct ec
     ecg_unpack_avx2.u212_2(p, n - i, a + i, b + i, t);
 }
 
-/* 32 frames fill a vector for each channel. Of these the words at `places`: a permutation picks by
- * the low 5 bits, or 6 of the first two. */
-static inline __attribute__((always_inline)) __m512i pick(const uint8_t *p, size_t channels,
+/* The words at `places` of so many vectors: a permutation picks by the low 5 bits, or 6 of the first
+ * two. */
+static inline __attribute__((always_inline)) __m512i pick(const uint8_t *p, size_t n,
                                                           __m512i places)
 {
     const __m512i vectors = _mm512_srli_epi16(places, 5);
     __m512i v = _mm512_loadu_si512(p);
-    v = channels > 1 ? _mm512_permutex2var_epi16(v, places, _mm512_loadu_si512(p + 64)) : v;
-    for (size_t k = 2; k < channels; k++) {
+    v = n > 1 ? _mm512_permutex2var_epi16(v, places, _mm512_loadu_si512(p + 64))
+              : _mm512_permutexvar_epi16(places, v);
+    for (size_t k = 2; k < n; k++) {
         __mmask32 here = _mm512_cmpeq_epi16_mask(vectors, _mm512_set1_epi16((int16_t)k));
         v = _mm512_mask_permutexvar_epi16(v, here, places, _mm512_loadu_si512(p + 64 * k));
     }
     return v;
 }
 
-/* One channel; n is a multiple of 32. */
+/* One channel; n is a multiple of 32, of which the frames fill a vector for each channel. */
 static inline __attribute__((always_inline)) void
 split_one(const uint8_t *p, size_t n, size_t channels, size_t c, int16_t *out, struct ecg_tally *t)
 {
@@ -184,13 +185,57 @@ split_block(const uint8_t *p, size_t n, size_t channels, int16_t *const *out, st
         split_one(p, n, channels, c, out[c], &t[c]);
 }
 
-/* Block by block, so that what all channels are picked from stays in the first cache. */
+/* Four channels: of each 8 frames the 8 words of each at once, and those of 32 frames are put
+ * together. */
+static inline __attribute__((always_inline)) void
+split_four(const uint8_t *p, size_t n, size_t channels, size_t first, int16_t *const *out,
+           struct ecg_tally *t)
+{
+    int16_t places[LANES];
+    int32_t pairs[LANES / 2];
+    for (size_t i = 0; i < LANES; i++)
+        places[i] = (int16_t)(i % 8 * channels + first + i / 8);
+    const __m512i at = _mm512_loadu_si512(places);
+    struct sums s = no_sums; /* a quarter for each channel */
+    for (size_t i = 0; i < n; i += LANES, p += 2 * LANES * channels) {
+        __m512i v[4];
+        for (size_t k = 0; k < 4; k++) {
+            v[k] = pick(p + 16 * channels * k, channels / 4, at);
+            s = add_words(s, v[k]);
+        }
+        __m512i a = _mm512_shuffle_i64x2(v[0], v[1], 0x44);
+        __m512i b = _mm512_shuffle_i64x2(v[0], v[1], 0xee);
+        __m512i c = _mm512_shuffle_i64x2(v[2], v[3], 0x44);
+        __m512i d = _mm512_shuffle_i64x2(v[2], v[3], 0xee);
+        _mm512_storeu_si512(out[first] + i, _mm512_shuffle_i64x2(a, c, 0x88));
+        _mm512_storeu_si512(out[first + 1] + i, _mm512_shuffle_i64x2(a, c, 0xdd));
+        _mm512_storeu_si512(out[first + 2] + i, _mm512_shuffle_i64x2(b, d, 0x88));
+        _mm512_storeu_si512(out[first + 3] + i, _mm512_shuffle_i64x2(b, d, 0xdd));
+    }
+    _mm512_storeu_si512(pairs, s.sum);
+    for (size_t c = 0; c < 4; c++) {
+        struct sums own = {_mm512_setzero_si512(), s.missing >> 8 * c & 0xff};
+        for (size_t k = 0; k < 4; k++)
+            t[first + c].sum += pairs[4 * c + k];
+        add_up(own, out[first + c], n, &t[first + c]);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+split_fours(const uint8_t *p, size_t n, size_t channels, int16_t *const *out, struct ecg_tally *t)
+{
+    for (size_t c = 0; c < channels; c += 4)
+        split_four(p, n, channels, c, out, t);
+}
+
+/* Block by block, so that what all channels are picked from stays in the first cache. The usual
+ * numbers of leads are constants. */
 static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const *out,
                     struct ecg_tally *t)
 {
-    enum { MOST = 7, BLOCK = 8192 /* words */ };
+    enum { FEW = 7 /* the time grows by their square */, MOST = 12, BLOCK = 8192 /* words */ };
     int16_t *to[MOST];
-    if (channels == 0 || channels > MOST) { /* the time grows by their square */
+    if (channels == 0 || (channels > FEW && channels != 8 && channels != 12)) {
         ecg_unpack_avx2.split16(p, n, channels, out, t);
         return;
     }
@@ -200,6 +245,12 @@ static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const 
         step = n < step ? n / LANES * LANES : step;
         if (channels == 3)
             split_block(p, step, 3, to, t);
+        else if (channels == 4)
+            split_fours(p, step, 4, to, t);
+        else if (channels == 8)
+            split_fours(p, step, 8, to, t);
+        else if (channels == 12)
+            split_fours(p, step, 12, to, t);
         else
             split_block(p, step, channels, to, t);
         p += 2 * channels * step;

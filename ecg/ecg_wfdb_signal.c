@@ -11,6 +11,7 @@ enum {
     BLOCK = 8192,      /* samples that stay in the first cache while they are parted and summed */
     LEADS_MAX = 256,   /* in one file */
     GROUP_LCM = 6,     /* of the samples that formats pack together */
+    WHOLE_LCM = 96,    /* and of the frames that kernels take at once */
 };
 
 /* Signals first .. first + n - 1, which are in one file. */
@@ -145,7 +146,8 @@ static enum base_err decode_16(const struct group *g)
     struct ecg_unpack u;
     struct ecg_tally t[LEADS_MAX] = {0};
     ecg_unpack_choose(ecg_simd_level(), &u);
-    size_t step = BLOCK / g->frame / GROUP_LCM * GROUP_LCM;
+    size_t step = BLOCK / g->frame;
+    step -= step % (step < WHOLE_LCM ? GROUP_LCM : WHOLE_LCM);
     step = step ? step : GROUP_LCM;
     bool words = g->format == 16 && g->even;
     bool pairs = g->format == 212 && g->even && g->n == 2;
