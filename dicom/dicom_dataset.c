@@ -249,24 +249,13 @@ void dicom_cursor_enter(struct dicom_cursor *c)
 static enum dicom_step skip_undefined(struct dicom_cursor *c)
 {
     unsigned base = c->depth;
-    struct header h;
     struct dicom_element e;
     dicom_cursor_enter(c);
-    while (c->state == DICOM_ELEMENT && c->depth > base) {
-        enum dicom_step step = next_header(c, &h);
-        if (step == DICOM_END) {
+    while (c->state == DICOM_ELEMENT && c->depth > base)
+        if (dicom_cursor_next(c, &e) == DICOM_END)
             c->depth--;
-            continue;
-        }
-        if (step != DICOM_ELEMENT || take_element(c, &h, &e) != DICOM_ELEMENT)
-            break;
-        if (c->pending)
+        else if (c->pending)
             dicom_cursor_enter(c);
-        else
-            c->pos = c->resume;
-        if (c->pos > c->bytes.n)
-            out_of_bytes(c, e.tag);
-    }
     c->pending = false;
     c->resume = c->pos;
     return c->state;
@@ -284,7 +273,7 @@ enum dicom_step dicom_cursor_next(struct dicom_cursor *c, struct dicom_element *
         return out_of_bytes(c, c->last.tag);
     if (c->pos == c->bytes.n && !c->complete && c->pos < c->level[c->depth].end)
         return c->state = DICOM_MORE;
-    struct header h;
+    struct header h = {0};
     enum dicom_step step = next_header(c, &h);
     if (step != DICOM_ELEMENT) {
         c->resume = c->pos;

@@ -1,5 +1,7 @@
 #include "dicom/dicom_dataset.h"
 
+#include "base/decimal.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -84,6 +86,8 @@ static bool parse(const struct dicom_element *e, unsigned i, double *out)
     char text[32];
     if (!dicom_value_part(e->value, i, &part) || part.n == 0 || part.n >= sizeof text)
         return false;
+    if (base_decimal(part.p, part.n, out) == part.n)
+        return true;
     memcpy(text, part.p, part.n);
     text[part.n] = 0;
     /* strtod would also take "inf", "nan" and hexadecimal. */

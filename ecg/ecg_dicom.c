@@ -36,11 +36,11 @@ const char *ecg_dicom_text(struct ecg_dicom_reader *d, struct base_bytes value)
     return ecg_text_utf8(d->rec, dicom_value_text(value), &d->charset, &guessed);
 }
 
-void ecg_dicom_read_code(struct ecg_dicom_reader *d, struct dicom_cursor *c,
-                         struct ecg_dicom_code *out)
+void ecg_dicom_read_code(struct dicom_cursor *c, struct ecg_dicom_code *out)
 {
     struct dicom_element e;
-    *out = (struct ecg_dicom_code){.meaning = ""};
+    out->value[0] = out->scheme[0] = '\0';
+    out->meaning = base_bytes_of(NULL, 0);
     if (!dicom_cursor_can_enter(c))
         return;
     dicom_cursor_enter(c);
@@ -52,7 +52,7 @@ void ecg_dicom_read_code(struct ecg_dicom_reader *d, struct dicom_cursor *c,
             else if (e.tag == DICOM_TAG_CodingSchemeDesignator)
                 dicom_value_copy(e.value, out->scheme, sizeof out->scheme);
             else if (e.tag == DICOM_TAG_CodeMeaning)
-                out->meaning = ecg_dicom_text(d, e.value);
+                out->meaning = e.value;
         }
         dicom_cursor_leave(c);
     }

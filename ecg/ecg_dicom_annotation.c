@@ -28,13 +28,13 @@ static void read_item(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct
     while (dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
         switch (e.tag) {
         case DICOM_TAG_MeasurementUnitsCodeSequence:
-            ecg_dicom_read_code(d, c, &a->unit);
+            ecg_dicom_read_code(c, &a->unit);
             break;
         case DICOM_TAG_ConceptNameCodeSequence:
-            ecg_dicom_read_code(d, c, &a->concept);
+            ecg_dicom_read_code(c, &a->concept);
             break;
         case DICOM_TAG_ConceptCodeSequence:
-            ecg_dicom_read_code(d, c, &a->coded);
+            ecg_dicom_read_code(c, &a->coded);
             break;
         case DICOM_TAG_ReferencedWaveformChannels:
             a->group = dicom_value_int(&e, 0, &v) ? (unsigned)v : 0;
@@ -96,7 +96,7 @@ static void add_marks(struct ecg_dicom_reader *d, const struct annotation *a)
     const struct ecg_dicom_group *g = group_of(d, a);
     if (!g)
         return;
-    const char *text = a->text[0] ? a->text : a->concept.meaning;
+    const char *text = a->text[0] ? a->text : ecg_dicom_text(d, a->concept.meaning);
     uint32_t n = dicom_value_count(&a->positions);
     for (uint32_t i = 0; i < n && i < POSITIONS_MAX; i++) {
         int64_t sample;
@@ -135,20 +135,24 @@ static void add_measurement(struct ecg_dicom_reader *d, const struct annotation 
         return;
     }
     const char *unit = ecg_record_text(d->rec, a->unit.value, strlen(a->unit.value));
-    ecg_record_add_measurement(d->rec, what, lead_of(d, a), a->number, a->concept.meaning, unit);
+    ecg_record_add_measurement(d->rec, what, lead_of(d, a), a->number,
+                               ecg_dicom_text(d, a->concept.meaning), unit);
 }
 
 static void add(struct ecg_dicom_reader *d, const struct annotation *a)
 {
-    if (a->has_positions)
+    if (a->has_positions) {
         add_marks(d, a);
-    else if (a->has_number)
+    } else if (a->has_number) {
         add_measurement(d, a);
-    else if (a->text[0])
+    } else if (a->text[0]) {
         ecg_record_add_statement(d->rec, a->text, "");
-    else if (a->coded.meaning[0])
-        ecg_record_add_statement(d->rec, a->coded.meaning,
-                                 ecg_record_text(d->rec, a->coded.value, strlen(a->coded.value)));
+    } else {
+        const char *coded = ecg_dicom_text(d, a->coded.meaning);
+        const char *value = ecg_record_text(d->rec, a->coded.value, strlen(a->coded.value));
+        if (coded[0])
+            ecg_record_add_statement(d->rec, coded, value);
+    }
 }
 
 void ecg_dicom_annotations(struct ecg_dicom_reader *d, struct dicom_cursor *c)
@@ -156,7 +160,7 @@ void ecg_dicom_annotations(struct ecg_dicom_reader *d, struct dicom_cursor *c)
     struct dicom_element item;
     dicom_cursor_enter(c);
     while (!d->rec->err && dicom_cursor_next(c, &item) == DICOM_ELEMENT) {
-        struct annotation a = {.text = "", .concept.meaning = "", .coded.meaning = ""};
+        struct annotation a = {.text = ""};
         read_item(d, c, &a);
         add(d, &a);
     }

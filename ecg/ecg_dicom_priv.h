@@ -33,13 +33,12 @@ struct ecg_dicom_reader {
 struct ecg_dicom_code {
     char value[64];
     char scheme[17];
-    const char *meaning;
+    struct base_bytes meaning; /* as in the data set */
 };
 
 /* The first item of the code sequence at which the cursor stands; empty strings
  * when there is none. */
-void ecg_dicom_read_code(struct ecg_dicom_reader *d, struct dicom_cursor *c,
-                         struct ecg_dicom_code *out);
+void ecg_dicom_read_code(struct dicom_cursor *c, struct ecg_dicom_code *out);
 const char *ecg_dicom_text(struct ecg_dicom_reader *d, struct base_bytes value);
 
 /* (5400,0100), at which the cursor stands: fills leads, medians and d->groups. */

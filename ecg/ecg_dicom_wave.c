@@ -100,25 +100,26 @@ static bool is_unspecified(const struct ecg_dicom_code *code)
 static void read_source(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
 {
     struct ecg_dicom_code code;
-    ecg_dicom_read_code(d, c, &code);
+    ecg_dicom_read_code(c, &code);
     ch->elsewhere = is_site(&code);
     int id = ecg_lead_by_code(code.scheme, code.value);
+    const char *meaning = id ? "" : ecg_dicom_text(d, code.meaning);
     if (!id)
-        id = ecg_lead_by_meaning(code.meaning);
+        id = ecg_lead_by_meaning(meaning);
     if (id) {
         bool as_labelled = id == ECG_LEAD_ML && strcmp(ch->name, "MLII") == 0;
         ch->id = id;
         ch->name = as_labelled ? ch->name : ecg_lead_name(id);
         ch->is_ecg = true;
-    } else if (code.meaning[0] && !(ch->name[0] && is_unspecified(&code))) {
-        ch->name = code.meaning;
+    } else if (meaning[0] && !(ch->name[0] && is_unspecified(&code))) {
+        ch->name = meaning;
     }
 }
 
 static void read_unit(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
 {
     struct ecg_dicom_code code;
-    ecg_dicom_read_code(d, c, &code);
+    ecg_dicom_read_code(c, &code);
     ch->unit_uv = ecg_unit_uv(base_bytes_str(code.value));
     ch->other = ch->unit_uv == 0;
     if (ch->other)
