@@ -4,6 +4,7 @@
  */
 #include "ecg/ecg_edf_priv.h"
 
+#include "base/decimal.h"
 #include "ecg/ecg_format.h"
 #include "ecg/ecg_text.h"
 #include "ecg/ecg_unit.h"
@@ -29,6 +30,8 @@ static bool number(struct base_bytes field, double *out)
     struct base_bytes b = ecg_text_trim(field);
     if (b.n == 0 || b.n >= sizeof text)
         return false;
+    if (base_decimal(b.p, b.n, out) == b.n)
+        return true;
     memcpy(text, b.p, b.n);
     text[b.n] = '\0';
     for (char *c = text; *c; c++)
@@ -98,7 +101,7 @@ static enum base_err read_channels(struct edf_file *f, const uint8_t *p, struct 
         struct base_bytes field = channel_field(p, n, i, 216, 8);
         c->label = ecg_text_trim(channel_field(p, n, i, 0, 16));
         c->unit = ecg_text_trim(channel_field(p, n, i, 96, 8));
-        c->prefilter = ecg_text_trim(channel_field(p, n, i, 136, 80));
+        c->prefilter = channel_field(p, n, i, 136, 80);
         c->annotations = is_annotations(c->label);
         if (!number(field, &samples) || samples < 0 || samples > 1e8 || samples != floor(samples))
             return base_fail(err, BASE_EFORMAT, (uint64_t)(field.p - p),
@@ -407,15 +410,19 @@ static void point_to_leads(struct edf_file *f)
 }
 
 /* Record by record, as they lie in the file. */
-static enum base_err read_samples(struct edf_file *f, struct base_error *err)
+static enum base_err read_records(struct edf_file *f, struct base_error *err)
 {
     struct ecg_unpack u;
+    bool later = f->first_s > 0 && f->first_s < 1;
+    struct edf_marker marker = {.f = f, .zero_s = later ? f->first_s : 0};
     ecg_unpack_choose(ecg_simd_level(), &u);
     point_to_leads(f);
     for (size_t k = 0; k < f->records + (f->rest > 0); k++)
         for (size_t i = 0; i < f->nchannels; i++)
             if (f->channels[i].lead)
                 copy_samples(f, &f->channels[i], &u, k);
+            else if (f->channels[i].annotations)
+                ecg_edf_annotations(&marker, &f->channels[i], k);
     for (size_t i = 0; i < f->nchannels; i++) {
         enum base_err e = f->channels[i].lead ? settle_samples(f, &f->channels[i]) : BASE_OK;
         if (e)
@@ -439,14 +446,17 @@ static enum base_err read_all(struct edf_file *f, struct base_error *err)
         enum base_err e = make_lead(f, i);
         if (e)
             return base_fail(err, e, f->pos, "EDF: channel %zu: %s", i + 1, base_err_text(e));
-        if (!filters && c->prefilter.n && ecg_unit_uv(c->unit) > 0) {
-            read_filters(r, c->prefilter);
+        struct base_bytes prefilter = base_bytes_of(NULL, 0);
+        if (!filters && ecg_unit_uv(c->unit) > 0)
+            prefilter = ecg_text_trim(c->prefilter);
+        if (prefilter.n) {
+            read_filters(r, prefilter);
             filters = true;
         }
     }
     if (samples == 0)
         return base_fail(err, BASE_EFORMAT, f->pos, "EDF: no channel has a sample");
-    return read_samples(f, err);
+    return read_records(f, err);
 }
 
 /* EDF+ 2.2.4: the first record says by which fraction of a second it is later. */
@@ -472,10 +482,8 @@ enum base_err ecg_edf_parse(struct base_bytes file, struct ecg_record *r, struct
     }
     if (!e)
         e = read_all(&f, err);
-    if (!e) {
+    if (!e)
         settle_start(&f);
-        ecg_edf_annotations(&f);
-    }
     free(f.times);
     free(f.channels);
     return e;

@@ -8,6 +8,7 @@
  */
 #include "ecg/ecg_edf_priv.h"
 
+#include "base/decimal.h"
 #include "ecg/ecg_text.h"
 
 #include <math.h>
@@ -138,47 +139,39 @@ static bool ends_number(uint8_t c)
 }
 
 /* A number of a list that ends before `size` with 0x14 or 0x15: how many bytes it has; 0 when there
- * is none. Nearly all are the "+12" or "+12.5" of a data record, which need no general reader. */
+ * is none. */
 static size_t list_number(const uint8_t *p, size_t size, double *out)
 {
-    enum { PLAIN = 15 }; /* digits that are exact in any way */
-    static const double power[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6, 1e7,
-                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
     char text[32];
-    uint64_t whole = 0;
-    size_t n = p[0] == '+';
-    size_t first = n;
-    for (; n < size && n < PLAIN && p[n] >= '0' && p[n] <= '9'; n++)
-        whole = whole * 10 + (uint64_t)(p[n] - '0');
-    size_t point = n;
-    if (n > first && n < size && p[n] == '.')
-        for (n++; n < size && n < PLAIN && p[n] >= '0' && p[n] <= '9'; n++)
-            whole = whole * 10 + (uint64_t)(p[n] - '0');
-    if (point > first && n < size && ends_number(p[n])) {
-        *out = n > point ? (double)whole / power[n - point - 1] : (double)whole;
+    size_t n = base_decimal(p, size, out);
+    if (n && n < size && ends_number(p[n]))
         return n;
-    }
     for (n = 0; n < size && n + 1 < sizeof text && !ends_number(p[n]); n++)
         text[n] = (char)p[n];
     text[n] = '\0';
     return n < size && ends_number(p[n]) && ecg_text_number(text, out) ? n : 0;
 }
 
-/* Where the next byte is that is not 0, from `at` on; most of such a channel is. */
+/* Where the next byte is that is not 0, from `at` on. */
 static size_t pass_zeros(struct base_bytes b, size_t at)
 {
-    for (uint64_t word; b.n - at >= sizeof word; at += sizeof word) {
-        memcpy(&word, b.p + at, sizeof word);
-        if (word)
-            break;
-    }
     while (at < b.n && b.p[at] == 0)
         at++;
     return at;
 }
 
+/* Where the next byte is that is no digit, from `at` on. */
 static size_t pass_digits(struct base_bytes b, size_t at)
 {
+    static const uint64_t each = 0x0101010101010101; /* byte */
+    for (; b.n - at >= 8; at += 8) {
+        uint64_t v;
+        memcpy(&v, b.p + at, 8);
+        v ^= '0' * each;
+        uint64_t others = (v | ((v & 0x7f * each) + 0x76 * each)) & 0x80 * each;
+        if (others)
+            return at + (size_t)__builtin_ctzll(others) / 8;
+    }
     while (at < b.n && b.p[at] >= '0' && b.p[at] <= '9')
         at++;
     return at;
@@ -196,8 +189,11 @@ static bool only_begins(struct base_bytes b)
         return false;
     if (n < b.n && b.p[n] == '.')
         n = pass_digits(b, n + 1);
-    return n <= MOST && n + 1 < b.n && b.p[n] == 0x14 && b.p[n + 1] == 0x14 &&
-           pass_zeros(b, n + 2) == b.n;
+    if (n > MOST || n + 1 >= b.n || b.p[n] != 0x14 || b.p[n + 1] != 0x14)
+        return false;
+    n += 2;
+    /* Each is what the next one is. */
+    return n == b.n || (b.p[n] == 0 && memcmp(b.p + n, b.p + n + 1, b.n - n - 1) == 0);
 }
 
 /* The list at *at, which is moved past it. False at the end of the bytes; *bad when
@@ -350,13 +346,7 @@ static void read_mark(struct ecg_record *r, struct base_bytes text, struct ecg_m
     m->text = take_text(r, text, 0);
 }
 
-struct marker {
-    const struct edf_file *f;
-    double zero_s; /* of the record's times */
-    bool full;
-};
-
-static void add_texts(struct marker *x, const struct tal *t)
+static void add_texts(struct edf_marker *x, const struct tal *t)
 {
     enum { SPARE = 1 << 14 }; /* for what else a record says */
     struct ecg_record *r = x->f->rec;
@@ -383,30 +373,21 @@ static void add_texts(struct marker *x, const struct tal *t)
     }
 }
 
-void ecg_edf_annotations(const struct edf_file *f)
+void ecg_edf_annotations(struct edf_marker *x, const struct edf_channel *c, size_t record)
 {
-    struct marker x = {.f = f, .zero_s = f->first_s > 0 && f->first_s < 1 ? f->first_s : 0};
-    bool noted = false;
-    bool any = false;
-    for (size_t i = 0; i < f->nchannels; i++)
-        any |= f->channels[i].annotations;
-    for (size_t k = 0; any && k < f->records + (f->rest > 0); k++)
-        for (size_t i = 0; i < f->nchannels && !x.full; i++) {
-            if (!f->channels[i].annotations)
-                continue;
-            struct base_bytes lists = lists_of(f, &f->channels[i], k);
-            struct tal t;
-            size_t at = 0;
-            bool bad = false;
-            if (only_begins(lists))
-                continue;
-            while (!x.full && next_tal(lists, &at, &t, &bad)) {
-                if (bad && !noted)
-                    ecg_record_note(f->rec, (uint64_t)(lists.p - f->data.p) + f->pos,
-                                    "EDF: data record %zu has bytes that are no annotation", k + 1);
-                noted |= bad;
-                if (!bad)
-                    add_texts(&x, &t);
-            }
-        }
+    const struct edf_file *f = x->f;
+    struct base_bytes lists = lists_of(f, c, record);
+    struct tal t;
+    size_t at = 0;
+    bool bad = false;
+    if (only_begins(lists))
+        return;
+    while (!x->full && next_tal(lists, &at, &t, &bad)) {
+        if (bad && !x->noted)
+            ecg_record_note(f->rec, (uint64_t)(lists.p - f->data.p) + f->pos,
+                            "EDF: data record %zu has bytes that are no annotation", record + 1);
+        x->noted |= bad;
+        if (!bad)
+            add_texts(x, &t);
+    }
 }

@@ -44,8 +44,17 @@ struct edf_file {
 void ecg_edf_identity(struct ecg_record *r, const uint8_t *header, bool plus);
 /* The time that the first annotation of a data record states, EDF+ 2.2.4. */
 bool ecg_edf_record_time(const struct edf_file *f, size_t record, double *out);
-/* All annotations become marks. */
-void ecg_edf_annotations(const struct edf_file *f);
+
+/* What becomes of annotations, over all data records. */
+struct edf_marker {
+    const struct edf_file *f;
+    double zero_s; /* of the record's times */
+    bool full;     /* the others are left out */
+    bool noted;    /* that bytes are none */
+};
+
+/* Those of a channel in one data record become marks. */
+void ecg_edf_annotations(struct edf_marker *x, const struct edf_channel *c, size_t record);
 
 /* The mark as the text of an annotation: what it means, the code, the text. */
 void ecg_edf_mark_write(const struct ecg_mark *m, struct base_buf *out);
