@@ -58,8 +58,10 @@ static bool ends(const char *word, const char *with)
 /* The same but for a number behind: "ECG2". */
 static bool is_numbered(const char *word, const char *name)
 {
-    size_t n = strlen(name);
-    return begins(word, name) && word[n + strspn(word + n, "0123456789")] == '\0';
+    if (!begins(word, name))
+        return false;
+    const char *number = word + strlen(name);
+    return number[strspn(number, "0123456789")] == '\0';
 }
 
 /* Types of EDF+'s standard texts (edfplus.info/specs/edftexts.html, 2.3) that may come in volts,
@@ -153,15 +155,16 @@ static enum ecg_kind kind_of_lead(const struct ecg_lead *lead)
 
 enum base_err ecg_kind_settle(struct ecg_record *r)
 {
-    bool head = false;
-    size_t moving = 0;
+    size_t of[ECG_KIND_OTHER + 1] = {0}; /* leads of each kind */
     for (size_t i = 0; i < r->nleads; i++)
-        head |= kind_of_lead(&r->leads[i]) == ECG_KIND_EEG;
-    for (size_t i = 0; i < r->nothers; i++)
-        head |= ecg_kind_of(r->others[i].name, strlen(r->others[i].name)) == ECG_KIND_EEG;
+        of[kind_of_lead(&r->leads[i])]++;
+    bool head = of[ECG_KIND_EEG] > 0;
+    for (size_t i = 0; i < r->nothers && !head; i++)
+        head = ecg_kind_of(r->others[i].name, strlen(r->others[i].name)) == ECG_KIND_EEG;
     enum ecg_kind least = head ? ECG_KIND_HEAD : ECG_KIND_EEG;
-    for (size_t i = 0; i < r->nleads; i++)
-        moving += kind_of_lead(&r->leads[i]) >= least;
+    size_t moving = 0;
+    for (enum ecg_kind kind = least; kind <= ECG_KIND_OTHER; kind++)
+        moving += of[kind];
     if (moving == 0)
         return BASE_OK;
     struct ecg_lead *others = realloc(r->others, (r->nothers + moving) * sizeof *others);

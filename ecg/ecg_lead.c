@@ -5,9 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
+enum { NAME_SIZE = 8 };
+
 struct lead_row {
     int id;
-    const char *name;
+    char name[NAME_SIZE]; /* zeros behind */
     const char *meaning;
 };
 
@@ -144,23 +146,26 @@ const char *ecg_lead_meaning(int id)
 
 static int match_name(const char *name, size_t n)
 {
-    /* Exact case first: "dI" is not "DI", as lead I is called in many countries. */
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].name[0] == name[0] && strlen(rows[i].name) == n &&
-            memcmp(rows[i].name, name, n) == 0)
-            return rows[i].id;
     static const struct {
-        const char *name;
+        char name[NAME_SIZE];
         int id;
     } aliases[] = {
         {"DI", ECG_LEAD_I}, {"DII", ECG_LEAD_II}, {"DIII", ECG_LEAD_III}, {"vx", 16}, {"vy", 17},
         {"vz", 18}}; /* Frank's X, Y and Z in the PTB database */
+    char own[NAME_SIZE] = "";
+    if (n >= sizeof own)
+        return ECG_LEAD_NONE;
+    memcpy(own, name, n);
+    /* Exact case first: "dI" is not "DI", as lead I is called in many countries. */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (memcmp(rows[i].name, own, sizeof own) == 0)
+            return rows[i].id;
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
-        if (strlen(aliases[i].name) == n && memcmp(aliases[i].name, name, n) == 0)
+        if (memcmp(aliases[i].name, own, sizeof own) == 0)
             return aliases[i].id;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        bool may_be = ((rows[i].name[0] ^ name[0]) & ~0x20) == 0; /* another case at most */
-        if (may_be && strncasecmp(rows[i].name, name, n) == 0 && rows[i].name[n] == '\0')
+        bool may_be = ((rows[i].name[0] ^ own[0]) & ~0x20) == 0; /* another case at most */
+        if (may_be && strcasecmp(rows[i].name, own) == 0)
             return rows[i].id;
     }
     return ECG_LEAD_NONE;

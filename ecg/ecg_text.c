@@ -20,13 +20,15 @@ struct base_bytes ecg_text_trim(struct base_bytes raw)
 }
 
 /* What all character sets of a record have alike: no escape sequence, and not the two places where
- * JIS X 0201 has others. */
+ * JIS X 0201 has others; lines are kept. */
 static bool is_plain(struct base_bytes b)
 {
-    bool plain = true;
-    for (size_t i = 0; i < b.n; i++)
-        plain &= b.p[i] >= ' ' && b.p[i] < '~' && b.p[i] != '\\';
-    return plain;
+    uint8_t other = 0; /* so that compilers make vectors of it */
+    for (size_t i = 0; i < b.n; i++) {
+        uint8_t c = b.p[i];
+        other |= (c >= ' ' && c < '~' && c != '\\') || c == '\n' ? 0 : 1;
+    }
+    return !other;
 }
 
 const char *ecg_text_utf8(struct ecg_record *r, struct base_bytes raw,

@@ -99,12 +99,14 @@ static void copy16(const uint8_t *p, size_t n, int16_t *out, struct ecg_tally *t
             _mm512_storeu_si512(out + i, v);
             s = add_words(s, v);
         }
-        __m512i last = _mm512_maskz_loadu_epi16(first_words(end - i), p + 2 * i);
-        if (end >= LANES) /* a store under a mask takes longer than one over what is there */
-            _mm512_storeu_si512(out + end - LANES, _mm512_loadu_si512(p + 2 * (end - LANES)));
-        else
-            _mm512_mask_storeu_epi16(out + i, first_words(end - i), last);
-        s = add_words(s, last);
+        if (i < end) {
+            __m512i last = _mm512_maskz_loadu_epi16(first_words(end - i), p + 2 * i);
+            s = add_words(s, last);
+            if (end >= LANES) /* a store under a mask takes longer than one over what is there */
+                _mm512_storeu_si512(out + end - LANES, _mm512_loadu_si512(p + 2 * (end - LANES)));
+            else
+                _mm512_mask_storeu_epi16(out + i, first_words(end - i), last);
+        }
         i = end;
         add_up(s, out + at, end - at, t);
     }
@@ -145,8 +147,8 @@ static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b, struct ec
     ecg_unpack_avx2.u212_2(p, n - i, a + i, b + i, t);
 }
 
-/* The words at `places` of so many vectors: a permutation picks by the low 5 bits, or 6 of the first
- * two. */
+/* The words at `places` of so many vectors: a permutation picks by the low 5 bits, or 6 of the
+ * first two. */
 static inline __attribute__((always_inline)) __m512i pick(const uint8_t *p, size_t n,
                                                           __m512i places)
 {
@@ -187,9 +189,10 @@ split_block(const uint8_t *p, size_t n, size_t channels, int16_t *const *out, st
 
 /* Four channels: of each 8 frames the 8 words of each at once, and those of 32 frames are put
  * together. */
-static inline __attribute__((always_inline)) void
-split_four(const uint8_t *p, size_t n, size_t channels, size_t first, int16_t *const *out,
-           struct ecg_tally *t)
+static inline __attribute__((always_inline)) void split_four(const uint8_t *p, size_t n,
+                                                             size_t channels, size_t first,
+                                                             int16_t *const *out,
+                                                             struct ecg_tally *t)
 {
     int16_t places[LANES];
     int32_t pairs[LANES / 2];
@@ -257,7 +260,8 @@ static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const 
         for (size_t c = 0; c < channels; c++)
             to[c] += step;
     }
-    ecg_unpack_avx2.split16(p, n, channels, to, t);
+    if (n)
+        ecg_unpack_avx2.split16(p, n, channels, to, t);
 }
 
 static void u24(const uint8_t *p, size_t n, int32_t *out, struct ecg_tally *t, bool *wide)

@@ -20,9 +20,13 @@ bool ecg_wfdb_probe(struct base_bytes file)
     struct base_bytes line;
     size_t at = 0;
     size_t number = 0;
-    for (size_t i = 0; i < head.n; i++)
-        if (head.p[i] < ' ' && !strchr("\t\r\n", head.p[i]))
-            return false;
+    uint8_t binary = 0;
+    for (size_t i = 0; i < head.n; i++) {
+        uint8_t c = head.p[i];
+        binary |= c >= ' ' || c == '\t' || c == '\r' || c == '\n' ? 0 : 1;
+    }
+    if (binary)
+        return false;
     while (ecg_wfdb_next_line(head, &at, &number, &line)) {
         if (line.n == 0 || *line.p == '#')
             continue;
@@ -48,17 +52,15 @@ void ecg_wfdb_describe(struct ecg_record *r, const struct wfdb_header *h, size_t
                        struct ecg_lead *lead)
 {
     const struct wfdb_signal *s = &h->signals[signal];
-    char own[24];
     double uv = unit_in_uv(s->unit);
     double gain = s->gain != 0 ? s->gain : 200; /* header(5): the default */
     bool modified = s->name.n == 4 && memcmp(s->name.p, "MLII", 4) == 0;
     lead->id = modified ? ECG_LEAD_ML : ecg_lead_by_name((const char *)s->name.p, s->name.n);
-    int n = snprintf(own, sizeof own, "signal %zu", signal + 1);
     if (lead->id && !modified)
         lead->name = ecg_lead_name(lead->id);
     else
-        lead->name =
-            s->name.n ? ecg_text_undeclared(r, s->name) : ecg_record_text(r, own, (size_t)n);
+        lead->name = s->name.n ? ecg_text_undeclared(r, s->name)
+                               : ecg_record_printf(r, "signal %zu", signal + 1);
     lead->unit = uv > 0 ? "" : ecg_text_undeclared(r, s->unit);
     lead->uv_per_count = (uv > 0 ? uv : 1) / gain;
     lead->offset_uv = -(double)s->baseline * lead->uv_per_count;

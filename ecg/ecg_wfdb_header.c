@@ -1,6 +1,8 @@
 /* header(5): the record line, signal lines, segment lines, comments. */
 #include "ecg/ecg_wfdb_priv.h"
 
+#include "base/decimal.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,17 +34,15 @@ static bool is_blank(uint8_t c)
 
 struct base_bytes ecg_wfdb_word(struct base_bytes *line)
 {
-    while (line->n && is_blank(*line->p)) {
-        line->p++;
-        line->n--;
-    }
-    struct base_bytes word = {line->p, 0};
-    while (line->n && !is_blank(*line->p)) {
-        line->p++;
-        line->n--;
-        word.n++;
-    }
-    return word;
+    const uint8_t *p = line->p;
+    const uint8_t *end = p + line->n;
+    while (p < end && is_blank(*p))
+        p++;
+    const uint8_t *from = p;
+    while (p < end && !is_blank(*p))
+        p++;
+    *line = base_bytes_of(p, (size_t)(end - p));
+    return base_bytes_of(from, (size_t)(p - from));
 }
 
 void ecg_wfdb_copy(struct base_bytes word, char *out, size_t size)
@@ -53,27 +53,15 @@ void ecg_wfdb_copy(struct base_bytes word, char *out, size_t size)
     out[n] = '\0';
 }
 
-static bool is_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* A number at the front of a word, which is moved past it. */
 static bool take_number(struct base_bytes *word, double *out)
 {
     char text[WFDB_WORD];
     char *end;
-    /* Nearly all are short whole numbers. */
-    enum { PLAIN = 9 };
-    size_t digits = word->n && *word->p == '-';
-    int32_t whole = 0;
-    for (; digits < word->n && digits < PLAIN && is_digit(word->p[digits]); digits++)
-        whole = whole * 10 + (word->p[digits] - '0');
-    bool negative = word->n && *word->p == '-';
-    if (digits > negative && (digits == word->n || !strchr(".eE0123456789", word->p[digits]))) {
-        *out = negative ? -whole : whole;
-        word->p += digits;
-        word->n -= digits;
+    size_t length = base_decimal(word->p, word->n, out);
+    if (length && (length == word->n || !strchr(".eE0123456789", word->p[length]))) {
+        word->p += length;
+        word->n -= length;
         return true;
     }
     size_t n = word->n < sizeof text - 1 ? word->n : sizeof text - 1;
