@@ -3,10 +3,9 @@
  *
  * A flow folder exports a const table of routes; rdc/ joins the tables. The
  * handler of the route gets a request and must answer it exactly once, now or
- * later, on the loop thread: with net_http_reply, one of its relatives, or a
- * streamed reply. The request is valid until it is answered (for a streamed
- * reply: until on_done), even when its client is long gone; then the answer is
- * dropped. What a handler allocates from the request's arena lives as long.
+ * later, on the loop thread, with net_http_reply or one of its relatives. The
+ * request is valid until then, even when its client is long gone; then the answer
+ * is dropped. What a handler allocates from the request's arena lives as long.
  *
  * The requests of one connection are served one after the other; while one is
  * under way nothing more is read from its connection than its body.
@@ -113,14 +112,13 @@ enum base_err net_http_server_new(const struct net_http_options *o,
 void net_http_server_stop(struct net_http_server *s, void (*on_stopped)(void *arg), void *arg);
 /* Closes what is left. Requests not yet answered stay valid. Takes NULL. */
 void net_http_server_free(struct net_http_server *s);
+/* For tests: how many are open. */
 size_t net_http_server_connections(const struct net_http_server *s);
 
 /* ---- the request ---- */
 
 /* Strings are borrowed from the request. */
 const char *net_http_method(const struct net_http_request *req);
-/* Still percent-encoded, without the query. */
-const char *net_http_path(const struct net_http_request *req);
 /* A {name} of the route, decoded, valid UTF-8 without control characters. NULL
  * when the route has no such name. */
 const char *net_http_param(const struct net_http_request *req, const char *name);
@@ -197,28 +195,6 @@ void net_http_reply_buf(struct net_http_request *req, int status, const char *ty
  * status; detail may be NULL. detail says what was wrong and what is allowed. */
 void net_http_problem(struct net_http_request *req, int status, const char *title,
                       const char *detail);
-
-/* A streamed answer. */
-struct net_http_source {
-    /* There is room: push some now, or later from elsewhere. It comes again
-     * when what was pushed has been sent. */
-    void (*on_pull)(void *arg);
-    /* Always the last call, exactly once: the content was handed to the system
-     * (true), or the client left or the answer was broken off (false). req is
-     * invalid when it returns. */
-    void (*on_done)(void *arg, bool complete);
-};
-enum { NET_HTTP_CHUNKED = -1 };
-/* length in bytes, or NET_HTTP_CHUNKED. on_pull comes soon, never before this
- * returns. source is borrowed until on_done. */
-void net_http_reply_start(struct net_http_request *req, int status, const char *type,
-                          int64_t length, const struct net_http_source *source, void *arg);
-/* Only between reply_start and reply_end. Copies what cannot be sent at once. */
-void net_http_reply_push(struct net_http_request *req, struct base_bytes bytes);
-/* Complete. With a known length all of it must have been pushed. */
-void net_http_reply_end(struct net_http_request *req);
-/* Breaks the answer off by closing the connection, so that the client can tell. */
-void net_http_reply_abort(struct net_http_request *req);
 
 /* Reason phrase, "" for a status not in RFC 9110. */
 const char *net_http_reason(int status);

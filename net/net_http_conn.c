@@ -250,7 +250,7 @@ static bool wants_input(const struct net_http_conn *c)
     const struct net_http_request *req = c->req;
     if (!req) /* back-pressure: the last answer has to leave first */
         return net_stream_queued(c->stream) == 0;
-    if (req->body_complete || req->answer != NET_HTTP_WAITING)
+    if (req->body_complete)
         return false;
     return req->route->body != NET_HTTP_BODY_STREAMED ||
            (req->sink && !req->sink_paused && !req->held);
@@ -295,7 +295,8 @@ static bool step(struct net_http_conn *c)
 
 /* ---- the clock ---- */
 
-void net_http_conn_set_phase(struct net_http_conn *c)
+/* Sets the time-out by what the connection waits for. */
+static void set_phase(struct net_http_conn *c)
 {
     const struct net_http_options *o = &c->server->o;
     uint64_t ms = 0;
@@ -373,7 +374,7 @@ static bool ends(struct net_http_conn *c)
         net_http_conn_finish(c);
         return true;
     }
-    if (req && req->answer == NET_HTTP_WAITING && wants_input(c)) {
+    if (req && wants_input(c)) {
         net_http_conn_drop(c); /* the rest of the body will never come */
         return true;
     }
@@ -417,7 +418,7 @@ void net_http_conn_run(struct net_http_conn *c)
         net_stream_resume(c->stream);
     else
         net_stream_pause(c->stream);
-    net_http_conn_set_phase(c);
+    set_phase(c);
 }
 
 void net_http_conn_next(struct net_http_conn *c, bool close)
@@ -473,8 +474,6 @@ static void on_eof(void *arg)
 static void on_drain(void *arg)
 {
     struct net_http_conn *c = arg;
-    if (c->req && c->req->answer == NET_HTTP_STREAMING)
-        net_http_request_later(c->req);
     net_http_conn_run(c);
 }
 

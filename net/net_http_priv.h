@@ -16,12 +16,8 @@ struct net_http_pair {
 };
 
 /*
- * A request, by what has been done with its answer:
- *
- *   WAITING ─reply_start─► STREAMING ─► ANSWERED        WAITING ─reply─► ANSWERED
- *
- * conn is NULL once the client has left or the answer is complete. Freed when
- * ANSWERED, but never while its turn is posted.
+ * A request. conn is NULL once the client has left or the answer is given. Freed when it is
+ * answered, but never while its turn is posted.
  */
 struct net_http_request {
     struct net_http_conn *conn;
@@ -52,19 +48,14 @@ struct net_http_request {
     void (*on_abort)(void *arg);
     void *abort_arg;
 
-    enum { NET_HTTP_WAITING, NET_HTTP_STREAMING, NET_HTTP_ANSWERED } answer;
     struct base_buf fields; /* "Name: value\r\n" … */
     bool own_cache_control;
     bool own_retry_after;
     int status;
     uint64_t sent;
-    const struct net_http_source *source;
-    void *source_arg;
-    bool chunked;
     bool no_content;       /* HEAD: the head of the answer is all */
-    uint64_t left;         /* of a known length */
     bool closing;          /* the answer said Connection: close */
-    struct loop_call turn; /* goes on with either body in a later turn of the loop */
+    struct loop_call turn; /* goes on in a later turn of the loop */
     bool turn_posted;
     bool freed; /* to be freed by the posted turn */
 };
@@ -130,9 +121,6 @@ struct net_http_request *net_http_request_new(struct net_http_conn *c);
 void net_http_request_free(struct net_http_request *req);
 /* Takes the client away from it, tells whoever works on it. It may be freed. */
 void net_http_request_detach(struct net_http_request *req);
-/* Goes on, in a later turn of the loop, with taking the body or pulling the
- * answer; closes the connection if it has broken. */
-void net_http_request_later(struct net_http_request *req);
 /* Log line and counters; once per request. */
 void net_http_request_log(struct net_http_request *req);
 
@@ -140,8 +128,6 @@ void net_http_request_log(struct net_http_request *req);
 
 /* Answers without a handler, then closes: what the parser or a limit refused. */
 void net_http_refuse(struct net_http_conn *c, int status, const char *detail);
-/* Room in the socket again. */
-void net_http_reply_pull(struct net_http_request *req);
 
 /* ---- net_http_conn.c ---- */
 
@@ -150,8 +136,6 @@ void net_http_conn_open(struct net_http_server *s, struct net_stream *stream);
 void net_http_conn_next(struct net_http_conn *c, bool close);
 /* Parses what can be parsed, and sets reading and the time-out. */
 void net_http_conn_run(struct net_http_conn *c);
-/* Sets the time-out by what the connection waits for. */
-void net_http_conn_set_phase(struct net_http_conn *c);
 /* Says goodbye after what is queued; c is gone. */
 void net_http_conn_finish(struct net_http_conn *c);
 /* Closes at once; c is gone. */

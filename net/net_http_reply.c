@@ -1,4 +1,4 @@
-/* Answers: heads, simple and streamed content, problems. */
+/* Answers: heads, content, problems. */
 #include "net/net_http_priv.h"
 
 #include "base/clock.h"
@@ -6,7 +6,6 @@
 #include "base/log.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -101,18 +100,16 @@ static bool must_close(const struct net_http_request *req)
 }
 
 static void add_head(struct net_http_request *req, struct base_buf *b, const char *type,
-                     int64_t length)
+                     size_t length)
 {
     add_status_line(b, req->status);
     if (!req->own_cache_control)
         base_buf_add_str(b, "Cache-Control: no-store\r\n");
     if (type)
         base_buf_printf(b, "Content-Type: %s\r\n", type);
-    if (req->chunked)
-        base_buf_add_str(b, "Transfer-Encoding: chunked\r\n");
-    else if (length >= 0 && has_content(req->status))
-        base_buf_printf(b, "Content-Length: %" PRId64 "\r\n", length);
-    req->closing = must_close(req) || (length < 0 && !req->chunked);
+    if (has_content(req->status))
+        base_buf_printf(b, "Content-Length: %zu\r\n", length);
+    req->closing = must_close(req);
     if (req->closing)
         base_buf_add_str(b, "Connection: close\r\n");
     else if (req->head.http10)
@@ -152,7 +149,6 @@ static void answered(struct net_http_request *req)
 {
     struct net_http_conn *c = req->conn;
     bool closing = req->closing;
-    req->answer = NET_HTTP_ANSWERED;
     net_http_request_log(req);
     req->conn = NULL;
     net_http_request_free(req);
@@ -176,7 +172,7 @@ static void make_problem(struct base_buf *b, int status, const char *title, cons
 static void send_answer(struct net_http_request *req, const char *type, struct base_buf *content)
 {
     struct base_buf head = {0};
-    add_head(req, &head, type, (int64_t)content->n);
+    add_head(req, &head, type, content->n);
     if (req->no_content || !has_content(req->status))
         base_buf_deinit(content);
     req->sent = content->n;
@@ -191,7 +187,7 @@ static void send_answer(struct net_http_request *req, const char *type, struct b
 void net_http_reply_buf(struct net_http_request *req, int status, const char *type,
                         struct base_buf *content)
 {
-    assert(req->handed && req->answer == NET_HTTP_WAITING);
+    assert(req->handed && !req->freed);
     if (content->err) {
         BASE_LOG(ERROR, "http_reply_failed", LOG_S("cause", base_err_text(content->err)));
         base_buf_deinit(content);
@@ -253,112 +249,4 @@ void net_http_refuse(struct net_http_conn *c, int status, const char *detail)
     base_buf_deinit(&head);
     base_buf_deinit(&content);
     net_http_conn_finish(c);
-}
-
-/* ---- streamed answers ---- */
-
-void net_http_reply_start(struct net_http_request *req, int status, const char *type,
-                          int64_t length, const struct net_http_source *source, void *arg)
-{
-    assert(req->handed && req->answer == NET_HTTP_WAITING && source->on_pull && source->on_done);
-    req->answer = NET_HTTP_STREAMING;
-    req->source = source;
-    req->source_arg = arg;
-    req->status = status;
-    req->left = length >= 0 ? (uint64_t)length : UINT64_MAX;
-    if (req->conn) {
-        struct base_buf head = {0};
-        /* RFC 9112 6.1: no chunks for HTTP/1.0, which reads to the end instead. */
-        req->chunked = length < 0 && !req->head.http10;
-        add_head(req, &head, type, length);
-        enum base_err err = head.err ? head.err : req->fields.err;
-        if (!err)
-            err = net_stream_write(req->conn->stream, base_buf_bytes(&head), NULL);
-        if (err)
-            req->conn->broken = true;
-        base_buf_deinit(&head);
-    }
-    net_http_request_later(req);
-    if (req->conn)
-        net_http_conn_set_phase(req->conn);
-}
-
-/* Tells the source; the request is gone. */
-static void source_done(struct net_http_request *req, bool complete)
-{
-    const struct net_http_source *source = req->source;
-    req->answer = NET_HTTP_ANSWERED;
-    req->closing = req->closing || !complete;
-    if (!complete)
-        req->status = req->conn && !req->conn->broken ? req->status : 499;
-    if (req->conn && !complete)
-        req->conn->broken = true;
-    source->on_done(req->source_arg, complete);
-    answered(req);
-}
-
-void net_http_reply_pull(struct net_http_request *req)
-{
-    if (!req->conn || req->conn->broken)
-        source_done(req, false);
-    else if (req->no_content)
-        source_done(req, true);
-    else if (net_stream_queued(req->conn->stream) == 0)
-        req->source->on_pull(req->source_arg);
-}
-
-/* One chunk: RFC 9112 7.1. */
-static enum base_err write_chunk(struct net_stream *s, struct base_bytes bytes)
-{
-    char size[20];
-    int n = snprintf(size, sizeof size, "%zx\r\n", bytes.n);
-    struct base_buf rest = {0};
-    base_buf_reserve(&rest, bytes.n + 2);
-    base_buf_add(&rest, bytes.p, bytes.n);
-    base_buf_add_str(&rest, "\r\n");
-    enum base_err err = rest.err;
-    if (!err)
-        err = net_stream_write(s, base_bytes_of(size, (size_t)n), &rest);
-    base_buf_deinit(&rest);
-    return err;
-}
-
-void net_http_reply_push(struct net_http_request *req, struct base_bytes bytes)
-{
-    struct net_http_conn *c = req->conn;
-    assert(req->answer == NET_HTTP_STREAMING);
-    if (!c || c->broken || req->no_content || bytes.n == 0)
-        return;
-    enum base_err err = bytes.n > req->left ? BASE_EINTERNAL : BASE_OK;
-    if (!err)
-        err =
-            req->chunked ? write_chunk(c->stream, bytes) : net_stream_write(c->stream, bytes, NULL);
-    if (err) {
-        if (err == BASE_EINTERNAL)
-            BASE_LOG(ERROR, "http_reply_too_long", LOG_S("path", req->route->path));
-        c->broken = true;
-    }
-    req->sent += bytes.n;
-    req->left -= err ? 0 : bytes.n;
-    if (c->broken || net_stream_queued(c->stream) == 0)
-        net_http_request_later(req);
-    net_http_conn_set_phase(c);
-}
-
-void net_http_reply_end(struct net_http_request *req)
-{
-    struct net_http_conn *c = req->conn;
-    assert(req->answer == NET_HTTP_STREAMING);
-    bool complete = c && !c->broken;
-    if (complete && req->chunked && !req->no_content)
-        complete = net_stream_write(c->stream, base_bytes_str("0\r\n\r\n"), NULL) == BASE_OK;
-    else if (complete && !req->no_content && req->left != 0 && req->left <= INT64_MAX)
-        complete = false; /* shorter than announced */
-    source_done(req, complete);
-}
-
-void net_http_reply_abort(struct net_http_request *req)
-{
-    assert(req->answer == NET_HTTP_STREAMING);
-    source_done(req, false);
 }

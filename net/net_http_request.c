@@ -52,12 +52,6 @@ void net_http_request_detach(struct net_http_request *req)
         req->status = 499;
         net_http_request_log(req);
         net_http_request_free(req);
-    } else if (req->answer == NET_HTTP_STREAMING) {
-        req->answer = NET_HTTP_ANSWERED;
-        req->status = 499;
-        net_http_request_log(req);
-        req->source->on_done(req->source_arg, false);
-        net_http_request_free(req);
     } else if (fn) {
         fn(req->abort_arg); /* may answer, which frees req */
     }
@@ -78,13 +72,11 @@ static void on_turn(void *arg)
     req->turn_posted = false;
     if (req->freed)
         net_http_request_free(req);
-    else if (!req->conn && req->answer == NET_HTTP_WAITING)
+    else if (!req->conn)
         tell_abort(req);
-    else if (req->conn && req->conn->broken)
+    else if (req->conn->broken)
         net_http_conn_drop(req->conn);
-    else if (req->answer == NET_HTTP_STREAMING)
-        net_http_reply_pull(req);
-    else if (req->conn)
+    else
         net_http_conn_run(req->conn);
 }
 
@@ -96,9 +88,10 @@ static void post_turn(struct net_http_request *req)
     loop_post(req->server->o.loop, &req->turn, on_turn, req);
 }
 
-void net_http_request_later(struct net_http_request *req)
+/* Goes on with taking the body, in a later turn of the loop. */
+static void go_on_later(struct net_http_request *req)
 {
-    if (req->conn || req->answer == NET_HTTP_STREAMING)
+    if (req->conn)
         post_turn(req);
 }
 
@@ -135,11 +128,6 @@ void net_http_request_log(struct net_http_request *req)
 const char *net_http_method(const struct net_http_request *req)
 {
     return req->head.method;
-}
-
-const char *net_http_path(const struct net_http_request *req)
-{
-    return req->path;
 }
 
 const char *net_http_param(const struct net_http_request *req, const char *name)
@@ -272,7 +260,7 @@ void *net_http_ticket(const struct net_http_request *req)
 void net_http_go_on(struct net_http_request *req)
 {
     req->held = false;
-    net_http_request_later(req);
+    go_on_later(req);
 }
 
 /* ---- bodies ---- */
@@ -295,7 +283,7 @@ void net_http_body_start(struct net_http_request *req, const struct net_http_sin
     assert(req->route->body == NET_HTTP_BODY_STREAMED && !req->sink);
     req->sink = sink;
     req->sink_arg = arg;
-    net_http_request_later(req);
+    go_on_later(req);
 }
 
 void net_http_body_pause(struct net_http_request *req)
@@ -306,5 +294,5 @@ void net_http_body_pause(struct net_http_request *req)
 void net_http_body_resume(struct net_http_request *req)
 {
     req->sink_paused = false;
-    net_http_request_later(req);
+    go_on_later(req);
 }
