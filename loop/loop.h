@@ -101,14 +101,11 @@ typedef void loop_done_fn(void *arg, bool cancelled);
 struct loop_job {
     struct loop_call call;
     struct loop_job *next;
-    struct loop_job *prev;
     struct loop *loop;
     loop_work_fn *work;
     loop_done_fn *done;
     void *arg;
-    enum loop_pool pool;
-    enum loop_class class;
-    enum { LOOP_JOB_IDLE, LOOP_JOB_QUEUED, LOOP_JOB_RUNNING, LOOP_JOB_CANCELLED } state;
+    bool cancelled; /* it waited when the loop was freed: work never ran */
 };
 
 /* Runs work(arg) on a thread of the pool, then done(arg, false) on the loop.
@@ -116,11 +113,5 @@ struct loop_job {
  * returns. */
 void loop_work(struct loop *l, struct loop_job *job, enum loop_pool pool, enum loop_class class,
                loop_work_fn *work, loop_done_fn *done, void *arg);
-/* True if the job had not started: work never runs, and done(arg, true) comes
- * as usual. False: it runs or has run, done(arg, false) comes. Only between
- * loop_work and done. */
-bool loop_cancel(struct loop_job *job);
-/* Jobs that wait in a queue of a pool now. */
-size_t loop_queued(struct loop *l, enum loop_pool pool, enum loop_class class);
 
 #endif

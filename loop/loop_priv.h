@@ -10,7 +10,6 @@
 struct loop_queue {
     struct loop_job *first;
     struct loop_job *last;
-    size_t n;
 };
 
 struct loop_threads {

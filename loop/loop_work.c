@@ -10,26 +10,19 @@ enum { STAT_RUN_MAX = 15 };
 static void queue_add(struct loop_queue *q, struct loop_job *j)
 {
     j->next = NULL;
-    j->prev = q->last;
-    if (q->last)
+    if (q->first)
         q->last->next = j;
     else
         q->first = j;
     q->last = j;
-    q->n++;
 }
 
-static void queue_remove(struct loop_queue *q, struct loop_job *j)
+static struct loop_job *queue_take(struct loop_queue *q)
 {
-    if (j->prev)
-        j->prev->next = j->next;
-    else
+    struct loop_job *j = q->first;
+    if (j)
         q->first = j->next;
-    if (j->next)
-        j->next->prev = j->prev;
-    else
-        q->last = j->prev;
-    q->n--;
+    return j;
 }
 
 /* The next job, NULL when none waits. Under the lock. */
@@ -42,9 +35,7 @@ static struct loop_job *take(struct loop_threads *p)
     if (!q->first)
         return NULL;
     p->stat_run = q == stat ? p->stat_run + 1 : 0;
-    struct loop_job *j = q->first;
-    queue_remove(q, j);
-    return j;
+    return queue_take(q);
 }
 
 static void *thread_main(void *arg)
@@ -54,7 +45,6 @@ static void *thread_main(void *arg)
     for (;;) {
         struct loop_job *j = take(p);
         if (j) {
-            j->state = LOOP_JOB_RUNNING;
             pthread_mutex_unlock(&p->lock);
             j->work(j->arg);
             loop_post_counted(j->loop, &j->call);
@@ -95,9 +85,8 @@ void loop_threads_stop(struct loop_threads *p)
     pthread_mutex_lock(&p->lock);
     p->stopping = true;
     for (int c = 0; c < LOOP_CLASS_COUNT; c++) {
-        for (struct loop_job *j; (j = p->queue[c].first);) {
-            queue_remove(&p->queue[c], j);
-            j->state = LOOP_JOB_CANCELLED;
+        for (struct loop_job *j; (j = queue_take(&p->queue[c]));) {
+            j->cancelled = true;
             loop_post_counted(j->loop, &j->call);
         }
     }
@@ -113,9 +102,7 @@ void loop_threads_stop(struct loop_threads *p)
 static void on_job_done(void *arg)
 {
     struct loop_job *j = arg;
-    bool cancelled = j->state == LOOP_JOB_CANCELLED;
-    j->state = LOOP_JOB_IDLE;
-    j->done(j->arg, cancelled);
+    j->done(j->arg, j->cancelled);
 }
 
 void loop_work(struct loop *l, struct loop_job *job, enum loop_pool pool, enum loop_class class,
@@ -129,42 +116,16 @@ void loop_work(struct loop *l, struct loop_job *job, enum loop_pool pool, enum l
         .work = work,
         .done = done,
         .arg = arg,
-        .pool = pool,
-        .class = class,
-        .state = LOOP_JOB_QUEUED,
     };
     loop_count(l, 1);
     pthread_mutex_lock(&p->lock);
     assert(p->n > 0 || p->stopping);
     if (p->stopping) {
-        job->state = LOOP_JOB_CANCELLED;
+        job->cancelled = true;
         loop_post_counted(l, &job->call);
     } else {
         queue_add(&p->queue[class], job);
         pthread_cond_signal(&p->wake);
     }
     pthread_mutex_unlock(&p->lock);
-}
-
-bool loop_cancel(struct loop_job *job)
-{
-    struct loop_threads *p = &job->loop->pools[job->pool];
-    pthread_mutex_lock(&p->lock);
-    bool queued = job->state == LOOP_JOB_QUEUED;
-    if (queued) {
-        queue_remove(&p->queue[job->class], job);
-        job->state = LOOP_JOB_CANCELLED;
-        loop_post_counted(job->loop, &job->call);
-    }
-    pthread_mutex_unlock(&p->lock);
-    return queued;
-}
-
-size_t loop_queued(struct loop *l, enum loop_pool pool, enum loop_class class)
-{
-    struct loop_threads *p = &l->pools[pool];
-    pthread_mutex_lock(&p->lock);
-    size_t n = p->queue[class].n;
-    pthread_mutex_unlock(&p->lock);
-    return n;
 }

@@ -201,35 +201,12 @@ START_TEST(stat_goes_first_but_does_not_starve_the_rest)
         loop_work(l, &letters[i].job, LOOP_CPU, stat ? LOOP_STAT : LOOP_ORDINARY, write_letter,
                   nothing_done, &letters[i]);
     }
-    ck_assert_uint_ge(loop_queued(l, LOOP_CPU, LOOP_ORDINARY), 2);
     pthread_mutex_unlock(&g.lock);
     loop_run(l);
     /* The gate was taken before or after the rest was queued: 14 or 15 more. */
     ck_assert_int_eq(order.seen[0], 's');
     ck_assert(order.seen[14] == 'o' || order.seen[15] == 'o');
     ck_assert_int_eq(order.seen[21], 'o');
-    loop_free(l);
-}
-END_TEST
-
-START_TEST(a_waiting_job_can_be_cancelled_and_is_still_told)
-{
-    struct loop *l = make_loop(1, 0);
-    struct gate g = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    struct loop_job first;
-    struct loop_job second;
-    int first_told = 0;
-    int ran = 0;
-    pthread_mutex_lock(&g.lock);
-    loop_work(l, &g.job, LOOP_DISK, LOOP_STAT, wait_gate, nothing_done, &g);
-    loop_work(l, &first, LOOP_DISK, LOOP_ORDINARY, count, count_done, &first_told);
-    loop_work(l, &second, LOOP_DISK, LOOP_ORDINARY, count, count_done, &ran);
-    ck_assert(loop_cancel(&first));
-    ck_assert(!loop_cancel(&first));
-    pthread_mutex_unlock(&g.lock);
-    loop_run(l);
-    ck_assert_int_eq(first_told, 100); /* cancelled, did not run */
-    ck_assert_int_eq(ran, 2);          /* ran and was done */
     loop_free(l);
 }
 END_TEST
@@ -314,7 +291,6 @@ int main(void)
     tcase_add_test(tc, a_signal_reaches_its_watcher);
     tcase_add_test(tc, every_job_runs_on_a_pool_and_completes_on_the_loop);
     tcase_add_test(tc, stat_goes_first_but_does_not_starve_the_rest);
-    tcase_add_test(tc, a_waiting_job_can_be_cancelled_and_is_still_told);
     tcase_add_test(tc, freeing_the_loop_cancels_what_waits);
     tcase_add_test(tc, calls_from_another_thread_run_on_the_loop);
     tcase_add_test(tc, a_call_posted_on_the_loop_keeps_it_going_until_it_ran);
