@@ -202,45 +202,6 @@ static void print_number(struct base_buf *out, uint64_t v, const struct unit *un
     base_buf_printf(out, "%" PRIu64 "%s", v / units[best].factor, units[best].suffix);
 }
 
-static void print_word(struct base_buf *out, const char *allowed, int i)
-{
-    while (i-- > 0)
-        allowed += strcspn(allowed, "|") + 1;
-    base_buf_add(out, allowed, strcspn(allowed, "|"));
-}
-
-static void print_value(const struct base_conf *c, const struct key *k, struct base_buf *out)
-{
-    const void *p = (const char *)c + k->offset;
-    const struct base_conf_addr *a = p;
-    switch (k->type) {
-    case STRING:
-    case PATH:
-        base_buf_add_str(out, *(const char *const *)p);
-        break;
-    case INT:
-        base_buf_printf(out, "%" PRId64, *(const int64_t *)p);
-        break;
-    case BOOL:
-        base_buf_add_str(out, *(const bool *)p ? "yes" : "no");
-        break;
-    case ADDR:
-    case OPTADDR:
-        if (a->host[0])
-            base_buf_printf(out, a->v6 ? "[%s]:%u" : "%s:%u", a->host, (unsigned)a->port);
-        break;
-    case SIZE:
-        print_number(out, *(const uint64_t *)p, size_units, SIZE_UNITS);
-        break;
-    case DURATION:
-        print_number(out, *(const uint64_t *)p, duration_units, DURATION_UNITS);
-        break;
-    case ENUM:
-        print_word(out, k->allowed, *(const int *)p);
-        break;
-    }
-}
-
 /* What a value of this key may be, for a person. */
 static void print_allowed(const struct key *k, struct base_buf *out)
 {
@@ -330,8 +291,8 @@ static enum base_err unknown_key(const char *where, const char *name, struct bas
                      where, name, best->name);
 }
 
-enum base_err base_conf_set(struct base_conf *c, const char *where, const char *key,
-                            const char *value, struct base_error *e)
+static enum base_err set_key(struct base_conf *c, const char *where, const char *key,
+                             const char *value, struct base_error *e)
 {
     const struct key *k = find_key(key);
     if (!k)
@@ -398,13 +359,14 @@ static enum base_err load_line(struct base_conf *c, const char *where, struct ba
     base_buf_add(&text, value.p, value.n);
     enum base_err err = text.err;
     if (!err)
-        err = base_conf_set(c, where, (const char *)text.p, (const char *)text.p + key.n + 1, e);
+        err = set_key(c, where, (const char *)text.p, (const char *)text.p + key.n + 1, e);
     base_buf_deinit(&text);
     return err;
 }
 
-enum base_err base_conf_load_text(struct base_conf *c, const char *name, struct base_bytes text,
-                                  struct base_error *e)
+/* name stands for the file in messages. */
+static enum base_err load_text(struct base_conf *c, const char *name, struct base_bytes text,
+                               struct base_error *e)
 {
     for (unsigned line = 1; text.n; line++) {
         const uint8_t *end = memchr(text.p, '\n', text.n);
@@ -441,7 +403,7 @@ enum base_err base_conf_load_file(struct base_conf *c, const char *path, struct 
     if (err)
         base_fail(e, err, BASE_NOPOS, "%.150s: %s", path, base_err_text(err));
     else
-        err = base_conf_load_text(c, path, base_buf_bytes(&text), e);
+        err = load_text(c, path, base_buf_bytes(&text), e);
     base_buf_deinit(&text);
     return err;
 }
@@ -476,7 +438,7 @@ enum base_err base_conf_load_env(struct base_conf *c, char *const *env, struct b
         if (!k)
             return base_fail(e, BASE_EINVAL, BASE_NOPOS,
                              "%s: no such setting; \"rdc config\" lists the keys", where);
-        enum base_err err = base_conf_set(c, where, k->name, equal + 1, e);
+        enum base_err err = set_key(c, where, k->name, equal + 1, e);
         if (err)
             return err;
     }
@@ -504,7 +466,7 @@ enum base_err base_conf_load_flags(struct base_conf *c, int argc, char *const *a
             return base_fail(e, BASE_EINVAL, BASE_NOPOS, "flag --%s: a value must follow", key);
         const char *value = joined ? flag + n + 1 : argv[i++];
         enum base_err err =
-            strcmp(key, "config") == 0 ? BASE_OK : base_conf_set(c, "flag", key, value, e);
+            strcmp(key, "config") == 0 ? BASE_OK : set_key(c, "flag", key, value, e);
         if (err)
             return err;
     }
@@ -524,14 +486,5 @@ void base_conf_print_example(struct base_buf *out)
         base_buf_printf(out, "\n# %s\n# Allowed: ", k->doc);
         print_allowed(k, out);
         base_buf_printf(out, ".\n#%s =%s%s\n", k->name, *k->def ? " " : "", k->def);
-    }
-}
-
-void base_conf_print(const struct base_conf *c, struct base_buf *out)
-{
-    for (size_t i = 0; i < KEYS; i++) {
-        base_buf_printf(out, "%s = ", keys[i].name);
-        print_value(c, &keys[i], out);
-        base_buf_add_byte(out, '\n');
     }
 }

@@ -173,9 +173,6 @@ void base_conf_deinit(struct base_conf *c);
  * one stay set. */
 enum base_err base_conf_load_file(struct base_conf *c, const char *path,
                                   struct base_error *e) BASE_MUST_CHECK;
-/* name stands for the file in messages. */
-enum base_err base_conf_load_text(struct base_conf *c, const char *name, struct base_bytes text,
-                                  struct base_error *e) BASE_MUST_CHECK;
 /* Takes every RDC_… variable but RDC_CONFIG, RDC_TOKEN (of rdc send), and those for tests:
  * RDC_ECG_DATA and what begins with RDC_TEST_. */
 enum base_err base_conf_load_env(struct base_conf *c, char *const *env,
@@ -184,16 +181,11 @@ enum base_err base_conf_load_env(struct base_conf *c, char *const *env,
  * "--"; *used is the number of arguments taken. --config is skipped. */
 enum base_err base_conf_load_flags(struct base_conf *c, int argc, char *const *argv, int *used,
                                    struct base_error *e) BASE_MUST_CHECK;
-/* where stands before the message, such as "flag". */
-enum base_err base_conf_set(struct base_conf *c, const char *where, const char *key,
-                            const char *value, struct base_error *e) BASE_MUST_CHECK;
 
 /* A size as in the file: bytes, or with K, M, G. False: it is none. */
 bool base_conf_read_size(const char *text, uint64_t *out);
 
 /* The commented example: every key with its default. */
 void base_conf_print_example(struct base_buf *out);
-/* The values as they are now, in the form of the file. */
-void base_conf_print(const struct base_conf *c, struct base_buf *out);
 
 #endif

@@ -94,9 +94,6 @@ struct db_param db_text_n(const char *s, size_t n);
 struct db_param db_buf(const struct base_buf *b);
 struct db_param db_int(int64_t v);
 struct db_param db_bool(bool v);
-struct db_param db_double(double v);
-/* For timestamptz: microseconds since 1970 UTC, as base_clock_wall_us. */
-struct db_param db_time(int64_t wall_us);
 /* For bytea; p NULL with n 0 is an empty value. */
 struct db_param db_bytes(const void *p, size_t n);
 /* Array literals, written into scratch (which is appended to) and borrowed from
@@ -112,10 +109,6 @@ struct db_param db_json_array(struct base_buf *scratch, const struct base_bytes 
  * return, is borrowed until the callback that got it returns. */
 size_t db_rows_count(const struct db_rows *r);
 size_t db_rows_columns(const struct db_rows *r);
-/* Rows that an insert, update or delete changed. */
-uint64_t db_rows_affected(const struct db_rows *r);
-/* -1 when there is no such column. */
-int db_rows_find(const struct db_rows *r, const char *column);
 /* "" when there is no such column. */
 const char *db_rows_name(const struct db_rows *r, size_t col);
 /* A row or column that is not there counts as null. */
@@ -125,11 +118,7 @@ const char *db_rows_text(const struct db_rows *r, size_t row, size_t col);
 struct base_bytes db_rows_view(const struct db_rows *r, size_t row, size_t col);
 /* 0 when null or not a number. */
 int64_t db_rows_int(const struct db_rows *r, size_t row, size_t col);
-double db_rows_double(const struct db_rows *r, size_t row, size_t col);
 bool db_rows_bool(const struct db_rows *r, size_t row, size_t col);
-/* Appends the bytes of a bytea. BASE_EFORMAT when it is not one. */
-enum base_err db_rows_bytes(const struct db_rows *r, size_t row, size_t col,
-                            struct base_buf *out) BASE_MUST_CHECK;
 
 /* How a transaction ended. Borrowed until the callback returns. */
 struct db_outcome {

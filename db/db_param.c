@@ -2,10 +2,8 @@
 #include "db/db_priv.h"
 
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 struct db_param db_null(void)
 {
@@ -32,35 +30,6 @@ struct db_param db_int(int64_t v)
 struct db_param db_bool(bool v)
 {
     return db_text(v ? "t" : "f");
-}
-
-struct db_param db_double(double v)
-{
-    if (isnan(v))
-        return db_text("NaN");
-    if (isinf(v))
-        return db_text(v < 0 ? "-Infinity" : "Infinity");
-    struct db_param p = {.kind = DB_NUMBER};
-    snprintf(p.number, sizeof p.number, "%.17g", v);
-    return p;
-}
-
-struct db_param db_time(int64_t wall_us)
-{
-    struct db_param p = {.kind = DB_NUMBER};
-    int64_t us = wall_us % 1000000;
-    time_t s = (time_t)(wall_us / 1000000);
-    if (us < 0) {
-        us += 1000000;
-        s--;
-    }
-    struct tm tm;
-    gmtime_r(&s, &tm);
-    size_t n = strftime(p.number, sizeof p.number, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (n == 0)
-        return db_null(); /* a year of more than four digits */
-    snprintf(p.number + n, sizeof p.number - n, ".%06dZ", (int)us);
-    return p;
 }
 
 struct db_param db_bytes(const void *p, size_t n)

@@ -14,21 +14,6 @@ size_t db_rows_columns(const struct db_rows *r)
     return r ? (size_t)PQnfields(r->res) : 0;
 }
 
-uint64_t db_rows_affected(const struct db_rows *r)
-{
-    return r ? strtoull(PQcmdTuples(r->res), NULL, 10) : 0;
-}
-
-int db_rows_find(const struct db_rows *r, const char *column)
-{
-    int n = r ? PQnfields(r->res) : 0;
-    for (int i = 0; i < n; i++) {
-        if (strcmp(PQfname(r->res, i), column) == 0)
-            return i;
-    }
-    return -1;
-}
-
 const char *db_rows_name(const struct db_rows *r, size_t col)
 {
     return col < db_rows_columns(r) ? PQfname(r->res, (int)col) : "";
@@ -58,46 +43,9 @@ int64_t db_rows_int(const struct db_rows *r, size_t row, size_t col)
     return strtoll(db_rows_text(r, row, col), NULL, 10);
 }
 
-double db_rows_double(const struct db_rows *r, size_t row, size_t col)
-{
-    return strtod(db_rows_text(r, row, col), NULL);
-}
-
 bool db_rows_bool(const struct db_rows *r, size_t row, size_t col)
 {
     return db_rows_text(r, row, col)[0] == 't';
-}
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
-enum base_err db_rows_bytes(const struct db_rows *r, size_t row, size_t col, struct base_buf *out)
-{
-    struct base_bytes v = db_rows_view(r, row, col);
-    if (db_rows_null(r, row, col))
-        return BASE_OK;
-    /* bytea_output = hex, which our sessions set. */
-    if (v.n < 2 || v.n % 2 || v.p[0] != '\\' || v.p[1] != 'x')
-        return BASE_EFORMAT;
-    size_t n = v.n / 2 - 1;
-    uint8_t *to = base_buf_reserve(out, n);
-    if (!to)
-        return out->err;
-    for (size_t i = 0; i < n; i++) {
-        int hi = hex_digit(v.p[2 + 2 * i]);
-        int lo = hex_digit(v.p[3 + 2 * i]);
-        if (hi < 0 || lo < 0)
-            return BASE_EFORMAT;
-        to[i] = (uint8_t)(hi << 4 | lo);
-    }
-    out->n += n;
-    return BASE_OK;
 }
 
 /* First prefix that fits wins. Codes: PostgreSQL 15 Appendix A; RDnnn are ours,

@@ -139,19 +139,15 @@ void dicom_writer_init(struct dicom_writer *w, struct base_buf *out, enum dicom_
 void dicom_write(struct dicom_writer *w, uint32_t tag, enum dicom_vr vr, const void *p, size_t n);
 /* Text with the dictionary's VR (the tag must be known). NULL writes no value. */
 void dicom_write_text(struct dicom_writer *w, uint32_t tag, const char *s);
-void dicom_write_text_n(struct dicom_writer *w, uint32_t tag, const char *s, size_t n);
 /* One number with the dictionary's VR: US UL SS SL UV SV as binary, IS and DS as text. */
 void dicom_write_int(struct dicom_writer *w, uint32_t tag, int64_t v);
 /* One number with the dictionary's VR: DS (at most 16 characters), FL, FD. */
 void dicom_write_double(struct dicom_writer *w, uint32_t tag, double v);
-/* n values of a VR of 16 or 32 bits (US SS OW AT as pairs, UL SL OL). */
+/* n values of a VR of 16 bits (US SS OW, AT as pairs). */
 void dicom_write_u16(struct dicom_writer *w, uint32_t tag, enum dicom_vr vr, const uint16_t *v,
-                     size_t n);
-void dicom_write_u32(struct dicom_writer *w, uint32_t tag, enum dicom_vr vr, const uint32_t *v,
                      size_t n);
 /* VR AT. */
 void dicom_write_tag(struct dicom_writer *w, uint32_t tag, uint32_t value);
-void dicom_write_empty(struct dicom_writer *w, uint32_t tag);
 /* An element that somebody else puts in here: only its place in the order. */
 void dicom_write_gap(struct dicom_writer *w, uint32_t tag);
 void dicom_write_seq_open(struct dicom_writer *w, uint32_t tag);

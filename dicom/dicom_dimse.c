@@ -27,7 +27,8 @@ static const struct row *find_row(uint16_t command)
     return NULL;
 }
 
-const char *dicom_dimse_name(uint16_t command)
+/* "C_STORE_RQ". */
+static const char *name_of(uint16_t command)
 {
 #define NAME(name, value, required, further, data)                                                 \
     case value:                                                                                    \
@@ -199,15 +200,13 @@ static enum base_err check(const struct decoder *d, struct base_error *error)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if ((row->required & names[i].field) && !(d->seen & names[i].field))
             return base_fail(error, BASE_EFORMAT, BASE_NOPOS, "%s: %s is missing",
-                             dicom_dimse_name(row->command), names[i].name);
+                             name_of(row->command), names[i].name);
     if (!d->has_type)
         return base_fail(error, BASE_EFORMAT, BASE_NOPOS,
-                         "%s: Command Data Set Type (0000,0800) is missing",
-                         dicom_dimse_name(row->command));
+                         "%s: Command Data Set Type (0000,0800) is missing", name_of(row->command));
     if (row->data != DATA_MAYBE && d->cmd.has_dataset != (row->data == DATA_ALWAYS))
         return base_fail(error, BASE_EFORMAT, BASE_NOPOS, "%s: %s a data set",
-                         dicom_dimse_name(row->command),
-                         d->cmd.has_dataset ? "must not have" : "lacks");
+                         name_of(row->command), d->cmd.has_dataset ? "must not have" : "lacks");
     return BASE_OK;
 }
 

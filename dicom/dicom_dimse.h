@@ -121,8 +121,6 @@ struct dicom_dimse {
     struct base_bytes attributes;
 };
 
-/* "C_STORE_RQ", or "unknown command". */
-const char *dicom_dimse_name(uint16_t command);
 /* "success", "pending", "warning", "failure" or "cancel" by the class of the status. */
 const char *dicom_dimse_status_class(uint16_t status);
 static inline bool dicom_dimse_is_pending(uint16_t status)
@@ -131,7 +129,8 @@ static inline bool dicom_dimse_is_pending(uint16_t status)
 }
 
 /* Decodes a command set (implicit VR little endian, PS3.7 6.3.1). BASE_EFORMAT
- * names the element; BASE_EUNSUPPORTED an unknown command. */
+ * names the element; BASE_EUNSUPPORTED an unknown command. The assembler does it; by itself it
+ * is for tests. */
 BASE_MUST_CHECK enum base_err dicom_dimse_decode(struct base_bytes bytes, struct dicom_dimse *out,
                                                  struct base_error *error);
 /* Appends the command set, group length first. The command must be known and

@@ -1,11 +1,5 @@
 #include "dicom/dicom_negotiate.h"
 
-const struct dicom_offer dicom_offers_storage[] = {
-    {DICOM_UID_VERIFICATION, 0, DICOM_OFFER_UNCOMPRESSED, true, false},
-    {NULL, DICOM_SOP_STORAGE, DICOM_OFFER_STORED, true, false},
-};
-const unsigned dicom_offers_storage_n = sizeof dicom_offers_storage / sizeof *dicom_offers_storage;
-
 static const struct dicom_offer *find_offer(const char *sop_class, const struct dicom_offer *offers,
                                             unsigned n)
 {

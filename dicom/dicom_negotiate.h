@@ -21,10 +21,6 @@ struct dicom_offer {
     bool requestor_scp; /* it may be SCP: C-STORE of a C-GET, N-EVENT-REPORT */
 };
 
-/* Verification and all storage classes in all syntaxes that we store. */
-extern const struct dicom_offer dicom_offers_storage[];
-extern const unsigned dicom_offers_storage_n;
-
 /*
  * Fills *ac, the answer to rq, except for called, calling and max_length,
  * which the caller may change: result 0, 3 or 4 per context; the roles that were

@@ -108,7 +108,7 @@ const struct dicom_sop_class *dicom_sop_class_find(const char *uid);
  * of storage: outside of the root of the standard, or where the standard has its storage
  * classes (of a later edition); else, and when it is no UID, 0. */
 unsigned dicom_sop_flags_of(const char *uid);
-/* The whole tables, ordered by UID as text. */
+/* For tests: the whole tables, ordered by UID as text. */
 const struct dicom_syntax *dicom_syntax_all(size_t *n);
 const struct dicom_sop_class *dicom_sop_class_all(size_t *n);
 /* Name of a SOP class or transfer syntax, or the UID itself: for messages. */

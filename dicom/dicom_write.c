@@ -80,22 +80,11 @@ static enum dicom_vr known_vr(uint32_t tag)
     return entry ? entry->vr : DICOM_VR_UN;
 }
 
-void dicom_write_text_n(struct dicom_writer *w, uint32_t tag, const char *s, size_t n)
+void dicom_write_text(struct dicom_writer *w, uint32_t tag, const char *s)
 {
     enum dicom_vr vr = known_vr(tag);
     assert(dicom_vr_is_text(vr));
-    dicom_write(w, tag, vr, s, n);
-}
-
-void dicom_write_text(struct dicom_writer *w, uint32_t tag, const char *s)
-{
-    dicom_write_text_n(w, tag, s, s ? strlen(s) : 0);
-}
-
-void dicom_write_empty(struct dicom_writer *w, uint32_t tag)
-{
-    enum dicom_vr vr = known_vr(tag);
-    put_header(w, tag, vr, 0);
+    dicom_write(w, tag, vr, s, s ? strlen(s) : 0);
 }
 
 void dicom_write_u16(struct dicom_writer *w, uint32_t tag, enum dicom_vr vr, const uint16_t *v,
@@ -106,12 +95,10 @@ void dicom_write_u16(struct dicom_writer *w, uint32_t tag, enum dicom_vr vr, con
         put16(w, v[i]);
 }
 
-void dicom_write_u32(struct dicom_writer *w, uint32_t tag, enum dicom_vr vr, const uint32_t *v,
-                     size_t n)
+static void put_u32(struct dicom_writer *w, uint32_t tag, enum dicom_vr vr, uint32_t v)
 {
-    put_header(w, tag, vr, (uint64_t)n * 4);
-    for (size_t i = 0; i < n && !w->out->err; i++)
-        put32(w, v[i]);
+    put_header(w, tag, vr, 4);
+    put32(w, v);
 }
 
 void dicom_write_tag(struct dicom_writer *w, uint32_t tag, uint32_t value)
@@ -131,14 +118,13 @@ void dicom_write_int(struct dicom_writer *w, uint32_t tag, int64_t v)
 {
     enum dicom_vr vr = known_vr(tag);
     uint16_t v16 = (uint16_t)v;
-    uint32_t v32 = (uint32_t)v;
     char text[24];
     if (vr == DICOM_VR_US || vr == DICOM_VR_SS) {
         assert(vr == DICOM_VR_US ? v >= 0 && v <= UINT16_MAX : v >= INT16_MIN && v <= INT16_MAX);
         dicom_write_u16(w, tag, vr, &v16, 1);
     } else if (vr == DICOM_VR_UL || vr == DICOM_VR_SL) {
         assert(vr == DICOM_VR_UL ? v >= 0 && v <= UINT32_MAX : v >= INT32_MIN && v <= INT32_MAX);
-        dicom_write_u32(w, tag, vr, &v32, 1);
+        put_u32(w, tag, vr, (uint32_t)v);
     } else if (vr == DICOM_VR_UV || vr == DICOM_VR_SV) {
         put_u64(w, tag, vr, (uint64_t)v);
     } else {
@@ -159,7 +145,7 @@ void dicom_write_double(struct dicom_writer *w, uint32_t tag, double v)
         float f = (float)v;
         uint32_t bits;
         memcpy(&bits, &f, sizeof bits);
-        dicom_write_u32(w, tag, vr, &bits, 1);
+        put_u32(w, tag, vr, bits);
     } else {
         assert(vr == DICOM_VR_DS);
         char text[40];

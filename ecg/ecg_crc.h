@@ -7,7 +7,7 @@
 #include "ecg/ecg_simd.h"
 
 uint16_t ecg_crc_ccitt(struct base_bytes b);
-/* The form of this level; from AVX2 on with carry-less multiplication. */
+/* The form of this level, for tests; from AVX2 on with carry-less multiplication. */
 uint16_t ecg_crc_ccitt_at(enum ecg_simd level, struct base_bytes b);
 
 #if ECG_SIMD_X86

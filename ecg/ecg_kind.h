@@ -17,7 +17,8 @@ enum ecg_kind {
     ECG_KIND_OTHER
 };
 
-/* Of a label in UTF-8 or any extension of ASCII, in any case, with blanks around or not. */
+/* Of a label in UTF-8 or any extension of ASCII, in any case, with blanks around or not;
+ * for tests. */
 enum ecg_kind ecg_kind_of(const char *label, size_t n);
 /* Moves the leads that are none by their name from leads to others. On BASE_ENOMEM
  * nothing has moved. */

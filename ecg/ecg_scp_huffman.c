@@ -144,7 +144,8 @@ void ecg_scp_huffman_free(struct ecg_scp_huffman *h)
     free(h);
 }
 
-struct ecg_scp_huffman *ecg_scp_huffman_default(void)
+/* The table that 19999 in section 2 stands for. NULL when out of memory. */
+static struct ecg_scp_huffman *default_table(void)
 {
     struct ecg_scp_huffman *h = huffman_new(1);
     if (!h || !(h->tables[0] = table_new(19))) {
@@ -227,7 +228,7 @@ enum base_err ecg_scp_huffman_read(struct base_bytes body, size_t pos, struct ec
     size_t n = base_load_le16(body.p);
     struct ecg_scp_huffman *h = NULL;
     if (n == 19999) {
-        h = ecg_scp_huffman_default();
+        h = default_table();
     } else {
         if (n == 0 || n > TABLES_MAX)
             return base_fail(err, BASE_EFORMAT, pos, "SCP-ECG section 2: %zu tables", n);

@@ -11,8 +11,6 @@
 
 struct ecg_scp_huffman;
 
-/* The table that 19999 in section 2 stands for. NULL when out of memory. */
-struct ecg_scp_huffman *ecg_scp_huffman_default(void);
 /* Tables from the body of section 2, which stands at byte pos of the file. */
 enum base_err ecg_scp_huffman_read(struct base_bytes body, size_t pos, struct ecg_scp_huffman **out,
                                    struct base_error *err) BASE_MUST_CHECK;

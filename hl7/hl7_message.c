@@ -108,8 +108,9 @@ static struct base_bytes part_of(struct base_bytes b, char delimiter, unsigned i
     return base_bytes_of(NULL, 0);
 }
 
-struct base_bytes hl7_raw(const struct hl7_message *m, size_t segment, unsigned field,
-                          unsigned repetition, unsigned component, unsigned subcomponent)
+/* Raw view, not unescaped; empty when absent or "" (delete). 0 = the whole, with delimiters. */
+static struct base_bytes raw(const struct hl7_message *m, size_t segment, unsigned field,
+                             unsigned repetition, unsigned component, unsigned subcomponent)
 {
     if (segment >= m->n)
         return base_bytes_of(NULL, 0);
@@ -202,7 +203,7 @@ bool hl7_text(const struct hl7_message *m, size_t segment, unsigned field, unsig
               unsigned component, char *out, size_t size)
 {
     struct base_buf b = {.cap = HL7_MESSAGE_MAX};
-    unescape(m, hl7_raw(m, segment, field, repetition, component, component ? 1 : 0), &b);
+    unescape(m, raw(m, segment, field, repetition, component, component ? 1 : 0), &b);
     const char *s = base_buf_cstr(&b);
     size_t n = 0;
     for (size_t k; n < b.n && (k = base_utf8_sequence(s + n, b.n - n)) && n + k < size; n += k)
@@ -232,7 +233,7 @@ static void add_escaped(const struct hl7_delimiters *d, const char *text, struct
 
 static void add_field(const struct hl7_message *m, unsigned field, struct base_buf *out)
 {
-    struct base_bytes v = m ? hl7_raw(m, 0, field, 0, 0, 0) : base_bytes_of(NULL, 0);
+    struct base_bytes v = m ? raw(m, 0, field, 0, 0, 0) : base_bytes_of(NULL, 0);
     base_buf_add(out, v.p, v.n);
 }
 
@@ -244,7 +245,7 @@ static const char *const versions[] = {"2.1", "2.2", "2.3",   "2.3.1", "2.4",   
 
 static size_t version_of(const struct hl7_message *m)
 {
-    struct base_bytes v = m ? hl7_raw(m, 0, 12, 0, 1, 0) : base_bytes_of(NULL, 0);
+    struct base_bytes v = m ? raw(m, 0, 12, 0, 1, 0) : base_bytes_of(NULL, 0);
     size_t i = sizeof versions / sizeof *versions;
     while (i-- > 0)
         if (v.n == strlen(versions[i]) && memcmp(v.p, versions[i], v.n) == 0)
@@ -257,7 +258,7 @@ static size_t version_of(const struct hl7_message *m)
 static void add_type(const struct hl7_message *m, char component, size_t version,
                      struct base_buf *out)
 {
-    struct base_bytes event = m ? hl7_raw(m, 0, 9, 0, 2, 0) : base_bytes_of(NULL, 0);
+    struct base_bytes event = m ? raw(m, 0, 9, 0, 2, 0) : base_bytes_of(NULL, 0);
     base_buf_add_str(out, "ACK");
     if (event.n && version >= V2_3) {
         base_buf_add_byte(out, (uint8_t)component);
@@ -323,7 +324,7 @@ void hl7_write_ack(const struct hl7_message *m, const struct hl7_ack *ack, struc
     base_buf_printf(out, "%s%c%c", ack->time, f, f);
     add_type(m, d->component, version, out);
     base_buf_printf(out, "%c%s%c", f, ack->control_id, f);
-    if (m && hl7_raw(m, 0, 11, 0, 0, 0).n)
+    if (m && raw(m, 0, 11, 0, 0, 0).n)
         add_field(m, 11, out);
     else
         base_buf_add_byte(out, 'P');

@@ -46,13 +46,9 @@ enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out,
 /* The n-th segment of this name from segment `from` on; SIZE_MAX when none. */
 size_t hl7_find(const struct hl7_message *m, const char *name, size_t from);
 
-/* Field `field` of a segment (1-based; MSH-1 is the field separator itself),
- * repetition 0.., component and subcomponent 1..; 0 = the whole, with
- * delimiters. Raw view, not unescaped; empty when absent or "" (delete). */
-struct base_bytes hl7_raw(const struct hl7_message *m, size_t segment, unsigned field,
-                          unsigned repetition, unsigned component, unsigned subcomponent);
-/* The same (first subcomponent) with escape sequences resolved, NUL-terminated,
- * cut at a character to fit. False when it is empty. */
+/* Field `field` of a segment (1-based; MSH-1 is the field separator itself), repetition 0..,
+ * component 1.., of which it is the first subcomponent; 0 = the whole, with delimiters. Escape
+ * sequences are resolved; NUL-terminated, cut at a character to fit. False when it is empty. */
 bool hl7_text(const struct hl7_message *m, size_t segment, unsigned field, unsigned repetition,
               unsigned component, char *out, size_t size);
 /* Number of repetitions of a field; 0 when it is empty. */

@@ -325,9 +325,9 @@ static void send_reject(struct net_assoc *a)
 static void confirm_rejection(struct net_assoc *a)
 {
     char text[128];
-    a->reject = a->pdu->reject;
-    snprintf(text, sizeof text, "%s (%u/%u/%u)", dicom_reject_text(a->reject), a->reject.result,
-             a->reject.source, a->reject.reason);
+    const struct dicom_reject *r = &a->pdu->reject;
+    snprintf(text, sizeof text, "%s (%u/%u/%u)", dicom_reject_text(*r), r->result, r->source,
+             r->reason);
     net_assoc_end(a, NET_ASSOC_REJECTED, text);
 }
 
@@ -573,11 +573,6 @@ struct base_arena *net_assoc_arena(struct net_assoc *a)
 const struct dicom_associate *net_assoc_request(const struct net_assoc *a)
 {
     return a->rq;
-}
-
-struct dicom_reject net_assoc_rejection(const struct net_assoc *a)
-{
-    return a->reject;
 }
 
 uint64_t net_assoc_id(const struct net_assoc *a)

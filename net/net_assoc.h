@@ -95,6 +95,7 @@ enum base_err net_assoc_listen(struct loop *loop, int fd, const struct net_assoc
                                struct net_assoc_server **out) BASE_MUST_CHECK;
 /* Stops accepting connections; associations go on. */
 void net_assoc_server_stop(struct net_assoc_server *s);
+/* Of associations: for tests, which see by it that none is left over. */
 unsigned net_assoc_server_count(const struct net_assoc_server *s);
 /* Aborts what is left (cause NET_ASSOC_STOPPED) and frees the server once the
  * loop has closed all; done (may be NULL) runs then. Takes NULL (done runs not). */
@@ -156,8 +157,6 @@ const char *net_assoc_peer(const struct net_assoc *a, uint16_t *port);      /* p
 const struct dicom_associate *net_assoc_request(const struct net_assoc *a); /* what was asked for */
 /* NULL without TLS. */
 const struct net_tls *net_assoc_tls(const struct net_assoc *a);
-/* What the peer answered, or we; meaningful when the cause is NET_ASSOC_REJECTED. */
-struct dicom_reject net_assoc_rejection(const struct net_assoc *a);
 uint64_t net_assoc_id(const struct net_assoc *a); /* unique in this process, for the log */
 
 /* One message: command and data set (may be empty = none) leave in one write

@@ -57,7 +57,7 @@ struct net_assoc {
     enum dicom_dul_state state;
     const struct dicom_pdu *pdu; /* during an event that a PDU caused */
     struct dicom_abort abort;    /* what AA-7 and AA-8 send */
-    struct dicom_reject reject;  /* what AE-6 and AE-8 send, or AE-4 received */
+    struct dicom_reject reject;  /* what AE-6 and AE-8 send */
     unsigned artim_ms;
     unsigned idle_ms;
     unsigned connect_ms;

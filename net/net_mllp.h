@@ -30,8 +30,8 @@ struct net_mllp_decoder {
     uint64_t passed;         /* bytes behind that */
 };
 
-/* Takes from *in what belongs to the next step. CR, LF and NUL between frames
- * are passed over, as is a <FS> that lacks its <CR>. */
+/* These two are for the fuzzer as well as the server. Takes from *in what belongs to the next step.
+ * CR, LF and NUL between frames are passed over, as is a <FS> that lacks its <CR>. */
 enum net_mllp_step net_mllp_decode(struct net_mllp_decoder *d, struct base_bytes *in);
 void net_mllp_next(struct net_mllp_decoder *d);
 
@@ -63,7 +63,7 @@ enum base_err net_mllp_listen(const struct net_mllp_options *o,
                               struct net_mllp_server **out) BASE_MUST_CHECK;
 /* Accepts no more; connections that wait for an answer get it and are closed. */
 void net_mllp_stop(struct net_mllp_server *s);
-/* How many are open; by it the fuzzer sees that none is left over. */
+/* For tests: how many are open. */
 unsigned net_mllp_connections(const struct net_mllp_server *s);
 /* Closes what is left. Takes NULL. */
 void net_mllp_free(struct net_mllp_server *s);

@@ -41,7 +41,7 @@ struct shim_source {
     struct base_bytes bytes;
 };
 
-/* Whether DCMTK can parse the whole file and it names its SOP class and
+/* For tests: whether DCMTK can parse the whole file and it names its SOP class and
  * instance. BASE_EFORMAT says why not. */
 enum base_err shim_is_valid_file(const char *path, struct base_error *e) BASE_MUST_CHECK;
 

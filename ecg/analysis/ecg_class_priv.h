@@ -45,7 +45,7 @@ enum base_err ecg_class_find(const struct ecg_signal *s, const struct ecg_featur
                              const size_t *at, size_t n, struct ecg_beat *beat,
                              uint8_t *dominant) BASE_MUST_CHECK;
 /* The terms of each beat that ecg_beats_find finds in all leads, in its order; *out is owned
- * by the caller (free) in any case. For fitting the model. */
+ * by the caller (free) in any case. For fitting the model: tests/bench/ecg_score.c. */
 enum base_err ecg_beats_terms(const struct ecg_record *r, float (**out)[ECG_CLASS_TERMS], size_t *n,
                               struct base_error *err) BASE_MUST_CHECK;
 

@@ -13,6 +13,7 @@
 
 #include "fuzz_socket.h"
 #include "net/net_assoc.h"
+#include "tests/unit/storage_offers.h"
 
 #include <sched.h>
 #include <string.h>
@@ -60,8 +61,8 @@ static void script_answer_request(void)
     script.rq = NULL;
     if (script.mode & SCRIPT_REJECT)
         net_assoc_reject(script.a, (struct dicom_reject){1, 1, 3});
-    else if (dicom_negotiate(rq, dicom_offers_storage, dicom_offers_storage_n, 16384,
-                             net_assoc_arena(script.a), &answer, NULL) == BASE_OK)
+    else if (dicom_negotiate(rq, storage_offers, STORAGE_OFFERS, 16384, net_assoc_arena(script.a),
+                             &answer, NULL) == BASE_OK)
         (void)!net_assoc_accept(script.a, &answer);
 }
 

@@ -1,7 +1,7 @@
 /* A peer's bytes: PDUs in arbitrary splits, associations, negotiation, and messages
  * assembled from the fragments. The first byte seeds the splits. */
 #include "dicom/dicom_dimse.h"
-#include "dicom/dicom_negotiate.h"
+#include "tests/unit/storage_offers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,8 +16,8 @@ static void take_associate(const struct dicom_pdu *pdu)
     base_arena_init(&arena, 1 << 20);
     if (dicom_associate_decode(pdu->body, accept, &arena, &a, &error) == BASE_OK) {
         dicom_associate_encode(&a, accept, &out);
-        if (!accept && dicom_negotiate(&a, dicom_offers_storage, dicom_offers_storage_n, 0, &arena,
-                                       &ac, NULL) == BASE_OK)
+        if (!accept &&
+            dicom_negotiate(&a, storage_offers, STORAGE_OFFERS, 0, &arena, &ac, NULL) == BASE_OK)
             dicom_associate_encode(&ac, true, &out);
     }
     base_buf_deinit(&out);

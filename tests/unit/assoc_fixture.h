@@ -3,6 +3,7 @@
 #define TESTS_ASSOC_FIXTURE_H
 
 #include "net/net_assoc.h"
+#include "storage_offers.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -27,7 +28,6 @@ struct side {
     int closed;
     enum net_assoc_cause cause;
     char text[256];
-    struct dicom_reject rejection;
     struct dicom_dimse cmd; /* the last one */
     uint8_t context;
     struct base_buf data;
@@ -97,8 +97,8 @@ static inline bool stranger_seen(void)
 static inline void answer_usual(struct side *s)
 {
     struct dicom_associate ac;
-    OK(dicom_negotiate(net_assoc_request(s->a), dicom_offers_storage, dicom_offers_storage_n,
-                       MAX_PDU, net_assoc_arena(s->a), &ac, NULL));
+    OK(dicom_negotiate(net_assoc_request(s->a), storage_offers, STORAGE_OFFERS, MAX_PDU,
+                       net_assoc_arena(s->a), &ac, NULL));
     OK(net_assoc_accept(s->a, &ac));
 }
 
@@ -169,9 +169,9 @@ static inline void on_closed(struct net_assoc *a, void *arg, enum net_assoc_caus
                              const char *text)
 {
     struct side *s = arg;
+    (void)a;
     s->closed++;
     s->cause = cause;
-    s->rejection = net_assoc_rejection(a);
     snprintf(s->text, sizeof s->text, "%s", text);
     s->a = NULL;
     if (s == &acceptor)

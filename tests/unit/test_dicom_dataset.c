@@ -355,7 +355,7 @@ START_TEST(values_are_padded_as_their_vr_asks)
     dicom_writer_init(&w, &b, DICOM_EXPLICIT_LE);
     dicom_write_text(&w, DICOM_TAG_SOPInstanceUID, "1.2");
     dicom_write_text(&w, DICOM_TAG_Modality, "ECG");
-    dicom_write_empty(&w, DICOM_TAG_PatientName);
+    dicom_write_text(&w, DICOM_TAG_PatientName, NULL);
     dicom_write(&w, DICOM_TAG_EncapsulatedDocument, DICOM_VR_OB, "x", 1);
     static const char expected[] = "\x08\0\x18\0UI\x04\0"
                                    "1.2\0"

@@ -153,7 +153,6 @@ START_TEST(a_response_answers_its_request)
     ck_assert_str_eq(dicom_dimse_status_class(0xB007), "warning");
     ck_assert_str_eq(dicom_dimse_status_class(0xFF01), "pending");
     ck_assert_str_eq(dicom_dimse_status_class(0xFE00), "cancel");
-    ck_assert_str_eq(dicom_dimse_name(DIMSE_N_EVENT_REPORT_RQ), "N_EVENT_REPORT_RQ");
 }
 END_TEST
 
@@ -172,8 +171,7 @@ static void feed(struct dicom_assembler *a, struct dicom_pdu_decoder *d, struct 
             continue;
         ck_assert_msg(dicom_assembler_take(a, &pdu, &m, &error) == BASE_OK, "%s", error.msg);
         if (m.kind == DICOM_MESSAGE_COMMAND)
-            base_buf_printf(out, "%d %s%s\n", m.context, dicom_dimse_name(a->cmd.command),
-                            m.last ? " last" : "");
+            base_buf_printf(out, "%d %04X%s\n", m.context, a->cmd.command, m.last ? " last" : "");
         if (m.kind == DICOM_MESSAGE_DATA) {
             base_buf_add(out, m.bytes.p, m.bytes.n);
             if (m.last)
@@ -221,7 +219,7 @@ START_TEST(messages_are_assembled_however_they_are_split)
         dicom_pdu_decoder_init(&d, 0);
         feed(&a, &d, base_bytes_of(b.p, at), &out);
         feed(&a, &d, base_bytes_of(b.p + at, b.n - at), &out);
-        ck_assert_str_eq(base_buf_cstr(&out), "3 C_STORE_RQ\nabcdef 3 end\n1 C_ECHO_RQ last\n");
+        ck_assert_str_eq(base_buf_cstr(&out), "3 0001\nabcdef 3 end\n1 0030 last\n");
         dicom_pdu_decoder_deinit(&d);
         dicom_assembler_deinit(&a);
         base_buf_deinit(&out);
@@ -240,7 +238,7 @@ START_TEST(the_exchange_fixture_holds_a_c_echo)
     dicom_assembler_init(&a);
     dicom_pdu_decoder_init(&d, 0);
     feed(&a, &d, base_bytes_of(b.p, 80), &out);
-    ck_assert_str_eq(base_buf_cstr(&out), "1 C_ECHO_RQ last\n");
+    ck_assert_str_eq(base_buf_cstr(&out), "1 0030 last\n");
     ck_assert_uint_eq(a.cmd.message_id, 7);
     ck_assert_str_eq(a.cmd.sop_class, DICOM_UID_VERIFICATION);
     dicom_pdu_decoder_deinit(&d);

@@ -105,14 +105,13 @@ START_TEST(what_our_writer_wrote_comes_back_byte_by_byte)
     struct base_error e;
     uint64_t end;
     static const uint16_t us[] = {1, 65535};
-    static const uint32_t ul[] = {0, UINT32_MAX};
     dicom_writer_init(&w, &data, DICOM_EXPLICIT_LE);
     w.undefined_lengths = true;
     dicom_write_text(&w, DICOM_TAG_SpecificCharacterSet, "ISO_IR 192");
     dicom_write_text(&w, DICOM_TAG_ImageType, "ORIGINAL\\PRIMARY\\\\AXIAL");
     dicom_write_text(&w, DICOM_TAG_SOPClassUID, DICOM_UID_SC_IMAGE);
     dicom_write_text(&w, DICOM_TAG_SOPInstanceUID, "1.2.3");
-    dicom_write_empty(&w, DICOM_TAG_StudyDate);
+    dicom_write_text(&w, DICOM_TAG_StudyDate, NULL);
     dicom_write_text(&w, DICOM_TAG_PatientName, "TEST^ONE=测试^一=ce^shi");
     dicom_write(&w, DICOM_TAG(0x0010, 0x4000), DICOM_VR_LT, " a\\b\r\nc", 7);
     dicom_write_text(&w, DICOM_TAG_ImagePositionPatient, "-1.5\\0.1\\123456.789012");
@@ -121,7 +120,7 @@ START_TEST(what_our_writer_wrote_comes_back_byte_by_byte)
     dicom_write(&w, DICOM_TAG(0x0028, 0x0123), DICOM_VR_FD, "\0\0\0\0\0\0\xf8\x3f", 8);
     dicom_write(&w, DICOM_TAG(0x0029, 0x0010), DICOM_VR_LO, "RDC TEST", 8);
     dicom_write_u16(&w, DICOM_TAG(0x0029, 0x1001), DICOM_VR_US, us, 2);
-    dicom_write_u32(&w, DICOM_TAG(0x0029, 0x1002), DICOM_VR_UL, ul, 2);
+    dicom_write(&w, DICOM_TAG(0x0029, 0x1002), DICOM_VR_UL, "\0\0\0\0\xff\xff\xff\xff", 8);
     dicom_write(&w, DICOM_TAG(0x0029, 0x1003), DICOM_VR_OB, "odd", 3);
     dicom_write_seq_begin(&w, DICOM_TAG(0x0029, 0x1004));
     dicom_write_item_open(&w);

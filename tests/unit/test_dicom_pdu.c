@@ -1,5 +1,6 @@
 #include "dicom/dicom_negotiate.h"
 #include "hex_fixture.h"
+#include "storage_offers.h"
 
 #include <stdlib.h>
 
@@ -388,9 +389,9 @@ START_TEST(each_context_is_answered_with_its_own_result)
     struct base_arena arena;
     unsigned accepted;
     base_arena_init(&arena, 0);
-    ck_assert_int_eq(dicom_negotiate(&rq, dicom_offers_storage, dicom_offers_storage_n, 65536,
-                                     &arena, &ac, &accepted),
-                     BASE_OK);
+    ck_assert_int_eq(
+        dicom_negotiate(&rq, storage_offers, STORAGE_OFFERS, 65536, &arena, &ac, &accepted),
+        BASE_OK);
     ck_assert_uint_eq(ac.n_contexts, 1);
     ck_assert_uint_eq(ac.contexts[0].id, 7);
     ck_assert_uint_eq(ac.contexts[0].result, proposals[_i].result);
@@ -455,9 +456,9 @@ START_TEST(all_storage_classes_are_offered_in_all_stored_syntaxes)
             struct dicom_associate ac;
             struct base_arena arena;
             base_arena_init(&arena, 0);
-            ck_assert_int_eq(dicom_negotiate(&rq, dicom_offers_storage, dicom_offers_storage_n, 0,
-                                             &arena, &ac, NULL),
-                             BASE_OK);
+            ck_assert_int_eq(
+                dicom_negotiate(&rq, storage_offers, STORAGE_OFFERS, 0, &arena, &ac, NULL),
+                BASE_OK);
             bool stored = syntaxes[k].flags & DICOM_TS_STORED;
             ck_assert_int_eq(ac.contexts[0].result == DICOM_CONTEXT_ACCEPTED, stored);
             pairs += stored;

@@ -105,6 +105,10 @@ static void write_annotations(struct dicom_writer *w)
 {
     const uint16_t second[] = {1, 2};
     const uint32_t positions[] = {1, 3, 99};
+    struct base_buf ul = {0};
+    for (size_t i = 0; i < 3; i++)
+        (w->encoding == DICOM_EXPLICIT_BE ? base_buf_add_be32 : base_buf_add_le32)(&ul,
+                                                                                   positions[i]);
     dicom_write_seq_open(w, DICOM_TAG_WaveformAnnotationSequence);
     dicom_write_item_open(w);
     dicom_write_text(w, DICOM_TAG_UnformattedTextValue, "窦性心律");
@@ -115,7 +119,8 @@ static void write_annotations(struct dicom_writer *w)
     dicom_write_code(w, DICOM_TAG_ConceptNameCodeSequence, "5.10.3-3", "SCPECG", NULL, "QRS onset");
     dicom_write_u16(w, DICOM_TAG_ReferencedWaveformChannels, DICOM_VR_US, second, 2);
     dicom_write_text(w, DICOM_TAG_TemporalRangeType, "MULTIPOINT");
-    dicom_write_u32(w, DICOM_TAG_ReferencedSamplePositions, DICOM_VR_UL, positions, 3);
+    dicom_write(w, DICOM_TAG_ReferencedSamplePositions, DICOM_VR_UL, ul.p, ul.n);
+    base_buf_deinit(&ul);
     dicom_write_item_close(w);
     dicom_write_seq_close(w);
 }

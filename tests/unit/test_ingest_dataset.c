@@ -11,7 +11,7 @@ static void write_step(struct base_buf *b, enum dicom_encoding encoding)
     dicom_writer_init(&w, b, encoding);
     dicom_write_text(&w, DICOM_TAG_SpecificCharacterSet, "GB18030");
     dicom_write_text(&w, DICOM_TAG_PatientName, "Ceshi^Yi=\xB2\xE2\xCA\xD4^\xD2\xBB");
-    dicom_write_empty(&w, DICOM_TAG_PatientSex);
+    dicom_write_text(&w, DICOM_TAG_PatientSex, NULL);
     dicom_write_text(&w, DICOM_TAG_PatientComments, " a\\b ");
     dicom_write_int(&w, DICOM_TAG_Rows, 512);
     dicom_write_text(&w, DICOM_TAG_PerformedProcedureStepStatus, "IN PROGRESS ");

@@ -614,7 +614,7 @@ END_TEST
 static void answer_with_little(struct side *s)
 {
     struct dicom_associate ac;
-    OK(dicom_negotiate(net_assoc_request(s->a), dicom_offers_storage, dicom_offers_storage_n, 8,
+    OK(dicom_negotiate(net_assoc_request(s->a), storage_offers, STORAGE_OFFERS, 8,
                        net_assoc_arena(s->a), &ac, NULL));
     OK(net_assoc_accept(s->a, &ac));
 }
