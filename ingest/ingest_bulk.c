@@ -1,6 +1,7 @@
 #include "ingest/ingest_bulk.h"
 
 #include "base/arena.h"
+#include "ingest/ingest_priv.h"
 #include "ingest/ingest_spool.h"
 
 #include <inttypes.h>
@@ -19,6 +20,11 @@ struct ingest_bulk {
     size_t room;
     size_t swept; /* of unused */
     uint64_t size;
+    /* Found again, or a small body could make any number of large objects: at most PARTS_MAX of
+     * them, and bytes for one object, and what exceeds it. */
+    size_t again;
+    uint64_t again_size;
+    uint64_t again_max;
     bool open; /* a part was begun */
     ingest_bulk_fn *fn;
     void *arg;
@@ -40,6 +46,7 @@ enum base_err ingest_bulk_new(struct ingest *g, ingest_bulk_fn *fn, void *arg,
         return BASE_ENOMEM;
     b->fn = fn;
     b->arg = arg;
+    b->again_max = g->config->conf->upload_max_bytes;
     base_arena_init(&b->arena, TEXT_MAX);
     enum base_err err = ingest_spool_open_nameless(g, on_open, b);
     if (err) {
@@ -164,10 +171,19 @@ static bool is_at(const struct ingest_bulk *b, size_t i, const char *location)
     return i < b->n && strcmp(b->parts[i]->location, location) == 0;
 }
 
-size_t ingest_bulk_find(struct ingest_bulk *b, const char *location, uint64_t frames,
-                        struct ingest_bulk_part *const **parts)
+static void use(struct ingest_bulk *b, struct ingest_bulk_part *part)
+{
+    b->again += part->used;
+    b->again_size += part->used ? part->size : 0;
+    part->used = true;
+}
+
+enum base_err ingest_bulk_find(struct ingest_bulk *b, const char *location, uint64_t frames,
+                               struct ingest_bulk_part *const **parts, size_t *found)
 {
     size_t n = 0;
+    if (b->again > PARTS_MAX || b->again_size > b->again_max)
+        return BASE_ELIMIT;
     for (size_t i = lower_bound(b, location); is_at(b, i, location); i++)
         b->found[n++] = b->parts[i];
     /* PS3.18 8.7.3.3.2: {BulkDataURI}/frames/{FrameNumber} */
@@ -181,9 +197,10 @@ size_t ingest_bulk_find(struct ingest_bulk *b, const char *location, uint64_t fr
         b->found[n++] = b->parts[i];
     }
     for (size_t i = 0; i < n; i++)
-        b->found[i]->used = true;
+        use(b, b->found[i]);
     *parts = b->found;
-    return n;
+    *found = n;
+    return n ? BASE_OK : BASE_ENOTFOUND;
 }
 
 struct ingest_bulk_part *ingest_bulk_unused(struct ingest_bulk *b)

@@ -43,9 +43,10 @@ void ingest_bulk_on_room(struct ingest_bulk *b, void (*fn)(void *arg), void *arg
 /* fn when everything can be read. No part may follow. */
 void ingest_bulk_flush(struct ingest_bulk *b, ingest_bulk_fn *fn, void *arg);
 /* The parts at this location in the order of arrival, or the first one of each of
- * location/frames/1, 2, … as far as `frames`; 0: none. Borrowed until the next call. */
-size_t ingest_bulk_find(struct ingest_bulk *b, const char *location, uint64_t frames,
-                        struct ingest_bulk_part *const **parts);
+ * location/frames/1, 2, … as far as `frames`. Borrowed until the next call. BASE_ENOTFOUND: none;
+ * BASE_ELIMIT: too much was found again that an object refers to already. */
+enum base_err ingest_bulk_find(struct ingest_bulk *b, const char *location, uint64_t frames,
+                               struct ingest_bulk_part *const **parts, size_t *n) BASE_MUST_CHECK;
 /* One that no object refers to; NULL when there is none (more). */
 struct ingest_bulk_part *ingest_bulk_unused(struct ingest_bulk *b);
 int ingest_bulk_fd(const struct ingest_bulk *b);

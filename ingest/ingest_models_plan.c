@@ -155,8 +155,12 @@ static enum base_err add_pixels(struct planner *p, const struct dicom_model_bulk
 static enum base_err add_value(struct planner *p, const struct dicom_model_bulk *b)
 {
     struct ingest_bulk_part *const *parts;
-    size_t n = ingest_bulk_find(p->bulk, b->uri, is_pixels(b) ? p->model->frames : 0, &parts);
-    if (n == 0)
+    size_t n;
+    enum base_err err =
+        ingest_bulk_find(p->bulk, b->uri, is_pixels(b) ? p->model->frames : 0, &parts, &n);
+    if (err == BASE_ELIMIT)
+        return fail(p, b, err, "parts are referred to again too often; send it in another request");
+    if (err)
         return fail(p, b, BASE_EFORMAT, "no part has its BulkDataURI as Content-Location");
     return is_pixels(b) ? add_pixels(p, b, parts, n) : add_octets(p, b, parts, n);
 }

@@ -43,8 +43,8 @@ struct ingest_model_plan {
     bool begun;
 };
 /* BASE_EFORMAT: bulk data are missing or not what the metadata say; BASE_EUNSUPPORTED:
- * their media type, or transfer syntax; BASE_ENOMEM. error->msg says which. The plan
- * borrows from the model. It must be deinitialised. */
+ * their media type, or transfer syntax; BASE_ELIMIT: of ingest_bulk_find(); BASE_ENOMEM. error->msg
+ * says which. The plan borrows from the model. It must be deinitialised. */
 enum base_err ingest_model_plan(const struct dicom_model *model, struct ingest_bulk *bulk,
                                 struct ingest_model_plan *out,
                                 struct base_error *error) BASE_MUST_CHECK;

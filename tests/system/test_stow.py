@@ -41,6 +41,40 @@ def frames_of(path):
     return out[1:]
 
 
+def secondary(sop, uri, side, frames=1):
+    """Metadata of an image of 8 bits whose pixels are bulk data."""
+    values = {'00080016': ('UI', '1.2.840.10008.5.1.4.1.1.7'), '00080018': ('UI', sop), '0020000D': ('UI', '2.25.91'),
+              '0020000E': ('UI', '2.25.92'), '00280002': ('US', 1), '00280008': ('IS', frames), '00280010': ('US', side),
+              '00280011': ('US', side), '00280100': ('US', 8)}
+    return {**{tag: {'vr': vr, 'Value': [value]} for tag, (vr, value) in values.items()},
+            PIXELS: {'vr': 'OB', 'BulkDataURI': uri}}
+
+
+class StowAgain(SystemTest):
+    """Bulk data to which many instances refer."""
+    conf = {'upload.max-bytes': '1M'}
+
+    def comments(self, metadata, parts):
+        content_type, body = multipart([(f'Content-Type: {JSON}', json.dumps(metadata).encode()), *parts],
+                                       f'related; type="{JSON}"')
+        answer = Client(self.rdc, 'tech').request('POST', '/dicom-web/studies', body, {'Content-Type': content_type})
+        failed = answer.json().get('00081198', {}).get('Value', [])
+        return answer.status, [f['00000902']['Value'][0] for f in failed]
+
+    def test_a_part_is_not_stored_any_number_of_times(self):
+        status, comments = self.comments([secondary(f'2.25.93{i}', 'b', 256) for i in range(30)],
+                                         [('Content-Location: b', bytes(256 * 256))])
+        # Once, and again as often as fits in upload.max-bytes, and once more.
+        self.assertEqual((status, len(comments)), (202, 30 - 18))
+        self.assertIn('again too often', comments[0])
+
+    def test_parts_are_not_looked_at_any_number_of_times(self):
+        status, comments = self.comments([secondary(f'2.25.94{i}', 'b', 1, 4000) for i in range(40)],
+                                         [('Content-Location: b', b'')] * 4000)
+        self.assertEqual((status, len(comments)), (409, 40))
+        self.assertEqual(sum('again too often' in c for c in comments), 40 - 27)
+
+
 class Stow(SystemTest):
     @classmethod
     def setUpClass(cls):
