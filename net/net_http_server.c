@@ -50,7 +50,7 @@ void net_http_server_remove(struct net_http_server *s, struct net_http_conn *c)
 static void on_accept(void *arg, struct net_stream *stream)
 {
     const struct net_http_server *s = arg;
-    if (s->o.tls && net_stream_secure(stream, s->o.tls, NULL)) {
+    if (s->o.tls && net_stream_secure(stream, s->o.tls)) {
         net_stream_close(stream);
         return;
     }

@@ -256,7 +256,7 @@ static void on_accept(void *arg, struct net_stream *stream)
         net_stream_close(stream);
         return;
     }
-    if (s->o.tls && net_stream_secure(stream, s->o.tls, NULL)) {
+    if (s->o.tls && net_stream_secure(stream, s->o.tls)) {
         net_stream_close(stream);
         free(c);
         return;

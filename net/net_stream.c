@@ -5,8 +5,6 @@
 
 #include <assert.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,29 +13,25 @@
 enum { BACKLOG = 1024, ACCEPT_AGAIN_MS = 100, READ_SIZE = 64 * 1024, FLUSH_MS = 2000 };
 
 /* Who sends all of a large body before it reads should find the answer. */
-static const struct net_linger linger_default = {.ms = 30000, .idle_ms = 5000};
+enum { LINGER_MS = 30000, LINGER_IDLE_MS = 5000 };
 
 /*
- *   RESOLVING ─► CONNECTING ─► OPEN ─► FINISHING ─► CLOSED
+ *   OPEN ─► FINISHING ─► CLOSED
  *
- * Any state goes to CLOSED. Freed by the last close callback, or by the
- * resolver's callback if that comes later.
+ * Any state goes to CLOSED. Freed by the last callback.
  */
-enum state { RESOLVING, CONNECTING, OPEN, FINISHING, CLOSED };
+enum state { OPEN, FINISHING, CLOSED };
 
 struct net_stream {
     uv_tcp_t tcp;
     uv_timer_t timer;
-    uv_getaddrinfo_t resolve;
-    uv_connect_t connect;
     uv_shutdown_t shutdown;
     enum state state;
     unsigned pending;              /* handles and requests that will still call back */
-    struct net_listener *listener; /* counted; NULL: we connected */
+    struct net_listener *listener; /* counted */
     bool reading;
     bool broken;         /* on_error was called or write failed */
     struct net_tls *tls; /* NULL: none */
-    bool greeted;        /* on_connect was called, or never has to be */
     const struct net_stream_events *events;
     void *arg;
     uint64_t linger_until; /* of the loop's clock; 0: our end is not sent yet */
@@ -106,7 +100,6 @@ static struct net_stream *stream_new(uv_loop_t *uv)
     s->timer.data = s;
     s->pending = 2;
     s->state = OPEN;
-    s->greeted = true;
     return s;
 }
 
@@ -114,9 +107,7 @@ static void close_now(struct net_stream *s)
 {
     if (s->state == CLOSED)
         return;
-    if (s->state == RESOLVING)
-        uv_cancel((uv_req_t *)&s->resolve);
-    if (s->state == FINISHING && s->listener)
+    if (s->state == FINISHING)
         s->listener->finishing--;
     s->state = CLOSED;
     uv_close((uv_handle_t *)&s->tcp, on_closed);
@@ -167,16 +158,11 @@ static void on_eof(struct net_stream *s)
 
 static void on_flush_timer(uv_timer_t *t);
 
-static const struct net_linger *linger_of(const struct net_stream *s)
-{
-    return s->listener ? &s->listener->linger : &linger_default;
-}
-
 static void linger(struct net_stream *s, ssize_t n)
 {
     bool over = s->linger_until && s->linger_until <= uv_now(s->tcp.loop);
     if (n > 0 && s->linger_until)
-        uv_timer_start(&s->timer, on_flush_timer, linger_of(s)->idle_ms, 0);
+        uv_timer_start(&s->timer, on_flush_timer, s->listener->linger.idle_ms, 0);
     if (n < 0 || over) {
         /* With a FIN still to be sent, the shutdown's callback closes. */
         if (n == UV_EOF && uv_stream_get_write_queue_size((uv_stream_t *)&s->tcp) > 0)
@@ -184,14 +170,6 @@ static void linger(struct net_stream *s, ssize_t n)
         else
             close_now(s);
     }
-}
-
-static void on_connectable(struct net_stream *s)
-{
-    s->greeted = true;
-    uv_timer_stop(&s->timer);
-    if (s->events->on_connect)
-        s->events->on_connect(s->arg);
 }
 
 /* Bytes of the wire: the output that they cause leaves before the callbacks,
@@ -203,8 +181,6 @@ static void on_cipher(struct net_stream *s, struct base_bytes in)
     enum base_err sent = send_tls(s);
     if (!err)
         err = sent;
-    if (!s->greeted && net_tls_is_open(s->tls))
-        on_connectable(s);
     if (plain.n && s->state == OPEN && !s->broken)
         s->events->on_read(s->arg, base_buf_bytes(&plain));
     base_buf_deinit(&plain);
@@ -354,9 +330,7 @@ size_t net_stream_queued(const struct net_stream *s)
 static void on_timer(uv_timer_t *t)
 {
     struct net_stream *s = t->data;
-    if (s->state == RESOLVING || s->state == CONNECTING || !s->greeted)
-        fail(s, BASE_ETIMEOUT);
-    else if (s->events->on_timeout)
+    if (s->events->on_timeout)
         s->events->on_timeout(s->arg);
 }
 
@@ -386,11 +360,11 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 {
     struct net_stream *s = req->data;
     if (s->state == FINISHING) {
-        s->linger_until = uv_now(s->tcp.loop) + linger_of(s)->ms;
+        s->linger_until = uv_now(s->tcp.loop) + s->listener->linger.ms;
         if (status < 0 || !s->reading)
             close_now(s);
         else
-            uv_timer_start(&s->timer, on_flush_timer, linger_of(s)->idle_ms, 0);
+            uv_timer_start(&s->timer, on_flush_timer, s->listener->linger.idle_ms, 0);
     }
     release(s);
 }
@@ -403,13 +377,12 @@ void net_stream_finish(struct net_stream *s, uint64_t flush_ms)
             s->broken = true;
     }
     struct net_listener *l = s->listener;
-    if (s->state != OPEN || s->broken || (l && l->finishing >= l->linger.max)) {
+    if (s->state != OPEN || s->broken || l->finishing >= l->linger.max) {
         close_now(s);
         return;
     }
     s->state = FINISHING;
-    if (l)
-        l->finishing++;
+    l->finishing++;
     s->shutdown.data = s;
     if (uv_shutdown(&s->shutdown, (uv_stream_t *)&s->tcp, on_shutdown) != 0) {
         close_now(s);
@@ -424,10 +397,10 @@ void net_stream_finish(struct net_stream *s, uint64_t flush_ms)
 
 /* ---- TLS ---- */
 
-enum base_err net_stream_secure(struct net_stream *s, struct net_tls_context *tls, const char *host)
+enum base_err net_stream_secure(struct net_stream *s, struct net_tls_context *tls)
 {
     assert(!s->tls && !s->reading);
-    return net_tls_new(tls, host, &s->tls);
+    return net_tls_new(tls, NULL, &s->tls);
 }
 
 void net_stream_unsecure(struct net_stream *s)
@@ -436,7 +409,6 @@ void net_stream_unsecure(struct net_stream *s)
     net_tls_free(s->tls);
     s->tls = NULL;
     s->broken = false;
-    s->greeted = true;
 }
 
 const struct net_tls *net_stream_tls(const struct net_stream *s)
@@ -464,13 +436,6 @@ bool net_stream_peer_is_loopback(const struct net_stream *s)
     return s->peer.loopback;
 }
 
-static void opened(struct net_stream *s)
-{
-    uv_tcp_nodelay(&s->tcp, 1);
-    note_peer(s);
-    s->state = OPEN;
-}
-
 /* ---- accepting ---- */
 
 static void on_listener_closed(uv_handle_t *h)
@@ -494,7 +459,8 @@ static void take_connection(void *arg)
     }
     s->listener = l;
     l->refs++;
-    opened(s);
+    uv_tcp_nodelay(&s->tcp, 1);
+    note_peer(s);
     l->fn(l->arg, s);
 }
 
@@ -533,9 +499,9 @@ enum base_err net_listener_new(struct loop *loop, int fd, const struct net_linge
     l->arg = arg;
     l->linger = *linger;
     if (!l->linger.ms)
-        l->linger.ms = linger_default.ms;
+        l->linger.ms = LINGER_MS;
     if (!l->linger.idle_ms)
-        l->linger.idle_ms = linger_default.idle_ms;
+        l->linger.idle_ms = LINGER_IDLE_MS;
     l->refs = 1;
     enum base_err err = listen_on(l, fd);
     if (err) {
@@ -560,73 +526,4 @@ void net_stream_start(struct net_stream *s, const struct net_stream_events *even
     s->events = events;
     s->arg = arg;
     net_stream_resume(s);
-}
-
-/* ---- connecting ---- */
-
-static void on_connected(uv_connect_t *req, int status)
-{
-    struct net_stream *s = req->data;
-    if (s->state == CONNECTING) {
-        if (status == 0) {
-            opened(s);
-            net_stream_resume(s);
-            enum base_err err = s->tls ? net_tls_start(s->tls) : BASE_OK;
-            if (!err && s->tls)
-                err = send_tls(s);
-            if (err)
-                fail(s, err);
-            else if (!s->tls)
-                on_connectable(s);
-        } else {
-            fail(s, status == UV_ECONNREFUSED ? BASE_EUNAVAILABLE : from_uv(status));
-        }
-    }
-    release(s);
-}
-
-static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
-{
-    struct net_stream *s = req->data;
-    if (s->state == RESOLVING) {
-        s->state = CONNECTING;
-        s->connect.data = s;
-        int r = status;
-        if (r == 0)
-            r = uv_tcp_connect(&s->connect, &s->tcp, found->ai_addr, on_connected);
-        if (r == 0)
-            s->pending++;
-        else
-            fail(s, status ? BASE_ENOTFOUND : from_uv(r));
-    }
-    uv_freeaddrinfo(found);
-    release(s);
-}
-
-enum base_err net_stream_connect(struct loop *l, const char *host, uint16_t port,
-                                 uint64_t timeout_ms, const struct net_stream_events *events,
-                                 void *arg, struct net_stream **out)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    char service[8];
-    snprintf(service, sizeof service, "%u", (unsigned)port);
-    assert(events->on_read && events->on_error);
-    struct net_stream *s = stream_new(loop_uv(l));
-    if (!s)
-        return BASE_ENOMEM;
-    s->events = events;
-    s->arg = arg;
-    s->greeted = false;
-    s->resolve.data = s;
-    int r = uv_getaddrinfo(loop_uv(l), &s->resolve, on_resolved, host, service, &hints);
-    if (r != 0) {
-        close_now(s);
-        return from_uv(r);
-    }
-    s->state = RESOLVING;
-    s->pending++;
-    if (timeout_ms)
-        uv_timer_start(&s->timer, on_timer, timeout_ms, 0);
-    *out = s;
-    return BASE_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * TCP connections on the loop, with TLS where wanted: reading with
+ * Accepted TCP connections on the loop, with TLS where wanted: reading with
  * back-pressure, writing with ownership of what cannot be sent at once, one
  * time-out each.
  *
@@ -22,8 +22,6 @@ struct net_listener;
 
 /* Any may be NULL but on_read and on_error. Each may close the stream. */
 struct net_stream_events {
-    /* Only after net_stream_connect (and the handshake of TLS); then reading begins. */
-    void (*on_connect)(void *arg);
     /* Borrowed during the call. At most 64 KiB; with TLS, 96 KiB. */
     void (*on_read)(void *arg, struct base_bytes bytes);
     /* The peer has sent its last byte; it may still read. NULL: on_error with
@@ -58,18 +56,11 @@ void net_listener_free(struct net_listener *l);
 /* Sets the callbacks of an accepted stream and begins to read. events must
  * outlive the stream. */
 void net_stream_start(struct net_stream *s, const struct net_stream_events *events, void *arg);
-/* Resolves host (name or address) and connects. A failure to resolve, connect,
- * or do so within timeout_ms comes as on_error. */
-enum base_err net_stream_connect(struct loop *l, const char *host, uint16_t port,
-                                 uint64_t timeout_ms, const struct net_stream_events *events,
-                                 void *arg, struct net_stream **out) BASE_MUST_CHECK;
 
-/* Puts TLS between, before anything is read or written: on an accepted stream
- * before net_stream_start, on another right after net_stream_connect (host as
- * there). If the handshake fails on_error comes with BASE_EFORMAT, and
- * net_stream_tls tells why. What is written before it is done is an error. */
-enum base_err net_stream_secure(struct net_stream *s, struct net_tls_context *tls,
-                                const char *host) BASE_MUST_CHECK;
+/* Puts TLS between, before net_stream_start. If the handshake fails on_error comes
+ * with BASE_EFORMAT, and net_stream_tls tells why. What is written before it is
+ * done is an error. */
+enum base_err net_stream_secure(struct net_stream *s, struct net_tls_context *tls) BASE_MUST_CHECK;
 /* Inside of on_error, from a peer that speaks no TLS (NET_TLS_PLAIN): takes TLS away
  * again, so that the peer can be told in words it understands before the end. */
 void net_stream_unsecure(struct net_stream *s);
