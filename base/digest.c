@@ -1,57 +1,105 @@
+/* OpenSSL's older calls show the chaining value, which pairs need. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
 
-#include <openssl/evp.h>
+#include "base/sha256_simd.h"
+
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct base_sha256 {
-    EVP_MD_CTX *ctx;
+    SHA256_CTX ctx;
 };
 
-struct base_sha256 *base_sha256_new(void)
-{
-    struct base_sha256 *h = calloc(1, sizeof *h);
-    if (!h)
-        return NULL;
-    h->ctx = EVP_MD_CTX_new();
-    if (!h->ctx || EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1) {
-        base_sha256_free(h);
-        return NULL;
-    }
-    return h;
-}
-
-void base_sha256_free(struct base_sha256 *h)
-{
-    if (!h)
-        return;
-    EVP_MD_CTX_free(h->ctx);
-    free(h);
-}
-
-/* These can only fail when the context was not initialised; a wrong digest
- * must never pass silently, so that ends the process. */
+/* A wrong digest must never pass silently, so that ends the process. */
 static void must(int ok)
 {
     if (ok != 1)
         abort();
 }
 
+struct base_sha256 *base_sha256_new(void)
+{
+    struct base_sha256 *h = malloc(sizeof *h);
+    if (h)
+        must(SHA256_Init(&h->ctx));
+    return h;
+}
+
+void base_sha256_free(struct base_sha256 *h)
+{
+    free(h);
+}
+
 void base_sha256_add(struct base_sha256 *h, const void *p, size_t n)
 {
-    must(EVP_DigestUpdate(h->ctx, p, n));
+    must(SHA256_Update(&h->ctx, p, n));
+}
+
+/* The first n bytes, or what there is. */
+static void add_first(struct base_sha256_part *part, size_t n)
+{
+    struct base_bytes *rest = &part->bytes;
+    size_t taken = rest->n < n ? rest->n : n;
+    if (!taken)
+        return;
+    base_sha256_add(part->h, rest->p, taken);
+    *rest = base_bytes_of(rest->p + taken, rest->n - taken);
+}
+
+/* Bytes that went past SHA256_Update. */
+static void count(SHA256_CTX *ctx, uint64_t n)
+{
+    uint64_t bits = ((uint64_t)ctx->Nh << 32 | ctx->Nl) + 8 * n;
+    ctx->Nl = (SHA_LONG)bits;
+    ctx->Nh = (SHA_LONG)(bits >> 32);
+}
+
+/* Whole blocks of both, until one of them has none any more. */
+static void add_pair(struct base_sha256_part *a, struct base_sha256_part *b)
+{
+    size_t n = (a->bytes.n < b->bytes.n ? a->bytes.n : b->bytes.n) / SHA256_CBLOCK;
+    base_sha256_pair(a->h->ctx.h, a->bytes.p, b->h->ctx.h, b->bytes.p, n);
+    struct base_sha256_part *both[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        count(&both[i]->h->ctx, n * SHA256_CBLOCK);
+        both[i]->bytes.p += n * SHA256_CBLOCK;
+        both[i]->bytes.n -= n * SHA256_CBLOCK;
+    }
+}
+
+void base_sha256_add_all(const struct base_sha256_part *parts, size_t n)
+{
+    struct base_sha256_part lane[2] = {0};
+    bool pairs = base_sha256_pair_can();
+    for (size_t i = 0; i < n; i++) {
+        struct base_sha256_part *free_one = &lane[lane[0].bytes.n > 0];
+        *free_one = parts[i];
+        add_first(free_one, (SHA256_CBLOCK - parts[i].h->ctx.num) % SHA256_CBLOCK);
+        if (pairs && lane[0].bytes.n && lane[1].bytes.n)
+            add_pair(&lane[0], &lane[1]);
+        for (int j = 0; j < 2; j++)
+            if (!pairs || lane[j].bytes.n < SHA256_CBLOCK)
+                add_first(&lane[j], lane[j].bytes.n);
+    }
+    for (int j = 0; j < 2; j++)
+        add_first(&lane[j], lane[j].bytes.n);
 }
 
 void base_sha256_end(struct base_sha256 *h, uint8_t out[BASE_SHA256])
 {
-    unsigned n = 0;
-    must(EVP_DigestFinal_ex(h->ctx, out, &n));
-    must(EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL));
+    must(SHA256_Final(out, &h->ctx));
+    must(SHA256_Init(&h->ctx));
 }
 
 void base_sha256_once(const void *p, size_t n, uint8_t out[BASE_SHA256])
 {
-    must(EVP_Digest(p, n, out, NULL, EVP_sha256(), NULL));
+    SHA256_CTX ctx;
+    must(SHA256_Init(&ctx));
+    must(SHA256_Update(&ctx, p, n));
+    must(SHA256_Final(out, &ctx));
 }
 
 void base_hex(const uint8_t *p, size_t n, char *out)

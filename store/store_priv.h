@@ -87,6 +87,10 @@ struct store {
     unsigned folders;
     struct store_lane lanes[LOOP_CLASS_COUNT];
 
+    struct store_put *undigested; /* have gathered what is not digested yet */
+    bool digest_due;              /* digest_call is posted */
+    struct loop_call digest_call;
+
     size_t memory; /* chunks in use, bytes */
     struct store_chunk *spare[STORE_KINDS];
     size_t spares[STORE_KINDS];
@@ -127,7 +131,9 @@ struct store_put {
     struct store_chunk *open; /* being filled */
     struct store_chunk *first;
     struct store_chunk *last;
-    size_t queued; /* bytes in full chunks, waiting or being written */
+    size_t queued;   /* bytes in full chunks, waiting or being written */
+    bool undigested; /* in that list of the store */
+    struct store_put *undigested_next;
     void (*on_room)(void *arg);
     void *room_arg;
     store_put_fn *written;
@@ -169,6 +175,14 @@ struct store_chunk *store_chunk_get(struct store *s, bool small);
 /* Takes a list. */
 void store_chunk_put(struct store *s, struct store_chunk *list);
 bool store_chunk_pressed(const struct store *s);
+
+/* store_digest.c */
+/* The put has gathered new bytes. */
+void store_digest_later(struct store_put *put);
+/* All that was gathered; before chunks are given back, a put streams, or its digest is ended. */
+void store_digest_now(struct store *s);
+/* Of a put that streams, what it wrote; on the pool. */
+void store_digest_chunk(struct store_put *put, struct store_chunk *c);
 
 /* store_sync.c */
 void store_put_list_add(struct store_put_list *list, struct store_put *put);

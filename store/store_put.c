@@ -57,6 +57,7 @@ static bool begin_streaming(struct store_put *p)
     struct store_folder *f = current_folder(&s->lanes[p->class]);
     if (!f)
         return false;
+    store_digest_now(s);
     f->users++;
     f->files++;
     p->folder = f;
@@ -69,6 +70,7 @@ static bool begin_streaming(struct store_put *p)
 static void put_free(struct store_put *p)
 {
     struct store *s = p->store;
+    assert(!p->undigested);
     store_chunk_put(s, p->open);
     store_chunk_put(s, p->first);
     base_sha256_free(p->sha);
@@ -185,28 +187,14 @@ static enum base_err write_chunk(struct store_put *p, const uint8_t *at, size_t 
     return BASE_OK;
 }
 
-/* Of a chunk, what has not been yet. While gathering, on the loop: the bytes are
- * still in the processor's cache. */
-static void digest_chunk(struct store_put *p, struct store_chunk *c)
-{
-    size_t n = c->n - c->digested;
-    size_t skip = p->header < n ? (size_t)p->header : n;
-    p->header -= skip;
-    base_sha256_add(p->sha, c->data + c->digested + skip, n - skip);
-    c->digested = c->n;
-    p->object.size += n;
-    p->object.digested += n - skip;
-}
-
 static void write_work(void *arg)
 {
     struct store_put *p = arg;
     p->job_err = p->fd < 0 ? create_file(p) : BASE_OK;
     for (struct store_chunk *c = p->writing; c && !p->job_err; c = c->next) {
         p->job_err = write_chunk(p, c->data, c->n);
-        if (p->job_err)
-            break;
-        digest_chunk(p, c);
+        if (!p->job_err)
+            store_digest_chunk(p, c);
     }
 }
 
@@ -283,10 +271,8 @@ static void put_advance(struct store_put *p)
     if (p->aborted || (p->err && p->finished)) {
         put_remove(p);
     } else if (!p->streaming) {
-        if (p->finished) {
-            base_sha256_end(p->sha, p->object.sha256); /* at most one block is left of it */
+        if (p->finished)
             store_segment_add(p);
-        }
     } else if (!p->err && (p->first || (p->finished && !p->created))) {
         p->writing = p->first;
         p->first = NULL;
@@ -302,6 +288,8 @@ static void put_advance(struct store_put *p)
 
 static void put_drop_chunks(struct store_put *p)
 {
+    if (p->undigested)
+        store_digest_now(p->store);
     for (const struct store_chunk *c = p->first; c; c = c->next)
         p->queued -= c->n;
     store_chunk_put(p->store, p->first);
@@ -377,8 +365,9 @@ enum base_err store_put_write(struct store_put *put, const void *p, size_t n)
         c->n += take;
         from += take;
         n -= take;
+        put->object.size += take;
         if (!put->streaming)
-            digest_chunk(put, c);
+            store_digest_later(put);
         if (c->n == c->size || (put->streaming && store_chunk_pressed(put->store)))
             push_open(put);
     }

@@ -321,10 +321,12 @@ static void take_batch(struct store *s)
         if (!p->aborted && !place_record(s, p))
             break;
         (void)store_put_list_take(&s->records);
-        if (p->aborted)
+        if (p->aborted) {
             store_put_synced(p);
-        else
-            store_put_list_add(&s->batch, p);
+            continue;
+        }
+        base_sha256_end(p->sha, p->object.sha256);
+        store_put_list_add(&s->batch, p);
     }
 }
 
@@ -334,6 +336,7 @@ static void lane_start(struct store *s)
         return;
     assert(!s->batch.first);
     s->segment_busy = true; /* what finishes in the callbacks waits for the next batch */
+    store_digest_now(s);
     take_batch(s);
     for (struct store_put *p = s->batch.first; p; p = p->next)
         if (p->written && !p->aborted)
