@@ -8,7 +8,6 @@
 #define API_H
 
 #include "base/base_conf.h"
-#include "base/counters.h"
 #include "base/digest.h"
 #include "db/db.h"
 #include "net/net_http.h"

@@ -12,6 +12,7 @@
 #include "api/api_device.h"
 #include "api/api_scp.h"
 #include "base/digest.h"
+#include "dicom/dicom_negotiate.h"
 
 #include <jansson.h>
 

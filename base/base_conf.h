@@ -15,7 +15,6 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/bytes.h"
 #include "base/err.h"
 
 #include <stdbool.h>

@@ -1,5 +1,7 @@
 #include "dicom/dicom_dimse.h"
 
+#include "dicom/dicom_dataset.h"
+
 #include <assert.h>
 
 enum data_rule { DATA_NEVER, DATA_ALWAYS, DATA_MAYBE };

@@ -5,7 +5,6 @@
 #ifndef DICOM_DIMSE_H
 #define DICOM_DIMSE_H
 
-#include "dicom/dicom_dataset.h"
 #include "dicom/dicom_pdu.h"
 
 /* Fields of a command set; PS3.7 9.3, 10.3 and Table E.1-1. */

@@ -7,7 +7,6 @@
 #ifndef INGEST_BULK_H
 #define INGEST_BULK_H
 
-#include "base/buf.h"
 #include "dicom/dicom_jpeg.h"
 #include "ingest/ingest.h"
 

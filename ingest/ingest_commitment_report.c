@@ -1,5 +1,7 @@
 #include "ingest/ingest_commitment_report.h"
 
+#include "dicom/dicom_dataset.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 

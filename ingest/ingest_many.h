@@ -8,7 +8,6 @@
 #ifndef INGEST_MANY_H
 #define INGEST_MANY_H
 
-#include "base/arena.h"
 #include "ingest/ingest_arrival.h"
 
 enum { INGEST_MANY_MAX = 10000 /* files of one request */ };

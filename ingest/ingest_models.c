@@ -1,6 +1,5 @@
 #include "ingest/ingest_models.h"
 
-#include "base/log.h"
 #include "ingest/ingest_bulk.h"
 #include "ingest/ingest_models_priv.h"
 #include "ingest/ingest_priv.h"

@@ -11,7 +11,6 @@
 #ifndef INGEST_OBJECT_H
 #define INGEST_OBJECT_H
 
-#include "dicom/dicom_part10.h"
 #include "ingest/ingest_batch.h"
 
 struct ingest;

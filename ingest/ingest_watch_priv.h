@@ -5,7 +5,6 @@
 #include "api/api_contact.h"
 #include "ingest/ingest_beside.h"
 #include "ingest/ingest_priv.h"
-#include "ingest/ingest_watch.h"
 
 #include <sys/stat.h>
 

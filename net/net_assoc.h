@@ -18,7 +18,6 @@
 #include "base/counters.h"
 #include "base/err.h"
 #include "dicom/dicom_dimse.h"
-#include "dicom/dicom_negotiate.h"
 #include "loop/loop.h"
 #include "net/net_tls.h"
 

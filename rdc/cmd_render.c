@@ -13,7 +13,6 @@
 #include "rdc/rdc_command.h"
 
 #include "base/json.h"
-#include "base/log.h"
 #include "dicom/shim/shim.h"
 #include "ecg/ecg_open.h"
 #include "rdc/rdc_ecg_plot.h"

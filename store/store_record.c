@@ -1,7 +1,6 @@
 #include "store/store_record.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "store/store_priv.h"
 
 #include <assert.h>

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "dicom/dicom_charset.h"
 #include "hl7/hl7_order.h"
+#include "net/net_mllp.h"
 #include "worklist/worklist_priv.h"
 
 #include <jansson.h>

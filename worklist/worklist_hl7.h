@@ -7,9 +7,7 @@
 #ifndef WORKLIST_HL7_H
 #define WORKLIST_HL7_H
 
-#include "base/base_conf.h"
 #include "db/db.h"
-#include "net/net_mllp.h"
 
 struct worklist_hl7;
 

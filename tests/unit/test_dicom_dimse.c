@@ -1,3 +1,4 @@
+#include "dicom/dicom_dataset.h"
 #include "dicom/dicom_dimse.h"
 #include "hex_fixture.h"
 

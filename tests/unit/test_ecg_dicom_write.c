@@ -1,6 +1,5 @@
-#include "base/digest.h"
-#include "dicom/dicom_part10.h"
 #include "ecg/ecg_dicom_write.h"
+#include "dicom/dicom_uid.h"
 #include "ecg_fixture.h"
 
 #include <unistd.h>

@@ -1,5 +1,4 @@
 /* Files of several ECG recordings in one request are parted into recordings. */
-#include "ecg/ecg_open.h"
 #include "ingest/ingest_pack.h"
 #include "ingest/ingest_set.h"
 

@@ -1,4 +1,3 @@
-#include "dicom/dicom_uid.h"
 #include "dicom/shim/shim.h"
 #include "shim_fixture.h"
 

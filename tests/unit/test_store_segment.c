@@ -1,6 +1,5 @@
 #include "store_test.h"
 
-#include "base/clock.h"
 #include "store/store_record.h"
 #include "store/store_tree.h"
 
