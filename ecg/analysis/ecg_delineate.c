@@ -137,6 +137,14 @@ static void settle(const struct ecg_mean *m, struct opinions *o, enum ecg_point 
     out->all.at[point] = quantile(&drawn, part);
 }
 
+/* Of two leads, half way from what both say to the one further out: a reader of two sees a P or T
+ * wave rather where it shows first, and last. */
+static int outer(const struct opinions *o, int at, int way)
+{
+    bool second = (o->of[1].at - o->of[0].at) * way > 0;
+    return (at + o->of[second].at) / 2;
+}
+
 /* ---- QRS ---- */
 
 enum {
@@ -167,15 +175,15 @@ static float quietest(const float *d, int from, int to)
     return best / LENGTH;
 }
 
-/* From a place of QRS outwards, to where the slope is little, or hardly another than further
- * out: a P or T wave that goes on there has a slope of its own. */
-static int edge_of(const float *d, int from, int way, float level, int limit)
+/* From a place of QRS outwards, to where the slope is little, or, not alone, hardly another than
+ * further out: a P or T wave that goes on there has a slope of its own. */
+static int edge_of(const float *d, int from, int way, float level, int limit, bool alone)
 {
     int quiet = 0, i = from;
     for (; i != limit && quiet < QRS_QUIET; i += way) {
         int a = i + way * QRS_FAR, b = i + way * QRS_FAR_END;
         float beyond = mean_of(d, a < b ? a : b, a < b ? b : a);
-        bool is_quiet = fminf(fabsf(d[i]), fabsf(d[i] - beyond)) < level;
+        bool is_quiet = fabsf(d[i]) < level || (!alone && fabsf(d[i] - beyond) < level);
         quiet = is_quiet ? quiet + 1 : 0;
     }
     return i - way * (quiet + 1);
@@ -190,7 +198,9 @@ static int largest(const float *x, int from, int to)
     return best;
 }
 
-static void find_complex(const float *x, struct opinion *on, struct opinion *off, int *peak)
+/* One of ventricular origin begins slowly, and no P wave lies before it. */
+static void find_complex(const float *x, bool ventricular, struct opinion *on, struct opinion *off,
+                         int *peak)
 {
     float s[W], d[W];
     for (int i = 0; i < W; i++)
@@ -206,9 +216,9 @@ static void find_complex(const float *x, struct opinion *on, struct opinion *off
     /* the steeper, the surer */
     float weight = top * sqrtf(sqrtf(top));
     float level = fmaxf(QRS_LEVEL_ON * top, QRS_NOISE * noise);
-    *on = (struct opinion){edge_of(d, first, -1, level, F - 90) - QRS_EARLIER, weight};
+    *on = (struct opinion){edge_of(d, first, -1, level, F - 90, ventricular) - QRS_EARLIER, weight};
     level = fmaxf(QRS_LEVEL_OFF * top, QRS_NOISE * noise);
-    *off = (struct opinion){edge_of(d, last, 1, level, F + 110) + QRS_LATER, weight};
+    *off = (struct opinion){edge_of(d, last, 1, level, F + 110, false) + QRS_LATER, weight};
     *peak = largest(x, on->at, off->at);
 }
 
@@ -217,7 +227,7 @@ static void find_complexes(const struct ecg_mean *m, struct ecg_waves_of_mean *o
     struct opinions on = {.n = m->nleads}, off = {.n = m->nleads};
     for (size_t k = 0; k < m->nleads; k++) {
         int *peak = &out->lead[k].at[ECG_POINT_QRS_PEAK];
-        find_complex(m->x[k], &on.of[k], &off.of[k], peak);
+        find_complex(m->x[k], m->ventricular, &on.of[k], &off.of[k], peak);
         *peak = m->silent[k] ? F : *peak;
     }
     struct drawing own = {0.4F, 17};
@@ -372,6 +382,8 @@ static void find_t(const struct ecg_mean *m, int limit, struct ecg_waves_of_mean
     }
     settle(m, &end, ECG_POINT_T_OFF, (struct drawing){0.67F, 15}, (struct drawing){1, 32}, 0.99F,
            out);
+    if (m->nleads == 2)
+        out->all.at[ECG_POINT_T_OFF] = outer(&end, out->all.at[ECG_POINT_T_OFF], 1);
     out->all.at[ECG_POINT_T_PEAK] = t;
     out->all.at[ECG_POINT_T_ON] = W;
     for (size_t k = 0; k < m->nleads; k++)
@@ -565,11 +577,10 @@ static int find_p(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
     struct drawing own = {0.8F, 21}, all = {1, 16};
     settle(m, &on, ECG_POINT_P_ON, own, all, 0.07F, out);
     settle(m, &off, ECG_POINT_P_OFF, own, all, 0.75F, out);
-    if (m->nleads == 2) /* a reader of two sees the onset rather where it is first */
-        out->all.at[ECG_POINT_P_ON] = (out->all.at[ECG_POINT_P_ON] +
-                                       (on.of[0].at < on.of[1].at ? on.of[0].at : on.of[1].at)) /
-                                          2 -
-                                      P_FIRST;
+    if (m->nleads == 2) {
+        out->all.at[ECG_POINT_P_ON] = outer(&on, out->all.at[ECG_POINT_P_ON], -1) - P_FIRST;
+        out->all.at[ECG_POINT_P_OFF] = outer(&off, out->all.at[ECG_POINT_P_OFF], 1);
+    }
     return out->all.at[ECG_POINT_P_ON];
 }
 
