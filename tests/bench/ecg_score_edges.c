@@ -3,8 +3,11 @@
  *
  * Prints a JSON array per boundary of each mean beat and lead: its number, that of the mean in the
  * record, the record's name, how many ms later than by the rules it was marked in each of its
- * beats, its terms, and those of each of the
- * beats beside the mean. Annotators of one lead each, in the order of the leads.
+ * beats, its terms, and those of each of the beats beside the mean. Annotators of one lead each, in
+ * the order of the leads.
+ *
+ * Then the same of parts of it, without those of beats: of every other beat, and of some of the
+ * leads. A reader would mark them so as well, but the rules have them elsewhere.
  */
 #include "ecg_score.h"
 
@@ -56,7 +59,8 @@ static void print_terms(const int16_t *term, size_t n)
 }
 
 static void print_edge(const struct ecg_record *r, const struct ecg_block *k, const bool *member,
-                       size_t lead, enum ecg_edge which, const struct work *w, const char *name)
+                       size_t lead, enum ecg_edge which, const struct work *w, const char *name,
+                       bool is_part)
 {
     enum ecg_point point = ecg_edge_point(which);
     enum ecg_point peak = point % 3 == 0 ? point + 1 : point - 1;
@@ -77,17 +81,17 @@ static void print_edge(const struct ecg_record *r, const struct ecg_block *k, co
         return;
     printf("], ");
     print_terms(w->term[which][lead], ECG_EDGE_TERMS);
-    for (size_t i = 0; i < n; i++) {
+    printf(", [");
+    for (size_t i = 0; i < n && !is_part; i++) {
         int16_t term[ECG_EDGE_BEAT_TERMS];
         ecg_edge_beat_terms(w->beat[beat[i]][which][lead], w->term[which][lead], term);
-        printf("%s", i ? ", " : ", [");
+        printf("%s", i ? ", " : "");
         print_terms(term, ECG_EDGE_BEAT_TERMS);
     }
     printf("]]\n");
 }
 
-static void print_mean(const struct ecg_record *r, const struct ecg_block *k, const bool *member,
-                       struct work *w, const char *name)
+static void take(const struct ecg_block *k, const bool *member, struct work *w)
 {
     ecg_mean_take(k, member, &w->mean);
     ecg_delineate_by_rules(&w->mean, &w->waves);
@@ -95,6 +99,20 @@ static void print_mean(const struct ecg_record *r, const struct ecg_block *k, co
     for (enum ecg_edge which = ECG_EDGE_P_ON; which < ECG_EDGE_COUNT; which++)
         if (w->waves.all.at[ecg_edge_point(which)] != ECG_POINT_NONE)
             ecg_edge_terms(&w->scene, which, w->term[which]);
+}
+
+static void print_edges(const struct ecg_record *r, const struct ecg_block *k, const bool *member,
+                        const struct work *w, const char *name, bool is_part)
+{
+    for (enum ecg_edge which = ECG_EDGE_P_ON; which < ECG_EDGE_COUNT; which++)
+        for (size_t lead = 0; lead < k->nleads; lead++)
+            print_edge(r, k, member, lead, which, w, name, is_part);
+}
+
+static void print_mean(const struct ecg_record *r, const struct ecg_block *k, const bool *member,
+                       struct work *w, const char *name)
+{
+    take(k, member, w);
     for (size_t i = 0; i < k->n; i++) {
         for (size_t lead = 0; lead < k->nleads; lead++)
             ecg_edge_scene_put(&w->scene, lead, w->window[i][lead]);
@@ -102,9 +120,50 @@ static void print_mean(const struct ecg_record *r, const struct ecg_block *k, co
             if (w->waves.all.at[ecg_edge_point(which)] != ECG_POINT_NONE)
                 ecg_edge_terms(&w->scene, which, w->beat[i][which]);
     }
-    for (enum ecg_edge which = ECG_EDGE_P_ON; which < ECG_EDGE_COUNT; which++)
-        for (size_t lead = 0; lead < k->nleads; lead++)
-            print_edge(r, k, member, lead, which, w, name);
+    print_edges(r, k, member, w, name, false);
+}
+
+static void print_half(const struct ecg_record *r, const struct ecg_block *k, const bool *member,
+                       struct work *w, const char *name, bool second)
+{
+    enum { LEAST = 4 };
+    bool half[ECG_MEAN_BEATS] = {false};
+    size_t n = 0;
+    for (size_t i = 0; i < k->n; i++)
+        if (member[i])
+            half[i] = n++ % 2 == second;
+    if (n < LEAST)
+        return;
+    take(k, half, w);
+    print_edges(r, k, half, w, name, true);
+}
+
+static void print_some_leads(const struct ecg_record *r, const struct ecg_block *k,
+                             const bool *member, struct work *w, const char *name, unsigned which)
+{
+    const struct ecg_lead *leads[ECG_MEAN_LEADS];
+    struct ecg_block part = *k;
+    part.leads = leads;
+    part.nleads = 0;
+    for (size_t i = 0; i < k->nleads; i++)
+        if (which & 1U << i)
+            leads[part.nleads++] = k->leads[i];
+    if (part.nleads == 0)
+        return;
+    take(&part, member, w);
+    print_edges(r, &part, member, w, name, true);
+}
+
+/* Of the twelve: those of the limbs, of the chest, every other one, and II, V1 and V5. */
+static const unsigned some_leads[] = {0x03f, 0xfc0, 0xaaa, 0x555, 0x442};
+
+static void print_parts(const struct ecg_record *r, const struct ecg_block *k, const bool *member,
+                        struct work *w, const char *name)
+{
+    print_half(r, k, member, w, name, false);
+    print_half(r, k, member, w, name, true);
+    for (size_t i = 0; i < sizeof some_leads / sizeof *some_leads; i++)
+        print_some_leads(r, k, member, w, name, some_leads[i]);
 }
 
 int ecg_score_edges(const char *path, const char *annotators)
@@ -133,8 +192,10 @@ int ecg_score_edges(const char *path, const char *annotators)
                 member[j] =
                     !done[j] && !done[i] &&
                     (j == i || (beat[j].shape == beat[i].shape && beat[i].shape != ECG_SHAPE_NONE));
-            if (!done[i])
+            if (!done[i]) {
                 print_mean(x.record, &k, member, w, name);
+                print_parts(x.record, &k, member, w, name);
+            }
             for (size_t j = i; j < k.n; j++)
                 done[j] |= member[j];
         }
