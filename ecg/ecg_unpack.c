@@ -34,6 +34,17 @@ static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b, struct ec
     }
 }
 
+static void u212_3(const uint8_t *p, size_t n, int16_t *const *out, struct ecg_tally *t)
+{
+    for (size_t i = 0; i < 3 * n; i++) {
+        const uint8_t *pair = p + i / 2 * 3;
+        unsigned bits = i % 2 ? pair[2] | (unsigned)(pair[1] >> 4) << 8
+                              : pair[0] | (unsigned)(pair[1] & 15) << 8;
+        out[i % 3][i / 3] = sample(bits, 12);
+        add_to(&t[i % 3], out[i % 3][i / 3]);
+    }
+}
+
 static void u310(const uint8_t *p, size_t n, int16_t *out)
 {
     for (size_t i = 0; i + 2 < n; i += 3, p += 4) {
@@ -150,6 +161,7 @@ const struct ecg_unpack ecg_unpack_scalar = {.u212 = u212,
                                              .u160 = u160,
                                              .u24 = u24,
                                              .u212_2 = u212_2,
+                                             .u212_3 = u212_3,
                                              .split16 = split16,
                                              .sum16 = sum16,
                                              .copy16 = copy16,
@@ -170,6 +182,7 @@ static void overlay(struct ecg_unpack *to, const struct ecg_unpack *better)
     ECG_UNPACK_TAKE(u160);
     ECG_UNPACK_TAKE(u24);
     ECG_UNPACK_TAKE(u212_2);
+    ECG_UNPACK_TAKE(u212_3);
     ECG_UNPACK_TAKE(split16);
     ECG_UNPACK_TAKE(sum16);
     ECG_UNPACK_TAKE(copy16);

@@ -25,6 +25,8 @@ struct ecg_unpack {
     void (*u24)(const uint8_t *p, size_t n, int32_t *out, struct ecg_tally *t, bool *wide);
     /* Format 212 of two signals, n samples of each; t for each. */
     void (*u212_2)(const uint8_t *p, size_t n, int16_t *a, int16_t *b, struct ecg_tally *t);
+    /* The same of three; after an odd number of frames half of a byte is left over. */
+    void (*u212_3)(const uint8_t *p, size_t n, int16_t *const *out, struct ecg_tally *t);
     /* n frames of `channels` little-endian words to an array for each, and t for each. */
     void (*split16)(const uint8_t *p, size_t n, size_t channels, int16_t *const *out,
                     struct ecg_tally *t);

@@ -147,6 +147,50 @@ static void u212_2(const uint8_t *p, size_t n, int16_t *a, int16_t *b, struct ec
     ecg_unpack_avx2.u212_2(p, n - i, a + i, b + i, t);
 }
 
+/* 32 frames have 144 bytes: two vectors, and a third that ends with them. */
+static void u212_3(const uint8_t *p, size_t n, int16_t *const *out, struct ecg_tally *t)
+{
+    enum { CHANNELS = 3, BYTES = 144, THIRD = BYTES - 64 };
+    uint8_t places[CHANNELS][64];
+    __m512i at[CHANNELS];
+    __m512i later[CHANNELS];
+    __mmask64 is_later[CHANNELS];
+    for (unsigned c = 0; c < CHANNELS; c++) {
+        for (unsigned i = 0; i < LANES; i++) {
+            unsigned sample = CHANNELS * i + c;
+            unsigned first = sample / 2 * 3;
+            places[c][2 * i] = (uint8_t)(first + (sample % 2 ? 2 : 0));
+            places[c][2 * i + 1] = (uint8_t)(first + 1);
+        }
+        at[c] = _mm512_loadu_si512(places[c]);
+        later[c] = _mm512_sub_epi8(at[c], _mm512_set1_epi8(THIRD));
+        is_later[c] = _mm512_movepi8_mask(at[c]);
+    }
+    const __m512i left[2] = {_mm512_set1_epi32(4), _mm512_set1_epi32(4 << 16)};
+    const __m512i low[2] = {_mm512_set1_epi32(0xff << 16), _mm512_set1_epi32(0xff)};
+    size_t i = 0;
+    while (i + LANES <= n) {
+        struct sums s[CHANNELS] = {no_sums, no_sums, no_sums};
+        size_t from = i;
+        for (size_t end = n - i < PART ? n : i + PART; i + LANES <= end; i += LANES, p += BYTES) {
+            __m512i a = _mm512_loadu_si512(p);
+            __m512i b = _mm512_loadu_si512(p + 64);
+            __m512i c = _mm512_loadu_si512(p + THIRD);
+            for (size_t k = 0; k < CHANNELS; k++) {
+                __m512i v = _mm512_permutex2var_epi8(a, at[k], b);
+                v = _mm512_mask_permutexvar_epi8(v, is_later[k], later[k], c);
+                v = extend_212(v, left[k % 2], low[k % 2]);
+                _mm512_storeu_si512(out[k] + i, v);
+                s[k] = add_words(s[k], v);
+            }
+        }
+        for (size_t k = 0; k < CHANNELS; k++)
+            add_up(s[k], out[k] + from, i - from, &t[k]);
+    }
+    int16_t *const rest[CHANNELS] = {out[0] + i, out[1] + i, out[2] + i};
+    ecg_unpack_avx2.u212_3(p, n - i, rest, t);
+}
+
 /* The words at `places` of so many vectors: a permutation picks by the low 5 bits, or 6 of the
  * first two. */
 static inline __attribute__((always_inline)) __m512i pick(const uint8_t *p, size_t n,
@@ -295,6 +339,7 @@ static void u24(const uint8_t *p, size_t n, int32_t *out, struct ecg_tally *t, b
 const struct ecg_unpack ecg_unpack_avx512 = {.u212 = u212,
                                              .u24 = u24,
                                              .u212_2 = u212_2,
+                                             .u212_3 = u212_3,
                                              .split16 = split16,
                                              .sum16 = sum16,
                                              .copy16 = copy16};

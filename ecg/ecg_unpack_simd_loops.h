@@ -314,3 +314,20 @@ static void integrate(int32_t *p, size_t n, unsigned order)
         p[i] = (int32_t)x;
     }
 }
+
+/* Through a block in the first cache. */
+static void u212_3(const uint8_t *p, size_t n, int16_t *const *out, struct ecg_tally *t)
+{
+    enum { CHANNELS = 3, FRAMES = 2048 };
+    int16_t block[CHANNELS * FRAMES];
+    int16_t *to[CHANNELS] = {out[0], out[1], out[2]};
+    for (size_t step; n > 1; n -= step) {
+        step = n < FRAMES ? n / 2 * 2 : FRAMES;
+        u212(p, CHANNELS * step, block);
+        split16((const uint8_t *)block, step, CHANNELS, to, t);
+        p += CHANNELS * step / 2 * 3;
+        for (size_t c = 0; c < CHANNELS; c++)
+            to[c] += step;
+    }
+    ecg_unpack_scalar.u212_3(p, n, to, t);
+}

@@ -150,7 +150,7 @@ static enum base_err decode_16(const struct group *g)
     step -= step % (step < WHOLE_LCM ? GROUP_LCM : WHOLE_LCM);
     step = step ? step : GROUP_LCM;
     bool words = g->format == 16 && g->even;
-    bool pairs = g->format == 212 && g->even && g->n == 2;
+    bool packed = g->format == 212 && g->even;
     int16_t *block = malloc(step * g->frame * sizeof *block);
     if (!block)
         return BASE_ENOMEM;
@@ -161,8 +161,12 @@ static enum base_err decode_16(const struct group *g)
             u.copy16(p, n, g->leads[0].i16 + at, t);
         } else if (words) {
             part(&u, g, (const int16_t *)(const void *)p, at, n, t);
-        } else if (pairs) {
+        } else if (packed && g->n == 2) {
             u.u212_2(g->bytes.p + at * 3, n, g->leads[0].i16 + at, g->leads[1].i16 + at, t);
+        } else if (packed && g->n == 3) {
+            int16_t *const out[] = {g->leads[0].i16 + at, g->leads[1].i16 + at,
+                                    g->leads[2].i16 + at};
+            u.u212_3(g->bytes.p + at / 2 * 9, n, out, t);
         } else if (g->format == 16) {
             memcpy(block, p, n * g->frame * 2);
             part(&u, g, block, at, n, t);

@@ -64,8 +64,10 @@ static void split(const struct ecg_unpack *u, const struct guarded *in, size_t n
         planes[c] = guarded_new(n * sizeof(int16_t));
         out[c] = (int16_t *)(void *)planes[c].p;
     }
-    if (packed)
+    if (packed && channels == 2)
         u->u212_2(in->p, n, out[0], out[1], t);
+    else if (packed)
+        u->u212_3(in->p, n, out, t);
     else
         u->split16(in->p, n, channels, out, t);
 }
@@ -76,7 +78,7 @@ static void compare_split(enum ecg_simd level, size_t n, size_t channels, bool p
     struct guarded want[32];
     struct guarded got[32];
     struct ecg_tally tallies[2][32] = {0};
-    struct guarded in = guarded_new(packed ? 3 * n : 2 * n * channels);
+    struct guarded in = guarded_new(packed ? (3 * n * channels + 1) / 2 : 2 * n * channels);
     ecg_unpack_choose(level, &u);
     guarded_fill(&in, (uint32_t)(n + channels));
     split(&ecg_unpack_scalar, &in, n, channels, packed, want, tallies[0]);
@@ -96,6 +98,8 @@ START_TEST(channels_are_parted_as_by_the_scalar_form)
     enum ecg_simd level = (enum ecg_simd)_i;
     for (size_t n = 0; simd_has(level) && n < SIZES; n++) {
         compare_split(level, n, 2, true);
+        compare_split(level, n, 3, true);
+        compare_split(level, n + 2048, 3, true);
         if (n < 70)
             for (size_t channels = 1; channels <= 18; channels++)
                 compare_split(level, n, channels, false);
@@ -165,7 +169,7 @@ START_TEST(long_sums_do_not_overflow)
     ck_assert(v[0] && v[1] && packed && wide);
     ecg_unpack_choose(level, &u);
     for (size_t k = 0; simd_has(level) && k < 3; k++) {
-        struct ecg_tally t[6] = {0};
+        struct ecg_tally t[9] = {0};
         bool missing = extremes[k] == INT16_MIN;
         bool beyond = false;
         for (size_t i = 0; i < n; i++)
@@ -187,9 +191,11 @@ START_TEST(long_sums_do_not_overflow)
         for (size_t i = 1; i < n; i++)
             memcpy(packed + 3 * i, packed, 3);
         u.u212_2(packed, n, v[0], v[1], &t[4]);
-        for (size_t i = 4; i < 6; i++) {
-            ck_assert_int_eq(t[i].sum, (int64_t)n * (k == 0 ? 0 : k == 1 ? -2047 : 2047));
-            ck_assert_uint_eq(t[i].missing, missing ? n : 0);
+        u.u212_3(packed, n / 3 * 2, (int16_t *const[]){v[0], v[1], (int16_t *)wide}, &t[6]);
+        for (size_t i = 4; i < 9; i++) {
+            size_t frames = i < 6 ? n : n / 3 * 2;
+            ck_assert_int_eq(t[i].sum, (int64_t)frames * (k == 0 ? 0 : k == 1 ? -2047 : 2047));
+            ck_assert_uint_eq(t[i].missing, missing ? frames : 0);
         }
     }
     free(v[0]);
@@ -324,13 +330,18 @@ START_TEST(the_scalar_form_is_what_signal_5_says)
 {
     int16_t out[4];
     int16_t other[2];
-    struct ecg_tally t[2] = {0};
+    int16_t third[1];
+    struct ecg_tally t[3] = {0};
     ecg_unpack_scalar.u212((const uint8_t *)"\xff\x8f\x01\x00\x08\x00", 4, out);
     ck_assert_mem_eq(out, ((const int16_t[]){-1, -2047, INT16_MIN, 0}), 8);
     ecg_unpack_scalar.u212_2((const uint8_t *)"\xff\x8f\x01\x00\x08\x00", 2, out, other, t);
     ck_assert_mem_eq(out, ((const int16_t[]){-1, INT16_MIN}), 4);
     ck_assert_mem_eq(other, ((const int16_t[]){-2047, 0}), 4);
     ck_assert(t[0].sum == -1 && t[0].missing == 1 && t[1].sum == -2047 && t[1].missing == 0);
+    ecg_unpack_scalar.u212_3((const uint8_t *)"\xff\x8f\x01\x00\x08", 1,
+                             (int16_t *const[]){out, other, third}, t);
+    ck_assert(out[0] == -1 && other[0] == -2047 && third[0] == INT16_MIN);
+    ck_assert(t[0].sum == -2 && t[1].sum == 2 * -2047 && t[2].missing == 1);
     /* s0 = 1, s1 = -1, s2 = 0x155: low five bits 10101 in w0, high ones 01010 in w1 */
     ecg_unpack_scalar.u310((const uint8_t *)"\x02\xa8\xfe\x57", 3, out);
     ck_assert_mem_eq(out, ((const int16_t[]){1, -1, 0x155}), 6);
