@@ -82,12 +82,12 @@ static bool load(const struct dicom_element *e, unsigned i, uint64_t *out)
 /* Text value i as a number. */
 static bool parse(const struct dicom_element *e, unsigned i, double *out)
 {
-    struct base_bytes part;
+    struct base_bytes part = dicom_value_text(e->value);
     char text[32];
+    if (i == 0 && part.n && base_decimal(part.p, part.n, out) == part.n)
+        return true; /* as nearly all are */
     if (!dicom_value_part(e->value, i, &part) || part.n == 0 || part.n >= sizeof text)
         return false;
-    if (base_decimal(part.p, part.n, out) == part.n)
-        return true;
     memcpy(text, part.p, part.n);
     text[part.n] = 0;
     /* strtod would also take "inf", "nan" and hexadecimal. */

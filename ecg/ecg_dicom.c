@@ -208,24 +208,42 @@ static bool take_patient(struct ecg_dicom_reader *d, const struct dicom_element 
 static void take_device(struct ecg_dicom_reader *d, const struct dicom_element *e)
 {
     struct ecg_record *r = d->rec;
-    const struct {
-        uint32_t tag;
-        const char **to;
-    } rows[] = {
-        {DICOM_TAG_Manufacturer, &r->device.manufacturer},
-        {DICOM_TAG_ManufacturerModelName, &r->device.model},
-        {DICOM_TAG_DeviceSerialNumber, &r->device.serial},
-        {DICOM_TAG_SoftwareVersions, &r->device.software},
-        {DICOM_TAG_InstitutionName, &r->device.institution},
-        {DICOM_TAG_InstitutionalDepartmentName, &r->device.department},
-        {DICOM_TAG_OperatorsName, &r->device.technician},
-        {DICOM_TAG_ReferringPhysicianName, &r->device.referring},
-        {DICOM_TAG_AccessionNumber, &r->accession},
-        {DICOM_TAG_StudyInstanceUID, &r->study_uid},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (e->tag == rows[i].tag)
-            *rows[i].to = ecg_dicom_text(d, e->value);
+    const char **to = NULL;
+    switch (e->tag) {
+    case DICOM_TAG_Manufacturer:
+        to = &r->device.manufacturer;
+        break;
+    case DICOM_TAG_ManufacturerModelName:
+        to = &r->device.model;
+        break;
+    case DICOM_TAG_DeviceSerialNumber:
+        to = &r->device.serial;
+        break;
+    case DICOM_TAG_SoftwareVersions:
+        to = &r->device.software;
+        break;
+    case DICOM_TAG_InstitutionName:
+        to = &r->device.institution;
+        break;
+    case DICOM_TAG_InstitutionalDepartmentName:
+        to = &r->device.department;
+        break;
+    case DICOM_TAG_OperatorsName:
+        to = &r->device.technician;
+        break;
+    case DICOM_TAG_ReferringPhysicianName:
+        to = &r->device.referring;
+        break;
+    case DICOM_TAG_AccessionNumber:
+        to = &r->accession;
+        break;
+    case DICOM_TAG_StudyInstanceUID:
+        to = &r->study_uid;
+        break;
+    default:
+        return;
+    }
+    *to = ecg_dicom_text(d, e->value);
 }
 
 static void settle_time(struct ecg_record *r, const struct times *t)
@@ -264,6 +282,8 @@ static enum base_err read_attributes(struct ecg_dicom_reader *d)
             dicom_charset_parse(&d->charset, e.value);
         } else if (e.tag == DICOM_TAG_SOPClassUID) {
             dicom_value_copy(e.value, class, sizeof class);
+        } else if (e.tag == DICOM_TAG_WaveformAnnotationSequence) {
+            d->annotations = base_bytes_of(d->dataset.p + e.offset, d->dataset.n - e.offset);
         } else if (e.tag == DICOM_TAG_WaveformSequence && dicom_cursor_can_enter(&c)) {
             waves = true;
             error = ecg_dicom_waves(d, &c);
@@ -283,13 +303,13 @@ static enum base_err read_attributes(struct ecg_dicom_reader *d)
     return BASE_OK;
 }
 
+/* They stand before the waveforms, whose channels they name. */
 static void read_annotations(struct ecg_dicom_reader *d)
 {
     struct dicom_cursor c;
     struct dicom_element e;
-    dicom_cursor_init(&c, d->dataset, d->encoding, true);
-    if (dicom_cursor_find(&c, DICOM_TAG_WaveformAnnotationSequence, &e) == DICOM_ELEMENT &&
-        dicom_cursor_can_enter(&c))
+    dicom_cursor_init(&c, d->annotations, d->encoding, true);
+    if (dicom_cursor_next(&c, &e) == DICOM_ELEMENT && dicom_cursor_can_enter(&c))
         ecg_dicom_annotations(d, &c);
 }
 

@@ -25,6 +25,7 @@ struct ecg_dicom_reader {
     struct ecg_record *rec;
     struct base_error *err;
     struct dicom_charset charset;
+    struct base_bytes annotations; /* the data set from their sequence on; empty = none */
     size_t ngroups;
     struct ecg_dicom_group groups[ECG_DICOM_GROUPS_MAX];
 };
