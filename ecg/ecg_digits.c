@@ -94,8 +94,9 @@ static size_t take(enum ecg_simd level, struct ecg_digits *d, const char *s, siz
 {
     struct ecg_digits_run run = {.out = d->v + d->n, .wide = d->wide};
 #if ECG_SIMD_X86
-    at = level >= ECG_SIMD_AVX2 ? ecg_digits_take_avx2(s, at, n, &run)
-                                : ecg_digits_take(s, at, n, &run);
+    at = level >= ECG_SIMD_AVX512 ? ecg_digits_take_avx512(s, at, n, &run)
+         : level >= ECG_SIMD_AVX2 ? ecg_digits_take_avx2(s, at, n, &run)
+                                  : ecg_digits_take(s, at, n, &run);
 #else
     (void)level;
     at = ecg_digits_take(s, at, n, &run);

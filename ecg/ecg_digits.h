@@ -48,6 +48,7 @@ struct ecg_digits_run {
 size_t ecg_digits_take(const char *s, size_t at, size_t n, struct ecg_digits_run *run);
 #if ECG_SIMD_X86
 size_t ecg_digits_take_avx2(const char *s, size_t at, size_t n, struct ecg_digits_run *run);
+size_t ecg_digits_take_avx512(const char *s, size_t at, size_t n, struct ecg_digits_run *run);
 #endif
 
 #endif
