@@ -43,8 +43,8 @@ bool base_sha256_pair_can(void)
 
 FOR_SHA static inline struct lane lane_of(const uint32_t h[8])
 {
-    __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)h), 0xb1);
-    __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(h + 4)), 0x1b);
+    __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128((const void *)h), 0xb1);
+    __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128((const void *)(h + 4)), 0x1b);
     return (struct lane){.abef = _mm_alignr_epi8(badc, hgfe, 8),
                          .cdgh = _mm_blend_epi16(hgfe, badc, 0xf0)};
 }
@@ -53,8 +53,8 @@ FOR_SHA static inline void lane_end(const struct lane *l, uint32_t h[8])
 {
     __m128i feba = _mm_shuffle_epi32(l->abef, 0x1b);
     __m128i dchg = _mm_shuffle_epi32(l->cdgh, 0xb1);
-    _mm_storeu_si128((__m128i *)h, _mm_blend_epi16(feba, dchg, 0xf0));
-    _mm_storeu_si128((__m128i *)(h + 4), _mm_alignr_epi8(dchg, feba, 8));
+    _mm_storeu_si128((void *)h, _mm_blend_epi16(feba, dchg, 0xf0));
+    _mm_storeu_si128((void *)(h + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
 /* Rounds 4 i to 4 i + 3. */
@@ -64,13 +64,13 @@ FOR_SHA static inline __attribute__((always_inline)) void rounds(struct lane *l,
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     __m128i *w = l->w;
     if (i < 4) {
-        w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), big_endian);
+        w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const void *)(p + 16 * i)), big_endian);
     } else {
         __m128i next = _mm_sha256msg1_epu32(w[i & 3], w[(i + 1) & 3]);
         next = _mm_add_epi32(next, _mm_alignr_epi8(w[(i + 3) & 3], w[(i + 2) & 3], 4));
         w[i & 3] = _mm_sha256msg2_epu32(next, w[(i + 3) & 3]);
     }
-    __m128i wk = _mm_add_epi32(w[i & 3], _mm_load_si128((const __m128i *)(k + 4 * i)));
+    __m128i wk = _mm_add_epi32(w[i & 3], _mm_load_si128((const void *)(k + 4 * i)));
     l->cdgh = _mm_sha256rnds2_epu32(l->cdgh, l->abef, wk);
     l->abef = _mm_sha256rnds2_epu32(l->abef, l->cdgh, _mm_shuffle_epi32(wk, 0x0e));
 }
