@@ -87,6 +87,8 @@ struct net_http_options {
     size_t max_connections;     /* 0 = 10000 */
     uint64_t max_body;          /* 0 = 1 MiB */
     uint64_t max_stream;        /* of a streamed body; 0 = no limit */
+    uint64_t max_collected;     /* of all collected bodies at a time; 0 = 256 MiB. Beyond it those
+                                 * over 16 KiB are refused with 503: nobody knows yet who sends. */
     uint64_t header_timeout_ms; /* 0 = 10 s, for a whole head */
     uint64_t body_timeout_ms;   /* 0 = 30 s, for each KiB, either way */
     uint64_t idle_timeout_ms;   /* 0 = 60 s, between requests */

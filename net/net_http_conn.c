@@ -227,9 +227,14 @@ static void on_data(struct net_http_conn *c, struct base_bytes data)
         req->sink->on_data(req->sink_arg, data);
         return;
     }
+    struct net_http_server *s = c->server;
+    size_t before = req->body.n;
     base_buf_add(&req->body, data.p, data.n);
+    s->collected += req->body.n - before;
     if (req->body.err)
         net_http_refuse(c, 503, "out of memory");
+    else if (s->collected > s->o.max_collected && req->body.n > NET_HTTP_BODY_LITTLE)
+        net_http_refuse(c, 503, "too many bodies are on their way; try again");
 }
 
 static void on_end(struct net_http_conn *c)

@@ -7,6 +7,7 @@
 #include "net/net_stream.h"
 
 enum { NET_HTTP_TRICKLE = 1024 }; /* bytes of a body that count as progress */
+enum { NET_HTTP_BODY_LITTLE = 16 * 1024 };
 enum { NET_HTTP_PARAMS_MAX = 8, NET_HTTP_QUERY_MAX = 64, NET_HTTP_PEER = 46 };
 
 struct net_http_pair {
@@ -90,7 +91,8 @@ struct net_http_server {
     struct net_listener *listener;
     struct net_http_conn *conns;
     size_t conn_count;
-    size_t refs; /* itself and its requests */
+    size_t refs;        /* itself and its requests */
+    uint64_t collected; /* bytes of their bodies */
     bool stopping;
     void (*on_stopped)(void *arg);
     void *stopped_arg;

@@ -68,6 +68,8 @@ enum base_err net_http_server_new(const struct net_http_options *o, struct net_h
         s->o.max_connections = 10000;
     if (!s->o.max_body)
         s->o.max_body = 1 << 20;
+    if (!s->o.max_collected)
+        s->o.max_collected = 256 << 20;
     if (!s->o.max_stream)
         s->o.max_stream = UINT64_MAX;
     if (!s->o.header_timeout_ms)

@@ -748,6 +748,51 @@ static bool sends_on(int s)
     return true;
 }
 
+static void post_part(int s, size_t length, size_t n)
+{
+    static const char zeros[90000];
+    char head[100];
+    snprintf(head, sizeof head, "POST /echo HTTP/1.1\r\nContent-Length: %zu\r\n", length);
+    put(s, head);
+    put(s, KEEP);
+    (void)send(s, zeros, n, MSG_NOSIGNAL);
+}
+
+static bool echoes(size_t n)
+{
+    int s = dial();
+    post_part(s, n, n);
+    struct base_buf b = get(s, "\r\n");
+    bool taken = strncmp(base_buf_cstr(&b), "HTTP/1.1 201 ", 13) == 0;
+    ck_assert_msg(taken || strncmp(base_buf_cstr(&b), "HTTP/1.1 503 ", 13) == 0, "%s",
+                  base_buf_cstr(&b));
+    base_buf_deinit(&b);
+    close(s);
+    return taken;
+}
+
+static void collecting_client(struct fixture *x)
+{
+    (void)x;
+    ck_assert(echoes(90000));
+    int held = dial();
+    post_part(held, 90000, 60000);
+    /* Until the server has them. */
+    while (echoes(90000)) {
+    }
+    ck_assert(echoes(10000));
+    close(held);
+    while (!echoes(90000)) {
+    }
+}
+
+START_TEST(bodies_that_are_collected_are_bounded_together)
+{
+    f->options.max_collected = 120000;
+    run(collecting_client);
+}
+END_TEST
+
 static void refused_client(struct fixture *x)
 {
     (void)x;
@@ -919,6 +964,7 @@ int main(void)
     tcase_add_test(tc, silent_connections_are_closed);
     tcase_add_test(tc, a_connection_too_many_is_told_so);
     tcase_add_test(tc, as_many_refused_connections_are_read_on_as_may_be_open);
+    tcase_add_test(tc, bodies_that_are_collected_are_bounded_together);
     tcase_add_test(tc, a_client_that_has_said_all_still_gets_its_answers);
     tcase_add_test(tc, stopping_lets_requests_under_way_end);
     tcase_add_test(tc, who_asks_when_the_client_has_left_already_is_told);
