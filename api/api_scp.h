@@ -50,8 +50,6 @@ struct api_scp_device {
     const char *centre; /* its code */
     const char *aet;    /* "" when a field is not set; borrowed for the association's life */
     const char *charset;
-    const char *callback_host;
-    uint16_t callback_port;
 };
 
 struct api_scp_config {

@@ -181,8 +181,6 @@ static void take_device(struct api_scp_assoc *as, json_t *row)
             .aet = rq->calling,
             .centre = text_of(row, "centre"),
             .charset = text_of(row, "charset"),
-            .callback_host = text_of(row, "callback_host"),
-            .callback_port = (uint16_t)number_of(row, "callback_port"),
         };
         accept(as);
     }

@@ -26,7 +26,6 @@
     X(http_requests_total, counter, "HTTP requests answered")                                      \
     X(http_failures_total, counter, "HTTP requests answered with 5xx")                             \
     X(http_limited_total, counter, "HTTP requests answered with 429")                              \
-    X(http_connections_open, gauge, "HTTP connections open now")                                   \
     X(jobs_done_total, counter, "Jobs that follow an acknowledgement, done")                       \
     X(jobs_failed_total, counter, "Jobs that follow an acknowledgement, failed")                   \
     X(deliveries_total, counter, "Reports acknowledged by their destinations")                     \

@@ -53,7 +53,6 @@ struct db_tx {
     enum loop_class class;
     enum db_tx_state state;
     enum db_tx_wish wish;
-    bool ready_called;
     enum base_err build_err;
     int64_t deadline; /* base_clock_mono_ms */
     db_done_fn *ready;

@@ -771,8 +771,7 @@ begin
     if d.id is not null then
         return jsonb_build_object('id', d.id, 'centre_id', d.org_id,
             'centre', (select code from organisation where id = d.org_id), 'quiet', d.quiet_seconds,
-            'called', d.called, 'charset', d.charset, 'callback_host', d.callback_host,
-            'callback_port', d.callback_port, 'max_associations', d.max_associations,
+            'called', d.called, 'charset', d.charset, 'max_associations', d.max_associations,
             'max_rate', d.max_rate, 'max_bytes_in_flight', d.max_bytes_in_flight);
     end if;
     return jsonb_build_object('cause', case

@@ -549,7 +549,6 @@ static enum base_err write_value(struct builder *b, enum dicom_vr vr)
         note(b, vr);
     if (!b->depth && b->tag == DICOM_TAG_PixelData) {
         measure_pixels(b);
-        b->m->has_pixels = true;
         if (b->m->pixel_bytes && b->value.n &&
             b->value.n != b->m->pixel_bytes + b->m->pixel_bytes % 2 &&
             b->value.n != b->m->pixel_bytes)

@@ -47,7 +47,6 @@ struct dicom_model {
      * and frames come to; 0 = some of them are not there. */
     uint64_t pixel_bytes;
     uint64_t frames; /* Number of Frames, else 1 */
-    bool has_pixels; /* that are in data already */
 };
 
 /*

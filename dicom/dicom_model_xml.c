@@ -24,7 +24,7 @@ enum {
     CREATOR = 64 * 4 + 1,   /* an LO */
 };
 
-enum node { DOCUMENT, DATASET, ATTRIBUTE, ITEM, VALUE, PERSON, GROUP, PART, BINARY, BULK, NODES };
+enum node { DOCUMENT, DATASET, ATTRIBUTE, ITEM, VALUE, PERSON, GROUP, PART, BINARY, BULK };
 
 /* An element that is open. */
 struct open {

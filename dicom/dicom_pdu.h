@@ -29,8 +29,6 @@ enum {
     DICOM_SYNTAXES_MAX = 256,         /* per presentation context */
     DICOM_ROLES_MAX = 1024,           /* role selection items */
     DICOM_AET_SIZE = 17,              /* 16 characters and our NUL */
-    DICOM_IDENTITY_MAX = 64 * 1024,   /* bytes of user identity */
-    DICOM_PDU_LENGTH_MIN = 4096,      /* least maximum length that we honour from a peer */
 };
 
 /* PS3.8 Table 9-21 */

@@ -62,7 +62,6 @@ static void begin_set(struct aecg *a)
     a->first_lead = a->derived ? a->r->nmedians : a->r->nleads;
     a->head_s = 0;
     a->increment_s = (double)NAN;
-    a->absolute = false;
 }
 
 static void sequence_value(struct aecg *a, const char *name)
@@ -81,7 +80,6 @@ static void sequence_value(struct aecg *a, const char *name)
                 a->start_s = (double)NAN;
             set_start(a, value);
             a->head_s = ecg_xml_seconds(&t) - a->start_s;
-            a->absolute = true;
         }
     } else if (strcmp(name, "head") == 0) {
         a->head_s = is_number ? number * ecg_aecg_unit_in_s(unit) : 0;

@@ -37,7 +37,6 @@ struct aecg {
     size_t first_lead;
     double head_s;
     double increment_s;
-    bool absolute;
 
     /* The sequence. */
     char code[AECG_CODE];

@@ -38,7 +38,6 @@ struct muse {
     bool wrong_size;
 
     double onsets[5]; /* POnset, POffset, QOnset, QOffset, TOffset, in samples */
-    double onset_rate;
     double beat_ms;
     char beat_type[16];
     struct base_buf statement;

@@ -9,9 +9,6 @@ commit
 -- name: tx_rollback
 rollback
 
--- name: db_ping
-select 1
-
 -- name: db_setting
 -- Sets a configuration parameter for this transaction only.
 select set_config($1, $2, true)

@@ -1,5 +1,4 @@
--- Orders: for people (order_put …), for the listeners (order_upsert) and for
--- operators on the command line (order_add …).
+-- Orders: for people (order_put …), and for operators on the command line (order_add …).
 
 -- name: order_put
 select order_put($1::jsonb)::text;
@@ -9,9 +8,6 @@ select order_get($1::bigint)::text;
 
 -- name: order_list
 select order_list(nullif($1::text, ''), nullif($2::text, ''), nullif($3::text, ''), $4::int)::text;
-
--- name: order_upsert
-select order_upsert($1::jsonb)::text;
 
 -- name: order_add
 select o ->> 'accession' as accession, order_notes(o) as note

@@ -214,7 +214,7 @@ START_TEST(an_error_at_the_commit_itself_is_reported)
     struct db_tx *tx = db_tx_new(db, LOOP_ORDINARY);
     add_row(tx, 1);
     ck_assert_int_eq(db_tx_submit(tx, on_done, &seen), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &next), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &next), BASE_OK);
     run(2);
     ck_assert_int_eq(seen.err, BASE_EINVAL);
     ck_assert_str_eq(seen.sqlstate, "RD422");
@@ -231,7 +231,7 @@ START_TEST(a_statement_that_cannot_be_prepared_fails_alone)
     sql("drop table schema_migration");
     open_db(1, 0);
     ck_assert_int_eq(db_call(db, DB_Q_MIGRATION_LIST, NULL, 0, on_done, &bad), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &good), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &good), BASE_OK);
     run(2);
     ck_assert_int_eq(bad.err, BASE_EINTERNAL);
     ck_assert_str_eq(bad.sqlstate, "42P01");
@@ -262,13 +262,13 @@ START_TEST(idle_connections_that_were_killed_come_back)
 {
     struct seen seen = {0};
     open_db(2, 0);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &seen), BASE_OK);
     run(1);
     /* The statement waits in the queue until a connection is up again, or goes
      * out on a dead one and may be tried again. */
     sql(KILL_OTHERS);
     for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+        ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &seen), BASE_OK);
         run(1);
         if (seen.err == BASE_OK)
             break;
@@ -291,7 +291,7 @@ START_TEST(a_session_killed_before_commit_was_sent_may_be_tried_again)
     ck_assert_int_eq(ready.err, BASE_OK);
     sql(KILL_OTHERS);
     /* Runs on the only connection, so only after the first was lost. */
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &ping), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &ping), BASE_OK);
     run(1);
     ck_assert_int_eq(ping.err, BASE_OK);
     db_tx_commit(tx, on_done, &done);
@@ -364,7 +364,7 @@ START_TEST(a_held_transaction_is_invisible_until_it_is_committed)
     struct seen done = {0};
     open_db(1, 0);
     struct db_tx *tx = db_tx_new(db, LOOP_ORDINARY);
-    db_tx_add(tx, DB_Q_DB_PING, NULL, 0);
+    db_tx_add(tx, DB_Q_PING, NULL, 0);
     add_row(tx, 1);
     pending = 1;
     ck_assert_int_eq(db_tx_submit_held(tx, on_done, &ready), BASE_OK);
@@ -410,7 +410,7 @@ START_TEST(a_held_transaction_that_failed_says_so_at_ready_and_at_commit)
     ck_assert_int_eq(ready.err, BASE_EEXISTS);
     ck_assert_uint_eq(ready.failed, 1);
     db_tx_commit(tx, on_done, &done);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &ping), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &ping), BASE_OK);
     run(2);
     ck_assert_int_eq(done.err, BASE_EEXISTS);
     ck_assert_int_eq(ping.err, BASE_OK);
@@ -440,7 +440,7 @@ START_TEST(a_held_transaction_can_be_rolled_back_at_any_time)
     run(1);
     ck_assert_int_eq(ready.err, BASE_EEXISTS);
     db_tx_rollback(tx);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &ping), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &ping), BASE_OK);
     run(1);
     ck_assert_int_eq(ping.err, BASE_OK);
     ck_assert_uint_eq(rows_in_table(), 0);
@@ -455,12 +455,12 @@ START_TEST(a_full_queue_refuses_and_stat_goes_first)
     struct seen refused = {0};
     open_db(1, 3);
     /* Nothing is connected yet, so all of them wait. */
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &first), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &ordinary), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &first), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &ordinary), BASE_OK);
     struct db_tx *tx = db_tx_new(db, LOOP_STAT);
-    db_tx_add(tx, DB_Q_DB_PING, NULL, 0);
+    db_tx_add(tx, DB_Q_PING, NULL, 0);
     ck_assert_int_eq(db_tx_submit(tx, on_done, &stat), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &refused), BASE_ELIMIT);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &refused), BASE_ELIMIT);
     ck_assert_int_eq(db_http_status_err(BASE_ELIMIT), 503);
     run(3);
     ck_assert_uint_eq(stat.order, 1);
@@ -476,7 +476,7 @@ START_TEST(what_waits_for_too_long_times_out)
     base_clock_set(0, 1000);
     struct db_config config = {.conninfo = "host=/nonexistent dbname=rdc", .unsafe = true};
     ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &seen), BASE_OK);
     base_clock_set(0, 1000 + 10000);
     run(1);
     ck_assert_int_eq(seen.err, BASE_ETIMEOUT);
@@ -534,9 +534,9 @@ START_TEST(closing_from_a_callback_ends_what_waits)
     open_db(1, 0);
     struct db_tx *held = db_tx_new(db, LOOP_ORDINARY);
     struct db_tx *unsent = db_tx_new(db, LOOP_ORDINARY);
-    db_tx_add(held, DB_Q_DB_PING, NULL, 0);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done_close, &seen), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &waiting), BASE_OK);
+    db_tx_add(held, DB_Q_PING, NULL, 0);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done_close, &seen), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &waiting), BASE_OK);
     ck_assert_int_eq(db_tx_submit_held(held, NULL, NULL), BASE_OK);
     run(2);
     ck_assert_int_eq(seen.err, BASE_OK);
@@ -609,7 +609,7 @@ START_TEST(a_connection_to_an_unsafe_server_is_not_used)
     base_clock_set(0, 1000);
     struct db_config config = {.conninfo = cluster.rdc, .connections = 1};
     ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &seen), BASE_OK);
     struct loop_timer *t;
     ck_assert_int_eq(loop_timer_new(loop, move_clock, NULL, &t), BASE_OK);
     loop_timer_start(t, 300, 0);
@@ -650,7 +650,7 @@ START_TEST(a_commit_that_no_standby_has_seen_has_an_unknown_outcome)
     ck_assert_int_eq(seen.http, 503);
     /* It is there nevertheless, and the connection lives on. */
     ck_assert_uint_eq(rows_in_table(), 1);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &seen), BASE_OK);
     run(1);
     ck_assert_int_eq(seen.err, BASE_OK);
 }
@@ -667,7 +667,7 @@ START_TEST(a_server_that_was_left_behind_is_not_used_any_more)
         .conninfo = cluster.rdc, .connections = 1, .unsafe = true, .fence = path};
     ck_assert_int_eq(chmod(cluster.dir, 0777), 0);
     ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &seen), BASE_OK);
     run(1);
     ck_assert_int_eq(seen.err, BASE_OK);
     /* Another worker meets a server that was promoted. */
@@ -709,7 +709,7 @@ START_TEST(a_host_that_takes_connections_and_is_silent_is_passed_over)
     struct db_config config = {
         .conninfo = conninfo, .connections = 2, .unsafe = true, .wait_ms = 4000000};
     ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &seen), BASE_OK);
     struct loop_timer *t;
     ck_assert_int_eq(loop_timer_new(loop, move_clock, NULL, &t), BASE_OK);
     loop_timer_start(t, 300, 0);
@@ -744,7 +744,7 @@ START_TEST(a_host_that_refuses_after_a_while_is_passed_over)
              cluster.dir, ntohs(at.sin_port));
     struct db_config config = {.conninfo = conninfo, .connections = 1, .unsafe = true};
     ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
-    ck_assert_int_eq(db_call(db, DB_Q_DB_PING, NULL, 0, on_done, &seen), BASE_OK);
+    ck_assert_int_eq(db_call(db, DB_Q_PING, NULL, 0, on_done, &seen), BASE_OK);
     struct loop_timer *t;
     ck_assert_int_eq(loop_timer_new(loop, close_socket, &fd, &t), BASE_OK);
     loop_timer_start(t, 100, 0);
