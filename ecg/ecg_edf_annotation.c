@@ -298,6 +298,8 @@ void ecg_edf_mark_write(const struct ecg_mark *m, struct base_buf *out)
 
 static bool says(struct base_bytes text, const char *what)
 {
+    if (text.n == 0 || (char)*text.p != what[0])
+        return false;
     size_t n = strlen(what);
     return n && text.n >= n && memcmp(text.p, what, n) == 0 &&
            (text.n == n || (text.n >= n + 2 && memcmp(text.p + n, ": ", 2) == 0));
