@@ -136,8 +136,9 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
 /* ---- life cycle ---- */
 
-/* What each association has: Linux gives it to what is accepted, so that it costs no calls then. */
-static bool set_options(int fd)
+/* What each association has: Linux gives it to what is accepted, so that it costs no calls then.
+ * A socket that is not of TCP goes without. */
+static void set_options(int fd)
 {
     static const struct {
         int level, name, value;
@@ -147,9 +148,7 @@ static bool set_options(int fd)
                    {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EACH_S},
                    {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TRIES}};
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int)))
-            return false;
-    return true;
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
 }
 
 enum base_err net_assoc_listen(struct loop *loop, int fd, const struct net_assoc_config *config,
@@ -160,8 +159,8 @@ enum base_err net_assoc_listen(struct loop *loop, int fd, const struct net_assoc
     struct net_assoc_server *s = calloc(1, sizeof *s);
     uint8_t *buffer = malloc(NET_ASSOC_READ_SIZE);
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    int r = own < 0 || !set_options(own) ? -errno : UV_ENOMEM;
-    if (s && buffer && r == UV_ENOMEM)
+    int r = own < 0 ? -errno : UV_ENOMEM;
+    if (s && buffer && own >= 0)
         r = uv_poll_init(loop_uv(loop), &s->poll, own);
     if (r) {
         free(s);
@@ -170,6 +169,7 @@ enum base_err net_assoc_listen(struct loop *loop, int fd, const struct net_assoc
             close(own);
         return base_err_from_errno(-r);
     }
+    set_options(own);
     s->fd = own;
     s->loop = loop;
     s->config = *config;
