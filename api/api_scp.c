@@ -307,6 +307,9 @@ static enum base_err collect_offers(struct api_scp *s)
     return err;
 }
 
+/* Where few associations are allowed the many who ask at once are still told so. */
+enum { AWAITED_LEAST = 1000 };
+
 enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp **out)
 {
     static const struct net_assoc_handlers handlers = {.on_request = on_request,
@@ -320,6 +323,9 @@ enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp 
         .idle_ms = (unsigned)conf->dicom_idle_seconds * 1000,
         /* The limit of the machine, which we keep, comes first. */
         .max_associations = (unsigned)conf->dicom_max_associations + 1,
+        .max_awaited = conf->dicom_max_associations < AWAITED_LEAST
+                           ? AWAITED_LEAST
+                           : (unsigned)conf->dicom_max_associations,
         .on_stranger = on_stranger,
     };
     struct api_scp *s = calloc(1, sizeof *s);

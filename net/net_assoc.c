@@ -466,13 +466,22 @@ static void (*const perform[DUL_ACTION_COUNT])(struct net_assoc *a) = {
     [DUL_AA_8] = abort_as_provider,
 };
 
+/* What strangers can hold is counted; adopt() and net_assoc_event() bound it. */
+static void count_state(struct net_assoc *a, unsigned n)
+{
+    if (a->server && a->state == DUL_STA2)
+        a->server->awaited += n;
+    else if (a->server && a->state == DUL_STA13)
+        a->server->closing += n;
+}
+
 static void set_state(struct net_assoc *a, enum dicom_dul_state next)
 {
     if (next == a->state)
         return;
-    if (a->server && (next == DUL_STA13 || a->state == DUL_STA13))
-        a->server->closing += next == DUL_STA13 ? 1 : -1U;
+    count_state(a, -1U);
     a->state = next;
+    count_state(a, 1);
     if (next == DUL_STA1)
         close_handles(a);
     else

@@ -68,16 +68,17 @@ struct net_assoc_handlers {
 };
 
 struct net_assoc_config {
-    struct net_tls_context *tls;    /* borrowed for the server's life; NULL: without TLS */
-    uint32_t max_pdu;               /* bytes of a P-DATA-TF that we take, told to the peer */
-    unsigned artim_ms;              /* waiting for A-ASSOCIATE-RQ, and for the close */
-    unsigned idle_ms;               /* silence of the peer on an open association, or less than a
-                                     * KiB of data sets from it without an answer of ours; 0 = no
-                                     * limit. Not counted while paused, or while it waits for our
-                                     * answer. */
-    unsigned max_associations;      /* of this server; more are refused as "local limit" (2/3/2).
-                                     * As many may wait for the peer's close; one more is closed
-                                     * at once. */
+    struct net_tls_context *tls; /* borrowed for the server's life; NULL: without TLS */
+    uint32_t max_pdu;            /* bytes of a P-DATA-TF that we take, told to the peer */
+    unsigned artim_ms;           /* waiting for A-ASSOCIATE-RQ, and for the close */
+    unsigned idle_ms;            /* silence of the peer on an open association, or less than a
+                                  * KiB of data sets from it without an answer of ours; 0 = no
+                                  * limit. Not counted while paused, or while it waits for our
+                                  * answer. */
+    unsigned max_associations;   /* of this server; more are refused as "local limit" (2/3/2).
+                                  * As many may wait for the peer's close; one more is closed
+                                  * at once. */
+    unsigned max_awaited;        /* connections without a request; of more the oldest is closed */
     struct base_counters *counters; /* may be NULL */
     /* A connection that ended before its request could be given to on_request
      * (TLS hello, noise, silence, malformed request). May be NULL. */

@@ -109,8 +109,10 @@ struct net_assoc_server {
     struct net_assoc_config config;
     struct net_assoc_handlers handlers;
     void *arg;
-    struct net_assoc *first;
+    struct net_assoc *first; /* the newest */
+    struct net_assoc *last;
     unsigned open;    /* associations that handlers have and that have not ended */
+    unsigned awaited; /* in Sta2 */
     unsigned closing; /* in Sta13 */
     uint8_t *read_buffer;
     struct base_buf plain; /* what TLS made of it, during a read */

@@ -44,6 +44,8 @@ void net_assoc_server_leave(struct net_assoc *a)
         s->first = a->next;
     if (a->next)
         a->next->prev = a->prev;
+    else
+        s->last = a->prev;
     release_server(s);
 }
 
@@ -55,6 +57,8 @@ static void join(struct net_assoc_server *s, struct net_assoc *a)
     a->next = s->first;
     if (s->first)
         s->first->prev = a;
+    else
+        s->last = a;
     s->first = a;
     s->refs++;
     a->artim_ms = s->config.artim_ms;
@@ -66,6 +70,15 @@ static void join(struct net_assoc_server *s, struct net_assoc *a)
 static void on_dropped(uv_handle_t *h)
 {
     net_assoc_unref(h->data);
+}
+
+/* Who does not send a request goes before who may be about to. */
+static void drop_oldest_awaited(struct net_assoc_server *s)
+{
+    struct net_assoc *a = s->last;
+    while (a->state != DUL_STA2)
+        a = a->prev;
+    net_assoc_give_up(a, NET_ASSOC_LIMIT, "too many connections wait for their request");
 }
 
 /* Takes fd over. */
@@ -89,6 +102,8 @@ static void adopt(struct net_assoc_server *s, int fd, const struct sockaddr *add
         return;
     }
     net_assoc_event(a, DUL_EVT5, false);
+    if (s->awaited > s->config.max_awaited)
+        drop_oldest_awaited(s);
 }
 
 static void on_retry(uv_timer_t *t)

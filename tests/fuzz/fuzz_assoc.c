@@ -8,8 +8,11 @@ static struct net_assoc_server *servers[2];
 
 static void serve(unsigned i, unsigned clock_ms)
 {
-    struct net_assoc_config config = {
-        .max_pdu = 16384, .artim_ms = clock_ms, .idle_ms = clock_ms, .max_associations = 4};
+    struct net_assoc_config config = {.max_pdu = 16384,
+                                      .artim_ms = clock_ms,
+                                      .idle_ms = clock_ms,
+                                      .max_associations = 4,
+                                      .max_awaited = 4};
     int fd = fuzz_socket_listen(&names[i]);
     if (net_assoc_listen(script.loop, fd, &config, &script_handlers, NULL, &servers[i]))
         abort();

@@ -210,6 +210,7 @@ static inline struct net_assoc_config usual_config(void)
     return (struct net_assoc_config){.max_pdu = MAX_PDU,
                                      .artim_ms = 20000,
                                      .max_associations = 1000,
+                                     .max_awaited = 1000,
                                      .counters = &counters,
                                      .on_stranger = on_stranger};
 }

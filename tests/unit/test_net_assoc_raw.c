@@ -228,6 +228,42 @@ START_TEST(one_more_that_waits_for_the_close_is_closed_at_once)
 }
 END_TEST
 
+START_TEST(of_those_that_send_no_request_the_oldest_is_closed)
+{
+    struct net_assoc_config config = usual_config();
+    config.max_awaited = 2;
+    serve(config);
+    int associated = raw_associate();
+    int silent[3];
+    for (int i = 0; i < 3; i++) {
+        silent[i] = raw_connect();
+        two_turns();
+    }
+    raw_expect(silent[0], 1);
+    ck_assert(raw_eof);
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_LIMIT);
+    ck_assert_int_eq(strangers, 1);
+    send_request(silent[1], 0, 0);
+    raw_expect(silent[1], 6);
+    ck_assert_uint_eq(raw_in.p[0], DICOM_PDU_ASSOCIATE_AC);
+    close(associated); /* the oldest of all */
+    run_until(acceptor_closed);
+    /* A place that is left can be had again. */
+    close(silent[0]);
+    silent[0] = raw_connect();
+    two_turns();
+    ck_assert_int_eq(strangers, 1);
+    int fourth = raw_connect();
+    base_buf_reset(&raw_in);
+    raw_expect(silent[2], 1);
+    ck_assert(raw_eof);
+    close(fourth);
+    for (int i = 0; i < 3; i++)
+        close(silent[i]);
+}
+END_TEST
+
 START_TEST(an_unknown_application_context_is_rejected)
 {
     serve(usual_config());
@@ -651,6 +687,7 @@ int main(void)
     tcase_add_test(t, an_unknown_protocol_version_is_rejected);
     tcase_add_test(t, a_rejected_peer_that_goes_on_sending_is_closed_when_artim_expires);
     tcase_add_test(t, one_more_that_waits_for_the_close_is_closed_at_once);
+    tcase_add_test(t, of_those_that_send_no_request_the_oldest_is_closed);
     tcase_add_test(t, an_unknown_application_context_is_rejected);
     tcase_add_test(t, a_malformed_request_is_aborted);
     tcase_add_test(t, data_before_a_request_is_aborted);
