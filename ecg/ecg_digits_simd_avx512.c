@@ -89,7 +89,7 @@ size_t ecg_digits_take_avx512(const char *s, size_t at, size_t n, struct ecg_dig
         run->n += taken;
         if (taken < there)
             return at + _tzcnt_u64(_pdep_u64((uint64_t)1 << taken, begins));
-        at += BLOCK - 1 - _lzcnt_u64(ends);
+        at += BLOCK - 1 - (size_t)__builtin_clzll(ends);
     }
     return at;
 }

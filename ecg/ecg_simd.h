@@ -26,7 +26,7 @@ enum ecg_simd {
     ECG_SIMD_SCALAR,
     ECG_SIMD_SSE41,
     ECG_SIMD_AVX2,   /* with BMI, BMI2 and PCLMULQDQ */
-    ECG_SIMD_AVX512, /* F, BW, VL, VBMI and VBMI2, with LZCNT and POPCNT */
+    ECG_SIMD_AVX512, /* F, BW, VL, VBMI and VBMI2, with POPCNT */
     ECG_SIMD_COUNT
 };
 
@@ -41,7 +41,7 @@ static inline enum ecg_simd ecg_simd_level(void)
         return ECG_SIMD_SSE41;
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-        __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt"))
+        __builtin_cpu_supports("popcnt"))
         return ECG_SIMD_AVX512;
     return ECG_SIMD_AVX2;
 #else
