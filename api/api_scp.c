@@ -227,6 +227,16 @@ static void on_data(struct net_assoc *a, void *arg, struct base_bytes bytes, boo
         refuse_call(call);
 }
 
+static size_t on_space(struct net_assoc *a, void *arg, uint8_t **to)
+{
+    struct api_scp_assoc *as = arg;
+    struct api_scp_call *call = as->call;
+    (void)a;
+    if (!call || call->complete || !call->service || !call->service->space)
+        return 0;
+    return call->service->space(call, call->arg, to);
+}
+
 static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause, const char *text)
 {
     struct api_scp_assoc *as = arg;
@@ -315,6 +325,7 @@ enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp 
     static const struct net_assoc_handlers handlers = {.on_request = on_request,
                                                        .on_command = on_command,
                                                        .on_data = on_data,
+                                                       .on_space = on_space,
                                                        .on_closed = on_closed};
     const struct base_conf *conf = config->conf;
     struct net_assoc_config net = {

@@ -31,6 +31,8 @@ struct api_scp_service {
     /* The data set, piece by piece; after the last one the call must be
      * finished, now or later. NULL: it is passed over. */
     void (*data)(struct api_scp_call *call, void *arg, struct base_bytes bytes, bool last);
+    /* Where the next bytes of it may be read to (net_assoc.h: on_space). May be NULL. */
+    size_t (*space)(struct api_scp_call *call, void *arg, uint8_t **to);
     /* The association ended before the call was finished: nothing may be
      * answered any more, and the call is gone when this returns. May be NULL. */
     void (*gone)(struct api_scp_call *call, void *arg);

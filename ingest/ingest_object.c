@@ -328,6 +328,11 @@ void ingest_object_write(struct ingest_object *o, struct base_bytes bytes)
         read_metadata(o, false);
 }
 
+size_t ingest_object_space(struct ingest_object *o, uint8_t **to)
+{
+    return o->put && !o->result.err ? store_put_space(o->put, to) : 0;
+}
+
 bool ingest_object_room(struct ingest_object *o)
 {
     return !o->put || store_put_room(o->put);

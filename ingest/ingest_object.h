@@ -56,6 +56,8 @@ typedef void ingest_object_fn(void *arg, const struct ingest_result *result);
 enum base_err ingest_object_new(struct ingest *g, const struct ingest_source *source,
                                 struct ingest_object **out) BASE_MUST_CHECK;
 void ingest_object_write(struct ingest_object *o, struct base_bytes bytes);
+/* As store_put_space; 0 as long as it is not known what comes. */
+size_t ingest_object_space(struct ingest_object *o, uint8_t **to);
 /* Whether more should come now; otherwise the callback set before runs when
  * there is room again. */
 bool ingest_object_room(struct ingest_object *o);

@@ -105,6 +105,13 @@ static void data(struct api_scp_call *call, void *arg, struct base_bytes bytes, 
     }
 }
 
+static size_t space(struct api_scp_call *call, void *arg, uint8_t **to)
+{
+    struct incoming *in = api_scp_get(call);
+    (void)arg;
+    return in && in->object ? ingest_object_space(in->object, to) : 0;
+}
+
 static void gone(struct api_scp_call *call, void *arg)
 {
     struct incoming *in = api_scp_get(call);
@@ -120,7 +127,12 @@ static void gone(struct api_scp_call *call, void *arg)
 }
 
 static const struct api_scp_service services[] = {
-    {.command = DIMSE_C_STORE_RQ, .sop_class = NULL, .begin = begin, .data = data, .gone = gone},
+    {.command = DIMSE_C_STORE_RQ,
+     .sop_class = NULL,
+     .begin = begin,
+     .data = data,
+     .space = space,
+     .gone = gone},
     {.command = DIMSE_N_CREATE_RQ,
      .sop_class = DICOM_UID_MPPS,
      .begin = ingest_request_begin,

@@ -65,6 +65,10 @@ struct net_assoc_handlers {
     /* The association is over; also after a failed connect. text adds detail in
      * English ("" when none), without patient data. May be NULL. */
     void (*on_closed)(struct net_assoc *a, void *arg, enum net_assoc_cause cause, const char *text);
+    /* Where the next bytes of the data set may be read to, so that on_data gets them where they
+     * stay; gives how many fit there, 0: nowhere. Valid until the next callback, which need not
+     * be on_data. May be NULL. */
+    size_t (*on_space)(struct net_assoc *a, void *arg, uint8_t **to);
 };
 
 struct net_assoc_config {

@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { REQUESTOR_READ_SIZE = 16 * 1024 };
+enum {
+    REQUESTOR_READ_SIZE = 16 * 1024,
+    STRAIGHT_MIN = 8 * 1024,   /* of a fragment; a call costs less than copying so much */
+    HEAD_READ_SIZE = 4 * 1024, /* of a message whose fragments will be read straight */
+};
 
 /* ---- PDUs to events ---- */
 
@@ -206,12 +210,32 @@ void net_assoc_take_held(struct net_assoc *a)
 
 /* ---- reading ---- */
 
+/* Of large fragments the bytes are read to where they stay, and before each no more than the
+ * headers that lead to it. */
+static uv_buf_t buffer_of(struct net_assoc *a)
+{
+    const struct dicom_pdu_decoder *d = &a->decoder;
+    uint8_t *to = NULL;
+    size_t space = 0;
+    size_t n = NET_ASSOC_READ_SIZE;
+    if (!a->tls && !a->deaf && a->handlers.on_space && a->state == DUL_STA6)
+        space = a->handlers.on_space(a, a->arg, &to);
+    bool within = d->at == DICOM_AT_FRAGMENT;
+    if (space && within && d->pdv_left >= STRAIGHT_MIN)
+        a->straight = true;
+    if (space && within && a->straight)
+        return uv_buf_init((char *)to, (unsigned)(space < d->pdv_left ? space : d->pdv_left));
+    if (a->straight && !within)
+        n = space ? DICOM_DATA_HEADER - d->head_n : HEAD_READ_SIZE;
+    return uv_buf_init((char *)a->server->read_buffer, (unsigned)n);
+}
+
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
     struct net_assoc *a = h->data;
     (void)suggested;
     if (a->server) {
-        *buf = uv_buf_init((char *)a->server->read_buffer, NET_ASSOC_READ_SIZE);
+        *buf = buffer_of(a);
         return;
     }
     char *p = malloc(REQUESTOR_READ_SIZE);

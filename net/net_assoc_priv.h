@@ -82,6 +82,7 @@ struct net_assoc {
     unsigned unread; /* pauses of the socket alone */
     bool deaf;       /* after an invalid PDU the stream has no meaning */
     bool taking;     /* inside of net_assoc_take */
+    bool straight;   /* its fragments are large enough to be read to where they stay */
     bool owing;      /* the peer waits for our response */
 
     /* writing */

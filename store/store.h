@@ -121,6 +121,9 @@ void store_put_header(struct store_put *put, uint64_t n);
  * asks store_put_room first. An error is that of an earlier write to the disk,
  * or BASE_ENOMEM; finish would then report it too. */
 enum base_err store_put_write(struct store_put *put, const void *p, size_t n) BASE_MUST_CHECK;
+/* Where the next bytes will be, and how many fit there: what is put there and then written from
+ * there is not copied. Until the next call for this put. 0: out of memory. */
+size_t store_put_space(struct store_put *put, uint8_t **to);
 /* Whether more should come now. After false, the callback set by
  * store_put_on_room runs once there is room again. A failed put has room. */
 bool store_put_room(struct store_put *put);

@@ -361,7 +361,8 @@ enum base_err store_put_write(struct store_put *put, const void *p, size_t n)
             break;
         struct store_chunk *c = put->open;
         size_t take = c->size - c->n < n ? c->size - c->n : n;
-        memcpy(c->data + c->n, from, take);
+        if (from != c->data + c->n) /* else it is where store_put_space said */
+            memcpy(c->data + c->n, from, take);
         c->n += take;
         from += take;
         n -= take;
@@ -376,6 +377,15 @@ enum base_err store_put_write(struct store_put *put, const void *p, size_t n)
     if (put->streaming && put->first && !put->running && !put->err)
         put_advance(put);
     return put->err;
+}
+
+size_t store_put_space(struct store_put *put, uint8_t **to)
+{
+    assert(!put->finished && !put->aborted);
+    if (put->err || (!put->open && !open_chunk(put, 0)))
+        return 0;
+    *to = put->open->data + put->open->n;
+    return put->open->size - put->open->n;
 }
 
 struct base_bytes store_put_view(const struct store_put *put)

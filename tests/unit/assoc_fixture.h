@@ -32,6 +32,9 @@ struct side {
     uint8_t context;
     struct base_buf data;
     bool data_ended;
+    uint8_t *space; /* where data sets may be read to; NULL: nowhere */
+    size_t space_n;
+    size_t straight; /* bytes that came there */
     /* behaviour; NULL = the usual */
     void (*on_request)(struct side *s);
     void (*on_established)(struct side *s);
@@ -117,6 +120,8 @@ static inline void on_request(struct net_assoc *a, void *arg, const struct dicom
     void (*keep_data)(struct side *, bool) = s->on_data;
     *s = (struct side){.a = a,
                        .requests = 1,
+                       .space = s->space,
+                       .space_n = s->space_n,
                        .on_request = keep_request,
                        .on_command = keep_command,
                        .on_data = keep_data};
@@ -157,12 +162,21 @@ static inline void on_data(struct net_assoc *a, void *arg, struct base_bytes byt
     struct side *s = arg;
     (void)a;
     ck_assert(!s->data_ended);
+    s->straight += s->space && bytes.p == s->space ? bytes.n : 0;
     base_buf_add(&s->data, bytes.p, bytes.n);
     s->data_ended = last;
     if (s->on_data)
         s->on_data(s, last);
     else if (last)
         respond(s, DIMSE_SUCCESS);
+}
+
+static inline size_t on_space(struct net_assoc *a, void *arg, uint8_t **to)
+{
+    struct side *s = arg;
+    (void)a;
+    *to = s->space;
+    return s->data_ended ? 0 : s->space_n;
 }
 
 static inline void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause,
@@ -188,8 +202,8 @@ static inline void on_stranger(void *arg, const char *address, enum net_assoc_ca
     snprintf(stranger_text, sizeof stranger_text, "%s", text);
 }
 
-static const struct net_assoc_handlers handlers = {on_request, on_established, on_command, on_data,
-                                                   on_closed};
+static const struct net_assoc_handlers handlers = {on_request, on_established, on_command,
+                                                   on_data,    on_closed,      on_space};
 
 /* ---- set-up ---- */
 

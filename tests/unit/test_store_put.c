@@ -135,6 +135,46 @@ START_TEST(a_large_object_passes_through_little_memory)
 }
 END_TEST
 
+/* A whole chunk, and the rest of one, are offered; what is there already stays there. */
+START_TEST(what_is_where_it_belongs_is_not_copied)
+{
+    static const size_t sizes[] = {1000, 300000, 3000000};
+    size_t size = sizes[_i];
+    struct told t = {0};
+    struct store_put *put;
+    struct base_sha256 *h = base_sha256_new();
+    uint8_t sha[BASE_SHA256];
+    uint8_t *to = NULL;
+    const uint8_t *expected = NULL;
+    size_t room = 0;
+    ck_assert_int_eq(store_put_new(store, "dcm", LOOP_ORDINARY, &put), BASE_OK);
+    for (size_t at = 0; at < size;) {
+        room = store_put_space(put, &to);
+        ck_assert_uint_gt(room, 0);
+        if (expected)
+            ck_assert_ptr_eq(to, expected);
+        size_t n = size - at < 100001 ? size - at : 100001;
+        n = n < room ? n : room;
+        memset(to, (int)(at / 1000), n);
+        base_sha256_add(h, to, n);
+        ck_assert_int_eq(store_put_write(put, to, n), BASE_OK);
+        expected = n < room ? to + n : NULL;
+        at += n;
+    }
+    store_put_finish(put, NULL, tell, &t);
+    loop_run(loop);
+    ck_assert_int_eq(t.err, BASE_OK);
+    ck_assert_uint_eq(t.object.size, size);
+    base_sha256_end(h, sha);
+    ck_assert_mem_eq(t.object.sha256, sha, sizeof sha);
+    struct content c = read_back(t.object.location);
+    base_sha256_once(c.buf.p, c.buf.n, sha);
+    ck_assert_mem_eq(t.object.sha256, sha, sizeof sha);
+    base_buf_deinit(&c.buf);
+    base_sha256_free(h);
+}
+END_TEST
+
 enum { MANY = 1000 };
 
 START_TEST(a_thousand_small_objects_are_all_there_once)
@@ -726,6 +766,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, short_writes_are_continued);
     tcase_add_test(tc, an_extension_that_could_leave_the_folder_is_refused);
     tcase_add_test(tc, a_large_object_passes_through_little_memory);
+    tcase_add_loop_test(tc, what_is_where_it_belongs_is_not_copied, 0, 3);
     tcase_add_test(tc, a_thousand_small_objects_are_all_there_once);
     tcase_add_test(tc, little_memory_slows_puts_but_stops_none);
     tcase_add_test(tc, a_full_folder_is_followed_by_another);
