@@ -418,9 +418,10 @@ void store_put_finish(struct store_put *put, store_put_fn *written, store_put_fn
     put->written = written;
     put->done = done;
     put->arg = arg;
-    if (!put->streaming && !put->first && !put->open)
-        (void)open_chunk(put, 0); /* a record has at least its header */
-    if (put->open)
+    bool bare = !put->streaming && !put->first;
+    if (bare && !put->open)
+        (void)open_chunk(put, 0);            /* a record has at least its header */
+    if (put->open && (put->open->n || bare)) /* else it was space that nobody used */
         push_open(put);
     if (!put->running)
         put_advance(put);

@@ -239,6 +239,7 @@ static void fail_waiting(struct store *s, enum base_err err)
 {
     struct store_put_list list = s->records;
     s->records = (struct store_put_list){0};
+    store_digest_now(s); /* who was aborted goes at once */
     for (struct store_put *p; (p = store_put_list_take(&list));) {
         p->err = err;
         store_put_synced(p);

@@ -3,6 +3,8 @@
 #include "store/store_record.h"
 #include "store/store_tree.h"
 
+#include <sched.h>
+
 static void set_up_segments(void)
 {
     use_segments = true;
@@ -289,6 +291,85 @@ START_TEST(a_put_can_be_aborted_while_its_batch_is_written)
     ck_assert_int_eq(look().objects, 0);
     struct told t = put_text(store, "after");
     ck_assert_int_eq(read_as(t.object.location, "after"), BASE_OK);
+}
+END_TEST
+
+/* What was asked for and never filled is no piece of the record: a batch is written by so many
+ * pieces, and one without a byte cannot be written alone. */
+START_TEST(space_that_was_not_used_is_not_written)
+{
+    enum { PIECES = 64 };
+    struct told few[PIECES - 1] = {0};
+    struct told t = {0};
+    struct store_put *p = NULL;
+    uint8_t *to = NULL;
+    for (size_t i = 0; i < PIECES - 1; i++)
+        ck_assert_int_eq(store_put_mem(store, "bin", LOOP_ORDINARY, base_bytes_of(NULL, 0),
+                                       base_bytes_str("x"), tell, &few[i]),
+                         BASE_OK);
+    ck_assert_int_eq(store_put_new(store, "bin", LOOP_ORDINARY, &p), BASE_OK);
+    size_t n = store_put_space(p, &to);
+    ck_assert_uint_eq(n, STORE_CHUNK_SMALL);
+    memset(to, 'y', n);
+    ck_assert_int_eq(store_put_write(p, to, n), BASE_OK);
+    ck_assert_uint_gt(store_put_space(p, &to), 0);
+    store_put_finish(p, NULL, tell, &t);
+    loop_run(loop);
+    ck_assert_int_eq(t.err, BASE_OK);
+    ck_assert_uint_eq(t.object.size, n);
+    ck_assert_int_eq(few[0].err, BASE_OK);
+    ck_assert_int_eq(look().objects, PIECES);
+}
+END_TEST
+
+/* ---- a put that leaves before its digest was taken ---- */
+
+static atomic_bool pool_ran;
+
+static void note_run(void *arg)
+{
+    (void)arg;
+    atomic_store(&pool_ran, true);
+}
+
+static void ran(void *arg, bool cancelled)
+{
+    (void)arg;
+    (void)cancelled;
+}
+
+static void put_and_abort(void *arg)
+{
+    struct store_put *p = NULL;
+    loop_work(loop, arg, LOOP_DISK, LOOP_STAT, note_run, ran, NULL);
+    while (
+        !atomic_load(&pool_ran)) /* then the job before it, which makes the segment, has failed */
+        sched_yield();
+    ck_assert_int_eq(store_put_new(store, "bin", LOOP_STAT, &p), BASE_OK);
+    ck_assert_int_eq(store_put_write(p, "abc", 3), BASE_OK);
+    store_put_finish(p, NULL, tell, NULL);
+    store_put_abort(p);
+}
+
+START_TEST(a_put_that_is_aborted_as_its_segment_fails_is_let_go)
+{
+    struct loop_options one_thread = {.disk_threads = 1};
+    struct told t = {0};
+    struct loop_call call = {0};
+    struct loop_job job;
+    store_close(store);
+    loop_run(loop);
+    loop_free(loop);
+    ck_assert_int_eq(loop_new(&one_thread, &loop), BASE_OK);
+    store = open_store(NULL);
+    fail_call(FAULT_OPEN, 1, EIO);
+    ck_assert_int_eq(store_put_mem(store, "bin", LOOP_ORDINARY, base_bytes_of(NULL, 0),
+                                   base_bytes_str("x"), tell, &t),
+                     BASE_OK);
+    loop_post(loop, &call, put_and_abort, &job);
+    loop_run(loop);
+    ck_assert_int_eq(t.err, BASE_EIO);
+    ck_assert_int_eq(count_files("store"), 0);
 }
 END_TEST
 
@@ -822,6 +903,8 @@ static void add_writing(Suite *suite)
     tcase_add_test(tc, a_closed_segment_ends_with_its_last_record);
     tcase_add_test(tc, an_aborted_put_leaves_nothing_in_the_segment);
     tcase_add_test(tc, a_put_can_be_aborted_while_its_batch_is_written);
+    tcase_add_test(tc, space_that_was_not_used_is_not_written);
+    tcase_add_test(tc, a_put_that_is_aborted_as_its_segment_fails_is_let_go);
     tcase_add_test(tc, stat_objects_go_first);
     tcase_add_test(tc, a_removed_record_gives_its_space_back);
     tcase_add_test(tc, where_there_are_no_holes_a_removed_record_is_marked);
