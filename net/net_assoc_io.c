@@ -131,6 +131,7 @@ static void on_pdu(struct net_assoc *a, const struct dicom_pdu *pdu)
         net_assoc_event(a, DUL_EVT4, false);
         break;
     case DICOM_PDU_DATA:
+        a->straight |= pdu->bytes.n + a->decoder.pdv_left >= STRAIGHT_MIN;
         net_assoc_event(a, DUL_EVT10, false);
         break;
     case DICOM_PDU_RELEASE_RQ:
@@ -221,8 +222,6 @@ static uv_buf_t buffer_of(struct net_assoc *a)
     if (!a->tls && !a->deaf && a->handlers.on_space && a->state == DUL_STA6)
         space = a->handlers.on_space(a, a->arg, &to);
     bool within = d->at == DICOM_AT_FRAGMENT;
-    if (space && within && d->pdv_left >= STRAIGHT_MIN)
-        a->straight = true;
     if (space && within && a->straight)
         return uv_buf_init((char *)to, (unsigned)(space < d->pdv_left ? space : d->pdv_left));
     if (a->straight && !within)
