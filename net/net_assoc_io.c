@@ -335,6 +335,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         if (a->state != DUL_STA1 && (size_t)n < buf->len)
             acknowledge_now(a);
         net_assoc_update_reading(a);
+    } else {
+        acknowledge_now(a); /* what came before filled its buffer, and was all */
     }
     if (!a->server)
         free(buf->base);

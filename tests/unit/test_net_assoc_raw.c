@@ -407,6 +407,59 @@ START_TEST(a_peer_that_vanishes_within_a_data_set_is_told)
 }
 END_TEST
 
+/* ---- acknowledgement ---- */
+
+static size_t data_awaited;
+
+static bool data_came(void)
+{
+    return acceptor.data.n == data_awaited;
+}
+
+static void send_and_await(int fd, struct base_bytes bytes, size_t data)
+{
+    raw_send(fd, bytes);
+    data_awaited += data;
+    run_until(data_came);
+}
+
+/* A peer with Nagle's algorithm sends the rest of its PDU when the first piece is acknowledged. */
+START_TEST(a_piece_that_fills_its_buffer_is_acknowledged_at_once)
+{
+    enum { FRAGMENT = 16000, FIRST = 100 };
+    static const uint8_t zeros[FRAGMENT];
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    struct base_buf b = {0};
+    struct dicom_dimse rq = store_request();
+    rq.has_dataset = true;
+    serve(usual_config());
+    acceptor.space_n = 4 * FRAGMENT;
+    acceptor.space = malloc(acceptor.space_n);
+    data_awaited = 0;
+    int fd = raw_associate();
+    add_command(&b, 3, &rq);
+    size_t command = b.n;
+    add_data(&b, 3, false, true, base_bytes_of(zeros, FRAGMENT));
+    size_t first = command + DICOM_DATA_HEADER + FIRST;
+    send_and_await(fd, base_bytes_of(b.p, first), FIRST);
+    send_and_await(fd, base_bytes_of(b.p + first, b.n - first), FRAGMENT - FIRST);
+    ck_assert_uint_gt(acceptor.straight, 0);
+    raw_expect(fd, 12); /* what we answer has the kernel put acknowledgements off again */
+    b.n = command;
+    add_data(&b, 3, false, false, base_bytes_of(zeros, FRAGMENT));
+    send_and_await(fd, base_buf_bytes(&b), FRAGMENT);
+    two_turns();
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    ck_assert_uint_eq(info.tcpi_unacked, 0);
+    close(fd);
+    run_until(acceptor_closed);
+    base_buf_deinit(&b);
+    base_buf_deinit(&acceptor.data);
+    free(acceptor.space);
+}
+END_TEST
+
 static void hold_answer(struct side *s)
 {
     (void)s;
@@ -689,6 +742,7 @@ int main(void)
     tcase_add_test(t, one_more_that_waits_for_the_close_is_closed_at_once);
     tcase_add_test(t, of_those_that_send_no_request_the_oldest_is_closed);
     tcase_add_test(t, an_unknown_application_context_is_rejected);
+    tcase_add_test(t, a_piece_that_fills_its_buffer_is_acknowledged_at_once);
     tcase_add_test(t, a_malformed_request_is_aborted);
     tcase_add_test(t, data_before_a_request_is_aborted);
     tcase_add_test(t, a_second_request_is_unexpected);
