@@ -201,7 +201,8 @@ bool ecg_wfdb_annotations(struct ecg_record *r, struct base_bytes file, const ch
     }
     if (x.damaged)
         ecg_record_note(r, x.at, "WFDB: %s is cut in the middle of an annotation", name);
-    name_boundaries(r->marks + first, r->nmarks - first);
+    if (r->nmarks > first)
+        name_boundaries(r->marks + first, r->nmarks - first);
     return true;
 }
 
