@@ -113,7 +113,8 @@ static enum dicom_pdu_step start_fragment(struct dicom_pdu_decoder *d)
         return invalid(d, DICOM_ABORT_INVALID_PARAMETER, BASE_EFORMAT,
                        "invalid presentation context", d->context);
     d->left -= 4 + length;
-    d->pdv_left = length - 2;
+    d->pdv_length = length - 2;
+    d->pdv_left = d->pdv_length;
     d->at = DICOM_AT_FRAGMENT;
     return DICOM_PDU_MORE;
 }

@@ -174,8 +174,9 @@ struct dicom_pdu_decoder {
     uint8_t head[6];
     unsigned head_n;
     uint8_t type;
-    uint32_t left;     /* of the PDU */
-    uint32_t pdv_left; /* of the fragment */
+    uint32_t left;       /* of the PDU */
+    uint32_t pdv_length; /* bytes of the fragment */
+    uint32_t pdv_left;   /* of these */
     uint8_t context;
     uint8_t control;
     struct base_buf body;

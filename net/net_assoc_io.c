@@ -11,6 +11,7 @@
 enum {
     REQUESTOR_READ_SIZE = 16 * 1024,
     STRAIGHT_MIN = 8 * 1024,   /* of a fragment; a call costs less than copying so much */
+    SMALL_BORNE = 4,           /* fragments between large ones; of more, one read takes many */
     HEAD_READ_SIZE = 4 * 1024, /* of a message whose fragments will be read straight */
 };
 
@@ -131,7 +132,11 @@ static void on_pdu(struct net_assoc *a, const struct dicom_pdu *pdu)
         net_assoc_event(a, DUL_EVT4, false);
         break;
     case DICOM_PDU_DATA:
-        a->straight |= pdu->bytes.n + a->decoder.pdv_left >= STRAIGHT_MIN;
+        /* The last of a message says nothing of the next one's. */
+        if (a->decoder.pdv_length >= STRAIGHT_MIN)
+            a->straight = SMALL_BORNE;
+        else if (a->straight && pdu->ends && !pdu->last)
+            a->straight--;
         net_assoc_event(a, DUL_EVT10, false);
         break;
     case DICOM_PDU_RELEASE_RQ:

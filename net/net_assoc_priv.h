@@ -79,11 +79,11 @@ struct net_assoc {
     struct base_buf held; /* read, but not looked at when the pause came; from held_at on */
     size_t held_at;
     unsigned paused;
-    unsigned unread; /* pauses of the socket alone */
-    bool deaf;       /* after an invalid PDU the stream has no meaning */
-    bool taking;     /* inside of net_assoc_take */
-    bool straight;   /* its fragments are large enough to be read to where they stay */
-    bool owing;      /* the peer waits for our response */
+    unsigned unread;   /* pauses of the socket alone */
+    unsigned straight; /* above 0: its fragments are large, and read to where they stay */
+    bool deaf;         /* after an invalid PDU the stream has no meaning */
+    bool taking;       /* inside of net_assoc_take */
+    bool owing;        /* the peer waits for our response */
 
     /* writing */
     struct base_buf out;     /* to be sent */

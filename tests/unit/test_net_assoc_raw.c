@@ -460,6 +460,40 @@ START_TEST(a_piece_that_fills_its_buffer_is_acknowledged_at_once)
 }
 END_TEST
 
+/* Of small ones more come with one read than a call for each would be worth. */
+START_TEST(small_fragments_behind_a_large_one_are_not_read_one_by_one)
+{
+    enum { LARGE = 16000, SMALL = 1000, BORNE = 4, TURNS = 7 };
+    static const uint8_t zeros[LARGE];
+    struct base_buf b = {0};
+    struct dicom_dimse rq = store_request();
+    rq.has_dataset = true;
+    serve(usual_config());
+    acceptor.space_n = 4 * LARGE;
+    acceptor.space = malloc(acceptor.space_n);
+    data_awaited = 0;
+    int fd = raw_associate();
+    add_command(&b, 3, &rq);
+    raw_send(fd, base_buf_bytes(&b));
+    for (int i = 0; i < TURNS; i++) {
+        size_t before = acceptor.straight;
+        size_t n = i == TURNS - 1 ? LARGE : SMALL;
+        b.n = 0;
+        if (i == 0)
+            add_data(&b, 3, false, false, base_bytes_of(zeros, LARGE));
+        add_data(&b, 3, false, false, base_bytes_of(zeros, n));
+        send_and_await(fd, base_bytes_of(b.p, b.n - 10), n - 10 + (i ? 0 : LARGE));
+        send_and_await(fd, base_bytes_of(b.p + b.n - 10, 10), 10);
+        if (i >= BORNE)
+            ck_assert_int_eq(acceptor.straight > before, i == TURNS - 1);
+    }
+    close(fd);
+    run_until(acceptor_closed);
+    base_buf_deinit(&b);
+    free(acceptor.space);
+}
+END_TEST
+
 static void hold_answer(struct side *s)
 {
     (void)s;
@@ -743,6 +777,7 @@ int main(void)
     tcase_add_test(t, of_those_that_send_no_request_the_oldest_is_closed);
     tcase_add_test(t, an_unknown_application_context_is_rejected);
     tcase_add_test(t, a_piece_that_fills_its_buffer_is_acknowledged_at_once);
+    tcase_add_test(t, small_fragments_behind_a_large_one_are_not_read_one_by_one);
     tcase_add_test(t, a_malformed_request_is_aborted);
     tcase_add_test(t, data_before_a_request_is_aborted);
     tcase_add_test(t, a_second_request_is_unexpected);
