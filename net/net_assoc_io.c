@@ -229,7 +229,7 @@ static uv_buf_t buffer_of(struct net_assoc *a)
     bool within = d->at == DICOM_AT_FRAGMENT;
     if (space && within && a->straight)
         return uv_buf_init((char *)to, (unsigned)(space < d->pdv_left ? space : d->pdv_left));
-    if (a->straight && !within)
+    if (a->straight && !within && !a->tls)
         n = space ? DICOM_DATA_HEADER - d->head_n : HEAD_READ_SIZE;
     return uv_buf_init((char *)a->server->read_buffer, (unsigned)n);
 }
