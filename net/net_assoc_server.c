@@ -5,18 +5,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     ACCEPT_BATCH = 64, /* in one turn, so that open associations get theirs */
-    ACCEPT_RETRY_MS = 100,
-    KEEPALIVE_S = 60, /* finds peers that vanished where no idle time is set */
-    KEEPALIVE_EACH_S = 1,
-    KEEPALIVE_TRIES = 10
+    ACCEPT_RETRY_MS = 100
 };
 
 static void on_listener(uv_poll_t *poll, int status, int events);
@@ -151,21 +146,6 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
 /* ---- life cycle ---- */
 
-/* What each association has: Linux gives it to what is accepted, so that it costs no calls then.
- * A socket that is not of TCP goes without. */
-static void set_options(int fd)
-{
-    static const struct {
-        int level, name, value;
-    } options[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
-                   {SOL_SOCKET, SO_KEEPALIVE, 1},
-                   {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_S},
-                   {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EACH_S},
-                   {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TRIES}};
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
-}
-
 enum base_err net_assoc_listen(struct loop *loop, int fd, const struct net_assoc_config *config,
                                const struct net_assoc_handlers *handlers, void *arg,
                                struct net_assoc_server **out)
@@ -184,7 +164,6 @@ enum base_err net_assoc_listen(struct loop *loop, int fd, const struct net_assoc
             close(own);
         return base_err_from_errno(-r);
     }
-    set_options(own);
     s->fd = own;
     s->loop = loop;
     s->config = *config;

@@ -2,13 +2,18 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Room for every device of a district to connect at once. */
-enum { BACKLOG = 4096 };
+enum {
+    BACKLOG = 4096,   /* room for every device of a district to connect at once */
+    KEEPALIVE_S = 60, /* finds peers that vanished where no idle time is set */
+    KEEPALIVE_EACH_S = 1,
+    KEEPALIVE_TRIES = 10,
+};
 
 union address {
     struct sockaddr any;
@@ -79,10 +84,26 @@ enum base_err rdc_listen_check(struct base_conf_addr *addr, const char *key, str
     return BASE_OK;
 }
 
+/* Linux gives it to what is accepted, so that it costs no calls then. Before the first can come. */
+static int set_options(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
+                   {SOL_SOCKET, SO_KEEPALIVE, 1},
+                   {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_S},
+                   {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EACH_S},
+                   {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TRIES}};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int)))
+            return -1;
+    return 0;
+}
+
 enum base_err rdc_listen_open(const struct base_conf_addr *addr, int *fd, struct base_error *err)
 {
     int s = open_bound(addr, SO_REUSEPORT);
-    if (s < 0 || listen(s, BACKLOG)) {
+    if (s < 0 || set_options(s) || listen(s, BACKLOG)) {
         char text[RDC_LISTEN_TEXT];
         int e = errno;
         rdc_listen_text(addr, text);

@@ -8,7 +8,8 @@
  * (With SO_REUSEPORT alone a second rdc would share the port without a word.) */
 enum base_err rdc_listen_check(struct base_conf_addr *addr, const char *key,
                                struct base_error *err) BASE_MUST_CHECK;
-/* A socket bound with SO_REUSEPORT, listening, close-on-exec, non-blocking. */
+/* A socket bound with SO_REUSEPORT, listening, close-on-exec, non-blocking. What it accepts has
+ * TCP_NODELAY and TCP's keepalive. */
 enum base_err rdc_listen_open(const struct base_conf_addr *addr, int *fd,
                               struct base_error *err) BASE_MUST_CHECK;
 
