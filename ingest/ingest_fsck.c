@@ -165,8 +165,12 @@ static void lose(struct fsck *f, const struct store_tree_file *file)
     enum base_err err = store_tree_lose(f->data, file->location);
     if (err == BASE_ENOTFOUND)
         return; /* gone meanwhile: a duplicate, or not acknowledged after all */
-    find(f, "file_unknown", file->location, err ? INGEST_FSCK_OPEN : INGEST_FSCK_REPAIRED,
-         err ? base_err_text(err) : "no row names it, its worker is dead: moved to lost/");
+    const char *text = "no row names it, its worker is dead: moved to lost/";
+    if (err == BASE_ECONFLICT)
+        text = "no row names it; a worker looks at what that dead one left: run fsck once more";
+    else if (err)
+        text = base_err_text(err);
+    find(f, "file_unknown", file->location, err ? INGEST_FSCK_OPEN : INGEST_FSCK_REPAIRED, text);
 }
 
 static void judge_unknown(struct fsck *f, const struct store_tree_file *file)
