@@ -24,7 +24,7 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     if (!g)
         return BASE_ENOMEM;
     g->config = config;
-    enum base_err err = ingest_batch_new(config->loop, config->db, &g->batch);
+    enum base_err err = ingest_batch_new(config->loop, config->db, config->store, &g->batch);
     if (!err)
         err = ingest_urgent_start(config->loop, config->db, config->counters, &g->urgent);
     if (!err)

@@ -32,6 +32,7 @@ struct ingest_entry {
 struct ingest_batch {
     struct loop *loop;
     struct db *db;
+    struct store *store;
     struct loop_timer *timer;     /* for the next try */
     struct ingest_entry *waiting; /* STAT, then the others; oldest first */
     struct ingest_entry **tail;
@@ -51,13 +52,15 @@ static void on_timer(void *arg)
     send(arg);
 }
 
-enum base_err ingest_batch_new(struct loop *loop, struct db *db, struct ingest_batch **out)
+enum base_err ingest_batch_new(struct loop *loop, struct db *db, struct store *store,
+                               struct ingest_batch **out)
 {
     struct ingest_batch *b = calloc(1, sizeof *b);
     if (!b)
         return BASE_ENOMEM;
     b->loop = loop;
     b->db = db;
+    b->store = store;
     b->tail = &b->waiting;
     enum base_err err = loop_timer_new(loop, on_timer, b, &b->timer);
     if (err) {
@@ -241,6 +244,7 @@ static void on_done(void *arg, const struct db_outcome *outcome)
 {
     struct ingest_batch *b = arg;
     b->in_database = false;
+    store_resume(b->store);
     if (outcome->err) {
         BASE_LOG(WARN, "ingest_batch_failed", LOG_S("sqlstate", outcome->sqlstate),
                  LOG_S("error", base_err_text(outcome->err)));
@@ -376,6 +380,7 @@ static void conclude(struct ingest_batch *b, bool urgent)
     }
     struct db_tx *tx = b->open;
     b->open = NULL;
+    store_pause(b->store);
     db_tx_commit(tx, on_done, b);
 }
 

@@ -12,6 +12,9 @@
  *   added ─► waiting ─► sent, open ─all durable─► COMMIT ─► callback
  *                          └─one is not─► undone, the rest ─► waiting
  *
+ * While a batch is being committed the store begins no write, behind which the sync of the
+ * database's log would queue (store_pause).
+ *
  * A batch whose transaction did not come about (database away, deadlock) is
  * sent again until its oldest object has waited too long. That is also right
  * when the outcome of a commit is unknown: the statement finds the object it
@@ -23,6 +26,7 @@
 
 #include "db/db.h"
 #include "ingest/ingest_record.h"
+#include "store/store.h"
 
 #include <jansson.h>
 
@@ -53,7 +57,7 @@ struct ingest_stored {
  * committed; BASE_EUNKNOWN: perhaps; BASE_ECANCELED; BASE_ENOMEM. */
 typedef void ingest_stored_fn(void *arg, enum base_err err, const struct ingest_stored *stored);
 
-enum base_err ingest_batch_new(struct loop *loop, struct db *db,
+enum base_err ingest_batch_new(struct loop *loop, struct db *db, struct store *store,
                                struct ingest_batch **out) BASE_MUST_CHECK;
 /* Fails what waits with BASE_ECANCELED. Not while a batch is being committed (db_close
  * ends those). Takes NULL. */

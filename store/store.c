@@ -161,6 +161,7 @@ static void store_free(struct store *s)
     }
     if (s->lock >= 0)
         close(s->lock);
+    loop_timer_free(s->pause_timer);
     free(s->data);
     free(s->root);
     free(s);
@@ -190,7 +191,7 @@ static struct store *store_alloc(struct loop *l, const char *data,
     size_t size = strlen(data) + sizeof "/store";
     s->data = strdup(data);
     s->root = malloc(size);
-    if (!s->data || !s->root) {
+    if (!s->data || !s->root || store_segment_init(s)) {
         store_free(s);
         return NULL;
     }
@@ -246,6 +247,9 @@ void store_close(struct store *s)
     if (!s)
         return;
     s->closing = true;
+    store_resume(s);
+    loop_timer_free(s->pause_timer);
+    s->pause_timer = NULL;
     for (int i = 0; i < LOOP_CLASS_COUNT; i++) {
         if (s->lanes[i].folder)
             store_folder_release(s->lanes[i].folder);

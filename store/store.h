@@ -141,6 +141,12 @@ void store_put_finish(struct store_put *put, store_put_fn *written, store_put_fn
 /* Removes the object; no callback comes. Takes NULL. */
 void store_put_abort(struct store_put *put);
 
+/* No write of gathered objects begins until store_resume, 8 ms at most: for the sync of another
+ * file that callers wait for, such as the database's log. A disk that is asked to sync takes first
+ * what was written before. STAT objects, and what is under way, go on. */
+void store_pause(struct store *s);
+void store_resume(struct store *s);
+
 /* All of the above in one, for objects that we made ourselves. Copies. */
 enum base_err store_put_mem(struct store *s, const char *ext, enum loop_class class,
                             struct base_bytes header, struct base_bytes data, store_put_fn *fn,

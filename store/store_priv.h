@@ -105,8 +105,10 @@ struct store {
     struct store_put_list batch;   /* are being written and synced */
     bool segment_busy;             /* a job runs */
     bool segment_due;              /* segment_call is posted */
-    enum base_err segment_err;     /* of the job */
-    uint64_t segment_need;         /* of the first record of a new segment */
+    bool paused;                   /* by store_pause */
+    struct loop_timer *pause_timer;
+    enum base_err segment_err; /* of the job */
+    uint64_t segment_need;     /* of the first record of a new segment */
     struct loop_job segment_job;
     struct loop_call segment_call;
 
@@ -194,6 +196,7 @@ void store_sync_add(struct store_put *put);
 /* store_segment.c */
 /* The put is whole in memory: a record in the next write. */
 void store_segment_add(struct store_put *put);
+enum base_err store_segment_init(struct store *s) BASE_MUST_CHECK;
 /* Cuts it off behind the last record. Blocks. */
 void store_segment_seal(struct store *s);
 

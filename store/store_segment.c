@@ -28,6 +28,7 @@
 enum {
     PIECES = 64,   /* of one pwritev */
     DISK_PART = 8, /* a segment takes at most this part of what is free */
+    PAUSE_MS = 8,  /* at most: the sync of a disk that is no quick one */
 };
 
 /* ---- a new segment, on the pool ---- */
@@ -276,7 +277,6 @@ static void batch_done(void *arg, bool cancelled)
 {
     struct store *s = arg;
     enum base_err err = cancelled ? BASE_ECANCELED : s->segment_err;
-    s->segment_busy = false;
     if (!cancelled && err)
         drop_segment(s);
     for (struct store_put *p = s->batch.first; p; p = p->next) {
@@ -285,10 +285,12 @@ static void batch_done(void *arg, bool cancelled)
     }
     struct store_put_list done = s->batch;
     s->batch = (struct store_put_list){0};
+    /* First those who wait: the commit that they begin pauses the next write. */
     store_retain(s);
-    lane_start(s);
     for (struct store_put *p; (p = store_put_list_take(&done));)
         store_put_synced(p);
+    s->segment_busy = false;
+    lane_start(s);
     store_release(s);
 }
 
@@ -334,6 +336,8 @@ static void take_batch(struct store *s)
 static void lane_start(struct store *s)
 {
     if (s->segment_busy || !s->records.first)
+        return;
+    if (s->paused && s->records.first->class != LOOP_STAT)
         return;
     assert(!s->batch.first);
     s->segment_busy = true; /* what finishes in the callbacks waits for the next batch */
@@ -386,4 +390,29 @@ void store_segment_add(struct store_put *put)
     s->segment_due = true;
     store_retain(s);
     loop_post(s->loop, &s->segment_call, lane_begin, s);
+}
+
+/* ---- pauses ---- */
+
+void store_pause(struct store *s)
+{
+    s->paused = true;
+    loop_timer_start(s->pause_timer, PAUSE_MS, 0);
+}
+
+void store_resume(struct store *s)
+{
+    s->paused = false;
+    loop_timer_stop(s->pause_timer);
+    lane_start(s);
+}
+
+static void on_pause_timer(void *arg)
+{
+    store_resume(arg);
+}
+
+enum base_err store_segment_init(struct store *s)
+{
+    return loop_timer_new(s->loop, on_pause_timer, s, &s->pause_timer);
 }

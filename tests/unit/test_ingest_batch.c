@@ -12,6 +12,7 @@ enum { ORDINARY = 200, BATCH = 128 }; /* more than one batch of so many */
 static struct pg_cluster cluster;
 static struct loop *loop;
 static struct db *db;
+static struct store *store; /* to which nothing is written */
 static unsigned pending;
 static unsigned order;
 static void (*on_first)(void); /* once, when the first object has ended */
@@ -45,11 +46,14 @@ static void setup(void)
     order = 0;
     ck_assert_int_eq(loop_new(&(struct loop_options){0}, &loop), BASE_OK);
     ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
+    ck_assert_int_eq(store_open(loop, "/tmp", 0, &(struct store_config){.held = true}, &store),
+                     BASE_OK);
 }
 
 static void teardown(void)
 {
     db_close(db);
+    store_close(store);
     loop_free(loop);
 }
 
@@ -147,7 +151,7 @@ START_TEST(a_stat_object_overtakes_what_waits_for_a_batch)
 {
     static struct seen seen[ORDINARY + 1];
     struct ingest_batch *b;
-    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    ck_assert_int_eq(ingest_batch_new(loop, db, store, &b), BASE_OK);
     for (unsigned i = 0; i < ORDINARY; i++)
         add(b, i, NULL, &seen[i]);
     add(b, ORDINARY, "stat", &seen[ORDINARY]);
@@ -177,7 +181,7 @@ START_TEST(a_stat_object_overtakes_what_goes_one_by_one)
     sql("create or replace function poison() returns trigger language plpgsql as"
         " $$ begin if new.study_uid = '1.2.5' then raise 'poison'; end if; return new; end $$;"
         "create trigger poison before insert on study for each row execute function poison()");
-    ck_assert_int_eq(ingest_batch_new(loop, db, &parted), BASE_OK);
+    ck_assert_int_eq(ingest_batch_new(loop, db, store, &parted), BASE_OK);
     on_first = add_stat_to_parted;
     for (unsigned i = 0; i < ALONE; i++)
         add(parted, i, NULL, &seen[i]);
@@ -197,7 +201,7 @@ START_TEST(what_is_taken_back_stays_behind_stat_objects)
     static struct seen seen[ORDINARY + 2];
     static struct ingest_entry *entry[ORDINARY + 2];
     struct ingest_batch *b;
-    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    ck_assert_int_eq(ingest_batch_new(loop, db, store, &b), BASE_OK);
     for (unsigned i = 0; i < ORDINARY; i++)
         entry[i] = add_unsynced(b, i, NULL, &seen[i]);
     wait_until_sent();
@@ -223,7 +227,7 @@ START_TEST(an_exam_of_one_object_has_both_its_events)
 {
     struct seen seen;
     struct ingest_batch *b;
-    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    ck_assert_int_eq(ingest_batch_new(loop, db, store, &b), BASE_OK);
     add(b, 1, "stat", &seen);
     run(1);
     ck_assert_int_eq(seen.outcome, INGEST_STORED);
@@ -240,7 +244,7 @@ START_TEST(nothing_is_committed_before_all_of_a_batch_is_durable)
 {
     struct seen seen[2];
     struct ingest_batch *b;
-    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    ck_assert_int_eq(ingest_batch_new(loop, db, store, &b), BASE_OK);
     struct ingest_entry *first = add_unsynced(b, 1, NULL, &seen[0]);
     struct ingest_entry *second = add_unsynced(b, 2, NULL, &seen[1]);
     wait_until_sent();
@@ -262,7 +266,7 @@ static void one_is_not_durable(bool sent)
     static struct seen seen[3];
     struct ingest_entry *entry[3];
     struct ingest_batch *b;
-    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    ck_assert_int_eq(ingest_batch_new(loop, db, store, &b), BASE_OK);
     for (unsigned i = 0; i < 3; i++)
         entry[i] = add_unsynced(b, i, NULL, &seen[i]);
     if (sent)
@@ -296,7 +300,7 @@ START_TEST(a_durable_stat_object_does_not_wait_for_the_syncs_of_others)
 {
     struct seen seen[2] = {0};
     struct ingest_batch *b;
-    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    ck_assert_int_eq(ingest_batch_new(loop, db, store, &b), BASE_OK);
     struct ingest_entry *slow = add_unsynced(b, 1, NULL, &seen[0]);
     wait_until_sent();
     struct ingest_entry *stat = add_unsynced(b, 2, "stat", &seen[1]);
@@ -316,7 +320,7 @@ START_TEST(what_is_being_synced_hears_of_the_end_after_that)
 {
     struct seen seen = {.order = 0};
     struct ingest_batch *b;
-    ck_assert_int_eq(ingest_batch_new(loop, db, &b), BASE_OK);
+    ck_assert_int_eq(ingest_batch_new(loop, db, store, &b), BASE_OK);
     struct ingest_entry *entry = add_unsynced(b, 1, NULL, &seen);
     ingest_batch_free(b);
     ck_assert_uint_eq(seen.order, 0);

@@ -1,9 +1,11 @@
 #include "store_test.h"
 
+#include "base/clock.h"
 #include "store/store_record.h"
 #include "store/store_tree.h"
 
 #include <sched.h>
+#include <uv.h>
 
 static void set_up_segments(void)
 {
@@ -392,6 +394,63 @@ START_TEST(stat_objects_go_first)
                          BASE_OK);
     loop_run(loop);
     ck_assert_str_eq(order, "CDab");
+}
+END_TEST
+
+/* Whether it came about before the pause ended by itself, as it can on a busy machine. */
+static bool paused_in_time(enum loop_class class, unsigned *writes)
+{
+    struct told t = {0};
+    int before = atomic_load(&faults.calls[FAULT_WRITE]);
+    int64_t began = base_clock_mono_ms();
+    store_pause(store);
+    ck_assert_int_eq(
+        store_put_mem(store, "bin", class, base_bytes_of(NULL, 0), base_bytes_str("x"), tell, &t),
+        BASE_OK);
+    do
+        uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    while (!t.times && base_clock_mono_ms() - began < 4);
+    *writes = (unsigned)(atomic_load(&faults.calls[FAULT_WRITE]) - before);
+    bool in_time = base_clock_mono_ms() - began < 8;
+    store_resume(store);
+    loop_run(loop);
+    ck_assert_int_eq(t.times, 1);
+    ck_assert_int_eq(t.err, BASE_OK);
+    return in_time;
+}
+
+START_TEST(a_pause_holds_writes_back_but_not_of_stat_objects)
+{
+    unsigned writes;
+    (void)put_text(store, "the segment is made");
+    while (!paused_in_time(LOOP_ORDINARY, &writes))
+        ;
+    ck_assert_uint_eq(writes, 0);
+    while (!paused_in_time(LOOP_STAT, &writes) || writes != 1)
+        ;
+}
+END_TEST
+
+START_TEST(a_pause_ends_by_itself)
+{
+    store_pause(store);
+    struct told t = put_text(store, "x");
+    ck_assert_int_eq(t.err, BASE_OK);
+}
+END_TEST
+
+START_TEST(a_store_that_is_closed_in_a_pause_writes_what_it_has)
+{
+    struct told t = {0};
+    store_pause(store);
+    ck_assert_int_eq(store_put_mem(store, "bin", LOOP_ORDINARY, base_bytes_of(NULL, 0),
+                                   base_bytes_str("x"), tell, &t),
+                     BASE_OK);
+    store_close(store);
+    loop_run(loop);
+    ck_assert_int_eq(t.err, BASE_OK);
+    ck_assert_int_eq(t.times, 1);
+    store = open_store(NULL);
 }
 END_TEST
 
@@ -906,6 +965,9 @@ static void add_writing(Suite *suite)
     tcase_add_test(tc, space_that_was_not_used_is_not_written);
     tcase_add_test(tc, a_put_that_is_aborted_as_its_segment_fails_is_let_go);
     tcase_add_test(tc, stat_objects_go_first);
+    tcase_add_test(tc, a_pause_holds_writes_back_but_not_of_stat_objects);
+    tcase_add_test(tc, a_pause_ends_by_itself);
+    tcase_add_test(tc, a_store_that_is_closed_in_a_pause_writes_what_it_has);
     tcase_add_test(tc, a_removed_record_gives_its_space_back);
     tcase_add_test(tc, where_there_are_no_holes_a_removed_record_is_marked);
     tcase_add_test(tc, only_what_a_location_names_is_removed);
