@@ -1,8 +1,8 @@
 /*
- * What the JSON routes of all flow folders have in common: who asks (a session
- * token), one transaction per request as rdc_api that begins with
- * session_enter, and its single JSON result or its error as the response
- * (RFC 7807).
+ * What the JSON routes of all flow folders have in common: the session token of
+ * the caller; one transaction per request, as rdc_api, that begins with
+ * session_enter; and its one JSON result, or its error as application/problem+json
+ * (RFC 9457), as the response.
  */
 #ifndef API_H
 #define API_H
@@ -27,12 +27,12 @@ bool api_token(struct net_http_request *req, uint8_t hash[BASE_SHA256]);
 /* A transaction that has entered the session of this request. NULL: answered
  * already (401, 500). */
 struct db_tx *api_begin(const struct api *api, struct net_http_request *req);
-/* One statement for the person who asks: the first column of its result is JSON and answers
- * the request with 200, an error with its problem. */
+/* Runs one statement as the caller. The first column of its result is JSON and answers the
+ * request with 200; an error answers it with a problem. */
 void api_run(const struct api *api, struct net_http_request *req, enum db_query query,
              const struct db_param *params, size_t n);
-/* The session that the first statement entered: its organisation counts the request
- * as one of its own. Done by api_run; for those who submit tx themselves. */
+/* Counts the request for the organisation of the session that the first statement
+ * entered. api_run does this; for callers that submit a tx themselves. */
 void api_note_session(struct net_http_request *req, const struct db_outcome *outcome);
 /* Answers with the problem of a failed transaction. */
 void api_problem(struct net_http_request *req, const struct db_outcome *outcome);

@@ -1,8 +1,8 @@
 /*
- * The DICOM front door of a worker: who may associate, which presentation
- * contexts are accepted, and which folder serves a request. Each flow folder
- * exports a table of its DIMSE services, as it does of its HTTP routes; rdc/
- * joins them. C-ECHO (PS3.4 A) is answered here.
+ * The DICOM server of a worker: who may associate, which presentation contexts are
+ * accepted, and which folder serves a request. Each flow folder exports a table of
+ * its DIMSE services, as it does of its HTTP routes; rdc/ joins them. C-ECHO
+ * (PS3.4 A) is answered here.
  *
  * An association has one request under way at a time (PS3.7 D.3.3.3: the
  * asynchronous window is 1/1). All of it runs on the loop thread.
@@ -25,16 +25,16 @@ struct api_scp_service {
     const char *sop_class; /* the abstract syntax; NULL = every storage class */
     /* C-CANCEL may come while it is under way; see api_scp_cancelled. */
     bool cancellable;
-    /* The command is there. It may finish the call; otherwise the data set
+    /* The command has come. This may finish the call; otherwise the data set
      * follows, if the request has one. */
     void (*begin)(struct api_scp_call *call, void *arg);
     /* The data set, piece by piece; after the last one the call must be
-     * finished, now or later. NULL: it is passed over. */
+     * finished, now or later. NULL: the data set is skipped. */
     void (*data)(struct api_scp_call *call, void *arg, struct base_bytes bytes, bool last);
-    /* Where the next bytes of it may be read to (net_assoc.h: on_space). May be NULL. */
+    /* As on_space of net_assoc.h, for the data set. May be NULL. */
     size_t (*space)(struct api_scp_call *call, void *arg, uint8_t **to);
-    /* The association ended before the call was finished: nothing may be
-     * answered any more, and the call is gone when this returns. May be NULL. */
+    /* The association ended before the call was finished: it can no longer be
+     * answered, and is freed when this returns. May be NULL. */
     void (*gone)(struct api_scp_call *call, void *arg);
 };
 
@@ -72,12 +72,12 @@ enum base_err api_scp_start(const struct api_scp_config *config,
                             struct api_scp **out) BASE_MUST_CHECK;
 /* Accepts no more connections; associations go on. */
 void api_scp_drain(struct api_scp *s);
-/* Aborts what is left; done runs from the loop when all is closed. */
+/* Aborts open associations; done runs from the loop when all are closed. */
 void api_scp_stop(struct api_scp *s, void (*done)(void *arg), void *arg);
 /* After done. Takes NULL. */
 void api_scp_free(struct api_scp *s);
-/* For the connection doctor: who got no further than TLS at another of our ports, with
- * the text of struct net_http_options. Logged by who tells. */
+/* Notes for `rdc device doctor` a client that failed at TLS on another of our ports; text
+ * as of on_stranger of net_http.h. The caller logs it. */
 void api_scp_note_stranger(struct api_scp *s, const char *address, const char *text);
 
 /* ---- a call ---- */
@@ -86,34 +86,34 @@ const struct api_scp_device *api_scp_device(const struct api_scp_call *call);
 const struct dicom_dimse *api_scp_request(const struct api_scp_call *call);
 const char *api_scp_abstract_syntax(const struct api_scp_call *call);
 const char *api_scp_transfer_syntax(const struct api_scp_call *call);
-/* What the service keeps for this call. */
+/* A pointer that the service keeps with this call. */
 void api_scp_set(struct api_scp_call *call, void *context);
 void *api_scp_get(const struct api_scp_call *call);
 
-/* Back-pressure on the data set, of which what was read already still comes; each
- * pause needs a resume. */
+/* Back-pressure on the data set: bytes read already still come. Each pause needs a
+ * resume. */
 void api_scp_pause(struct api_scp_call *call);
 void api_scp_resume(struct api_scp_call *call);
-/* Its data set waits for no limit on bytes in flight: it is urgent. */
+/* The data set is urgent: no limit on bytes in flight holds it up. */
 void api_scp_hurry(struct api_scp_call *call);
 /* Has the peer sent C-CANCEL? */
 bool api_scp_cancelled(const struct api_scp_call *call);
 
-/* A response that is not the last: pending, with its data set. Copies. */
+/* A pending response, with its data set (copied). */
 enum base_err api_scp_respond(struct api_scp_call *call, const struct dicom_dimse *response,
                               struct base_bytes data) BASE_MUST_CHECK;
-/* The last response. The call is gone. comment may be NULL; it is for a
- * technician and has no patient data. */
+/* The last response; frees the call. comment may be NULL; it is for a technician and
+ * has no patient data. */
 void api_scp_finish(struct api_scp_call *call, uint16_t status, const char *comment);
 void api_scp_finish_with(struct api_scp_call *call, const struct dicom_dimse *response,
                          struct base_bytes data);
-/* Breaks the association off; gone is not called. */
+/* Aborts the association; gone is not called. */
 void api_scp_abort(struct api_scp_call *call);
 
 /* ---- a request of our own, on an association that a device opened ---- */
 
-/* The association and the context of a call, held beyond the call's end: for a service
- * whose result is a request of its own (N-EVENT-REPORT, PS3.4 J.3.3). */
+/* The association and context of a call, kept beyond the end of the call, for a service
+ * whose result is a request of our own (N-EVENT-REPORT, PS3.4 J.3.3). */
 struct api_scp_hold;
 
 /* The response; NULL when the association ended without one. Borrowed. */
@@ -131,7 +131,7 @@ bool api_scp_hold_idle(const struct api_scp_hold *hold);
  * idle, and as net_assoc_send. */
 enum base_err api_scp_ask(struct api_scp_hold *hold, const struct dicom_dimse *request,
                           struct base_bytes data, api_scp_answer_fn *fn, void *arg) BASE_MUST_CHECK;
-/* Ends a hold that asks nothing. Takes NULL. */
+/* Ends a hold without a request. Takes NULL. */
 void api_scp_let_go(struct api_scp_hold *hold);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Inside of the DICOM server: what api_scp*.c share.
+ * Inside the DICOM server: what api_scp*.c share.
  *
  *   api_scp_admit.c   who may associate, and for what
  *   api_scp.c         the server; requests on their way to a service
@@ -32,11 +32,12 @@ struct api_scp {
 
 struct api_scp_call {
     struct api_scp_assoc *assoc;
-    const struct api_scp_service *service; /* NULL: nobody serves it, it is heard out */
+    const struct api_scp_service
+        *service; /* NULL: none serves it, its data set is read and dropped */
     void *arg;
     void *context;
     uint8_t context_id;
-    bool complete; /* the request is whole, and unless cancellable reading is paused */
+    bool complete; /* the request is whole; reading is paused unless cancellable */
     bool cancelled;
     bool wrong_class;         /* service is NULL because the request names another class */
     struct api_flight flight; /* of its data set; where it waits, the association is paused */
@@ -49,20 +50,20 @@ struct api_scp_assoc {
     struct net_assoc *a; /* NULL once closed */
     bool asking;         /* the device is being looked up */
     bool accepted;
-    char certificate[BASE_SHA256_HEX]; /* what was shown over TLS; "" */
-    json_t *row;                       /* of the device, which borrows its texts */
+    char certificate[BASE_SHA256_HEX]; /* fingerprint of the device's; "" = none shown */
+    json_t *row;                       /* of the device, which borrows its strings */
     struct api_scp_device device;
     bool seated;                  /* counts in the machine's associations */
     bool device_seated;           /* and in those of its device */
     struct base_quota_row *quota; /* of its device; NULL = not known yet */
     struct api_share share;
-    bool prepaid;              /* the next request was counted by the limits of rate already */
-    int64_t wait_ms;           /* what the one under way costs its followers */
+    bool prepaid;              /* the limits of rate have counted the next request already */
+    int64_t wait_ms;           /* how long the next request must wait after this one */
     struct api_rest rest;      /* while it rests, the association is paused */
     struct api_scp_call *call; /* under way */
     unsigned holds;
     uint16_t message_id;       /* of our last request */
-    api_scp_answer_fn *answer; /* to our request under way; NULL = none is */
+    api_scp_answer_fn *answer; /* of our request under way; NULL = there is none */
     void *answer_arg;
 };
 
@@ -71,12 +72,12 @@ struct api_scp_hold {
     uint8_t context_id;
 };
 
-/* While its connection is there. */
+/* Only while its connection is open. */
 struct api_contact_peer api_scp_peer(const struct api_scp_assoc *as);
 struct api_limits *api_scp_limits(const struct api_scp_assoc *as);
-/* Nothing more is read for so long. */
+/* Stops reading for ms. */
 void api_scp_rest(struct api_scp_assoc *as, int64_t ms);
-/* For what the request that was answered costs its followers. */
+/* Stops reading for wait_ms of the request just answered. */
 void api_scp_rest_after_request(struct api_scp_assoc *as);
 /* Unless something still refers to it. */
 void api_scp_free_assoc(struct api_scp_assoc *as);
@@ -84,7 +85,7 @@ void api_scp_free_assoc(struct api_scp_assoc *as);
 /* Accepts or rejects it, perhaps after this call. */
 void api_scp_admit(struct api_scp_assoc *as, const struct dicom_associate *rq);
 
-/* Of our own request; NULL: there will be none. */
+/* Ends our own request; response NULL: none will come. */
 void api_scp_end_ask(struct api_scp_assoc *as, const struct dicom_dimse *response);
 
 #endif

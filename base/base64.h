@@ -6,9 +6,9 @@
 
 #include <stdbool.h>
 
-/* Appends what the text says. White space is passed over; anything else that is
- * no digit, missing padding, and bits behind the last byte make it false (what was
- * appended stays). */
+/* Appends the decoded bytes. White space is skipped. False for any other character
+ * outside the alphabet, missing padding, or bits left over after the last byte; what
+ * was appended stays. */
 bool base_base64_decode(const char *s, size_t n, struct base_buf *out);
 
 #endif

@@ -7,8 +7,7 @@
  *   flag         --http.address 127.0.0.1:8080, or --http.address=127.0.0.1:8080
  *
  * An unknown key or a bad value is an error whose message names where it stands
- * and what is allowed. A value reaches from the first to the last character
- * that is not a blank; it may contain '#' and '='.
+ * and what is allowed. Blanks around a value are dropped; it may contain '#' and '='.
  */
 #ifndef BASE_CONF_H
 #define BASE_CONF_H
@@ -176,12 +175,12 @@ enum base_err base_conf_load_file(struct base_conf *c, const char *path,
  * RDC_ECG_DATA and what begins with RDC_TEST_. */
 enum base_err base_conf_load_env(struct base_conf *c, char *const *env,
                                  struct base_error *e) BASE_MUST_CHECK;
-/* Takes flags from argv[0] on, up to the first argument that is none or to
- * "--"; *used is the number of arguments taken. --config is skipped. */
+/* Takes flags from argv[0] on, up to "--" or the first argument that is not a flag;
+ * *used is the number of arguments taken. --config is skipped. */
 enum base_err base_conf_load_flags(struct base_conf *c, int argc, char *const *argv, int *used,
                                    struct base_error *e) BASE_MUST_CHECK;
 
-/* A size as in the file: bytes, or with K, M, G. False: it is none. */
+/* Reads a size as in the file: bytes, or with K, M, G. False: not a size. */
 bool base_conf_read_size(const char *text, uint64_t *out);
 
 /* The commented example: every key with its default. */

@@ -12,13 +12,13 @@ struct base_sha256;
 struct base_sha256 *base_sha256_new(void);
 void base_sha256_free(struct base_sha256 *h);
 void base_sha256_add(struct base_sha256 *h, const void *p, size_t n);
-/* What a digest takes in next. */
+/* A digest and its next bytes. */
 struct base_sha256_part {
     struct base_sha256 *h;
     struct base_bytes bytes;
 };
-/* As base_sha256_add for each, which are n different digests; two at a time, in little more than
- * half the time, where the processor can. */
+/* base_sha256_add for n different digests; two at a time where the processor can, in little more
+ * than half the time. */
 void base_sha256_add_all(const struct base_sha256_part *parts, size_t n);
 /* Ends the digest; h starts anew for the next one. */
 void base_sha256_end(struct base_sha256 *h, uint8_t out[BASE_SHA256]);

@@ -12,10 +12,10 @@
 /* A quoted, escaped string. */
 void base_json_add_string(struct base_buf *b, const char *s, size_t n);
 
-/* A writer that puts the commas. Nesting up to 63 levels. */
+/* A writer that places the commas. Nesting up to 63 levels. */
 struct base_json {
     struct base_buf *out;
-    uint64_t filled; /* bit per level: something was written there already */
+    uint64_t filled; /* a bit per level: the next value there needs a comma */
     unsigned depth;
     bool after_key;
 };

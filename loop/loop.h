@@ -23,7 +23,7 @@ struct uv_loop_s;
 struct loop_options {
     unsigned disk_threads;   /* 0 = no disk pool */
     unsigned cpu_threads;    /* 0 = no CPU pool */
-    unsigned folder_threads; /* 0 = no pool for folders of others */
+    unsigned folder_threads; /* 0 = no pool for other people's folders */
 };
 
 /* options NULL: 4 disk threads and one CPU thread per processor. Ignores
@@ -86,7 +86,8 @@ void loop_post(struct loop *l, struct loop_call *call, loop_call_fn *fn, void *a
 
 /* ---- work on the pools ---- */
 
-/* LOOP_FOLDER is for folders that are not ours: a network share that hangs stops nothing else. */
+/* LOOP_FOLDER is for folders that are not ours, so that a network share that hangs stops nothing
+ * else. */
 enum loop_pool { LOOP_DISK, LOOP_CPU, LOOP_FOLDER, LOOP_POOL_COUNT };
 /* STAT goes first; every 16th job is an ordinary one all the same, so that a
  * stream of STAT jobs cannot hold up the rest for ever. */
@@ -109,8 +110,7 @@ struct loop_job {
 };
 
 /* Runs work(arg) on a thread of the pool, then done(arg, false) on the loop.
- * The pool must exist. Done always runs, exactly once, never before loop_work
- * returns. */
+ * The pool must exist. done runs exactly once, never before loop_work returns. */
 void loop_work(struct loop *l, struct loop_job *job, enum loop_pool pool, enum loop_class class,
                loop_work_fn *work, loop_done_fn *done, void *arg);
 

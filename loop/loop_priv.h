@@ -1,4 +1,4 @@
-/* Inside of struct loop; only for loop/. */
+/* Inside struct loop; only for loop/. */
 #ifndef LOOP_PRIV_H
 #define LOOP_PRIV_H
 

@@ -49,7 +49,7 @@ enum base_err loop_process_spawn(struct loop *l, const struct loop_process_optio
 /* Queues a copy of the bytes for standard input. A child that does not read is
  * ended by its deadline. BASE_ENOMEM, BASE_ECLOSED. */
 enum base_err loop_process_write(struct loop_process *p, struct base_bytes bytes) BASE_MUST_CHECK;
-/* End of file for the child, after what was written. */
+/* Closes the child's standard input after what was written. */
 void loop_process_end_input(struct loop_process *p);
 /* Sets the deadline and the output cap anew, for a child that serves many
  * requests; counts from now. 0 = none. */

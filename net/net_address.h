@@ -8,12 +8,12 @@
 struct sockaddr;
 
 struct net_address {
-    char text[46]; /* numeric; "" when it is of no family that we know */
+    char text[46]; /* numeric; "" for a family other than IPv4 and IPv6 */
     uint16_t port;
     bool loopback;
 };
 
-/* An IPv4 peer of a socket that serves both families is told as IPv4. */
+/* An IPv4-mapped IPv6 address is given as IPv4. */
 struct net_address net_address_of(const struct sockaddr *a);
 
 #endif

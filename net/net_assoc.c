@@ -93,7 +93,7 @@ void net_assoc_unref(struct net_assoc *a)
     free(a);
 }
 
-static void on_handle_closed(uv_handle_t *h)
+void net_assoc_on_handle_closed(uv_handle_t *h)
 {
     net_assoc_unref(h->data);
 }
@@ -105,8 +105,8 @@ static void close_handles(struct net_assoc *a)
     if (a->tls)
         net_assoc_say_bye(a);
     if (a->tcp_open && !uv_is_closing((uv_handle_t *)&a->tcp))
-        uv_close((uv_handle_t *)&a->tcp, on_handle_closed);
-    uv_close((uv_handle_t *)&a->timer, on_handle_closed);
+        uv_close((uv_handle_t *)&a->tcp, net_assoc_on_handle_closed);
+    uv_close((uv_handle_t *)&a->timer, net_assoc_on_handle_closed);
 }
 
 /* ---- the end, and calls in a later turn ---- */
@@ -186,7 +186,7 @@ static uint64_t time_limit(const struct net_assoc *a)
     case DUL_STA10:
     case DUL_STA11:
     case DUL_STA12:
-        return a->artim_ms; /* the standard has no timer here, a silent peer would stay for ever */
+        return a->artim_ms; /* no timer in the standard, but a silent peer would stay for ever */
     case DUL_STA1:
     case DUL_STA3: /* the handler's time */
     case DUL_STA_END:
@@ -195,7 +195,7 @@ static uint64_t time_limit(const struct net_assoc *a)
     }
 }
 
-/* 0: no limit but that of the whole. */
+/* ms of 0: only the deadline of the whole association counts. */
 static void start_timer(struct net_assoc *a, uint64_t ms)
 {
     uint64_t now = uv_now(loop_uv(a->loop));
@@ -208,14 +208,14 @@ static void start_timer(struct net_assoc *a, uint64_t ms)
         uv_timer_stop(&a->timer);
 }
 
-/* Starts the timer that the state asks for. */
+/* Starts the timer of the state. */
 static void arm(struct net_assoc *a)
 {
     a->active = uv_now(loop_uv(a->loop));
     start_timer(a, time_limit(a));
 }
 
-/* Whether it is the peer that we are waiting for. */
+/* Are we waiting for the peer, rather than the peer for us? */
 static bool peer_is_due(const struct net_assoc *a)
 {
     if (net_assoc_queued(a))
@@ -412,7 +412,7 @@ static void abort_as_user(struct net_assoc *a)
 
 static void abort_again(struct net_assoc *a)
 {
-    if (net_assoc_queued(a) == 0) /* else the peer does not read, and another is of no use */
+    if (net_assoc_queued(a) == 0) /* else the peer does not read, and one more would not help */
         send_abort(a, a->abort);
 }
 
@@ -466,7 +466,7 @@ static void (*const perform[DUL_ACTION_COUNT])(struct net_assoc *a) = {
     [DUL_AA_8] = abort_as_provider,
 };
 
-/* What strangers can hold is counted; adopt() and net_assoc_event() bound it. */
+/* Counts what strangers can hold open; adopt() and net_assoc_event() limit it. */
 static void count_state(struct net_assoc *a, unsigned n)
 {
     if (a->server && a->state == DUL_STA2)
@@ -488,7 +488,7 @@ static void set_state(struct net_assoc *a, enum dicom_dul_state next)
         arm(a);
 }
 
-void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool other)
+void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool alternative)
 {
     enum dicom_dul_action action = dicom_dul_action(event, a->state);
     if (action == DUL_NONE) {
@@ -498,7 +498,7 @@ void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool other
         return;
     }
     const struct dicom_dul_action_info *info = &dicom_dul_actions[action];
-    set_state(a, other ? info->alternative : info->next);
+    set_state(a, alternative ? info->alternative : info->next);
     /* After the state, since an action may run a handler that causes the next event. */
     perform[action](a);
     if (a->state != DUL_STA13)
@@ -516,7 +516,7 @@ void net_assoc_give_up(struct net_assoc *a, enum net_assoc_cause cause, const ch
     if (a->ended)
         return;
     net_assoc_end(a, cause, text);
-    /* Table 9-10 knows no A-ABORT before there was a request: just close */
+    /* Table 9-10 has no A-ABORT before a request came: just close */
     net_assoc_event(a, a->state == DUL_STA2 ? DUL_EVT17 : DUL_EVT15, false);
 }
 

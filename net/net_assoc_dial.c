@@ -1,4 +1,4 @@
-/* The way to a peer: its addresses one after the other, until one answers. */
+/* Connecting to a peer: its addresses one after the other, until one answers. */
 #include "net/net_assoc_priv.h"
 
 #include <assert.h>
@@ -204,12 +204,6 @@ static bool title_ok(const char *title)
     return n >= 1 && n < DICOM_AET_SIZE;
 }
 
-/* From here on its memory is freed by the close of its timer. */
-static void on_unused(uv_handle_t *h)
-{
-    net_assoc_unref(h->data);
-}
-
 enum base_err net_assoc_connect(struct loop *loop, const struct net_assoc_target *target,
                                 const struct net_assoc_handlers *handlers, void *arg,
                                 struct net_assoc **out)
@@ -242,7 +236,7 @@ enum base_err net_assoc_connect(struct loop *loop, const struct net_assoc_target
         err = r ? base_err_from_errno(-r) : BASE_OK;
     }
     if (err) {
-        uv_close((uv_handle_t *)&a->timer, on_unused);
+        uv_close((uv_handle_t *)&a->timer, net_assoc_on_handle_closed); /* frees it */
         return err;
     }
     net_assoc_event(a, DUL_EVT1, false);

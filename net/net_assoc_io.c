@@ -10,9 +10,9 @@
 
 enum {
     REQUESTOR_READ_SIZE = 16 * 1024,
-    STRAIGHT_MIN = 8 * 1024,   /* of a fragment; a call costs less than copying so much */
-    SMALL_BORNE = 4,           /* fragments between large ones; of more, one read takes many */
-    HEAD_READ_SIZE = 4 * 1024, /* of a message whose fragments will be read straight */
+    STRAIGHT_MIN = 8 * 1024,   /* fragments from here on cost more to copy than a read() each */
+    SMALL_BORNE = 4,           /* small fragments in a row, after which one read takes many again */
+    HEAD_READ_SIZE = 4 * 1024, /* the first read of a message with large fragments */
 };
 
 /* ---- PDUs to events ---- */
@@ -44,7 +44,7 @@ static enum base_err decode_associate(struct net_assoc *a, bool accept,
     return err;
 }
 
-/* What the upper layer itself refuses: false when the handler may decide. */
+/* Does the upper layer itself refuse the request? If not, the handler decides. */
 static bool refused(struct net_assoc *a)
 {
     const struct net_assoc_server *s = a->server;
@@ -62,8 +62,8 @@ static bool refused(struct net_assoc *a)
     return true;
 }
 
-/* Who takes less has its length wrong: each fragment would carry a few bytes or none. PS3.8 D.1.1
- * sets no least value, and 0 is no limit. */
+/* A smaller maximum is a mistake of the peer: each fragment would carry a few bytes or none.
+ * PS3.8 D.1.1 sets no least value, and 0 means no limit. */
 static bool takes_too_little(const struct dicom_associate *peer, char text[NET_ASSOC_TEXT_SIZE])
 {
     if (peer->max_length == 0 || peer->max_length >= NET_ASSOC_PDU_MIN)
@@ -132,7 +132,7 @@ static void on_pdu(struct net_assoc *a, const struct dicom_pdu *pdu)
         net_assoc_event(a, DUL_EVT4, false);
         break;
     case DICOM_PDU_DATA:
-        /* The last of a message says nothing of the next one's. */
+        /* The last fragment of a message is short and says nothing about the next. */
         if (a->decoder.pdv_length >= STRAIGHT_MIN)
             a->straight = SMALL_BORNE;
         else if (a->straight && pdu->ends && !pdu->last)
@@ -216,8 +216,8 @@ void net_assoc_take_held(struct net_assoc *a)
 
 /* ---- reading ---- */
 
-/* Of large fragments the bytes are read to where they stay, and before each no more than the
- * headers that lead to it. */
+/* Large fragments are read to their final place; so before each, only the headers in front of it
+ * are read. */
 static uv_buf_t buffer_of(struct net_assoc *a)
 {
     const struct dicom_pdu_decoder *d = &a->decoder;
@@ -257,7 +257,7 @@ static void acknowledge_now(struct net_assoc *a)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
 }
 
-/* Plain bytes; what is not taken now is held. */
+/* Takes plain bytes; holds those that a pause leaves over. */
 static void take_read(struct net_assoc *a, struct base_bytes in)
 {
     take(a, &in);
@@ -341,7 +341,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             acknowledge_now(a);
         net_assoc_update_reading(a);
     } else {
-        acknowledge_now(a); /* what came before filled its buffer, and was all */
+        acknowledge_now(a); /* the read before filled its buffer exactly */
     }
     if (!a->server)
         free(buf->base);
@@ -415,7 +415,7 @@ static void on_written(uv_write_t *req, int status)
     net_assoc_pump(a);
 }
 
-/* Writes what the socket takes; true when the rest has to wait. */
+/* Writes what the socket takes at once; true when the rest has to wait. */
 static bool write_now(struct net_assoc *a)
 {
     uv_buf_t buf = uv_buf_init((char *)a->out.p, (unsigned)a->out.n);
@@ -440,7 +440,7 @@ static bool write_now(struct net_assoc *a)
     return true;
 }
 
-/* Makes of what is to be sent what TLS sends, and adds what TLS itself has to say. */
+/* Encrypts what is to be sent, and adds TLS's own records. */
 static void encrypt(struct net_assoc *a)
 {
     struct base_buf *cipher = net_tls_output(a->tls);

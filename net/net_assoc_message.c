@@ -87,9 +87,9 @@ static bool is_request(uint16_t command)
     return !(command & DIMSE_RESPONSE_BIT) && command != DIMSE_C_CANCEL_RQ;
 }
 
-/* Bytes as such are none: PDUs may be empty, and a message have no end. From a requestor it is
- * so much of a data set that a trickle does not count; a request that is answered is progress
- * whatever its size, since the answer sets the clock. To a requestor it is the response. */
+/* Bytes alone are no progress: PDUs may be empty, and a message may never end. From a requestor,
+ * enough bytes of a data set are; a request that is answered is too, whatever its size, since the
+ * answer sets the clock. To a requestor, the response is. */
 static void note_progress(struct net_assoc *a, const struct dicom_message *m)
 {
     bool command = m->kind == DICOM_MESSAGE_COMMAND;
@@ -116,7 +116,7 @@ void net_assoc_deliver(struct net_assoc *a, const struct dicom_pdu *pdu)
         refuse_message(a, DICOM_ABORT_NOT_SPECIFIED, err, error.msg);
         return;
     }
-    /* An empty fragment says nothing but that it was the last. */
+    /* An empty fragment says nothing unless it is the last. */
     if (m.kind == DICOM_MESSAGE_NONE || (m.kind == DICOM_MESSAGE_DATA && !m.bytes.n && !m.last))
         return;
     note_progress(a, &m);
@@ -132,8 +132,8 @@ void net_assoc_deliver(struct net_assoc *a, const struct dicom_pdu *pdu)
 
 /* ---- out ---- */
 
-/* Appends the bytes, before them the carried one, as P-DATA-TF of the size that
- * the peer takes. At least one when last. */
+/* Appends the carried byte and then the bytes, as P-DATA-TF PDUs no larger than the
+ * peer accepts. At least one PDU when last. */
 static void add_pdus(struct net_assoc *a, uint8_t context, bool command, struct base_bytes bytes,
                      bool last)
 {

@@ -1,4 +1,4 @@
-/* Inside of an association; only for net_assoc*.c. */
+/* Inside an association; only for net_assoc*.c. */
 #ifndef NET_ASSOC_PRIV_H
 #define NET_ASSOC_PRIV_H
 
@@ -11,21 +11,21 @@
 enum {
     NET_ASSOC_READ_SIZE = 256 * 1024,   /* one buffer for all associations of a server */
     NET_ASSOC_QUEUE_SIZE = 256 * 1024,  /* a stream is pulled while less is queued */
-    NET_ASSOC_PDU_MIN = 128,            /* that a peer may say it takes */
-    NET_ASSOC_PDU_DEFAULT = 64 * 1024,  /* that we send to a peer that sets no limit */
+    NET_ASSOC_PDU_MIN = 128,            /* the least maximum that a peer may announce */
+    NET_ASSOC_PDU_DEFAULT = 64 * 1024,  /* largest to a peer that sets no limit */
     NET_ASSOC_ARTIM_DEFAULT_MS = 30000, /* when it was configured as 0 */
     NET_ASSOC_TRICKLE = 1024,           /* bytes of data sets that count as progress */
-    NET_ASSOC_TEXT_SIZE = 480,          /* of the detail of an end */
+    NET_ASSOC_TEXT_SIZE = 480,          /* of the text given to on_closed */
     NET_ASSOC_ARENA_LIMIT = 4 * 1024 * 1024
 };
 
-struct net_assoc_dial; /* the way to the peer: names, addresses, attempts */
+struct net_assoc_dial; /* name look-up and connection attempts */
 
 /*
  * Freed when refs drops to 0. References are: each open libuv handle (tcp,
- * timer), each request of libuv that cannot be stopped at once, and the posted
- * call. Invariant: state is DUL_STA1 only before the start and once the handles
- * are closing; ended is set no later than when Sta13 or Sta1 is entered.
+ * timer), each libuv request that cannot be cancelled at once, and the posted
+ * call. Invariants: state is DUL_STA1 only before the start and once the handles
+ * are closing; ended is set by the time Sta13 or Sta1 is entered.
  */
 struct net_assoc {
     uv_tcp_t tcp;
@@ -47,23 +47,23 @@ struct net_assoc {
 
     struct net_assoc_handlers handlers;
     void *arg;
-    bool given;    /* the handlers know it */
+    bool given;    /* the handlers have been told of it */
     bool counted;  /* in the server's count of associations */
-    bool ended;    /* cause and text are set; of the callbacks only on_closed may come */
+    bool ended;    /* cause and text are set; on_closed is the only callback to come */
     bool notified; /* on_closed was called */
     enum net_assoc_cause cause;
     char text[NET_ASSOC_TEXT_SIZE];
 
     enum dicom_dul_state state;
-    const struct dicom_pdu *pdu; /* during an event that a PDU caused */
+    const struct dicom_pdu *pdu; /* set during an event that a PDU caused */
     struct dicom_abort abort;    /* what AA-7 and AA-8 send */
     struct dicom_reject reject;  /* what AE-6 and AE-8 send */
     unsigned artim_ms;
     unsigned idle_ms;
     unsigned connect_ms;
-    uint64_t ends;   /* uv_now() at which it may last no longer; 0 = no limit */
+    uint64_t ends;   /* uv_now() of the deadline for the whole association; 0 = none */
     uint64_t active; /* uv_now() of the last progress */
-    size_t trickled; /* bytes that came since */
+    size_t trickled; /* bytes of data sets received since */
     bool hangup;     /* close as soon as everything has left */
 
     struct base_arena arena;
@@ -76,25 +76,25 @@ struct net_assoc {
     /* reading */
     struct dicom_pdu_decoder decoder;
     struct dicom_assembler messages;
-    struct base_buf held; /* read, but not looked at when the pause came; from held_at on */
+    struct base_buf held; /* from held_at on: read but not decoded when the pause came */
     size_t held_at;
     unsigned paused;
     unsigned unread;   /* pauses of the socket alone */
-    unsigned straight; /* above 0: its fragments are large, and read to where they stay */
-    bool deaf;         /* after an invalid PDU the stream has no meaning */
-    bool taking;       /* inside of net_assoc_take */
+    unsigned straight; /* above 0: fragments are large, and read to where on_space says */
+    bool deaf;         /* an invalid PDU came: whatever follows is dropped */
+    bool taking;       /* input is being decoded: no re-entry */
     bool owing;        /* the peer waits for our response */
 
     /* writing */
     struct base_buf out;     /* to be sent */
     struct base_buf writing; /* under way in libuv */
     bool in_flight;
-    bool broken; /* writing failed; the read side will tell the end */
+    bool broken; /* writing failed; the read side will report the end */
     void (*pull)(struct net_assoc *a, void *arg); /* set: a stream is open */
     uint8_t stream_context;
-    bool pulled; /* pull was called and has not been answered yet */
+    bool pulled; /* pull was called and net_assoc_feed has not answered yet */
     bool pumping;
-    bool has_carry; /* fragments are even; the odd byte waits */
+    bool has_carry; /* an odd byte waits, since fragments have even lengths */
     uint8_t carry;
     bool release_wanted; /* after the stream */
 };
@@ -105,18 +105,18 @@ struct net_assoc_server {
     int fd;
     unsigned refs; /* handles and associations */
     bool stopped;
-    bool starved; /* accepting failed the last time */
+    bool starved; /* the last accept failed for lack of descriptors or memory */
     struct loop *loop;
     struct net_assoc_config config;
     struct net_assoc_handlers handlers;
     void *arg;
-    struct net_assoc *first; /* the newest */
+    struct net_assoc *first; /* newest */
     struct net_assoc *last;
-    unsigned open;    /* associations that handlers have and that have not ended */
+    unsigned open;    /* associations given to handlers and not ended */
     unsigned awaited; /* in Sta2 */
     unsigned closing; /* in Sta13 */
     uint8_t *read_buffer;
-    struct base_buf plain; /* what TLS made of it, during a read */
+    struct base_buf plain; /* what TLS decrypted from it, during a read */
     void (*done)(void *arg);
     void *done_arg;
 };
@@ -126,28 +126,30 @@ struct net_assoc *net_assoc_new(struct loop *loop, const struct net_assoc_handle
                                 void *arg);
 void net_assoc_ref(struct net_assoc *a);
 void net_assoc_unref(struct net_assoc *a);
-/* Sets why it ended, once, and has the handlers told from the loop. */
+/* Close callback of its handles: drops the reference that each holds. */
+void net_assoc_on_handle_closed(uv_handle_t *h);
+/* Records why it ended, once; the handlers hear of it from the loop. */
 void net_assoc_end(struct net_assoc *a, enum net_assoc_cause cause, const char *text);
-/* The only way to change the state. other: the alternative of AE-6 and AR-8. */
-void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool other);
-/* net_assoc_end, and the A-ABORT or the close that the state asks for. */
+/* The only way to change the state. alternative: which next state of AE-6 and AR-8. */
+void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool alternative);
+/* net_assoc_end, then the A-ABORT or close that the state calls for. */
 void net_assoc_give_up(struct net_assoc *a, enum net_assoc_cause cause, const char *text);
-/* Has held input, the stream and the end looked at in a later turn of the loop. */
+/* Looks at held input, the stream and the end in a later turn of the loop. */
 void net_assoc_wake(struct net_assoc *a);
 
 /* net_assoc_io.c */
-/* Decodes and delivers what was held back. */
+/* Decodes and delivers the input held back by a pause. */
 void net_assoc_take_held(struct net_assoc *a);
-/* Reads or not, as pauses and the end ask for. */
+/* Starts or stops reading, according to pauses and the end. */
 void net_assoc_update_reading(struct net_assoc *a);
-/* Tells the peer of a TLS connection that we close it. */
+/* Sends the close_notify of a TLS connection. */
 void net_assoc_say_bye(struct net_assoc *a);
 size_t net_assoc_queued(const struct net_assoc *a);
 void net_assoc_flush(struct net_assoc *a);
 
 /* net_assoc_message.c */
 void net_assoc_deliver(struct net_assoc *a, const struct dicom_pdu *pdu);
-/* Takes over what request and answer agreed on: contexts and the peer's PDU size. */
+/* Notes what request and answer agreed on: contexts and the peer's PDU size. */
 void net_assoc_agree(struct net_assoc *a);
 /* Pulls the stream while there is room. */
 void net_assoc_pump(struct net_assoc *a);

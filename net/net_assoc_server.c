@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    ACCEPT_BATCH = 64, /* in one turn, so that open associations get theirs */
+    ACCEPT_BATCH = 64, /* per turn of the loop, so that open associations get theirs */
     ACCEPT_RETRY_MS = 100
 };
 
@@ -62,12 +62,7 @@ static void join(struct net_assoc_server *s, struct net_assoc *a)
     a->decoder.max_length = a->max_pdu;
 }
 
-static void on_dropped(uv_handle_t *h)
-{
-    net_assoc_unref(h->data);
-}
-
-/* Who does not send a request goes before who may be about to. */
+/* The one that has waited longest is the least likely to send a request after all. */
 static void drop_oldest_awaited(struct net_assoc_server *s)
 {
     struct net_assoc *a = s->last;
@@ -92,8 +87,8 @@ static void adopt(struct net_assoc_server *s, int fd, const struct sockaddr *add
     net_assoc_ref(a);
     if ((s->config.tls && net_tls_new(s->config.tls, NULL, &a->tls)) || uv_tcp_open(&a->tcp, fd)) {
         close(fd);
-        uv_close((uv_handle_t *)&a->tcp, on_dropped);
-        uv_close((uv_handle_t *)&a->timer, on_dropped);
+        uv_close((uv_handle_t *)&a->tcp, net_assoc_on_handle_closed);
+        uv_close((uv_handle_t *)&a->timer, net_assoc_on_handle_closed);
         return;
     }
     net_assoc_event(a, DUL_EVT5, false);
@@ -112,7 +107,7 @@ static void on_retry(uv_timer_t *t)
  * listener that stays readable would make the loop spin. */
 static void back_off(struct net_assoc_server *s, int errnum)
 {
-    if (!s->starved) /* told once */
+    if (!s->starved) /* logged once */
         BASE_LOG(WARN, "association_accept_failed", LOG_S("error", strerror(errnum)),
                  LOG_U("retry_ms", ACCEPT_RETRY_MS));
     s->starved = true;
@@ -140,7 +135,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
             back_off(s, errno);
             return;
         }
-        /* accept(2): errors of the connection itself, which is gone; the next may be well */
+        /* accept(2): the error is of this one connection, which is gone; try the next */
     }
 }
 

@@ -8,7 +8,7 @@
  * is dropped. What a handler allocates from the request's arena lives as long.
  *
  * The requests of one connection are served one after the other; while one is
- * under way nothing more is read from its connection than its body.
+ * under way only its body is read from the connection.
  *
  * Everything has a limit: the head (net_http_parse.h), the body (per route),
  * connections, and the time that each phase may take.
@@ -49,9 +49,9 @@ struct net_http_route {
      * A last segment {rest*} matches whatever remains, perhaps nothing. Where
      * several routes match, the one with a literal segment earliest wins. */
     const char *path;
-    /* The names of its query parameters: "limit, state"; "" = it has none. Any other, and one
-     * that stands there twice, is refused with 400, or it would be lost in silence. NULL = the
-     * handler looks at them all. */
+    /* The names of its query parameters: "limit, state"; "" = it has none. Unknown and repeated
+     * ones are refused with 400 rather than silently ignored. NULL = the handler looks at them
+     * itself. */
     const char *query;
     net_http_handler_fn *handler;
     enum net_http_body body;
@@ -87,34 +87,35 @@ struct net_http_options {
     size_t max_connections;     /* 0 = 10000 */
     uint64_t max_body;          /* 0 = 1 MiB */
     uint64_t max_stream;        /* of a streamed body; 0 = no limit */
-    uint64_t max_collected;     /* of all collected bodies at a time; 0 = 256 MiB. Beyond it those
-                                 * over 16 KiB are refused with 503: nobody knows yet who sends. */
+    uint64_t max_collected;     /* bytes of all collected bodies together; 0 = 256 MiB. Beyond it
+                                 * bodies over 16 KiB are refused with 503, since whose they are
+                                 * is not known yet. */
     uint64_t header_timeout_ms; /* 0 = 10 s, for a whole head */
     uint64_t body_timeout_ms;   /* 0 = 30 s, for each KiB, either way */
     uint64_t idle_timeout_ms;   /* 0 = 60 s, between requests */
     void (*on_result)(void *arg, const struct net_http_result *result); /* or NULL */
-    /* A request that has a route (and is no probe), before its body is read: 0 = it goes
-     * on; else it is answered with 429, to be tried again after so many seconds. May be NULL. */
+    /* A request that has a route (and is no probe), before its body is read: 0 = admitted;
+     * else it is answered with 429 and this Retry-After, in seconds. May be NULL. */
     unsigned (*on_admit)(void *arg, struct net_http_request *req);
-    /* So many bytes of a streamed body came, before the handler sees them. False: no more
-     * is read until net_http_go_on. May be NULL. */
+    /* n bytes of a streamed body arrived, before the handler sees them. False: no more is
+     * read until net_http_go_on. May be NULL. */
     bool (*on_body)(void *arg, struct net_http_request *req, size_t n);
-    /* Somebody who does not get as far as a request: TLS on the port without it, none on
-     * the port with it, or a handshake that fails. text: "word: what is wrong; what to do",
-     * where the word is one of net_tls_cause_word. May be NULL. */
+    /* A client that does not get as far as a request: TLS on the plain port, no TLS on the
+     * TLS port, or a failed handshake. text: "word: what is wrong; what to do", where the
+     * word is one of net_tls_cause_word. May be NULL. */
     void (*on_stranger)(void *arg, const char *address, const char *text);
     void *arg;
 };
 
 enum base_err net_http_server_new(const struct net_http_options *o,
                                   struct net_http_server **out) BASE_MUST_CHECK;
-/* Accepts no more, closes idle connections, and lets requests under way end.
+/* Stops accepting, closes idle connections, and lets requests under way end.
  * on_stopped (may be NULL) comes when the last connection is gone, never
  * before this returns. */
 void net_http_server_stop(struct net_http_server *s, void (*on_stopped)(void *arg), void *arg);
 /* Closes what is left. Requests not yet answered stay valid. Takes NULL. */
 void net_http_server_free(struct net_http_server *s);
-/* For tests: how many are open. */
+/* Open connections; for tests. */
 size_t net_http_server_connections(const struct net_http_server *s);
 
 /* ---- the request ---- */
@@ -124,8 +125,8 @@ const char *net_http_method(const struct net_http_request *req);
 /* A {name} of the route, decoded, valid UTF-8 without control characters. NULL
  * when the route has no such name. */
 const char *net_http_param(const struct net_http_request *req, const char *name);
-/* The first query parameter of this name, decoded, valid UTF-8 (a request with
- * another encoding is refused with 400); NULL when there is none. */
+/* The first query parameter of this name, decoded; NULL when there is none. Always
+ * valid UTF-8, since other requests are refused with 400. */
 const char *net_http_query(const struct net_http_request *req, const char *name);
 /* All query parameters in order; false when i is past the last. */
 bool net_http_query_at(const struct net_http_request *req, size_t i, const char **name,
@@ -140,21 +141,21 @@ const char *net_http_bearer(const struct net_http_request *req);
 const char *net_http_peer(const struct net_http_request *req);
 bool net_http_peer_is_loopback(const struct net_http_request *req);
 /* How the client addressed us: "http://host:port", from the arena. "" when Host is missing or
- * is none (RFC 9110 7.2). Behind a proxy the scheme is that of its X-Forwarded-Proto. Only
- * for what is told to this client: nobody vouches for it. */
+ * malformed (RFC 9110 7.2). Behind a proxy the scheme is that of X-Forwarded-Proto. Unverified:
+ * only for links in the answer to this client. */
 const char *net_http_origin(struct net_http_request *req);
 struct base_arena *net_http_arena(struct net_http_request *req);
-/* Has the client left? An answer would be dropped. */
+/* True when the client has left: an answer would be dropped. */
 bool net_http_is_gone(const struct net_http_request *req);
 /* fn is called once if the client leaves before the answer is complete, or has left
  * already, never inside this call; the request must be answered all the same. Replaces an
  * earlier fn; NULL = none. */
 void net_http_on_abort(struct net_http_request *req, void (*fn)(void *arg), void *arg);
 
-/* For who admits requests: something of theirs that goes along, NULL at first. */
+/* A pointer for on_admit to attach to the request, NULL at first. */
 void net_http_set_ticket(struct net_http_request *req, void *ticket);
 void *net_http_ticket(const struct net_http_request *req);
-/* Ends what on_body began. */
+/* Resumes the reading that on_body stopped. */
 void net_http_go_on(struct net_http_request *req);
 
 /* ---- bodies ---- */
@@ -167,14 +168,14 @@ bool net_http_body_length(const struct net_http_request *req, uint64_t *length);
 struct net_http_sink {
     /* A piece, borrowed during the call. It may pause, or answer. */
     void (*on_data)(void *arg, struct base_bytes bytes);
-    /* The body is complete. Neither comes after the request was answered, nor
-     * after the client left: then on_abort tells. */
+    /* The body is complete. Neither callback runs once the request is answered, nor
+     * after the client left: then on_abort does. */
     void (*on_end)(void *arg);
 };
-/* Begins to take a streamed body; until then nothing of it is read. The first
- * piece never comes before this returns. sink is borrowed until the answer. */
+/* Starts reading a streamed body. The first piece never comes before this
+ * returns. sink is borrowed until the answer. */
 void net_http_body_start(struct net_http_request *req, const struct net_http_sink *sink, void *arg);
-/* Back-pressure. At most one more piece comes after a pause: none. */
+/* Back-pressure. No piece comes after a pause. */
 void net_http_body_pause(struct net_http_request *req);
 /* May be called inside on_data; pieces never come before this returns. */
 void net_http_body_resume(struct net_http_request *req);

@@ -25,7 +25,7 @@ static void conn_free(struct net_http_conn *c)
     free(c);
 }
 
-/* Out of the server's list and away from its request. */
+/* Leaves the server's list and its request. */
 static void leave(struct net_http_conn *c)
 {
     struct net_http_request *req = c->req;
@@ -319,8 +319,8 @@ static void set_phase(struct net_http_conn *c)
     } else {
         c->phase = NET_HTTP_AWAITING_ANSWER;
     }
-    /* The body's clock starts anew when enough of it came, so that a trickle does not
-     * keep a connection for ever; the others run through. */
+    /* The body's clock restarts only when enough of it came, so that a trickle cannot
+     * hold a connection for ever; the other clocks never restart. */
     bool more =
         c->phase == NET_HTTP_READING_BODY && c->req->received >= c->body_mark + NET_HTTP_TRICKLE;
     if ((int)c->phase != before || more) {
@@ -529,7 +529,7 @@ void net_http_conn_open(struct net_http_server *s, struct net_stream *stream)
         net_http_refuse(c, 503, "too many connections");
         return;
     }
-    /* Who connects has to say something soon, as if a head had begun. */
+    /* A new connection must send something soon, as if a head had begun. */
     c->phase = NET_HTTP_READING_HEAD;
     net_stream_timeout(stream, s->o.header_timeout_ms);
 }

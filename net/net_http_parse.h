@@ -71,7 +71,7 @@ void net_http_parser_init(struct net_http_parser *p);
 void net_http_parser_deinit(struct net_http_parser *p);
 /* Ready for the next request of the connection, after NET_HTTP_END. */
 void net_http_parser_next(struct net_http_parser *p);
-/* Has a byte of a request arrived that is not complete? */
+/* True when part of a request has arrived, but not all of it. */
 bool net_http_parser_begun(const struct net_http_parser *p);
 
 /* Uses up to in.n bytes and returns how many; *event says why it stopped, and
@@ -83,7 +83,7 @@ size_t net_http_parse(struct net_http_parser *p, struct base_bytes in, enum net_
 
 /* The first field of this name; NULL when there is none. */
 const char *net_http_head_field(const struct net_http_head *h, const char *name);
-/* Is the word in a comma-separated list, without regard to case? */
+/* Is the word in the comma-separated list, ignoring case? */
 bool net_http_list_has(const char *list, const char *word);
 /* Decodes %XX (and + as space where plus) of n characters into out, which has
  * room for n + 1. False: a broken escape, NUL, or not UTF-8. */

@@ -1,4 +1,4 @@
-/* Inside of the HTTP server; only for net/net_http_*.c. */
+/* Inside the HTTP server; only for net/net_http_*.c. */
 #ifndef NET_HTTP_PRIV_H
 #define NET_HTTP_PRIV_H
 
@@ -6,8 +6,8 @@
 #include "net/net_http_parse.h"
 #include "net/net_stream.h"
 
-enum { NET_HTTP_TRICKLE = 1024 }; /* bytes of a body that count as progress */
-enum { NET_HTTP_BODY_LITTLE = 16 * 1024 };
+enum { NET_HTTP_TRICKLE = 1024 };          /* bytes of a body that count as progress */
+enum { NET_HTTP_BODY_LITTLE = 16 * 1024 }; /* collected even beyond max_collected */
 enum { NET_HTTP_PARAMS_MAX = 8, NET_HTTP_QUERY_MAX = 64, NET_HTTP_PEER = 46 };
 
 struct net_http_pair {
@@ -81,7 +81,7 @@ struct net_http_conn {
     size_t queued_mark;
     uint64_t body_mark; /* of the body, received when its clock was started */
     bool eof;
-    bool broken; /* a write failed: to be closed when nobody is using it */
+    bool broken; /* a write failed: to be closed once nothing uses it */
     bool running;
     bool dead; /* to be freed at the end of run */
 };
@@ -112,8 +112,8 @@ const struct net_http_route *net_http_route_find(const struct net_http_options *
 enum base_err net_http_route_params(struct net_http_request *req) BASE_MUST_CHECK;
 /* Decodes the query part of the target. BASE_EFORMAT, BASE_ELIMIT, BASE_ENOMEM. */
 enum base_err net_http_query_parse(struct net_http_request *req, const char *query) BASE_MUST_CHECK;
-/* The first parameter that the route does not have, or that stands there again; NULL when there
- * is none. */
+/* The name of the first parameter that the route does not have or that is repeated (*again);
+ * NULL when there is none. */
 const char *net_http_query_wrong(const struct net_http_request *req, bool *again);
 
 /* ---- net_http_request.c ---- */
@@ -121,7 +121,7 @@ const char *net_http_query_wrong(const struct net_http_request *req, bool *again
 /* Takes the head out of the connection's parser. NULL when out of memory. */
 struct net_http_request *net_http_request_new(struct net_http_conn *c);
 void net_http_request_free(struct net_http_request *req);
-/* Takes the client away from it, tells whoever works on it. It may be freed. */
+/* The client has left: tells whoever works on the request, which may be freed by it. */
 void net_http_request_detach(struct net_http_request *req);
 /* Log line and counters; once per request. */
 void net_http_request_log(struct net_http_request *req);

@@ -11,8 +11,7 @@
 #include <strings.h>
 #include <time.h>
 
-/* RFC 9110 15.6.4: what is answered with 503 passes; who says nothing else asks for some seconds.
- */
+/* RFC 9110 15.6.4: a 503 is temporary; this is when to come back unless the handler says. */
 static const char retry_after[] = "Retry-After: 5\r\n";
 
 /* RFC 9110 15. */
@@ -230,8 +229,8 @@ void net_http_refuse(struct net_http_conn *c, int status, const char *detail)
                     "Cache-Control: no-store\r\nContent-Type: application/problem+json\r\n"
                     "Content-Length: %zu\r\nConnection: close\r\n",
                     content.n);
-    /* RFC 9110 15.5.16: which content codings would have been taken. A 415 of a handler is about
-     * the media type, and says nothing of them. */
+    /* RFC 9110 15.5.16: the content codings we accept. Only here: a 415 of a handler is about the
+     * media type. */
     if (status == 415)
         base_buf_add_str(&head, "Accept-Encoding: identity\r\n");
     if (status == 503)

@@ -58,7 +58,7 @@ void net_http_request_detach(struct net_http_request *req)
     }
 }
 
-/* To who asked for it after the client had left. */
+/* For an on_abort that was set after the client had left. */
 static void tell_abort(struct net_http_request *req)
 {
     void (*fn)(void *) = req->on_abort;
@@ -89,7 +89,7 @@ static void post_turn(struct net_http_request *req)
     loop_post(req->server->o.loop, &req->turn, on_turn, req);
 }
 
-/* Goes on with taking the body, in a later turn of the loop. */
+/* Resumes the body in a later turn of the loop. */
 static void go_on_later(struct net_http_request *req)
 {
     if (req->conn)

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum { VT = 0x0b, FS = 0x1c, CR = 0x0d, LF = 0x0a, FLUSH_MS = 5000 };
-/* How often the longest message is read on, so that one that is too long can be answered. */
+/* PASSED_MAX: how many times the longest message is read on and dropped, to find the end of one
+ * that is too long and answer it. */
 enum { PASSED_MAX = 64, TRICKLE = 1024 };
 
 /* ---- framing ---- */

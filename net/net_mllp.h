@@ -20,18 +20,18 @@ enum net_mllp_step {
     NET_MLLP_MORE,     /* all input was taken */
     NET_MLLP_MESSAGE,  /* d->message is whole; reset it with net_mllp_next */
     NET_MLLP_NOISE,    /* bytes outside a frame: the peer speaks something else */
-    NET_MLLP_TOO_LONG, /* it has ended, and d->message is its beginning; then as NET_MLLP_MESSAGE */
-    NET_MLLP_ENDLESS   /* and does not end: there is no use in waiting */
+    NET_MLLP_TOO_LONG, /* as NET_MLLP_MESSAGE, but d->message is only its beginning */
+    NET_MLLP_ENDLESS   /* too long, and no end in sight: close the connection */
 };
 
 struct net_mllp_decoder {
     enum { NET_MLLP_OUTSIDE, NET_MLLP_INSIDE, NET_MLLP_AT_END } at;
     struct base_buf message; /* its cap is the longest message */
-    uint64_t passed;         /* bytes behind that */
+    uint64_t passed;         /* bytes of it dropped beyond that */
 };
 
-/* These two are for the fuzzer as well as the server. Takes from *in what belongs to the next step.
- * CR, LF and NUL between frames are passed over, as is a <FS> that lacks its <CR>. */
+/* Consumes from *in what belongs to the next step. Skips CR, LF and NUL between frames, and
+ * accepts a <FS> without its <CR>. Public for the fuzzer. */
 enum net_mllp_step net_mllp_decode(struct net_mllp_decoder *d, struct base_bytes *in);
 void net_mllp_next(struct net_mllp_decoder *d);
 
@@ -47,9 +47,9 @@ struct net_mllp_options {
     size_t max_message;          /* bytes */
     unsigned max_connections;
     unsigned max_per_address; /* of those; 0 = no limit */
-    uint64_t idle_timeout_ms; /* between messages; and within one, or less than a KiB of it */
-    /* A message came (borrowed until net_mllp_done, which ends it now or later;
-     * nothing more is read before). */
+    uint64_t idle_timeout_ms; /* between messages, and for each KiB of one */
+    /* A message came; borrowed until net_mllp_done, now or later. Nothing more is read
+     * before that. */
     void (*on_message)(void *arg, struct net_mllp_conn *c, struct base_bytes message);
     /* The same with the beginning of a message of more than max_message. NULL: its connection
      * ends. */
@@ -61,9 +61,9 @@ struct net_mllp_options {
 
 enum base_err net_mllp_listen(const struct net_mllp_options *o,
                               struct net_mllp_server **out) BASE_MUST_CHECK;
-/* Accepts no more; connections that wait for an answer get it and are closed. */
+/* Stops accepting; connections that wait for an answer get it and are closed. */
 void net_mllp_stop(struct net_mllp_server *s);
-/* For tests: how many are open. */
+/* Open connections; for tests. */
 unsigned net_mllp_connections(const struct net_mllp_server *s);
 /* Closes what is left. Takes NULL. */
 void net_mllp_free(struct net_mllp_server *s);

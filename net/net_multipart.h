@@ -1,8 +1,8 @@
 /*
  * Bodies of several parts (RFC 2046 5.1): multipart/related, multipart/form-data.
  * Pure: no socket. The caller hands in bytes as they come and takes one event per
- * call; the content of a part is handed out as views and never held, but for a
- * delimiter that may be beginning.
+ * call; the content of a part is handed out as views and never held, except for
+ * bytes that may begin a delimiter.
  */
 #ifndef NET_MULTIPART_H
 #define NET_MULTIPART_H
@@ -39,7 +39,7 @@ struct net_multipart {
     char delimiter[4 + NET_MULTIPART_BOUNDARY_MAX + 1]; /* CR LF -- boundary */
     size_t delimiter_n;
     size_t matched;  /* of the delimiter */
-    size_t unreal;   /* of these, not part of the content: the line end of the header */
+    size_t unreal;   /* of these, not content if the match fails: the line end of the header */
     size_t preamble; /* bytes */
     int state;
     char head[NET_MULTIPART_HEAD_MAX + 1];
@@ -53,13 +53,13 @@ enum base_err net_multipart_init(struct net_multipart *p, const char *boundary) 
  * borrowed from in, or from p until the next call. Not after REFUSED. */
 size_t net_multipart_parse(struct net_multipart *p, struct base_bytes in,
                            enum net_multipart_event *event, struct base_bytes *data);
-/* Has the closing delimiter come? */
+/* Has the closing delimiter been seen? */
 bool net_multipart_complete(const struct net_multipart *p);
 /* Why it has not, for a person. */
 const char *net_multipart_lack(const struct net_multipart *p);
 
-/* Is the media type of this Content-Type field this one ("multipart/related")?
- * Without regard to case and parameters. value may be NULL. */
+/* Does this Content-Type field have this media type ("multipart/related")? Ignores
+ * case and parameters. value may be NULL. */
 bool net_mime_is(const char *value, const char *type);
 /* A parameter of a field value such as `form-data; name="a"`, unquoted. False when
  * there is none or it does not fit size; out is "" then. value may be NULL. */

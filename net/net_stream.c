@@ -12,7 +12,7 @@
 
 enum { BACKLOG = 1024, ACCEPT_AGAIN_MS = 100, READ_SIZE = 64 * 1024, FLUSH_MS = 2000 };
 
-/* Who sends all of a large body before it reads should find the answer. */
+/* Long enough for a client that sends all of a large body before it reads our answer. */
 enum { LINGER_MS = 30000, LINGER_IDLE_MS = 5000 };
 
 /*
@@ -172,8 +172,8 @@ static void linger(struct net_stream *s, ssize_t n)
     }
 }
 
-/* Bytes of the wire: the output that they cause leaves before the callbacks,
- * each of which may close the stream. */
+/* Takes encrypted bytes. TLS's output to them leaves before the callbacks run, each
+ * of which may close the stream. */
 static void on_cipher(struct net_stream *s, struct base_bytes in)
 {
     struct base_buf plain = {0};
@@ -294,7 +294,7 @@ static enum base_err write_raw(struct net_stream *s, struct base_bytes head, str
     return err;
 }
 
-/* Whatever TLS has to say by now. */
+/* Sends what TLS has put out so far. */
 static enum base_err send_tls(struct net_stream *s)
 {
     struct base_buf *out = net_tls_output(s->tls);

@@ -1,7 +1,7 @@
 /*
  * Accepted TCP connections on the loop, with TLS where wanted: reading with
- * back-pressure, writing with ownership of what cannot be sent at once, one
- * time-out each.
+ * back-pressure, writing that owns what cannot be sent at once, and one time-out
+ * each.
  *
  * A stream belongs to whoever started it, until net_stream_close or
  * net_stream_finish; after either no callback comes. TCP_NODELAY is always on.
@@ -20,7 +20,7 @@
 struct net_stream;
 struct net_listener;
 
-/* Any may be NULL but on_read and on_error. Each may close the stream. */
+/* Any but on_read and on_error may be NULL. Each may close the stream. */
 struct net_stream_events {
     /* Borrowed during the call. At most 64 KiB; with TLS, 96 KiB. */
     void (*on_read)(void *arg, struct base_bytes bytes);
@@ -37,16 +37,14 @@ struct net_stream_events {
 /* s must be started or closed by the callee. */
 typedef void net_accept_fn(void *arg, struct net_stream *s);
 
-/* How long a peer that goes on sending behind our end is read, and how many such a listener
- * has; one more is closed at once. */
+/* How long to go on reading a peer that still sends after our FIN. */
 struct net_linger {
-    size_t max;       /* of the streams between net_stream_finish and their close */
+    size_t max;       /* streams between net_stream_finish and their close; more close at once */
     uint64_t ms;      /* in all; 0 = 30 s */
-    uint64_t idle_ms; /* between two pieces; 0 = 5 s */
+    uint64_t idle_ms; /* between two reads; 0 = 5 s */
 };
 
-/* Accepts on a bound socket; takes a duplicate of fd, so that the caller's one
- * stays open and valid. */
+/* Accepts on a bound socket, through a duplicate of fd, which stays the caller's. */
 enum base_err net_listener_new(struct loop *l, int fd, const struct net_linger *linger,
                                net_accept_fn *fn, void *arg,
                                struct net_listener **out) BASE_MUST_CHECK;
@@ -57,12 +55,12 @@ void net_listener_free(struct net_listener *l);
  * outlive the stream. */
 void net_stream_start(struct net_stream *s, const struct net_stream_events *events, void *arg);
 
-/* Puts TLS between, before net_stream_start. If the handshake fails on_error comes
- * with BASE_EFORMAT, and net_stream_tls tells why. What is written before it is
- * done is an error. */
+/* Adds TLS, before net_stream_start. If the handshake fails, on_error comes with
+ * BASE_EFORMAT, and net_stream_tls tells why. Writing before it is done is an
+ * error. */
 enum base_err net_stream_secure(struct net_stream *s, struct net_tls_context *tls) BASE_MUST_CHECK;
-/* Inside of on_error, from a peer that speaks no TLS (NET_TLS_PLAIN): takes TLS away
- * again, so that the peer can be told in words it understands before the end. */
+/* Inside on_error, for a peer that speaks no TLS (NET_TLS_PLAIN): removes TLS again,
+ * so that the peer can be told in plain text before the end. */
 void net_stream_unsecure(struct net_stream *s);
 /* NULL without TLS. Lives as long as s. */
 const struct net_tls *net_stream_tls(const struct net_stream *s);
@@ -73,8 +71,8 @@ void net_stream_resume(struct net_stream *s);
 
 /* Sends head and then body, in one system call where both fit. What cannot be
  * sent at once is queued: head is copied, body (may be NULL) is moved and is
- * empty afterwards in any case. BASE_ENOMEM, or the connection's error; on_error
- * does not come for it. */
+ * empty afterwards in any case. BASE_ENOMEM, or the connection's error, for which
+ * on_error does not run. */
 enum base_err net_stream_write(struct net_stream *s, struct base_bytes head,
                                struct base_buf *body) BASE_MUST_CHECK;
 /* Bytes that wait to be sent. */

@@ -14,13 +14,13 @@ enum {
     RECORD_MAX = 16 * 1024, /* RFC 8446 5.1: plain bytes in a record */
     TYPE_HANDSHAKE = 0x16,  /* the first byte of a ClientHello's record */
     TYPE_ALERT = 0x15,
-    /* Records without data (KeyUpdate, empty ones, warnings), of bytes on the wire, since the last
-     * byte of data: a thousand times what any peer has to say. */
+    /* Bytes on the wire of records without data (KeyUpdate, empty ones, warnings) since the last
+     * data: a thousand times what any peer needs. */
     BARREN_MAX = 64 * 1024
 };
 
-/* NEW ─► (handshake) ─► OPEN ─► ENDED; FAILED from any. ENDED: the peer sends
- * no more, we may. */
+/* HANDSHAKE ─► OPEN ─► ENDED, and from any to FAILED. ENDED: the peer sends no more,
+ * but we may. */
 enum state { HANDSHAKE, OPEN, ENDED, FAILED };
 
 struct net_tls {
@@ -100,7 +100,7 @@ BIO_METHOD *net_tls_bio_method(void)
 
 /* ---- life ---- */
 
-/* RFC 6066 3: only names are told, not addresses. */
+/* RFC 6066 3: SNI carries only names, no addresses. */
 static bool set_host(SSL *ssl, const char *host, bool verify)
 {
     unsigned char address[sizeof(struct in6_addr)];
@@ -235,7 +235,7 @@ static enum base_err failed(struct net_tls *t)
     return t->out.err ? t->out.err : BASE_EFORMAT;
 }
 
-/* A peer without TLS would only wonder about an alert. */
+/* No alert: a peer without TLS would not understand it. */
 static enum base_err refuse_plain(struct net_tls *t)
 {
     t->state = FAILED;
@@ -244,7 +244,7 @@ static enum base_err refuse_plain(struct net_tls *t)
     return BASE_EFORMAT;
 }
 
-/* Each costs keys and an answer, and keeps the connection alive. */
+/* Each costs us keys and an answer, and keeps the connection alive. */
 static enum base_err refuse_barren(struct net_tls *t)
 {
     t->state = FAILED;

@@ -1,6 +1,6 @@
 /*
  * TLS for connections of any protocol: bytes of the wire on one side, plain
- * bytes on the other, no socket. net_stream and net_assoc put it between.
+ * bytes on the other, no socket. net_stream and net_assoc sit on top.
  *
  * The profile is that of BCP 195 (RFC 9325) as PS3.15 B.12 takes it over: TLS
  * 1.2 and 1.3, ephemeral ECDH with AEAD suites only, no renegotiation, no
@@ -18,11 +18,11 @@
 
 /* ---- certificates, for many connections ---- */
 
-/* Whose certificate we look at. */
+/* What we ask of the peer's certificate. */
 enum net_tls_peer {
     NET_TLS_PEER_ANONYMOUS, /* none is asked for */
-    NET_TLS_PEER_ASKED,     /* one may be shown; who signed it is not looked at, its dates are.
-                             * What it may do then depends on its fingerprint. */
+    NET_TLS_PEER_ASKED,     /* one may be shown; its dates are checked, its issuer is not. What
+                             * the peer may do then depends on the fingerprint. */
     NET_TLS_PEER_REQUIRED   /* one must be shown, valid, and signed by ca */
 };
 
@@ -32,7 +32,7 @@ struct net_tls_config {
     const char *key;
     const char *ca; /* for NET_TLS_PEER_REQUIRED; "" or NULL: those of the system */
     enum net_tls_peer peer;
-    bool peer_name; /* client: the certificate must carry the host that we meant */
+    bool peer_name; /* client: the certificate must name the host we connect to */
 };
 
 struct net_tls_context;
@@ -98,9 +98,9 @@ enum base_err net_tls_new(struct net_tls_context *c, const char *host,
 /* Takes NULL. */
 void net_tls_free(struct net_tls *t);
 
-/* Has the client's first bytes put into the output. */
+/* Client: puts the ClientHello into the output. */
 enum base_err net_tls_start(struct net_tls *t) BASE_MUST_CHECK;
-/* Takes all of in, and adds what is plain in it to plain. BASE_OK: go on;
+/* Takes all of in and appends what it decrypts to plain. BASE_OK: go on;
  * BASE_ECLOSED: the peer ended the connection in order; BASE_EFORMAT: it
  * failed, and net_tls_failure tells why; BASE_ENOMEM. After every call there
  * may be output. */
@@ -109,15 +109,15 @@ enum base_err net_tls_read(struct net_tls *t, struct base_bytes in,
 /* Encrypts bytes into the output. BASE_ECONFLICT before the handshake is done
  * and after the end, BASE_ENOMEM. */
 enum base_err net_tls_write(struct net_tls *t, struct base_bytes bytes) BASE_MUST_CHECK;
-/* Says the end of what we send, as output. */
+/* Puts close_notify into the output: we send no more. */
 void net_tls_shut(struct net_tls *t);
-/* What has to go to the peer: the caller takes it out or empties it. */
+/* Bytes for the peer: the caller takes them out or empties the buffer. */
 struct base_buf *net_tls_output(struct net_tls *t);
 
 /* The handshake is done. */
 bool net_tls_is_open(const struct net_tls *t);
 enum net_tls_cause net_tls_failure(const struct net_tls *t);
-/* English, with what the certificate said of itself; "" before a failure. */
+/* English, with the subject of the certificate; "" before a failure. */
 const char *net_tls_failure_text(const struct net_tls *t);
 /* SHA-256 of the peer's certificate; false when it showed none. */
 bool net_tls_fingerprint(const struct net_tls *t, uint8_t out[BASE_SHA256]);

@@ -103,7 +103,7 @@ static enum base_err load_peers(SSL_CTX *ctx, const struct net_tls_config *confi
         }
         break;
     }
-    /* A resumed session would not have its certificate looked at again. */
+    /* Resuming a session would skip the check of its certificate. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(ctx, 0);

@@ -1,4 +1,4 @@
-/* Inside of TLS; only for net_tls*.c. */
+/* Inside TLS; only for net_tls*.c. */
 #ifndef NET_TLS_PRIV_H
 #define NET_TLS_PRIV_H
 
