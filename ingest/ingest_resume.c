@@ -204,11 +204,6 @@ void ingest_resume_begin(struct net_http_request *req, void *arg)
 
 /* ---- look up ---- */
 
-struct finding {
-    struct ingest_resume r;
-    void (*next)(struct ingest_resume *r);
-};
-
 void ingest_resume_close(struct ingest_resume *r)
 {
     json_decref(r->row);
@@ -226,41 +221,55 @@ void ingest_resume_refuse(struct ingest_resume *r, int status, const char *title
 
 static void on_found(void *arg, const struct db_outcome *outcome)
 {
-    struct finding *f = arg;
+    struct ingest_resume *r = arg;
     if (outcome->err) {
-        api_problem(f->r.req, outcome);
+        api_problem(r->req, outcome);
         return;
     }
-    f->r.row = json_loads(db_rows_text(db_outcome_rows(outcome, 1), 0, 0), 0, NULL);
-    f->r.length = (uint64_t)json_integer_value(json_object_get(f->r.row, "length"));
-    f->next(&f->r);
+    r->row = json_loads(db_rows_text(db_outcome_rows(outcome, 1), 0, 0), 0, NULL);
+    r->length = (uint64_t)json_integer_value(json_object_get(r->row, "length"));
+    r->next(r);
+}
+
+static void look_up(struct ingest_resume *r)
+{
+    struct db_tx *tx = api_begin(r->g->config->api, r->req);
+    if (!tx)
+        return;
+    db_tx_add(tx, DB_Q_UPLOAD_FIND, (struct db_param[]){db_text(r->id)}, 1);
+    enum base_err err = db_tx_submit(tx, on_found, r);
+    if (err)
+        api_problem_err(r->req, err);
 }
 
 void ingest_resume_find(struct net_http_request *req, struct ingest *g,
                         void (*next)(struct ingest_resume *r))
 {
     const char *id = net_http_param(req, "id");
+    struct ingest_resume *r = base_arena_alloc(net_http_arena(req), sizeof *r);
     if (!ingest_spool_is_id(id)) {
         net_http_problem(req, 404, "no such upload", NULL);
-        return;
-    }
-    struct db_tx *tx = api_begin(g->config->api, req);
-    if (!tx)
-        return;
-    struct finding *f = base_arena_alloc(net_http_arena(req), sizeof *f);
-    if (!f) {
-        db_tx_free(tx);
+    } else if (!r) {
         api_problem_err(req, BASE_ENOMEM);
+    } else {
+        r->g = g;
+        r->req = req;
+        r->id = id;
+        r->next = next;
+        look_up(r);
+    }
+}
+
+/* Who settles an upload, perhaps another worker, writes its row before it removes the file. */
+void ingest_resume_no_file(struct ingest_resume *r)
+{
+    if (r->again) {
+        ingest_resume_refuse(r, 410, NULL, "its bytes are no longer here; begin anew");
         return;
     }
-    f->r.g = g;
-    f->r.req = req;
-    f->r.id = id;
-    f->next = next;
-    db_tx_add(tx, DB_Q_UPLOAD_FIND, (struct db_param[]){db_text(id)}, 1);
-    enum base_err err = db_tx_submit(tx, on_found, f);
-    if (err)
-        api_problem_err(req, err);
+    r->again = true;
+    ingest_resume_close(r);
+    look_up(r);
 }
 
 /* ---- how far it is ---- */
@@ -288,10 +297,10 @@ static void on_stat(void *arg, enum base_err err, struct ingest_spool *spool, ui
 {
     struct ingest_resume *r = arg;
     (void)spool;
-    if (err)
-        ingest_resume_refuse(r, err == BASE_ENOTFOUND ? 410 : 503, NULL,
-                             err == BASE_ENOTFOUND ? "its bytes are no longer here; begin anew"
-                                                   : "try again");
+    if (err == BASE_ENOTFOUND)
+        ingest_resume_no_file(r);
+    else if (err)
+        ingest_resume_refuse(r, 503, NULL, "try again");
     else
         answer_get(r, size);
 }

@@ -172,10 +172,10 @@ static void on_open(void *arg, enum base_err err, struct ingest_spool *spool, ui
         net_http_reply_header(r->req, "Retry-After", "5");
         ingest_resume_refuse(r, 423, "another request is writing to this upload",
                              "wait for it, or close its connection");
+    } else if (err == BASE_ENOTFOUND) {
+        ingest_resume_no_file(r);
     } else if (err) {
-        ingest_resume_refuse(r, err == BASE_ENOTFOUND ? 410 : 503, NULL,
-                             err == BASE_ENOTFOUND ? "its bytes are no longer here; begin anew"
-                                                   : "try again");
+        ingest_resume_refuse(r, 503, NULL, "try again");
     } else if (r->offset != size) {
         reply_offset(r, 409, size, "Upload-Offset is not where the upload ends");
     } else if (net_http_is_gone(r->req)) {

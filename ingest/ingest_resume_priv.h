@@ -13,6 +13,8 @@ struct ingest_resume {
     struct ingest *g;
     struct net_http_request *req;
     const char *id;
+    void (*next)(struct ingest_resume *r); /* once row is there */
+    bool again;                            /* row was read a second time */
     json_t *row;     /* upload_find(): centre_id, code, length, params, answer */
     uint64_t length; /* of the whole */
     struct ingest_spool *spool;
@@ -29,6 +31,9 @@ struct ingest_resume {
  * request is answered. */
 void ingest_resume_find(struct net_http_request *req, struct ingest *g,
                         void (*next)(struct ingest_resume *r));
+/* Its file is not there. Looks it up once more and calls next again, unless that was done
+ * already: then the request is answered. */
+void ingest_resume_no_file(struct ingest_resume *r);
 /* Drops what belongs to it; before the request is answered. */
 void ingest_resume_close(struct ingest_resume *r);
 void ingest_resume_refuse(struct ingest_resume *r, int status, const char *title,

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import subprocess
 import tempfile
@@ -442,6 +443,66 @@ class ResumedTest(Upload):
                 self.assertEqual(self.tech.request('DELETE', path).status, 204)
                 s.sendall(b'x' * rest)
                 self.assertIn(b' 410 ', s.recv(4096).partition(b'\r\n')[0])
+
+    def worker_of(self, s):
+        """The pid of the worker that has the other end of this connection."""
+        pair = f':{self.rdc.http_port:04X} 0100007F:{s.getsockname()[1]:04X} '
+        with open('/proc/net/tcp') as f:
+            [socket_of_it] = [f'socket:[{line.split()[9]}]' for line in f if pair in line]
+        for pid in self.rdc.workers():
+            for fd in os.listdir(f'/proc/{pid}/fd'):
+                try:
+                    if os.readlink(f'/proc/{pid}/fd/{fd}') == socket_of_it:
+                        return pid
+                except OSError:
+                    pass
+        return None
+
+    def connect(self, but=None):
+        """A connection and its worker, which is another than this."""
+        while True:
+            s = socket.create_connection(('127.0.0.1', self.rdc.http_port), timeout=30)
+            self.addCleanup(s.close)
+            worker = wait_for('the connection to be accepted', lambda: self.worker_of(s))
+            if worker != but:
+                return s, worker
+
+    def ask(self, s, method, path, offset, content):
+        s.sendall(f'{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.tech.token}\r\n'
+                  f'Upload-Offset: {offset}\r\nContent-Length: {len(content)}\r\n\r\n'.encode() + content)
+
+    def settled_meanwhile(self, name, method, asked, last=None):
+        """The head of the answer to who read the upload's row before another worker took its last
+        byte, and looks for its file after that."""
+        content = read(ct_series(name, count=1)[0])
+        size = len(content) - 1
+        path = self.place_of(self.begin(len(content), query=last or ''))
+        self.assertEqual(self.patch(path, 0, content[:size]).status, 204)
+        late, worker = self.connect()
+        other, _ = self.connect(but=worker)
+        row = self.rdc.place.session(self.rdc.database)
+        self.addCleanup(row.close)
+        row.ask(f"begin; select 1 from upload where id = '{path.rpartition('/')[2]}' for update")
+        self.ask(late, method, path, size + asked, content[size:][:0 if asked or method == 'HEAD' else 1])
+        wait_for('it to wait for the row', lambda: self.rdc.sql(
+            "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"))
+        os.kill(worker, signal.SIGSTOP)
+        self.addCleanup(os.kill, worker, signal.SIGCONT)
+        row.ask('commit')
+        self.ask(other, 'PATCH', path, size, content[size:])
+        status = other.recv(4096).split(b' ')[1]
+        self.assertEqual(status, b'422' if last else b'201')
+        wait_for('the file to be gone', lambda: not os.listdir(os.path.join(self.rdc.data, 'uploads')))
+        os.kill(worker, signal.SIGCONT)
+        head = late.recv(4096).decode().lower()
+        return int(head.split()[1]), f'\r\nupload-offset: {len(content)}\r\n' in head
+
+    def test_who_finds_the_file_gone_hears_how_the_upload_ended(self):
+        self.assertEqual(self.settled_meanwhile('late-head', 'HEAD', 0), (200, True))
+        self.assertEqual(self.settled_meanwhile('late-patch', 'PATCH', 0), (409, True))
+        self.assertEqual(self.settled_meanwhile('late-again', 'PATCH', 1), (201, True))
+        refused = '?sha256=' + '0' * 64
+        self.assertEqual(self.settled_meanwhile('late-refused', 'PATCH', 0, refused), (404, False))
 
     def test_a_piece_without_end_is_answered_and_ended(self):
         path = self.begin(1000).headers['Location']
