@@ -89,6 +89,27 @@ void api_run(const struct api *api, struct net_http_request *req, enum db_query 
         api_problem_err(req, err);
 }
 
+static void on_sender_known(void *arg, const struct db_outcome *outcome)
+{
+    struct net_http_request *req = arg;
+    if (outcome->err) {
+        api_problem(req, outcome);
+        return;
+    }
+    api_note_session(req, outcome);
+    net_http_collect(req);
+}
+
+void api_collect(const struct api *api, struct net_http_request *req)
+{
+    struct db_tx *tx = api_begin(api, req);
+    if (!tx)
+        return;
+    enum base_err err = db_tx_submit(tx, on_sender_known, req);
+    if (err)
+        api_problem_err(req, err);
+}
+
 bool api_path_id(struct net_http_request *req, const char *name, int64_t *id)
 {
     const char *text = net_http_param(req, name);

@@ -34,6 +34,8 @@ void api_run(const struct api *api, struct net_http_request *req, enum db_query 
 /* Counts the request for the organisation of the session that the first statement
  * entered. api_run does this; for callers that submit a tx themselves. */
 void api_note_session(struct net_http_request *req, const struct db_outcome *outcome);
+/* For a server's on_collect: the body is collected once the session is found to be one. */
+void api_collect(const struct api *api, struct net_http_request *req);
 /* Answers with the problem of a failed transaction. */
 void api_problem(struct net_http_request *req, const struct db_outcome *outcome);
 /* The same for a submit that failed at once. */

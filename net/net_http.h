@@ -88,8 +88,7 @@ struct net_http_options {
     uint64_t max_body;          /* 0 = 1 MiB */
     uint64_t max_stream;        /* of a streamed body; 0 = no limit */
     uint64_t max_collected;     /* bytes of all collected bodies together; 0 = 256 MiB. Beyond it
-                                 * bodies over 16 KiB are refused with 503, since whose they are
-                                 * is not known yet. */
+                                 * bodies over 16 KiB are refused with 503. */
     uint64_t header_timeout_ms; /* 0 = 10 s, for a whole head */
     uint64_t body_timeout_ms;   /* 0 = 30 s, for each KiB, either way */
     uint64_t idle_timeout_ms;   /* 0 = 60 s, between requests */
@@ -97,8 +96,11 @@ struct net_http_options {
     /* A request that has a route (and is no probe), before its body is read: 0 = admitted;
      * else it is answered with 429 and this Retry-After, in seconds. May be NULL. */
     unsigned (*on_admit)(void *arg, struct net_http_request *req);
-    /* n bytes of a streamed body arrived, before the handler sees them. False: no more is
-     * read until net_http_go_on. May be NULL. */
+    /* More than 16 KiB of a collected body is about to be kept: no more is read until
+     * net_http_collect, unless the request is answered instead. May be NULL. */
+    void (*on_collect)(void *arg, struct net_http_request *req);
+    /* n bytes of a streamed body arrived, before the handler sees them, or of a collected body
+     * after net_http_collect. False: no more is read until net_http_go_on. May be NULL. */
     bool (*on_body)(void *arg, struct net_http_request *req, size_t n);
     /* A client that does not get as far as a request: TLS on the plain port, no TLS on the
      * TLS port, or a failed handshake. text: "word: what is wrong; what to do", where the
@@ -155,6 +157,8 @@ void net_http_on_abort(struct net_http_request *req, void (*fn)(void *arg), void
 /* A pointer for on_admit to attach to the request, NULL at first. */
 void net_http_set_ticket(struct net_http_request *req, void *ticket);
 void *net_http_ticket(const struct net_http_request *req);
+/* Resumes the reading that on_collect stopped. req is invalid afterwards if the client left. */
+void net_http_collect(struct net_http_request *req);
 /* Resumes the reading that on_body stopped. */
 void net_http_go_on(struct net_http_request *req);
 

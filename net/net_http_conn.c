@@ -193,6 +193,17 @@ static bool admit(struct net_http_conn *c)
     return false;
 }
 
+/* Of a body that is collected so much will be kept: who sends it is asked first, once. */
+static void check_sender(struct net_http_conn *c, uint64_t n)
+{
+    struct net_http_request *req = c->req;
+    const struct net_http_options *o = &c->server->o;
+    if (req->sender_asked || n <= NET_HTTP_BODY_LITTLE || !o->on_collect)
+        return;
+    req->sender_asked = req->handed = req->held = true;
+    o->on_collect(o->arg, req);
+}
+
 static void on_head(struct net_http_conn *c)
 {
     struct net_http_request *req = net_http_request_new(c);
@@ -215,15 +226,18 @@ static void on_head(struct net_http_conn *c)
     base_buf_init(&req->body, (size_t)most);
     if (req->route->body == NET_HTTP_BODY_STREAMED)
         hand_over(c);
+    else
+        check_sender(c, req->head.length);
 }
 
 static void on_data(struct net_http_conn *c, struct base_bytes data)
 {
     struct net_http_request *req = c->req;
+    const struct net_http_options *o = &c->server->o;
     req->received += data.n;
-    if (req->route->body == NET_HTTP_BODY_STREAMED) {
-        const struct net_http_options *o = &c->server->o;
+    if (req->route->body == NET_HTTP_BODY_STREAMED || req->sender_asked)
         req->held = o->on_body && !o->on_body(o->arg, req, data.n);
+    if (req->route->body == NET_HTTP_BODY_STREAMED) {
         req->sink->on_data(req->sink_arg, data);
         return;
     }
@@ -235,6 +249,8 @@ static void on_data(struct net_http_conn *c, struct base_bytes data)
         net_http_refuse(c, 503, "out of memory");
     else if (s->collected > s->o.max_collected && req->body.n > NET_HTTP_BODY_LITTLE)
         net_http_refuse(c, 503, "too many bodies are on their way; try again");
+    else
+        check_sender(c, req->body.n);
 }
 
 static void on_end(struct net_http_conn *c)
@@ -255,10 +271,9 @@ static bool wants_input(const struct net_http_conn *c)
     const struct net_http_request *req = c->req;
     if (!req) /* back-pressure: the last answer has to leave first */
         return net_stream_queued(c->stream) == 0;
-    if (req->body_complete)
+    if (req->body_complete || req->held)
         return false;
-    return req->route->body != NET_HTTP_BODY_STREAMED ||
-           (req->sink && !req->sink_paused && !req->held);
+    return req->route->body != NET_HTTP_BODY_STREAMED || (req->sink && !req->sink_paused);
 }
 
 static void on_refused(struct net_http_conn *c)

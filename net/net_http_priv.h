@@ -44,7 +44,8 @@ struct net_http_request {
     const struct net_http_sink *sink;
     void *sink_arg;
     bool sink_paused;
-    bool held; /* by on_body */
+    bool held; /* by on_body or on_collect */
+    bool sender_asked;
     void *ticket;
     void (*on_abort)(void *arg);
     void *abort_arg;

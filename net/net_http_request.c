@@ -44,18 +44,22 @@ void net_http_request_free(struct net_http_request *req)
     free(req);
 }
 
+static void end_unanswered(struct net_http_request *req)
+{
+    req->status = 499;
+    net_http_request_log(req);
+    net_http_request_free(req);
+}
+
 void net_http_request_detach(struct net_http_request *req)
 {
     void (*fn)(void *) = req->on_abort;
     req->conn = NULL;
     req->on_abort = NULL;
-    if (!req->handed) {
-        req->status = 499;
-        net_http_request_log(req);
-        net_http_request_free(req);
-    } else if (fn) {
+    if (!req->handed)
+        end_unanswered(req);
+    else if (fn)
         fn(req->abort_arg); /* may answer, which frees req */
-    }
 }
 
 /* For an on_abort that was set after the client had left. */
@@ -256,6 +260,15 @@ void net_http_set_ticket(struct net_http_request *req, void *ticket)
 void *net_http_ticket(const struct net_http_request *req)
 {
     return req->ticket;
+}
+
+void net_http_collect(struct net_http_request *req)
+{
+    req->handed = false;
+    if (req->conn)
+        net_http_go_on(req);
+    else
+        end_unanswered(req);
 }
 
 void net_http_go_on(struct net_http_request *req)

@@ -207,6 +207,12 @@ static unsigned on_http_admit(void *arg, struct net_http_request *req)
     return api_limits_http_admit(w->limits, req);
 }
 
+static void on_http_collect(void *arg, struct net_http_request *req)
+{
+    const struct worker *w = arg;
+    api_collect(&w->api, req);
+}
+
 static bool on_http_body(void *arg, struct net_http_request *req, size_t n)
 {
     const struct worker *w = arg;
@@ -247,6 +253,7 @@ static enum base_err start_http(struct worker *w)
         .idle_timeout_ms = w->conf->http_idle_timeout,
         .on_result = on_http_result,
         .on_admit = on_http_admit,
+        .on_collect = on_http_collect,
         .on_body = on_http_body,
         .on_stranger = on_http_stranger,
         .arg = w,

@@ -1,6 +1,7 @@
 """Orders by FHIR R4: one way with those of the API and HL7."""
 import copy
 import json
+import socket
 
 from rdc_system import Client, SystemTest, tool
 
@@ -225,6 +226,22 @@ class FhirOrders(SystemTest):
                     self.assertEqual(answer.status, 201, answer)
                 else:
                     self.assertEqual(self.issue(answer, status)['expression'], [path])
+
+    def test_who_sends_much_is_known_before_it_is_read(self):
+        def ask(token, body):
+            with socket.create_connection(('127.0.0.1', self.rdc.http_port), timeout=30) as s:
+                s.sendall(f'POST /fhir/ServiceRequest HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n'
+                          'Content-Type: application/fhir+json\r\nExpect: 100-continue\r\n'
+                          f'Content-Length: {len(body)}\r\n\r\n'.encode())
+                statuses = [s.recv(65536).split(b' ')[1]]
+                if statuses == [b'100']:
+                    s.sendall(body)
+                    statuses.append(s.recv(65536).split(b' ')[1])
+                return b' '.join(statuses)
+        body = json.dumps(request(171)).encode()
+        body += b' ' * (20000 - len(body))
+        self.assertEqual(ask('0' * 64, body), b'401')
+        self.assertEqual(ask(self.tech.token, body), b'100 201')
 
     def test_is_for_the_staff_of_a_centre_in_json(self):
         self.issue(Client(self.rdc).get('/fhir/ServiceRequest/1'), 401)

@@ -209,6 +209,32 @@ static const struct net_http_table tables[] = {
     {more_routes, sizeof more_routes / sizeof more_routes[0], NULL},
 };
 
+static void collect_asked(void *arg)
+{
+    struct fixture *x = arg;
+    net_http_collect(x->held);
+}
+
+/* Takes the body of who has a token, in a later turn of the loop. */
+static void ask_for_token(void *arg, struct net_http_request *req)
+{
+    struct fixture *x = arg;
+    if (!net_http_bearer(req)) {
+        net_http_problem(req, 401, NULL, "log in first");
+        return;
+    }
+    x->held = req;
+    loop_post(x->loop, &x->resume, collect_asked, x);
+}
+
+/* Says it is asked, and leaves the answer to others. */
+static void ask_for_long(void *arg, struct net_http_request *req)
+{
+    struct fixture *x = arg;
+    x->held = req;
+    atomic_store(&x->holding, true);
+}
+
 /* ---- fixture ---- */
 
 static void on_result(void *arg, const struct net_http_result *r)
@@ -793,6 +819,70 @@ START_TEST(bodies_that_are_collected_are_bounded_together)
 }
 END_TEST
 
+#define TOKEN "Authorization: Bearer mine\r\n"
+
+static void asked_client(struct fixture *x)
+{
+    (void)x;
+    ck_assert(echoes(16384)); /* without a word who it is */
+    /* The head is enough. */
+    expect("POST /echo HTTP/1.1\r\nContent-Length: 16385\r\nExpect: 100-continue\r\n" KEEP,
+           PARTS("HTTP/1.1 401 ", "\r\nConnection: close\r\n"));
+    int s = dial();
+    put(s, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" KEEP "15f90\r\n");
+    char *body = calloc(1, 90001);
+    memset(body, 'x', 90000);
+    put(s, body); /* of which no end comes */
+    struct base_buf b = get(s, NULL);
+    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&b), "HTTP/1.1 401 "));
+    base_buf_deinit(&b);
+    close(s);
+    s = dial();
+    put(s, "POST /echo HTTP/1.1\r\n" TOKEN "Transfer-Encoding: chunked\r\n" KEEP "15f90\r\n");
+    put(s, body);
+    put(s, "\r\n0\r\n\r\nPOST /echo HTTP/1.1\r\n" TOKEN "Content-Length: 90000\r\n" CLOSE);
+    put(s, body);
+    b = get(s, NULL);
+    ck_assert_uint_gt(b.n, 180000);
+    ck_assert_int_eq(strncmp(base_buf_cstr(&b), "HTTP/1.1 201 ", 13), 0);
+    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&b), "xHTTP/1.1 201 "));
+    base_buf_deinit(&b);
+    free(body);
+    close(s);
+}
+
+START_TEST(who_sends_much_to_be_collected_is_asked_who_it_is)
+{
+    f->options.on_collect = ask_for_token;
+    f->options.arg = f;
+    run(asked_client);
+}
+END_TEST
+
+static void unheard_client(struct fixture *x)
+{
+    const struct linger reset = {.l_onoff = 1};
+    int s = dial();
+    post_part(s, 90000, 0);
+    while (!atomic_load(&x->holding)) {
+    }
+    setsockopt(s, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(s);
+    while (!echoes(10)) {
+    }
+}
+
+START_TEST(who_left_while_asked_is_gone_afterwards)
+{
+    f->options.on_collect = ask_for_long;
+    f->options.arg = f;
+    run(unheard_client);
+    ck_assert(net_http_is_gone(f->held));
+    net_http_collect(f->held);
+    ck_assert_int_eq(f->results[499], 1);
+}
+END_TEST
+
 static void refused_client(struct fixture *x)
 {
     (void)x;
@@ -965,6 +1055,8 @@ int main(void)
     tcase_add_test(tc, a_connection_too_many_is_told_so);
     tcase_add_test(tc, as_many_refused_connections_are_read_on_as_may_be_open);
     tcase_add_test(tc, bodies_that_are_collected_are_bounded_together);
+    tcase_add_test(tc, who_sends_much_to_be_collected_is_asked_who_it_is);
+    tcase_add_test(tc, who_left_while_asked_is_gone_afterwards);
     tcase_add_test(tc, a_client_that_has_said_all_still_gets_its_answers);
     tcase_add_test(tc, stopping_lets_requests_under_way_end);
     tcase_add_test(tc, who_asks_when_the_client_has_left_already_is_told);
