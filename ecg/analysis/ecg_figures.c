@@ -331,6 +331,7 @@ static void set_nothing(struct ecg_figures *f)
 {
     f->rr_ms = f->p_ms = f->pr_ms = f->qrs_ms = f->qt_ms = NAN;
     f->p_axis_deg = f->qrs_axis_deg = f->t_axis_deg = f->p_likeness = f->flutter_bpm = NAN;
+    f->flutter_likeness = NAN;
     correct_qt(f);
 }
 
@@ -366,6 +367,10 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
     out->qt_ms = middle(v, n, offsetof(struct intervals, qt_ms));
     correct_qt(out);
     if (!only)
+        out->flutter_conduction = ecg_flutter_conduction(r, out, &out->flutter_likeness);
+    if (out->flutter_conduction)
+        out->flutter_bpm = (float)(out->flutter_conduction * 60000 / out->rate.rr_median_ms);
+    else if (!only)
         out->flutter_bpm = ecg_flutter_find(r, b, first, out);
     if (out->waves.flutters || !isnan(out->flutter_bpm))
         forget_p(out);

@@ -45,8 +45,10 @@ struct ecg_figures {
     float p_axis_deg; /* -180..180, frontal: 0 = I, 90 = aVF */
     float qrs_axis_deg;
     float t_axis_deg;
-    float p_likeness;  /* of the P waves of two halves of the beats */
-    float flutter_bpm; /* of waves of the atria one after the other; NAN */
+    float p_likeness;       /* of the P waves of two halves of the beats */
+    float flutter_bpm;      /* of waves of the atria one after the other; NAN */
+    int flutter_conduction; /* waves to a complex where they lie in QRS and T: 2, 3; 0 = not told */
+    float flutter_likeness; /* of one of those and the next; NAN */
     size_t nleads;
     struct ecg_figures_lead lead[ECG_MEAN_LEADS];
     /* What they were measured on. */

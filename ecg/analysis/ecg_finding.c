@@ -1,6 +1,7 @@
 #include "ecg/analysis/ecg_finding.h"
 
 #include "ecg/analysis/ecg_finding_priv.h"
+#include "ecg/analysis/ecg_flutter.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -169,6 +170,10 @@ static void find_rhythm(struct ecg_case *c)
         ecg_finding_add(c, ECG_FINDING_PACED, "%zu of %zu beats", rate->paced, rate->beats);
     else if (c->atrial.block)
         av_block(c);
+    else if (c->f->flutter_conduction == 2)
+        ecg_finding_add(c, ECG_FINDING_FLUTTER_2_TO_1,
+                        "HR %.0f/min, waves %.0f/min, likeness %.2f across T", rate->hr_bpm,
+                        (double)c->f->flutter_bpm, (double)c->f->flutter_likeness);
     else if (!isnan(c->f->flutter_bpm))
         ecg_finding_add(c, ECG_FINDING_FLUTTER, "waves %.0f/min, HR %.0f/min",
                         (double)c->f->flutter_bpm, rate->hr_bpm);
@@ -180,6 +185,10 @@ static void find_rhythm(struct ecg_case *c)
                         (double)y->irregular_share * 100, rate->hr_bpm);
     else if (y->has_p && rate->hr_bpm >= SINUS_LEAST_BPM)
         sinus(c);
+    else if (ecg_flutter_by_rule(c->f))
+        ecg_finding_add(c, ECG_FINDING_FLUTTER_2_TO_1,
+                        "HR %.0f/min, even, QRS %.0f ms, no P wave that can be told", rate->hr_bpm,
+                        (double)c->f->qrs_ms);
     else if (c->f->irregular < 0.05F && c->f->in_mean >= 3)
         ecg_finding_add(c, ECG_FINDING_NO_P, "HR %.0f/min, QRS %.0f ms", rate->hr_bpm,
                         (double)c->f->qrs_ms);

@@ -23,6 +23,8 @@ enum ecg_finding_kind {
     X(SINUS_ARRHYTHMIA, STATEMENT, "sinus_arrhythmia", "sinus arrhythmia", "窦性心律不齐")         \
     X(AF, STATEMENT, "atrial_fibrillation", "atrial fibrillation", "心房颤动")                     \
     X(FLUTTER, STATEMENT, "atrial_flutter", "atrial flutter", "心房扑动")                          \
+    X(FLUTTER_2_TO_1, STATEMENT, "possible_atrial_flutter_2_to_1",                                 \
+      "possible atrial flutter with 2:1 conduction", "可疑心房扑动(2:1下传)")                      \
     X(NO_P, STATEMENT, "no_p_waves", "regular rhythm without P waves", "规则心律,未见P波")         \
     X(PACED, STATEMENT, "paced", "paced rhythm", "起搏心律")                                       \
     X(PVC, STATEMENT, "pvc", "ventricular premature beats", "室性早搏")                            \

@@ -132,3 +132,151 @@ float ecg_flutter_find(const struct ecg_record *r, const struct ecg_beats *b, si
     free(s);
     return bpm;
 }
+
+/* ---- waves that lie in QRS and T ---- */
+
+enum {
+    SLOPE = 4, /* samples of the mean either side */
+    STEP = 2,
+    MEAN_PAIRS = 280,
+    MEAN_PAIRS_LEAST = 12,
+    TWICE_PAIRS_LEAST = 8,
+    ROUNDS = 20,
+    CYCLE_LEAST_TWO = 84,   /* samples: 357 a minute, */
+    CYCLE_LEAST_THREE = 90, /* 333: P and T of a sinus rhythm may lie as near, */
+    CYCLE_MOST = 144        /* and 208 */
+};
+static const float LIKENESS_TWO = 0.75F;
+static const float LIKENESS_THREE = 0.85F;
+static const float LIKENESS_TWICE = 0.5F;
+static const float EVEN_TWO = 0.1F; /* now and then a wave more is not conducted */
+static const float SIZES = 5;       /* of the powers of the two that are compared */
+static const float RULE_LEAST_BPM = 130;
+static const float RULE_MOST_BPM = 170;
+static const float RULE_EVEN = 0.02F;
+
+/* Slopes of all leads at each sample from the end of a complex to the next one, and those so
+ * much later. */
+struct pairs {
+    size_t nleads;
+    size_t n;
+    float a[MEAN_PAIRS][ECG_MEAN_LEADS];
+    float b[MEAN_PAIRS][ECG_MEAN_LEADS];
+};
+
+/* The mean goes on with the cycle before where its window ends. */
+static float slope_at(const float *x, int i, int rr)
+{
+    i = i + SLOPE < ECG_WINDOW ? i : i - rr;
+    return x[i + SLOPE] - x[i - SLOPE];
+}
+
+static void take_pairs(const struct ecg_figures *f, int rr, int lag, struct pairs *p)
+{
+    enum { CLEAR = SLOPE + 2 };
+    const int *at = f->waves.all.at;
+    int to = at[ECG_POINT_QRS_ON] + rr - CLEAR;
+    p->n = 0;
+    p->nleads = f->mean.nleads;
+    for (int t = at[ECG_POINT_QRS_OFF] + CLEAR; t + lag <= to && p->n < MEAN_PAIRS; t += STEP) {
+        for (size_t k = 0; k < p->nleads; k++) {
+            p->a[p->n][k] = slope_at(f->mean.x[k], t, rr);
+            p->b[p->n][k] = slope_at(f->mean.x[k], t + lag, rr);
+        }
+        p->n++;
+    }
+}
+
+static float along(const float *v, const float *axis, size_t n)
+{
+    float sum = 0;
+    for (size_t k = 0; k < n; k++)
+        sum += v[k] * axis[k];
+    return sum;
+}
+
+/* The direction among the leads in which the two differ most: where the atria do the same in
+ * both, what is left is T, which keeps to one direction (power iteration). */
+static void find_t_axis(const struct pairs *p, float axis[ECG_MEAN_LEADS])
+{
+    for (size_t k = 0; k < p->nleads; k++)
+        axis[k] = 1 + (float)k / ECG_MEAN_LEADS;
+    for (int round = 0; round < ROUNDS; round++) {
+        float next[ECG_MEAN_LEADS] = {0};
+        for (size_t i = 0; i < p->n; i++) {
+            float d = along(p->a[i], axis, p->nleads) - along(p->b[i], axis, p->nleads);
+            for (size_t k = 0; k < p->nleads; k++)
+                next[k] += d * (p->a[i][k] - p->b[i][k]);
+        }
+        float norm = sqrtf(along(next, next, p->nleads)) + 1e-9F;
+        for (size_t k = 0; k < p->nleads; k++)
+            axis[k] = next[k] / norm;
+    }
+}
+
+/* Correlation of the two across T's direction, all leads as one vector. */
+static float likeness_across(const struct pairs *p, const float *axis, float *sizes)
+{
+    float ab = 0, aa = 1, bb = 1;
+    for (size_t i = 0; i < p->n; i++) {
+        const float *a = p->a[i], *b = p->b[i];
+        float ta = along(a, axis, p->nleads), tb = along(b, axis, p->nleads);
+        ab += along(a, b, p->nleads) - ta * tb;
+        aa += along(a, a, p->nleads) - ta * ta;
+        bb += along(b, b, p->nleads) - tb * tb;
+    }
+    *sizes = bb / aa;
+    return ab / sqrtf(aa * bb);
+}
+
+/* Whether what lies between the complexes, T taken out, comes again after this part of the
+ * interval and no other near it, nor its half; a third of it twice. */
+static bool comes_again(const struct ecg_figures *f, int rr, int parts, float least,
+                        struct pairs *p, float *likeness)
+{
+    int cycle = (rr + parts / 2) / parts;
+    float axis[ECG_MEAN_LEADS], sizes, unused;
+    take_pairs(f, rr, cycle, p);
+    find_t_axis(p, axis);
+    *likeness = likeness_across(p, axis, &sizes);
+    if (p->n < MEAN_PAIRS_LEAST || *likeness < least || sizes > SIZES || sizes < 1 / SIZES)
+        return false;
+    const struct {
+        int lag;
+        float part;
+    } others[] = {{cycle - cycle / 8, 1}, {cycle + cycle / 8, 1}, {cycle / 2, 0.5F}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        take_pairs(f, rr, others[i].lag, p);
+        if (p->n >= MEAN_PAIRS_LEAST &&
+            likeness_across(p, axis, &unused) >= others[i].part * *likeness)
+            return false;
+    }
+    take_pairs(f, rr, 2 * cycle, p);
+    return parts == 2 ||
+           (p->n >= TWICE_PAIRS_LEAST && likeness_across(p, axis, &unused) >= LIKENESS_TWICE);
+}
+
+int ecg_flutter_conduction(const struct ecg_record *r, const struct ecg_figures *f, float *likeness)
+{
+    const struct ecg_lead *leads[LEADS];
+    int rr = (int)lrint(f->rate.rr_median_ms * ECG_WINDOW_HZ / 1000), found = 0;
+    *likeness = NAN;
+    if (ecg_window_leads(r, leads, LEADS) < LEADS_LEAST || f->mean.beats < 3 || f->mean.ventricular)
+        return 0;
+    bool may_two = rr >= 2 * CYCLE_LEAST_TWO && rr <= 2 * CYCLE_MOST && f->irregular < EVEN_TWO;
+    bool may_three = rr >= 3 * CYCLE_LEAST_THREE && rr <= 3 * CYCLE_MOST && f->irregular < EVEN;
+    struct pairs *p = may_two || may_three ? malloc(sizeof *p) : NULL;
+    if (p && may_two && comes_again(f, rr, 2, LIKENESS_TWO, p, likeness))
+        found = 2;
+    else if (p && may_three && comes_again(f, rr, 3, LIKENESS_THREE, p, likeness))
+        found = 3;
+    free(p);
+    return found;
+}
+
+bool ecg_flutter_by_rule(const struct ecg_figures *f)
+{
+    float bpm = (float)f->rate.hr_bpm;
+    return isnan(f->pr_ms) && f->qrs_ms < 120 && f->irregular < RULE_EVEN &&
+           bpm >= RULE_LEAST_BPM && bpm <= RULE_MOST_BPM;
+}

@@ -82,7 +82,8 @@ static double said_of(struct ecg_record *r)
     double bpm = (double)f->flutter_bpm;
     bool is_said = false;
     for (size_t i = 0; i < all.n; i++)
-        is_said |= all.of[i].code == ECG_FINDING_FLUTTER;
+        is_said |= all.of[i].code ==
+                   (f->flutter_conduction == 2 ? ECG_FINDING_FLUTTER_2_TO_1 : ECG_FINDING_FLUTTER);
     ck_assert_int_eq(is_said, f->waves.flutters);
     ck_assert(!is_said || (isnan(f->pr_ms) && isnan(f->p_ms) && isnan(f->p_axis_deg)));
     ecg_beats_deinit(&beats);
@@ -108,10 +109,27 @@ START_TEST(waves_are_found_between_the_complexes)
 }
 END_TEST
 
+/* Of two or three waves to a complex one lies in QRS and one under T. */
+START_TEST(waves_are_found_under_t)
+{
+    static const struct {
+        double bpm;
+        int every[CONDUCTIONS];
+    } rows[] = {{240, {2}}, {260, {2}}, {280, {2}}, {280, {3}}, {295, {3}}, {310, {3}}};
+    for (double phase = 0.1; phase < 1; phase += 0.25) {
+        double bpm = said_of(flutter(rows[_i].bpm, rows[_i].every, phase, 8));
+        ck_assert_msg(fabs(bpm - rows[_i].bpm) < 0.03 * rows[_i].bpm, "%.0f/min at %.2f: %.0f",
+                      rows[_i].bpm, phase, bpm);
+    }
+}
+END_TEST
+
 START_TEST(in_few_leads_nothing_is_said)
 {
     static const int every[CONDUCTIONS] = {4};
+    static const int two[CONDUCTIONS] = {2};
     ck_assert(isnan(said_of(flutter(280, every, 0.3, 2))));
+    ck_assert(isnan(said_of(flutter(280, two, 0.3, 2))));
 }
 END_TEST
 
@@ -120,7 +138,7 @@ START_TEST(p_waves_are_no_flutter)
 {
     static const double half_s[] = {0.05, 0.065, 0.08};
     for (double pr_s = 0.10; pr_s < 0.26; pr_s += 0.05)
-        for (int bpm = 50; bpm <= 110; bpm += 4)
+        for (int bpm = 50; bpm <= (pr_s < 0.18 ? 166 : 110); bpm += 4)
             ck_assert_msg(isnan(said_of(sinus(bpm, half_s[_i], pr_s))), "%d/min, PR %.2f", bpm,
                           pr_s);
 }
@@ -149,6 +167,7 @@ int main(void)
     TCase *t = tcase_create("flutter");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, waves_are_found_between_the_complexes, 0, 15);
+    tcase_add_loop_test(t, waves_are_found_under_t, 0, 6);
     tcase_add_test(t, in_few_leads_nothing_is_said);
     tcase_add_loop_test(t, p_waves_are_no_flutter, 0, 3);
     tcase_add_loop_test(t, waves_of_fibrillation_are_none, 0, 8);
