@@ -36,28 +36,28 @@ struct db_rows;
 
 struct db_config {
     const char *conninfo; /* libpq connection string */
-    const char *role;     /* role that each session takes, NULL = that of the login */
-    const char *worker;   /* who asks, as the setting rdc.worker; NULL = nobody */
+    const char *role;     /* set by each session; NULL = that of the login */
+    const char *worker;   /* name of the worker, as the setting rdc.worker; NULL = none */
     unsigned connections; /* 0 = 4 */
     unsigned waiting;     /* most transactions in the queue, 0 = 1000 */
     unsigned wait_ms;     /* longest stay in the queue, 0 = 10 s */
     unsigned run_ms;      /* longest run of a transaction, 0 = 60 s */
-    /* File that keeps the highest timeline seen, so that a server which was left
-     * behind by a failover is never used again (db_fence.h). NULL: only as long
-     * as this pool lives. */
+    /* File that keeps the highest timeline seen, so that a server left behind by a
+     * failover is never used again (db_fence.h). NULL: kept only while this pool
+     * lives. */
     const char *fence;
     /* No connection is made before db_release; until then transactions wait. */
     bool held;
-    /* For tests: serves although fsync is off or the login is above row-level
+    /* For tests: accepts a server with fsync off, and a login that bypasses row-level
      * security. */
     bool unsafe;
 };
 
-/* Copies the configuration and starts connecting, unless it is held; does not wait.
+/* Copies the configuration and starts connecting unless held; does not wait.
  * BASE_EINVAL for a connection string that cannot be parsed, BASE_ENOMEM. */
 enum base_err db_open(struct loop *loop, const struct db_config *config,
                       struct db **out) BASE_MUST_CHECK;
-/* Once, where the configuration says held. */
+/* Starts connecting; once, when the configuration said held. */
 void db_release(struct db *db);
 /* Ends all transactions: waiting ones with BASE_ECANCELED, running ones as if
  * the connection broke; their callbacks run inside this call. Held and unsent
@@ -86,11 +86,11 @@ struct db_param {
 };
 
 struct db_param db_null(void);
-/* Text; NULL becomes SQL null. Text in which a NUL byte stands is refused at
- * submit with BASE_EINVAL. JSON, UUIDs, inet, timestamps go as text. */
+/* Text; NULL becomes SQL null. Text with a NUL byte is refused at submit with
+ * BASE_EINVAL. JSON, UUIDs, inet, timestamps go as text. */
 struct db_param db_text(const char *s);
 struct db_param db_text_n(const char *s, size_t n);
-/* The text in b; its error is found at submit. */
+/* The text in b; submit reports its error. */
 struct db_param db_buf(const struct base_buf *b);
 struct db_param db_int(int64_t v);
 struct db_param db_bool(bool v);
@@ -100,7 +100,8 @@ struct db_param db_bytes(const void *p, size_t n);
  * it: use one scratch buffer per array. A NULL item is a null element. */
 struct db_param db_text_array(struct base_buf *scratch, const char *const *items, size_t n);
 struct db_param db_int_array(struct base_buf *scratch, const int64_t *items, size_t n);
-/* The same for json[], in binary, without a look at each byte; an empty one is null. */
+/* The same for json[], in binary format, so that no byte needs escaping; an empty array is
+ * null. */
 struct db_param db_json_array(struct base_buf *scratch, const struct base_bytes *items, size_t n);
 
 /* ---- results ---- */
@@ -131,7 +132,7 @@ struct db_outcome {
      * BASE_EDENIED, BASE_EINVAL: as the SQLSTATE says. BASE_ENOSPC: the
      * server's disk is full. Else BASE_EINTERNAL. */
     enum base_err err;
-    char sqlstate[6];       /* "" when it was not the server who said it */
+    char sqlstate[6];       /* "" unless the error came from the server */
     const char *message;    /* never NULL; may quote values: not for the log */
     const char *detail;     /* "" when none */
     const char *hint;       /* "" when none */
@@ -171,7 +172,7 @@ enum base_err db_call(struct db *db, enum db_query query, const struct db_param 
                       db_done_fn *done, void *arg) BASE_MUST_CHECK;
 
 /* A held transaction runs its statements at once and commits on demand, for
- * instance when a file sync that runs beside it has ended. ready (may be NULL)
+ * instance once a file sync that runs in parallel has ended. ready (may be NULL)
  * runs when the statements have run: BASE_OK with their rows, or the failure.
  * On BASE_OK the caller holds tx and ends it with exactly one db_tx_commit or
  * db_tx_rollback, at any time, also before or inside ready, and also after a
@@ -181,7 +182,7 @@ enum base_err db_tx_submit_held(struct db_tx *tx, db_done_fn *ready, void *arg) 
 /* Sends COMMIT. done runs when it is known, never inside this call, or with the
  * failure that happened before. ready does not run any more. */
 void db_tx_commit(struct db_tx *tx, db_done_fn *done, void *arg);
-/* Undoes it; no callback runs any more. */
+/* Rolls back; no callback runs any more. */
 void db_tx_rollback(struct db_tx *tx);
 
 #endif

@@ -16,7 +16,7 @@ struct db_migration {
     const char *name;
     const char *sql;
 };
-/* Those of this program. */
+/* The migrations of this program. */
 extern const struct db_migration db_migrations[];
 extern const size_t db_migrations_count;
 
@@ -35,9 +35,9 @@ enum base_err db_migrate_check(struct db_sync *s, const struct db_migration *lis
 
 typedef void db_migrate_fn(void *arg, const struct db_migration *applied);
 
-/* Applies what is missing, under an advisory lock, as the owner role. A
- * migration that fails leaves no trace; those before it stay. on_applied (may
- * be NULL) hears of each. */
+/* Applies the missing ones, under an advisory lock, as the owner role. A migration that
+ * fails leaves no trace; those before it stay. on_applied (may be NULL) is called for
+ * each. */
 enum base_err db_migrate_apply(struct db_sync *s, const struct db_migration *list, size_t n,
                                db_migrate_fn *on_applied, void *arg,
                                struct base_error *error) BASE_MUST_CHECK;

@@ -1,4 +1,4 @@
-/* Inside of db/: the parts that db_*.c share. */
+/* What db_*.c share. */
 #ifndef DB_PRIV_H
 #define DB_PRIV_H
 
@@ -68,9 +68,7 @@ struct db_tx {
     struct loop_call call;
 };
 
-/*
- * What a server says of itself, by DB_Q_DB_SAFETY.
- */
+/* The identity of a server, from DB_Q_DB_SAFETY. */
 struct db_server {
     uint64_t system;
     uint32_t timeline;
@@ -180,14 +178,14 @@ enum db_answer {
     DB_ANSWER_OVER,    /* the transaction is over, the connection free */
     DB_ANSWER_BROKEN,  /* not what was asked: drop the connection */
 };
-/* Takes over one result, the answer to the next step. */
+/* Takes one result, the answer to the next step. */
 enum db_answer db_conn_answer(struct db_conn *c, PGresult *res) BASE_MUST_CHECK;
 
 /* ---- db.c ---- */
 
 /* A connection became idle. */
 void db_dispatch(struct db *db);
-/* A transaction has ended as tx->err says. Calls back; tx may be gone after. */
+/* A transaction has ended with tx->err. Calls back; tx may be gone after. */
 void db_tx_over(struct db_tx *tx);
 /* A held transaction's statements have run. */
 void db_tx_is_ready(struct db_tx *tx);
@@ -224,9 +222,9 @@ enum base_err db_session_params(const struct db_config *config, char ***keywords
 void db_session_free(char **keywords, char **values);
 /* How many hosts the connection string names. */
 unsigned db_session_hosts(char **keywords, char **values);
-/* Turns the lists of hosts and ports by one: libpq tries them in order, and
- * waits for ever for one that takes the connection and says nothing. False when
- * there is only one host. */
+/* Rotates the lists of hosts and ports by one: libpq tries them in order, and waits for
+ * ever for one that accepts the connection and then says nothing. False when there is
+ * only one host. */
 bool db_session_rotate(char **keywords, char **values);
 /* Judges the row of DB_Q_DB_SAFETY: NULL, or why rdc refuses to serve. server
  * is zero where the row cannot be read. */

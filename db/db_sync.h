@@ -1,6 +1,6 @@
 /*
- * The blocking face of the database, for the command line and for start-up.
- * Never for the loop of a worker. Queries and results are those of db.h.
+ * Blocking access to the database, for the command line and for start-up, never for
+ * the loop of a worker. Queries and results are those of db.h.
  */
 #ifndef DB_DB_SYNC_H
 #define DB_DB_SYNC_H
@@ -10,9 +10,9 @@
 struct db_sync;
 
 /* Connects. Of the configuration only conninfo, role, run_ms (0 = no limit),
- * fence (which is only read) and unsafe count. Without unsafe it fails with BASE_EDENIED where rdc
- * refuses to serve: a login above row-level security; fsync, full_page_writes or synchronous_commit
- * off. error (may be NULL) says what was wrong. */
+ * fence (which is only read) and unsafe count. Unless unsafe, it fails with BASE_EDENIED where rdc
+ * refuses to serve: with a login that bypasses row-level security; with fsync, full_page_writes or
+ * synchronous_commit off. error (may be NULL) says what was wrong. */
 enum base_err db_sync_open(const struct db_config *config, struct db_sync **out,
                            struct base_error *error) BASE_MUST_CHECK;
 void db_sync_close(struct db_sync *s);
@@ -24,7 +24,7 @@ enum base_err db_sync_exec(struct db_sync *s, enum db_query query, const struct 
                            size_t n, const struct db_rows **rows,
                            struct base_error *error) BASE_MUST_CHECK;
 
-/* The constraint that the last statement failed for; "" when it was none. As long as rows. */
+/* The constraint that the last statement violated; "" when none. Borrowed like rows. */
 const char *db_sync_constraint(const struct db_sync *s);
 
 enum base_err db_sync_begin(struct db_sync *s, struct base_error *error) BASE_MUST_CHECK;

@@ -2,11 +2,11 @@
  * Specific Character Set (0008,0005): text of a data set to UTF-8 and back
  * (PS3.3 C.12.1.1.2, PS3.5 6.1 and Annexes H–K), with glibc's iconv.
  *
- * Conversion is of whole values: in GB18030 and GBK the second byte of a
- * character may equal a delimiter of PS3.5 6.2 (backslash, ^, =), so raw bytes are never
- * split; split the UTF-8.
+ * Always convert whole values: in GB18030 and GBK the second byte of a character may
+ * equal a delimiter of PS3.5 6.2 (backslash, ^, =). So never split raw bytes; split the
+ * UTF-8.
  *
- * Devices in the field declare wrongly. Bytes above 7F without a declared set,
+ * Devices in the field declare wrong sets. Bytes above 7F without a declared set,
  * under ISO_IR 100 or under ISO 2022 IR 58 without its escape, and text that
  * fails in its declared set, are read as the first that fits of: UTF-8; GBK
  * with at least one common hanzi (GB 2312 rows 16–55); ISO 8859-1. The result
@@ -25,7 +25,7 @@ enum { DICOM_CHARSET_TERMS = 8, DICOM_CHARSET_TEXT_MAX = 1 << 20 /* bytes per va
 struct dicom_charset {
     uint8_t n;
     uint8_t set[DICOM_CHARSET_TERMS];
-    bool unknown; /* a term was not understood; it counts as none */
+    bool unknown; /* a term was not understood, and ignored */
 };
 
 /* Zero-initialised is the default repertoire (ASCII). value: the whole value
@@ -34,8 +34,8 @@ void dicom_charset_parse(struct dicom_charset *cs, struct base_bytes value);
 
 /*
  * Appends the value as valid UTF-8 without its padding and without control
- * characters other than TAB, LF, FF, CR. *guessed is set true when the set had
- * to be guessed, else left alone. BASE_ELIMIT over DICOM_CHARSET_TEXT_MAX, or
+ * characters other than TAB, LF, FF, CR. Sets *guessed when the set had to be
+ * guessed, else leaves it alone. BASE_ELIMIT over DICOM_CHARSET_TEXT_MAX, or
  * out's own error.
  */
 BASE_MUST_CHECK enum base_err dicom_charset_to_utf8(const struct dicom_charset *cs,

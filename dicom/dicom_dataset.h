@@ -1,7 +1,7 @@
 /*
  * Data sets (PS3.5): a cursor that reads elements out of memory, and a writer
- * that appends them to a base_buf. Neither allocates by what the input says;
- * the cursor allocates nothing at all. All views borrow the cursor's bytes.
+ * that appends them to a base_buf. The cursor allocates nothing; its views borrow
+ * the bytes it was given.
  *
  * Reading:
  *
@@ -71,7 +71,7 @@ struct dicom_cursor {
     struct dicom_element last;
     bool complete;
     bool pending;          /* last is of undefined length and was neither entered nor skipped */
-    enum dicom_step state; /* DICOM_ELEMENT while it goes well */
+    enum dicom_step state; /* DICOM_ELEMENT until DICOM_MORE or DICOM_BAD, which are final */
     unsigned depth;
     struct dicom_level level[DICOM_DEPTH_MAX + 1];
     struct base_error error; /* when state is DICOM_BAD */
@@ -83,16 +83,15 @@ void dicom_cursor_init(struct dicom_cursor *c, struct base_bytes bytes,
 enum dicom_step dicom_cursor_next(struct dicom_cursor *c, struct dicom_element *e);
 /* True when the last element is a sequence, an item, or in fragments. */
 bool dicom_cursor_can_enter(const struct dicom_cursor *c);
-/* Into the last element. Where dicom_cursor_can_enter is false the data are not what was
- * expected, and the cursor turns DICOM_BAD; likewise beyond DICOM_DEPTH_MAX
- * (code BASE_ELIMIT). */
+/* Enters the last element. Turns DICOM_BAD where dicom_cursor_can_enter is false, since
+ * the data are not what was expected, and beyond DICOM_DEPTH_MAX (code BASE_ELIMIT). */
 void dicom_cursor_enter(struct dicom_cursor *c);
-/* Out of the level entered last; what is left of it is skipped. */
+/* Leaves the level entered last, skipping the rest of it. */
 void dicom_cursor_leave(struct dicom_cursor *c);
-/* DICOM_ELEMENT or DICOM_END when all went well, else DICOM_MORE or DICOM_BAD. */
+/* DICOM_MORE or DICOM_BAD once either has occurred; else DICOM_ELEMENT or DICOM_END. */
 enum dicom_step dicom_cursor_state(const struct dicom_cursor *c);
-/* Goes forward at this level to the tag, passing lower ones. DICOM_END when a
- * higher tag comes first: that one is then what the next call returns. */
+/* Moves forward at this level to the tag, past lower ones. DICOM_END when a higher tag
+ * comes first: the next call returns that one. */
 enum dicom_step dicom_cursor_find(struct dicom_cursor *c, uint32_t tag, struct dicom_element *e);
 
 /* -- values -- */
@@ -148,7 +147,7 @@ void dicom_write_u16(struct dicom_writer *w, uint32_t tag, enum dicom_vr vr, con
                      size_t n);
 /* VR AT. */
 void dicom_write_tag(struct dicom_writer *w, uint32_t tag, uint32_t value);
-/* An element that somebody else puts in here: only its place in the order. */
+/* Reserves the place of an element that the caller inserts later: checks only the order. */
 void dicom_write_gap(struct dicom_writer *w, uint32_t tag);
 void dicom_write_seq_open(struct dicom_writer *w, uint32_t tag);
 /* The same for a tag that need not be in our dictionary. */

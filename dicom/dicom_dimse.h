@@ -1,6 +1,6 @@
 /*
- * DIMSE messages (PS3.7): command sets, and the assembler that makes messages
- * out of P-DATA fragments. The data set of a message is passed on piece by piece.
+ * DIMSE messages (PS3.7): command sets, and the assembler that builds messages from
+ * P-DATA fragments. It passes the data set of a message on piece by piece.
  */
 #ifndef DICOM_DIMSE_H
 #define DICOM_DIMSE_H
@@ -124,8 +124,8 @@ static inline bool dicom_dimse_is_pending(uint16_t status)
 }
 
 /* Decodes a command set (implicit VR little endian, PS3.7 6.3.1). BASE_EFORMAT
- * names the element; BASE_EUNSUPPORTED an unknown command. The assembler does it; by itself it
- * is for tests. */
+ * names the element; BASE_EUNSUPPORTED: an unknown command. Called by the assembler; public
+ * for tests. */
 BASE_MUST_CHECK enum base_err dicom_dimse_decode(struct base_bytes bytes, struct dicom_dimse *out,
                                                  struct base_error *error);
 /* Appends the command set, group length first. The command must be known and
@@ -139,7 +139,7 @@ struct dicom_dimse dicom_dimse_response(const struct dicom_dimse *rq, uint16_t s
 
 enum dicom_message_kind {
     DICOM_MESSAGE_NONE,    /* the fragment completed nothing */
-    DICOM_MESSAGE_COMMAND, /* cmd is complete; without data set the message is */
+    DICOM_MESSAGE_COMMAND, /* cmd is complete; so is the message, unless a data set follows */
     DICOM_MESSAGE_DATA     /* bytes of the data set; `last`: the message is complete */
 };
 

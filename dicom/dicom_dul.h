@@ -1,6 +1,6 @@
 /*
- * The DICOM upper layer state machine (PS3.8 9.2): one table of what to do on
- * which event in which state, and one of where each action leads. No I/O:
+ * The DICOM upper layer state machine (PS3.8 9.2): one table of the action for each
+ * event in each state, and one of the state that each action leads to. No I/O:
  * net/net_assoc performs the actions.
  *
  *                    AE-5 ┌──────┐ AE-6  ┌──────┐ AE-7
@@ -102,7 +102,7 @@ enum dicom_dul_event {
 
 #define DICOM_DUL_ENUM(id, name, next, other, text) DUL_##id,
 enum dicom_dul_action {
-    DUL_NONE, /* the event cannot happen in this state: a fault of ours */
+    DUL_NONE, /* an empty cell: the event cannot happen in this state */
     DICOM_DUL_ACTION_MAP(DICOM_DUL_ENUM) DUL_ACTION_COUNT
 };
 #undef DICOM_DUL_ENUM
@@ -116,7 +116,7 @@ struct dicom_dul_action_info {
 
 extern const struct dicom_dul_action_info dicom_dul_actions[DUL_ACTION_COUNT];
 
-/* What the event leads to: DUL_NONE, or an action. */
+/* The cell of PS3.8 Table 9-10. */
 enum dicom_dul_action dicom_dul_action(enum dicom_dul_event event, enum dicom_dul_state state);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * What the index needs of an object, read from the first kilobytes of its data
- * set: text as UTF-8, everything in bounded fields. Nothing behind the last wanted
- * attribute is looked at, so pixel and waveform data need not have arrived.
+ * The attributes of an object that the index needs, from the first kilobytes of its
+ * data set: text as UTF-8, everything in bounded fields. Reads nothing behind the last
+ * wanted attribute, so pixel and waveform data need not have arrived.
  */
 #ifndef DICOM_HEADER_H
 #define DICOM_HEADER_H
@@ -11,8 +11,8 @@
 enum { DICOM_NO_NUMBER = INT32_MIN };
 
 /*
- * Text is UTF-8, NUL-terminated, "" when absent or empty, cut at a character when
- * it is longer than the field ("cut" is then set). Sizes: 64 characters of
+ * Text is UTF-8, NUL-terminated, "" when absent or empty; `cut` is set when one was
+ * longer than its field, and cut between characters. Sizes: 64 characters of
  * up to 4 bytes for LO, 16 for SH, three groups of 64 for PN. Dates and times
  * are as in the object (DA, TM, DT), UIDs are not yet checked.
  */
@@ -83,8 +83,8 @@ struct dicom_header {
  *
  * DONE: everything wanted was read and the required UIDs are valid.
  * MORE: the prefix ends before the last wanted attribute; error->msg says at
- *       which. h holds what was found; a caller that has no more, or will not take
- *       more, asks dicom_header_check and goes on.
+ *       which. h holds what was found; a caller that has no more calls
+ *       dicom_header_check and goes on with that.
  * BAD:  BASE_EFORMAT: malformed, or a required UID is missing or invalid (error->msg
  *       names it); BASE_ENOMEM.
  *

@@ -1,6 +1,6 @@
 /*
- * Which transfer syntax a JPEG stream (ISO/IEC 10918-1) is, from its markers as
- * its bytes come. Nothing is held.
+ * The transfer syntax of a JPEG stream (ISO/IEC 10918-1), from its markers, as its
+ * bytes arrive. Buffers nothing.
  */
 #ifndef DICOM_JPEG_H
 #define DICOM_JPEG_H
@@ -18,13 +18,13 @@ struct dicom_jpeg {
     uint8_t frame;      /* the SOF marker; 0 = not yet */
     uint8_t components; /* of the scan */
     uint8_t selection;  /* Ss of the first scan: the predictor, when lossless */
-    bool scan;          /* its header has been read: nothing more is to be learnt */
+    bool scan;          /* the scan header has been read: all is known */
 };
 
 void dicom_jpeg_feed(struct dicom_jpeg *j, struct base_bytes bytes);
-/* May the stream be what this transfer syntax (.50, .51, .57, .70) says? */
+/* Does the stream fit this transfer syntax (.50, .51, .57, .70)? */
 bool dicom_jpeg_is(const struct dicom_jpeg *j, const char *syntax);
-/* The narrowest that fits; NULL when it is none of these four. */
+/* The narrowest of these four that fits; NULL when none does. */
 const char *dicom_jpeg_syntax(const struct dicom_jpeg *j);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * A data set as one DICOM JSON object (PS3.18 Annex F), from its bytes in
- * memory: the quick way to what shim_metadata_json() makes with DCMTK, equal
- * to it as JSON. It knows the explicit encodings only, since the whole
- * dictionary is DCMTK's, and leaves anything unusual to it.
+ * A data set as one DICOM JSON object (PS3.18 Annex F), from its bytes in memory: a
+ * fast path for shim_metadata_json(), with equal output (as JSON). It reads explicit
+ * encodings only, since only DCMTK has the whole dictionary, and leaves anything
+ * unusual to DCMTK.
  */
 #ifndef DICOM_JSON_H
 #define DICOM_JSON_H
@@ -15,12 +15,12 @@
  *
  * DONE: *end is the size of the whole data set: of the prefix if it is
  *       complete, else where the pixel data end, which must be the last element;
- *       a caller that finds the data set to be of another size lets DCMTK do it.
+ *       a caller that finds another size leaves the data set to DCMTK.
  * MORE: the prefix ends before the pixel data.
- * BAD:  let DCMTK do it, or say what is wrong.
+ * BAD:  unusual or malformed: leave it to DCMTK.
  *
- * Left out and bounded are the same values as in dicom/shim/shim.h. Unless
- * DONE, the content of out is undefined.
+ * Omits and bounds the same values as shim_metadata_json(). Unless DONE, the content
+ * of out is undefined.
  */
 enum dicom_scan dicom_json_write(struct base_bytes prefix, bool complete,
                                  const struct dicom_syntax *syntax, struct base_buf *out,

@@ -1,16 +1,16 @@
 /*
  * Data sets from the metadata of a web client: the DICOM JSON Model (PS3.18 Annex
  * F) and the Native DICOM Model in XML (PS3.19 A.1). The result is an Explicit
- * VR Little Endian data set with gaps, where the bulk data that the metadata only
- * point at are to be put in.
+ * VR Little Endian data set with gaps, where the caller inserts the bulk data that the
+ * metadata only point at.
  *
  * Pure and bounded: no allocation goes beyond a fixed multiple of the text, no
  * network, no entities, no recursion deeper than DICOM_MODEL_DEPTH sequences.
  *
- * Every VR is checked: against the dictionary, and its values against it. The
- * elements are put in the order of their tags; sequences have undefined length;
- * Specific Character Set is ISO_IR 192, as the text is UTF-8. Left out are the meta group
- * (its transfer syntax is kept aside), group lengths and trailing padding.
+ * Checks every VR against the dictionary, and the values against the VR. Sorts the
+ * elements by tag; sequences get undefined length, and Specific Character Set is ISO_IR
+ * 192, as the text is UTF-8. Omits the meta group (but keeps its transfer syntax), group
+ * lengths and trailing padding.
  */
 #ifndef DICOM_MODEL_H
 #define DICOM_MODEL_H
@@ -63,8 +63,8 @@ enum base_err dicom_model_read_xml(struct base_bytes xml, struct dicom_model *ou
 void dicom_model_deinit(struct dicom_model *m);
 
 /*
- * The objects of a JSON array, one by one, so that one that is broken says nothing
- * about the others. A lone object counts as an array of one.
+ * The objects of a JSON array, one by one, so that a broken one does not spoil the
+ * others. A lone object counts as an array of one.
  */
 struct dicom_model_list {
     struct base_bytes text;

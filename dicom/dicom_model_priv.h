@@ -1,4 +1,4 @@
-/* What the readers of metadata share. */
+/* What dicom_model*.c share. */
 #ifndef DICOM_MODEL_PRIV_H
 #define DICOM_MODEL_PRIV_H
 

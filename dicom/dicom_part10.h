@@ -1,7 +1,7 @@
 /*
- * DICOM files (PS3.10 7): where the data set starts and in which transfer
- * syntax it is, also for files that lack the preamble or the meta group; and
- * our own meta group in front of what we store.
+ * DICOM files (PS3.10 7): finds the start and the transfer syntax of the data set,
+ * even in files without preamble or meta group; and writes our own meta group in front
+ * of what we store.
  */
 #ifndef DICOM_PART10_H
 #define DICOM_PART10_H
@@ -25,7 +25,7 @@ struct dicom_part10 {
     struct base_bytes private_information;
 };
 
-/* From the first bytes of a file (complete: all of them). 1 KiB is nearly always
+/* Reads the first bytes of a file (complete: all of it). 1 KiB is nearly always
  * enough. DICOM_SCAN_BAD: BASE_EFORMAT when it is not DICOM, BASE_EUNSUPPORTED
  * when the transfer syntax is not in our table. out is set only when done. */
 enum dicom_scan dicom_part10_read(struct base_bytes prefix, bool complete, struct dicom_part10 *out,
@@ -39,8 +39,6 @@ enum dicom_scan dicom_part10_read(struct base_bytes prefix, bool complete, struc
 enum dicom_encoding dicom_part10_encoding(struct base_bytes prefix,
                                           const struct dicom_syntax *syntax);
 
-/* Preamble, "DICM" and the meta group. source_aet may be NULL. Errors are sticky
- * in out. The data set follows as received. */
 struct dicom_part10_meta {
     const char *sop_class;
     const char *sop_instance;
@@ -48,8 +46,10 @@ struct dicom_part10_meta {
     const char *source_aet;                /* NULL = none */
     struct base_bytes private_information; /* under our creator UID; empty = none */
 };
+/* Appends preamble, "DICM" and the meta group; the caller appends the data set as it was
+ * received. Errors are sticky in out. */
 void dicom_part10_write(struct base_buf *out, const struct dicom_part10_meta *meta);
-/* The same without private information. */
+/* The same without private information. source_aet may be NULL. */
 void dicom_part10_write_meta(struct base_buf *out, const char *sop_class, const char *sop_instance,
                              const char *syntax_uid, const char *source_aet);
 

@@ -1,8 +1,8 @@
 /*
  * Protocol data units of the upper layer (PS3.8 9.3, user information of
- * PS3.7 Annex D). The decoder takes bytes as they arrive, split anywhere: small
- * PDUs come out whole, P-DATA-TF comes out piece by piece, as views into the
- * input, and is never gathered.
+ * PS3.7 Annex D). The decoder takes bytes as they arrive, split anywhere. Small PDUs
+ * come out whole; P-DATA-TF comes out piece by piece, as views into the input, and is
+ * never buffered.
  */
 #ifndef DICOM_PDU_H
 #define DICOM_PDU_H
@@ -24,7 +24,7 @@ enum dicom_pdu_type {
 enum {
     DICOM_PDU_HEADER = 6,
     DICOM_PDV_HEADER = 6,             /* item length, context, control header */
-    DICOM_ASSOCIATE_MAX = 256 * 1024, /* longest A-ASSOCIATE-RQ or -AC we take */
+    DICOM_ASSOCIATE_MAX = 256 * 1024, /* longest A-ASSOCIATE-RQ or -AC we accept */
     DICOM_CONTEXTS_MAX = 128,         /* PS3.8 7.1.1.13: odd ids from 1 to 255 */
     DICOM_SYNTAXES_MAX = 256,         /* per presentation context */
     DICOM_ROLES_MAX = 1024,           /* role selection items */
@@ -95,8 +95,8 @@ struct dicom_associate {
     const char *application_context;
     const struct dicom_context *contexts;
     unsigned n_contexts;
-    uint32_t max_length; /* of P-DATA-TF PDUs that the sender of this takes; 0 = no limit */
-    const char *implementation_class;   /* "" when absent */
+    uint32_t max_length;              /* longest P-DATA-TF that its sender accepts; 0 = no limit */
+    const char *implementation_class; /* "" when absent */
     const char *implementation_version; /* "" when absent */
     bool has_async;
     uint16_t async_invoked;
@@ -113,7 +113,7 @@ struct dicom_associate {
  * (accept false) or -AC. Unknown items and sub-items are ignored, as are
  * extended negotiations. BASE_EFORMAT with what and where, BASE_ELIMIT,
  * BASE_ENOMEM. An unsupported protocol version or application context is no
- * error here: the acceptor has to answer them.
+ * error here, since the acceptor must answer it with a rejection.
  */
 BASE_MUST_CHECK enum base_err dicom_associate_decode(struct base_bytes body, bool accept,
                                                      struct base_arena *arena,
@@ -136,7 +136,7 @@ void dicom_reject_encode(struct dicom_reject rj, struct base_buf *out);
 void dicom_abort_encode(struct dicom_abort ab, struct base_buf *out);
 /* DICOM_PDU_RELEASE_RQ or _RP */
 void dicom_release_encode(enum dicom_pdu_type type, struct base_buf *out);
-/* What stands before the n bytes of a P-DATA-TF PDU with one fragment. */
+/* The headers in front of the n bytes of a P-DATA-TF PDU with one fragment. */
 enum { DICOM_DATA_HEADER = DICOM_PDU_HEADER + DICOM_PDV_HEADER };
 void dicom_data_header(uint8_t context, bool command, bool last, uint32_t n,
                        uint8_t out[DICOM_DATA_HEADER]);
@@ -149,7 +149,7 @@ const char *dicom_context_result_text(uint8_t result);
 /* -- incremental decoder -- */
 
 enum dicom_pdu_step {
-    DICOM_PDU_MORE,     /* all input was taken, nothing to tell */
+    DICOM_PDU_MORE,     /* all input was taken, and nothing is complete */
     DICOM_PDU_WHOLE,    /* a PDU other than P-DATA-TF is complete: type and body */
     DICOM_PDU_FRAGMENT, /* a piece of a P-DATA-TF fragment */
     DICOM_PDU_INVALID   /* final; abort_reason says what to send */
@@ -187,11 +187,11 @@ struct dicom_pdu_decoder {
 
 void dicom_pdu_decoder_init(struct dicom_pdu_decoder *d, uint32_t max_length);
 void dicom_pdu_decoder_deinit(struct dicom_pdu_decoder *d);
-/* Takes from *in what belongs to the next step and moves *in behind it. */
+/* Takes the bytes of the next step from the front of *in. */
 enum dicom_pdu_step dicom_pdu_decode(struct dicom_pdu_decoder *d, struct base_bytes *in,
                                      struct dicom_pdu *out);
 
-/* What a peer probably speaks whose first bytes are no PDU of PS3.8. */
+/* What a peer probably speaks if its first bytes are not a PDU of PS3.8. */
 enum dicom_stranger {
     DICOM_STRANGER_NONE, /* looks like DICOM, or nothing arrived */
     DICOM_STRANGER_TLS,

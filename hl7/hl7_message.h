@@ -36,9 +36,9 @@ struct hl7_message {
     struct hl7_segment segments[HL7_SEGMENTS_MAX];
 };
 
-/* Segments end with CR; LF and CRLF are taken as well, as files have them. Where it is CR, an LF
- * that no segment follows belongs to the text it stands in.
- * BASE_EFORMAT: no MSH, bad delimiters, a segment name that is none (pos = byte);
+/* Segments end with CR; LF and CRLF are accepted as well, since files have them. In a message with
+ * CR, an LF that no segment follows is part of the text around it.
+ * BASE_EFORMAT: no MSH, bad delimiters, or an invalid segment name (pos = byte);
  * BASE_ELIMIT: too many segments or bytes. */
 enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out,
                         struct base_error *error) BASE_MUST_CHECK;
@@ -46,9 +46,9 @@ enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out,
 /* The n-th segment of this name from segment `from` on; SIZE_MAX when none. */
 size_t hl7_find(const struct hl7_message *m, const char *name, size_t from);
 
-/* Field `field` of a segment (1-based; MSH-1 is the field separator itself), repetition 0..,
- * component 1.., of which it is the first subcomponent; 0 = the whole, with delimiters. Escape
- * sequences are resolved; NUL-terminated, cut at a character to fit. False when it is empty. */
+/* Field `field` of a segment (from 1; MSH-1 is the field separator itself), repetition from 0, and
+ * the first subcomponent of component (from 1; 0 = the whole field, with delimiters). Escape
+ * sequences are resolved; NUL-terminated, cut between characters to fit. False when empty. */
 bool hl7_text(const struct hl7_message *m, size_t segment, unsigned field, unsigned repetition,
               unsigned component, char *out, size_t size);
 /* Number of repetitions of a field; 0 when it is empty. */
@@ -64,9 +64,9 @@ struct hl7_ack {
     const char *control_id; /* of the acknowledgement, MSH-10 */
     const char *time;       /* MSH-7, YYYYMMDDHHMMSS+ZZZZ */
 };
-/* Appends ACK for m (its sender becomes the receiver), in UTF-8, CR at the end of each
- * segment, as the version of m has it; 2.5.1 when that is none we know. m NULL: the message could
- * not be parsed. */
+/* Appends an ACK for m (its sender becomes the receiver), in UTF-8, with CR at the end of each
+ * segment, in the version of m, or 2.5.1 if we do not know that. m NULL: the message could not be
+ * parsed. */
 void hl7_write_ack(const struct hl7_message *m, const struct hl7_ack *ack, struct base_buf *out);
 
 #endif

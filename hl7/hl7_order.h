@@ -23,18 +23,18 @@ struct hl7_problem {
  * station_name, location, scheduled_at (as in the message), priority, requester,
  * referrer, reason, admission_id, patient_id, resident_id, patient_name (DICOM
  * PN), birth_date, sex. Members that the message does not have are left out.
- * BASE_EUNSUPPORTED: another message type (problem 200, 201), an order control
- * that we do not take (103). BASE_EFORMAT: a required segment or field is missing.
+ * BASE_EUNSUPPORTED: another message type (problem 200, 201), or an order control
+ * that we do not support (103). BASE_EFORMAT: a required segment or field is missing.
  */
 enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
                                struct hl7_problem *problem) BASE_MUST_CHECK;
 
-/* The modality (PS3.16 CID 29) that a code of diagnostic sections (table 0074)
- * or of modalities means; NULL when it means several (RAD), or none. */
+/* The modality (PS3.16 CID 29) of a code for a diagnostic section (table 0074) or a
+ * modality; NULL when it stands for several (RAD), or none. */
 const char *hl7_order_modality(const char *code);
 
-/* Of what is for people to read (description, place): keeps the first `most` characters, as many
- * as a device shows (PS3.5 6.2), with blanks for what a value cannot have. */
+/* Makes a text for people (description, place) fit for a device: keeps the first `most` characters
+ * (PS3.5 6.2), and replaces those that a value cannot have by blanks. */
 void hl7_order_shown(char *text, size_t most);
 
 #endif

@@ -41,8 +41,8 @@ struct shim_source {
     struct base_bytes bytes;
 };
 
-/* For tests: whether DCMTK can parse the whole file and it names its SOP class and
- * instance. BASE_EFORMAT says why not. */
+/* Can DCMTK parse the whole file, and does it have SOP Class and Instance UID? BASE_EFORMAT
+ * says why not. For tests. */
 enum base_err shim_is_valid_file(const char *path, struct base_error *e) BASE_MUST_CHECK;
 
 /*
@@ -57,10 +57,10 @@ enum base_err shim_metadata_json(const struct shim_source *src, struct base_buf 
                                  struct base_error *e) BASE_MUST_CHECK;
 
 /*
- * Whether two files hold the same object: pixels decoded, byte order, value
- * representation, lengths of sequences, padding behind the data set and what an
- * encoder says of itself put aside, every attribute and pixel is equal. BASE_EUNSUPPORTED: it
- * cannot be told, since there is no decoder. Decodes: for a process with limits.
+ * Do two files hold the same object: is every attribute and every decoded pixel equal,
+ * apart from byte order, value representation, lengths of sequences, padding behind the
+ * data set, and what an encoder says of itself? BASE_EUNSUPPORTED: there is no decoder.
+ * Decodes pixels, so call it in a process with limits.
  */
 enum base_err shim_same_object(const char *a, const char *b, bool *same,
                                struct base_error *e) BASE_MUST_CHECK;
@@ -80,8 +80,8 @@ struct shim_render {
 /*
  * One frame as an 8-bit PNG for the screen: grey for MONOCHROME1/2, RGB for
  * colour. The window is the first VOI LUT, else the first window of the object
- * (for enhanced objects that of the frame), else minimum to maximum, of more than 256 values
- * without these two themselves.
+ * (for enhanced objects that of the frame), else minimum to maximum, leaving out these
+ * two themselves where there are more than 256 values.
  * BASE_EUNSUPPORTED: no image or no decoder; BASE_EFORMAT: damaged;
  * BASE_ELIMIT: too large; BASE_ENOTFOUND: no such frame.
  */

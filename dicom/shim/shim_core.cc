@@ -11,7 +11,6 @@ extern "C" {
 #include <ctime>
 
 #include "dcmtk/dcmdata/dcistrmb.h"
-#include "dcmtk/dcmdata/dcostrmb.h"
 #include "dcmtk/dcmdata/dcrledrg.h"
 #include "dcmtk/dcmjpeg/djdecode.h"
 #include "dcmtk/dcmjpls/djdecode.h"
@@ -114,24 +113,10 @@ static void put_meta(DcmFileFormat &file)
                                        EET_ExplicitLength);
 }
 
-/* Writes obj through a fixed block into out. */
-static OFCondition drain(DcmObject &obj, struct base_buf *out)
+static OFCondition append(DcmObject &obj, struct base_buf *out)
 {
-    static const size_t block = 65536;
-    uint8_t *mem = new uint8_t[block];
-    OFCondition cond = EC_StreamNotifyClient;
-    DcmOutputBufferStream stream(mem, static_cast<offile_off_t>(block));
-    obj.transferInit();
-    while (cond == EC_StreamNotifyClient) {
-        cond = obj.write(stream, EXS_LittleEndianExplicit, EET_ExplicitLength, nullptr);
-        void *p = nullptr;
-        offile_off_t n = 0;
-        stream.flushBuffer(p, n);
-        base_buf_add(out, p, static_cast<size_t>(n));
-    }
-    obj.transferEnd();
-    delete[] mem;
-    return cond;
+    return shim_encode(obj, EXS_LittleEndianExplicit,
+                       [out](const void *p, size_t n) { base_buf_add(out, p, n); });
 }
 
 enum base_err shim_save(DcmFileFormat &file, struct base_buf *out, struct base_error *e)
@@ -143,9 +128,9 @@ enum base_err shim_save(DcmFileFormat &file, struct base_buf *out, struct base_e
     DcmMetaInfo *meta = file.getMetaInfo();
     DcmObject *obj = nullptr;
     while (cond.good() && (obj = meta->nextInContainer(obj)) != nullptr)
-        cond = drain(*obj, out);
+        cond = append(*obj, out);
     if (cond.good())
-        cond = drain(*file.getDataset(), out);
+        cond = append(*file.getDataset(), out);
     if (cond.bad())
         return base_fail(e, BASE_EINTERNAL, BASE_NOPOS, "cannot encode: %s", cond.text());
     if (out->err)

@@ -1,4 +1,4 @@
-/* What the parts of the shim share. Included by C++ and C files of this folder. */
+/* What the files of the shim share, in C++ and C. */
 #ifndef SHIM_PRIV_H
 #define SHIM_PRIV_H
 
@@ -38,6 +38,7 @@ enum base_err shim_depth_check_file(const char *path, struct base_error *e) BASE
 #include <new>
 
 #include "dcmtk/config/osconfig.h"
+#include "dcmtk/dcmdata/dcostrmb.h"
 #include "dcmtk/dcmdata/dctk.h"
 #include "dcmtk/dcmdata/dcpxitem.h"
 
@@ -55,23 +56,43 @@ template <class F> enum base_err shim_guard(struct base_error *e, F f) noexcept
     }
 }
 
+/* Encodes obj, and hands the bytes to put(p, n) block by block. */
+template <class F> OFCondition shim_encode(DcmObject &obj, E_TransferSyntax syntax, F put)
+{
+    static const size_t block = 65536;
+    uint8_t *mem = new uint8_t[block];
+    OFCondition cond = EC_StreamNotifyClient;
+    DcmOutputBufferStream stream(mem, static_cast<offile_off_t>(block));
+    obj.transferInit();
+    while (cond == EC_StreamNotifyClient) {
+        cond = obj.write(stream, syntax, EET_ExplicitLength, nullptr);
+        void *p = nullptr;
+        offile_off_t n = 0;
+        stream.flushBuffer(p, n);
+        put(p, static_cast<size_t>(n));
+    }
+    obj.transferEnd();
+    delete[] mem;
+    return cond;
+}
+
 /* Parses the file; values longer than max_value bytes stay on disk until used. */
 enum base_err shim_load(const struct shim_source &src, DcmFileFormat &file, Uint32 max_value,
                         struct base_error *e);
 /* Appends file (preamble, meta group, data set) in Explicit VR Little Endian. */
 enum base_err shim_save(DcmFileFormat &file, struct base_buf *out, struct base_error *e);
 
-/* document: required fields are there. */
+/* BASE_EINVAL names a required field that is missing. */
 enum base_err shim_document_check(const struct shim_document &doc, struct base_error *e);
-/* All UIDs of all references are there. */
+/* BASE_EINVAL unless every reference has all its UIDs. */
 enum base_err shim_references_check(const struct shim_reference *refs, size_t n,
                                     struct base_error *e);
-/* Puts the attributes of patient, study, series, equipment and SOP common. */
+/* Writes the attributes of patient, study, series, equipment and SOP common. */
 void shim_document_put(DcmItem &item, const struct shim_document &doc, const char *modality,
                        const char *sop_class_uid);
-/* Puts text (NULL = no value) under tag, replacing what is there. */
+/* Writes text (NULL = no value), replacing the element if there is one. */
 void shim_put(DcmItem &item, const DcmTagKey &tag, const char *text);
-/* Puts a sequence with one coded entry. */
+/* Writes a sequence with one coded entry. */
 void shim_put_code(DcmItem &item, const DcmTagKey &tag, const struct shim_code &code);
 
 /* Local time of a zone as DICOM DA (8), TM (13) and DT with zone (26 characters). */

@@ -6,8 +6,6 @@ extern "C" {
 #include "base/digest.h"
 }
 
-#include "dcmtk/dcmdata/dcostrmb.h"
-
 static bool is_compressed(const char *path)
 {
     DcmFileFormat file;
@@ -17,8 +15,8 @@ static bool is_compressed(const char *path)
            DcmXfer(uid.c_str()).isEncapsulated();
 }
 
-/* What a transfer syntax adds to a data set and its decoding takes away. Encoders
- * tell of themselves in Derivation Description (PS3.3 C.7.6.1.1.3). */
+/* Removes what depends on the transfer syntax alone. Encoders describe themselves in
+ * Derivation Description (PS3.3 C.7.6.1.1.3). */
 static void strip(DcmDataset &ds, bool compressed)
 {
     if (compressed)
@@ -32,20 +30,8 @@ static void strip(DcmDataset &ds, bool compressed)
  * order and value representations, with sequences of defined length. */
 static OFCondition digest_of(DcmDataset &ds, struct base_sha256 *sha, uint8_t out[BASE_SHA256])
 {
-    static const size_t block = 65536;
-    uint8_t *mem = new uint8_t[block];
-    OFCondition cond = EC_StreamNotifyClient;
-    DcmOutputBufferStream stream(mem, static_cast<offile_off_t>(block));
-    ds.transferInit();
-    while (cond == EC_StreamNotifyClient) {
-        cond = ds.write(stream, EXS_LittleEndianImplicit, EET_ExplicitLength, nullptr);
-        void *p = nullptr;
-        offile_off_t n = 0;
-        stream.flushBuffer(p, n);
-        base_sha256_add(sha, p, static_cast<size_t>(n));
-    }
-    ds.transferEnd();
-    delete[] mem;
+    OFCondition cond = shim_encode(ds, EXS_LittleEndianImplicit,
+                                   [sha](const void *p, size_t n) { base_sha256_add(sha, p, n); });
     base_sha256_end(sha, out);
     return cond;
 }
