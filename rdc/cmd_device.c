@@ -15,7 +15,7 @@
 
 static const char usage[] = "rdc device doctor [AET] [--contexts] [--json]\n";
 
-/* The query's one JSON text; NULL: it has said why not. */
+/* The JSON text that the query returns; NULL: failed, and said why. */
 static json_t *ask(struct rdc_context *ctx, const char *aet)
 {
     struct db_sync *db = rdc_open_database(ctx);
@@ -102,8 +102,8 @@ static bool same_text(const json_t *a, const json_t *b, const char *name)
     return strcmp(text_of(a, name), text_of(b, name)) == 0;
 }
 
-/* The contexts refused for the same SOP class and reason as c; false: an earlier one of
- * them has told. r->requested is to be released in both cases. */
+/* Gathers the contexts refused for the same SOP class and reason as c, which is the one at
+ * `at`; false: an earlier one of them has done so. Release r->requested in both cases. */
 static bool fold_refused(const json_t *contexts, size_t at, const json_t *c, struct refused *r)
 {
     size_t i;
@@ -127,18 +127,29 @@ static bool fold_refused(const json_t *contexts, size_t at, const json_t *c, str
     return r->contexts > 0;
 }
 
+static void add_refused(struct rdc_table *t, const json_t *c, const struct refused *r)
+{
+    char why[512];
+    char requested[1200];
+    char number[32];
+    snprintf(number, sizeof number, "%zu of %zu", r->accepted, r->accepted + r->contexts);
+    reason_of(c, why, sizeof why);
+    join(r->requested, requested, sizeof requested);
+    rdc_table_add(t, text_of(c, "name"));
+    rdc_table_add(t, number);
+    rdc_table_add(t, why);
+    rdc_table_add(t, requested);
+}
+
 /* The presentation contexts of the last association, in short: modalities ask for up to
  * 128 (PS3.8 9.3.2), which would push the causes out of sight. */
-static void sum_contexts(const json_t *contexts, const char *aet)
+static void summarise_contexts(const json_t *contexts, const char *aet)
 {
     enum { SHOWN = 12 };
     static const char *const headers[] = {"sop class refused", "of it accepted", "because",
                                           "requested"};
     struct base_buf out = {0};
     struct rdc_table *t = rdc_table_new(headers, sizeof headers / sizeof headers[0]);
-    char why[512];
-    char requested[1200];
-    char number[32];
     size_t refused = 0;
     size_t rows = 0;
     size_t i;
@@ -154,15 +165,8 @@ static void sum_contexts(const json_t *contexts, const char *aet)
         if (!is_refused(c))
             continue;
         refused++;
-        if (fold_refused(contexts, i, c, &r) && rows++ < SHOWN) {
-            snprintf(number, sizeof number, "%zu of %zu", r.accepted, r.accepted + r.contexts);
-            reason_of(c, why, sizeof why);
-            join(r.requested, requested, sizeof requested);
-            rdc_table_add(t, text_of(c, "name"));
-            rdc_table_add(t, number);
-            rdc_table_add(t, why);
-            rdc_table_add(t, requested);
-        }
+        if (fold_refused(contexts, i, c, &r) && rows++ < SHOWN)
+            add_refused(t, c, &r);
         json_decref(r.requested);
     }
     printf("\ncontexts      %zu asked for, %zu accepted, %zu refused\n", total, total - refused,
@@ -207,7 +211,7 @@ static void print_contexts(const json_t *contexts)
     base_buf_deinit(&out);
 }
 
-/* What could have been better about its images, in the last quarter. */
+/* What its images could have done better, in the last quarter. */
 static void print_advice(const json_t *advice)
 {
     size_t i;
@@ -239,7 +243,7 @@ static void print_device(const json_t *answer, bool all_contexts)
     if (all_contexts)
         print_contexts(json_object_get(answer, "contexts"));
     else
-        sum_contexts(json_object_get(answer, "contexts"), text_of(answer, "aet"));
+        summarise_contexts(json_object_get(answer, "contexts"), text_of(answer, "aet"));
 }
 
 static int doctor(struct rdc_context *ctx, int argc, char **argv)

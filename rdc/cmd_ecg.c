@@ -217,7 +217,7 @@ static int draw_plot(struct ecg_command *c, const struct ecg_record *earlier)
     return status;
 }
 
-/* Tells what makes a comparison doubtful. */
+/* Prints what makes a comparison doubtful. */
 static void tell_doubts(const struct ecg_command *c, const struct ecg_record *earlier)
 {
     const char *a = c->record->patient.id.utf8, *b = earlier->patient.id.utf8;
@@ -251,7 +251,7 @@ static int run_plot(struct ecg_command *c)
     return run_compared(c, draw_plot);
 }
 
-/* Of all files, so that the same recording gives the same UIDs again. */
+/* Digest of all files, so that the same recording gets the same UIDs again. */
 static void digest_files(const struct rdc_ecg_files *f, char hex[BASE_SHA256_HEX])
 {
     uint8_t digest[BASE_SHA256];
@@ -266,9 +266,8 @@ static void digest_files(const struct rdc_ecg_files *f, char hex[BASE_SHA256_HEX
     base_hex(digest, sizeof digest, hex);
 }
 
-/* One file goes where -o says; of several each beside it, under its own name. */
-/* Annotations of the record that is replaced belong to nothing any more. */
-static size_t add_what_goes(const struct ecg_command *c, struct ecg_outputs *out)
+/* Adds the file to remove: annotations of a WFDB record that is replaced fit nothing any more. */
+static size_t add_stale_annotations(const struct ecg_command *c, struct ecg_outputs *out)
 {
     size_t n = strlen(out->file[0].name) - strlen("hea");
     struct ecg_output *left = &out->file[out->n];
@@ -279,6 +278,7 @@ static size_t add_what_goes(const struct ecg_command *c, struct ecg_outputs *out
     return 1;
 }
 
+/* A single file goes to -o; several go into the folder of -o, under their own names. */
 static int write_outputs(const struct ecg_command *c, struct ecg_outputs *out)
 {
     if (out->n == 1)
@@ -292,7 +292,7 @@ static int write_outputs(const struct ecg_command *c, struct ecg_outputs *out)
     char *path[ECG_OUTPUTS_MAX] = {NULL};
     struct rdc_ecg_file files[ECG_OUTPUTS_MAX];
     int status = DONE;
-    size_t n = out->n + add_what_goes(c, out);
+    size_t n = out->n + add_stale_annotations(c, out);
     for (size_t i = 0; i < n && status == DONE; i++) {
         if (asprintf(&path[i], "%.*s%s", folder, c->output, out->file[i].name) < 0) {
             path[i] = NULL;
@@ -350,7 +350,7 @@ static const struct ecg_lead *find_lead(const struct ecg_record *r, const char *
     return id ? ecg_record_lead(r, id) : NULL;
 }
 
-/* What to analyse. FAILED: there is no such lead. */
+/* FAILED: there is no such lead. */
 static int choose_analysis(const struct ecg_command *c, struct rdc_ecg_analysis *out)
 {
     *out = (struct rdc_ecg_analysis){.record = c->record, .limits = c->limits};

@@ -1,5 +1,5 @@
 /*
- * rdc fsck [--json] [--rebuild] [--store-lost]: store and index proven against each other.
+ * rdc fsck [--json] [--rebuild] [--store-lost]: checks store and index against each other.
  */
 #include "rdc/rdc_command.h"
 
@@ -27,7 +27,7 @@ struct fsck_command {
     struct rdc_table *table;
     uint64_t n;
     int64_t told_ms;
-    bool shown; /* a progress line stands on the terminal */
+    bool shown; /* a progress line is on the terminal */
     struct ingest_rebuild_counts rebuilt;
     struct ingest_fsck_counts counts;
 };

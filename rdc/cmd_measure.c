@@ -43,8 +43,8 @@ static void source_close(struct source *s)
     store_plain_close(&s->plain);
 }
 
-/* What there is to say of the recording goes before what changed since the earlier one: when that
- * cannot be read, it is said alone. */
+/* Measures the recording, and compares it with the earlier one; if that cannot be read, the
+ * measurements are printed alone. */
 static enum base_err measure(const char *path, const char *earlier, const char *limits,
                              struct base_pages *pages, struct base_buf *out, struct base_error *e)
 {
@@ -66,8 +66,8 @@ static enum base_err measure(const char *path, const char *earlier, const char *
     return err ? err : out->err;
 }
 
-/* line: LIMITS, tab, path, tab, path of the earlier recording or nothing; without its end. False
- * when nobody listens any more. */
+/* line: LIMITS, tab, path, tab, path of the earlier recording or nothing; without its newline.
+ * False when nobody reads the answers any more. */
 static bool answer(char *line, struct base_pages *pages, struct base_buf *out)
 {
     struct base_error e = {0};
@@ -102,7 +102,7 @@ int rdc_cmd_measure(struct rdc_context *ctx, int argc, char **argv)
     }
     rdc_helper_limit(MEMORY_MIB, CPU_SECONDS);
     if (nice(BEHIND) < 0)
-        perror("rdc measure: nice"); /* it goes on, beside ingest instead of behind it */
+        perror("rdc measure: nice"); /* go on, but in competition with ingest */
     for (ssize_t n; heard && (n = getline(&line, &room, stdin)) > 0;) {
         line[n - 1] = 0; /* its '\n' */
         rdc_helper_limit_cpu(CPU_SECONDS);

@@ -576,14 +576,14 @@ static int print_noun_help(FILE *to, const char *noun, int status)
     return status;
 }
 
-/* What was changed is in force when the command ends: workers remember devices. */
+/* Waits until the change is in force everywhere, since workers cache devices. */
 static void await_workers(const struct verb *v)
 {
     if (v->query == DB_Q_DEVICE_CHANGE || v->query == DB_Q_DEVICE_DISABLE)
         usleep(API_DEVICE_MS * 1000);
 }
 
-/* In the words of the rule that a value breaks, where it has some. */
+/* Replaces the message by that of the rule that the value breaks, where the rule has one. */
 static void say_form(struct db_sync *db, struct base_error *err)
 {
     const struct db_rows *rows;

@@ -1,14 +1,14 @@
 /*
  * rdc render: the helper process that decodes one object and draws it. It runs
- * apart from the workers because pixels come from outside and decoders are
- * old: a crash, a loop or a hunger for memory ends this process only.
+ * apart from the workers because pixels come from outside and decoders are old: a
+ * crash, an endless loop or running out of memory ends only this process.
  *
  *   rdc render --kind image|ecg --file PATH [--frame N] [--max-side N]
  *              [--window CENTER,WIDTH] [--memory MIB] [--cpu SECONDS]
  *              [--type png|pdf|svg] [OPTION of rdc ecg plot]...
  *
  * Writes the picture to standard output and ends with 0; else one line of JSON,
- * {"error": …, "message": …}, and the status RDC_RENDER_FAILED + enum base_err.
+ * {"error": …, "message": …}, and the status VIEWER_HELPER_FAILED + enum base_err.
  */
 #include "rdc/rdc_command.h"
 
@@ -67,7 +67,7 @@ static bool type(const char *value, enum ecg_draw_kind *out)
     return *out != ECG_DRAW_PNG || strcmp(value, "png") == 0;
 }
 
-/* Options of the sheet may come from outside: a wrong value is told as the answer. */
+/* Options of the sheet may come from outside: a wrong value becomes the answer. */
 static bool sheet_option(struct request *r, const char *name, const char *value)
 {
     struct base_error e = {0};
@@ -183,7 +183,7 @@ static enum base_err open_ecg(const char *path, struct ecg_record **out, struct 
     return err;
 }
 
-/* One that cannot be read is none: the sheet is without a comparison then. */
+/* NULL also when it cannot be read: the sheet has no comparison then. */
 static struct ecg_record *open_earlier(const char *path)
 {
     struct store_plain plain;
@@ -232,7 +232,7 @@ static enum base_err draw(struct request *r, struct base_buf *png, struct base_e
         return e->code;
     }
     enum base_err err = store_plain_open(r->path, &plain);
-    /* "Not found" is for frames; a file that is not there is a fault of ours. */
+    /* "Not found" means a frame; a missing file is an internal error. */
     if (err)
         return base_fail(e, BASE_EIO, BASE_NOPOS, "cannot open the file: %s", base_err_text(err));
     r->path = plain.path;

@@ -1,5 +1,5 @@
 /*
- * rdc send [--to URL|AET@HOST:PORT] … PATH…: what a technician has as files.
+ * rdc send [--to URL|AET@HOST:PORT] … PATH…: sends the files a technician has.
  */
 #include "rdc/rdc_command.h"
 #include "rdc/rdc_send.h"
@@ -42,7 +42,7 @@ static void on_signal(int number)
     rdc_send_interrupted = 1;
 }
 
-/* The second one ends the program as ever. */
+/* Only the first Ctrl-C: the second ends the program as usual. */
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
@@ -163,7 +163,7 @@ static int report(const struct rdc_send *s, bool again)
     return s->n == 0 || counts[RDC_SEND_REFUSED] || counts[RDC_SEND_WAITING];
 }
 
-/* A line from standard input; typed by a person it is asked for and not shown. */
+/* Reads a line from standard input; on a terminal with a prompt and without echo. */
 static bool read_password(const struct options *o, const char *to, char *line, size_t size)
 {
     struct termios shown;
@@ -182,7 +182,7 @@ static bool read_password(const struct options *o, const char *to, char *line, s
     return read;
 }
 
-/* The token, which the caller frees; NULL: said why. */
+/* The token, which the caller frees; NULL: failed, and said why. */
 static char *authenticate(const char *to, const struct options *o)
 {
     char line[512] = "";
@@ -215,7 +215,7 @@ static int run(struct rdc_send *s, const struct options *o, char **paths)
     char *token = NULL;
     if (rdc_send_collect(s, paths) || rdc_send_open_journal(s, o->journal, o->again))
         return 1;
-    /* Before a password is asked for: the terminal must show again what is typed. */
+    /* Before the password prompt, so that Ctrl-C there restores the terminal's echo. */
     catch_signals();
     if (http && rdc_send_next(s)) {
         token = authenticate(s->to, o);

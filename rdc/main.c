@@ -154,7 +154,7 @@ static const char *find_conf(char *out, size_t size)
     return access(out, R_OK) == 0 ? out : NULL;
 }
 
-/* What was printed into a full disk is told: the caller believes the exit status. */
+/* Reports output lost to a full disk, since the caller trusts the exit status. */
 static int end_output(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
@@ -186,7 +186,7 @@ int main(int argc, char **argv)
         return print_help(stderr, 2);
     }
     struct rdc_context ctx = {0};
-    /* Where the database is given otherwise, no file is looked for. */
+    /* With RDC_DATABASE set, no file is searched for. */
     if ((!path || !path[0]) && !getenv("RDC_DATABASE"))
         path = find_conf(found, sizeof found);
     int status = load_conf(&ctx, path && path[0] ? path : NULL);

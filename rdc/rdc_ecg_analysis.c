@@ -9,8 +9,7 @@
 
 /* ---- annotations ---- */
 
-/* What the times of WFDB annotations count: frames, which have a sample of the slowest
- * lead each. */
+/* WFDB annotations count time in frames, each of which has one sample of the slowest lead. */
 static double frame_rate(const struct ecg_record *r)
 {
     double rate_hz = 0;
@@ -32,7 +31,7 @@ static void add_mark(struct ecg_mark *marks, size_t *n, enum ecg_code code, int 
                                           .text = ""};
 }
 
-/* In the order of the beat, which the writer keeps where times are equal. */
+/* In the order in which they occur in a beat, which the writer keeps for equal times. */
 static void add_waves(struct ecg_mark *marks, size_t *n, const struct ecg_beat *beat,
                       const struct ecg_waves *w)
 {
@@ -297,7 +296,7 @@ static void rate_json(const struct ecg_rate *rate, struct base_json *j)
     }
 }
 
-/* Those of which nothing was measured: what they are, and whether they are any good. */
+/* Leads of which nothing was measured: their names and quality. */
 static void unmeasured_json(const struct ecg_record *r, const struct ecg_quality *quality,
                             struct base_json *j)
 {

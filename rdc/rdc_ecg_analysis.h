@@ -1,6 +1,6 @@
 /*
- * What `rdc ecg beats` and `rdc ecg measure` give: the analysis of a recording as WFDB
- * annotations, in words, and as JSON. Whatever it says is unconfirmed, and says so.
+ * The output of `rdc ecg beats` and `rdc ecg measure`: the analysis of a recording as WFDB
+ * annotations, as text, and as JSON. All of it is marked as unconfirmed.
  */
 #ifndef RDC_ECG_ANALYSIS_H
 #define RDC_ECG_ANALYSIS_H
@@ -10,8 +10,8 @@
 
 struct rdc_ecg_analysis {
     const struct ecg_record *record;
-    /* One of its leads, or NULL = all. Beats are then looked for in it alone, or, with their
-     * waves, in all leads, and the waves in it. */
+    /* One of its leads, or NULL = all. Beats are then detected in it alone; but an annotation file
+     * with waves has the beats of all leads and the waves of this one. */
     const struct ecg_lead *only;
     const char *limits; /* of alarms, as ecg_alarm_limits_parse reads them; NULL = default */
     const struct ecg_record *earlier; /* of the same patient, to compare with; NULL = none */
@@ -29,7 +29,7 @@ struct rdc_ecg_result {
 enum base_err rdc_ecg_analyse(const struct rdc_ecg_analysis *a, struct rdc_ecg_result **out,
                               struct base_error *err) BASE_MUST_CHECK;
 void rdc_ecg_result_free(struct rdc_ecg_result *x);
-/* What changed from a->earlier, which must be, to now, which is the result of a. */
+/* What changed from a->earlier, which must be set, to now, the result of a. */
 enum base_err rdc_ecg_compare(const struct rdc_ecg_analysis *a, const struct rdc_ecg_result *now,
                               struct ecg_changes *out, struct base_error *err) BASE_MUST_CHECK;
 

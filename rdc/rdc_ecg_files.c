@@ -40,7 +40,7 @@ static void close_file(struct opened *o)
     o->fd = -1;
 }
 
-/* A file at once, what else it is (standard input, a pipe) in pieces. */
+/* Reads a file at once, anything else (standard input, a pipe) in pieces. */
 static int read_all(const struct opened *o, struct base_pages *pages, struct base_buf *out)
 {
     enum { PIECE = 1 << 16 };
@@ -105,7 +105,7 @@ static enum base_err add(struct rdc_ecg_files *f, const struct opened *o, const 
     return BASE_OK;
 }
 
-/* Only a file: a pipe of that name, which nobody may ever write to, is none. */
+/* Only a regular file: a pipe of that name might never be written to. */
 static struct opened open_sibling(const char *path)
 {
     struct opened o = open_file(path, O_NONBLOCK);
@@ -114,9 +114,9 @@ static struct opened open_sibling(const char *path)
     return o;
 }
 
-/* A sibling, case aside where there is none in this case. `optional`: most recordings have none,
- * and to read a folder of thousands costs more than the recording: only the extension is tried in
- * capitals. */
+/* A sibling; without an exact match, one whose name differs in case. `optional`: most recordings
+ * have none, and listing a folder of thousands costs more than the recording, so that only the
+ * extension in capitals is tried. */
 static struct opened find_sibling(const char *first, const char *name, bool optional)
 {
     struct opened o = {.fd = -1};
@@ -183,8 +183,8 @@ static enum base_err add_annotators(struct rdc_ecg_files *f, const char *first,
     return e;
 }
 
-/* The first file: WFDB names a record without the extension of its header. *path becomes what was
- * opened; *header is what the caller frees in the end. */
+/* The first file; WFDB names a record without the extension of its header. Sets *path to what was
+ * opened; the caller frees *header in the end. */
 static struct opened open_first(const char **path, char **header)
 {
     struct opened o = open_file(*path, 0);
@@ -255,7 +255,7 @@ static int write_and_close(int fd, struct base_bytes b)
     return failed;
 }
 
-/* A file that is written, and not yet in its place. */
+/* A file that is written, but not in its place yet. */
 struct staged {
     char *beside; /* NULL: it goes to path itself, which is a pipe or a device */
     char *target;
@@ -280,7 +280,7 @@ static int write_beside(struct staged *s, mode_t mode, struct base_bytes b)
     return failed ? failed : written;
 }
 
-/* Into a new file in the folder of what is to be replaced. */
+/* Writes a new file in the folder of the one it will replace. */
 static int stage(const char *path, struct base_bytes bytes, struct staged *out)
 {
     struct stat st;
@@ -289,7 +289,7 @@ static int stage(const char *path, struct base_bytes bytes, struct staged *out)
         return 0;
     mode_t mask = umask(0);
     umask(mask);
-    /* A link stays one: what it leads to is replaced. */
+    /* A symbolic link stays: its target is replaced. */
     out->target = exists ? realpath(path, NULL) : strdup(path);
     return out->target ? write_beside(out, exists ? st.st_mode & 07777 : 0666 & ~mask, bytes)
                        : errno;

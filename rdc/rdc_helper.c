@@ -6,7 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-/* The hard limit stays, so that the next request may have its own. */
+/* The soft limit only, so that the next request can have its own. */
 static void limit(enum __rlimit_resource what, rlim_t most)
 {
     struct rlimit now;

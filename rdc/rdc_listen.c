@@ -62,7 +62,7 @@ static int open_bound(const struct base_conf_addr *addr, int option)
 
 enum base_err rdc_listen_check(struct base_conf_addr *addr, const char *key, struct base_error *err)
 {
-    /* The workers of an rdc that was killed need a moment to end. */
+    /* Workers of an rdc that was killed need a moment to end. */
     int fd = open_bound(addr, 0);
     for (int tries = 0; fd < 0 && errno == EADDRINUSE && tries < 20; tries++) {
         usleep(100 * 1000);
@@ -84,7 +84,7 @@ enum base_err rdc_listen_check(struct base_conf_addr *addr, const char *key, str
     return BASE_OK;
 }
 
-/* Linux gives it to what is accepted, so that it costs no calls then. Before the first can come. */
+/* On Linux accepted connections inherit these, which saves calls. Set before the first can come. */
 static int set_options(int fd)
 {
     static const struct {

@@ -4,8 +4,8 @@
 
 #include "base/base_conf.h"
 
-/* Is the port free? Port 0 becomes one that is. Otherwise an error that names the key to change.
- * (With SO_REUSEPORT alone a second rdc would share the port without a word.) */
+/* Checks that the port is free; port 0 becomes a free one. The error names the key to change. (With
+ * SO_REUSEPORT alone a second rdc would silently share the port.) */
 enum base_err rdc_listen_check(struct base_conf_addr *addr, const char *key,
                                struct base_error *err) BASE_MUST_CHECK;
 /* A socket bound with SO_REUSEPORT, listening, close-on-exec, non-blocking. What it accepts has

@@ -1,6 +1,6 @@
 /*
- * What the files of `rdc send` share: the list of files, what became of each,
- * the journal of what was acknowledged, and what the person sees meanwhile.
+ * What the files of `rdc send` share: the list of files and the state of each, the
+ * journal of what was acknowledged, and the progress that the person sees.
  */
 #ifndef RDC_SEND_H
 #define RDC_SEND_H
@@ -17,7 +17,7 @@ struct stat;
 
 struct rdc_send_file {
     char *path;
-    uint64_t size; /* of what is sent */
+    uint64_t size; /* bytes to send: of the file, or of the archive of parts */
     int64_t mtime_ns;
     bool is_part10;              /* it begins as a DICOM file, perhaps a damaged one */
     bool may_have_parts;         /* more files of the same recording */
@@ -30,7 +30,7 @@ struct rdc_send_file {
     const struct dicom_syntax *syntax;
     char sop_class[DICOM_UID_SIZE];
     char sop_instance[DICOM_UID_SIZE];
-    char study_uid[DICOM_UID_SIZE]; /* "" when it stands too far behind */
+    char study_uid[DICOM_UID_SIZE]; /* "" when it is too far from the start to be read */
 };
 
 struct rdc_send_lines {
@@ -47,14 +47,14 @@ struct rdc_send {
     struct rdc_send_file *files;
     size_t n;
     size_t next;        /* all before it have been dealt with */
-    char **passed_over; /* found in folders, of no kind that we send */
+    char **passed_over; /* found in folders, but of no kind that we send */
     size_t n_passed_over;
-    bool unseen;    /* something could not be looked at: a link, or what may not be read */
+    bool unseen;    /* something was not looked at: a link, or unreadable */
     uint64_t bytes; /* of all that is to be sent */
 
     FILE *journal;
     struct rdc_send_lines known; /* its lines of files that were taken, sorted */
-    struct rdc_send_lines begun; /* of uploads that were begun, as they stand in it */
+    struct rdc_send_lines begun; /* its lines of uploads that were begun, in their order */
 
     bool terminal;
     bool answered; /* the server has, in this run */
@@ -62,24 +62,24 @@ struct rdc_send {
     uint64_t done_bytes;
     int64_t began_ms;
     int64_t drawn_ms;
-    char stopped[256]; /* why it ended before the end; "" */
+    char stopped[256]; /* why sending ended early; "" */
 };
 
-/* Set by the first Ctrl-C: what is under way is broken off, and the end is told as ever. */
+/* Set by the first Ctrl-C: the file under way is broken off, and the summary printed as usual. */
 extern volatile sig_atomic_t rdc_send_interrupted;
 
-/* Finds what is to be sent below these paths, in the order of names. Says itself
- * what is wrong. BASE_ENOTFOUND, BASE_ENOMEM. */
+/* Finds the files to send below these paths, sorted by name. Prints its own errors.
+ * BASE_ENOTFOUND, BASE_ENOMEM. */
 enum base_err rdc_send_collect(struct rdc_send *s, char *const *paths) BASE_MUST_CHECK;
 void rdc_send_free(struct rdc_send *s);
 
-/* Files of one recording become one, which is sent as an archive of them. BASE_ENOMEM. */
+/* Joins the files of one recording into one entry, which is sent as an archive. BASE_ENOMEM. */
 enum base_err rdc_send_join(struct rdc_send *s) BASE_MUST_CHECK;
-/* What is sent of a file, from its beginning; the caller closes it. NULL: errno. */
+/* Opens the bytes to send, from their beginning; the caller closes it. NULL: errno. */
 FILE *rdc_send_file_open(const struct rdc_send_file *f);
 void rdc_send_file_free(struct rdc_send_file *f);
 int64_t rdc_send_mtime_ns(const struct stat *st);
-/* The file that is open there is another than was found. */
+/* Is the open file another than the one that was found? */
 bool rdc_send_file_changed(const struct rdc_send_file *f, int fd);
 #define RDC_SEND_SHORTER "it became shorter meanwhile"
 #define RDC_SEND_CHANGED "it changed while it was sent; send it again"

@@ -14,8 +14,8 @@ enum {
     RESPONSE_MS = 120000,
     MAX_PDU = 128 * 1024,
     PIECE = 64 * 1024,
-    LOOK_MS = 500, /* how often it is asked whether the technician has had enough … */
-    LOOKS = 6      /* … and how often more the answer under way may come */
+    LOOK_MS = 500, /* how often to look for Ctrl-C … */
+    LOOKS = 6      /* … and for how many looks more to wait for the answer under way */
 };
 
 struct sender {
@@ -33,7 +33,7 @@ struct sender {
     uint64_t at; /* of the file */
     uint16_t message_id;
     size_t answered; /* on this association, or refused by us */
-    bool done;       /* nothing is left for it */
+    bool done;       /* nothing is left to send on it */
     unsigned looks;  /* since the interruption */
     uint8_t piece[PIECE];
 };
@@ -75,7 +75,7 @@ static void on_pull(struct net_assoc *a, void *arg)
     }
     bool last = d->at >= d->file->size;
     bool changed = last && rdc_send_file_changed(d->file, d->fd);
-    /* Half an object cannot be taken back but by breaking off. */
+    /* Only an abort takes back half an object. */
     if (n < 0 || (n == 0 && !last) || changed) {
         break_off(d, n < 0 ? strerror(errno) : changed ? RDC_SEND_CHANGED : RDC_SEND_SHORTER);
         return;
@@ -141,7 +141,7 @@ static void on_established(struct net_assoc *a, void *arg)
     send_next(arg);
 }
 
-/* PS3.4 B.2.3: Bxxx are warnings; 0111 means that it is there already. */
+/* PS3.4 B.2.3: Bxxx are warnings; 0111 means that the peer has it already. */
 static bool is_good(uint16_t status)
 {
     return status == DIMSE_SUCCESS || (status & 0xF000) == 0xB000 ||
@@ -165,7 +165,7 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
         net_assoc_abort(a);
         return;
     }
-    /* Who has no room may say so before all has come. */
+    /* A peer without room may say so before all has come. */
     if (early) {
         break_off(d, cause);
         return;
@@ -191,8 +191,7 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
                  text[0] ? ": " : "", text);
 }
 
-/* An answer that does not come must not hold up who wants to end: sent once more, the object is a
- * duplicate. */
+/* After Ctrl-C, do not wait long for an answer: sent again, the object is just a duplicate. */
 static void on_look(void *arg)
 {
     struct sender *d = arg;
@@ -202,7 +201,7 @@ static void on_look(void *arg)
     net_assoc_abort(d->a);
 }
 
-/* What the files that wait need, as far as one association can offer it. */
+/* The contexts that the waiting files need, as many as one association can offer. */
 static void offer(struct sender *d)
 {
     d->n_contexts = 0;
@@ -277,7 +276,7 @@ void rdc_send_dicom(struct rdc_send *s)
         snprintf(s->stopped, sizeof s->stopped, "--aet takes an AE title of 1 to 16 characters");
     else
         refuse_ecg(s);
-    /* An association that breaks off after some answers is begun anew. */
+    /* After an association that broke off having made progress, try another. */
     while (!s->stopped[0] && rdc_send_next(s)) {
         offer(d);
         d->target.n_contexts = d->n_contexts;

@@ -19,7 +19,7 @@ enum { SNIFF = 4096, SNIFF_MORE = 1 << 20, DRAW_MS = 100, BAR = 24 };
 
 /* ---- what a file is ---- */
 
-/* What the medium said when it did not give it; 0: all is well. */
+/* errno of a failed read, as from a damaged disc; 0: fine. */
 static int read_head(int fd, struct base_buf *head, size_t n)
 {
     base_buf_reset(head);
@@ -35,7 +35,7 @@ static int read_head(int fd, struct base_buf *head, size_t n)
     return to ? 0 : ENOMEM;
 }
 
-/* Its study, and the UIDs where the meta group has none. */
+/* Reads its study UID, and the SOP UIDs where the meta group has none. */
 static void scan_uids(struct rdc_send_file *f, struct base_bytes head, bool complete)
 {
     static struct dicom_header h;
@@ -49,7 +49,7 @@ static void scan_uids(struct rdc_send_file *f, struct base_bytes head, bool comp
     snprintf(f->sop_instance, sizeof f->sop_instance, "%s", h.sop_instance);
 }
 
-/* last: there will be no longer head. */
+/* last: a longer head will not be tried. */
 static bool is_dicom(struct rdc_send_file *f, struct base_bytes head, bool complete, bool last)
 {
     struct dicom_part10 part10;
@@ -114,7 +114,7 @@ static bool claims_to_be_ours(const char *name)
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < sizeof ends / sizeof ends[0]; i++)
         if (strcasecmp(dot, ends[i]) == 0)
-            return strncmp(name, "._", 2) != 0; /* what macOS puts beside */
+            return strncmp(name, "._", 2) != 0; /* macOS's resource forks */
     return false;
 }
 
@@ -145,7 +145,7 @@ static enum base_err refuse_entry(struct rdc_send *s, const FTSENT *e, const cha
     return BASE_OK;
 }
 
-/* Links, which may lead anywhere, also back here; pipes, sockets and devices. */
+/* Links, which may lead anywhere, even back here; pipes, sockets and devices. */
 static enum base_err take_other(struct rdc_send *s, const FTSENT *e)
 {
     struct stat target;
@@ -159,7 +159,7 @@ static enum base_err take_other(struct rdc_send *s, const FTSENT *e)
                              : "it is no file");
 }
 
-/* What was named must be there; for what lies below it the others do not wait. */
+/* A path that was named must be readable; one found below it does not stop the others. */
 static enum base_err take_unreadable(struct rdc_send *s, const FTSENT *e)
 {
     s->unseen = true;
@@ -182,8 +182,8 @@ static enum base_err take_entry(struct rdc_send *s, const FTSENT *e, struct base
         close(fd);
     bool damaged = f.is_part10 && !is_directory(&f);
     s->unseen |= error != 0;
-    /* What was named, or bears the name of an object or begins as one, is refused when it is
-     * none; what merely lies in a folder beside is not. */
+    /* A file of the wrong kind is refused if it was named, or has the name or the beginning of an
+     * object; otherwise it just lies in the folder, and is passed over. */
     if (!ours && !error && !damaged && e->fts_level > 0 && !claims_to_be_ours(e->fts_name))
         return pass_over(s, e->fts_path);
     f.path = strdup(e->fts_path);
@@ -305,7 +305,7 @@ struct rdc_send_file *rdc_send_next(struct rdc_send *s)
             snprintf(s->stopped, sizeof s->stopped, "interrupted");
         return NULL;
     }
-    /* No file ever waits again. */
+    /* A file that left RDC_SEND_WAITING never returns to it. */
     while (s->next < s->n && s->files[s->next].state != RDC_SEND_WAITING)
         s->next++;
     return s->next < s->n ? &s->files[s->next] : NULL;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Tries at a server that has not answered yet, and at one that had: a restart takes a minute. */
+/* Tries at a server that has never answered, and at one that has: a restart takes a minute. */
 enum { TRIES = 4, TRIES_AGAIN = 8 };
 
 /* The status; 0 when there was no answer. */
@@ -31,7 +31,7 @@ static long post_file(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, c
     return status;
 }
 
-/* Whole, or what is missing of it. */
+/* Sends it whole, or what the server lacks of it. */
 static long send_once(CURL *curl, struct rdc_send *s, struct rdc_send_file *f,
                       struct rdc_send_pieces *pieces, const char *url, struct curl_slist *fields,
                       char *cause, size_t size)
@@ -41,7 +41,7 @@ static long send_once(CURL *curl, struct rdc_send *s, struct rdc_send_file *f,
     return post_file(curl, s, f, url, fields, cause, size);
 }
 
-/* False: it makes no sense to go on. */
+/* False: stop, the next files would fail too. */
 static bool send_one(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, const char *url,
                      struct curl_slist *fields)
 {
@@ -57,7 +57,7 @@ static bool send_one(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, co
         status = send_once(curl, s, f, &pieces, url, fields, cause, sizeof cause);
         s->answered |= status != 0;
         if (pieces.moved)
-            i = 0; /* a line that breaks again and again still gets it there */
+            i = 0; /* there was progress: a bad line still gets it there in the end */
     }
     free(pieces.location);
     if (rdc_send_request_is_passing(status) && rdc_send_interrupted)
@@ -82,7 +82,7 @@ struct announcing {
     char cause[512]; /* why one was not taken; "" */
 };
 
-/* Not taken, it costs nothing but the wait: quiet time decides then. */
+/* If it is refused, the exam only waits longer: the quiet time decides then. */
 static void announce(void *arg, const char *json)
 {
     struct announcing *a = arg;
@@ -102,7 +102,7 @@ static void announce_all(CURL *curl, const struct rdc_send *s, struct curl_slist
     struct announcing a = {.curl = curl,
                            .url = rdc_send_request_url(s->to, "/api/v1/manifests", ""),
                            .fields = fields};
-    /* What was not looked at may belong to them. */
+    /* A manifest would be wrong if an unseen file belonged to its study. */
     if (a.url && s->next < s->n && !s->unseen)
         rdc_send_manifests(s, announce, &a);
     if (a.cause[0])

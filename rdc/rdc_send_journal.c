@@ -5,8 +5,8 @@
  *   TO <tab> size <tab> time of change <tab> path
  *   begun <tab> Location <tab> the same
  *
- * One that has grown too large loses its older half: what stood there is sent again at most, and
- * is a duplicate. Whether its files are still there tells nothing, since disks come and go.
+ * When it has grown too large it loses its older half: at worst those files are sent again, as
+ * duplicates. Whether they still exist would tell nothing, since disks come and go.
  */
 #include "rdc/rdc_send.h"
 
@@ -56,7 +56,7 @@ static bool is_begun(const char *line)
     return strncmp(line, BEGUN, sizeof BEGUN - 1) == 0;
 }
 
-/* True: reading goes on in the middle, behind the end of a line. */
+/* True: skipped to the middle, to the start of a line. */
 static bool pass_over_older(FILE *journal)
 {
     struct stat st;
@@ -69,7 +69,7 @@ static bool pass_over_older(FILE *journal)
     return true;
 }
 
-/* The file itself, which another call may be writing to as well. */
+/* Rewrites the file in place, since another `rdc send` may be writing to it as well. */
 static void keep_only(FILE *journal, const struct rdc_send_lines *begun,
                       const struct rdc_send_lines *known)
 {
@@ -89,7 +89,7 @@ static enum base_err read_journal(struct rdc_send *s)
     ssize_t n;
     bool kept = true;
     bool shorter = pass_over_older(s->journal);
-    /* A last line without its end was being written when the machine stopped. */
+    /* A last line without newline was cut off when the machine stopped. */
     while (kept && (n = getline(&line, &size, s->journal)) > 0 && line[n - 1] == '\n') {
         line[n - 1] = '\0';
         kept = keep_line(is_begun(line) ? &s->begun : &s->known, line);
@@ -160,7 +160,7 @@ enum base_err rdc_send_open_journal(struct rdc_send *s, const char *path, bool a
 
 static void add_line(struct rdc_send *s, const char *prefix, const char *location, char *line)
 {
-    /* A failure costs no more than sending it again, a duplicate. */
+    /* A failure only means that it is sent again, as a duplicate. */
     if (line && s->journal && fprintf(s->journal, "%s%s%s\n", prefix, location, line) > 0)
         fflush(s->journal);
     free(line);

@@ -1,5 +1,5 @@
-/* What `rdc send` says of the studies it sends, so that each exam is complete when the last
- * of its files is there. */
+/* The manifests of `rdc send`: they list the files of each study, so that its exam is complete
+ * once the last has come. */
 #include "base/json.h"
 #include "dicom/dicom_uid.h"
 #include "rdc/rdc_send.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of one manifest; the server takes 1000 and 50000. */
+/* Limits of one manifest; the server allows 1000 and 50000. */
 enum { STUDIES = 500, INSTANCES = 20000 };
 
 struct manifest {

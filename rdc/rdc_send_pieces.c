@@ -1,4 +1,5 @@
-/* A large file of `rdc send`: what has come stays on the server, and only the rest is sent. */
+/* A large file of `rdc send`, in pieces: the server keeps what has come, so that after a failure
+ * only the rest is sent. */
 #include "rdc/rdc_send_request.h"
 
 #include "base/digest.h"
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The server syncs at the end of each, so that a power cut there costs no more. */
+/* The server syncs each piece, so that a power cut there loses no more than one. */
 enum { PIECE = 32 << 20, READ_SIZE = 1 << 20 };
 
 static const char uploads[] = "/api/v1/uploads/";
@@ -54,7 +55,7 @@ static struct curl_slist *fields_with(const struct curl_slist *fields, const cha
     return all;
 }
 
-/* A path of ours, and nothing that would lead elsewhere. */
+/* The path of the answer's Location; NULL if it would lead to another server. */
 static char *location_of(CURL *curl)
 {
     struct curl_header *h;
@@ -114,7 +115,7 @@ static long begin(CURL *curl, struct rdc_send_pieces *p, const char *url, struct
     return status;
 }
 
-/* How far it is. 200, or why that is not known. */
+/* Asks how far the upload is. 200, or the status that says why it is not known. */
 static long ask(CURL *curl, struct rdc_send_pieces *p, const char *at, struct curl_slist *fields,
                 char *cause, size_t size)
 {
@@ -130,8 +131,8 @@ static long ask(CURL *curl, struct rdc_send_pieces *p, const char *at, struct cu
     return status;
 }
 
-/* 204 when there is more to come, then as of the whole. Empty at the end of an upload
- * whose answer was lost. */
+/* 204 while there is more to come, then the status of the whole. Empty for an upload that
+ * ended, but whose answer was lost. */
 static long patch(CURL *curl, struct rdc_send_pieces *p, const char *at, struct curl_slist *fields,
                   char *cause, size_t size)
 {

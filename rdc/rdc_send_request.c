@@ -75,7 +75,7 @@ void rdc_send_request_body(CURL *curl, struct rdc_send_request *r)
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->size);
 }
 
-/* What curl says of a port that is not the right one tells a technician little. */
+/* For a wrong port, curl's message would tell a technician little. */
 static const char *wrong_port(const struct rdc_send_request *r, CURLcode code)
 {
     if (code == CURLE_SSL_CONNECT_ERROR && strstr(r->error, "wrong version number"))
@@ -87,7 +87,7 @@ static const char *wrong_port(const struct rdc_send_request *r, CURLcode code)
     return NULL;
 }
 
-/* Title and detail of a problem, or of what curl says. */
+/* The title and detail of the server's problem, or curl's message. */
 static void explain(const struct rdc_send_request *r, CURLcode code, long status, char *out,
                     size_t size)
 {
@@ -124,8 +124,8 @@ long rdc_send_request_perform(CURL *curl, struct rdc_send_request *r, char *caus
 
 bool rdc_send_request_is_passing(long status)
 {
-    /* Whatever the line or the server has done (408: the body stood still) says nothing of
-     * the file; but 507 needs a person. */
+    /* A fault of the line or the server (408: the body stalled) says nothing about the file; but
+     * 507 needs a person. */
     return status == 0 || status == 408 || status == 423 || status == 429 ||
            (status >= 500 && status < 507);
 }

@@ -23,7 +23,7 @@ void rdc_send_file_free(struct rdc_send_file *f)
 bool rdc_send_file_changed(const struct rdc_send_file *f, int fd)
 {
     struct stat now;
-    /* What is sent of several is what they were when they were read. */
+    /* An archive has the files as they were when they were read. */
     if (f->parts || fstat(fd, &now))
         return false;
     return (uint64_t)now.st_size != f->size || rdc_send_mtime_ns(&now) != f->mtime_ns;
@@ -90,7 +90,7 @@ static bool is_among(const struct paths *all, const char *path)
     return all->n && bsearch(&path, all->path, all->n, sizeof *all->path, by_text);
 }
 
-/* Parts are sent with their recordings, and are none of the files any more. */
+/* Parts are sent with their recordings: removes them from the list. */
 static void leave_out(struct rdc_send *s, const struct paths *parts)
 {
     size_t kept = 0;
@@ -114,7 +114,7 @@ static void leave_out(struct rdc_send *s, const struct paths *parts)
     s->n_passed_over = kept;
 }
 
-/* Takes *b. What is too long for one request goes without what it can do without. */
+/* Takes *b. If all of it is too long for one request, drops what the recording can do without. */
 static enum base_err take_parts(struct rdc_send *s, struct rdc_send_file *f,
                                 struct ingest_beside *b, struct paths *parts)
 {
@@ -150,7 +150,7 @@ enum base_err rdc_send_join(struct rdc_send *s)
         if (!s->files[i].may_have_parts || s->files[i].state != RDC_SEND_WAITING)
             continue;
         e = find_parts(&s->files[i], &all[n]);
-        /* What has gone meanwhile is refused when its turn comes. */
+        /* A file that is gone by now is refused when its turn comes. */
         of[n] = &s->files[i];
         n += e == BASE_OK;
         e = e == BASE_ENOTFOUND ? BASE_OK : e;

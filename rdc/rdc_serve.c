@@ -1,8 +1,8 @@
 /*
  * rdc serve: the supervisor. It opens one listening socket per port and worker
  * slot and keeps them, so that a worker that dies is replaced without dropping
- * a connection that waits in its queue; it forks the workers, starts them anew
- * with back-off, and ends them in order. It serves nothing itself.
+ * a connection that waits in its queue; it forks the workers, restarts them with
+ * back-off, and ends them in order. It serves nothing itself.
  */
 #include "rdc/rdc_command.h"
 
@@ -32,15 +32,15 @@ enum {
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 10000,
     STORE_AGAIN_MS = 1000,
-    STEADY_MS = 5000, /* a worker that lived so long is started anew at once */
+    STEADY_MS = 5000, /* a worker that lived this long is restarted at once */
 };
 
 struct slot {
     pid_t pid;          /* 0 = none */
-    unsigned started_n; /* so many have been */
+    unsigned started_n; /* workers started in this slot so far */
     int fds[RDC_PORTS];
     int64_t started;
-    int64_t start_at; /* when to start anew */
+    int64_t start_at; /* when to restart */
     int64_t backoff;
 };
 
@@ -56,16 +56,16 @@ struct supervisor {
     int signals;
     int ready_read;
     int ready_write;
-    int64_t look_at;  /* for the store, again */
-    pid_t look_pid;   /* who looks, 0 = nobody */
-    bool look_failed; /* before */
+    int64_t look_at;  /* when to look for the store again */
+    pid_t look_pid;   /* the process that looks, 0 = none */
+    bool look_failed; /* the last time */
     bool store_lost;
     bool announced;
     bool stopping;
 };
 
-/* As configured, or one for each two cores: PostgreSQL and the threads of the worker
- * need the other, and fewer workers share syncs and commits among more objects. */
+/* As configured, or one per two cores: PostgreSQL and the pool threads need the other, and
+ * with fewer workers more objects share each sync and commit. */
 static unsigned worker_count(const struct base_conf *conf)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -121,7 +121,7 @@ static int open_sockets(struct supervisor *s)
     return 0;
 }
 
-/* Certificates that cannot be read are told here, not by workers that die. */
+/* Reports unreadable certificates here, rather than by workers that die. */
 static int check_certificates(const struct base_conf *conf)
 {
     struct base_error err;
@@ -235,7 +235,7 @@ static void reap(struct supervisor *s)
     }
 }
 
-/* The line that scripts wait for: once, when every worker serves. */
+/* Prints the line that scripts wait for, once, when every worker serves. */
 static void announce(struct supervisor *s)
 {
     char drained[64];
@@ -268,7 +268,7 @@ static void signal_all(const struct supervisor *s, int signum)
             kill(s->slots[i].pid, signum);
 }
 
-/* Milliseconds until a slot must be started anew, and starts those due. */
+/* Starts the slots that are due; returns the milliseconds until the next one is. */
 static int start_due(struct supervisor *s)
 {
     int64_t now = base_clock_mono_ms();
@@ -283,8 +283,8 @@ static int start_due(struct supervisor *s)
     return wait < 0 ? 0 : (int)wait;
 }
 
-/* For workers whose certificates a new file replaces. One that is just being
- * started reads the new files anyway. */
+/* Tells workers to read their certificates again. One that is just starting reads the new
+ * files anyway. */
 static void reload(const struct supervisor *s)
 {
     BASE_LOG(INFO, "reloading", LOG_U("workers", s->running));
@@ -337,10 +337,11 @@ static int look_process(const struct supervisor *s)
     return err ? STORE_UNKNOWN : STORE_FOUND;
 }
 
-/* Workers would begin a second store, below what is mounted later. While the database cannot be
- * asked they touch nothing, and answer as they do whenever it is away. A process asks, since the
- * answer may take as long as a connection, and the supervisor has to end when it is told.
- * Milliseconds until it has to be asked again, at most so many. */
+/* Checks that the store is the one of the database: if its file system is not mounted yet, workers
+ * would start a second store below the mount point. Until the database has answered, they touch
+ * nothing, and answer as they do whenever it is away. A process of its own asks, since the answer
+ * may take as long as a connection, and the supervisor must be able to end meanwhile. Returns the
+ * milliseconds until it has to be asked again, at most `most`. */
 static int look_for_store(struct supervisor *s, int most)
 {
     int64_t left = s->look_at - base_clock_mono_ms();
@@ -358,7 +359,7 @@ static int look_for_store(struct supervisor *s, int most)
     return left < most ? (int)left : most;
 }
 
-/* The exit status: whoever started rdc starts it anew when it is not 0. */
+/* Returns the exit status: the service manager restarts rdc when it is not 0. */
 static int supervise(struct supervisor *s)
 {
     while (!s->stopping && !s->store_lost) {

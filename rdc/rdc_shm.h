@@ -1,7 +1,7 @@
 /*
- * The page that the supervisor shares with its workers: whether the store is the right one,
- * the counters of each slot, which workers are ready, and what they hold together of what is
- * limited.
+ * The memory that the supervisor shares with its workers: whether the store is the right one,
+ * the counters of each slot, which workers are ready, and how much they hold together of each
+ * limited resource.
  */
 #ifndef RDC_SHM_H
 #define RDC_SHM_H
@@ -29,8 +29,8 @@ struct rdc_shm {
 enum base_err rdc_shm_open(unsigned workers, struct rdc_shm **out) BASE_MUST_CHECK;
 /* A worker begins. */
 void rdc_shm_begin(struct rdc_shm *shm, unsigned slot);
-/* The process of a worker is gone, in whatever way: its gauges are zeroed, and
- * what it held is given back. */
+/* The process of a worker has ended, however: zeroes its gauges and gives back what it
+ * held. */
 void rdc_shm_end(struct rdc_shm *shm, unsigned slot);
 /* Prometheus text format, summed over the slots. */
 void rdc_shm_print(const struct rdc_shm *shm, struct base_buf *out);

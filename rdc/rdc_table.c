@@ -26,7 +26,7 @@ static uint32_t code_point(const char *s, size_t n)
     return c;
 }
 
-/* Controls, line and paragraph separators, and what turns the direction (Unicode 16 23.2). */
+/* Controls, line and paragraph separators, and direction controls (Unicode 16 23.2). */
 static bool is_obeyed(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||

@@ -1,8 +1,8 @@
 /*
- * Tables and lines for the terminal. Columns are as wide as their widest cell, counted in
- * terminal cells, so that Chinese lines up. What comes from outside (names of files, texts of
- * servers) is shown, and never obeyed: control characters, bytes that are no UTF-8, and what
- * turns the direction of writing stand as \xHH.
+ * Tables and lines for the terminal. Columns are as wide as their widest text, measured in
+ * terminal cells, so that Chinese lines up. Text from outside (file names, servers' messages)
+ * cannot control the terminal: control characters, invalid UTF-8, and characters that change
+ * the direction of writing are shown as \xHH.
  */
 #ifndef RDC_TABLE_H
 #define RDC_TABLE_H
@@ -11,9 +11,9 @@
 
 #include <stdio.h>
 
-/* Appends text as it is shown. */
+/* Appends text, escaped as above. */
 void rdc_shown(const char *text, struct base_buf *out);
-/* One line, and its end. */
+/* Prints one line, escaped as above, with its newline. */
 void rdc_print_line(FILE *to, const char *fmt, ...) BASE_PRINTF(2, 3);
 
 struct rdc_table;

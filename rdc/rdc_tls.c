@@ -39,8 +39,8 @@ static void warn_of_end(const struct net_tls_context *c)
 enum base_err rdc_tls_open(const struct base_conf *conf, struct rdc_tls *out,
                            struct base_error *error)
 {
-    /* Who signed a device's certificate is looked at when we know the CAs;
-     * without them its fingerprint must be registered to mean anything. */
+    /* With CAs, a device's certificate must be signed by one of them; without, it counts only
+     * if its fingerprint is registered. */
     enum net_tls_peer devices = conf->tls_client_ca[0] ? NET_TLS_PEER_REQUIRED : NET_TLS_PEER_ASKED;
     struct rdc_tls t = {0};
     enum base_err err =

@@ -18,7 +18,7 @@ struct rdc_tls {
 /* The error names the key or file. Nothing to be closed if it fails. */
 enum base_err rdc_tls_open(const struct base_conf *conf, struct rdc_tls *out,
                            struct base_error *error) BASE_MUST_CHECK;
-/* Reads the files anew; what cannot be read stays as it was. Logs either. */
+/* Reads the files again; a context whose files cannot be read stays as it was. Logs either. */
 void rdc_tls_reload(struct rdc_tls *t);
 void rdc_tls_close(struct rdc_tls *t);
 

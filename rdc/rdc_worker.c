@@ -31,9 +31,9 @@ enum {
     FOLDER_THREADS = 2,
 };
 
-/* What a worker is made of, in the order of its making. Until the store is found to be the one
- * that the database knows, database and store are held: the ports are served as they are while
- * the database is away, and nothing in the data folder is touched. */
+/* The parts of a worker, in the order in which they are made. Until the store is known to be the
+ * one of the database, both are held: the ports answer as they do while the database is away, and
+ * nothing in the data folder is touched. */
 struct worker {
     const struct rdc_worker_config *config;
     const struct base_conf *conf;
