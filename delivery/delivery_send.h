@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-/* Nobody else may begin with it before it has ended, and that was noted. */
+/* The lease outlasts the attempt, so that no other worker begins before its end is noted. */
 enum { DELIVERY_LEASE_SECONDS = 300, DELIVERY_SEND_SECONDS = 270 };
 
 enum delivery_outcome {

@@ -30,13 +30,14 @@ struct ingest_config {
 
 /* Borrows what config points to. While db is held nothing in the data folder is touched. */
 enum base_err ingest_start(const struct ingest_config *config, struct ingest **out) BASE_MUST_CHECK;
-/* The store is the one that db knows: begins to sweep what dead workers and uploads left. */
+/* Once the store is known to be the one of db: starts the sweeps of what dead workers and
+ * uploads left. */
 enum base_err ingest_begin(struct ingest *g) BASE_MUST_CHECK;
 /* Claims no more jobs; what is under way goes on. */
 void ingest_drain(struct ingest *g);
-/* Objects and jobs under way. */
-/* Its jobs under way, when nobody waits for them any more: see model_jobs_let_go. */
+/* The worker ends without waiting for its jobs: see model_jobs_let_go. */
 void ingest_let_go(struct ingest *g);
+/* Objects and jobs under way. */
 unsigned ingest_busy(const struct ingest *g);
 /* When nothing is under way any more. Takes NULL. */
 void ingest_free(struct ingest *g);

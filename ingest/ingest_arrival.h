@@ -25,13 +25,13 @@ struct ingest_arrival_options {
 enum base_err ingest_arrival_new(struct ingest *g, const struct ingest_arrival_options *options,
                                  struct ingest_arrival **out) BASE_MUST_CHECK;
 void ingest_arrival_write(struct ingest_arrival *f, struct base_bytes bytes);
-/* It is no file that we take: more of it changes nothing, finish tells why. */
+/* The file is refused whatever else comes of it; finish tells why. */
 bool ingest_arrival_is_refused(const struct ingest_arrival *f);
-/* As of ingest_object. */
+/* As ingest_object_room and ingest_object_on_room. */
 bool ingest_arrival_room(struct ingest_arrival *f);
 void ingest_arrival_on_room(struct ingest_arrival *f, void (*fn)(void *arg), void *arg);
-/* Before finish: true when the file, which has ended, is of a recording that may have
- * several, or of no known format; then its bytes are *out's, and f is gone. */
+/* The file has ended, but before finish: true when it may be one of several files of a
+ * recording, or is of no known format. Then *out takes its bytes, and f is gone. */
 bool ingest_arrival_part(struct ingest_arrival *f, struct base_buf *out);
 /* fn runs once, perhaps inside this call; f is gone then. BASE_EUNSUPPORTED: not
  * recognised. */
@@ -39,7 +39,7 @@ void ingest_arrival_finish(struct ingest_arrival *f, ingest_object_fn *fn, void 
 /* Only before finish. Takes NULL. */
 void ingest_arrival_abort(struct ingest_arrival *f);
 
-/* The HTTP status that tells a result's error. */
+/* The HTTP status of a result's error. */
 int ingest_http_status(enum base_err err);
 /* "stored", "duplicate", "conflict". */
 const char *ingest_outcome_text(const struct ingest_stored *stored);

@@ -1,6 +1,6 @@
 /*
- * The bulk data of one request (PS3.18 8.7.3.3), kept in a file without a name until
- * the objects they belong to are put together.
+ * The bulk data of one request (PS3.18 8.7.3.3), kept in an unnamed file until the
+ * objects they belong to are assembled.
  *
  *   new ─► callback ─► (begin ─► write* ─► end)* ─► flush ─► callback ─► find* ─► free
  */
@@ -42,11 +42,11 @@ void ingest_bulk_on_room(struct ingest_bulk *b, void (*fn)(void *arg), void *arg
 /* fn when everything can be read. No part may follow. */
 void ingest_bulk_flush(struct ingest_bulk *b, ingest_bulk_fn *fn, void *arg);
 /* The parts at this location in the order of arrival, or the first one of each of
- * location/frames/1, 2, … as far as `frames`. Borrowed until the next call. BASE_ENOTFOUND: none;
- * BASE_ELIMIT: too much was found again that an object refers to already. */
+ * location/frames/1, 2, … up to `frames`. Borrowed until the next call. BASE_ENOTFOUND: none;
+ * BASE_ELIMIT: too many parts are referred to more than once. */
 enum base_err ingest_bulk_find(struct ingest_bulk *b, const char *location, uint64_t frames,
                                struct ingest_bulk_part *const **parts, size_t *n) BASE_MUST_CHECK;
-/* One that no object refers to; NULL when there is none (more). */
+/* A part that no object refers to; NULL when there are no more. */
 struct ingest_bulk_part *ingest_bulk_unused(struct ingest_bulk *b);
 int ingest_bulk_fd(const struct ingest_bulk *b);
 

@@ -1,9 +1,8 @@
 /*
- * The job that looks at an object once it is acknowledged and its metadata is
- * known: advice before the patient leaves, whether an object that came again
- * under the same UID is the same but for its encoding, and what an ECG measures. The
- * comparison decodes pixels and the measurement samples, so each runs in a process of its
- * own, `rdc same` and `rdc measure`.
+ * The job (kind "check") that looks at an object once it is acknowledged and its
+ * metadata is known: advice while the patient is still there, and whether an object
+ * that came again under the same UID is the same but for its encoding. The comparison
+ * decodes pixels, so it runs in a process of its own, `rdc same`.
  */
 #ifndef INGEST_CHECK_H
 #define INGEST_CHECK_H
@@ -11,7 +10,7 @@
 #include "ingest/ingest.h"
 #include "model/model_jobs.h"
 
-/* Exit statuses of `rdc same`; any other: it cannot be told. */
+/* Exit statuses of `rdc same`; any other: could not be compared. */
 enum { INGEST_CHECK_SAME = 0, INGEST_CHECK_DIFFERENT = 10 };
 
 /* Free with model_jobs_free. */

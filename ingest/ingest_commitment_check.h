@@ -21,9 +21,9 @@ enum ingest_failure {
 /* failures: one per item, borrowed. NULL: stopped before the end. */
 typedef void ingest_checked_fn(void *arg, const uint16_t *failures, size_t n);
 
-/* items is what commitment_input() returns, or the like; "plain": the digest covers all of
- * the file. It must stay until fn, which runs exactly once, never inside this call. class: of
- * the work on both pools. BASE_ENOMEM. */
+/* items is an array as commitment_input() returns it; with "plain" the digest covers the
+ * whole file. Borrowed until fn, which runs exactly once, never inside this call. class is
+ * that of the work on both pools. BASE_ENOMEM. */
 enum base_err ingest_commitment_check(const struct ingest_config *config, const json_t *items,
                                       enum loop_class class, ingest_checked_fn *fn,
                                       void *arg) BASE_MUST_CHECK;

@@ -8,14 +8,14 @@
 
 #include <jansson.h>
 
-/* Nobody else may begin with it before it has ended, and that was noted. */
+/* The lease outlasts the call, so that no other worker begins before its end is noted. */
 enum { INGEST_COMMITMENT_LEASE_SECONDS = 90, INGEST_COMMITMENT_CALL_SECONDS = 75 };
 
 /* error NULL: the device has answered with success or a warning. Borrowed. */
 typedef void ingest_reported_fn(void *arg, const char *error);
 
-/* For tests: appends the data set of a report, which commitment_report() described; *event
- * is its Event Type ID: 1, all are committed, or 2, failures exist. */
+/* Appends the data set of a report as returned by commitment_report(); *event is its Event
+ * Type ID: 1, all are committed, or 2, failures exist. Public for tests. */
 void ingest_commitment_encode(const json_t *report, enum dicom_encoding encoding,
                               struct base_buf *out, uint16_t *event);
 

@@ -1,7 +1,7 @@
 /*
- * The data sets of N-services in the DICOM JSON model (PS3.18 F), in which the
- * database takes them: text as UTF-8, sequences, numbers; of binary values only
- * that they are there. IS and DS are written as text. Pure.
+ * The data sets of N-services in the DICOM JSON model (PS3.18 F), as the database
+ * takes them: text as UTF-8, sequences, numbers; binary values appear without their
+ * content. IS and DS are written as text. Pure.
  */
 #ifndef INGEST_DATASET_H
 #define INGEST_DATASET_H

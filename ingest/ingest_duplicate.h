@@ -1,7 +1,7 @@
 /*
- * Something came that is here already. Who sends it again may delete its copy on our word, and
- * perhaps sends it again since something is wrong: so what is here is read back first, and what
- * is missing or changed is marked as damaged, so that the new file takes its place.
+ * An object came that is stored already. Its sender may delete its copy on our word, and may be
+ * sending it again because something went wrong. So the stored files are read back first; those
+ * missing or changed are marked as damaged, so that the new file takes their place.
  */
 #ifndef INGEST_DUPLICATE_H
 #define INGEST_DUPLICATE_H
@@ -10,11 +10,11 @@
 
 #include <jansson.h>
 
-/* BASE_OK: it is whole. BASE_ENOTFOUND: it is damaged, and marked. Others: nobody knows. */
+/* BASE_OK: whole. BASE_ENOTFOUND: damaged, and marked so. Others: could not be told. */
 typedef void ingest_duplicate_fn(void *arg, enum base_err err);
 
-/* have: the files, as ingest_one() names them; class: of what came. fn runs exactly once, never
- * inside this call. BASE_ENOMEM. */
+/* have: the stored files, as ingest_one() returns them; class: that of the new object. fn runs
+ * exactly once, never inside this call. BASE_ENOMEM. */
 enum base_err ingest_duplicate_check(struct ingest *g, const json_t *have, enum loop_class class,
                                      ingest_duplicate_fn *fn, void *arg) BASE_MUST_CHECK;
 

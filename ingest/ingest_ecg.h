@@ -9,8 +9,8 @@
 
 #include "ingest/ingest_object.h"
 
-/* err: the file could not be read or written as DICOM, or not be stored; message
- * says why, to the sender. BASE_OK: result as of ingest_object_finish. */
+/* BASE_OK: result is that of ingest_object_finish. Else the file could not be read,
+ * converted or stored, and message tells the sender why. */
 typedef void ingest_ecg_fn(void *arg, enum base_err err, const struct ingest_result *result,
                            const char *message);
 
@@ -25,8 +25,8 @@ struct ingest_ecg_part {
     struct base_buf bytes;
 };
 
-/* The same of all its files, the one to begin with first, whose content is taken. What
- * is kept is a ZIP archive of them. */
+/* The same for a recording of several files, the main one first; takes their content, and
+ * keeps a ZIP archive of them as the original. */
 void ingest_ecg_take_set(struct ingest *g, const struct ingest_source *source,
                          const char *centre_code, struct ingest_ecg_part *parts, size_t n,
                          ingest_ecg_fn *fn, void *arg);

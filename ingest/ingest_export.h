@@ -22,8 +22,8 @@ struct ingest_export_counts {
     uint64_t bytes;
 };
 
-/* Each file is compared with its digest while it is copied, and complete or not
- * there. BASE_ENOTFOUND: no such study. BASE_ECONFLICT: several centres have
+/* Each file is checked against its digest while it is copied, and is complete or not
+ * there at all. BASE_ENOTFOUND: no such study. BASE_ECONFLICT: several centres have
  * it. BASE_EEXISTS: a file would be overwritten; nothing was written. Others as
  * ingest_file.h; error says which file. */
 enum base_err ingest_export(struct db_sync *db, const char *data, const struct ingest_export *what,

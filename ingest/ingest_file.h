@@ -1,7 +1,6 @@
 /*
- * A stored object as a file, for commands: blocking reads, its digest as the
- * index knows it (of a DICOM object without preamble and meta group), and what
- * its meta group says.
+ * A stored object, for commands: blocking reads, its digest as in the index (of a
+ * DICOM object: without preamble and meta group), and its meta group.
  */
 #ifndef INGEST_FILE_H
 #define INGEST_FILE_H
@@ -24,8 +23,8 @@ struct ingest_file {
 enum base_err ingest_file_open(const char *data, const char *location, bool is_dicom,
                                struct ingest_file *out) BASE_MUST_CHECK;
 void ingest_file_close(struct ingest_file *f);
-/* Reads all of it, each piece of the digested part once to fn (may be NULL);
- * what fn returns ends it. BASE_EIO when it cannot be read or shrinks. */
+/* Reads all of it, and hands each piece of the digested part to fn (may be NULL),
+ * whose error ends it. BASE_EIO when it cannot be read or has shrunk. */
 enum base_err ingest_file_digest(struct ingest_file *f, uint8_t sha256[BASE_SHA256],
                                  enum base_err (*fn)(void *arg, struct base_bytes piece),
                                  void *arg) BASE_MUST_CHECK;

@@ -1,12 +1,11 @@
 /*
- * Store and index, proven against each other, for `rdc fsck`: blocking, beside
- * workers that may be running.
+ * Checks store and index against each other, for `rdc fsck`: blocking, while workers
+ * may be running.
  *
- * Every row of an object is looked up in the store (there, of that size, of
- * that SHA-256), every file of the store in the index, and the index is asked
- * where it contradicts itself. What can be repaired without deciding anything
- * is: files that no row names and whose worker is dead go to lost/; jobs that
- * are missing are queued; the files of a report are made again.
+ * Every row of an object is looked up in the store (present, size, SHA-256), every
+ * file of the store in the index, and the index is searched for contradictions. What
+ * needs no decision is repaired: files that no row names and whose worker is dead go
+ * to lost/, missing jobs are queued, and the files of a report are made again.
  */
 #ifndef INGEST_FSCK_H
 #define INGEST_FSCK_H
@@ -47,9 +46,9 @@ struct ingest_fsck_ops {
     void *arg;
 };
 
-/* Whether the store is there at all: BASE_ENOTFOUND when nothing is of what the
- * index knows, as where its file system is not mounted. Of the oldest and newest
- * objects, without those that are known to be lost. error says what to do. */
+/* Is the store there at all? BASE_ENOTFOUND when none of the oldest and newest objects
+ * of the index is, lost ones aside, as when its file system is not mounted. error says
+ * what to do. */
 enum base_err ingest_fsck_store(struct db_sync *db, const char *data,
                                 struct base_error *error) BASE_MUST_CHECK;
 

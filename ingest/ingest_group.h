@@ -1,8 +1,8 @@
 /*
- * What of a batch belongs together: the objects of one study, series and patient,
- * and the order in which all workers lock their rows. ingest_plain() in
- * db/migrations/003_queues.sql makes each row of a study once, and would have to sort
- * for what is found here in some microseconds.
+ * Which objects of a batch belong together (one study, series, patient), and the order
+ * in which all workers lock their rows. ingest_plain() in db/migrations/003_queues.sql
+ * makes each row of a study once, and would have to sort for what takes some
+ * microseconds here.
  */
 #ifndef INGEST_GROUP_H
 #define INGEST_GROUP_H
@@ -10,9 +10,10 @@
 #include "base/json.h"
 #include "ingest/ingest_record.h"
 
-/* Of an object in its batch. Numbers begin with 1 and are the same in what belongs together. */
+/* The place of an object in its batch. Numbers start at 1; objects that belong together share
+ * them. */
 struct ingest_place {
-    unsigned study; /* 0: about the objects of this study each is decided alone */
+    unsigned study; /* 0: the objects of this study are decided one by one */
     unsigned series;
     unsigned patient;
     unsigned many;        /* objects of this study in the batch */
@@ -26,7 +27,7 @@ struct ingest_place {
 int ingest_group_compare(const struct ingest_record *a, const struct ingest_record *b);
 /* all are in that order; out has n places. */
 void ingest_group(const struct ingest_record *const *all, size_t n, struct ingest_place *out);
-/* The members of a record that say it; i counts from 0. */
+/* Writes it as members of the i-th record, from 0. */
 void ingest_place_write(const struct ingest_place *p, size_t i, struct base_json *j);
 
 #endif

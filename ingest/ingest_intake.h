@@ -1,6 +1,6 @@
 /*
- * What a technician uploads, in one body however it came: one file, several as
- * multipart/form-data, or a ZIP archive; and the answer of /api/v1/uploads to it.
+ * The body of an upload in any of its forms: one file, several as multipart/form-data,
+ * or a ZIP archive; and the answer of /api/v1/uploads to it.
  *
  *   new ─► write* ─► finish ─► callback        abort at any time before finish
  */
@@ -17,8 +17,8 @@ struct ingest_answer {
     struct base_buf json; /* of a 2xx; may be moved out */
     const char *title;    /* otherwise; borrowed for the call */
     const char *detail;
-    bool again; /* a 202: some files were refused for the server's sake, and the whole may come
-                   again */
+    bool again; /* a 202 in which some files failed for a passing reason of ours: the whole body
+                 * may be sent again */
 };
 
 typedef void ingest_intake_fn(void *arg, struct ingest_answer *answer);
@@ -34,17 +34,17 @@ void ingest_intake_manifest(struct ingest_intake *in, const char *manifest);
 /* Is this such a text? *cause is a literal. */
 bool ingest_intake_is_manifest(const char *manifest, const char **cause);
 void ingest_intake_write(struct ingest_intake *in, struct base_bytes bytes);
-/* More of it changes nothing: finish tells why. */
+/* The body is refused whatever else comes of it; finish tells why. */
 bool ingest_intake_is_refused(const struct ingest_intake *in);
-/* As of ingest_object. */
+/* As ingest_object_room and ingest_object_on_room. */
 bool ingest_intake_room(struct ingest_intake *in);
 void ingest_intake_on_room(struct ingest_intake *in, void (*fn)(void *arg), void *arg);
 /* fn runs once, perhaps inside this call; in is gone then. */
 void ingest_intake_finish(struct ingest_intake *in, ingest_intake_fn *fn, void *arg);
-/* Only before finish. Files that were complete are taken all the same. Takes NULL. */
+/* Only before finish. Files that are complete are still stored. Takes NULL. */
 void ingest_intake_abort(struct ingest_intake *in);
 
-/* Answers a request with it. */
+/* Sends it as the answer to a request. */
 void ingest_answer_send(struct net_http_request *req, struct ingest_answer *answer);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What a sender says its studies hold, so that an exam is complete when the last of
- * its objects is there, and not before:
+ * A sender's list of what its studies hold, so that an exam is complete exactly when
+ * its last object has come:
  *
  *   {"studies": [{"study_uid": UID, "instances": [UID, …]} or {"study_uid": UID, "count": n}]}
  *
@@ -21,13 +21,14 @@ enum {
 /* Handler of the route; arg is the struct ingest. */
 void ingest_manifest_post(struct net_http_request *req, void *arg);
 
-/* Whether the text is one, so that nothing can be wrong with it later. *cause is a literal. */
+/* Is the text a valid manifest? If not, *cause says why (a literal). */
 bool ingest_manifest_check(struct base_bytes json, const char **cause);
-/* "The files of this request are all there are": of the studies of what was taken. What was
- * refused counts where it can only belong to the one study. Appends nothing when none was taken. */
+/* Appends the manifest that says "the files of this request are all there are", for the studies
+ * of those stored. Refused files count if they can only belong to the one study. Appends nothing
+ * when none was stored. */
 void ingest_manifest_of(struct ingest_many_item *const *items, size_t n, struct base_buf *out);
-/* Notes a checked one. fn runs once, perhaps inside this call; a failure is logged: quiet time
- * decides then. */
+/* Records a valid manifest. fn runs once, perhaps inside this call. A failure is only logged: the
+ * quiet time decides then. */
 void ingest_manifest_take(struct ingest *g, int64_t centre_id, struct base_bytes json,
                           void (*fn)(void *arg), void *arg);
 

@@ -1,7 +1,7 @@
 /*
- * Several files that come one after the other in one request: each is taken for
- * itself, while the next is read already, so that they share syncs and commits.
- * The results are kept until all are there.
+ * Several files in one request: each is stored by itself while the next is already
+ * being read, so that they share syncs and commits. The results are kept until all
+ * are there.
  *
  *   new ─► (begin ─► write* ─► end)* ─► finish ─► callback     abort before finish
  */
@@ -14,7 +14,7 @@ enum { INGEST_MANY_MAX = 10000 /* files of one request */ };
 
 struct ingest_many;
 
-/* What became of a file; strings are never NULL. */
+/* The result of one file; strings are never NULL. */
 struct ingest_many_item {
     const char *name; /* as the sender calls it */
     enum base_err err;
@@ -41,7 +41,7 @@ void ingest_many_refuse(struct ingest_many *m, const char *name, enum base_err e
 /* The same of an object whose UIDs are known. */
 void ingest_many_refuse_object(struct ingest_many *m, const char *sop_class,
                                const char *sop_instance, enum base_err err, const char *message);
-/* Nothing more of the file that was begun changes what is told of it. */
+/* The file that was begun is refused whatever else comes of it. */
 bool ingest_many_is_refused(const struct ingest_many *m);
 /* Whether more should come now; otherwise the callback runs when there is room. */
 bool ingest_many_room(struct ingest_many *m);
@@ -49,7 +49,7 @@ void ingest_many_on_room(struct ingest_many *m, void (*fn)(void *arg), void *arg
 /* fn runs once, perhaps inside this call; m is gone then. A file that was begun
  * and not ended is dropped. */
 void ingest_many_finish(struct ingest_many *m, ingest_many_fn *fn, void *arg);
-/* Files that ended are taken all the same. Takes NULL. */
+/* Files that ended are still stored. Takes NULL. */
 void ingest_many_abort(struct ingest_many *m);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * Measures ECGs that were acknowledged (jobs of kind "measure"), one after another in a
- * process of its own, `rdc measure`, which serves until it has been idle for some time and is
- * started anew after a crash. What it finds is noted for many at once.
+ * Measures acknowledged ECGs (jobs of kind "measure"), one after another, in a separate
+ * process, `rdc measure`, which ends after some idle time and is restarted after a crash.
+ * Results are written to the database several at a time.
  *
- * Its input: one line for each ECG, LIMITS, a tab, a path as store_path() gives it, a tab, and
- * the path of an earlier ECG of the patient, or nothing. Its output: one line, a JSON object, or
- * "!" and why there is none.
+ * The process reads one line per ECG: LIMITS, a tab, a path as store_path() gives it, a tab,
+ * and the path of an earlier ECG of the patient, or nothing. It answers with one line: a JSON
+ * object, or "!" and why there is none.
  */
 #ifndef INGEST_MEASURE_H
 #define INGEST_MEASURE_H
@@ -16,7 +16,7 @@
 
 struct ingest_measure;
 
-/* Fewer at a time while objects wait in this batch: ingest goes first. */
+/* Measures fewer at a time while objects wait in this batch: ingest goes first. */
 enum base_err ingest_measure_start(const struct ingest_config *config,
                                    const struct ingest_batch *batch,
                                    struct ingest_measure **out) BASE_MUST_CHECK;
@@ -24,11 +24,11 @@ enum base_err ingest_measure_start(const struct ingest_config *config,
 void ingest_measure_poke(struct ingest_measure *m);
 /* Claims no more; what was claimed goes on. */
 void ingest_measure_drain(struct ingest_measure *m);
-/* Jobs under way, and the process. */
 /* See model_jobs_let_go. */
 void ingest_measure_let_go(struct ingest_measure *m);
+/* Jobs under way, and the process. */
 unsigned ingest_measure_busy(const struct ingest_measure *m);
-/* When ingest_measure_busy is 0, or the worker waits no longer. Takes NULL. */
+/* When ingest_measure_busy is 0, or after ingest_measure_let_go. Takes NULL. */
 void ingest_measure_free(struct ingest_measure *m);
 
 #endif

@@ -10,15 +10,14 @@ enum ingest_media {
     INGEST_MEDIA_OCTETS,  /* not compressed, or no pixels */
     INGEST_MEDIA_FRAME,   /* a compressed frame */
     INGEST_MEDIA_VIDEO,   /* all frames in one stream */
-    INGEST_MEDIA_UNKNOWN, /* no type that pixels are sent in */
-    INGEST_MEDIA_MISMATCH /* of a type and a transfer syntax that do not fit, or the stream is
-                             another */
+    INGEST_MEDIA_UNKNOWN, /* not a type for pixels */
+    INGEST_MEDIA_MISMATCH /* the transfer syntax does not fit the type, or the stream */
 };
 
 /*
- * What a part of this Content-Type holds. Of compressed ones *syntax is its transfer
- * syntax: by the parameter transfer-syntax; else by `hint`, what the metadata say
- * ("" = nothing); else, of JPEG, what the stream is; else the type's default.
+ * What a part of this Content-Type holds. For compressed data *syntax is its transfer
+ * syntax: the parameter transfer-syntax; else `hint`, that of the metadata ("" = none);
+ * else, for JPEG, what the stream itself is; else the default of the type.
  */
 enum ingest_media ingest_media_of(const char *content_type, const char *hint,
                                   const struct dicom_jpeg *jpeg,

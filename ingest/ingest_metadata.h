@@ -1,7 +1,7 @@
 /*
- * The job that follows an acknowledged object whose metadata could not be read
- * on its way in (dicom/dicom_json.h): they are made as DICOM JSON through DCMTK,
- * on the CPU pool, and put into the index.
+ * The job (kind "metadata") for an acknowledged object whose metadata could not be
+ * read as it came in (dicom/dicom_json.h): DCMTK makes them, as DICOM JSON, on the
+ * CPU pool, and they are put into the index.
  */
 #ifndef INGEST_METADATA_H
 #define INGEST_METADATA_H

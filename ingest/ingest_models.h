@@ -1,8 +1,8 @@
 /*
  * Instances that come as metadata and bulk data (PS3.18 8.7.3.2): the metadata are
- * read into data sets on a thread, the bulk data kept aside, and when all is
- * there each instance is put together, piece by piece, and given to an
- * ingest_many as the DICOM file it is.
+ * read into data sets on a pool thread, the bulk data are set aside, and once all has
+ * come each instance is assembled, piece by piece, into a DICOM file for an
+ * ingest_many.
  *
  *   new ─► ready ─► write* ─► finish ─► callback        abort at any time before finish
  */

@@ -1,11 +1,11 @@
-/* What the files that put instances together share. */
+/* What ingest_models*.c share. */
 #ifndef INGEST_MODELS_PRIV_H
 #define INGEST_MODELS_PRIV_H
 
 #include "dicom/dicom_model.h"
 #include "ingest/ingest_bulk.h"
 
-/* An instance of which the metadata were read, or not: then err says why. */
+/* An instance from its metadata; err is set when they could not be read. */
 struct ingest_model {
     struct ingest_model *next;
     struct dicom_model model;

@@ -5,8 +5,8 @@
  *
  *   new ─► write* ─► finish ─► callback        abort at any time before finish
  *
- * What is wrong with an object is found at the first byte that shows it, but
- * told only at finish, so that the sender can be heard out.
+ * An error is detected at the first byte that shows it, but reported only at finish,
+ * after the sender has sent all.
  */
 #ifndef INGEST_OBJECT_H
 #define INGEST_OBJECT_H
@@ -56,14 +56,13 @@ typedef void ingest_object_fn(void *arg, const struct ingest_result *result);
 enum base_err ingest_object_new(struct ingest *g, const struct ingest_source *source,
                                 struct ingest_object **out) BASE_MUST_CHECK;
 void ingest_object_write(struct ingest_object *o, struct base_bytes bytes);
-/* As store_put_space; 0 as long as it is not known what comes. */
+/* As store_put_space; 0 until the header has been read. */
 size_t ingest_object_space(struct ingest_object *o, uint8_t **to);
-/* Whether more should come now; otherwise the callback set before runs when
- * there is room again. */
+/* Is there room for more? If not, the on_room callback runs when there is again. */
 bool ingest_object_room(struct ingest_object *o);
 void ingest_object_on_room(struct ingest_object *o, void (*fn)(void *arg), void *arg);
-/* LOOP_STAT once it is known to belong to a STAT exam: the source says so, its header
- * does, or an order. */
+/* LOOP_STAT once it is known to belong to a STAT exam, from the source, its header or an
+ * order. */
 enum loop_class ingest_object_class(const struct ingest_object *o);
 /* fn runs once, perhaps inside this call; o is gone then. */
 void ingest_object_finish(struct ingest_object *o, ingest_object_fn *fn, void *arg);

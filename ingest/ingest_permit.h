@@ -10,8 +10,7 @@ struct ingest_permit {
     char centre_code[INGEST_CENTRE_CODE];
 };
 
-/* permit NULL: they may not, and the request is answered already. Borrowed for
- * the call. */
+/* permit is borrowed for the call; NULL: not allowed, and answered already. */
 typedef void ingest_permit_fn(void *arg, const struct ingest_permit *permit);
 
 /* fn runs once, perhaps inside this call. */

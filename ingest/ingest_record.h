@@ -23,7 +23,7 @@ struct ingest_record {
     struct base_bytes metadata;          /* as DICOM JSON; empty: a job makes it */
 };
 
-/* The members of the record, without the metadata, which go beside it. */
+/* Writes the members of the record, without the metadata, which are a parameter of their own. */
 void ingest_record_write(const struct ingest_record *r, struct base_json *j);
 
 #endif

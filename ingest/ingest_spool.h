@@ -1,7 +1,7 @@
 /*
- * The file of an upload that comes in pieces, <data>/uploads/<id>: its size is
- * how far the upload has come. Any worker can go on with it; a lock on the file,
- * which ends with its process, lets one at a time.
+ * The file of a resumable upload, <data>/uploads/<id>: its size is how far the upload
+ * has come. Any worker can continue it, but only one at a time: the worker holds a lock
+ * on the file, which ends with its process.
  *
  *   open ─► write* ─► sync ─► callback ─► close
  *
@@ -28,14 +28,14 @@ bool ingest_spool_is_id(const char *id);
 typedef void ingest_spool_fn(void *arg, enum base_err err, struct ingest_spool *spool,
                              uint64_t size);
 
-/* Makes the empty file durable. BASE_ENOSPC when `length` bytes would reach into
- * the reserve. fn runs unless this fails with BASE_ENOMEM. */
+/* Makes an empty file, durably. BASE_ENOSPC when `length` bytes would reach into the
+ * disk reserve. fn runs unless this fails with BASE_ENOMEM. */
 enum base_err ingest_spool_create(struct ingest *g, const char *id, uint64_t length,
                                   ingest_spool_fn *fn, void *arg) BASE_MUST_CHECK;
 enum base_err ingest_spool_open(struct ingest *g, const char *id, ingest_spool_fn *fn,
                                 void *arg) BASE_MUST_CHECK;
-/* A file without a name, for what one request needs while it lasts: its sync does not
- * sync. */
+/* An unnamed file that lives as long as one request; ingest_spool_sync only waits for its
+ * writes. */
 enum base_err ingest_spool_open_nameless(struct ingest *g, ingest_spool_fn *fn,
                                          void *arg) BASE_MUST_CHECK;
 /* The size alone, without the lock. */
@@ -45,7 +45,7 @@ enum base_err ingest_spool_stat(struct ingest *g, const char *id, ingest_spool_f
 enum base_err ingest_spool_remove(struct ingest *g, const char *id, ingest_spool_fn *fn,
                                   void *arg) BASE_MUST_CHECK;
 
-/* Copies. An error shows at sync: BASE_ENOSPC when it would reach into the reserve. */
+/* Copies. Errors are reported by sync: BASE_ENOSPC when it would reach into the reserve. */
 void ingest_spool_write(struct ingest_spool *s, struct base_bytes bytes);
 bool ingest_spool_room(const struct ingest_spool *s);
 void ingest_spool_on_room(struct ingest_spool *s, void (*fn)(void *arg), void *arg);
@@ -53,11 +53,10 @@ void ingest_spool_on_room(struct ingest_spool *s, void (*fn)(void *arg), void *a
 void ingest_spool_sync(struct ingest_spool *s, ingest_spool_fn *fn, void *arg);
 /* For reading, between sync and close. */
 int ingest_spool_fd(const struct ingest_spool *s);
-/* Not while a sync is under way; what is being written is let end first. Gives the lock up. Takes
- * NULL. */
+/* Not while a sync is under way. Lets writes end first, then gives up the lock. Takes NULL. */
 void ingest_spool_close(struct ingest_spool *s);
 
-/* Removes files that are older than this and locked by nobody: debris of crashes. */
+/* Removes files older than this that nobody has locked: debris of crashes. */
 enum base_err ingest_spool_sweep(struct ingest *g, unsigned seconds) BASE_MUST_CHECK;
 
 #endif

@@ -7,7 +7,7 @@
 
 enum ingest_stow_form { INGEST_STOW_JSON, INGEST_STOW_XML, INGEST_STOW_NEITHER };
 
-/* What an Accept field (NULL = absent) prefers; JSON when it prefers neither. */
+/* Which form an Accept field (NULL = absent) prefers; JSON when it has no preference. */
 enum ingest_stow_form ingest_stow_form_of(const char *accept);
 /* The media type. */
 const char *ingest_stow_type(enum ingest_stow_form form);

@@ -7,7 +7,7 @@
 /* A handler of routes; arg is the struct ingest. */
 void ingest_upload_post(struct net_http_request *req, void *arg);
 
-/* A query parameter; without a value it is none: NULL. */
+/* A query parameter; NULL when absent or empty. */
 const char *ingest_upload_query(const struct net_http_request *req, const char *name);
 /* The parameter priority, NULL when absent. False: answered already (422). */
 bool ingest_upload_priority(struct net_http_request *req, const char **priority);

@@ -1,8 +1,8 @@
 /*
- * The STAT orders that objects may still come for, as a worker knows them: asked of the
- * database once a second, beside the work, so that an object is known to be urgent
- * by its header, before the database sees it. While the database does
- * not answer, what was known last goes on.
+ * The STAT orders that objects may still come for, as each worker knows them: read from
+ * the database once a second, in the background, so that an object is known to be urgent
+ * from its header, before the database sees it. While the database does not answer, the
+ * last list stays valid.
  *
  * Everything runs on the loop thread.
  */
@@ -29,7 +29,7 @@ void ingest_urgent_free(struct ingest_urgent *u);
 bool ingest_urgent_has(const struct ingest_urgent *u, int64_t centre_id, const char *accession,
                        const char *study_uid);
 
-/* "stat" is; NULL and all others are ordinary. */
+/* LOOP_STAT for "stat"; NULL and all others are ordinary. */
 enum loop_class ingest_urgent_class(const char *priority);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * Watched folders: a device that can only write files. A file that has not
- * changed for some seconds is taken as if the device had sent it, and then lies
- * in DIR/.done, or in DIR/.refused beside a .txt that says why. It leaves DIR
- * only when it is acknowledged or refused for good, so a crash loses nothing: at
- * worst it is taken twice, which is a duplicate. Files in subfolders, and those
- * whose names begin with a dot, are left alone.
+ * Watched folders, for devices that can only write files. A file that has not changed
+ * for some seconds is stored as if the device had sent it, and moves to DIR/.done, or
+ * to DIR/.refused beside a .txt that says why. It leaves DIR only once it is
+ * acknowledged or refused for good, so a crash loses nothing: at worst it is stored
+ * twice, which is a duplicate. Files in subfolders, and those whose names begin with
+ * a dot, are left alone.
  *
  * The table device says which folders there are; one worker at a time holds the
  * lease of each.

@@ -17,7 +17,7 @@ enum {
     INGEST_WATCH_AGAIN_MS = 30000,
 };
 
-/* What tells a file from another of its name, and from itself when it is written to. */
+/* Tells a file from another of the same name, and from itself after a write. */
 struct ingest_watch_look {
     uint64_t inode;
     uint64_t size;
@@ -71,10 +71,10 @@ struct ingest_watch_folder {
 
 /* On the disk pool: what lies in the folder now. */
 void ingest_watch_scan(struct ingest_watch_folder *f);
-/* Has it been still long enough? */
+/* Has it been unchanged long enough? */
 bool ingest_watch_is_still(const struct ingest_watch_file *file, int64_t now_ms);
-/* The file is to be tried again later. Told once for each round, with this reason, in which the
- * file has no name: a device may call it after the patient. */
+/* The file will be tried again later. Logged once per round, with this reason, but without the
+ * name of the file: a device may name it after the patient. */
 void ingest_watch_fail(struct ingest_watch_folder *f, struct ingest_watch_file *file,
                        const char *why);
 void ingest_watch_note(struct ingest_watch_folder *f, enum model_cause cause, const char *detail);
@@ -84,9 +84,9 @@ bool ingest_watch_looks(const struct stat *st, const struct ingest_watch_look *l
 /* Which files are of one recording, and which of them wait. On the disk pool, by the scan. */
 void ingest_watch_join(struct ingest_watch_folder *f);
 
-/* Moves it from `from` into the folder `sub` there, which is made, under its name or one like it
- * that is free; text, if any, goes beside it as a .txt. 0, or errno: ESTALE when what has this
- * name now is another file than this one, or was written to since; it stays. On a pool. */
+/* Moves it from `from` into its subfolder `sub`, which is made, under its name or a similar free
+ * one; text, if any, goes beside it as a .txt. On a pool. 0, or errno: ESTALE when the name is
+ * now another file, or this one was written to since: then it stays. */
 int ingest_watch_move(int from, const char *sub, const char *name,
                       const struct ingest_watch_look *look,
                       const struct base_buf *text) BASE_MUST_CHECK;

@@ -1,7 +1,7 @@
 /*
- * Entries of a ZIP archive (APPNOTE 6.3.10) from its bytes as they come, by the
- * local headers; the central directory at the end is not needed. Stored and
- * deflated entries, ZIP64, data descriptors. Pure but for zlib's memory.
+ * Reads a ZIP archive (APPNOTE 6.3.10) as its bytes arrive, by the local headers,
+ * without the central directory at the end: stored and deflated entries, ZIP64, data
+ * descriptors. Pure but for zlib's memory.
  */
 #ifndef INGEST_ZIP_H
 #define INGEST_ZIP_H
@@ -37,7 +37,7 @@ bool ingest_zip_is(struct base_bytes head);
  * borrowed from in, or from z until the next call. Not after REFUSED. */
 size_t ingest_zip_parse(struct ingest_zip *z, struct base_bytes in, enum ingest_zip_event *event,
                         struct base_bytes *data);
-/* Was the end of the entries seen? */
+/* Has the end of the entries been seen? */
 bool ingest_zip_complete(const struct ingest_zip *z);
 
 /* Of the entry that began last. Not always UTF-8. */

@@ -1,8 +1,7 @@
 /*
- * What readers look at, over HTTP: rendered instances, and reports as PDF. Who
- * may see it is decided by the database (row-level security) in the same
- * transaction that finds the object; it also notes the look in the audit, before
- * anything is shown.
+ * What readers look at, over HTTP: rendered instances, and reports as PDF. The
+ * database decides who may see it (row-level security), in the transaction that
+ * finds the object and writes the access to the audit, before anything is shown.
  *
  * Everything runs on the loop thread.
  */

@@ -1,3 +1,4 @@
+/* What viewer*.c share. */
 #ifndef VIEWER_PRIV_H
 #define VIEWER_PRIV_H
 
@@ -11,7 +12,7 @@ struct viewer {
     bool closing;     /* freed by the last of them */
 };
 
-/* Begin and end of a file's reading. */
+/* Around the reading of a file: the viewer is not freed in between. */
 void viewer_reading(struct viewer *v);
 void viewer_read_done(struct viewer *v);
 

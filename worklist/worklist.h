@@ -1,8 +1,8 @@
 /*
- * The reading worklist: sessions, and the exam's way from waiting to signed
- * (docs/openapi.yaml); orders, and the modality worklist that devices read from
- * them. The rules stand in db/migrations/002_work.sql and 005_orders.sql; here
- * a request becomes the statement that applies them.
+ * The reading worklist: sessions, and an exam's states from waiting to signed
+ * (docs/openapi.yaml); orders, and the modality worklist that devices query. The
+ * rules are in db/migrations/002_work.sql and 005_orders.sql; here a request becomes
+ * the statement that applies them.
  */
 #ifndef WORKLIST_H
 #define WORKLIST_H
@@ -21,8 +21,8 @@ struct worklist_scp_config {
 };
 struct api_scp_table worklist_scp(struct worklist_scp_config *config);
 
-/* The clock of the worklist: exams that are complete after their device's quiet
- * time, leases that ran out, new contracts for unrouted exams. */
+/* What happens by time alone: exams complete after their device's quiet time, leases
+ * expire, unrouted exams find a new contract. */
 struct worklist_clock;
 enum base_err worklist_clock_start(struct loop *loop, struct db *db,
                                    struct worklist_clock **out) BASE_MUST_CHECK;

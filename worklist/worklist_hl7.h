@@ -1,8 +1,7 @@
 /*
- * Orders by HL7 v2 (ORM^O01, OMI^O23) over MLLP: each message is answered when
- * its orders are committed. Senders are registered by MSH-3^MSH-4, address and,
- * where one is given, certificate;
- * a control ID that came before is answered as it was.
+ * Orders by HL7 v2 (ORM^O01, OMI^O23) over MLLP: each message is answered once its
+ * orders are committed. Senders are registered by MSH-3^MSH-4, address and, where one
+ * is given, certificate. A control ID that came before gets the same answer again.
  */
 #ifndef WORKLIST_HL7_H
 #define WORKLIST_HL7_H

@@ -34,7 +34,7 @@ struct worklist_query {
     struct worklist_key keys[WORKLIST_KEYS_MAX]; /* [0] is the data set itself */
     size_t n;
     json_t *match;                  /* name: value; owned */
-    bool unmatched;                 /* it has an optional key that we do not match on */
+    bool unmatched;                 /* it has an optional key that we do not support */
     struct dicom_charset requested; /* its own Specific Character Set */
     char step_station[17];          /* the Scheduled Station AE Title asked for, or "" */
 };
@@ -48,9 +48,9 @@ BASE_MUST_CHECK enum base_err worklist_query_parse(struct base_bytes identifier,
                                                    struct base_error *error);
 void worklist_query_deinit(struct worklist_query *q);
 
-/* The set for the answers: what is configured for the device (UTF-8, ISO_IR 192,
- * GB18030, GBK, ISO 2022 IR 58, ASCII), else that of the query where we can
- * write it and it has Chinese, else UTF-8. */
+/* The character set of the answers: the one configured for the device (UTF-8, ISO_IR
+ * 192, GB18030, GBK, ISO 2022 IR 58, ASCII), else that of the query if we can write it
+ * and it has Chinese, else UTF-8. */
 void worklist_charset_choose(const char *configured, const struct worklist_query *q,
                              struct worklist_charset *out);
 
