@@ -146,7 +146,7 @@ static size_t find_spikes(const struct ecg_record *r, const struct ecg_beats *b,
         paced |= b->beat[i].code == ECG_CODE_PACED;
     for (size_t i = 0; i < r->nmarks; i++)
         marked |= r->marks[i].kind == ECG_MARK_PACE;
-    return paced && !marked ? ecg_pace_find(r, at_s, most) : 0;
+    return paced && !marked ? ecg_pace_find(r, b, at_s, most) : 0;
 }
 
 static enum base_err draw_analysed(const struct rdc_ecg_analysis *of,

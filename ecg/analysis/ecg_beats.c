@@ -218,7 +218,7 @@ static enum base_err mark_paced(const struct ecg_record *r, struct ecg_beats *b)
     double *spike_s = calloc(max, sizeof *spike_s);
     if (!spike_s)
         return BASE_ENOMEM;
-    size_t n = ecg_pace_find(r, spike_s, max);
+    size_t n = ecg_pace_find(r, b, spike_s, max);
     for (size_t i = 0; i < n; i++)
         mark_after(b, spike_s[i]);
     free(spike_s);
