@@ -137,12 +137,17 @@ static void settle(const struct ecg_mean *m, struct opinions *o, enum ecg_point 
     out->all.at[point] = quantile(&drawn, part);
 }
 
+/* Of the steepness in the other lead: from here on a lead shows a wave as well. */
+static const float OUTER_SHARE = 0.3F;
+
 /* Of two leads, half way from what both say to the one further out: a reader of two sees a P or T
- * wave rather where it shows first, and last. */
+ * wave rather where it shows first, and last. Less where that lead hardly shows it. */
 static int outer(const struct opinions *o, int at, int way)
 {
     bool second = (o->of[1].at - o->of[0].at) * way > 0;
-    return (at + o->of[second].at) / 2;
+    float share = o->of[second].weight / fmaxf(o->of[!second].weight, 1e-3F);
+    float part = fminf(1, share / OUTER_SHARE) / 2;
+    return (int)floorf((float)at + part * (float)(o->of[second].at - at));
 }
 
 /* ---- QRS ---- */

@@ -138,6 +138,42 @@ START_TEST(a_baseline_that_breathes_moves_nothing)
 }
 END_TEST
 
+/* Of two leads one has complexes without P and T waves, and noise that is as slow as those. */
+START_TEST(a_lead_without_t_waves_moves_nothing)
+{
+    static const double gains[] = {1, 1};
+    uint32_t state = (uint32_t)_i * 77 + 3;
+    struct base_error err = {0};
+    struct ecg_beats beats = {0};
+    struct ecg_waves w[SYNTHETIC_BEATS];
+    struct synthetic s = synthetic_plain;
+    s.nleads = 2;
+    s.gains = gains;
+    struct ecg_record *r = synthetic_make(&s);
+    double at_s[SYNTHETIC_BEATS], noise_s[SYNTHETIC_BEATS];
+    size_t n = synthetic_beats(&s, at_s);
+    static const double second[] = {0, -1};
+    synthetic_add(r, second, &s.wave[0], 1, at_s, n);
+    synthetic_add(r, second, &s.wave[4], 1, at_s, n);
+    for (int k = 0; k < 12; k++) {
+        struct synthetic_wave f = {0, 0.06, k % 2 ? 60 : -60};
+        size_t m = 0;
+        for (double t = 0.1 * synthetic_random(&state); t < s.seconds && m < SYNTHETIC_BEATS; m++)
+            noise_s[m] = t += 0.25 + 0.2 * synthetic_random(&state);
+        synthetic_add(r, second, &f, 1, noise_s, m);
+    }
+    ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
+    ck_assert_uint_eq(beats.n, n);
+    ck_assert_int_eq(ecg_waves_find(r, &beats, NULL, w, &err), BASE_OK);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(fabs(w[i].at_s[ECG_POINT_T_OFF] - at_s[i] - truth_s[ECG_POINT_T_OFF]) < 0.055,
+                      "beat %zu: %.3f s late", i,
+                      w[i].at_s[ECG_POINT_T_OFF] - at_s[i] - truth_s[ECG_POINT_T_OFF]);
+    ecg_beats_deinit(&beats);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(order_of_points_is_that_of_the_beat)
 {
     struct found f;
@@ -286,6 +322,7 @@ int main(void)
     tcase_add_test(t, one_lead_is_enough);
     tcase_add_test(t, electrodes_that_are_off_move_nothing);
     tcase_add_test(t, a_baseline_that_breathes_moves_nothing);
+    tcase_add_loop_test(t, a_lead_without_t_waves_moves_nothing, 0, 16);
     tcase_add_test(t, order_of_points_is_that_of_the_beat);
     tcase_add_test(t, no_p_wave_is_invented);
     tcase_add_test(t, a_spike_is_no_part_of_qrs);
