@@ -86,6 +86,31 @@ class TheTlsPorts(Way):
         row = self.waiting(make_dicom.uid('study tls in'), Client(self.rdc, 'reader1'))
         self.assertEqual(row['objects'], 4)
 
+    def reads(self):
+        """System calls that read, of all workers."""
+        total = 0
+        for pid in self.rdc.workers():
+            with open(f'/proc/{pid}/io') as f:
+                total += int(f.read().partition('syscr: ')[2].split()[0])
+        return total
+
+    def test_pdus_in_records_of_their_own_take_no_small_reads(self):
+        [path] = ct_series('tls-reads', count=1)
+        sop_class, instance, syntax, data = dicom_scu.part10(path)
+        size = 8 << 20
+        context = ssl.create_default_context(cafile=self.centre.ca)
+        context.load_cert_chain(*self.device)
+        sock = context.wrap_socket(socket.create_connection(('127.0.0.1', self.tls_port), timeout=30),
+                                   server_hostname='127.0.0.1')
+        device = dicom_scu.Association(None, 'QH_CT', contexts=[(1, sop_class, [syntax])], sock=sock)
+        device.max_pdu = 16000
+        before = self.reads()
+        self.assertEqual(device.store(sop_class, instance, data + dicom_scu.private_tail(size) + bytes(size)), 0)
+        reads = self.reads() - before
+        device.release()
+        self.note(f'{reads} reads')
+        self.assertLess(reads, size // 8192)
+
     def test_reports_are_delivered_over_tls(self):
         reader, doctor = Client(self.rdc, 'reader1'), Client(self.rdc, 'doctor')
         plain = StoreScp('tls-plain')
