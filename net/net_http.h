@@ -133,6 +133,9 @@ const char *net_http_query(const struct net_http_request *req, const char *name)
 /* All query parameters in order; false when i is past the last. */
 bool net_http_query_at(const struct net_http_request *req, size_t i, const char **name,
                        const char **value);
+/* Adds the fields of a collected application/x-www-form-urlencoded body to the query parameters.
+ * BASE_EFORMAT, BASE_ELIMIT, BASE_ENOMEM: then the query has none. */
+enum base_err net_http_query_add_form(struct net_http_request *req) BASE_MUST_CHECK;
 /* The first header field of this name, or NULL. */
 const char *net_http_header(const struct net_http_request *req, const char *name);
 /* From the arena; NULL when there is none. */

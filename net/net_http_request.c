@@ -165,6 +165,24 @@ bool net_http_query_at(const struct net_http_request *req, size_t i, const char 
     return true;
 }
 
+enum base_err net_http_query_add_form(struct net_http_request *req)
+{
+    const char *query = strchr(req->head.target, '?');
+    size_t n = query ? strlen(++query) : 0;
+    char *text = base_arena_alloc(&req->arena, n + 1 + req->body.n + 1);
+    req->query_count = 0;
+    if (!text)
+        return BASE_ENOMEM;
+    if (req->body.n && memchr(req->body.p, 0, req->body.n))
+        return BASE_EFORMAT;
+    snprintf(text, n + 1 + req->body.n + 1, "%s&%.*s", query ? query : "", (int)req->body.n,
+             req->body.n ? (const char *)req->body.p : "");
+    enum base_err err = net_http_query_parse(req, text);
+    if (err)
+        req->query_count = 0;
+    return err;
+}
+
 const char *net_http_header(const struct net_http_request *req, const char *name)
 {
     return net_http_head_field(&req->head, name);

@@ -196,10 +196,12 @@ static const struct net_http_route routes[] = {
     {"POST", "/api/v1/orders/{id}/cancel", "", worklist_cancel_order, SMALL_BODY},
     {"GET", "/fhir/metadata", NULL, worklist_fhir_metadata, NO_BODY},
     {"POST", "/fhir", NULL, worklist_fhir_bundle, FHIR_BODY},
+    {"POST", "/fhir/", NULL, worklist_fhir_bundle, FHIR_BODY}, /* as some clients write it */
     {"POST", "/fhir/ServiceRequest", NULL, worklist_fhir_create, FHIR_BODY},
     {"PUT", "/fhir/ServiceRequest", NULL, worklist_fhir_update_found, FHIR_BODY},
     {"PUT", "/fhir/ServiceRequest/{id}", NULL, worklist_fhir_update, FHIR_BODY},
     {"GET", "/fhir/ServiceRequest", NULL, worklist_fhir_search, NO_BODY},
+    {"POST", "/fhir/ServiceRequest/_search", NULL, worklist_fhir_search_form, SMALL_BODY},
     {"GET", "/fhir/ServiceRequest/{id}", NULL, worklist_fhir_read, NO_BODY},
     {"GET", "/fhir/ServiceRequest/{id}/_history/{version}", NULL, worklist_fhir_read, NO_BODY},
     {"GET", "/fhir/{rest*}", NULL, worklist_fhir_other, NO_BODY},

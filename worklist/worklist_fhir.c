@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define FHIR_JSON "application/fhir+json"
+#define FORM      "application/x-www-form-urlencoded"
 
 /* One request under way, in the arena of the HTTP request. */
 struct fhir {
@@ -154,7 +155,7 @@ static void reply_order(struct net_http_request *req, int status, const json_t *
 /* ---- what is asked ---- */
 
 /* False: answered already. */
-static bool is_welcome(struct net_http_request *req)
+static bool is_welcome_as(struct net_http_request *req, const char *known, const char *why)
 {
     uint8_t hash[BASE_SHA256];
     const char *type = net_http_header(req, "Content-Type");
@@ -163,14 +164,19 @@ static bool is_welcome(struct net_http_request *req)
     if (!api_token(req, hash))
         refuse(req, 401, "login",
                "log in with POST /api/v1/session and send the token as Authorization: Bearer");
-    else if (type && !strstr(type, "json"))
-        refuse(req, 415, "not-supported", "only JSON is read: Content-Type: " FHIR_JSON);
+    else if (type && !strstr(type, known))
+        refuse(req, 415, "not-supported", why);
     else if ((format && !strstr(format, "json")) ||
              (!format && accept && !strstr(accept, "json") && !strstr(accept, "*/*")))
         refuse(req, 406, "not-supported", "only JSON is written: Accept: " FHIR_JSON);
     else
         return true;
     return false;
+}
+
+static bool is_welcome(struct net_http_request *req)
+{
+    return is_welcome_as(req, "json", "only JSON is read: Content-Type: " FHIR_JSON);
 }
 
 /* The body as a JSON object; NULL: answered already. */
@@ -547,10 +553,8 @@ static void on_found(void *arg, const struct db_outcome *outcome)
     reply(f->req, 200, bundle);
 }
 
-void worklist_fhir_search(struct net_http_request *req, void *arg)
+static void search(struct net_http_request *req, void *arg)
 {
-    if (!is_welcome(req))
-        return;
     json_t *match = match_of(req);
     struct fhir *f = match ? fhir_new(req) : NULL;
     if (f)
@@ -562,6 +566,23 @@ void worklist_fhir_search(struct net_http_request *req, void *arg)
         refuse(req, 400, "not-supported",
                "orders are found by identifier only: ?identifier=SYSTEM|VALUE");
     json_decref(match);
+}
+
+void worklist_fhir_search(struct net_http_request *req, void *arg)
+{
+    if (is_welcome(req))
+        search(req, arg);
+}
+
+/* R4 http.html 3.1.0.14: the same, so that no identifier stands in an address. */
+void worklist_fhir_search_form(struct net_http_request *req, void *arg)
+{
+    if (!is_welcome_as(req, FORM, "a search is a form: Content-Type: " FORM))
+        return;
+    if (net_http_query_add_form(req))
+        refuse(req, 400, "structure", "the form is not percent-encoded UTF-8, or too long");
+    else
+        search(req, arg);
 }
 
 /* ---- the rest ---- */

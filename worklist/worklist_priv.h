@@ -24,6 +24,7 @@ void worklist_fhir_update(struct net_http_request *req, void *arg);
 void worklist_fhir_update_found(struct net_http_request *req, void *arg);
 void worklist_fhir_read(struct net_http_request *req, void *arg);
 void worklist_fhir_search(struct net_http_request *req, void *arg);
+void worklist_fhir_search_form(struct net_http_request *req, void *arg);
 void worklist_fhir_other(struct net_http_request *req, void *arg);
 
 /* Sets patient_pinyin of an order (for order_upsert) from its patient's name.

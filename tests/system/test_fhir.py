@@ -147,6 +147,28 @@ class FhirOrders(SystemTest):
                             'request': {'method': 'POST', 'url': 'ServiceRequest'}})
         return {'resourceType': 'Bundle', 'type': type, 'entry': entries}
 
+    def test_is_found_by_a_form_as_by_an_address(self):
+        made = self.send('POST', '/ServiceRequest', request(180)).json()
+
+        def search(form, query='', type='application/x-www-form-urlencoded'):
+            return self.tech.request('POST', '/fhir/ServiceRequest/_search' + query, form, {'Content-Type': type})
+        for answer in (search(b'identifier=FA180'), search(b'_format=json&identifier=urn%3Aoid%3A1.2.3%7CP180'),
+                       search(b'', '?identifier=FA180'), search(b'_count=5', '?identifier=FA180')):
+            self.assertEqual(answer.status, 200, answer)
+            self.assertEqual([e['resource']['id'] for e in answer.json()['entry']], [made['id']])
+        self.issue(search(b'identifier=FA180', '?identifier=FA180'), 400)
+        self.issue(search(b'status=active'), 400)
+        self.issue(search(b'identifier=%zz'), 400)
+        self.issue(search(b'identifier=FA180\0'), 400)
+        self.issue(search(b'{}', type='application/json'), 415)
+        self.issue(Client(self.rdc).request('POST', '/fhir/ServiceRequest/_search', b'', {}), 401)
+
+    def test_comes_to_the_base_with_a_slash_too(self):
+        batch = {'resourceType': 'Bundle', 'type': 'batch', 'entry': [
+            {'resource': request(181), 'request': {'method': 'POST', 'url': 'ServiceRequest'}}]}
+        answer = self.send('POST', '/', batch)
+        self.assertEqual(answer.json()['entry'][0]['response']['status'], '201 Created', answer)
+
     def test_comes_with_its_patient_in_a_transaction(self):
         answer = self.send('POST', '', self.bundle(request(20), request(21)))
         self.assertEqual(answer.status, 200, answer)
