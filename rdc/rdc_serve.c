@@ -400,14 +400,19 @@ static void stop_workers(struct supervisor *s)
 }
 
 /* Each association is a descriptor; the soft limit is often 1024. */
-static void allow_descriptors(void)
+static void allow_descriptors(const struct base_conf *conf)
 {
+    uint64_t wanted = rdc_worker_descriptors(conf);
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return;
     files.rlim_cur = files.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &files) != 0)
         BASE_LOG(WARN, "descriptors_limited", LOG_S("error", strerror(errno)));
+    if (files.rlim_max < wanted)
+        BASE_LOG(WARN, "descriptors_few", LOG_U("limit", files.rlim_max), LOG_U("wanted", wanted),
+                 LOG_S("remedy", "raise the hard limit on open files (LimitNOFILE, ulimit -Hn), or "
+                                 "lower dicom.max-associations and http.max-connections"));
 }
 
 int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
@@ -436,7 +441,7 @@ int rdc_cmd_serve(struct rdc_context *ctx, int argc, char **argv)
     base_hex(random, sizeof random, s.run);
     block_signals(&set);
     rdc_log_setup(&ctx->conf, "supervisor");
-    allow_descriptors();
+    allow_descriptors(s.conf);
     s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (s.signals < 0 || pipe2(ready, O_CLOEXEC | O_NONBLOCK) || rdc_shm_open(s.workers, &s.shm)) {
         fprintf(stderr, "rdc serve: %s\n", strerror(errno));

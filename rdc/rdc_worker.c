@@ -482,15 +482,19 @@ static enum base_err start(struct worker *w)
     return BASE_OK;
 }
 
+uint64_t rdc_worker_descriptors(const struct base_conf *conf)
+{
+    enum { OTHERS = 256 };
+    return (uint64_t)conf->dicom_max_associations + (uint64_t)conf->http_max_connections + OTHERS;
+}
+
 /* The kernel's table of descriptors doubles when it is full, and in a process with threads that
  * waits for all processors: the loop stood still for 9 to 23 ms each time, up to 2000 associations
  * five times. Before the threads it costs nothing. */
 static void reserve_descriptors(const struct base_conf *conf)
 {
-    enum { OTHERS = 256 };
     struct rlimit most;
-    rlim_t wanted =
-        (rlim_t)conf->dicom_max_associations + (rlim_t)conf->http_max_connections + OTHERS;
+    rlim_t wanted = rdc_worker_descriptors(conf);
     if (getrlimit(RLIMIT_NOFILE, &most))
         return;
     int last = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC,

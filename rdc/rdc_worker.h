@@ -28,6 +28,9 @@ struct rdc_worker_config {
     int ready_fd;     /* one byte is written here when the worker has the store */
 };
 
+/* How many descriptors one worker needs for as many associations and HTTP connections as the
+ * configuration allows. */
+uint64_t rdc_worker_descriptors(const struct base_conf *conf);
 /* Runs until SIGTERM; returns the exit status of the process. */
 int rdc_worker_run(const struct rdc_worker_config *config);
 

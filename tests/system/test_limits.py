@@ -3,15 +3,43 @@ refused, and nobody else notices."""
 import os
 import re
 import signal
+import socket
 import threading
+import unittest
 
 import dicom_scu
 import make_dicom
-from rdc_system import Client, SystemTest, wait_for
+from rdc_system import Client, Rdc, SystemTest, place, wait_for
 
 CT = make_dicom.CT
 # PS3.8 9.3.4: rejected-transient, provider (presentation), local-limit-exceeded
 OVER_LIMIT = ('A-ASSOCIATE-RJ', (2, 3, 2))
+
+
+class FewDescriptorsTest(unittest.TestCase):
+    def test_are_told_at_the_start_and_come_back_after_a_crowd(self):
+        script = os.path.join(place().own, 'few')
+        with open(script, 'w') as f:
+            f.write(f'#!/bin/sh\nulimit -n 64\nexec {place().program} "$@"\n')
+        rdc = Rdc(program=script, conf={'workers': 1}).start()
+        self.addCleanup(rdc.stop)
+        self.assertIn('event=descriptors_few limit=64 wanted=14256 remedy="raise ', rdc.log_from(0))
+        crowd = [socket.create_connection(('127.0.0.1', rdc.dicom_port)) for _ in range(100)]
+        wait_for('descriptors to be short', lambda: 'error="Too many open files"' in rdc.log_from(0))
+        for s in crowd:
+            s.close()
+        wait_for('an association', lambda: self.echoes(rdc))
+        self.assertEqual(Client(rdc, 'tech').get('/api/v1/worklist').status, 200)
+
+    @staticmethod
+    def echoes(rdc):
+        try:
+            a = dicom_scu.Association(rdc.dicom_port, 'QH_CT', timeout=5)
+        except (OSError, dicom_scu.Refused):
+            return False
+        status = a.echo()
+        a.release()
+        return status == 0
 
 
 class LimitTest(SystemTest):
