@@ -153,12 +153,7 @@ static void unmake_incarnation(struct store *s)
 static void store_free(struct store *s)
 {
     store_segment_seal(s);
-    for (int kind = 0; kind < STORE_KINDS; kind++) {
-        for (struct store_chunk *c; (c = s->spare[kind]);) {
-            s->spare[kind] = c->next;
-            free(c);
-        }
-    }
+    store_chunk_drop_slabs(s);
     if (s->lock >= 0)
         close(s->lock);
     loop_timer_free(s->pause_timer);
@@ -182,6 +177,8 @@ static struct store *store_alloc(struct loop *l, const char *data,
     s->fs = s->config.fs ? s->config.fs : &store_fs_system;
     if (!s->config.memory)
         s->config.memory = MEMORY;
+    for (int i = 0; i < STORE_KINDS; i++)
+        s->slabs_left[i] = s->config.memory / STORE_KINDS / STORE_SLAB;
     for (int i = 0; i < LOOP_CLASS_COUNT; i++)
         s->lanes[i] = (struct store_lane){.store = s, .class = (enum loop_class)i};
     if (!s->config.folder_files)

@@ -177,7 +177,7 @@ typedef void store_read_fn(void *arg, enum base_err err, struct base_bytes data,
  * lies behind the end. BASE_EINVAL (location), BASE_ENOMEM. */
 enum base_err store_read_open(struct store *s, const char *location, uint64_t from,
                               enum loop_class class, struct store_read **out) BASE_MUST_CHECK;
-/* One piece of at most 256 KiB; ask for the next one when it has been used. */
+/* One piece of at most 512 KiB; ask for the next one when it has been used. */
 void store_read_next(struct store_read *r, store_read_fn *fn, void *arg);
 /* Of the whole file; known once a piece came. */
 uint64_t store_read_size(const struct store_read *r);

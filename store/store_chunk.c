@@ -2,14 +2,69 @@
  * Memory for data on its way to the disk. The first piece of an object is
  * small, so that a small object costs little, but holds most ECGs; the following ones are large.
  * When the store's limit is reached, everything is small and goes to the disk
- * at once. A few pieces are kept for reuse.
+ * at once.
+ *
+ * Chunks are cut from slabs, each a huge page, which are kept: a write around the page cache
+ * looks up one page instead of 512, and the disk is given few large pieces. Beyond the limit each
+ * chunk has memory of its own, and gives it back.
  */
 #include "store/store_priv.h"
 
+#include "base/base_pages.h"
+
 #include <stdlib.h>
 
+struct store_slab {
+    struct store_slab *next;
+    void *bytes;
+    struct store_chunk chunks[];
+};
+
 static const size_t chunk_sizes[STORE_KINDS] = {STORE_CHUNK_SMALL, STORE_CHUNK_LARGE};
-static const size_t spares_max[STORE_KINDS] = {64, 64};
+
+static struct store_chunk *take_spare(struct store *s, enum store_chunk_kind kind)
+{
+    struct store_chunk *c = s->spare[kind];
+    if (c)
+        s->spare[kind] = c->next;
+    return c;
+}
+
+static void cut_slab(struct store *s, enum store_chunk_kind kind)
+{
+    size_t room = STORE_ALIGN + chunk_sizes[kind];
+    size_t n = STORE_SLAB / room;
+    struct store_slab *slab = calloc(1, sizeof *slab + n * sizeof slab->chunks[0]);
+    if (slab)
+        slab->bytes = base_pages_take(NULL, STORE_SLAB);
+    if (!slab || !slab->bytes) {
+        free(slab);
+        return;
+    }
+    for (size_t i = n; i-- > 0;) {
+        struct store_chunk *c = &slab->chunks[i];
+        c->data = (uint8_t *)slab->bytes + i * room + STORE_ALIGN;
+        c->next = s->spare[kind];
+        s->spare[kind] = c;
+    }
+    slab->next = s->slabs;
+    s->slabs = slab;
+    s->slabs_left[kind]--;
+}
+
+static struct store_chunk *make_alone(enum store_chunk_kind kind)
+{
+    struct store_chunk *c = calloc(1, sizeof *c);
+    uint8_t *bytes = aligned_alloc(STORE_ALIGN, STORE_ALIGN + chunk_sizes[kind]);
+    if (!c || !bytes) {
+        free(c);
+        free(bytes);
+        return NULL;
+    }
+    c->data = bytes + STORE_ALIGN;
+    c->alone = true;
+    return c;
+}
 
 bool store_chunk_pressed(const struct store *s)
 {
@@ -19,17 +74,14 @@ bool store_chunk_pressed(const struct store *s)
 struct store_chunk *store_chunk_get(struct store *s, bool small)
 {
     enum store_chunk_kind kind = small || store_chunk_pressed(s) ? STORE_SMALL : STORE_LARGE;
-    struct store_chunk *c = s->spare[kind];
-    if (c) {
-        s->spare[kind] = c->next;
-        s->spares[kind]--;
-    } else {
-        c = aligned_alloc(STORE_ALIGN, 2 * STORE_ALIGN + chunk_sizes[kind]);
-        if (!c)
-            return NULL;
-        c->size = chunk_sizes[kind];
-        c->data = (uint8_t *)c + 2 * STORE_ALIGN;
-    }
+    if (!s->spare[kind] && s->slabs_left[kind])
+        cut_slab(s, kind);
+    struct store_chunk *c = take_spare(s, kind);
+    if (!c)
+        c = make_alone(kind);
+    if (!c)
+        return NULL;
+    c->size = chunk_sizes[kind];
     c->next = NULL;
     c->n = 0;
     c->digested = 0;
@@ -44,12 +96,21 @@ void store_chunk_put(struct store *s, struct store_chunk *list)
         list = c->next;
         s->memory -= c->size;
         enum store_chunk_kind kind = c->size == STORE_CHUNK_LARGE ? STORE_LARGE : STORE_SMALL;
-        if (s->spares[kind] < spares_max[kind]) {
+        if (c->alone) {
+            free(c->data - STORE_ALIGN);
+            free(c);
+        } else {
             c->next = s->spare[kind];
             s->spare[kind] = c;
-            s->spares[kind]++;
-        } else {
-            free(c);
         }
+    }
+}
+
+void store_chunk_drop_slabs(struct store *s)
+{
+    for (struct store_slab *slab; (slab = s->slabs);) {
+        s->slabs = slab->next;
+        base_pages_give(NULL, slab->bytes);
+        free(slab);
     }
 }

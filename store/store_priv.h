@@ -8,8 +8,10 @@ enum {
     STORE_INCARNATION = 48, /* start time, 16 hex digits, slot */
     STORE_PATH = 4096,
     STORE_ALIGN = 4096, /* for O_DIRECT: of memory, offset and size */
-    STORE_CHUNK_SMALL = 256 << 10,
-    STORE_CHUNK_LARGE = 512 << 10,
+    /* Of a chunk, with room for the header of a record in front. */
+    STORE_CHUNK_SMALL = (256 << 10) - STORE_ALIGN,
+    STORE_CHUNK_LARGE = (512 << 10) - STORE_ALIGN,
+    STORE_SLAB = 2 << 20,       /* memory from which chunks are cut */
     STORE_PUT_QUEUE = 1 << 20,  /* per put, beyond which it has no room */
     STORE_RECORD_MAX = 1 << 20, /* what is larger gets a file of its own */
 };
@@ -20,8 +22,8 @@ struct store_chunk {
     size_t size;
     size_t n;
     size_t digested; /* of n */
-    uint8_t *data;   /* aligned; behind this struct in the same block, after STORE_ALIGN
-                      * bytes for the header of a record */
+    uint8_t *data;   /* aligned, behind STORE_ALIGN bytes for the header of a record */
+    bool alone;      /* its memory is its own, not a slab's */
 };
 
 enum store_chunk_kind { STORE_SMALL, STORE_LARGE, STORE_KINDS };
@@ -93,7 +95,8 @@ struct store {
 
     size_t memory; /* chunks in use, bytes */
     struct store_chunk *spare[STORE_KINDS];
-    size_t spares[STORE_KINDS];
+    struct store_slab *slabs;
+    size_t slabs_left[STORE_KINDS]; /* that may still be made */
 
     int64_t space_ms; /* when the disk was asked */
     uint64_t space;   /* its answer, less what was written since */
@@ -177,6 +180,8 @@ struct store_chunk *store_chunk_get(struct store *s, bool small);
 /* Takes a list. */
 void store_chunk_put(struct store *s, struct store_chunk *list);
 bool store_chunk_pressed(const struct store *s);
+/* When none is in use. */
+void store_chunk_drop_slabs(struct store *s);
 
 /* store_digest.c */
 /* The put has gathered new bytes. */
