@@ -11,7 +11,7 @@
 
 enum { NOTES_MAX = 512, FLUSH_MS = 1000, DETAIL_SIZE = 200, SYNTAXES_SHOWN = 16 };
 
-/* A row of the table to be: one peer and one cause. */
+/* A row for the table: one peer and one cause. */
 struct note {
     int64_t device_id;
     char address[46];
@@ -55,7 +55,7 @@ static void on_written(void *arg, const struct db_outcome *outcome)
         if (n->count == 0)
             drop(c, i);
     }
-    /* Without a database they are kept and counted on. */
+    /* While the database is away they are kept, and counting goes on. */
     if (outcome->err && outcome->err != BASE_EUNAVAILABLE && outcome->err != BASE_ECANCELED)
         BASE_LOG(WARN, "contacts_not_written", LOG_S("sqlstate", outcome->sqlstate),
                  LOG_S("error", base_err_text(outcome->err)));
@@ -122,7 +122,7 @@ static bool is_same(const struct note *n, const struct api_contact_peer *peer,
            strcmp(n->called, peer->called) == 0;
 }
 
-/* The note of this peer and cause, new or counted on. NULL: no place. */
+/* The note of this peer and cause, new or existing. NULL: no room. */
 static struct note *take(struct api_contact *c, const struct api_contact_peer *peer,
                          enum model_cause cause)
 {
@@ -166,7 +166,7 @@ static enum model_cause cause_of_context(uint8_t result)
     }
 }
 
-/* What was proposed and what came of it. */
+/* A proposed context and its result. */
 static void write_context(struct base_json *j, const struct dicom_context *rq,
                           const struct dicom_context *ac)
 {
@@ -280,7 +280,7 @@ enum model_cause api_contact_cause(enum net_assoc_cause cause, const char *text)
                : is_text(text, DICOM_STRANGER_MLLP) ? MODEL_CAUSE_MLLP
                : is_text(text, DICOM_STRANGER_SSH)  ? MODEL_CAUSE_SSH
                                                     : MODEL_CAUSE_NOT_DICOM;
-    case NET_ASSOC_REJECTED: /* by the upper layer itself, before anybody was asked */
+    case NET_ASSOC_REJECTED: /* by the upper layer itself, before the handler was asked */
         return MODEL_CAUSE_NOT_ACCEPTABLE;
     case NET_ASSOC_LIMIT:
         return strstr(text, "associations") ? MODEL_CAUSE_TOO_MANY : MODEL_CAUSE_PDU_TOO_LARGE;

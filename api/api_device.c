@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 256 }; /* a device that falls on the slot of another takes it */
+enum { SLOTS = 256 }; /* on a collision the newer device replaces the older */
 
 struct slot {
     struct api_device_key key;
@@ -21,7 +21,7 @@ struct api_devices {
 struct ask {
     struct api_devices *devices;
     struct api_device_key key;
-    int64_t at; /* from when on it is remembered: what is read was so then, or later */
+    int64_t at; /* when it was asked: the row is at least as new */
     api_device_fn *fn;
     void *arg;
 };
@@ -106,7 +106,7 @@ enum base_err api_devices_ask(struct api_devices *d, const struct api_device_key
     struct db_param params[] = {
         db_text(ask->key.calling), db_text(ask->key.address), db_text(ask->key.called),
         ask->key.certificate[0] ? db_text(ask->key.certificate) : db_null()};
-    /* Whether what comes is urgent nobody knows before this is answered. */
+    /* STAT, since whether its objects are urgent is not known before the answer. */
     struct db_tx *tx = db_tx_new(d->db, LOOP_STAT);
     db_tx_add(tx, DB_Q_DEVICE_FIND, params, 4);
     enum base_err err = db_tx_submit(tx, on_found, ask);

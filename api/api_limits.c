@@ -7,7 +7,7 @@
 enum {
     TICK_MS = 10,
     COUNTED_MAX = 16 << 20, /* of one object */
-    STALLED_MS = 1000,      /* who has not moved for so long holds up nobody */
+    STALLED_MS = 1000,      /* a flight that has not moved for so long no longer leads */
     FAIR_SHARES = 16,
     TOTAL_DICOM = 1,
     TOTAL_HTTP = 2,
@@ -24,7 +24,7 @@ struct api_limits {
     struct base_quota_row *http;
     struct base_quota_row *bytes;
     struct base_quota_row *held; /* its bytes: of files that are kept whole */
-    struct loop_timer *timer;    /* runs while somebody waits */
+    struct loop_timer *timer;    /* runs while anything waits */
     bool ticking;
     struct api_rest *rests;
     struct api_flight *flights; /* oldest first */
@@ -147,7 +147,7 @@ int64_t api_limits_http(struct api_limits *l, struct base_quota_row *row,
         wait = base_quota_reserve(l->http, conf->http_max_rate, now_us, 0);
     if (wait)
         base_count(&l->config.counters->http_limited_total, 1);
-    return wait ? 1 : 0; /* a second's worth is there again after a second */
+    return wait ? 1 : 0; /* after a second there is room for a second's worth again */
 }
 
 /* ---- the clock of those who wait ---- */
@@ -210,7 +210,7 @@ void api_limits_unhold(struct api_limits *l, size_t *held)
 
 /* ---- bytes ---- */
 
-/* Is it the one of its row that goes on in any case? */
+/* Is it the flight of its row that goes on in any case? */
 static bool leads(const struct api_limits *l, const struct api_flight *f, int64_t now_ms)
 {
     for (const struct api_flight *o = l->flights; o != f; o = o->next)

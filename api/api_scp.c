@@ -56,8 +56,8 @@ void api_scp_rest(struct api_scp_assoc *as, int64_t ms)
     api_rest_begin(api_scp_limits(as), &as->rest, ms, on_rested, as);
 }
 
-/* A request is there. It is served; how long its followers have to wait is seen
- * to when it is answered, since a peer that is not read cannot be told anything. */
+/* A request came. It is served; the next ones wait, if they must, after it is answered,
+ * since a peer whose bytes we do not read cannot be answered either. */
 static void count_request(struct api_scp_assoc *as)
 {
     as->wait_ms = 0;
@@ -115,7 +115,7 @@ static void find_service(struct api_scp_call *call, const char *abstract)
     }
 }
 
-/* The request is whole: the next one is not read before this is answered. */
+/* The request is whole: do not read the next one before this is answered. */
 static void completed(struct api_scp_call *call)
 {
     call->complete = true;
@@ -137,7 +137,7 @@ static void on_flight(void *arg)
     net_assoc_resume(call->assoc->a);
 }
 
-/* There is no service for it. */
+/* No service takes the request. */
 static void refuse_call(struct api_scp_call *call)
 {
     if (!call->wrong_class)
@@ -213,7 +213,7 @@ static void on_data(struct net_assoc *a, void *arg, struct base_bytes bytes, boo
     struct api_scp_assoc *as = arg;
     struct api_scp_call *call = as->call;
     (void)a;
-    /* A call that was finished early is gone; its data set is passed over. */
+    /* A call that was finished early is gone; its data set is skipped. */
     if (!call || call->complete)
         return;
     bool go_on = api_flight_add(api_scp_limits(as), &call->flight, bytes.n);
@@ -317,7 +317,7 @@ static enum base_err collect_offers(struct api_scp *s)
     return err;
 }
 
-/* Where few associations are allowed the many who ask at once are still told so. */
+/* Even with few associations allowed, many peers at once can still be told that. */
 enum { AWAITED_LEAST = 1000 };
 
 enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp **out)
@@ -332,7 +332,7 @@ enum base_err api_scp_start(const struct api_scp_config *config, struct api_scp 
         .max_pdu = (uint32_t)conf->dicom_max_pdu,
         .artim_ms = (unsigned)conf->dicom_artim_seconds * 1000,
         .idle_ms = (unsigned)conf->dicom_idle_seconds * 1000,
-        /* The limit of the machine, which we keep, comes first. */
+        /* One more, so that our own limit for the whole machine is met first. */
         .max_associations = (unsigned)conf->dicom_max_associations + 1,
         .max_awaited = conf->dicom_max_associations < AWAITED_LEAST
                            ? AWAITED_LEAST

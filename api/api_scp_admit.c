@@ -53,8 +53,8 @@ static void list_add(char *list, size_t size, const char *text)
         snprintf(list + n, size - n, " ...");
 }
 
-/* Every context that was refused is told in the log, for the technician who
- * wonders why one kind of image does not arrive. */
+/* Logs every refused context, for the technician who wonders why one kind of image
+ * does not arrive. */
 static void log_refused(const struct api_scp_assoc *as, const struct dicom_associate *ac)
 {
     const struct dicom_associate *rq = net_assoc_request(as->a);
@@ -72,8 +72,8 @@ static void log_refused(const struct api_scp_assoc *as, const struct dicom_assoc
     }
 }
 
-/* "SOP class=transfer syntax" of what was accepted, as far as a log line holds it;
- * the doctor has all of it. */
+/* Lists "SOP class=transfer syntax" of the accepted contexts, as far as a log line holds
+ * them; `rdc device doctor` has them all. */
 static void list_accepted(const struct dicom_associate *rq, const struct dicom_associate *ac,
                           char list[LIST_SIZE])
 {
@@ -93,8 +93,8 @@ static int64_t own_or(const json_t *row, const char *name, int64_t configured)
     return json_is_integer(own) ? json_integer_value(own) : configured;
 }
 
-/* An association counts as its first request, so that those who open one for
- * each object are slowed, too. Milliseconds that it has to wait; -1: refused. */
+/* An association counts as its first request, so that devices that open one for each
+ * object are slowed down as well. Returns the milliseconds it has to wait; -1: refused. */
 static int64_t take_place(struct api_scp_assoc *as)
 {
     const struct base_conf *conf = as->s->config->conf;
@@ -196,7 +196,7 @@ static void on_device(void *arg, json_t *row)
         api_scp_free_assoc(as);
 }
 
-/* One that was found a moment ago is not asked for again. */
+/* Uses the cached row, if there is one. */
 static void find_device(struct api_scp_assoc *as, const struct dicom_associate *rq)
 {
     struct api_device_key key;

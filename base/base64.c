@@ -1,6 +1,6 @@
 #include "base/base64.h"
 
-/* Of a digit; -1 of any other character below 128. */
+/* The value of each digit; -1 for any other character below 128. */
 static const int8_t values[128] = {
     -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
     -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62,
@@ -20,7 +20,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Whole fours of digits without anything between. Returns how many characters it took. */
+/* Fast path: fours of digits without anything in between. Returns the characters consumed. */
 static size_t take_fours(const char *s, size_t n, uint8_t *out)
 {
     size_t i = 0;

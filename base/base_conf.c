@@ -202,7 +202,7 @@ static void print_number(struct base_buf *out, uint64_t v, const struct unit *un
     base_buf_printf(out, "%" PRIu64 "%s", v / units[best].factor, units[best].suffix);
 }
 
-/* What a value of this key may be, for a person. */
+/* Which values this key allows, for a person. */
 static void print_allowed(const struct key *k, struct base_buf *out)
 {
     switch (k->type) {
@@ -364,7 +364,7 @@ static enum base_err load_line(struct base_conf *c, const char *where, struct ba
     return err;
 }
 
-/* name stands for the file in messages. */
+/* name is that of the file, for messages. */
 static enum base_err load_text(struct base_conf *c, const char *name, struct base_bytes text,
                                struct base_error *e)
 {

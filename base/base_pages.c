@@ -7,7 +7,7 @@
 enum { LEAST = 512 << 10 };
 static const size_t HUGE_PAGE = (size_t)2 << 20;
 
-/* What is taken for n bytes. */
+/* The size to allocate for n bytes. */
 static size_t whole_pages(size_t n, size_t grain)
 {
     size_t page = grain ? grain : HUGE_PAGE;
@@ -26,7 +26,7 @@ static void *alloc(size_t n)
     size_t whole = whole_pages(n, 0);
     void *p = aligned_alloc(HUGE_PAGE, whole);
     if (p)
-        (void)madvise(p, whole, MADV_HUGEPAGE); /* only advice: without it all works as well */
+        (void)madvise(p, whole, MADV_HUGEPAGE); /* advice only: works without it, too */
     return p;
 }
 
@@ -36,7 +36,7 @@ static void forget(struct base_pages *pool, struct base_pages_block *block)
     *block = pool->block[--pool->n];
 }
 
-/* The smallest kept one that is large enough, and not so large that most of it lies idle. */
+/* The smallest kept block that is large enough, unless most of it would lie idle. */
 static struct base_pages_block *find_kept(struct base_pages *pool, size_t size)
 {
     struct base_pages_block *best = NULL;
@@ -48,7 +48,7 @@ static struct base_pages_block *find_kept(struct base_pages *pool, size_t size)
     return best;
 }
 
-/* An entry for one more, in place of a kept one if need be; NULL when all are in use. */
+/* An entry for one more block, if need be in place of a kept one; NULL when all are in use. */
 static struct base_pages_block *find_entry(struct base_pages *pool)
 {
     for (size_t i = 0; i < pool->n && pool->n == BASE_PAGES_BLOCKS; i++)

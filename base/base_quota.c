@@ -23,8 +23,8 @@ enum base_err base_quota_init(struct base_quota *q, unsigned slots)
     return ok ? BASE_OK : BASE_EINTERNAL;
 }
 
-/* A holder that died left nothing half done that matters: a key without users
- * is a free row. */
+/* If the last holder died inside, nothing half done matters: a key without users is a
+ * free row. */
 static void enter(struct base_quota *q)
 {
     if (pthread_mutex_lock(&q->lock) == EOWNERDEAD)
@@ -48,10 +48,10 @@ static bool is_free(const struct base_quota *q, const struct base_quota_row *row
     for (unsigned s = 0; s < q->slots; s++)
         if (atomic_load(&row->users[s]))
             return false;
-    return atomic_load(&row->paid) <= now_us; /* else who comes back would begin anew */
+    return atomic_load(&row->paid) <= now_us; /* else a client could leave to escape its rate */
 }
 
-/* Zeroes what the key before left, the key last. */
+/* Clears the row for its new key, which is set last. */
 static void make_new(struct base_quota *q, unsigned i, int64_t key)
 {
     struct base_quota_row *row = &q->rows[i];
@@ -132,8 +132,8 @@ void base_quota_give(struct base_quota_row *row, unsigned slot, enum base_quota_
 
 /* ---- rates ---- */
 
-/* The generic cell rate algorithm (ITU-T I.371): each request pays for a piece of
- * time, and may be ahead of the clock by less than a second. */
+/* The generic cell rate algorithm (ITU-T I.371): each request moves `paid` by 1/rate,
+ * and `paid` may be ahead of the clock by less than a second. */
 int64_t base_quota_reserve(struct base_quota_row *row, int64_t rate, int64_t now_us,
                            int64_t most_us)
 {

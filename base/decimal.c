@@ -11,7 +11,8 @@ static size_t pass_digits(const uint8_t *p, size_t at, size_t n, uint64_t *digit
 
 size_t base_decimal(const uint8_t *p, size_t n, double *out)
 {
-    /* So many digits, and so high a power of ten, are exact, and so is what a division rounds. */
+    /* Up to 15 digits, and powers of ten up to this, are exact doubles; so the one division rounds
+     * correctly. */
     enum { EXACT = 15 };
     static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};

@@ -1,4 +1,4 @@
-/* OpenSSL's older calls show the chaining value, which pairs need. */
+/* Pairs need the chaining value, which only OpenSSL's deprecated calls expose. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
 
@@ -13,7 +13,7 @@ struct base_sha256 {
     SHA256_CTX ctx;
 };
 
-/* A wrong digest must never pass silently, so that ends the process. */
+/* A wrong digest must never pass silently: abort. */
 static void must(int ok)
 {
     if (ok != 1)
@@ -38,7 +38,7 @@ void base_sha256_add(struct base_sha256 *h, const void *p, size_t n)
     must(SHA256_Update(&h->ctx, p, n));
 }
 
-/* The first n bytes, or what there is. */
+/* Adds the first n bytes, or as many as there are. */
 static void add_first(struct base_sha256_part *part, size_t n)
 {
     struct base_bytes *rest = &part->bytes;
@@ -49,7 +49,7 @@ static void add_first(struct base_sha256_part *part, size_t n)
     *rest = base_bytes_of(rest->p + taken, rest->n - taken);
 }
 
-/* Bytes that went past SHA256_Update. */
+/* Counts bytes that did not go through SHA256_Update. */
 static void count(SHA256_CTX *ctx, uint64_t n)
 {
     uint64_t bits = ((uint64_t)ctx->Nh << 32 | ctx->Nl) + 8 * n;
@@ -57,7 +57,7 @@ static void count(SHA256_CTX *ctx, uint64_t n)
     ctx->Nh = (SHA_LONG)(bits >> 32);
 }
 
-/* Whole blocks of both, until one of them has none any more. */
+/* Adds whole blocks of both, until one of them has no more. */
 static void add_pair(struct base_sha256_part *a, struct base_sha256_part *b)
 {
     size_t n = (a->bytes.n < b->bytes.n ? a->bytes.n : b->bytes.n) / SHA256_CBLOCK;

@@ -19,7 +19,7 @@ struct delivery {
     bool draining;
 };
 
-/* What is under way: the row's id and the lease that entitles us to end it. */
+/* A delivery under way: the row's id and the lease that entitles us to end it. */
 struct claimed {
     struct delivery *d;
     json_t *row;
@@ -38,8 +38,8 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
 {
     struct claimed *c = arg;
     struct delivery *d = c->d;
-    /* If it could not be noted the lease runs out, and it is sent once more
-     * with the same UIDs. */
+    /* If this could not be noted, the lease runs out and it is sent again, with the
+     * same UIDs. */
     if (outcome->err)
         BASE_LOG(WARN, "delivery_not_noted", LOG_I("delivery", c->id),
                  LOG_S("error", base_err_text(outcome->err)));

@@ -9,8 +9,7 @@
 
 enum { OBJECTS_MAX = 16, CONNECT_MS = 10000, RESPONSE_MS = 60000, MAX_PDU = 128 * 1024 };
 
-/* One delivery under way. The association or the store may be the last to let
- * go of it. */
+/* One delivery under way. Freed by the association or the store, whichever ends last. */
 struct sending {
     const struct delivery_config *config;
     const json_t *objects; /* of the claimed row */
@@ -18,7 +17,7 @@ struct sending {
     size_t at; /* the object being sent */
     struct net_assoc *a;
     struct store_read *read;
-    bool header; /* the file meta group of this object is behind us */
+    bool header; /* the file meta group of this object has been read */
     uint16_t message_id;
     enum delivery_outcome outcome;
     char message[256];
@@ -110,7 +109,7 @@ static void on_established(struct net_assoc *a, void *arg)
     send_object(arg);
 }
 
-/* PS3.4 B.2.3. A duplicate is there already: that is what we want. */
+/* PS3.4 B.2.3. A duplicate is success: the peer has the object. */
 static enum delivery_outcome outcome_of(uint16_t status)
 {
     if (status == DIMSE_SUCCESS || (status & 0xF000) == 0xB000 ||
@@ -131,7 +130,7 @@ static const char *warning_text(uint16_t status)
                               : "";
 }
 
-/* One that leaves no room for the next is cut off. */
+/* Appends a warning, cut off where there is no more room. */
 static void add_warning(struct sending *s, const struct dicom_dimse *cmd)
 {
     size_t n = strlen(s->warnings);
@@ -171,7 +170,7 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
     struct sending *s = arg;
     (void)a;
     store_read_close(s->read);
-    /* What was answered stands; how the association ended changes nothing. */
+    /* Once answered, the way the association ends changes nothing. */
     if (s->outcome == DELIVERY_RETRY && !s->message[0])
         snprintf(s->message, sizeof s->message, "%s%s%s", net_assoc_cause_text(cause),
                  text[0] ? ": " : "", text);

@@ -10,7 +10,7 @@
 
 enum {
     SNIFF_BYTES = 4096,      /* enough to recognise nearly any file */
-    SNIFF_MAX = 256 * 1024,  /* a meta group may be that long */
+    SNIFF_MAX = 256 * 1024,  /* as long as a meta group may be */
     ECG_FILE_MAX = 64 << 20, /* of a file that is read whole */
 };
 
@@ -21,11 +21,11 @@ struct ingest_arrival {
     struct base_buf head;         /* until recognised; of an ECG file: all of it */
     size_t held;                  /* of it, also while it is converted */
     struct ingest_object *object; /* DICOM, from when it was recognised to finish */
-    size_t look_at;               /* bytes of it, from which it is looked at again */
+    size_t look_at;               /* bytes of head at which to try to recognise it again */
     bool is_ecg;
-    bool is_part;                 /* perhaps of an ECG of several files: kept whole */
-    struct base_error unlike;     /* why it is no DICOM file */
-    struct ingest_result refusal; /* err is set when it is none of ours */
+    bool is_part;                 /* may be one of several files of an ECG: kept whole */
+    struct base_error unlike;     /* why it is not a DICOM file */
+    struct ingest_result refusal; /* err is set once it is refused */
     void (*on_room)(void *arg);
     void *on_room_arg;
     ingest_object_fn *fn;
@@ -121,7 +121,7 @@ static void refuse_unknown(struct ingest_arrival *f)
                "device exported it");
 }
 
-/* What is no DICOM file may still be the signals of a recording of several files. */
+/* A file that is not DICOM may still be the signals of a recording of several files. */
 static void refuse_or_keep(struct ingest_arrival *f)
 {
     f->is_part = f->options.parts && !is_part10(base_buf_bytes(&f->head));
@@ -174,7 +174,8 @@ static bool recognise(struct ingest_arrival *f, bool complete)
     return f->is_ecg || f->is_part || begin_dicom(f, complete);
 }
 
-/* Each time at all of the head: who sends byte by byte must not make that count. */
+/* Looks at all of the head each time, at growing lengths, so that a sender of single bytes costs no
+ * more. */
 static void look(struct ingest_arrival *f)
 {
     size_t n = f->head.n;

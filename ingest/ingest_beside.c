@@ -31,7 +31,7 @@ static bool path_of(const struct ingest_beside *b, const char *name, char **path
     return *path != NULL;
 }
 
-/* A plain file, or -1 (errno); what changes its kind meanwhile is not waited for. */
+/* Opens a regular file, or -1 (errno); never blocks, even if it was just replaced by a pipe. */
 static int open_plain(const struct ingest_beside *b, const char *name, struct stat *st)
 {
     char *path;
@@ -63,7 +63,7 @@ static bool read_some(int fd, size_t n, struct base_buf *out)
 
 /* ---- which ones ---- */
 
-/* What ecg_open is told: the content of headers only, so that nothing is decoded. */
+/* The files given to ecg_open: the content of headers only, so that nothing is decoded. */
 struct asking {
     struct ingest_beside *b;
     struct ecg_input *inputs;
@@ -87,9 +87,9 @@ static bool keep_name(struct ingest_beside *b, const char *name, const struct st
     return true;
 }
 
-/* The entry of this name, case aside where there is none in this case; owned by the caller,
- * NULL when there is none. Of an optional one only the extension is tried in capitals: most have
- * none, and to read a folder of thousands for each costs too much. */
+/* The entry of this name, else one whose name differs in case; owned by the caller, NULL when
+ * there is none. For an optional file only the extension in capitals is tried: most recordings have
+ * none, and listing a folder of thousands for each would cost too much. */
 static char *entry_of(const struct ingest_beside *b, const char *name, bool optional)
 {
     char *found = strdup(name);
@@ -135,13 +135,13 @@ static enum base_err add_input(struct asking *a, const char *name)
     return BASE_OK;
 }
 
-/* No header may have an image sent as its signals. */
+/* No header may pull in an image as its signals. */
 static bool is_dicom(const struct base_buf *head)
 {
     return head->n >= 132 && memcmp(head->p + 128, "DICM", 4) == 0;
 }
 
-/* The file, if it is there, under the name by which it was asked for. */
+/* Adds the file, if it exists, under the name that was asked for. */
 static enum base_err add_file(struct asking *a, const char *name, bool optional)
 {
     struct stat st;

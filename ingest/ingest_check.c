@@ -11,7 +11,7 @@ struct work {
     const struct ingest_config *config;
     struct model_job *job;
     struct base_buf path;  /* of the object */
-    struct base_buf other; /* of the one that was here first */
+    struct base_buf other; /* of the one that came first */
 };
 
 static void work_free(struct work *w)
@@ -62,7 +62,7 @@ static void on_compared(void *arg, const struct loop_process_exit *exit)
     if (!told)
         BASE_LOG(WARN, "objects_not_compared", LOG_I("instance", w->job->subject),
                  LOG_I("status", exit->status), LOG_I("signal", exit->signum));
-    /* What cannot be told stands as a conflict, for a person. */
+    /* If they could not be compared it stays a conflict, for a person to look at. */
     note(w, told && exit->status == INGEST_CHECK_SAME);
 }
 

@@ -12,11 +12,11 @@ enum {
     CHECKS = 4,
     CHECK_LEASE_SECONDS = 600,
     REPORTS = 8,             /* devices that this worker reports to at a time */
-    TELL_LEASE_SECONDS = 15, /* for an answer on the association that asked */
+    TELL_LEASE_SECONDS = 15, /* of a report on the association that asked */
     POLL_MS = 1000
 };
 
-/* A result that is due, whose association was busy when it was there. */
+/* A result that is due, but whose association was busy. */
 struct later {
     struct later *next;
     struct ingest_commitment *c;
@@ -28,11 +28,11 @@ struct ingest_commitment {
     const struct ingest_config *config;
     struct model_jobs *jobs;
     struct loop_timer *timer;
-    struct api_scp_hold *begun; /* for the check that is just being begun */
+    struct api_scp_hold *begun; /* for the check that is being started right now */
     struct later *later;
-    unsigned calling; /* those devices */
-    unsigned telling; /* others, on the associations that asked: they may be silent for long */
-    unsigned asking;  /* of later ones */
+    unsigned calling; /* reports under way on new associations */
+    unsigned telling; /* on the associations that asked; their devices may be silent for long */
+    unsigned asking;  /* database calls under way for later ones */
     bool claiming;
     bool draining;
 };
@@ -50,7 +50,7 @@ struct reporting {
     json_t *row;
     int64_t id;
     int64_t lease;
-    bool told; /* on the association that asked: if it fails the next try is due at once */
+    bool told; /* on the association that asked: after a failure the next try is due at once */
 };
 
 static void claim(struct ingest_commitment *c);
@@ -72,7 +72,7 @@ static void reporting_free(struct reporting *r)
 static void on_noted(void *arg, const struct db_outcome *outcome)
 {
     struct reporting *r = arg;
-    /* If it could not be noted the lease runs out, and it is told once more. */
+    /* If this could not be noted, the lease runs out and the report is sent again. */
     if (outcome->err)
         BASE_LOG(WARN, "commitment_not_noted", LOG_I("commitment", r->id),
                  LOG_S("error", base_err_text(outcome->err)));
@@ -181,7 +181,7 @@ static void on_asked(void *arg, const struct db_outcome *outcome)
     later_free(l);
 }
 
-/* True: l is no longer of the list. */
+/* True: l has left the list. */
 static bool tell_later(struct ingest_commitment *c, struct later *l)
 {
     struct db_param params[] = {db_int(l->id), db_int(TELL_LEASE_SECONDS)};
@@ -277,7 +277,7 @@ static void on_noted_check(void *arg, const struct db_outcome *outcome)
     }
 }
 
-/* What was found, and where it was looked for. */
+/* Writes the results, with the locations that were read, to the database. */
 static enum base_err note_check(struct checking *k, const uint16_t *failures, size_t n)
 {
     struct base_buf list = {0};

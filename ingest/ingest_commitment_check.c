@@ -41,13 +41,13 @@ static void finish(struct check *k, bool stopped)
     free(k);
 }
 
-/* The item under way is decided. */
+/* Ends the item under way with this result. */
 static void decide(struct check *k, uint16_t failure)
 {
     store_read_close(k->read);
     k->read = NULL;
     k->failures[k->at++] = failure;
-    /* From the loop, so that a long list neither recurses nor holds up others. */
+    /* From the loop, so that a long list neither recurses nor blocks others. */
     loop_post(k->config->loop, &k->later, go_on, k);
 }
 

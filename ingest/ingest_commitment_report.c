@@ -64,7 +64,7 @@ static struct dicom_dimse request_of(uint16_t event)
     return rq;
 }
 
-/* What a response says went wrong; "" = nothing. */
+/* Why a response is a failure; "" = it is not. */
 static void judge(const struct dicom_dimse *rsp, char *error, size_t n)
 {
     error[0] = 0;
@@ -175,7 +175,7 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
 {
     struct report *r = arg;
     (void)a;
-    /* What was answered stands; how the association ended changes nothing. */
+    /* Once answered, the way the association ends changes nothing. */
     if (strcmp(r->error, "no answer") == 0)
         snprintf(r->error, sizeof r->error, "%s%s%s", net_assoc_cause_text(cause),
                  text[0] ? ": " : "", text);

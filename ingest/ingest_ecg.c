@@ -41,7 +41,7 @@ static void end(struct conversion *c, enum base_err err, const struct ingest_res
     free(c);
 }
 
-/* What the sender says of the patient goes before what is in the file. */
+/* The sender's word on the patient takes precedence over the file's. */
 static void write_dicom(struct conversion *c, const struct ecg_record *record)
 {
     uint8_t sha[BASE_SHA256];

@@ -45,7 +45,7 @@ static bool has_original(const struct export *x)
     return !db_rows_null(x->rows, x->row, ORIGINAL_LOCATION);
 }
 
-/* The UIDs are digits and dots, as the index insists. */
+/* Safe as a path: the index guarantees that UIDs are digits and dots. */
 static void path_of(const struct export *x, bool original, char out[PATH])
 {
     char name[NAME];
@@ -85,7 +85,7 @@ static enum base_err write_piece(void *arg, struct base_bytes piece)
     return write_all(*(const int *)arg, piece);
 }
 
-/* An ordinary meta group: where we had it from is not for others. */
+/* An ordinary meta group, without our private information on where the object came from. */
 static enum base_err write_meta(const struct ingest_file *f, int fd)
 {
     struct base_buf meta = {0};

@@ -39,7 +39,7 @@ static void find(struct fsck *f, const char *kind, const char *subject,
 
 /* ---- every row has its file ---- */
 
-/* Copied from the rows, since a repair asks the database in between. */
+/* Copied from the rows, since a repair calls the database meanwhile. */
 struct object {
     int64_t id;
     char location[STORE_LOCATION];
@@ -56,7 +56,7 @@ static enum base_err count_piece(void *arg, struct base_bytes piece)
     return BASE_OK;
 }
 
-/* What another user, or fsck later, may read is not lost. */
+/* A file that another user, or a later fsck, may be able to read is not lost. */
 static bool is_lost(enum base_err err)
 {
     return err != BASE_EDENIED && err != BASE_ENOMEM;
@@ -164,7 +164,7 @@ static void lose(struct fsck *f, const struct store_tree_file *file)
 {
     enum base_err err = store_tree_lose(f->data, file->location);
     if (err == BASE_ENOTFOUND)
-        return; /* gone meanwhile: a duplicate, or not acknowledged after all */
+        return; /* gone by now: a duplicate, or not acknowledged after all */
     const char *text = "no row names it, its worker is dead: moved to lost/";
     if (err == BASE_ECONFLICT)
         text = "no row names it; a worker looks at what that dead one left: run fsck once more";
@@ -187,7 +187,7 @@ static void judge_unknown(struct fsck *f, const struct store_tree_file *file)
         lose(f, file);
 }
 
-/* Asks the index for the whole batch. */
+/* Looks the whole batch up in the index. */
 static enum base_err judge(struct fsck *f, struct known_batch *b)
 {
     const struct db_rows *rows;
@@ -278,7 +278,7 @@ enum base_err ingest_fsck_store(struct db_sync *db, const char *data, struct bas
     size_t n = err ? 0 : db_rows_count(rows);
     for (size_t i = 0; i < n && found == BASE_ENOTFOUND; i++)
         found = store_tree_find(data, db_rows_text(rows, i, 0));
-    /* What this user may not look into is there. */
+    /* A file that this user may not open does exist. */
     if (err || n == 0 || found == BASE_OK || found == BASE_EDENIED)
         return err;
     if (found == BASE_ENOTFOUND)

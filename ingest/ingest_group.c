@@ -20,8 +20,8 @@ int ingest_group_compare(const struct ingest_record *a, const struct ingest_reco
     return order ? order : strcmp(a->header->sop_instance, b->header->sop_instance);
 }
 
-/* One study of the batch: of a patient with an ID, all of the same one and of one order, made of no
- * other files, no object twice. */
+/* May this study of the batch be stored as one? All objects are of one patient, with an ID, and one
+ * order; none is made from another file; none comes twice. */
 static bool is_plain(const struct ingest_record *const *all, size_t n)
 {
     const struct dicom_header *first = all[0]->header;
@@ -37,7 +37,7 @@ static bool is_plain(const struct ingest_record *const *all, size_t n)
     return true;
 }
 
-/* Of one study; last: the number of the last series before it. Gives the one after it. */
+/* Numbers the series of one study from last + 1 on; returns the last number. */
 static unsigned number_series(const struct ingest_record *const *all, size_t n, unsigned last,
                               struct ingest_place *out)
 {
@@ -51,7 +51,7 @@ static unsigned number_series(const struct ingest_record *const *all, size_t n, 
     return last;
 }
 
-/* Of the study that begins there: that of an earlier study of the same patient, or one more. */
+/* The number of the patient of the study at `at`: that of an earlier study, or the next one. */
 static unsigned patient_number(const struct ingest_record *const *all, size_t at, unsigned *last,
                                const struct ingest_place *out)
 {

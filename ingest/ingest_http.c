@@ -5,8 +5,8 @@
 #include "ingest/ingest_stow.h"
 #include "ingest/ingest_upload.h"
 
-/* A body with several objects may have upload.max-body, each of them upload.max-bytes, which
- * ingest_object knows; a piece what is left of Upload-Length. */
+/* A body with several objects may have upload.max-body bytes; ingest_object limits each to
+ * upload.max-bytes. A piece is limited by the rest of Upload-Length. */
 static const struct net_http_route routes[] = {
     {"POST", "/api/v1/uploads", "accession, manifest, patient_id, patient_name, priority, sha256",
      ingest_upload_post, NET_HTTP_BODY_STREAMED, 0, 0},

@@ -26,8 +26,8 @@ struct ingest_intake {
     const char *said;            /* the manifest; NULL = none */
     struct base_buf manifest;    /* to be noted before the answer */
     struct ingest_answer answer; /* meanwhile */
-    bool closed;                 /* the archive is refused, but not what was in it */
-    enum base_err err;           /* the body as such is refused */
+    bool closed;                 /* the rest of the archive is refused */
+    enum base_err err;           /* the whole body is refused */
     const char *cause;
     void (*on_room)(void *arg);
     void *on_room_arg;
@@ -73,7 +73,7 @@ static void on_noted(void *arg)
     end(in, &answer);
 }
 
-/* Something was taken: first what the sender said of the whole. items NULL: it was one
+/* At least one file was stored: records the manifest before the answer. items NULL: a single
  * file, which is complete by itself. */
 static void end_taken(struct ingest_intake *in, struct ingest_answer *answer,
                       struct ingest_many_item *const *items, size_t n)
@@ -149,8 +149,8 @@ static void write_item(struct base_json *j, const struct ingest_many_item *item)
     base_json_close_object(j);
 }
 
-/* Study and exam of the first file taken stand in front, as in the answer to
- * one file. 202: some were refused. */
+/* Study and exam of the first stored file come first, as in the answer to a single
+ * file. 202: some were refused. */
 static void on_files(void *arg, struct ingest_many_item *const *items, size_t n)
 {
     struct ingest_intake *in = arg;
@@ -253,7 +253,7 @@ static void begin_file(struct ingest_intake *in)
     ingest_arrival_on_room(in->file, on_room, in);
 }
 
-/* What is wrong with the archive stands as the last of its files. */
+/* Reports an error of the archive itself as its last file. */
 static void refuse_archive(struct ingest_intake *in, enum base_err err, const char *cause)
 {
     ingest_many_refuse(in->many, ingest_zip_name(in->zip), err, cause);
@@ -317,7 +317,7 @@ static void write_on(struct ingest_intake *in, struct base_bytes bytes)
         refuse(in, err, cause);
 }
 
-/* The first bytes tell an archive; they go on then. */
+/* Tells an archive from a single file by the first bytes, and passes them on. */
 static void decide(struct ingest_intake *in)
 {
     if (ingest_zip_is(base_bytes_of(in->head, in->head_n)))

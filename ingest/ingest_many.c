@@ -23,7 +23,7 @@ struct ingest_many {
     void (*on_room)(void *arg);
     void *on_room_arg;
     bool ended;    /* finished or aborted */
-    bool on_stack; /* a callback runs, which may end it */
+    bool on_stack; /* inside a callback, which may end it: do not free */
     ingest_many_fn *fn;
     void *arg;
 };
@@ -229,7 +229,7 @@ void ingest_many_on_room(struct ingest_many *m, void (*fn)(void *arg), void *arg
     m->on_room_arg = arg;
 }
 
-/* The files of one recording: all have its outcome, the first its object. */
+/* The files of one recording: all share its outcome, the first has its object. */
 struct recording {
     struct ingest_many *m;
     size_t n;
@@ -285,7 +285,7 @@ static void take_recording(struct ingest_many *m, const size_t *chosen, size_t n
     free(parts);
 }
 
-/* What belongs to no recording is refused in the words that it gets alone. */
+/* A file that belongs to no recording is refused with the message it would get by itself. */
 static void take_alone(struct ingest_many *m, struct ingest_set_file *f)
 {
     struct ingest_arrival_options options = m->options;

@@ -38,12 +38,12 @@ struct ingest_measure {
     struct model_jobs *jobs;
     struct loop_process *process;
     struct loop_timer *idle;
-    bool ending; /* the process was told that there is no more */
+    bool ending; /* the process was told that no more will come */
     bool draining;
     struct works waiting;
-    struct work *current; /* the process is at it */
+    struct work *current; /* being measured by the process */
     struct works measured;
-    struct works noting; /* the statement is under way */
+    struct works noting; /* being written to the database */
 };
 
 static void add(struct works *list, struct work *w)
@@ -67,7 +67,7 @@ static struct work *take(struct works *list)
     return w;
 }
 
-/* Ends a work and its job. The job may begin the next inside. */
+/* Ends a work and its job; the next job may start inside this call. */
 static void end(struct work *w, const char *error)
 {
     struct model_job *job = w->job;
@@ -151,7 +151,7 @@ static void not_measured(struct ingest_measure *m, const char *cause)
 static void on_output(void *arg, struct base_bytes bytes)
 {
     struct ingest_measure *m = arg;
-    if (!m->current) /* it was not asked: it is not to be trusted any more */
+    if (!m->current) /* output without a request: not to be trusted any more */
         loop_process_kill(m->process, SIGKILL);
     if (!m->current)
         return;
@@ -217,7 +217,7 @@ static void on_idle(void *arg)
         end_process(m);
 }
 
-/* Gives the process what is next, unless it is at one or on its way out. */
+/* Gives the process the next work, unless it is busy or ending. */
 static void next(struct ingest_measure *m)
 {
     struct work *w = m->current || m->ending ? NULL : take(&m->waiting);

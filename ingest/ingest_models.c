@@ -17,7 +17,7 @@ enum { PIECE = 256 * 1024 };
  *  READING ─metadata part ends─► PARSING ─► READING
  *     └─ the body ends ─► FLUSHING ─► BUILDING ─► gone
  *
- * What comes while PARSING is held: it is no more than one piece of the body.
+ * Input during PARSING is held: it is at most one piece of the body.
  */
 enum state { OPENING, READING, PARSING, FLUSHING, BUILDING };
 
@@ -381,7 +381,7 @@ static void refuse_unused(struct ingest_models *m)
                            "bulk data that no metadata refer to by BulkDataURI");
 }
 
-/* As far as it goes; true when no instance is left. */
+/* Builds as far as possible; true when no instance is left. */
 static bool build_some(struct ingest_models *m)
 {
     while (m->first) {

@@ -14,9 +14,9 @@
 #include <string.h>
 
 enum {
-    PREFIX_MAX = 1 << 20, /* the header scan sees at most so much; few need more than kilobytes */
-    METADATA_AT = 192 << 10, /* of a larger object, the metadata are read when so much is there */
-    ASK_AGAIN_MAX = 2,       /* times, when what is here is damaged */
+    PREFIX_MAX = 1 << 20,    /* the most that the header scan sees; few need more than kilobytes */
+    METADATA_AT = 192 << 10, /* bytes of a larger object at which its metadata are read */
+    ASK_AGAIN_MAX = 2,       /* times, when the stored object is damaged */
 };
 
 struct ingest_object {
@@ -34,23 +34,23 @@ struct ingest_object {
     struct store_object original;
     struct dicom_header header;
     struct base_buf prefix; /* until the header is known */
-    size_t scan_at;         /* bytes of it, from which it is looked for again */
+    size_t scan_at;         /* bytes of prefix at which to scan again */
     struct base_buf metadata;
     uint64_t metadata_end; /* valid if the data set ends here; 0 = none */
-    bool looked;           /* for them */
+    bool looked;           /* reading the metadata was tried */
     size_t meta_size;      /* of our meta group */
     struct store_put *put; /* from then on, until finish */
     uint64_t bytes;
     struct store_object object;
     struct ingest_entry *entry;        /* in the batch, from when the object is being synced */
     enum base_err batch_err;           /* why it has none */
-    unsigned asked_again;              /* the index, since what was here is damaged */
+    unsigned asked_again;              /* times, since the stored object was damaged */
     char duplicate_of[DICOM_UID_SIZE]; /* the study */
     void (*on_room)(void *arg);
     void *on_room_arg;
     ingest_object_fn *fn;
     void *arg;
-    struct ingest_result result; /* err is set at the first thing that is wrong */
+    struct ingest_result result; /* err is that of the first thing that was wrong */
 };
 
 static const char *keep(char *to, size_t size, const char *from)
@@ -102,7 +102,7 @@ static void drop_put(struct ingest_object *o)
     o->put = NULL;
 }
 
-/* The first thing that is wrong stands; nothing more is stored. */
+/* Keeps the first error; nothing more is stored. */
 static void fail(struct ingest_object *o, enum base_err err, const char *message)
 {
     if (o->result.err)
@@ -190,8 +190,8 @@ static void write_provenance(const struct ingest_object *o, struct base_buf *out
     model_provenance_write(&p, out);
 }
 
-/* What the sender says goes before what the object says of itself; a STAT order goes
- * before both. PS3.3 C.4.11: STAT, HIGH, ROUTINE, MEDIUM, LOW. */
+/* The sender's priority takes precedence over the object's own, and a STAT order over
+ * both. PS3.3 C.4.11: STAT, HIGH, ROUTINE, MEDIUM, LOW. */
 static void find_priority(struct ingest_object *o)
 {
     const struct dicom_header *h = &o->header;
@@ -226,8 +226,8 @@ static void write_meta(const struct ingest_object *o, struct base_buf *out)
     base_buf_deinit(&provenance);
 }
 
-/* Most metadata are in the first bytes, and small objects wholly in memory when
- * they end: such need no job that reads them again. */
+/* Most metadata are in the first bytes, and a small object is wholly in memory when it
+ * ends: then no job has to read it again. */
 static void read_metadata(struct ingest_object *o, bool ended)
 {
     struct base_bytes view = store_put_view(o->put);
@@ -244,7 +244,7 @@ static void read_metadata(struct ingest_object *o, bool ended)
         o->metadata_end = 0;
 }
 
-/* The header is known: our meta group, and what has arrived so far. */
+/* The header is known: stores our meta group and what has arrived so far. */
 static void begin_file(struct ingest_object *o, struct base_bytes seen)
 {
     struct dicom_header *h = &o->header;
@@ -283,7 +283,7 @@ static void scan(struct ingest_object *o, struct base_bytes seen, bool complete)
     enum dicom_scan step = dicom_header_scan(seen, complete, o->source.syntax, &o->header, &error);
     if (step == DICOM_SCAN_MORE && !complete && seen.n < PREFIX_MAX)
         return;
-    /* What could not be reached is left out, if the UIDs are there. */
+    /* With the UIDs, attributes that were not reached are just left out. */
     if (step == DICOM_SCAN_BAD ||
         (step == DICOM_SCAN_MORE && dicom_header_check(&o->header, &error)))
         fail(o, BASE_EFORMAT, error.msg);
@@ -291,7 +291,7 @@ static void scan(struct ingest_object *o, struct base_bytes seen, bool complete)
         begin_file(o, seen);
 }
 
-/* Looks for the header. Mostly all of it comes at once, and nothing is copied. */
+/* Looks for the header. Usually it comes in one piece, and nothing is copied. */
 static void write_prefix(struct ingest_object *o, struct base_bytes *bytes)
 {
     size_t room = PREFIX_MAX - o->prefix.n;
@@ -305,7 +305,8 @@ static void write_prefix(struct ingest_object *o, struct base_bytes *bytes)
             fail(o, BASE_ENOMEM, why_not_stored(BASE_ENOMEM));
         else if (!first && (o->prefix.n >= o->scan_at || o->prefix.n == PREFIX_MAX))
             scan(o, base_buf_bytes(&o->prefix), false);
-        /* Each time from its beginning: who sends byte by byte must not make that count. */
+        /* Scans from the start each time, at growing lengths, so that a sender of single bytes
+         * costs no more. */
         if (first || o->prefix.n >= o->scan_at)
             o->scan_at = o->prefix.n + o->prefix.n / 4;
     }
@@ -371,7 +372,7 @@ static void end(struct ingest_object *o)
     object_free(o);
 }
 
-/* A file that no row names. */
+/* Removes a file that no row names. */
 static void remove_file(struct ingest_object *o, const char *location)
 {
     if (location[0] && store_remove(o->g->config->store, location, NULL, NULL))
@@ -385,7 +386,7 @@ static void remove_files(struct ingest_object *o)
         remove_file(o, o->original.location);
 }
 
-/* What follows begins now: a technician waits for the advice. */
+/* Starts the jobs that follow right now: a technician waits for the advice. */
 static void begin_jobs(const struct ingest_object *o, const struct ingest_stored *stored)
 {
     if (stored->job)
@@ -423,8 +424,8 @@ static void end_unstored(struct ingest_object *o, enum base_err err)
     end(o);
 }
 
-/* What is here was read. Where it is damaged, the index is asked again, which now takes the new
- * file for it. */
+/* The stored object was read back. If it is damaged, asks the index again, which now takes the new
+ * file in its place. */
 static void on_duplicate_checked(void *arg, enum base_err err)
 {
     struct ingest_object *o = arg;
@@ -484,7 +485,7 @@ static void on_committed(void *arg, enum base_err err, const struct ingest_store
     end(o);
 }
 
-/* Its rows leave for the database beside the sync. */
+/* Its rows go to the database while the sync runs. */
 static void on_written(void *arg, enum base_err err, const struct store_object *object)
 {
     struct ingest_object *o = arg;

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* As much of an object as its header may take. */
+/* HEADER_MAX: bytes read of an object to find its header. */
 enum { HEADER_MAX = 1 << 20, OBJECTS_PER_COMMIT = 200 };
 
 static const char other_digest[] = "its SHA-256 is not the one that was written with it";
@@ -137,8 +137,8 @@ static int by_arrival(const void *a, const void *b)
 
 /* ---- one object ---- */
 
-/* Does the data set end with the file? If not, it came so, or a power failure cut
- * it. Deflated ones are taken as they are. */
+/* Does the data set end with the file? If not, it came that way, or a power failure cut
+ * it. Deflated ones are not checked. */
 static bool is_whole(struct base_bytes dataset, const struct dicom_syntax *syntax)
 {
     struct dicom_cursor c;
@@ -169,7 +169,7 @@ static const char *scan(const struct ingest_file *f, struct dicom_header *h, boo
     const char *wrong = NULL;
     if (step == DICOM_SCAN_BAD || dicom_header_check(h, &error))
         wrong = "its data set cannot be read";
-    /* With a digest, nothing is missing that was there when it was acknowledged. */
+    /* With a digest, all that was acknowledged is there. */
     *whole = f->at.has_sha256 || is_whole(all, f->part10.syntax);
     munmap(map, mapped);
     return wrong;
@@ -299,7 +299,7 @@ static enum base_err rebuild_entry(struct rebuild *r, const struct entry *e)
     return rebuild_dicom(r, e, false);
 }
 
-/* Later than all that is whole, whose place under a UID it does not take. */
+/* After all whole objects, so that it does not take the place of one under its UID. */
 static enum base_err rebuild_cut(struct rebuild *r, const struct entry *e)
 {
     return rebuild_dicom(r, e, true);

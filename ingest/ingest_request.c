@@ -29,7 +29,7 @@ struct request {
     struct ingest *g;
     struct api_scp_call *call; /* NULL once the association is gone */
     const struct operation *op;
-    bool asked; /* the database has it */
+    bool asked; /* given to the database */
     struct base_buf dataset;
 };
 
@@ -61,7 +61,7 @@ static struct base_bytes tags_of(const json_t *reply, uint8_t out[4 * TAGS_MAX])
     return base_bytes_of(out, 4 * n);
 }
 
-/* What the database said, as the response. */
+/* Responds with the reply of the database. */
 static void answer(struct request *r, const json_t *reply)
 {
     uint8_t tags[4 * TAGS_MAX];
@@ -175,7 +175,7 @@ void ingest_request_gone(struct api_scp_call *call, void *arg)
     struct request *r = api_scp_get(call);
     (void)arg;
     r->call = NULL;
-    /* What the database was asked to do is done all the same. */
+    /* A request given to the database is carried out all the same. */
     if (!r->asked)
         request_free(r);
 }

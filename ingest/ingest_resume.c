@@ -81,7 +81,7 @@ struct beginning {
     uint64_t length;
 };
 
-/* What is left of a failed beginning; it would expire anyway. */
+/* Cleaning up after a failed beginning; without it the upload would expire. */
 static void on_row_dropped(void *arg, const struct db_outcome *outcome)
 {
     (void)arg;
@@ -129,7 +129,7 @@ static void on_begun(void *arg, const struct db_outcome *outcome)
     }
 }
 
-/* What completion needs of this request, as JSON. NULL: answered already. */
+/* What the completion will need from this request, as JSON. NULL: answered already. */
 static char *params_of(struct net_http_request *req)
 {
     static const char *const names[] = {"patient_id", "patient_name", "accession", "priority",
@@ -369,7 +369,7 @@ static void on_expired(void *arg, const struct db_outcome *outcome)
     {
         BASE_LOG(INFO, "upload_expired", LOG_S("upload", json_string_value(id)));
         if (ingest_spool_remove(g, json_string_value(id), NULL, NULL))
-            break; /* debris of the next sweep */
+            break; /* the next sweep removes it */
     }
     json_decref(ids);
 }

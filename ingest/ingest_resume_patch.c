@@ -40,8 +40,8 @@ static void send_answer(struct ingest_resume *r)
     base_buf_deinit(&answer.json);
 }
 
-/* The object is durable whatever became of the row. Without it the file stays:
- * the upload expires, or is completed again and found a duplicate. */
+/* The object is durable whatever became of the row. If the row was not written, the file
+ * stays: the upload expires, or is completed again as a duplicate. */
 static void on_settled(void *arg, const struct db_outcome *outcome)
 {
     struct ingest_resume *r = arg;
@@ -55,8 +55,8 @@ static const char *keep(struct ingest_resume *r, const char *s)
     return s ? base_arena_strdup(net_http_arena(r->req), s, strlen(s)) : NULL;
 }
 
-/* Taken, or refused for good: then its file has done its work. Otherwise, also of a part of it, it
- * stays for another try. */
+/* If the whole was stored or refused for good, its file is no longer needed. Otherwise, even for a
+ * part of it, the file stays for another try. */
 static void on_answer(void *arg, struct ingest_answer *answer)
 {
     struct ingest_resume *r = arg;
@@ -141,7 +141,7 @@ static void on_data(void *arg, struct base_bytes bytes)
     }
     r->received += bytes.n;
     ingest_spool_write(r->spool, bytes);
-    /* Of what goes on beyond the end that was told no end is waited for. */
+    /* The body exceeds the announced length: do not wait for its end. */
     if (r->too_long) {
         net_http_body_pause(r->req);
         end_piece(r);
@@ -155,7 +155,7 @@ static void on_end(void *arg)
     end_piece(arg);
 }
 
-/* What has come stays. */
+/* Keeps what has come. */
 static void on_client_left(void *arg)
 {
     struct ingest_resume *r = arg;
@@ -187,7 +187,7 @@ static void on_open(void *arg, enum base_err err, struct ingest_spool *spool, ui
     }
 }
 
-/* The answer got lost: once more. */
+/* The answer was lost: gives it again. */
 static void repeat_answer(struct ingest_resume *r)
 {
     char *json = json_dumps(json_object_get(r->row, "answer"), JSON_COMPACT);

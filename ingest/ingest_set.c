@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RECORDINGS_MAX = 64 /* what each asks for is looked up among all */ };
+enum { RECORDINGS_MAX = 64 /* the needs of each are looked up among all files */ };
 
 enum base_err ingest_set_add(struct ingest_set *s, const char *path, struct base_buf *bytes,
                              void *item)
@@ -74,7 +74,7 @@ static void find_needs(struct ingest_set *s)
     s->sorted = true;
 }
 
-/* Whether a recording begins here: none other asks for it, unless it asks for that too. */
+/* Does a recording begin here? No other file asks for this one, unless it asks for that as well. */
 static bool is_first(const struct ingest_set *s, size_t i)
 {
     for (size_t k = 0; k < s->n; k++)
@@ -107,7 +107,7 @@ size_t ingest_set_next(struct ingest_set *s, size_t *chosen)
     size_t n = 0;
     chosen[n++] = first;
     s->files[first].used = true;
-    /* What the chosen ask for is chosen, and asks itself: segments have their signals. */
+    /* Files asked for may ask for more: the segments of a series have their own signals. */
     for (size_t c = 0; c < n; c++)
         for (size_t k = 0; k < s->n; k++) {
             struct ingest_set_file *f = &s->files[k];

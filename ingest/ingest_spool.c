@@ -70,7 +70,7 @@ void ingest_spool_close(struct ingest_spool *s)
 {
     if (!s)
         return;
-    if (s->busy) { /* what is written is the job's: on_written comes back here */
+    if (s->busy) { /* the job owns the buffer: on_written closes again */
         s->closed = true;
         return;
     }
@@ -110,7 +110,7 @@ static void make_folder(struct ingest_spool *s, char folder[PATH_SIZE])
         s->err = base_err_from_errno(errno);
 }
 
-/* So many bytes more must leave the reserve of the disk alone. */
+/* BASE_ENOSPC when n more bytes would reach into the disk reserve. */
 static enum base_err check_space(const struct ingest_spool *s, int rc, const struct statvfs *space,
                                  uint64_t bytes)
 {
@@ -155,7 +155,7 @@ static void remove_work(void *arg)
         s->err = base_err_from_errno(errno);
 }
 
-/* The answer of what does not leave the file open. */
+/* The end of a job that does not leave the file open. */
 static void on_whole(void *arg, bool cancelled)
 {
     struct ingest_spool *s = arg;
@@ -205,7 +205,7 @@ static void open_work(void *arg)
         s->err = errno == EWOULDBLOCK ? BASE_ECONFLICT : base_err_from_errno(errno);
     else if (fstat(s->fd, &st))
         s->err = base_err_from_errno(errno);
-    else if (st.st_nlink == 0) /* removed by who held it before us */
+    else if (st.st_nlink == 0) /* removed by the holder before us */
         s->err = BASE_ENOTFOUND;
     else
         s->size = (uint64_t)st.st_size;
@@ -256,7 +256,7 @@ static void write_work(void *arg)
 {
     struct ingest_spool *s = arg;
     struct statvfs space;
-    /* Also of one that had room when it was begun: so had the others. */
+    /* There was room when it began, but others may have used it. */
     s->write_err = check_space(s, fstatvfs(s->fd, &space), &space, s->writing.n);
     for (size_t at = 0; at < s->writing.n && !s->write_err;) {
         ssize_t n = pwrite(s->fd, s->writing.p + at, s->writing.n - at, (off_t)(s->size + at));

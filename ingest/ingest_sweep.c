@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    GRACE_SECONDS = 120, /* more than the longest transaction of a dead worker may still take */
+    GRACE_SECONDS = 120, /* longer than a transaction of a dead worker can still run */
     EVERY_MS = 5 * 60 * 1000,
 };
 

@@ -53,7 +53,7 @@ static void on_data(void *arg, struct base_bytes bytes)
     struct upload *u = arg;
     ingest_intake_write(u->intake, bytes);
     if (ingest_intake_is_refused(u->intake)) {
-        /* The answer may have to wait for files that were complete before. */
+        /* The answer may have to wait for files that are complete already. */
         net_http_body_pause(u->req);
         finish(u);
     } else if (!ingest_intake_room(u->intake)) {

@@ -6,7 +6,7 @@
 
 enum { POLL_MS = 1000, ORDERS_MAX = 4096, NUMBER_SIZE = 65, ACCESSION = 1, STUDY = 2 };
 
-/* A number by which an object names its order. */
+/* An accession number or Study Instance UID by which an object names its order. */
 struct number {
     int64_t centre_id;
     int kind;

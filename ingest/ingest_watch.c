@@ -26,7 +26,7 @@ struct ingest_watch {
 static void scan(struct ingest_watch_folder *f);
 static void take_more(struct ingest_watch_folder *f);
 
-/* This machine's own address stands for that of a device which has none. */
+/* A device without an address is noted under this machine's own. */
 void ingest_watch_note(struct ingest_watch_folder *f, enum model_cause cause, const char *detail)
 {
     struct api_contact_peer peer = {
@@ -61,14 +61,13 @@ static void on_taken(struct ingest_watch_folder *f)
     base_count(&f->g->config->counters->watched_rounds_total, f->taken > 0);
     f->taken = 0;
     f->busy = false;
-    /* What is left need not wait for the next tick. */
+    /* Files left over need not wait for the next tick. */
     if ((f->left || f->at < f->n) && f->claimed)
         scan(f);
 }
 
-/* Those that have been still, some at a time, until it is time to look for new ones. One
- * that is taken counts as new if it is met again: it could not be moved, or waits for a
- * better time. */
+/* Takes files that are still, some at a time, until the next scan is due. A file met again
+ * after that counts as new: it could not be moved, or failed for now. */
 static void take_more(struct ingest_watch_folder *f)
 {
     int64_t now = base_clock_mono_ms();
@@ -90,9 +89,9 @@ static void take_ready(struct ingest_watch_folder *f)
 {
     f->at = 0;
     f->left = false;
-    /* On a slow share to look takes long as well: half of the time is for taking. */
+    /* On a slow share a scan takes long too: take files for as long as it took. */
     f->until_ms = base_clock_mono_ms() + TICK_MS + (base_clock_mono_ms() - f->scan_ms);
-    /* Held until some are begun. */
+    /* One reference, until some are begun. */
     f->taking = 1;
     on_taken(f);
 }

@@ -1,7 +1,7 @@
 /*
- * Where a file of a watched folder goes when it was taken or refused. Whoever writes into the
- * folder may put anything there at any time, links included: nothing is followed, nothing
- * overwritten, and what turns out to be another file than the one that was read goes back.
+ * Moves a file of a watched folder once it was stored or refused. Anyone who writes into the folder
+ * may put anything there at any time, even links: so no link is followed, nothing is overwritten,
+ * and a file that turns out not to be the one that was read is moved back.
  */
 #include "ingest/ingest_watch_priv.h"
 
@@ -22,8 +22,8 @@ static bool is_free(int folder, const char *name)
     return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
 }
 
-/* A name that is free there, with room for a .txt; files of the same name may have come before, and
- * where those are many, they are not all looked for. */
+/* A free name there, for a .txt as well. Files of the same name may have come before; if there are
+ * many, it does not try all numbers. */
 static int find_target(int folder, const char *name, bool explained, char *to, char *text)
 {
     for (unsigned i = 0; i < TRIES; i++) {
@@ -58,7 +58,7 @@ static int write_text(int folder, const char *name, const struct base_buf *text)
     return error;
 }
 
-/* Some network file systems have no rename that spares what is there. */
+/* Renames without overwriting. Some network file systems do not support that. */
 static int rename_sparing(int from, const char *name, int to, const char *target)
 {
     if (renameat2(from, name, to, target, RENAME_NOREPLACE) == 0)
@@ -82,7 +82,7 @@ static int move_into(int from, int to, const char *name, const struct ingest_wat
     if (error)
         return error;
     error = rename_sparing(from, name, to, target);
-    /* Only afterwards it is certain which file that was. */
+    /* Which file was renamed is certain only afterwards. */
     if (!error &&
         (fstatat(to, target, &st, AT_SYMLINK_NOFOLLOW) || !ingest_watch_looks(&st, look))) {
         int back = rename_sparing(to, target, from, name);

@@ -79,7 +79,7 @@ static const char *next_name(struct ingest_watch_folder *f, DIR *dir)
     return e ? e->d_name : NULL;
 }
 
-/* False: not a file to be taken. */
+/* False: not a file to take. */
 static bool look_at(const struct ingest_watch_folder *f, DIR *dir, const char *name,
                     struct ingest_watch_file *out)
 {
@@ -112,7 +112,7 @@ void ingest_watch_scan(struct ingest_watch_folder *f)
     size_t n = 0;
     size_t room = 0;
     DIR *dir = opendir(f->dir);
-    /* What could not be moved away would be taken over and over. */
+    /* A file that cannot be moved away would be taken over and over. */
     if (dir && faccessat(dirfd(dir), ".", W_OK | X_OK, AT_EACCESS)) {
         f->error = errno;
         closedir(dir);

@@ -1,4 +1,4 @@
-/* Recordings of several files in a watched folder: they are taken together once all are there. */
+/* Recordings of several files in a watched folder, taken together once all have come. */
 #include "ingest/ingest_watch_priv.h"
 
 #include "base/clock.h"
@@ -13,7 +13,7 @@
 
 enum { RECORDINGS_MAX = 64 /* of one scan; the others wait */ };
 
-/* Once, when it has come to rest. */
+/* Reads the head of a file, once, when it has come to rest. */
 static void look_into(struct ingest_watch_folder *f, struct ingest_watch_file *file)
 {
     enum { HEAD = 4096 };
@@ -30,7 +30,7 @@ static void look_into(struct ingest_watch_folder *f, struct ingest_watch_file *f
     file->may_have_parts = n > 0 && ingest_beside_may(base_bytes_of(head, (size_t)n));
 }
 
-/* What only parts of recordings are usually called: these give their header time to come. */
+/* Names that usually only parts of recordings have: they wait for their header. */
 static bool looks_like_part(const char *name)
 {
     static const char *const ends[] = {".dat", ".mat", ".atr", ".ann"};
@@ -53,7 +53,7 @@ static struct ingest_watch_file *file_of(struct ingest_watch_folder *f, const ch
     return bsearch(&key, f->files, f->n, sizeof *f->files, by_name);
 }
 
-/* Its first file is taken with all others, which are not by themselves. */
+/* Attaches the other files to the first, so that they are not taken by themselves. */
 static void join(struct ingest_watch_folder *f, struct ingest_watch_file *first,
                  struct ingest_beside *set, int64_t now_ms)
 {

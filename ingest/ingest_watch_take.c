@@ -46,9 +46,8 @@ static void end(struct taking *t)
 
 /* ---- where it belongs ---- */
 
-/* On the pool. A rename that a power cut undoes only means that the file
- * is taken again. Of a recording of several the first goes first: what a power cut leaves behind
- * of the others is none by itself. */
+/* On the pool. If a power cut undoes a rename, the file is just taken again. The main file of a
+ * recording moves first: if a power cut leaves others behind, they are no recording. */
 static void move_work(void *arg)
 {
     struct taking *t = arg;
@@ -69,7 +68,7 @@ static void move_work(void *arg)
 static void on_moved(void *arg, bool cancelled)
 {
     struct taking *t = arg;
-    /* Gone, or replaced while it was read: then the new one is taken as any other. */
+    /* Gone, or replaced while it was read: then the new one is taken like any other. */
     if (!cancelled && t->error && t->error != ENOENT && t->error != ESTALE)
         ingest_watch_fail(t->f, t->file, strerror(t->error));
     end(t);

@@ -37,7 +37,7 @@ struct ingest_zip {
     bool deflated;
     bool sized;    /* the header has size and CRC */
     bool zip64;    /* a descriptor has 8-byte sizes */
-    bool told;     /* the entry was announced: it is no folder */
+    bool told;     /* the entry was announced: it is not a folder */
     uint32_t want; /* CRC */
     uint32_t crc;
     uint64_t left; /* compressed bytes to come, if sized */
@@ -270,7 +270,7 @@ static enum ingest_zip_event inflated(struct ingest_zip *z, struct base_bytes *i
         if (z->sized && z->left)
             return refuse(z, BASE_EFORMAT, "the archive is damaged: an entry ends too early");
         z->stream.next_in = NULL;
-        z->deflated = false; /* its end is told next, as that of a stored one */
+        z->deflated = false; /* the end is reported next, as for a stored one */
         z->left = 0;
     } else if (z->sized && z->left == 0 && made == 0) {
         return refuse(z, BASE_EFORMAT, "the archive is damaged: an entry does not end");

@@ -206,7 +206,7 @@ enum base_err loop_timer_new(struct loop *l, loop_timer_fn *fn, void *arg, struc
 
 void loop_timer_start(struct loop_timer *t, uint64_t ms, uint64_t repeat_ms)
 {
-    /* Fails only for a closing handle, which its owner no longer has. */
+    /* Fails only for a closing handle, which no owner has. */
     int r = uv_timer_start(&t->uv, on_timer, ms, repeat_ms);
     assert(r == 0);
     (void)r;

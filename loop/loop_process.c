@@ -9,8 +9,8 @@
 
 enum { FDS_MAX = 16, READ_SIZE = 64 * 1024 };
 
-/* Exits when the process has ended and its output is at the end of file; freed
- * by the last close callback. */
+/* The exit callback runs when the process has ended and its output is at the end of
+ * file; freed by the last close callback. */
 struct loop_process {
     uv_process_t uv;
     uv_pipe_t in;
@@ -82,7 +82,7 @@ static void kill_for(struct loop_process *p, enum loop_process_cause cause)
         p->exit.cause = cause;
         uv_process_kill(&p->uv, SIGKILL);
     }
-    /* What a grandchild may still print is not waited for. */
+    /* Do not wait for output of grandchildren. */
     if (p->output_open)
         close_output(p);
 }

@@ -76,8 +76,8 @@ static void make_name(unsigned slot, char out[STORE_INCARNATION])
     snprintf(out, STORE_INCARNATION, "%s-%s-%u", start, hex, slot);
 }
 
-/* Makes and locks <folder>/.lock. BASE_ECONFLICT when a sweep of another worker
- * was there first: it may have locked or removed the new folder. */
+/* Makes and locks <folder>/.lock. BASE_ECONFLICT when the sweep of another worker came
+ * first: it may have locked or removed the new folder. */
 static enum base_err take_lock(struct store *s, const char *folder)
 {
     char path[STORE_PATH];
@@ -123,7 +123,7 @@ static enum base_err make_incarnation(struct store *s)
     return err == BASE_ECONFLICT ? BASE_EIO : err;
 }
 
-/* Says whether its files get marks, and makes the way to it durable. */
+/* Finds out whether its files can have marks, and makes the path to it durable. */
 static enum base_err settle_incarnation(struct store *s)
 {
     char path[STORE_PATH];
@@ -137,7 +137,7 @@ static enum base_err settle_incarnation(struct store *s)
     return err;
 }
 
-/* The folder again, if nothing was written. */
+/* Removes the folder, if nothing was written. */
 static void unmake_incarnation(struct store *s)
 {
     char path[STORE_PATH];
@@ -291,7 +291,7 @@ static void remove_work(void *arg)
         store_object_erase(r->store->fs, r->store->root, r->location, STORE_ERASE_KNOWN, r->sealed);
 }
 
-/* Of our own, all but the last segment; of others' we do not know. */
+/* Of our own segments, all but the last; of other workers' we do not know. */
 static bool is_sealed(const struct store *s, const char *location)
 {
     size_t n = strlen(s->incarnation);

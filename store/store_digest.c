@@ -1,14 +1,14 @@
 /*
- * The digests of what is on its way to the disk. What puts gather in one turn of the loop is
- * digested in the next, all of it together: two at once take little longer than one
- * (base_sha256_add_all), and the bytes are still in the processor's cache. What a put
- * streams is digested by the thread that wrote it.
+ * The digests of data on its way to the disk. Data that puts gather in one turn of the loop is
+ * digested in the next, all together: two digests at once take little longer than one
+ * (base_sha256_add_all), and the bytes are still in the processor's cache. What a put streams
+ * is digested by the thread that wrote it.
  */
 #include "store/store_priv.h"
 
 enum { PARTS = 64 };
 
-/* What of a chunk comes next, but for the header of the file. */
+/* The part of a chunk to digest next, without the header of the file. */
 static struct base_sha256_part part_of(struct store_put *p, struct store_chunk *c)
 {
     size_t n = c->n - c->digested;
@@ -34,7 +34,7 @@ static struct store_chunk *undigested_of(const struct store_put *p)
     return c || !p->open || p->open->digested == p->open->n ? c : p->open;
 }
 
-/* One part of each put, as often as there is one. */
+/* Takes one part of each put at a time, until there are no more. */
 void store_digest_now(struct store *s)
 {
     struct base_sha256_part parts[PARTS];

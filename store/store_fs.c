@@ -1,4 +1,4 @@
-/* The system's calls, and loops around them. */
+/* System calls, and loops around them. */
 #include "store/store_priv.h"
 
 #include <errno.h>

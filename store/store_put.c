@@ -2,7 +2,7 @@
  * One object on its way to the disk.
  *
  *   gathering ─finish─► records ─write and sync of a batch─► callback
- *      │ it is too large, or memory is short
+ *      │ too large, or memory is short
  *      ▼
  *   streaming ─finish─► (last write) ─► pending ─round of syncs─► callback
  *      │                                   │
@@ -50,7 +50,7 @@ static struct store_folder *current_folder(struct store_lane *lane)
     return fresh;
 }
 
-/* It gets a file of its own. False when out of memory. */
+/* Moves it to a file of its own. False when out of memory. */
 static bool begin_streaming(struct store_put *p)
 {
     struct store *s = p->store;
@@ -217,7 +217,7 @@ static void remove_work(void *arg)
 
 /* ---- the loop's side ---- */
 
-/* Tells the caller, unless it has gone, and ends the put. */
+/* Calls the caller back, unless it has aborted, and ends the put. */
 static void put_end(struct store_put *p)
 {
     struct store_object object = p->object;
@@ -236,7 +236,7 @@ static void remove_done(void *arg, bool cancelled)
 {
     struct store_put *p = arg;
     if (cancelled)
-        remove_work(p); /* the pool ends; the file must go all the same */
+        remove_work(p); /* the pool is ending, but the file must still go */
     p->running = false;
     put_end(p);
 }
@@ -394,8 +394,8 @@ struct base_bytes store_put_view(const struct store_put *put)
     return put->streaming || !c ? base_bytes_of(NULL, 0) : base_bytes_of(c->data, c->n);
 }
 
-/* A put with nothing queued always has room: with the store's memory used up
- * by others, it goes on in small pieces, and nobody waits for somebody else. */
+/* A put with nothing queued always has room: when others have used up the store's
+ * memory, it goes on in small pieces, and no put waits for another. */
 bool store_put_room(struct store_put *put)
 {
     bool room = put->err || put->queued == 0 || !put->streaming ||

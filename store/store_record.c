@@ -227,7 +227,7 @@ static bool has_data(int fd)
     return lseek(fd, 0, SEEK_DATA) >= 0 || errno != ENXIO;
 }
 
-/* A file system without holes keeps a mark instead. */
+/* On a file system without holes, a mark says that the record is removed. */
 static enum base_err mark_removed(const struct store_fs *fs, int fd, const struct store_place *p,
                                   const char *location)
 {
@@ -303,7 +303,7 @@ static enum base_err copy_out(const struct store_fs *fs, const struct store_span
     return err;
 }
 
-/* The copy, with its name, is on the disk before the record goes. */
+/* The copy and its name are on the disk before the record is removed. */
 static enum base_err lose_record(const struct store_fs *fs, const char *root, const char *location,
                                  const char *folder, const char *to)
 {
@@ -344,7 +344,7 @@ enum base_err store_object_lose(const struct store_fs *fs, const char *data, con
     for (char *slash; (slash = strchr(name, '/'));)
         *slash = '-';
     int n = snprintf(to, sizeof to, "%s/lost/%s", data, name);
-    if (lstat(to, &st) == 0) { /* somebody put it back, and it is unknown again */
+    if (lstat(to, &st) == 0) { /* lost before, put back by a person, and unknown again */
         uint8_t random[8];
         base_random(random, sizeof random);
         to[n++] = '-';

@@ -1,6 +1,6 @@
 /*
- * Rounds of syncs, in each lane for itself. Everything that finished while one round ran makes up
- * the next one: its files are synced in parallel and each folder once, so that the cost per object
+ * Rounds of syncs, separate for each lane. Everything that finished while one round ran makes up
+ * the next one: its files are synced in parallel and each folder once. So the cost per object
  * falls as the load rises, without any timer.
  *
  * Folders are synced beside the files, not after them: both must be durable,

@@ -41,8 +41,8 @@ static DIR *open_dir(const char *path)
     return dir;
 }
 
-/* Opens and locks <incarnation>/.lock. -1 when its owner holds it, or when that
- * cannot be told, or (*held false) when there is no such file. */
+/* Opens and locks <incarnation>/.lock. -1 when its owner holds it, when that cannot be
+ * told, or (*held false) when there is no such file. */
 static int try_lock(const char *root, const char *incarnation, bool *held)
 {
     char path[STORE_PATH + NAME_MAX + 8];
@@ -118,7 +118,7 @@ unsigned store_tree_alive(const struct store_tree *t)
     return t->alive_n;
 }
 
-/* Where the entry lies below the store. */
+/* The path of the entry below the store. */
 static void name_of(const struct store_tree *t, const char *entry, char *out, size_t size)
 {
     if (t->depth == 1)
@@ -144,7 +144,7 @@ static bool enter(struct store_tree *t, const char *path, const char *entry)
     return true;
 }
 
-/* False when there is nothing to tell of this entry. */
+/* False when this entry is nothing to report. */
 static bool look_at(struct store_tree *t, const char *entry, struct store_tree_file *out,
                     enum base_err *err)
 {

@@ -61,7 +61,7 @@ static void free_if_idle(struct viewer_helper *h)
         free(h);
 }
 
-/* What a helper that refused says in its line of JSON. */
+/* The message in the line of JSON of a helper that refused. */
 static void helper_message(const struct run *r, enum base_err err, char *out, size_t size)
 {
     json_t *line = json_loadb((const char *)r->out.p, r->out.n, 0, NULL);

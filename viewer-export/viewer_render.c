@@ -1,4 +1,4 @@
-/* An instance as a picture: found and noted by the database, drawn by the helper. */
+/* An instance as a picture: the database finds it and notes the access, the helper draws it. */
 #include "viewer-export/viewer_priv.h"
 
 #include "base/log.h"
@@ -14,12 +14,12 @@
 struct rendering {
     struct viewer *viewer;
     struct net_http_request *req;
-    const char *frame, *max_side, *window; /* NULL = not asked */
-    const char *sheet;                     /* the first parameter asked that is for ECGs only */
+    const char *frame, *max_side, *window; /* NULL = absent */
+    const char *sheet;                     /* the first parameter that is for ECGs only */
     const char *media;                     /* of the answer */
 };
 
-/* Of ECGs: parameters, and what the helper calls them, which also checks their values. */
+/* Parameters for ECGs, and the helper's options for them, which check the values. */
 static const char *const sheet_options[][2] = {
     {"type", "--type"},       {"page", "--page"},       {"format", "--format"},
     {"cabrera", "--cabrera"}, {"marks", "--marks"},     {"device_beats", "--device-beats"},
@@ -43,7 +43,7 @@ static bool is_window(const char *s)
            isfinite(center) && isfinite(width) && width >= 1;
 }
 
-/* What type=… gives; NULL: there is no such type. */
+/* The media type for type=…; NULL: unknown. */
 static const char *media_of(const char *type)
 {
     static const char *const media[][2] = {
@@ -95,7 +95,7 @@ static bool read_query(struct rendering *r)
 /* The answer when the helper did not draw. */
 static void refuse(struct rendering *r, enum base_err err, const char *message)
 {
-    switch ((int)err) { /* what is not named is the object's fault */
+    switch ((int)err) { /* all others are the object's fault */
     case BASE_ENOTFOUND:
         net_http_problem(r->req, 404, "no such frame", message);
         return;

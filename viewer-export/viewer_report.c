@@ -1,6 +1,6 @@
 /*
- * The PDF of a signed report, as it was made at its signing. Rendering is a job
- * that follows the signing; who asks before it is done waits a little.
+ * The PDF of a signed report, as it was made at its signing. Rendering is a job that
+ * follows the signature; a request that comes before it is done waits a little.
  */
 #include "viewer-export/viewer_priv.h"
 

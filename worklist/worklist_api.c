@@ -79,7 +79,7 @@ static void put_draft(struct net_http_request *req, void *arg)
     json_decref(body);
 }
 
-/* Submit and sign: what was written, and what was looked at. */
+/* Submit and sign: with the report, and the digest of the objects that were shown. */
 static void finish_writing(struct net_http_request *req, void *arg, enum db_query query)
 {
     int64_t id;

@@ -10,7 +10,7 @@ enum { TICK_MS = 500, SPELL_TICKS = 4, SPELL_NAMES = 20 };
 struct worklist_clock {
     struct db *db; /* as rdc_ingest */
     struct loop_timer *timer;
-    struct loop_job pinyin; /* compiles the tables before somebody waits for them */
+    struct loop_job pinyin; /* compiles ICU's rules before anybody waits for them */
     bool warming;
     unsigned ticks;
     unsigned under_way;
@@ -53,8 +53,8 @@ static void call(struct worklist_clock *c, enum db_query query)
         c->under_way++;
 }
 
-/* Names of patients that devices sent, with their pinyin, back to the database. A
- * name that has none gets an empty one, so that it is not asked for again. */
+/* Writes the pinyin of patient names that devices sent to the database. A name without
+ * any gets an empty text, so that it does not come up again. */
 static void on_unspelled(void *arg, const struct db_outcome *outcome)
 {
     struct worklist_clock *c = arg;

@@ -1,8 +1,7 @@
 /*
  * Orders by FHIR R4 (http.html): ServiceRequest alone, and in transactions and
- * batches. What they mean is read in hl7/; the rules stand in
- * db/migrations/005_orders.sql and 013_fhir.sql. Every error is an
- * OperationOutcome.
+ * batches. hl7/ reads the resources; the rules are in db/migrations/005_orders.sql and
+ * 013_fhir.sql. Every error is an OperationOutcome.
  */
 #include "worklist/worklist_priv.h"
 
@@ -20,12 +19,12 @@ struct fhir {
     struct net_http_request *req;
     bool bundle;
     bool atomic;
-    const char *version; /* that was asked for; NULL = any */
+    const char *version; /* the one asked for; NULL = any */
 };
 
 /* ---- answers ---- */
 
-/* Takes resource; NULL: there was no memory for it. */
+/* Takes resource; NULL: out of memory. */
 static void reply(struct net_http_request *req, int status, json_t *resource)
 {
     char *text = resource ? json_dumps(resource, JSON_COMPACT) : NULL;
@@ -81,7 +80,7 @@ static const char *element_of(const char *constraint)
     return NULL;
 }
 
-/* What the database said of the order that stands at `path`. */
+/* The issue for the database's error about the order at `path`. */
 static void issue_of(int status, const char *message, const char *hint, const char *constraint,
                      const char *path, struct hl7_fhir_issue *issue)
 {
@@ -348,8 +347,8 @@ void worklist_fhir_bundle(struct net_http_request *req, void *arg)
     json_decref(body);
 }
 
-/* R4 http.html 3.1.0.5: an id in the resource that is another than that of the address means
- * that somebody has mixed up two orders. */
+/* R4 http.html 3.1.0.5: if the id in the resource differs from the one in the URL, two orders
+ * were mixed up. */
 static bool is_id_same(struct net_http_request *req, const json_t *body, const char *id)
 {
     const json_t *said = json_object_get(body, "id");
@@ -359,8 +358,8 @@ static bool is_id_same(struct net_http_request *req, const json_t *body, const c
     return false;
 }
 
-/* The order of the body as one request with the method, of the order with this id (NULL: that is
- * not known); NULL: answered already. */
+/* The order in the body as a request with this method, for the order with this id (NULL: not
+ * known). NULL: answered already. */
 static json_t *request_of(struct net_http_request *req, const char *method, const char *id)
 {
     struct hl7_fhir_issue issue = {.status = 422};
@@ -399,7 +398,7 @@ static bool add_version(struct net_http_request *req, json_t *request)
     return true;
 }
 
-/* Takes request and match; match NULL: the search was another. */
+/* Takes request and match; match NULL: a search that we do not support. */
 static void put_matching(struct net_http_request *req, const struct api *api, json_t *request,
                          json_t *match)
 {
@@ -438,7 +437,7 @@ void worklist_fhir_create(struct net_http_request *req, void *arg)
         put_plain(req, arg, request);
 }
 
-/* R4 search.html 3.1.1.1: what says how the answer looks, not which orders are found. */
+/* R4 search.html 3.1.1.1: parameters about the form of the answer, not the orders found. */
 static bool is_about_answer(const char *parameter)
 {
     static const char *const known[] = {"_format",   "_pretty",     "_count",        "_sort",
@@ -450,8 +449,8 @@ static bool is_about_answer(const char *parameter)
     return false;
 }
 
-/* The one identifier of the query. NULL: the search is another; a criterion that were passed
- * over would find, and change, an order that was not meant. */
+/* The one identifier of the query. NULL: there are other criteria; ignoring one could find, and
+ * change, an order that was not meant. */
 static json_t *match_of(const struct net_http_request *req)
 {
     const char *name;

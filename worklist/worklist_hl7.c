@@ -15,7 +15,7 @@
 #include <time.h>
 
 enum {
-    MESSAGE_MAX = DICOM_CHARSET_TEXT_MAX, /* 1 MiB, which an answer names */
+    MESSAGE_MAX = DICOM_CHARSET_TEXT_MAX, /* 1 MiB; the text of an answer says so */
     CONNECTIONS_MAX = 200,
     PER_ADDRESS_MAX = 50,
     IDLE_MS = 10 * 60 * 1000,
@@ -34,7 +34,7 @@ struct worklist_hl7 {
 struct request {
     struct worklist_hl7 *h;
     struct net_mllp_conn *c;
-    struct base_bytes raw; /* of the connection, until it is answered */
+    struct base_bytes raw; /* borrowed from the connection until it is answered */
     struct base_buf text;  /* as UTF-8 */
     int64_t sender;
     char control_id[200];
@@ -42,7 +42,7 @@ struct request {
     char facility[256];
 };
 
-/* What became of it. */
+/* The result of a message. */
 struct answer {
     const char *code; /* AA, AE, AR */
     const char *text; /* NULL when fine */
@@ -55,7 +55,7 @@ struct answer {
 
 static bool is_wanted(const char *condition, bool ok)
 {
-    /* Table 0155; what is not valued is wanted. */
+    /* Table 0155; without a value it is wanted. */
     return !condition[0] || strcmp(condition, "AL") == 0 || (strcmp(condition, "ER") == 0 && !ok) ||
            (strcmp(condition, "SU") == 0 && ok);
 }
@@ -86,8 +86,8 @@ static void send_ack(struct request *r, const struct hl7_message *m, const struc
     base_buf_deinit(&out);
 }
 
-/* Original mode: one answer. Enhanced mode (2.9.3, MSH-15 or MSH-16 valued): a
- * commit acknowledgement, and one of the application where it is asked for. */
+/* Original mode: one answer. Enhanced mode (2.9.3, MSH-15 or MSH-16 valued): a commit
+ * acknowledgement, and an application acknowledgement where the sender wants it. */
 static void answer(struct request *r, const struct answer *a)
 {
     struct hl7_message *m = &r->h->parsed;
@@ -109,7 +109,7 @@ static void answer(struct request *r, const struct answer *a)
         bool committed = is_wanted(commit, ok);
         if (committed)
             send_ack(r, m, a, code);
-        /* Who was told that a message is not accepted waits for nothing more. */
+        /* A sender whose message was not accepted at commit expects nothing more. */
         if (application[0] && is_wanted(application, ok) && (ok || !committed))
             send_ack(r, m, a, a->code);
     }
@@ -205,8 +205,8 @@ static void take_orders(struct request *r)
 
 /* ---- the header ---- */
 
-/* MSH-18 (table 0211) goes before what is registered for the sender; without
- * either the set is guessed. */
+/* MSH-18 (table 0211), else the set registered for the sender; without either the set
+ * is guessed. */
 static struct dicom_charset charset_of(const struct hl7_message *m, const char *registered)
 {
     static const struct {
@@ -256,7 +256,7 @@ static bool is_header_good(struct request *r)
     return true;
 }
 
-/* The sender is known: the text can be decoded, and only then be split. */
+/* The sender is known, so the text can be decoded; it is split only after that. */
 static void take_message(struct request *r, const char *registered_charset)
 {
     struct hl7_message *m = &r->h->parsed;

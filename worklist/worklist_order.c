@@ -1,5 +1,5 @@
 /*
- * Orders by HTTP: what a centre enters, changes and cancels. The rules stand in
+ * Orders by HTTP: what a centre enters, changes and cancels. The rules are in
  * db/migrations/005_orders.sql.
  */
 #include "worklist/worklist_priv.h"
@@ -56,7 +56,7 @@ static void on_put(void *arg, const struct db_outcome *outcome)
 static void put(const struct api *api, struct net_http_request *req, json_t *order,
                 const char *control)
 {
-    /* Whose it is, is what the session says. */
+    /* The session decides whose order it is. */
     json_object_del(order, "centre_id");
     bool ok = json_object_set_new(order, "control", json_string(control)) == 0 &&
               worklist_order_pinyin(order) == BASE_OK;

@@ -13,8 +13,8 @@ enum { NESTING_MAX = 4 };
 #define PROC DICOM_TAG_RequestedProcedureCodeSequence
 #define PROT DICOM_TAG_ScheduledProtocolCodeSequence
 
-/* PS3.4 Table K.6-1, as far as we hold something for it: the sequence it stands
- * in, and its name in worklist_find(). Ascending at each level. */
+/* The attributes of PS3.4 Table K.6-1 that we have values for: each with its sequence
+ * and its name in worklist_find(). Ascending at each level. */
 static const struct attribute {
     uint32_t parent;
     uint32_t tag;
@@ -68,8 +68,8 @@ static const struct attribute *find_attribute(uint32_t parent, uint32_t tag)
 
 /* ---- reading ---- */
 
-/* The number of the key, 0 when there is no room. A key that stands there twice
- * (in a second item) is one. */
+/* The number of the key, 0 when there is no room. A key that comes twice (in a second
+ * item) counts once. */
 static size_t add_key(struct worklist_query *q, size_t parent, uint32_t tag, enum dicom_vr vr)
 {
     for (size_t i = 1; i < q->n; i++)
@@ -123,8 +123,8 @@ static enum base_err add_match(struct worklist_query *q, const struct attribute 
 static enum base_err read_level(struct worklist_query *q, struct dicom_cursor *c, size_t parent,
                                 unsigned depth);
 
-/* The items of a sequence; sequence matching uses one (PS3.4 C.2.2.2.6), and
- * what further ones ask for is asked for as well. */
+/* The items of a sequence: matching uses the first (PS3.4 C.2.2.2.6), but the keys of
+ * others are returned as well. */
 static enum base_err read_sequence(struct worklist_query *q, struct dicom_cursor *c, size_t key,
                                    unsigned depth)
 {
@@ -146,7 +146,7 @@ static enum base_err read_level(struct worklist_query *q, struct dicom_cursor *c
     struct dicom_element e;
     enum base_err err = BASE_OK;
     while (!err && dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
-        /* Group lengths, private keys, and what has no place in an answer. */
+        /* Group lengths, private keys, and keys that do not belong in an answer. */
         if (DICOM_ELEMENT_NUMBER(e.tag) == 0 || DICOM_GROUP(e.tag) % 2 != 0 ||
             e.tag == DICOM_TAG_QueryRetrieveLevel)
             continue;
@@ -197,8 +197,8 @@ enum base_err worklist_query_parse(struct base_bytes identifier, enum dicom_enco
     } else if (err == BASE_EFORMAT) {
         snprintf(error->msg, sizeof error->msg, "a key is not text in its character set");
     }
-    /* A device that did not ask for it gets it: images under a UID of its own
-     * would not find their order. */
+    /* Given even to a device that did not ask: images under a UID of its own would not
+     * find their order. */
     if (!err && add_key(out, 0, DICOM_TAG_StudyInstanceUID, DICOM_VR_UI) == 0)
         err = BASE_ELIMIT;
     if (!err)
@@ -306,7 +306,7 @@ static void name_cut(const char *s, struct base_buf *out)
     }
 }
 
-/* Text in the device's set, or where that cannot hold it, in pinyin. */
+/* Text in the device's character set, or in pinyin if it cannot express it. */
 static enum base_err encode(const struct answer *a, enum dicom_vr vr, const char *s,
                             struct base_buf *out)
 {
@@ -352,8 +352,8 @@ static enum base_err write_text(struct answer *a, const struct worklist_key *key
 
 static enum base_err write_level(struct answer *a, size_t parent);
 
-/* A code sequence has an item when there is a code; the step always; others
- * are empty. */
+/* A code sequence has an item if there is a code, the step sequence always; others are
+ * empty. */
 static enum base_err write_sequence(struct answer *a, size_t key)
 {
     uint32_t tag = a->q->keys[key].tag;
@@ -373,7 +373,7 @@ static enum base_err write_key(struct answer *a, size_t key)
 {
     const struct worklist_key *k = &a->q->keys[key];
     const struct attribute *known = find_attribute(a->q->keys[k->parent].tag, k->tag);
-    if (k->vr == DICOM_VR_SQ) /* one that nobody knows stays out */
+    if (k->vr == DICOM_VR_SQ) /* unknown sequences are left out */
         return dicom_tag_find(k->tag) ? write_sequence(a, key) : BASE_OK;
     if (!known || !known->name) {
         dicom_write(&a->w, k->tag, k->vr, NULL, 0);
@@ -396,7 +396,7 @@ static enum base_err write_level(struct answer *a, size_t parent)
                 next = i;
         }
         if (parent == 0 && least == 0 && a->charset->term) {
-            /* Before all keys: those of group 0008 that come earlier are none of a worklist's. */
+            /* Before all keys: no key of a worklist has a lower tag. */
             dicom_write_text(&a->w, DICOM_TAG_SpecificCharacterSet, a->charset->term);
             least = DICOM_TAG_SpecificCharacterSet + 1;
             continue;

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    ANSWERS_PER_TURN = 16,          /* then others have theirs, and a C-CANCEL is heard */
+    ANSWERS_PER_TURN = 16,          /* of the loop: then others get theirs, and C-CANCEL is seen */
     FIND_OUT_OF_RESOURCES = 0xA700, /* PS3.4 Table K.4-1 */
     FIND_BAD_IDENTIFIER = 0xA900,
     FIND_UNABLE = 0xC001
@@ -130,7 +130,7 @@ static void ask(struct find *f)
         db_int(device->centre_id),
         db_text(f->query.step_station[0] ? f->query.step_station : device->aet), db_text(match),
         db_int(f->config->conf->worklist_expire_hours),
-        /* One more than is answered tells that there are more. */
+        /* One more than we send, to know whether there are more. */
         db_int(f->config->conf->worklist_max_answers + 1)};
     enum base_err err =
         match ? db_call(f->config->db, DB_Q_WORKLIST_FIND, params, 5, on_found, f) : BASE_ENOMEM;

@@ -2,10 +2,10 @@
 
 One cluster serves a process of the runner (durability on, as in production);
 each Rdc has a database, a data folder and free ports of its own, and ends only
-processes that it started. Clusters are copies of one, which holds a database with
-the migrations and one with people who have logged in, so that these are made once
-for a run. As root, PostgreSQL and rdc run as unprivileged users, as scripts/run does
-it; the shell functions are the same.
+processes that it started. Clusters are copies of a template, which has one database
+with the migrations applied and one with people who have logged in, so that these are
+made once per run. As root, PostgreSQL and rdc run as unprivileged users, by the same
+shell functions as in scripts/run.
 """
 import atexit
 import fcntl
@@ -22,11 +22,12 @@ import sys
 import tempfile
 import time
 import unittest
+from urllib.parse import urlencode
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'testdata'))
 os.environ.setdefault('LC_ALL', 'C.UTF-8')
-# The settings of whoever runs the tests are not theirs, but where recordings by others lie.
+# The tests ignore the caller's settings, except where recordings by others are.
 for _name in [n for n in os.environ if n.startswith('RDC_') and not n.startswith('RDC_TEST_') and n != 'RDC_ECG_DATA']:
     del os.environ[_name]
 PASSWORD = 'a long enough test password'
@@ -36,7 +37,7 @@ TOKENS = 'tokens.json'  # in the template, of the sessions of these people in it
 
 
 def free_port():
-    """Below those that the system gives to clients, which may be many beside us."""
+    """Below the ports that the system gives to clients, of which there may be many."""
     while True:
         port = random.randrange(10000, 32768)
         with socket.socket() as s:
@@ -48,7 +49,7 @@ def free_port():
 
 
 def wait_for(what, check, seconds=30):
-    """Polls until check() is true and returns that; `what` is for the failure."""
+    """Polls until check() is true, and returns its value; `what` names it in the failure."""
     end = time.monotonic() + seconds
     while True:
         value = check()
@@ -60,7 +61,7 @@ def wait_for(what, check, seconds=30):
 
 
 def tool(*args, check=True, timeout=120, **kw):
-    """Runs a program of DCMTK and the like; its output as text."""
+    """Runs a program, such as a DCMTK tool, and returns its output as text."""
     out = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
                          check=False, errors='replace', **kw)
     if check and out.returncode:
@@ -81,8 +82,8 @@ def shell(script, **kw):
 
 
 class Session:
-    """A psql that stays, as the role rdc: to start one, and a backend for it, costs far more
-    than most questions."""
+    """A psql that is kept open, as the role rdc: starting one, with its backend, costs far more
+    than most queries."""
 
     def __init__(self, place, database):
         self.database, self.port = database, place.port
@@ -93,7 +94,7 @@ class Session:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
 
     def ask(self, text):
-        """The lines of the answer. An error ends the session."""
+        """Runs SQL and returns the lines of its output. An error ends the session."""
         self.errors.seek(0)
         self.errors.truncate()
         lines = []
@@ -111,7 +112,7 @@ class Session:
         raise AssertionError(f'{text}\n{self.errors.read()}')
 
     def fresh(self):
-        """Does it still answer? Then it is as if new."""
+        """Resets the session. False: it no longer answers."""
         try:
             return self.ask('rollback; discard all; select 1') == ['1']
         except AssertionError:
@@ -131,8 +132,8 @@ SESSIONS = 3  # that a place keeps
 
 
 class Place:
-    """A temporary folder and a cluster in it; where: another folder than a new one, for
-    data and cluster only; new: a cluster by initdb, no copy of the template."""
+    """A temporary folder with a cluster in it. where: a folder for data and cluster instead of the
+    temporary one; new: a cluster made by initdb, not a copy of the template."""
 
     def __init__(self, where=None, new=False):
         self.own = tempfile.mkdtemp(prefix='rdc-test-')
@@ -158,19 +159,19 @@ class Place:
         self.sockets = out.split()[-1]
         with open(os.path.join(self.folder, 'pg/postmaster.pid')) as f:
             self.postmaster = int(f.readline())
-        # Not the one in PATH, a script of Debian's that first looks for this one.
+        # Not the psql in PATH: Debian's is a script that first looks for this one.
         self.psql = os.path.join(os.path.dirname(os.readlink(f'/proc/{self.postmaster}/exe')), 'psql')
 
     def stop_cluster(self):
         shell('cluster_stop "$1"', args=[self.folder])
 
     def kill_cluster(self):
-        """SIGKILL to the postmaster and all that it started."""
+        """SIGKILL to the postmaster and its children."""
         kill_tree(self.postmaster)
 
     def forget_postmaster(self):
-        """Where nobody waits for orphans a killed postmaster stays as a zombie, which
-        pg_ctl takes for alive. After a reboot its number would be free."""
+        """Removes its pid files if a killed postmaster is still a zombie, which pg_ctl takes for
+        alive: where nothing reaps orphans it stays one. After a reboot the pid would be free."""
         if os.path.exists(f'/proc/{self.postmaster}'):
             for path in (os.path.join(self.folder, 'pg/postmaster.pid'),
                          os.path.join(self.sockets, '.s.PGSQL.5432.lock')):
@@ -178,7 +179,7 @@ class Place:
                     os.unlink(path)
 
     def copy(self, path, mode=0o644):
-        """Of a file, where rdc's user can go: a checkout may lie in a closed home."""
+        """A copy that rdc's user can read: the checkout may be in a private home."""
         copy = os.path.join(self.own, os.path.basename(os.path.dirname(path)) + '-' + os.path.basename(path))
         shutil.copy(path, copy)
         os.chmod(copy, mode)
@@ -206,7 +207,7 @@ class Place:
         return [line.split('\t') for line in lines]
 
     def session(self, database):
-        """One that was kept, or a new one."""
+        """An idle session, or a new one."""
         for session in list(self.idle):
             if (session.database, session.port) == (database, self.port):
                 try:
@@ -232,7 +233,7 @@ class Place:
 
 
 def alive(pid):
-    """Does it still run? A process that ended and was not waited for does not."""
+    """Does it still run? A zombie does not."""
     try:
         with open(f'/proc/{pid}/stat') as f:
             return f.read().rpartition(')')[2].split()[0] != 'Z'
@@ -253,7 +254,7 @@ def kill_tree(pid):
 
 
 def children(pid):
-    """pids of its children that run."""
+    """The pids of its running children."""
     out = []
     for entry in os.listdir('/proc'):
         if entry.isdigit():
@@ -271,9 +272,8 @@ _template = None
 
 
 def template():
-    """The folder of a stopped cluster with the databases `migrated` and `people`, made by
-    the process that asks first; forked ones share it, and others that RDC_TEST_TEMPLATE
-    gives the same folder for it."""
+    """The folder of a stopped cluster with the databases `migrated` and `people`. The first process
+    that asks makes it; forked ones share it, and others with the same RDC_TEST_TEMPLATE."""
     global _template
     if _template is None:
         shared = os.environ.get('RDC_TEST_TEMPLATE')
@@ -334,8 +334,8 @@ class Answer:
 
 
 class Client:
-    """One person's HTTP session: that of the template where there is one, since to check a
-    password shall be dear."""
+    """One person's HTTP session, where possible one from the template, since checking a password
+    is slow on purpose."""
 
     def __init__(self, rdc, login=None, password=PASSWORD):
         self.rdc, self.token = rdc, rdc.tokens.get(login)
@@ -380,7 +380,6 @@ class Client:
         return answer.json()
 
     def upload(self, path, **query):
-        from urllib.parse import urlencode
         with open(path, 'rb') as f:
             return self.request('POST', '/api/v1/uploads?' + urlencode(query), f.read(),
                                 {'Content-Type': 'application/octet-stream'})
@@ -390,7 +389,7 @@ def sanitizer_options(where):
     """For a program that was built with sanitizers; others do not read them."""
     suppressions = where.copy(os.path.join(ROOT, 'tests/lsan.supp'))
     return {'LSAN_OPTIONS': f'suppressions={suppressions}:print_suppressions=0',
-            # The memory that it holds back shall not hide a leak.
+            # A large quarantine of freed memory would hide a leak from tests that measure memory.
             'ASAN_OPTIONS': 'quarantine_size_mb=16'}
 
 
@@ -417,9 +416,9 @@ class Rdc:
         values = {'database': self.place.conninfo(self.database), 'data': self.data, 'workers': 2,
                   'http.address': f'127.0.0.1:{self.http_port}',
                   'dicom.address': f'127.0.0.1:{self.dicom_port}',
-                  # A connection costs more than most tests ask of it.
+                  # A connection costs more than what most tests do with it.
                   'database.connections': 2,
-                  # Their room is taken in advance, and fsck looks through all of it.
+                  # Preallocated, and fsck reads all of it.
                   'store.segment': '16M'}
         values.update(conf or {})
         with open(self.conf, 'w') as f:
@@ -428,7 +427,7 @@ class Rdc:
         self.process = None
 
     def cli(self, *args, **kw):
-        """The command line as an operator uses it; the output."""
+        """Runs a subcommand as an operator would, and returns its output."""
         return tool(*unprivileged([self.program, '--config', self.conf, *args]), cwd='/',
                     env=self.environment, **kw)
 
@@ -436,7 +435,7 @@ class Rdc:
         return self.place.sql(self.database, text)
 
     def launch(self, *flags):
-        """Starts it, whether or not it becomes ready."""
+        """Starts it, and does not wait until it is ready."""
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(
                 unprivileged([self.program, '--config', self.conf, 'serve', *flags]), cwd='/', env=self.environment,
@@ -456,7 +455,7 @@ class Rdc:
             return False
 
     def let_connect(self, yes):
-        """New sessions of its database are taken, or as if it were away."""
+        """Lets new sessions connect to its database, or refuses them as if it were away."""
         self.place.superuser(f'alter database {self.database} with allow_connections {yes}')
 
     def tail(self, lines=30):
@@ -477,15 +476,8 @@ class Rdc:
 
     def kill_all(self):
         """SIGKILL to the supervisor and every worker, as a power cut would end them."""
-        pids = [self.process.pid, *self.workers()]
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill_tree(self.process.pid)
         self.process.wait()
-        for pid in pids[1:]:
-            wait_for(f'process {pid} to end', lambda p=pid: not alive(p), 20)
         self.process = None
 
     def stop(self):
@@ -502,9 +494,8 @@ class Rdc:
             return status
         return None
 
-    # What most tests need: two centres, a hospital that reads for both.
-
     def add_people(self):
+        """What most tests need: two centres, and a hospital that reads for both."""
         self.cli('org', 'add', 'QINGHE', '--name', '清河社区卫生服务中心', '--kind', 'centre')
         self.cli('org', 'add', 'DONGSHAN', '--name', '东山社区卫生服务中心', '--kind', 'centre')
         self.cli('org', 'add', 'SHIYI', '--name', '示例第一医院', '--kind', 'hospital')
@@ -565,7 +556,7 @@ class StoreScp:
 
 
 def dump(path, *tags):
-    """Values of these tags by dcmdump, as UTF-8: {tag: value}."""
+    """The values of these tags, by dcmdump, as UTF-8: {tag: value}."""
     args = [x for t in tags for x in ('+P', t)]
     out = {}
     for line in tool('dcmdump', '-q', '-s', '-Un', '+L', '+U8', *args, path).splitlines():
@@ -595,5 +586,5 @@ class SystemTest(unittest.TestCase):
         self.notes = []
 
     def note(self, text):
-        """Printed below the test's line."""
+        """Prints the text below the line of the test."""
         self.notes.append(text)
