@@ -3,7 +3,7 @@
 -- Errors a person can cause are raised with SQLSTATE RDnnn, nnn being the HTTP
 -- status; the message says what was wrong, the hint what to do.
 
--- What a value must be that this constraint refused; null: nothing is said of it.
+-- What this constraint demands of a value, for the person whose value it refused; null: no text.
 create function constraint_text(p_constraint text) returns text language sql stable as
 $$
     select obj_description(oid, 'pg_constraint') from pg_constraint
@@ -694,11 +694,11 @@ create function person_name(p_person bigint) returns text
 language sql stable security definer set search_path = public as
 $$ select name from person where id = p_person $$;
 
--- These exams as lists show them, in their order. One statement, which becomes part of
--- the one that asks, when that gives the array as a variable: what a row needs is joined
--- under row-level security, not looked up by a function for each. Who asks is in
--- PL/pgSQL, which keeps its plans: with the policies in them they take longer to make
--- than to run. In json, which is text already.
+-- These exams as lists show them, in their order. One statement, which is inlined into the
+-- caller's if that passes the array as a variable: what a row needs is then joined under
+-- row-level security, not looked up by a function per row. Callers are in PL/pgSQL, which
+-- keeps its plans: with the policies in them, planning takes longer than running. json and
+-- not jsonb, since it is sent as text anyway.
 create function exam_rows(p_exams bigint[]) returns table (place bigint, shown json) language sql stable as
 $$
     select x.place, json_build_object(
@@ -790,9 +790,9 @@ $$
 $$;
 
 -- The newest exams of the scope: each part of it is walked from its newest row, so
--- that the time does not grow with what is old, or others'. One plan for each index.
--- Row-level security is for who reads the rows; asking it for each candidate would
--- take most of the time. "between" itself and itself, and the order that this seems to need,
+-- that the time does not grow with old exams or those of others. One plan for each index.
+-- Row-level security is applied where the rows are read; applying it to each candidate
+-- would take most of the time. "between" itself and itself, and the order that this seems to need,
 -- keep it to the index of each part: the planner would take the rows of a centre for spread
 -- evenly, and walk the primary key over everybody's.
 create function exam_newest(p_state text, p_since timestamptz, p_limit int) returns bigint[]

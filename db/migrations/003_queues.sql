@@ -212,16 +212,16 @@ $$
 $$;
 grant execute on function object_damaged(jsonb) to rdc_ingest;
 
--- One object, already durable in the store. Same UID and digest: a duplicate, unless what is
--- here was found damaged; then it is replaced, and "replaced" names the files that can go.
--- "have" are the files that are here, to be looked at before the duplicate is acknowledged. To
--- read a large one takes longer than devices wait (2 GiB from a cold disk 22 s), and what came
--- is as good: so that takes its place unread, where both came from devices of the centre. Their meta
--- groups then differ at most in the device, which the index keeps as it was. Who uploads by HTTP may
--- say in it whose the object is: that is not to be lost, nor to come in; and an ECG that has an original
--- is made of 64 MiB at most, which are soon read.
--- Same UID, another digest: both are kept and the conflict stands on the exam. "job": what is
--- to be done next with it, if anything.
+-- One object, already durable in the store. Same UID and digest: a duplicate, unless the stored
+-- file was found damaged; then it is replaced, and "replaced" names the files that can go.
+-- "have" are the stored files, to be read back before the duplicate is acknowledged. Reading a
+-- large one takes longer than devices wait (2 GiB from a cold disk: 22 s), and the new file is as
+-- good: so it takes the place of the old one unread, if both came from devices of the centre.
+-- Their meta groups then differ at most in the device, which the index keeps as it was. The meta
+-- group of an HTTP upload may say whose the object is: that must neither be lost nor slip in. And
+-- an ECG with an original is made from at most 64 MiB, which are soon read.
+-- Same UID, another digest: both are kept, and the conflict is shown on the exam. "job": the kind
+-- of the next job for it, if any.
 create function ingest_one(p jsonb, p_metadata json) returns jsonb language plpgsql as
 $$
 declare
@@ -303,10 +303,10 @@ begin
         'job', case when p_metadata is null then 'metadata' when v_check then 'check' end);
 end $$;
 
--- One object of a batch, as ingest/ingest_record.c writes it, with what ingest/ingest_group.c says of
--- its study in the batch: study_no, series_no and patient_no are the same in what belongs together (1 and
--- on); leads: it is the first of its study, brings_series: of its series; many, complete, urgency are
--- of the study. Without study_no it is for ingest_one().
+-- One object of a batch, as ingest/ingest_record.c writes it, with its place in the batch from
+-- ingest/ingest_group.c: objects of one study, series or patient share study_no, series_no or
+-- patient_no (from 1); leads: the first of its study; brings_series: the first of its series; many,
+-- complete, urgency: of the study. Without study_no it is for ingest_one().
 create type ingest_row as (
     n int, study_no int, series_no int, patient_no int, leads boolean, brings_series boolean, many int,
     complete boolean, urgency text,
@@ -318,11 +318,11 @@ create type ingest_row as (
     series_description text, body_part text, laterality text, sop_class text, sop_uid text,
     instance_number int, rows int, columns int, frames int);
 
--- Those objects of a batch about which ingest_one() has nothing to decide, all with
--- one statement: the UID is new, and study and exam are new too, or the exam is
--- still arriving and the patient is the same. Gives the results of those it
--- stored, in their places; null elsewhere. Fails as a whole. A study of which one object is
--- not so is left out with all that the batch has of it.
+-- Stores those objects of a batch about which ingest_one() has nothing to decide, in one
+-- statement: the UID is new, and either study and exam are new too, or the exam is still
+-- arriving and the patient is the same. Returns the results of those it stored, in their
+-- places; null elsewhere. Fails as a whole. If one object of a study does not qualify, all
+-- objects of that study are left out.
 --
 -- New rows get their ids first, so that no insert waits for what another returns;
 -- all come in the order of study and instance UIDs, in which rows are locked
@@ -474,16 +474,15 @@ begin
     return v_results;
 end $$;
 
--- A batch, in one transaction: the plain objects as sets, looked at anew once when
--- another worker was first with a study; what is left, or all of them when that
--- fails, one by one, in the order in which they come, that of study and instance UIDs, so that
--- batches of several workers cannot block each other in a circle; a bad object
--- fails alone. Results stand in the batch's order. The metadata come beside it, in the same
--- order: nothing of them is looked at here, and jsonb of those of an ECG would cost as much as its rows.
+-- A batch, in one transaction: the plain objects as sets, tried twice if another worker was
+-- first with a study; then the rest, or all if that failed, one by one, so that a bad object
+-- fails alone. The batch comes ordered by study and instance UID, so that batches of several
+-- workers cannot deadlock. Results are in the order of the batch. The metadata are a parameter
+-- of their own, in the same order: they are not read here, and parsing those of an ECG as jsonb
+-- would cost as much as its rows.
 --
--- The plans are made once and kept for as long as a connection lives, also those
--- that were made when the tables were empty: only such are allowed that stay
--- good, by index for each row.
+-- Plans are made once per connection and kept, even those made while the tables were empty.
+-- So only plans are allowed that stay good: by index for each row.
 create function ingest_store(p_batch jsonb, p_metadata json[] default '{}') returns jsonb
 language plpgsql security definer set search_path = public set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as
@@ -528,9 +527,9 @@ begin
     return to_jsonb(v_results);
 end $$;
 
--- Those of these locations that the index knows: the rest is debris. An empty
--- index knows nothing of a store that has files: it is a new database beside
--- an old store, which must not be swept but indexed (rdc fsck --rebuild).
+-- Which of these locations the index knows: the others are debris. But an empty index
+-- beside a store with files is a new database with an old store, which must not be swept
+-- but indexed (rdc fsck --rebuild).
 create function object_known(p_locations text[]) returns text[]
 language plpgsql stable security definer set search_path = public as
 $$
