@@ -33,29 +33,42 @@ static float t_of(const struct ecg_case *c, int id)
 
 /* ---- conduction ---- */
 
-/* rsR', or a broad R, in V1 or V2, and a broad S in I or V6. */
+/* The deepest of a lead, which is Q where an r comes last. */
+static float depth(const struct ecg_figures_lead *l)
+{
+    return -fminf(l->s_uv, l->q_uv);
+}
+
+/* Longer than R, or than 40 ms; true of a lead that is not there. */
+static bool has_broad_s(const struct ecg_figures_lead *l)
+{
+    return !l || (l->s_uv < 0 && (l->s_ms > 40 || l->s_ms > l->r_ms));
+}
+
+/* Part III: rsR', or a broad R, in V1, and a broad S in I and V6. */
 static bool is_right(const struct ecg_case *c)
 {
     const struct ecg_figures_lead *v1 = ecg_finding_lead(c, ECG_LEAD_V1);
     const struct ecg_figures_lead *v6 = ecg_finding_lead(c, ECG_LEAD_V6);
     const struct ecg_figures_lead *one = ecg_finding_lead(c, ECG_LEAD_I);
-    if (!v1)
+    if (!v1 || (!v6 && !one))
         return false;
-    bool late_r = v1->r2_uv > 100 || (v1->r_uv > -v1->s_uv && v1->r_peak_ms > 50);
-    bool broad_s =
-        (v6 && v6->s_uv < 0 && v6->s_ms > 36) || (one && one->s_uv < 0 && one->s_ms > 36);
-    return late_r && broad_s;
+    bool late_r = v1->r2_uv > 100 || (v1->r_uv > depth(v1) && v1->r_peak_ms > 50);
+    return late_r && has_broad_s(v6) && has_broad_s(one);
 }
 
-/* QS or rS in V1, no q in V6 and I, R late in V6. */
+/* Part III: QS or rS in V1, no q in V6 and I, R late in V5 and V6. */
 static bool is_left(const struct ecg_case *c)
 {
+    static const float R_UV = 100, R_LATE_MS = 60;
     const struct ecg_figures_lead *v1 = ecg_finding_lead(c, ECG_LEAD_V1);
+    const struct ecg_figures_lead *v5 = ecg_finding_lead(c, ECG_LEAD_V5);
     const struct ecg_figures_lead *v6 = ecg_finding_lead(c, ECG_LEAD_V6);
     const struct ecg_figures_lead *one = ecg_finding_lead(c, ECG_LEAD_I);
-    return v1 && v6 && one && -v1->s_uv > 3 * fmaxf(v1->r_uv, v1->r2_uv) && v6->q_uv > -50 &&
-           one->q_uv > -50 && fmaxf(v6->r_uv, one->r_uv) > 300 &&
-           fmaxf(v6->r_peak_ms, one->r_peak_ms) > 55;
+    bool is_early = v5 && v5->r_uv > R_UV && !(v5->r_peak_ms > R_LATE_MS);
+    return v1 && v6 && one && depth(v1) > 3 * fmaxf(v1->r_uv, v1->r2_uv) && v6->q_uv > -50 &&
+           one->q_uv > -50 && fmaxf(v6->r_uv, one->r_uv) > 300 && v6->r_peak_ms > R_LATE_MS &&
+           !is_early;
 }
 
 static void fascicles(struct ecg_case *c)

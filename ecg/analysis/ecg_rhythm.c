@@ -10,7 +10,8 @@ static const float AF_IRREGULAR = 7.6F;
 static const float AF_LIKENESS = -0.9F;
 static const float AF_HEIGHT = -3.4F;
 static const float AF_NO_P = 0.4F;
-static const float CERTAIN = 0.6F;    /* of ventricular origin, for a run to be tachycardia */
+static const float CERTAIN = 0.6F; /* of ventricular origin, for a run to be tachycardia */
+static const float SURE_LIKENESS = 0.95F;
 static const float AF_USUAL_P = 0.6F; /* height, where none can be measured */
 
 enum {
@@ -18,7 +19,8 @@ enum {
     AF_FAST_MS = 400, /* where intervals are shorter, T lies where P would be */
     AF_T_MS = 300,    /* beats that soon after another are T waves when they are many: */
     AF_T_ONE_OF = 5,
-    SURE_LEADS = 6, /* P waves that are found in so many are there */
+    SURE_LEADS = 6, /* P waves that are found in so many are there, */
+    SURE_FEW = 2,   /* and in so many when two halves of the beats have the same ones */
     RUN = 3         /* ventricular beats */
 };
 
@@ -153,7 +155,8 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
     float height = is_fast ? AF_USUAL_P : log1pf(20 * f->waves.p_uv / usual_height(f));
     out->af_score = AF_FIXED + AF_IRREGULAR * out->irregular_share + AF_LIKENESS * likeness +
                     AF_HEIGHT * height + (out->has_p && !is_fast ? 0 : AF_NO_P);
-    bool is_sure_p = out->has_p && !is_fast && f->nleads >= SURE_LEADS;
+    bool is_same = f->nleads >= SURE_FEW && f->p_likeness >= SURE_LIKENESS;
+    bool is_sure_p = out->has_p && !is_fast && (f->nleads >= SURE_LEADS || is_same);
     out->is_af =
         b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 && !is_sure_p && !out->is_flutter;
 }

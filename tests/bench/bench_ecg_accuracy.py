@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """How well the ECG analysis finds what annotators marked.
 
-bench_ecg_accuracy.py [--quick]
+bench_ecg_accuracy.py [--quick] [--only accuracy | statements]
 
 Reads the recordings in the folder that RDC_ECG_DATA names (skips, saying so, without it). Prints a
 JSON line per record with the counts and the errors of detection, a JSON line per measure with its
@@ -18,6 +18,9 @@ of all, and the mean of the records' standard deviations, as most papers on QTDB
 
 AF: CinC 2017, REFERENCE.csv: F1 of N against A, records of noise left out; and how much of "other"
 is called so.
+
+Statements: what is said of LUDB, CinC 2021 and 2017, and of MIT-BIH in pieces of ten seconds that are of one
+rhythm, beside what headers, REFERENCE.csv and marks of rhythm say: how often both say it, and one alone.
 
 --quick: a few records of each.
 """
@@ -142,12 +145,87 @@ def fibrillation(data, quick):
             ('AF called in other %', name, share(counts['O'][0], counts['O'][1] - counts['O'][0]), 10, True, False)]
 
 
+SINUS = ('sinus_rhythm', 'sinus_bradycardia', 'sinus_tachycardia')
+FLUTTER = ('atrial_flutter', 'possible_atrial_flutter_2_to_1')
+# What is called so: ours, words of LUDB's headers, SNOMED codes of CinC 2021, class of CinC 2017, rhythm of MIT-BIH.
+STATEMENTS = {
+    'sinus rhythm': (SINUS, ('Rhythm: Sinus',), ('426783006', '426177001', '427084000', '427393009'), 'N', '(N'),
+    'sinus bradycardia': (SINUS[1:2], ('Sinus bradycardia',), ('426177001',), None, None),
+    'sinus tachycardia': (SINUS[2:], ('Sinus tachycardia',), ('427084000',), None, None),
+    'atrial fibrillation': (('atrial_fibrillation',), ('Rhythm: Atrial fibrillation',), ('164889003',), 'A', '(AFIB'),
+    'atrial flutter': (FLUTTER, ('Rhythm: Atrial flutter',), ('164890007',), None, '(AFL'),
+    'no P waves': (('no_p_waves',), (), (), None, '(NOD'),
+    'paced': (('paced',), ('pacing',), ('10370003',), None, '(P'),
+    'ventricular premature': (('pvc',), ('Ventricular extrasystole',), ('427172004', '164884008', '17338001'), None, 'V'),
+    'atrial premature': (('pac',), ('Atrial extrasystole',), ('284470004', '63593006'), None, None),
+    'first degree block': (('av_block_1',), ('I degree AV',), ('270492004',), None, None),
+    'second, third degree block': (('av_block_2_type_1', 'av_block_2_type_2', 'av_block_2_to_1', 'av_block_advanced',
+                                    'av_block_3'), ('II degree',), ('195042002', '27885002'), None, '(BII'),
+    'RBBB, complete': (('rbbb',), ('Complete right',), ('59118001', '713427006'), None, None),
+    'RBBB, any': (('rbbb', 'incomplete_rbbb'), ('right bundle',), ('59118001', '713427006', '713426002'), None, None),
+    'LBBB': (('lbbb',), ('Complete left', 'Incomplete left'), ('164909002', '733534002'), None, None),
+    'left anterior fascicle': (('lafb',), ('Left anterior hemiblock',), ('445118002',), None, None),
+}
+
+
+def header_says(path, words):
+    with open(path) as f:
+        comments = [line[1:].strip() for line in f if line.startswith('#')]
+    return any(comment.startswith(word) if word[0] == 'I' else word in comment for comment in comments
+               for word in words)
+
+
+def annotators_say(data, name, piece, words, codes, label, rhythm, marked):
+    """None: they say nothing of the kind in that database."""
+    if name == 'mitdb':
+        if piece['rhythms'] or not rhythm:
+            return None
+        return piece['pvc'] > 0 if rhythm == 'V' else piece['rhythm'] == rhythm
+    if name == 'cinc2017':
+        return marked.get(piece['record']) == label if label and marked.get(piece['record']) in 'NAO' else None
+    words = codes if name == 'cinc2021' else words
+    return header_says(os.path.join(data, f'wfdb/{name}/{piece["record"]}.hea'), words) if words else None
+
+
+def statements(data, quick):
+    """Of each statement and database: said by both, by annotators only, by us only, by neither."""
+    path = os.path.join(data, 'wfdb/cinc2017/REFERENCE.csv')
+    marked = {}
+    if os.path.exists(path):
+        with open(path) as f:
+            marked = dict(line.strip().split(',') for line in f)
+    counts = {}
+    for name in ('ludb', 'cinc2021', 'cinc2017', 'mitdb'):
+        files = sorted(glob.glob(os.path.join(data, f'wfdb/{name}/*.hea')))[::QUICK if quick else 1]
+        for piece in run(files, 'alarms', 'atr' if name == 'mitdb' else '') if files else []:
+            for statement, (ours, *theirs) in STATEMENTS.items():
+                true = annotators_say(data, name, piece, *theirs, marked)
+                if true is None:
+                    continue
+                said = any(code in piece['findings'] for code in ours)
+                row = counts.setdefault((statement, name), [0, 0, 0, 0])
+                row[(0 if said else 1) if true else (2 if said else 3)] += 1
+                if true != said and name != 'mitdb':
+                    print(json.dumps({'bench': 'ecg-statements', 'set': name, 'record': piece['record'],
+                                      'statement': statement, 'said': said}))
+    print('| statement | database | both | annotators only | rdc only | neither |\n|---|---|---|---|---|---|')
+    for (statement, name), row in counts.items():
+        print(f'| {statement} | {name} | ' + ' | '.join(str(n) for n in row) + ' |')
+
+
 def main():
-    quick = options.parse(__doc__).quick
+    options_given = options.parse(__doc__, only=('accuracy', 'statements'))
+    quick = options_given.quick
     data = os.environ.get('RDC_ECG_DATA')
     if not data:
         print('ecg-accuracy: skipped: RDC_ECG_DATA names no folder with recordings')
         return 0
+    if options_given.only != 'accuracy':
+        statements(data, quick)
+    return 0 if options_given.only == 'statements' else accuracy(data, quick)
+
+
+def accuracy(data, quick):
     files = sorted(glob.glob(os.path.join(data, 'wfdb/mitdb/*.hea')))
     if not files:
         print(f'ecg-accuracy: skipped: there is no wfdb/mitdb in {data}')

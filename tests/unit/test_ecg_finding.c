@@ -270,6 +270,66 @@ START_TEST(irregular_beats_without_p_waves_are_fibrillation)
 }
 END_TEST
 
+/* The same P waves before all beats are no fibrillation, in two leads as well. */
+START_TEST(p_waves_that_stay_the_same_are_no_fibrillation)
+{
+    struct ecg_findings all;
+    static const int ids[] = {ECG_LEAD_II, ECG_LEAD_V5};
+    static const double gains[] = {1, 0.8};
+    struct synthetic s = synthetic_plain;
+    s.nleads = 2;
+    s.ids = ids;
+    s.gains = gains;
+    s.wave[0].uv = 70;
+    s.jitter_s = 0.2;
+    find(&s, &all);
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_AF));
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_SINUS));
+}
+END_TEST
+
+/* QRS of 145 ms whose waves have other gains. */
+static void find_wide(const struct synthetic_wave *waves, double (*gains)[8], size_t n,
+                      struct ecg_findings *all)
+{
+    double at_s[SYNTHETIC_BEATS];
+    struct synthetic s = synthetic_plain;
+    s.wave[1] = s.wave[4];
+    s.wave[1].at_s = 0.32;
+    s.wave[2].uv = 0;
+    struct ecg_record *r = synthetic_make(&s);
+    size_t beats = synthetic_beats(&s, at_s);
+    for (size_t i = 0; i < n; i++)
+        synthetic_add(r, gains[i], &waves[i], 1, at_s, beats);
+    find_in(r, NULL, all);
+    ecg_record_free(r);
+}
+
+START_TEST(bundle_branch_blocks_are_those_of_the_criteria)
+{
+    static const struct synthetic_wave left[] = {{0.02, 0.065, 1000}, {0.09, 0.025, 150}};
+    static const struct synthetic_wave early[] = {{-0.02, 0.04, 1000}, {0.04, 0.045, 900}};
+    static const struct synthetic_wave right[] = {
+        {-0.01, 0.03, 800}, {0.03, 0.035, -500}, {0.05, 0.05, 600}};
+    double qs[][8] = {{0.7, 1.1, -0.8, -0.9, -0.4, 0.4, 0.7, 0.8}, {0, 0, 1, 0, 0, 0, 0, 0}};
+    double one_late[][8] = {{0.5, 1.1, -0.8, -0.9, -0.4, 0.5, 0.9, 0.9}, {1, 0, 0, 0, 0, 0, 0, 0}};
+    double rsr[][8] = {{0.8, 1.3, 0.4, 0.4, 0.7, 1, 1, 1},
+                       {0, 0, 1, 1, 0.5, 0, 0, 0},
+                       {-0.7, -0.3, 1, 0.5, 0, -0.3, -0.5, -0.6}};
+    struct ecg_findings all;
+    find_wide(left, qs, 2, &all); /* an r after QS in V1 is not late activation of the right */
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_LBBB));
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_RBBB));
+    find_wide(early, one_late, 2, &all); /* R is late in I alone */
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_LBBB));
+    find_wide(right, rsr, 3, &all);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_RBBB));
+    rsr[2][7] = 0; /* no S in V6 */
+    find_wide(right, rsr, 3, &all);
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_RBBB));
+}
+END_TEST
+
 START_TEST(a_long_pr_interval_is_first_degree_block)
 {
     struct ecg_findings all;
@@ -475,6 +535,8 @@ int main(void)
     tcase_add_test(t, an_upright_complex_in_v1_is_the_right_ventricle);
     tcase_add_test(t, keys_are_told_apart);
     tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 4);
+    tcase_add_test(t, p_waves_that_stay_the_same_are_no_fibrillation);
+    tcase_add_test(t, bundle_branch_blocks_are_those_of_the_criteria);
     tcase_add_test(t, low_complexes_are_a_rhythm);
     tcase_add_loop_test(t, noise_is_no_rhythm_however_high_it_is, 0, 4);
     tcase_add_loop_test(t, a_rate_of_60_or_100_is_neither_slow_nor_fast, 0, 2);
