@@ -1222,7 +1222,7 @@ begin
         if e.priority <> 'stat' then
             perform fail(409, format('exam %s is still arriving', e.id), 'wait until it is complete');
         end if;
-        c := exam_contract(e.centre_id, e.line_id);
+        select * into c from exam_contract(e.centre_id, e.line_id);
         update exam set grade = 'quiet', hospital_id = c.hospital_id, contract_id = c.id,
             due_at = now() + make_interval(mins => c.within_minutes)
         where id = e.id;
@@ -1358,17 +1358,13 @@ CREATE TABLE public.contract (
 );
 ALTER TABLE ONLY public.contract FORCE ROW LEVEL SECURITY;
 COMMENT ON CONSTRAINT contract_within_range ON public.contract IS 'minutes go from 1 to 100000';
-CREATE FUNCTION public.exam_contract(p_centre bigint, p_line bigint) RETURNS public.contract
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION public.exam_contract(p_centre bigint, p_line bigint) RETURNS SETOF public.contract
+    LANGUAGE sql STABLE
     AS $$
-declare
-    c contract;
-begin
-    select k.* into c from contract k join organisation o on o.id = k.hospital_id and o.disabled_at is null
+    select k.* from contract k join organisation o on o.id = k.hospital_id and o.disabled_at is null
     where k.centre_id = p_centre and k.line_id = p_line and k.disabled_at is null
-    order by k.id limit 1;
-    return c;
-end $$;
+    order by k.id limit 1
+$$;
 CREATE FUNCTION public.exam_detail(e public.exam) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1687,7 +1683,8 @@ CREATE FUNCTION public.exam_reader(e public.exam) RETURNS bigint
     SET search_path TO 'public'
     AS $$
     select coalesce(e.hospital_id,
-        case when e.state = 'arriving' then (exam_contract(e.centre_id, e.line_id)).hospital_id end)
+        case when e.state = 'arriving' then
+            (select hospital_id from exam_contract(e.centre_id, e.line_id)) end)
 $$;
 CREATE FUNCTION public.exam_reader_act(p_exam bigint, p_event text, p_lease bigint, p_reason text, p_hospital text) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1815,8 +1812,9 @@ CREATE FUNCTION public.exam_route(e public.exam, p_event text) RETURNS public.ex
     LANGUAGE plpgsql
     AS $$
 declare
-    c contract := exam_contract(e.centre_id, e.line_id);
+    c contract;
 begin
+    select * into c from exam_contract(e.centre_id, e.line_id);
     if c.id is null then
         return case when e.state = 'arriving' then exam_move(e, 'unrouted') else e end;
     end if;

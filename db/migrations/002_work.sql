@@ -234,25 +234,23 @@ begin
     return e;
 end $$;
 
--- The contract under which a centre's exams of a line are read; null: none.
-create function exam_contract(p_centre bigint, p_line bigint) returns contract
-language plpgsql stable as
+-- The contract under which a centre's exams of a line are read, if there is one. A query in
+-- whose FROM it stands takes it in as a part of its own plan.
+create function exam_contract(p_centre bigint, p_line bigint) returns setof contract
+language sql stable as
 $$
-declare
-    c contract;
-begin
-    select k.* into c from contract k join organisation o on o.id = k.hospital_id and o.disabled_at is null
+    select k.* from contract k join organisation o on o.id = k.hospital_id and o.disabled_at is null
     where k.centre_id = p_centre and k.line_id = p_line and k.disabled_at is null
-    order by k.id limit 1;
-    return c;
-end $$;
+    order by k.id limit 1
+$$;
 
 -- The hospital that reads an exam, or will when it is complete.
 create function exam_reader(e exam) returns bigint
 language sql stable security definer set search_path = public as
 $$
     select coalesce(e.hospital_id,
-        case when e.state = 'arriving' then (exam_contract(e.centre_id, e.line_id)).hospital_id end)
+        case when e.state = 'arriving' then
+            (select hospital_id from exam_contract(e.centre_id, e.line_id)) end)
 $$;
 
 -- The reader's form of it: who reads is who the contract names.
@@ -305,8 +303,9 @@ create function exam_route(e exam, p_event text) returns exam
 language plpgsql as
 $$
 declare
-    c contract := exam_contract(e.centre_id, e.line_id);
+    c contract;
 begin
+    select * into c from exam_contract(e.centre_id, e.line_id);
     if c.id is null then
         return case when e.state = 'arriving' then exam_move(e, 'unrouted') else e end;
     end if;
@@ -393,7 +392,7 @@ begin
         if e.priority <> 'stat' then
             perform fail(409, format('exam %s is still arriving', e.id), 'wait until it is complete');
         end if;
-        c := exam_contract(e.centre_id, e.line_id);
+        select * into c from exam_contract(e.centre_id, e.line_id);
         update exam set grade = 'quiet', hospital_id = c.hospital_id, contract_id = c.id,
             due_at = now() + make_interval(mins => c.within_minutes)
         where id = e.id;
