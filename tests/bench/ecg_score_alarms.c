@@ -67,8 +67,10 @@ static bool judge(const char *path, const struct ecg_record *r, double from_s, d
 int ecg_score_alarms(const char *path, const char *annotators)
 {
     struct ecg_score_record x;
-    if (!ecg_score_open(path, annotators[0] ? annotators : NULL, &x))
+    if (!ecg_score_open(path, annotators[0] ? annotators : NULL, &x)) {
+        ecg_score_close(&x);
         return 1;
+    }
     struct ecg_figures *f = malloc(sizeof *f);
     double seconds = ecg_record_seconds(x.record);
     double step_s = seconds <= WHOLE_S ? seconds + 1 : PIECE_S;
