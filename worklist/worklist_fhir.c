@@ -430,10 +430,12 @@ static void put_plain(struct net_http_request *req, const struct api *api, json_
 void worklist_fhir_create(struct net_http_request *req, void *arg)
 {
     json_t *request = request_of(req, "POST", NULL);
+    if (!request) /* and so no req */
+        return;
     const char *none = net_http_header(req, "If-None-Exist");
-    if (request && none)
+    if (none)
         put_matching(req, arg, request, hl7_fhir_read_match(none));
-    else if (request)
+    else
         put_plain(req, arg, request);
 }
 
