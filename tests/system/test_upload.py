@@ -492,7 +492,8 @@ class ResumedTest(Upload):
         self.ask(other, 'PATCH', path, size, content[size:])
         status = other.recv(4096).split(b' ')[1]
         self.assertEqual(status, b'422' if last else b'201')
-        wait_for('the file to be gone', lambda: not os.listdir(os.path.join(self.rdc.data, 'uploads')))
+        file = os.path.join(self.rdc.data, 'uploads', path.rpartition('/')[2])
+        wait_for('the file to be gone', lambda: not os.path.exists(file))
         os.kill(worker, signal.SIGCONT)
         head = late.recv(4096).decode().lower()
         return int(head.split()[1]), f'\r\nupload-offset: {len(content)}\r\n' in head
