@@ -271,6 +271,8 @@ int ecg_flutter_conduction(const struct ecg_record *r, const struct ecg_figures 
     else if (p && may_three && comes_again(f, rr, 3, LIKENESS_THREE, p, likeness))
         found = 3;
     free(p);
+    if (!found)
+        *likeness = NAN;
     return found;
 }
 

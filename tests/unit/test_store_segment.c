@@ -225,6 +225,46 @@ START_TEST(without_memory_small_objects_get_files)
 }
 END_TEST
 
+static unsigned count_spare(const struct store *s, enum store_chunk_kind kind)
+{
+    unsigned n = 0;
+    for (const struct store_chunk *c = s->spare[kind]; c; c = c->next)
+        n++;
+    return n;
+}
+
+START_TEST(of_memory_what_goes_beyond_the_limit_is_given_back)
+{
+    enum { TAKEN = 24 };
+    struct store_config config = {.memory = (size_t)2 * STORE_KINDS * STORE_SLAB};
+    struct store *s = open_store(&config);
+    struct store_chunk *list = NULL;
+    unsigned alone = 0;
+    for (int i = 0; i < TAKEN; i++) {
+        struct store_chunk *c = store_chunk_get(s, true);
+        ck_assert_ptr_nonnull(c);
+        ck_assert_uint_eq((uintptr_t)c->data % STORE_ALIGN, 0);
+        memset(c->data - STORE_ALIGN, i, STORE_ALIGN + c->size);
+        alone += c->alone;
+        c->next = list;
+        list = c;
+    }
+    ck_assert_uint_eq(alone, TAKEN - 16); /* 8 in each of two slabs */
+    int i = TAKEN;
+    for (const struct store_chunk *c = list; c; c = c->next) {
+        i--;
+        ck_assert_uint_eq(c->data[-STORE_ALIGN], (unsigned)i);
+        ck_assert_uint_eq(c->data[c->size - 1], (unsigned)i);
+    }
+    store_chunk_put(s, list);
+    ck_assert_uint_eq(s->memory, 0);
+    ck_assert_uint_eq(count_spare(s, STORE_SMALL), 16);
+    ck_assert_uint_eq(count_spare(s, STORE_LARGE), 0);
+    store_close(s);
+    loop_run(loop);
+}
+END_TEST
+
 START_TEST(a_full_segment_is_followed_by_another)
 {
     struct store *s = open_small(64 << 10);
@@ -958,6 +998,7 @@ static void add_writing(Suite *suite)
     tcase_add_test(tc, objects_of_every_length_come_back);
     tcase_add_test(tc, a_large_object_gets_a_file_of_its_own);
     tcase_add_test(tc, without_memory_small_objects_get_files);
+    tcase_add_test(tc, of_memory_what_goes_beyond_the_limit_is_given_back);
     tcase_add_test(tc, a_full_segment_is_followed_by_another);
     tcase_add_test(tc, a_closed_segment_ends_with_its_last_record);
     tcase_add_test(tc, an_aborted_put_leaves_nothing_in_the_segment);
