@@ -121,9 +121,12 @@ static void on_created(void *arg, enum base_err err, struct ingest_spool *spool,
 static void on_begun(void *arg, const struct db_outcome *outcome)
 {
     struct beginning *b = arg;
-    if (outcome->err)
+    if (outcome->err) {
         api_problem(b->req, outcome);
-    else if (ingest_spool_create(b->g, b->id, b->length, on_created, b)) {
+        return;
+    }
+    api_note_session(b->req, outcome);
+    if (ingest_spool_create(b->g, b->id, b->length, on_created, b)) {
         drop_row(b->g, b->id);
         api_problem_err(b->req, BASE_ENOMEM);
     }
@@ -226,6 +229,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
         api_problem(r->req, outcome);
         return;
     }
+    api_note_session(r->req, outcome);
     r->row = json_loads(db_rows_text(db_outcome_rows(outcome, 1), 0, 0), 0, NULL);
     r->length = (uint64_t)json_integer_value(json_object_get(r->row, "length"));
     r->next(r);

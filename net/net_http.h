@@ -124,6 +124,8 @@ size_t net_http_server_connections(const struct net_http_server *s);
 
 /* Strings are borrowed from the request. */
 const char *net_http_method(const struct net_http_request *req);
+/* As its route has it: with {name}s. */
+const char *net_http_route_path(const struct net_http_request *req);
 /* A {name} of the route, decoded, valid UTF-8 without control characters. NULL
  * when the route has no such name. */
 const char *net_http_param(const struct net_http_request *req, const char *name);

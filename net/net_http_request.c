@@ -135,6 +135,11 @@ const char *net_http_method(const struct net_http_request *req)
     return req->head.method;
 }
 
+const char *net_http_route_path(const struct net_http_request *req)
+{
+    return req->route->path;
+}
+
 const char *net_http_param(const struct net_http_request *req, const char *name)
 {
     size_t n = strlen(name);

@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -210,7 +211,10 @@ static unsigned on_http_admit(void *arg, struct net_http_request *req)
 static void on_http_collect(void *arg, struct net_http_request *req)
 {
     const struct worker *w = arg;
-    api_collect(&w->api, req);
+    if (strncmp(net_http_route_path(req), "/fhir", 5) == 0)
+        worklist_fhir_collect(&w->api, req);
+    else
+        api_collect(&w->api, req);
 }
 
 static bool on_http_body(void *arg, struct net_http_request *req, size_t n)

@@ -70,6 +70,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
         api_problem(r->req, outcome);
         return;
     }
+    api_note_session(r->req, outcome);
     struct base_bytes row = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
     json_t *file = json_loadb((const char *)row.p, row.n, 0, NULL);
     const char *location = json_string_value(json_object_get(file, "location"));

@@ -12,6 +12,8 @@
 
 /* The routes. */
 struct net_http_table worklist_http(struct api *api);
+/* api_collect for what begins with /fhir: refuses with an OperationOutcome. */
+void worklist_fhir_collect(const struct api *api, struct net_http_request *req);
 
 /* The modality worklist for devices. Borrows what it is given. */
 struct worklist_scp_config {

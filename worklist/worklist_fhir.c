@@ -121,6 +121,16 @@ static void reply_failure(const struct fhir *f, const struct db_outcome *outcome
     reply_issue(f->req, &issue);
 }
 
+/* True: answered already. */
+static bool has_failed(const struct fhir *f, const struct db_outcome *outcome)
+{
+    if (outcome->err)
+        reply_failure(f, outcome);
+    else
+        api_note_session(f->req, outcome);
+    return outcome->err != BASE_OK;
+}
+
 static void etag_of(const json_t *order, char out[32])
 {
     snprintf(out, 32, "W/\"%lld\"",
@@ -154,16 +164,25 @@ static void reply_order(struct net_http_request *req, int status, const json_t *
 /* ---- what is asked ---- */
 
 /* False: answered already. */
-static bool is_welcome_as(struct net_http_request *req, const char *known, const char *why)
+static bool has_token(struct net_http_request *req)
 {
     uint8_t hash[BASE_SHA256];
+    if (api_token(req, hash))
+        return true;
+    refuse(req, 401, "login",
+           "log in with POST /api/v1/session and send the token as Authorization: Bearer");
+    return false;
+}
+
+/* False: answered already. */
+static bool is_welcome_as(struct net_http_request *req, const char *known, const char *why)
+{
     const char *type = net_http_header(req, "Content-Type");
     const char *accept = net_http_header(req, "Accept");
     const char *format = net_http_query(req, "_format");
-    if (!api_token(req, hash))
-        refuse(req, 401, "login",
-               "log in with POST /api/v1/session and send the token as Authorization: Bearer");
-    else if (type && !strstr(type, known))
+    if (!has_token(req))
+        return false;
+    if (type && !strstr(type, known))
         refuse(req, 415, "not-supported", why);
     else if ((format && !strstr(format, "json")) ||
              (!format && accept && !strstr(accept, "json") && !strstr(accept, "*/*")))
@@ -209,15 +228,34 @@ static struct fhir *fhir_new(struct net_http_request *req)
     return f;
 }
 
+/* Takes tx, which may be NULL: answered already. */
+static void submit(struct fhir *f, struct db_tx *tx, db_done_fn *done)
+{
+    if (tx && db_tx_submit(tx, done, f))
+        refuse(f->req, 503, "transient", "the server is busy; try again in a few seconds");
+}
+
 static void ask(const struct api *api, struct fhir *f, enum db_query query,
                 const struct db_param *params, size_t n, db_done_fn *done)
 {
     struct db_tx *tx = api_begin(api, f->req);
-    if (!tx)
-        return;
-    db_tx_add(tx, query, params, n);
-    if (db_tx_submit(tx, done, f))
-        refuse(f->req, 503, "transient", "the server is busy; try again in a few seconds");
+    if (tx)
+        db_tx_add(tx, query, params, n);
+    submit(f, tx, done);
+}
+
+static void on_sender_known(void *arg, const struct db_outcome *outcome)
+{
+    const struct fhir *f = arg;
+    if (!has_failed(f, outcome))
+        net_http_collect(f->req);
+}
+
+void worklist_fhir_collect(const struct api *api, struct net_http_request *req)
+{
+    struct fhir *f = has_token(req) ? fhir_new(req) : NULL;
+    if (f)
+        submit(f, api_begin(api, req), on_sender_known);
 }
 
 /* ---- writing orders ---- */
@@ -289,10 +327,8 @@ static void reply_bundle(const struct fhir *f, const json_t *results)
 static void on_put(void *arg, const struct db_outcome *outcome)
 {
     const struct fhir *f = arg;
-    if (outcome->err) {
-        reply_failure(f, outcome);
+    if (has_failed(f, outcome))
         return;
-    }
     struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
     json_t *results = json_loadb((const char *)text.p, text.n, 0, NULL);
     const json_t *one = json_array_get(results, 0);
@@ -501,10 +537,8 @@ void worklist_fhir_update(struct net_http_request *req, void *arg)
 static void on_read(void *arg, const struct db_outcome *outcome)
 {
     const struct fhir *f = arg;
-    if (outcome->err) {
-        reply_failure(f, outcome);
+    if (has_failed(f, outcome))
         return;
-    }
     struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
     json_t *order = json_loadb((const char *)text.p, text.n, 0, NULL);
     char version[24];
@@ -532,10 +566,8 @@ void worklist_fhir_read(struct net_http_request *req, void *arg)
 static void on_found(void *arg, const struct db_outcome *outcome)
 {
     const struct fhir *f = arg;
-    if (outcome->err) {
-        reply_failure(f, outcome);
+    if (has_failed(f, outcome))
         return;
-    }
     struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
     json_t *orders = json_loadb((const char *)text.p, text.n, 0, NULL);
     json_t *bundle = json_pack("{s:s, s:s, s:i}", "resourceType", "Bundle", "type", "searchset",

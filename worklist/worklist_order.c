@@ -36,7 +36,7 @@ static void on_put(void *arg, const struct db_outcome *outcome)
         api_problem(req, outcome);
         return;
     }
-    /* The first statement entered the session. */
+    api_note_session(req, outcome);
     struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
     json_t *order = json_loadb((const char *)text.p, text.n, 0, NULL);
     const char *done = json_string_value(json_object_get(order, "outcome"));

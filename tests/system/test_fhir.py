@@ -1,5 +1,6 @@
 """Orders by FHIR R4: one way with those of the API and HL7."""
 import copy
+import http.client
 import json
 import socket
 
@@ -255,15 +256,20 @@ class FhirOrders(SystemTest):
                 s.sendall(f'POST /fhir/ServiceRequest HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n'
                           'Content-Type: application/fhir+json\r\nExpect: 100-continue\r\n'
                           f'Content-Length: {len(body)}\r\n\r\n'.encode())
-                statuses = [s.recv(65536).split(b' ')[1]]
-                if statuses == [b'100']:
-                    s.sendall(body)
-                    statuses.append(s.recv(65536).split(b' ')[1])
-                return b' '.join(statuses)
+                with s.makefile('rb') as answers:
+                    statuses = [answers.readline().split(b' ')[1]]
+                    if statuses == [b'100']:
+                        s.sendall(body)
+                        answers.readline()
+                        statuses.append(answers.readline().split(b' ')[1])
+                    head = http.client.parse_headers(answers)
+                    said = json.loads(answers.read(int(head['Content-Length'])))
+                return b' '.join(statuses), said.get('resourceType')
         body = json.dumps(request(171)).encode()
         body += b' ' * (20000 - len(body))
-        self.assertEqual(ask('0' * 64, body), b'401')
-        self.assertEqual(ask(self.tech.token, body), b'100 201')
+        self.assertEqual(ask('0' * 64, body), (b'401', 'OperationOutcome'))
+        self.assertEqual(ask('', body), (b'401', 'OperationOutcome'))
+        self.assertEqual(ask(self.tech.token, body), (b'100 201', 'ServiceRequest'))
 
     def test_is_for_the_staff_of_a_centre_in_json(self):
         self.issue(Client(self.rdc).get('/fhir/ServiceRequest/1'), 401)
