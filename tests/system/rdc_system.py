@@ -142,6 +142,7 @@ class Place:
         for path in {self.own, self.folder}:
             os.chmod(path, 0o711)
         self.count, self.idle = 0, []
+        self.sockets = ''
         self.maker = os.getpid()
         atexit.register(self.close)
         program = os.environ.get('RDC_TEST_PROGRAM', os.path.join(ROOT, 'build/release/rdc'))
