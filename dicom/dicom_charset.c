@@ -254,10 +254,12 @@ static size_t run_of(struct base_bytes v)
     return n;
 }
 
+/* *guessed: a part has no escape of its own, and is read by that of an earlier one. */
 static enum base_err convert_2022(const struct dicom_charset *cs, struct base_bytes v,
-                                  struct base_buf *out)
+                                  struct base_buf *out, bool *guessed)
 {
     struct shift s = initial_shift(cs);
+    enum set last = SET_ASCII; /* in G1 */
     while (v.n) {
         size_t n = 1;
         enum base_err err = BASE_OK;
@@ -267,8 +269,13 @@ static enum base_err convert_2022(const struct dicom_charset *cs, struct base_by
             if (!taken)
                 return BASE_EFORMAT;
             n += taken;
+            last = s.g1;
         } else if (v.p[0] >= 0x80) {
             n = run_of(v);
+            if (s.g1 == SET_ASCII) {
+                s.g1 = last;
+                *guessed = true;
+            }
             if (s.g1 == SET_ASCII)
                 return BASE_EFORMAT;
             err = convert("UTF-8", sets[s.g1].iconv, base_bytes_of(v.p, n), out);
@@ -290,9 +297,19 @@ static enum base_err convert_2022(const struct dicom_charset *cs, struct base_by
 
 /* By what was declared; EFORMAT when that does not fit. */
 static enum base_err convert_declared(const struct dicom_charset *cs, struct base_bytes v,
-                                      struct base_buf *out)
+                                      struct base_buf *out, bool *guessed)
 {
     enum set first = cs->n ? (enum set)cs->set[0] : SET_ASCII;
+    bool escape = memchr(v.p, ESC, v.n) != NULL;
+    if (escape && sets[first].kind == KIND_WHOLE) {
+        size_t before = out->n;
+        enum base_err err = convert_2022(cs, v, out, guessed);
+        if (err != BASE_EFORMAT) {
+            *guessed = true; /* the set has no escapes */
+            return err;
+        }
+        out->n = before;
+    }
     if (first == SET_UTF_8) {
         if (!base_utf8_valid((const char *)v.p, v.n))
             return BASE_EFORMAT;
@@ -301,8 +318,8 @@ static enum base_err convert_declared(const struct dicom_charset *cs, struct bas
     }
     if (sets[first].kind == KIND_WHOLE) /* GB18030 contains GBK */
         return convert("UTF-8", "GB18030", v, out);
-    if (memchr(v.p, ESC, v.n) || cs->n > 1 || sets[first].kind > KIND_WHOLE)
-        return convert_2022(cs, v, out);
+    if (escape || cs->n > 1 || sets[first].kind > KIND_WHOLE)
+        return convert_2022(cs, v, out, guessed);
     if (first == SET_ASCII)
         return BASE_EFORMAT;
     if (first == SET_8859_1 && (looks_gbk(v) || base_utf8_valid((const char *)v.p, v.n)))
@@ -349,7 +366,7 @@ enum base_err dicom_charset_to_utf8(const struct dicom_charset *cs, struct base_
         base_buf_add(out, v.p, v.n);
         err = out->err;
     } else {
-        err = convert_declared(cs, v, out);
+        err = convert_declared(cs, v, out, guessed);
         if (err == BASE_EFORMAT) {
             out->n = before;
             *guessed = true;

@@ -79,10 +79,18 @@ static enum dicom_step read_explicit(struct dicom_cursor *c, const uint8_t *p, u
     return DICOM_ELEMENT;
 }
 
+/* Of an element that should be in implicit VR: are its letters, as a length, odd or 64 KiB
+ * at least? */
+static bool is_explicit(const uint8_t *p)
+{
+    return dicom_vr_of((char)p[4], (char)p[5]) != DICOM_VR_NONE &&
+           (p[4] % 2 == 1 || base_load_le16(p + 6) != 0);
+}
+
 /* Reads what stands before the value at c->pos; does not move. */
 static enum dicom_step read_header(struct dicom_cursor *c, struct header *h)
 {
-    const struct dicom_level *at = &c->level[c->depth];
+    struct dicom_level *at = &c->level[c->depth];
     bool big = at->encoding == DICOM_EXPLICIT_BE;
     uint64_t left = c->bytes.n - c->pos;
     h->tag = 0;
@@ -93,6 +101,11 @@ static enum dicom_step read_header(struct dicom_cursor *c, struct header *h)
                  : DICOM_TAG(base_load_le16(p), base_load_le16(p + 2));
     if (left < 8)
         return out_of_bytes(c, h->tag);
+    if (at->doubtful && at->kind == DICOM_LEVEL_DATASET && !is_delimiter_group(h->tag)) {
+        at->doubtful = false;
+        if (is_explicit(p))
+            at->encoding = DICOM_EXPLICIT_LE;
+    }
     if (at->encoding == DICOM_IMPLICIT_LE || is_delimiter_group(h->tag)) {
         h->size = 8;
         h->length = big ? base_load_be32(p + 4) : base_load_le32(p + 4);
@@ -216,7 +229,8 @@ bool dicom_cursor_can_enter(const struct dicom_cursor *c)
     return c->state == DICOM_ELEMENT && inner_kind(c, &c->last, &kind);
 }
 
-/* PS3.5 6.2.2 Note 2: UN of undefined length is implicit little endian inside. */
+/* PS3.5 6.2.2 Note 2: UN of undefined length is implicit little endian inside. DEVIATION: some
+ * devices write it as the rest; what is in explicit VR is read so. */
 static enum dicom_encoding inner_encoding(const struct dicom_cursor *c)
 {
     return c->last.vr == DICOM_VR_UN ? DICOM_IMPLICIT_LE : c->level[c->depth].encoding;
@@ -237,10 +251,14 @@ void dicom_cursor_enter(struct dicom_cursor *c)
     }
     bool undefined = c->last.length == DICOM_UNDEFINED;
     enum dicom_encoding encoding = inner_encoding(c);
+    bool doubtful = c->last.vr == DICOM_VR_UN || c->level[c->depth].doubtful;
     uint64_t end = undefined ? c->level[c->depth].end : c->resume;
     c->pos = (uint64_t)(c->last.value.p - c->bytes.p);
-    c->level[++c->depth] = (struct dicom_level){
-        .end = end, .kind = kind, .encoding = encoding, .undefined = undefined};
+    c->level[++c->depth] = (struct dicom_level){.end = end,
+                                                .kind = kind,
+                                                .encoding = encoding,
+                                                .undefined = undefined,
+                                                .doubtful = doubtful};
     c->pending = false;
     c->resume = c->pos;
 }

@@ -62,6 +62,7 @@ struct dicom_level {
     enum dicom_level_kind kind;
     enum dicom_encoding encoding;
     bool undefined; /* ended by a delimiter */
+    bool doubtful;  /* inside UN: the first element shows the encoding */
 };
 
 struct dicom_cursor {

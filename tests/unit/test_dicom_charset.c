@@ -63,10 +63,17 @@ static const struct sample wrong[] = {
     {"ISO_IR 100", "\xCD\xF5\xD0\xA1\xB6\xAB", "王小东", true}, /* GBK as Latin-1 */
     {"ISO_IR 100", "\xCD\xF5\xD5\x5C", "王誠", true},           /* a backslash inside */
     {"\\ISO 2022 IR 58", "\xCD\xF5\xD0\xA1", "王小", true},     /* no escape */
-    {"ISO_IR 100", "\xE7\x8E\x8B", "王", true},                 /* UTF-8 as Latin-1 */
-    {"", "J\xE9r\xF4me", "Jérôme", true},                       /* Latin-1, undeclared */
-    {"ISO_IR 192", "\xCD\xF5\xD0\xA1", "王小", true},           /* GBK as UTF-8 */
-    {"GB18030", "J\xE9", "Jé", true},                           /* Latin-1 as GB18030 */
+    /* the escape only once for the whole name */
+    {"\\ISO 2022 IR 58", "Z^X=\x1B$)A\xD5\xC5^\xD0\xA1\xB6\xAB", "Z^X=张^小东", true},
+    {"\\ISO 2022 IR 149", "H=\x1B$)C\xFB\xF3^\xD1\xCE\xD4\xD4", "H=洪^吉東", true},
+    /* escapes in a set that has none */
+    {"GB18030", "Z=\x1B$)A\xD5\xC5^\x1B$)A\xD0\xA1\xB6\xAB", "Z=张^小东", true},
+    {"GBK", "Z=\x1B$)A\xD5\xC5", "Z=张", true},
+    {"ISO_IR 192", "Z=\x1B$)A\xD5\xC5", "Z=张", true},
+    {"ISO_IR 100", "\xE7\x8E\x8B", "王", true},       /* UTF-8 as Latin-1 */
+    {"", "J\xE9r\xF4me", "Jérôme", true},             /* Latin-1, undeclared */
+    {"ISO_IR 192", "\xCD\xF5\xD0\xA1", "王小", true}, /* GBK as UTF-8 */
+    {"GB18030", "J\xE9", "Jé", true},                 /* Latin-1 as GB18030 */
     {"ISO_IR 6", "a\xFF\xFF", "aÿÿ", true},
     {"\\ISO 2022 IR 87", "\x1B$B\x7F;3\xE9", "$B;3é", true}, /* DEL among two-byte characters */
     {"ISO 2022 IR 6", "\x1B%G\xE7\x8E\x8B", "%G王", true},   /* an escape we do not know */

@@ -225,6 +225,11 @@ START_TEST(odd_but_readable_data_is_read)
         /* UN of undefined length holds an implicit little endian sequence */
         ("09001010 554E0000 FFFFFFFF FEFF00E0 FFFFFFFF 10002000 02000000 5031 FEFF0DE0 00000000"
          "FEFFDDE0 00000000"),
+        /* though some write it as the rest, in explicit VR */
+        ("09001010 554E0000 FFFFFFFF FEFF00E0 FFFFFFFF 10002000 4C4F0200 5031 FEFF0DE0 00000000"
+         "FEFF00E0 0A000000 09001010 53480200 4142"
+         "FEFF00E0 FFFFFFFF 09001110 53510000 FFFFFFFF FEFF00E0 08000000 09001010 55490000"
+         "FEFFDDE0 00000000 FEFF0DE0 00000000 FEFFDDE0 00000000"),
         /* "??" as VR, with a 16-bit length */
         "09001010 3F3F0200 0102",
         /* a VR of the future, with a 32-bit length */
