@@ -30,6 +30,12 @@ static inline bool base_bytes_equal(struct base_bytes a, struct base_bytes b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Is it this text? */
+static inline bool base_bytes_are(struct base_bytes b, const char *s)
+{
+    return base_bytes_equal(b, base_bytes_str(s));
+}
+
 static inline uint16_t base_load_le16(const uint8_t *p)
 {
     return (uint16_t)(p[0] | p[1] << 8);

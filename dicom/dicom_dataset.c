@@ -10,13 +10,23 @@ struct header {
     unsigned size; /* bytes */
 };
 
-static enum dicom_step fail(struct dicom_cursor *c, enum base_err code, uint64_t pos,
-                            const char *what, uint32_t tag)
+/* What is seldom, out of the way of what is done for each element. */
+#define SELDOM __attribute__((cold, noinline))
+
+SELDOM static void report(struct dicom_cursor *c, enum base_err code, uint64_t pos,
+                          const char *what, uint32_t tag)
 {
     char text[DICOM_TAG_TEXT_SIZE];
     base_fail(&c->error, code, pos, "%s %s%s%s at byte %llu", what, dicom_tag_text(tag, text),
               *dicom_tag_keyword(tag) ? " " : "", dicom_tag_keyword(tag), (unsigned long long)pos);
-    return c->state = DICOM_BAD;
+    c->state = DICOM_BAD;
+}
+
+static enum dicom_step fail(struct dicom_cursor *c, enum base_err code, uint64_t pos,
+                            const char *what, uint32_t tag)
+{
+    report(c, code, pos, what, tag);
+    return DICOM_BAD;
 }
 
 /* The bytes at pos..pos+n are needed: the prefix ends, or the data set is cut. */
@@ -40,6 +50,8 @@ void dicom_cursor_init(struct dicom_cursor *c, struct base_bytes bytes,
     c->error.code = BASE_OK;
     c->error.msg[0] = 0;
     c->last = (struct dicom_element){0};
+    memset(c->known, 0, sizeof c->known);
+    c->known[0].vr = DICOM_VR_UL; /* of tag 0, the length of a group */
     c->level[0] = (struct dicom_level){
         .end = complete ? bytes.n : UINT64_MAX,
         .kind = DICOM_LEVEL_DATASET,
@@ -52,12 +64,16 @@ static bool is_delimiter_group(uint32_t tag)
     return DICOM_GROUP(tag) == 0xFFFE;
 }
 
+#define WIDE_BIT(name, wide, pad) | (uint64_t)(wide) << DICOM_VR_##name
+static const uint64_t wide_vrs = 0 DICOM_VR_MAP(WIDE_BIT);
+#undef WIDE_BIT
+
 /* PS3.5 7.1.2: reads VR and length of an explicit encoding. */
-static enum dicom_step read_explicit(struct dicom_cursor *c, const uint8_t *p, uint64_t left,
-                                     bool big, struct header *h)
+static enum dicom_step read_explicit(struct dicom_cursor *c, const uint8_t *p, bool big,
+                                     struct header *h)
 {
     h->vr = dicom_vr_of((char)p[4], (char)p[5]);
-    bool wide = dicom_vr_wide(h->vr);
+    bool wide = wide_vrs >> h->vr & 1;
     if (h->vr == DICOM_VR_NONE) {
         /* A VR of a later edition has the wide form; "??" is what old toolkits
          * wrote for unknown, in the narrow form. */
@@ -73,7 +89,7 @@ static enum dicom_step read_explicit(struct dicom_cursor *c, const uint8_t *p, u
         return DICOM_ELEMENT;
     }
     h->size = 12;
-    if (left < 12)
+    if (c->bytes.n - c->pos < 12)
         return out_of_bytes(c, h->tag);
     h->length = big ? base_load_be32(p + 8) : base_load_le32(p + 8);
     return DICOM_ELEMENT;
@@ -87,32 +103,51 @@ static bool is_explicit(const uint8_t *p)
            (p[4] % 2 == 1 || base_load_le16(p + 6) != 0);
 }
 
+/* Data sets have few tags many times, and the dictionary is large. */
+static enum dicom_vr known_vr(struct dicom_cursor *c, uint32_t tag)
+{
+    unsigned i = (tag ^ tag >> 4 ^ tag >> 16) % DICOM_KNOWN;
+    if (c->known[i].tag != tag) {
+        c->known[i].tag = tag;
+        c->known[i].vr = dicom_tag_vr(tag);
+    }
+    return c->known[i].vr;
+}
+
+static uint32_t load_tag(const uint8_t *p, bool big)
+{
+    return big ? base_load_be32(p) : DICOM_TAG(base_load_le16(p), base_load_le16(p + 2));
+}
+
+/* Fewer than 8 bytes are left at c->pos. */
+static enum dicom_step no_header(struct dicom_cursor *c)
+{
+    uint64_t left = c->bytes.n - c->pos;
+    bool big = c->level[c->depth].encoding == DICOM_EXPLICIT_BE;
+    return out_of_bytes(c, left < 4 ? c->last.tag : load_tag(c->bytes.p + c->pos, big));
+}
+
 /* Reads what stands before the value at c->pos; does not move. */
 static enum dicom_step read_header(struct dicom_cursor *c, struct header *h)
 {
     struct dicom_level *at = &c->level[c->depth];
     bool big = at->encoding == DICOM_EXPLICIT_BE;
-    uint64_t left = c->bytes.n - c->pos;
-    h->tag = 0;
-    if (left < 4)
-        return out_of_bytes(c, c->last.tag);
+    if (c->pos + 8 > c->bytes.n)
+        return no_header(c);
     const uint8_t *p = c->bytes.p + c->pos;
-    h->tag = big ? DICOM_TAG(base_load_be16(p), base_load_be16(p + 2))
-                 : DICOM_TAG(base_load_le16(p), base_load_le16(p + 2));
-    if (left < 8)
-        return out_of_bytes(c, h->tag);
-    if (at->doubtful && at->kind == DICOM_LEVEL_DATASET && !is_delimiter_group(h->tag)) {
+    h->tag = load_tag(p, big);
+    bool delimiter = is_delimiter_group(h->tag);
+    if (at->doubtful && at->kind == DICOM_LEVEL_DATASET && !delimiter) {
         at->doubtful = false;
         if (is_explicit(p))
             at->encoding = DICOM_EXPLICIT_LE;
     }
-    if (at->encoding == DICOM_IMPLICIT_LE || is_delimiter_group(h->tag)) {
-        h->size = 8;
-        h->length = big ? base_load_be32(p + 4) : base_load_le32(p + 4);
-        h->vr = is_delimiter_group(h->tag) ? DICOM_VR_NONE : dicom_tag_vr(h->tag);
-        return DICOM_ELEMENT;
-    }
-    return read_explicit(c, p, left, big, h);
+    if (at->encoding != DICOM_IMPLICIT_LE && !delimiter)
+        return read_explicit(c, p, big, h);
+    h->size = 8;
+    h->length = big ? base_load_be32(p + 4) : base_load_le32(p + 4);
+    h->vr = delimiter ? DICOM_VR_NONE : known_vr(c, h->tag);
+    return DICOM_ELEMENT;
 }
 
 /* A delimiter was read: the level ends here, or the delimiter is a stray one. */
@@ -264,7 +299,7 @@ void dicom_cursor_enter(struct dicom_cursor *c)
 }
 
 /* Passes over the content of the last element, of undefined length. */
-static enum dicom_step skip_undefined(struct dicom_cursor *c)
+SELDOM static enum dicom_step skip_undefined(struct dicom_cursor *c)
 {
     unsigned base = c->depth;
     struct dicom_element e;
@@ -285,24 +320,20 @@ enum dicom_step dicom_cursor_next(struct dicom_cursor *c, struct dicom_element *
         return c->state;
     if (c->pending && skip_undefined(c) != DICOM_ELEMENT)
         return c->state;
-    if (c->resume > c->pos)
-        c->pos = c->resume;
+    c->pos = c->resume;
     if (c->pos > c->bytes.n)
         return out_of_bytes(c, c->last.tag);
-    if (c->pos == c->bytes.n && !c->complete && c->pos < c->level[c->depth].end)
-        return c->state = DICOM_MORE;
     struct header h = {0};
     enum dicom_step step = next_header(c, &h);
-    if (step != DICOM_ELEMENT) {
-        c->resume = c->pos;
-        if (step == DICOM_END && c->level[c->depth].undefined)
-            /* Later calls at this level answer the end again. */
-            c->level[c->depth] = (struct dicom_level){.end = c->pos,
-                                                      .kind = c->level[c->depth].kind,
-                                                      .encoding = c->level[c->depth].encoding};
-        return step;
+    if (step == DICOM_ELEMENT)
+        return take_element(c, &h, e);
+    c->resume = c->pos;
+    struct dicom_level *at = &c->level[c->depth];
+    if (step == DICOM_END && at->undefined) {
+        at->end = c->pos; /* later calls at this level answer the end again */
+        at->undefined = false;
     }
-    return take_element(c, &h, e);
+    return step;
 }
 
 void dicom_cursor_leave(struct dicom_cursor *c)

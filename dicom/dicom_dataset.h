@@ -34,7 +34,10 @@
 #include "dicom/dicom_tag.h"
 #include "dicom/dicom_uid.h"
 
-enum { DICOM_DEPTH_MAX = 64 }; /* sequences and items, each counts one */
+enum {
+    DICOM_DEPTH_MAX = 64, /* sequences and items, each counts one */
+    DICOM_KNOWN = 64      /* a power of two */
+};
 
 enum dicom_step {
     DICOM_ELEMENT, /* *e is the next element or item */
@@ -74,6 +77,10 @@ struct dicom_cursor {
     bool pending;          /* last is of undefined length and was neither entered nor skipped */
     enum dicom_step state; /* DICOM_ELEMENT until DICOM_MORE or DICOM_BAD, which are final */
     unsigned depth;
+    struct {
+        uint32_t tag;
+        enum dicom_vr vr;
+    } known[DICOM_KNOWN]; /* of implicit encodings: what the dictionary said last */
     struct dicom_level level[DICOM_DEPTH_MAX + 1];
     struct base_error error; /* when state is DICOM_BAD */
 };

@@ -39,8 +39,7 @@ const char *ecg_dicom_text(struct ecg_dicom_reader *d, struct base_bytes value)
 void ecg_dicom_read_code(struct dicom_cursor *c, struct ecg_dicom_code *out)
 {
     struct dicom_element e;
-    out->value[0] = out->scheme[0] = '\0';
-    out->meaning = base_bytes_of(NULL, 0);
+    *out = (struct ecg_dicom_code){0};
     if (!dicom_cursor_can_enter(c))
         return;
     dicom_cursor_enter(c);
@@ -48,9 +47,9 @@ void ecg_dicom_read_code(struct dicom_cursor *c, struct ecg_dicom_code *out)
         dicom_cursor_enter(c);
         while (dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
             if (e.tag == DICOM_TAG_CodeValue)
-                dicom_value_copy(e.value, out->value, sizeof out->value);
+                out->value = dicom_value_text(e.value);
             else if (e.tag == DICOM_TAG_CodingSchemeDesignator)
-                dicom_value_copy(e.value, out->scheme, sizeof out->scheme);
+                out->scheme = dicom_value_text(e.value);
             else if (e.tag == DICOM_TAG_CodeMeaning)
                 out->meaning = e.value;
         }
@@ -283,7 +282,7 @@ static enum base_err read_attributes(struct ecg_dicom_reader *d)
         } else if (e.tag == DICOM_TAG_SOPClassUID) {
             dicom_value_copy(e.value, class, sizeof class);
         } else if (e.tag == DICOM_TAG_WaveformAnnotationSequence) {
-            d->annotations = base_bytes_of(d->dataset.p + e.offset, d->dataset.n - e.offset);
+            error = ecg_dicom_keep_annotations(d, &c);
         } else if (e.tag == DICOM_TAG_WaveformSequence && dicom_cursor_can_enter(&c)) {
             waves = true;
             error = ecg_dicom_waves(d, &c);
@@ -303,16 +302,6 @@ static enum base_err read_attributes(struct ecg_dicom_reader *d)
     return BASE_OK;
 }
 
-/* They stand before the waveforms, whose channels they name. */
-static void read_annotations(struct ecg_dicom_reader *d)
-{
-    struct dicom_cursor c;
-    struct dicom_element e;
-    dicom_cursor_init(&c, d->annotations, d->encoding, true);
-    if (dicom_cursor_next(&c, &e) == DICOM_ELEMENT && dicom_cursor_can_enter(&c))
-        ecg_dicom_annotations(d, &c);
-}
-
 static enum base_err read_dataset(struct ecg_dicom_reader *d, bool deflated)
 {
     struct base_buf plain;
@@ -330,7 +319,8 @@ static enum base_err read_dataset(struct ecg_dicom_reader *d, bool deflated)
     }
     enum base_err e = read_attributes(d);
     if (!e)
-        read_annotations(d);
+        ecg_dicom_add_annotations(d);
+    free(d->annotations);
     base_buf_deinit(&plain);
     return e;
 }

@@ -5,10 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { POSITIONS_MAX = 4096 };
+enum { POSITIONS_MAX = 4096, KEPT_MAX = 256 };
 
+/* Its texts and codes are views of the data set. */
 struct annotation {
-    const char *text;
+    struct base_bytes text;
     struct ecg_dicom_code concept;
     struct ecg_dicom_code coded;
     struct ecg_dicom_code unit;
@@ -20,10 +21,21 @@ struct annotation {
     bool has_positions;
 };
 
-static void read_item(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct annotation *a)
+/* The first ones as read, so that the sequence, often of more elements than all else, is walked
+ * once; what comes after them is read when the record takes them, so that no file makes this
+ * large. */
+struct ecg_dicom_annotations {
+    size_t n;
+    bool more;
+    struct dicom_cursor rest; /* at the first item that is not kept */
+    struct annotation kept[KEPT_MAX];
+};
+
+static void read_item(struct dicom_cursor *c, struct annotation *a)
 {
     struct dicom_element e;
     int64_t v;
+    memset(a, 0, sizeof *a);
     dicom_cursor_enter(c);
     while (dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
         switch (e.tag) {
@@ -48,7 +60,7 @@ static void read_item(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct
             a->has_number = dicom_value_double(&e, 0, &a->number) && isfinite(a->number);
             break;
         case DICOM_TAG_UnformattedTextValue:
-            a->text = ecg_dicom_text(d, e.value);
+            a->text = e.value;
             break;
         default:
             break;
@@ -85,7 +97,8 @@ static enum ecg_mark_kind mark_of(const struct ecg_dicom_code *code)
         {"MDC", "10:512", ECG_MARK_BEAT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(code->scheme, rows[i].scheme) == 0 && strcmp(code->value, rows[i].code) == 0)
+        if (base_bytes_are(code->value, rows[i].code) &&
+            base_bytes_are(code->scheme, rows[i].scheme))
             return rows[i].kind;
     return ECG_MARK_OTHER;
 }
@@ -93,10 +106,13 @@ static enum ecg_mark_kind mark_of(const struct ecg_dicom_code *code)
 /* PS3.3 C.10.10.1.2: sample positions are 1-based. */
 static void add_marks(struct ecg_dicom_reader *d, const struct annotation *a)
 {
+    const enum ecg_mark_kind kind = mark_of(&a->concept);
     const struct ecg_dicom_group *g = group_of(d, a);
     if (!g)
         return;
-    const char *text = a->text[0] ? a->text : ecg_dicom_text(d, a->concept.meaning);
+    const char *text = ecg_dicom_text(d, a->text);
+    if (!text[0])
+        text = ecg_dicom_text(d, a->concept.meaning);
     uint32_t n = dicom_value_count(&a->positions);
     for (uint32_t i = 0; i < n && i < POSITIONS_MAX; i++) {
         int64_t sample;
@@ -104,7 +120,7 @@ static void add_marks(struct ecg_dicom_reader *d, const struct annotation *a)
             (size_t)sample > g->samples)
             continue;
         double at = g->start_s + (double)(sample - 1) / g->rate_hz;
-        struct ecg_mark mark = {.kind = mark_of(&a->concept),
+        struct ecg_mark mark = {.kind = kind,
                                 .on_median = g->median,
                                 .lead_id = lead_of(d, a),
                                 .at_s = at,
@@ -116,11 +132,11 @@ static void add_marks(struct ecg_dicom_reader *d, const struct annotation *a)
 }
 
 /* The table's units are ms and uV. */
-static double to_table_unit(const char *unit, const char *table, double v)
+static double to_table_unit(struct base_bytes unit, const char *table, double v)
 {
-    if (strcmp(table, "ms") == 0 && strcmp(unit, "s") == 0)
+    if (strcmp(table, "ms") == 0 && base_bytes_are(unit, "s"))
         return v * 1000;
-    if (strcmp(table, "uV") == 0 && strcmp(unit, "mV") == 0)
+    if (strcmp(table, "uV") == 0 && base_bytes_are(unit, "mV"))
         return v * 1000;
     return v;
 }
@@ -134,35 +150,78 @@ static void add_measurement(struct ecg_dicom_reader *d, const struct annotation 
                                    to_table_unit(a->unit.value, row->unit, a->number), NULL, NULL);
         return;
     }
-    const char *unit = ecg_record_text(d->rec, a->unit.value, strlen(a->unit.value));
     ecg_record_add_measurement(d->rec, what, lead_of(d, a), a->number,
-                               ecg_dicom_text(d, a->concept.meaning), unit);
+                               ecg_dicom_text(d, a->concept.meaning),
+                               ecg_dicom_text(d, a->unit.value));
+}
+
+static void add_statement(struct ecg_dicom_reader *d, const struct annotation *a)
+{
+    const char *text = ecg_dicom_text(d, a->text);
+    if (text[0]) {
+        ecg_record_add_statement(d->rec, text, "");
+        return;
+    }
+    text = ecg_dicom_text(d, a->coded.meaning);
+    if (text[0])
+        ecg_record_add_statement(d->rec, text, ecg_dicom_text(d, a->coded.value));
 }
 
 static void add(struct ecg_dicom_reader *d, const struct annotation *a)
 {
-    if (a->has_positions) {
+    if (a->has_positions)
         add_marks(d, a);
-    } else if (a->has_number) {
+    else if (a->has_number)
         add_measurement(d, a);
-    } else if (a->text[0]) {
-        ecg_record_add_statement(d->rec, a->text, "");
-    } else {
-        const char *coded = ecg_dicom_text(d, a->coded.meaning);
-        const char *value = ecg_record_text(d->rec, a->coded.value, strlen(a->coded.value));
-        if (coded[0])
-            ecg_record_add_statement(d->rec, coded, value);
-    }
+    else
+        add_statement(d, a);
 }
 
-void ecg_dicom_annotations(struct ecg_dicom_reader *d, struct dicom_cursor *c)
+/* On a cursor of its own: what is damaged in a sequence that the data set can be read past, by its
+ * length, ends the annotations and not the file. */
+static void keep(struct ecg_dicom_annotations *all, struct dicom_cursor *c)
 {
     struct dicom_element item;
     dicom_cursor_enter(c);
-    while (!d->rec->err && dicom_cursor_next(c, &item) == DICOM_ELEMENT) {
-        struct annotation a = {.text = ""};
-        read_item(d, c, &a);
-        add(d, &a);
+    while (!all->more && dicom_cursor_next(c, &item) == DICOM_ELEMENT) {
+        all->more = all->n == KEPT_MAX;
+        if (all->more)
+            all->rest = *c;
+        else
+            read_item(c, &all->kept[all->n++]);
     }
     dicom_cursor_leave(c);
+}
+
+enum base_err ecg_dicom_keep_annotations(struct ecg_dicom_reader *d, struct dicom_cursor *c)
+{
+    struct dicom_cursor own = *c;
+    free(d->annotations);
+    d->annotations = NULL;
+    if (!dicom_cursor_can_enter(c))
+        return BASE_OK;
+    d->annotations = malloc(sizeof *d->annotations);
+    if (!d->annotations)
+        return base_fail(d->err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    d->annotations->n = 0;
+    d->annotations->more = false;
+    keep(d->annotations, &own);
+    if (dicom_cursor_state(&own) == DICOM_ELEMENT)
+        *c = own;
+    return BASE_OK;
+}
+
+void ecg_dicom_add_annotations(struct ecg_dicom_reader *d)
+{
+    struct ecg_dicom_annotations *all = d->annotations;
+    struct dicom_element item;
+    struct annotation a;
+    for (size_t i = 0; all && i < all->n && !d->rec->err; i++)
+        add(d, &all->kept[i]);
+    if (!all || !all->more)
+        return;
+    do {
+        read_item(&all->rest, &a);
+        add(d, &a);
+    } while (!d->rec->err && dicom_cursor_next(&all->rest, &item) == DICOM_ELEMENT);
 }

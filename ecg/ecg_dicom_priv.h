@@ -8,6 +8,13 @@
 
 enum { ECG_DICOM_GROUPS_MAX = 64 };
 
+/* A code sequence item, PS3.3 8.8: views of the data set, empty where it has none. */
+struct ecg_dicom_code {
+    struct base_bytes value;  /* trimmed */
+    struct base_bytes scheme; /* trimmed */
+    struct base_bytes meaning;
+};
+
 /* One multiplex group after reading: which leads of the record it became. */
 struct ecg_dicom_group {
     bool median;
@@ -25,26 +32,23 @@ struct ecg_dicom_reader {
     struct ecg_record *rec;
     struct base_error *err;
     struct dicom_charset charset;
-    struct base_bytes annotations; /* the data set from their sequence on; empty = none */
+    struct ecg_dicom_annotations *annotations; /* NULL = none */
     size_t ngroups;
     struct ecg_dicom_group groups[ECG_DICOM_GROUPS_MAX];
 };
 
-/* A code sequence item, PS3.3 8.8. */
-struct ecg_dicom_code {
-    char value[64];
-    char scheme[17];
-    struct base_bytes meaning; /* as in the data set */
-};
-
-/* The first item of the code sequence at which the cursor stands; empty strings
+/* The first item of the code sequence at which the cursor stands; empty
  * when there is none. */
 void ecg_dicom_read_code(struct dicom_cursor *c, struct ecg_dicom_code *out);
 const char *ecg_dicom_text(struct ecg_dicom_reader *d, struct base_bytes value);
 
 /* (5400,0100), at which the cursor stands: fills leads, medians and d->groups. */
 enum base_err ecg_dicom_waves(struct ecg_dicom_reader *d, struct dicom_cursor *c) BASE_MUST_CHECK;
-/* (0040,B020), at which the cursor stands; after ecg_dicom_waves. */
-void ecg_dicom_annotations(struct ecg_dicom_reader *d, struct dicom_cursor *c);
+/* (0040,B020), at which the cursor stands, before the waveforms, whose channels it names: keeps
+ * what it says in d->annotations, and goes behind it where it is sound. */
+enum base_err ecg_dicom_keep_annotations(struct ecg_dicom_reader *d,
+                                         struct dicom_cursor *c) BASE_MUST_CHECK;
+/* Into the record; after ecg_dicom_waves. */
+void ecg_dicom_add_annotations(struct ecg_dicom_reader *d);
 
 #endif

@@ -88,13 +88,14 @@ static void read_number(const struct dicom_element *e, double *out)
  * of EEG, EMG and EOG has them) of partition 7. */
 static bool is_site(const struct ecg_dicom_code *code)
 {
-    return strcmp(code->scheme, "MDC") == 0 && strncmp(code->value, "7:", 2) == 0;
+    return code->value.n > 2 && memcmp(code->value.p, "7:", 2) == 0 &&
+           base_bytes_are(code->scheme, "MDC");
 }
 
 /* "Unspecified lead", which says less than the channel's label. */
 static bool is_unspecified(const struct ecg_dicom_code *code)
 {
-    return strcmp(code->scheme, "MDC") == 0 && strcmp(code->value, "2:0") == 0;
+    return base_bytes_are(code->value, "2:0") && base_bytes_are(code->scheme, "MDC");
 }
 
 static void read_source(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
@@ -120,11 +121,11 @@ static void read_unit(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct
 {
     struct ecg_dicom_code code;
     ecg_dicom_read_code(c, &code);
-    ch->unit_uv = ecg_unit_uv(base_bytes_str(code.value));
+    ch->unit_uv = ecg_unit_uv(code.value);
     ch->other = ch->unit_uv == 0;
     if (ch->other)
         ch->unit_uv = 1;
-    ch->unit = ch->other ? ecg_record_text(d->rec, code.value, strlen(code.value)) : "";
+    ch->unit = ch->other ? ecg_dicom_text(d, code.value) : "";
     if (ch->other && !ch->unit[0])
         ch->unit = "1";
 }

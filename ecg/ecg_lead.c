@@ -199,25 +199,29 @@ int ecg_lead_by_meaning(const char *meaning)
     return ecg_lead_by_name(meaning, strlen(meaning));
 }
 
-int ecg_lead_by_code(const char *scheme, const char *code)
+int ecg_lead_by_code(struct base_bytes scheme, struct base_bytes code)
 {
-    enum { SITES = 2 << 16 }; /* partition 2, and the number in it, as one: "131073" for "2:1" */
-    const char *number = NULL;
-    long base = 0;
-    if (strcmp(scheme, "MDC") == 0 && strncmp(code, "2:", 2) == 0)
-        number = code + 2;
-    else if (strcmp(scheme, "MDC") == 0 && strlen(code) == 6 && code[0] == '1') {
-        number = code;
+    enum {
+        SITES = 2 << 16,
+        MOST = 9
+    }; /* partition 2, and the number in it, as one: "131073" for "2:1" */
+    bool mdc = base_bytes_are(scheme, "MDC");
+    size_t at = code.n; /* of the number */
+    int base = 0;
+    if (mdc && code.n > 2 && memcmp(code.p, "2:", 2) == 0) {
+        at = 2;
+    } else if (mdc && code.n == 6 && code.p[0] == '1') {
+        at = 0;
         base = SITES;
-    } else if (strcmp(scheme, "SCPECG") == 0 && strncmp(code, "5.6.3-9-", 8) == 0)
-        number = strrchr(code, '-') + 1;
-    if (!number)
-        return ECG_LEAD_NONE;
-    char *end;
-    long id = strtol(number, &end, 10) - base;
-    while (*end == ' ')
-        end++;
-    if (end == number || *end || id <= 0 || id > 151)
-        return ECG_LEAD_NONE;
-    return find_row((int)id) ? (int)id : ECG_LEAD_NONE;
+    } else if (code.n > 8 && memcmp(code.p, "5.6.3-9-", 8) == 0 &&
+               base_bytes_are(scheme, "SCPECG")) {
+        while (code.p[at - 1] != '-')
+            at--;
+    }
+    int id = 0;
+    size_t n = code.n - at;
+    for (; at < code.n && n < MOST && code.p[at] >= '0' && code.p[at] <= '9'; at++)
+        id = 10 * id + code.p[at] - '0';
+    id -= base;
+    return at == code.n && id > 0 && find_row(id) ? id : ECG_LEAD_NONE;
 }

@@ -6,7 +6,7 @@
 #ifndef ECG_LEAD_H
 #define ECG_LEAD_H
 
-#include <stddef.h>
+#include "base/bytes.h"
 
 /* The numbers that code refers to; the table in ecg_lead.c has them all. */
 enum ecg_lead_id {
@@ -36,6 +36,6 @@ int ecg_lead_by_name(const char *name, size_t n);
 int ecg_lead_by_meaning(const char *meaning);
 /* Number from an MDC code "2:61" or "131133", or an SCPECG code "5.6.3-9-61" or
  * "5.6.3-9-1-61", else 0. */
-int ecg_lead_by_code(const char *scheme, const char *code);
+int ecg_lead_by_code(struct base_bytes scheme, struct base_bytes code);
 
 #endif

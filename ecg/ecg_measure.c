@@ -1,6 +1,5 @@
 #include "ecg/ecg_measure.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #define ECG_MEASURE_ROW(name, key, unit, code, meaning) {key, unit, code, meaning},
@@ -40,13 +39,14 @@ const struct ecg_measure_row *ecg_measure_row(enum ecg_measure what)
     return &rows[(unsigned)what < ECG_MEASURE_COUNT ? what : ECG_MEASURE_OTHER];
 }
 
-enum ecg_measure ecg_measure_by_code(const char *scheme, const char *code)
+enum ecg_measure ecg_measure_by_code(struct base_bytes scheme, struct base_bytes code)
 {
-    for (unsigned i = 0; i < ECG_MEASURE_COUNT; i++)
-        if (rows[i].code[0] && strcmp(scheme, "MDC") == 0 && strcmp(code, rows[i].code) == 0)
+    bool mdc = base_bytes_are(scheme, "MDC");
+    for (unsigned i = 0; i < ECG_MEASURE_COUNT && mdc && code.n; i++)
+        if (base_bytes_are(code, rows[i].code))
             return (enum ecg_measure)i;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strcmp(scheme, others[i].scheme) == 0 && strcmp(code, others[i].code) == 0)
+        if (base_bytes_are(code, others[i].code) && base_bytes_are(scheme, others[i].scheme))
             return others[i].what;
     return ECG_MEASURE_OTHER;
 }

@@ -6,6 +6,8 @@
 #ifndef ECG_MEASURE_H
 #define ECG_MEASURE_H
 
+#include "base/bytes.h"
+
 /* X(enumerator, key, unit, MDC code or "", code meaning) */
 #define ECG_MEASURE_MAP(X)                                                                         \
     X(OTHER, "other", "", "", "")                                                                  \
@@ -60,6 +62,6 @@ struct ecg_measure_row {
 /* Never NULL; the row of ECG_MEASURE_OTHER for a value out of range. */
 const struct ecg_measure_row *ecg_measure_row(enum ecg_measure what);
 /* From a DICOM concept (scheme MDC, LN or SCPECG); ECG_MEASURE_OTHER if unknown. */
-enum ecg_measure ecg_measure_by_code(const char *scheme, const char *code);
+enum ecg_measure ecg_measure_by_code(struct base_bytes scheme, struct base_bytes code);
 
 #endif

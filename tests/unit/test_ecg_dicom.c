@@ -244,6 +244,64 @@ static void write_form(struct base_buf *b, int form)
     base_buf_deinit(&dataset);
 }
 
+/* n measurements of no known name, numbered; an item that ends inside an element follows the
+ * one of number `broken`. */
+static void write_many(struct base_buf *b, bool undefined, size_t n, size_t broken)
+{
+    struct dicom_writer w;
+    dicom_part10_write_meta(b, DICOM_UID_TWELVE_LEAD_ECG, "1.2.3", DICOM_UID_EXPLICIT_LE, NULL);
+    dicom_writer_init(&w, b, DICOM_EXPLICIT_LE);
+    w.undefined_lengths = undefined;
+    dicom_write_text(&w, DICOM_TAG_SOPClassUID, DICOM_UID_TWELVE_LEAD_ECG);
+    dicom_write_seq_open(&w, DICOM_TAG_WaveformAnnotationSequence);
+    for (size_t i = 0; i < n; i++) {
+        write_measurement(&w, "2:99999", "mm", (double)i);
+        if (i == broken)
+            base_buf_add(b, (const uint8_t *)"\xfe\xff\x00\xe0\x04\0\0\0\x40\0\x0a\xa3", 12);
+    }
+    dicom_write_seq_close(&w);
+    dicom_write_seq_open(&w, DICOM_TAG_WaveformSequence);
+    write_group(&w, &plain);
+    dicom_write_seq_close(&w);
+    ck_assert_int_eq(b->err, BASE_OK);
+}
+
+START_TEST(annotations_are_read_however_many_there_are)
+{
+    const size_t counts[] = {1, 255, 256, 257, 1000};
+    for (size_t i = 0; i < 2 * sizeof counts / sizeof *counts; i++) {
+        struct base_buf b = {0};
+        size_t n = counts[i / 2];
+        write_many(&b, i % 2, n, SIZE_MAX);
+        struct ecg_record *r = must_open(&b);
+        ck_assert_uint_eq(r->nmeasurements, n);
+        for (size_t k = 0; k < n; k++)
+            ck_assert_double_eq(r->measurements[k].value, (double)k);
+        ck_assert_str_eq(r->measurements[n - 1].name, "own name");
+        ck_assert_str_eq(r->measurements[n - 1].unit, "mm");
+        ecg_record_free(r);
+        base_buf_deinit(&b);
+    }
+}
+END_TEST
+
+START_TEST(damage_inside_an_annotation_ends_only_the_annotations)
+{
+    const size_t places[] = {4, 255, 256, 300};
+    for (size_t i = 0; i < 2 * sizeof places / sizeof *places; i++) {
+        struct base_buf b = {0};
+        size_t broken = places[i / 2];
+        write_many(&b, i % 2, 400, broken);
+        struct ecg_record *r = must_open(&b);
+        ck_assert_uint_ge(r->nmeasurements, broken + 1);
+        ck_assert_uint_lt(r->nmeasurements, 400);
+        ck_assert_uint_eq(r->nleads, 2);
+        ecg_record_free(r);
+        base_buf_deinit(&b);
+    }
+}
+END_TEST
+
 START_TEST(each_transfer_syntax_gives_the_same_record)
 {
     struct base_buf b = {0};
@@ -525,6 +583,8 @@ int main(void)
     Suite *s = suite_create("ecg_dicom");
     TCase *t = tcase_create("objects");
     tcase_add_test(t, patient_time_and_findings_are_read);
+    tcase_add_test(t, annotations_are_read_however_many_there_are);
+    tcase_add_test(t, damage_inside_an_annotation_ends_only_the_annotations);
     tcase_add_loop_test(t, each_transfer_syntax_gives_the_same_record, 0, 6);
     tcase_add_test(t, samples_of_a_big_endian_object_are_swapped);
     tcase_add_loop_test(t, each_sample_interpretation_is_decoded, 0, KINDS);

@@ -36,31 +36,36 @@ START_TEST(leads_are_found_by_name_and_by_code)
                  {"vz", 18},         {"Left Leg", 0}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         ck_assert_int_eq(ecg_lead_by_name(names[i].name, strlen(names[i].name)), names[i].id);
-    ck_assert_int_eq(ecg_lead_by_code("MDC", "2:61"), 61);
-    ck_assert_int_eq(ecg_lead_by_code("SCPECG", "5.6.3-9-1"), 1);
-    ck_assert_int_eq(ecg_lead_by_code("SCPECG", "5.6.3-9-1-64"), 64);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("MDC"), base_bytes_str("2:61")), 61);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("SCPECG"), base_bytes_str("5.6.3-9-1")), 1);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("SCPECG"), base_bytes_str("5.6.3-9-1-64")),
+                     64);
     ck_assert_int_eq(ecg_lead_by_meaning("Lead I (Einthoven)"), 1);
     ck_assert_int_eq(ecg_lead_by_meaning("aVL, augmented voltage, left"), 63);
     ck_assert_int_eq(ecg_lead_by_meaning("Lead V3R"), 11);
     ck_assert_int_eq(ecg_lead_by_meaning("Left Leg"), 23);
     ck_assert_int_eq(ecg_lead_by_meaning("Unspecified lead"), 0);
-    ck_assert_int_eq(ecg_lead_by_code("MDC", "131073"), 1);
-    ck_assert_int_eq(ecg_lead_by_code("MDC", "131133"), 61);
-    ck_assert_int_eq(ecg_lead_by_code("MDC", "131072"), 0);
-    ck_assert_int_eq(ecg_lead_by_code("MDC", "147842"), 0);
-    ck_assert_int_eq(ecg_lead_by_code("MDC", "2:0"), 0);
-    ck_assert_int_eq(ecg_lead_by_code("MDC", "2:50"), 0);
-    ck_assert_int_eq(ecg_lead_by_code("DCM", "2:1"), 0);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("MDC"), base_bytes_str("131073")), 1);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("MDC"), base_bytes_str("131133")), 61);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("MDC"), base_bytes_str("131072")), 0);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("MDC"), base_bytes_str("147842")), 0);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("MDC"), base_bytes_str("2:0")), 0);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("MDC"), base_bytes_str("2:50")), 0);
+    ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("DCM"), base_bytes_str("2:1")), 0);
     ck_assert_ptr_null(ecg_lead_name(50));
 }
 END_TEST
 
 START_TEST(measurements_are_found_by_the_codes_of_devices)
 {
-    ck_assert_int_eq(ecg_measure_by_code("MDC", "2:16156"), ECG_MEASURE_QRS);
-    ck_assert_int_eq(ecg_measure_by_code("LN", "8867-4"), ECG_MEASURE_HEART_RATE);
-    ck_assert_int_eq(ecg_measure_by_code("SCPECG", "5.13.5-11"), ECG_MEASURE_QT);
-    ck_assert_int_eq(ecg_measure_by_code("MDC", ""), ECG_MEASURE_OTHER);
+    ck_assert_int_eq(ecg_measure_by_code(base_bytes_str("MDC"), base_bytes_str("2:16156")),
+                     ECG_MEASURE_QRS);
+    ck_assert_int_eq(ecg_measure_by_code(base_bytes_str("LN"), base_bytes_str("8867-4")),
+                     ECG_MEASURE_HEART_RATE);
+    ck_assert_int_eq(ecg_measure_by_code(base_bytes_str("SCPECG"), base_bytes_str("5.13.5-11")),
+                     ECG_MEASURE_QT);
+    ck_assert_int_eq(ecg_measure_by_code(base_bytes_str("MDC"), base_bytes_str("")),
+                     ECG_MEASURE_OTHER);
     ck_assert_str_eq(ecg_measure_row(ECG_MEASURE_QTC)->key, "qtc");
     ck_assert_str_eq(ecg_measure_row((enum ecg_measure)999)->key, "other");
 }
