@@ -18,7 +18,8 @@
  * of a dead incarnation is either known to the database or debris, and
  * store_sweep tells which.
  *
- * All functions belong to the loop thread; what blocks runs on the disk pool.
+ * All functions belong to the loop thread; what blocks runs on the disk pool,
+ * digests of large objects on the CPU pool; the loop has both.
  * Callbacks run on the loop thread and never before the call that took them has
  * returned. Sizes are in bytes.
  */

@@ -14,6 +14,7 @@ enum {
     STORE_SLAB = 2 << 20,       /* memory from which chunks are cut */
     STORE_PUT_QUEUE = 1 << 20,  /* per put, beyond which it has no room */
     STORE_RECORD_MAX = 1 << 20, /* what is larger gets a file of its own */
+    STORE_DIGEST_PARTS = 8,     /* chunks of streams that one job digests */
 };
 
 /* A piece of an object on its way to the disk. */
@@ -71,6 +72,15 @@ struct store_segment {
     bool direct;
 };
 
+/* Parts that puts stream, being digested; n = 0 while no job runs. */
+struct store_digest_job {
+    size_t n;
+    struct store_put *puts[STORE_DIGEST_PARTS];
+    struct store_chunk *chunks[STORE_DIGEST_PARTS];
+    struct base_sha256_part parts[STORE_DIGEST_PARTS];
+    struct loop_job job;
+};
+
 struct store {
     struct loop *loop;
     const struct store_fs *fs;
@@ -92,6 +102,9 @@ struct store {
     struct store_put *undigested; /* have gathered what is not digested yet */
     bool digest_due;              /* digest_call is posted */
     struct loop_call digest_call;
+
+    struct store_put_list streams[LOOP_CLASS_COUNT]; /* have full chunks to digest */
+    struct store_digest_job digest;
 
     size_t memory; /* chunks in use, bytes */
     struct store_chunk *spare[STORE_KINDS];
@@ -118,7 +131,7 @@ struct store {
     struct store_sweep *sweep;
 };
 
-/* One put. The job's half belongs to the pool while running is set. */
+/* One put. The job's half belongs to the pool while running is set, sha while digesting. */
 struct store_put {
     struct store *store;
     struct store_folder *folder; /* once it is streaming */
@@ -137,6 +150,7 @@ struct store_put {
     struct store_chunk *first;
     struct store_chunk *last;
     size_t queued;   /* bytes in full chunks, waiting or being written */
+    bool digesting;  /* in a list of streams, or in the job that digests them */
     bool undigested; /* in that list of the store */
     struct store_put *undigested_next;
     void (*on_room)(void *arg);
@@ -188,8 +202,8 @@ void store_chunk_drop_slabs(struct store *s);
 void store_digest_later(struct store_put *put);
 /* All that was gathered; before chunks are given back, a put streams, or its digest is ended. */
 void store_digest_now(struct store *s);
-/* Of a put that streams, what it wrote; on the pool. */
-void store_digest_chunk(struct store_put *put, struct store_chunk *c);
+/* The put streams and may have full chunks to digest: on the pool, then store_put_advance. */
+void store_digest_stream(struct store_put *put);
 
 /* store_sync.c */
 void store_put_list_add(struct store_put_list *list, struct store_put *put);
@@ -205,7 +219,12 @@ enum base_err store_segment_init(struct store *s) BASE_MUST_CHECK;
 /* Cuts it off behind the last record. Blocks. */
 void store_segment_seal(struct store *s);
 
-/* store_put.c: ends a put that left its round */
+/* store_put.c */
+/* A job of the put has ended, or there is more of it: what comes next? May end it. */
+void store_put_advance(struct store_put *put);
+/* After a failure or an abort; while a chunk is being digested, not yet. */
+void store_put_drop_chunks(struct store_put *put);
+/* Ends a put that left its round. */
 void store_put_synced(struct store_put *put);
 
 #endif

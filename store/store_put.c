@@ -8,9 +8,10 @@
  *      │                                   │
  *      └──── a failure or abort ───────────┴──► removing ─► callback, or none
  *
- * At most one job of a put is on the pool. While it runs, the fields of its
- * half belong to the pool; it takes all full chunks that wait, so that writes
- * stay in order and get larger as the disk gets slower.
+ * Of what it streams, full chunks are digested and then written. At most one
+ * write of a put is on the pool. While it runs, the fields of its half belong
+ * to the pool; it takes all digested chunks that wait, so that writes stay in
+ * order and get larger as the disk gets slower.
  */
 #include "store/store_priv.h"
 #include "store/store_record.h"
@@ -193,8 +194,6 @@ static void write_work(void *arg)
     p->job_err = p->fd < 0 ? create_file(p) : BASE_OK;
     for (struct store_chunk *c = p->writing; c && !p->job_err; c = c->next) {
         p->job_err = write_chunk(p, c->data, c->n);
-        if (!p->job_err)
-            store_digest_chunk(p, c);
     }
 }
 
@@ -265,29 +264,53 @@ void store_put_synced(struct store_put *put)
 
 static void write_done(void *arg, bool cancelled);
 
-/* Nothing runs for this put: what comes next? */
-static void put_advance(struct store_put *p)
+/* Takes the full chunks that are digested. */
+static struct store_chunk *take_digested(struct store_put *p)
 {
-    if (p->aborted || (p->err && p->finished)) {
-        put_remove(p);
-    } else if (!p->streaming) {
-        if (p->finished)
-            store_segment_add(p);
-    } else if (!p->err && (p->first || (p->finished && !p->created))) {
-        p->writing = p->first;
-        p->first = NULL;
+    struct store_chunk *all = p->first;
+    struct store_chunk *last = NULL;
+    for (struct store_chunk *c = all; c && c->digested == c->n; c = c->next)
+        last = c;
+    if (!last)
+        return NULL;
+    p->first = last->next;
+    last->next = NULL;
+    if (!p->first)
         p->last = NULL;
+    return all;
+}
+
+static void stream_advance(struct store_put *p)
+{
+    bool empty = p->finished && !p->created && !p->first;
+    if (!p->err && p->first)
+        store_digest_stream(p);
+    if (!p->err && !p->running && ((p->writing = take_digested(p)) || empty)) {
         p->created = true;
         p->running = true;
         loop_work(p->store->loop, &p->job, LOOP_DISK, p->class, write_work, write_done, p);
-    } else if (p->finished) {
+    } else if (p->finished && !p->running && !p->first) {
         base_sha256_end(p->sha, p->object.sha256);
         store_sync_add(p);
     }
 }
 
-static void put_drop_chunks(struct store_put *p)
+void store_put_advance(struct store_put *p)
 {
+    if (p->aborted || (p->err && p->finished)) {
+        if (!p->running && !p->digesting)
+            put_remove(p);
+    } else if (p->streaming) {
+        stream_advance(p);
+    } else if (p->finished) {
+        store_segment_add(p);
+    }
+}
+
+void store_put_drop_chunks(struct store_put *p)
+{
+    if (p->digesting)
+        return;
     if (p->undigested)
         store_digest_now(p->store);
     for (const struct store_chunk *c = p->first; c; c = c->next)
@@ -313,11 +336,11 @@ static void write_done(void *arg, bool cancelled)
     if (!p->err)
         p->err = cancelled ? BASE_ECANCELED : p->job_err;
     if (p->err) {
-        put_drop_chunks(p);
+        store_put_drop_chunks(p);
         BASE_LOG(ERROR, "store_write_failed", LOG_S("location", p->object.location),
                  LOG_S("cause", base_err_text(p->err)));
     }
-    put_advance(p);
+    store_put_advance(p);
     /* Last, since the caller may finish or abort in it. */
     if (p->wants_room && !p->finished && !p->aborted && store_put_room(p)) {
         p->wants_room = false;
@@ -374,8 +397,8 @@ enum base_err store_put_write(struct store_put *put, const void *p, size_t n)
     }
     if (!put->streaming && !put->err && !may_gather(put) && !begin_streaming(put))
         put->err = BASE_ENOMEM;
-    if (put->streaming && put->first && !put->running && !put->err)
-        put_advance(put);
+    if (put->streaming && put->first && !put->err)
+        store_put_advance(put);
     return put->err;
 }
 
@@ -423,8 +446,7 @@ void store_put_finish(struct store_put *put, store_put_fn *written, store_put_fn
         (void)open_chunk(put, 0);            /* a record has at least its header */
     if (put->open && (put->open->n || bare)) /* else it was space that nobody used */
         push_open(put);
-    if (!put->running)
-        put_advance(put);
+    store_put_advance(put);
 }
 
 void store_put_abort(struct store_put *put)
@@ -434,10 +456,10 @@ void store_put_abort(struct store_put *put)
     assert(!put->aborted);
     put->aborted = true;
     if (!put->syncing) /* else a batch may be writing them */
-        put_drop_chunks(put);
+        store_put_drop_chunks(put);
     /* A job that runs, or the round it waits in, goes on to remove it. */
-    if (!put->running && !put->syncing)
-        put_advance(put);
+    if (!put->syncing)
+        store_put_advance(put);
 }
 
 enum base_err store_put_mem(struct store *s, const char *ext, enum loop_class class,

@@ -182,7 +182,7 @@ static inline void set_up_folder(void)
 
 static inline void set_up_store(void)
 {
-    struct loop_options o = {.disk_threads = 4};
+    struct loop_options o = {.disk_threads = 4, .cpu_threads = 1};
     ck_assert_int_eq(loop_new(&o, &loop), BASE_OK);
     store = open_store(NULL);
 }

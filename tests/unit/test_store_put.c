@@ -249,8 +249,9 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     int writes;
+    int file_syncs;
     int folder_syncs;
-} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
+} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0};
 
 static ssize_t gate_write(int fd, const void *p, size_t n)
 {
@@ -261,11 +262,13 @@ static ssize_t gate_write(int fd, const void *p, size_t n)
     return write(fd, p, n);
 }
 
-/* Holds the first round until all others have been written. */
+/* Holds the first round until all others have been written: by one sync of it, for more could
+ * take all threads of the pool. */
 static int gate_fdatasync(int fd)
 {
     pthread_mutex_lock(&gate.lock);
-    while (gate.writes < GROUP + 1)
+    bool first = gate.file_syncs++ == 0;
+    while (first && gate.writes < GROUP + 1)
         pthread_cond_wait(&gate.wake, &gate.lock);
     pthread_mutex_unlock(&gate.lock);
     return fdatasync(fd);
@@ -496,7 +499,132 @@ START_TEST(freeing_the_loop_tells_each_put_once)
         ok += t[i].err == BASE_OK;
     }
     ck_assert_int_eq(count_files("store"), ok);
-    struct loop_options o = {.disk_threads = 1};
+    struct loop_options o = {.disk_threads = 1, .cpu_threads = 1};
+    ck_assert_int_eq(loop_new(&o, &loop), BASE_OK);
+}
+END_TEST
+
+/* ---- many at once ---- */
+
+enum { STREAMS = 12, STREAM_MAX = 4 << 20 };
+
+struct stream {
+    struct store_put *put;
+    size_t size;
+    size_t sent;
+    size_t abort_at; /* or beyond size */
+    struct base_sha256 *sha;
+    bool over; /* finished or aborted */
+    struct told told;
+};
+
+static uint8_t stream_bytes[STREAM_MAX];
+
+/* In pieces of all sizes, each of other bytes. */
+static void send_more(void *arg)
+{
+    struct stream *x = arg;
+    while (!x->over && store_put_room(x->put)) {
+        size_t n = (size_t)rand() % (300 << 10) + 1;
+        n = x->size - x->sent < n ? x->size - x->sent : n;
+        const uint8_t *from = stream_bytes + x->sent;
+        if (x->sent >= x->abort_at) {
+            x->over = true;
+            store_put_abort(x->put);
+        } else if (x->sent == x->size) {
+            x->over = true;
+            store_put_finish(x->put, NULL, tell, &x->told);
+        } else if (store_put_write(x->put, from, n)) {
+            x->over = true;
+            x->told.err = BASE_EIO;
+            x->abort_at = 0;
+            store_put_abort(x->put);
+        } else {
+            base_sha256_add(x->sha, from, n);
+            x->sent += n;
+        }
+    }
+}
+
+static void begin_streams(struct stream all[STREAMS])
+{
+    for (size_t i = 0; i < sizeof stream_bytes; i++)
+        stream_bytes[i] = (uint8_t)(i ^ (i >> 9) * 31);
+    for (int i = 0; i < STREAMS; i++) {
+        struct stream *x = &all[i];
+        x->size = (size_t)rand() % STREAM_MAX;
+        x->abort_at = rand() % 4 ? SIZE_MAX : (size_t)rand() % STREAM_MAX;
+        x->sha = base_sha256_new();
+        enum loop_class class = rand() % 4 ? LOOP_ORDINARY : LOOP_STAT;
+        ck_assert_int_eq(store_put_new(store, "bin", class, &x->put), BASE_OK);
+        store_put_on_room(x->put, send_more, x);
+    }
+    for (int i = 0; i < STREAMS; i++)
+        send_more(&all[i]);
+}
+
+static int end_streams(struct stream all[STREAMS])
+{
+    int stored = 0;
+    for (int i = 0; i < STREAMS; i++) {
+        uint8_t sha[BASE_SHA256];
+        const struct stream *x = &all[i];
+        base_sha256_end(x->sha, sha);
+        base_sha256_free(x->sha);
+        ck_assert_int_eq(x->told.times, x->over && x->sent == x->size && x->abort_at > x->size);
+        if (!x->told.times || x->told.err)
+            continue;
+        ck_assert_uint_eq(x->told.object.size, x->size);
+        ck_assert_mem_eq(x->told.object.sha256, sha, sizeof sha);
+        stored++;
+    }
+    return stored;
+}
+
+START_TEST(streams_side_by_side_have_each_their_digest)
+{
+    struct stream all[STREAMS] = {0};
+    srand((unsigned)_i);
+    begin_streams(all);
+    loop_run(loop);
+    ck_assert_int_eq(count_files("store"), end_streams(all));
+    ck_assert_uint_eq(store->memory, 0);
+}
+END_TEST
+
+START_TEST(a_stream_that_fails_does_not_disturb_the_others)
+{
+    struct stream all[STREAMS] = {0};
+    srand((unsigned)_i);
+    fail_call(FAULT_WRITE, _i % 7, EIO);
+    begin_streams(all);
+    loop_run(loop);
+    int failed = 0;
+    for (int i = 0; i < STREAMS; i++)
+        failed += all[i].told.err != BASE_OK;
+    ck_assert_int_le(failed, 1);
+    ck_assert_int_eq(count_files("store"), end_streams(all));
+    ck_assert_uint_eq(store->memory, 0);
+}
+END_TEST
+
+START_TEST(streams_are_told_when_the_loop_ends_under_them)
+{
+    struct stream all[STREAMS] = {0};
+    srand((unsigned)_i);
+    begin_streams(all);
+    for (int i = 0; i < STREAMS; i++) {
+        if (all[i].over)
+            continue;
+        all[i].abort_at = 0;
+        all[i].over = true;
+        store_put_abort(all[i].put);
+    }
+    store_close(store);
+    store = NULL;
+    loop_free(loop);
+    ck_assert_int_eq(count_files("store"), end_streams(all));
+    struct loop_options o = {.disk_threads = 1, .cpu_threads = 1};
     ck_assert_int_eq(loop_new(&o, &loop), BASE_OK);
 }
 END_TEST
@@ -779,6 +907,9 @@ static Suite *make_suite(void)
     tcase_add_test(tc, a_callback_may_abort_another_put_of_the_same_round);
     tcase_add_test(tc, a_closed_store_still_ends_what_is_under_way);
     tcase_add_test(tc, freeing_the_loop_tells_each_put_once);
+    tcase_add_loop_test(tc, streams_side_by_side_have_each_their_digest, 0, 12);
+    tcase_add_loop_test(tc, a_stream_that_fails_does_not_disturb_the_others, 0, 14);
+    tcase_add_loop_test(tc, streams_are_told_when_the_loop_ends_under_them, 0, 6);
     suite_add_tcase(s, tc);
     tc = tcase_create("failures");
     tcase_add_checked_fixture(tc, set_up, tear_down);

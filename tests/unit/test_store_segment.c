@@ -395,7 +395,7 @@ static void put_and_abort(void *arg)
 
 START_TEST(a_put_that_is_aborted_as_its_segment_fails_is_let_go)
 {
-    struct loop_options one_thread = {.disk_threads = 1};
+    struct loop_options one_thread = {.disk_threads = 1, .cpu_threads = 1};
     struct told t = {0};
     struct loop_call call = {0};
     struct loop_job job;

@@ -127,7 +127,7 @@ END_TEST
 /* What an incarnation leaves that is killed in the middle of an object. */
 static void die_writing(void)
 {
-    struct loop_options o = {.disk_threads = 1};
+    struct loop_options o = {.disk_threads = 1, .cpu_threads = 1};
     struct loop *l = NULL;
     struct store *s = NULL;
     struct store_put *p = NULL;
