@@ -304,25 +304,37 @@ begin
             'sha256', (select encode(sha256, 'hex') from object where id = i.object_id)));
     end if;
 end $$;
-CREATE FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) RETURNS void
+CREATE FUNCTION public.check_done(p_jobs bigint[], p_instances bigint[], p_same bigint[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
 declare
+    r record;
     i instance;
     e exam;
+    v_failed bigint[] := '{}';
 begin
-    delete from job where id = p_job;
-    select * into i from instance where id = p_instance;
-    select * into e from exam where study_id = i.study_id for update;
-    if not found then
-        return;
-    end if;
-    if p_same and i.variant > 0 then
-        perform check_same(i, e);
-    end if;
-    perform check_centre(i, e);
-    perform advice_check(i, e);
+    for r in select c.job, c.instance, s.id as study
+        from unnest(p_jobs, p_instances) c(job, instance) join instance x on x.id = c.instance
+            join study s on s.id = x.study_id
+        order by s.study_uid, x.sop_uid loop
+        begin
+            select * into i from instance where id = r.instance;
+            select * into e from exam where study_id = r.study for update;
+            if found then
+                if i.variant > 0 and i.id = any (p_same) then
+                    perform check_same(i, e);
+                end if;
+                perform check_centre(i, e);
+                perform advice_check(i, e);
+            end if;
+        exception
+            when data_exception or integrity_constraint_violation then
+                perform job_failed(r.job, 'it cannot be checked: ' || sqlstate, 10);
+                v_failed := v_failed || r.job;
+        end;
+    end loop;
+    delete from job where id = any (p_jobs) and id <> all (v_failed);
 end $$;
 CREATE FUNCTION public.check_input(p_instance bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -5304,8 +5316,8 @@ GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.body_regions(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_centre(i public.instance, e public.exam) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.check_done(p_job bigint, p_instance bigint, p_same boolean) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.check_done(p_jobs bigint[], p_instances bigint[], p_same bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.check_done(p_jobs bigint[], p_instances bigint[], p_same bigint[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.check_input(p_instance bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_same(i public.instance, e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_wanted(p_instances bigint[]) FROM PUBLIC;

@@ -1,7 +1,6 @@
 #include "ingest/ingest.h"
 
 #include "ingest/ingest_commitment.h"
-#include "ingest/ingest_check.h"
 #include "ingest/ingest_measure.h"
 #include "ingest/ingest_metadata.h"
 #include "ingest/ingest_priv.h"
@@ -32,7 +31,7 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     if (!err)
         err = ingest_commitment_start(config, &g->commitment);
     if (!err)
-        err = ingest_check_start(config, &g->check);
+        err = ingest_check_start(g, &g->check);
     if (!err)
         err = ingest_measure_start(config, g->batch, &g->measure);
     if (!err)
@@ -58,7 +57,7 @@ enum base_err ingest_begin(struct ingest *g)
 void ingest_let_go(struct ingest *g)
 {
     model_jobs_let_go(g->metadata);
-    model_jobs_let_go(g->check);
+    model_jobs_let_go(ingest_check_jobs(g->check));
     ingest_commitment_let_go(g->commitment);
     ingest_measure_let_go(g->measure);
 }
@@ -67,7 +66,7 @@ void ingest_drain(struct ingest *g)
 {
     model_jobs_stop(g->metadata);
     ingest_commitment_drain(g->commitment);
-    model_jobs_stop(g->check);
+    model_jobs_stop(ingest_check_jobs(g->check));
     ingest_measure_drain(g->measure);
     ingest_sweep_stop(g->sweep);
     g->sweep = NULL;
@@ -78,8 +77,9 @@ void ingest_drain(struct ingest *g)
 
 unsigned ingest_busy(const struct ingest *g)
 {
-    return g->objects + model_jobs_running(g->metadata) + model_jobs_running(g->check) +
-           ingest_measure_busy(g->measure) + ingest_commitment_busy(g->commitment);
+    return g->objects + model_jobs_running(g->metadata) +
+           model_jobs_running(ingest_check_jobs(g->check)) + ingest_measure_busy(g->measure) +
+           ingest_commitment_busy(g->commitment);
 }
 
 void ingest_free(struct ingest *g)
@@ -91,7 +91,7 @@ void ingest_free(struct ingest *g)
     ingest_watch_free(g->watch);
     model_jobs_free(g->metadata);
     ingest_commitment_free(g->commitment);
-    model_jobs_free(g->check);
+    ingest_check_free(g->check);
     ingest_measure_free(g->measure);
     ingest_urgent_free(g->urgent);
     ingest_batch_free(g->batch);

@@ -13,8 +13,12 @@
 /* Exit statuses of `rdc same`; any other: could not be compared. */
 enum { INGEST_CHECK_SAME = 0, INGEST_CHECK_DIFFERENT = 10 };
 
-/* Free with model_jobs_free. */
-enum base_err ingest_check_start(const struct ingest_config *config,
-                                 struct model_jobs **out) BASE_MUST_CHECK;
+struct ingest_check;
+
+/* Claimed at once when no object is on its way; else together, every quarter of a second. */
+enum base_err ingest_check_start(const struct ingest *g, struct ingest_check **out) BASE_MUST_CHECK;
+struct model_jobs *ingest_check_jobs(const struct ingest_check *c);
+/* Only when none of its jobs is under way. Takes NULL. */
+void ingest_check_free(struct ingest_check *c);
 
 #endif

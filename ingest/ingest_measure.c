@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "ingest/ingest_notes.h"
 #include "loop/loop_process.h"
 #include "model/model_jobs.h"
 #include "store/store.h"
@@ -20,16 +21,10 @@ enum {
 };
 
 struct work {
-    struct work *next;
-    struct model_job *job;
-    int64_t earlier; /* instance that it is compared with; 0 = none */
+    struct ingest_note note; /* first; also its place among those that wait */
+    int64_t earlier;         /* instance that it is compared with; 0 = none */
     struct base_buf request;
     struct base_buf figures; /* JSON, or nothing: it could not be measured */
-};
-
-struct works {
-    struct work *first;
-    struct work *last;
 };
 
 struct ingest_measure {
@@ -40,37 +35,15 @@ struct ingest_measure {
     struct loop_timer *idle;
     bool ending; /* the process was told that no more will come */
     bool draining;
-    struct works waiting;
+    struct ingest_note_list waiting;
     struct work *current; /* being measured by the process */
-    struct works measured;
-    struct works noting; /* being written to the database */
+    struct ingest_notes measured;
 };
-
-static void add(struct works *list, struct work *w)
-{
-    w->next = NULL;
-    if (list->last)
-        list->last->next = w;
-    else
-        list->first = w;
-    list->last = w;
-}
-
-static struct work *take(struct works *list)
-{
-    struct work *w = list->first;
-    if (w) {
-        list->first = w->next;
-        if (!w->next)
-            list->last = NULL;
-    }
-    return w;
-}
 
 /* Ends a work and its job; the next job may start inside this call. */
 static void end(struct work *w, const char *error)
 {
-    struct model_job *job = w->job;
+    struct model_job *job = w->note.job;
     base_buf_deinit(&w->request);
     base_buf_deinit(&w->figures);
     free(w);
@@ -82,39 +55,29 @@ static void end(struct work *w, const char *error)
 
 /* ---- what was measured, to the database ---- */
 
-static void note(struct ingest_measure *m);
-
-static void end_noting(struct ingest_measure *m, enum base_err err)
+static struct work *work_of(struct ingest_note *note)
 {
-    struct works done = m->noting;
-    m->noting = (struct works){0};
-    for (struct work *w; (w = take(&done));) {
-        model_job_excuse(w->job, err);
-        end(w, err ? base_err_text(err) : NULL);
-    }
+    return (struct work *)(void *)note;
 }
 
-static void on_noted(void *arg, const struct db_outcome *outcome)
+static void end_note(void *arg, struct ingest_note *note, const char *error)
 {
-    struct ingest_measure *m = arg;
-    end_noting(m, outcome->err);
-    note(m);
+    (void)arg;
+    end(work_of(note), error);
 }
 
-static void note(struct ingest_measure *m)
+static enum base_err send(void *arg, struct ingest_note *list, db_done_fn *fn, void *fn_arg)
 {
+    const struct ingest_measure *m = arg;
     int64_t jobs[PARALLEL];
     int64_t instances[PARALLEL];
     const char *figures[PARALLEL];
     int64_t earlier[PARALLEL];
     size_t n = 0;
-    if (m->noting.first || !m->measured.first)
-        return;
-    m->noting = m->measured;
-    m->measured = (struct works){0};
-    for (struct work *w = m->noting.first; w && n < PARALLEL; w = w->next) {
-        jobs[n] = w->job->id;
-        instances[n] = w->job->subject;
+    for (struct ingest_note *note = list; note && n < PARALLEL; note = note->next) {
+        struct work *w = work_of(note);
+        jobs[n] = note->job->id;
+        instances[n] = note->job->subject;
         earlier[n] = w->earlier;
         figures[n++] = w->figures.n ? base_buf_cstr(&w->figures) : NULL;
     }
@@ -122,11 +85,10 @@ static void note(struct ingest_measure *m)
     struct db_param params[] = {
         db_int_array(&scratch[0], jobs, n), db_int_array(&scratch[1], instances, n),
         db_text_array(&scratch[2], figures, n), db_int_array(&scratch[3], earlier, n)};
-    enum base_err err = db_call(m->config->db, DB_Q_MEASURE_DONE, params, 4, on_noted, m);
+    enum base_err err = db_call(m->config->db, DB_Q_MEASURE_DONE, params, 4, fn, fn_arg);
     for (size_t i = 0; i < 4; i++)
         base_buf_deinit(&scratch[i]);
-    if (err)
-        end_noting(m, err);
+    return err;
 }
 
 /* ---- the process ---- */
@@ -135,14 +97,14 @@ static void next(struct ingest_measure *m);
 
 static void measured(struct ingest_measure *m)
 {
-    add(&m->measured, m->current);
+    struct ingest_note *note = &m->current->note;
     m->current = NULL;
-    note(m);
+    ingest_notes_add(&m->measured, note);
 }
 
 static void not_measured(struct ingest_measure *m, const char *cause)
 {
-    BASE_LOG(WARN, "ecg_not_measured", LOG_I("instance", m->current->job->subject),
+    BASE_LOG(WARN, "ecg_not_measured", LOG_I("instance", m->current->note.job->subject),
              LOG_S("cause", cause));
     base_buf_deinit(&m->current->figures);
     measured(m);
@@ -220,7 +182,8 @@ static void on_idle(void *arg)
 /* Gives the process the next work, unless it is busy or ending. */
 static void next(struct ingest_measure *m)
 {
-    struct work *w = m->current || m->ending ? NULL : take(&m->waiting);
+    struct ingest_note *note = m->current || m->ending ? NULL : ingest_note_take(&m->waiting);
+    struct work *w = note ? work_of(note) : NULL;
     if (!w && !m->current && !m->ending) {
         if (m->draining)
             end_process(m);
@@ -247,7 +210,7 @@ static void next(struct ingest_measure *m)
 /* The path of the ECG to compare with; one that cannot be had is none. */
 static void add_earlier(struct ingest_measure *m, struct work *w)
 {
-    json_t *earlier = json_object_get(w->job->input, "earlier");
+    json_t *earlier = json_object_get(w->note.job->input, "earlier");
     const char *location = json_string_value(json_object_get(earlier, "location"));
     size_t before = w->request.n;
     if (!location)
@@ -268,7 +231,7 @@ static void run(void *arg, struct model_job *job)
         model_job_failed(job, "out of memory");
         return;
     }
-    w->job = job;
+    w->note.job = job;
     base_buf_printf(&w->request, "%s\t", limits ? limits : "");
     if (!location || store_path(m->config->store, location, &w->request)) {
         end(w, "the object is not in the store");
@@ -281,7 +244,7 @@ static void run(void *arg, struct model_job *job)
         end(w, base_err_text(w->request.err));
         return;
     }
-    add(&m->waiting, w); /* the claim comes with STAT first */
+    ingest_note_add(&m->waiting, &w->note); /* the claim comes with STAT first */
     next(m);
 }
 
@@ -299,6 +262,8 @@ enum base_err ingest_measure_start(const struct ingest_config *config,
         return BASE_ENOMEM;
     m->config = config;
     m->batch = batch;
+    m->measured =
+        (struct ingest_notes){.loop = config->loop, .send = send, .end = end_note, .arg = m};
     struct model_jobs_config jobs = {
         .loop = config->loop,
         .db = config->db,
@@ -323,9 +288,9 @@ enum base_err ingest_measure_start(const struct ingest_config *config,
     return BASE_OK;
 }
 
-void ingest_measure_poke(struct ingest_measure *m)
+void ingest_measure_poke(struct ingest_measure *m, enum loop_class class)
 {
-    model_jobs_poke(m->jobs);
+    model_jobs_poke(m->jobs, class);
 }
 
 void ingest_measure_drain(struct ingest_measure *m)

@@ -21,7 +21,7 @@ enum base_err ingest_measure_start(const struct ingest_config *config,
                                    const struct ingest_batch *batch,
                                    struct ingest_measure **out) BASE_MUST_CHECK;
 /* An ECG was committed. */
-void ingest_measure_poke(struct ingest_measure *m);
+void ingest_measure_poke(struct ingest_measure *m, enum loop_class class);
 /* Claims no more; what was claimed goes on. */
 void ingest_measure_drain(struct ingest_measure *m);
 /* See model_jobs_let_go. */

@@ -55,7 +55,7 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
         return;
     }
     if (db_rows_bool(db_outcome_rows(outcome, 0), 0, 0))
-        model_jobs_poke(w->g->check);
+        model_jobs_poke(ingest_check_jobs(w->g->check), w->job->class);
     model_job_done(w->job);
     work_free(w);
 }

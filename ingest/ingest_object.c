@@ -90,7 +90,8 @@ enum base_err ingest_object_new(struct ingest *g, const struct ingest_source *so
 
 static void object_free(struct ingest_object *o)
 {
-    o->g->objects--;
+    if (--o->g->objects == 0)
+        model_jobs_resume(ingest_check_jobs(o->g->check));
     base_buf_deinit(&o->prefix);
     base_buf_deinit(&o->metadata);
     free(o);
@@ -389,10 +390,13 @@ static void remove_files(struct ingest_object *o)
 /* Starts the jobs that follow right now: a technician waits for the advice. */
 static void begin_jobs(const struct ingest_object *o, const struct ingest_stored *stored)
 {
+    enum loop_class class = ingest_object_class(o);
     if (stored->job)
-        model_jobs_poke(strcmp(stored->job, "check") == 0 ? o->g->check : o->g->metadata);
+        model_jobs_poke(strcmp(stored->job, "check") == 0 ? ingest_check_jobs(o->g->check)
+                                                          : o->g->metadata,
+                        class);
     if (dicom_sop_flags_of(o->header.sop_class) & DICOM_SOP_ECG)
-        ingest_measure_poke(o->g->measure);
+        ingest_measure_poke(o->g->measure, class);
 }
 
 static void on_committed(void *arg, enum base_err err, const struct ingest_stored *stored);

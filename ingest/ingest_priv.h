@@ -4,6 +4,7 @@
 
 #include "ingest/ingest.h"
 #include "ingest/ingest_batch.h"
+#include "ingest/ingest_check.h"
 #include "ingest/ingest_urgent.h"
 #include "model/model_jobs.h"
 
@@ -13,7 +14,7 @@ struct ingest {
     struct ingest_urgent *urgent;
     struct model_jobs *metadata;
     struct ingest_commitment *commitment;
-    struct model_jobs *check;
+    struct ingest_check *check;
     struct ingest_measure *measure;
     struct ingest_sweep *sweep;
     struct ingest_watch *watch;

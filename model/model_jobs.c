@@ -17,7 +17,9 @@ struct model_jobs {
     unsigned running;
     bool claiming;
     bool known; /* a claim came through: what was of this worker's slot before is taken care of */
-    bool again; /* poked while a claim was under way */
+    unsigned asked; /* of the claim under way */
+    bool more;      /* the last claim found something */
+    bool again;     /* poked while a claim was under way, or what goes first */
     bool stopped;
 };
 
@@ -25,7 +27,9 @@ static void claim(struct model_jobs *j);
 
 static void claim_more(struct model_jobs *j)
 {
-    if (!j->config.busy || !j->config.busy(j->config.arg))
+    if (j->config.busy && j->config.busy(j->config.arg))
+        j->again = true;
+    else
         claim(j);
 }
 
@@ -74,7 +78,8 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
         BASE_LOG(WARN, "job_claim_failed", LOG_S("kind", j->config.kind),
                  LOG_S("sqlstate", outcome->sqlstate), LOG_S("error", base_err_text(outcome->err)));
     }
-    if (claimed || j->again)
+    j->more = claimed > 0;
+    if (j->again || claimed == j->asked)
         claim_more(j);
 }
 
@@ -86,7 +91,8 @@ static void claim(struct model_jobs *j)
         j->again = true;
         return;
     }
-    struct db_param params[] = {db_text(j->config.kind), db_int(j->config.parallel - j->running),
+    j->asked = j->config.parallel - j->running;
+    struct db_param params[] = {db_text(j->config.kind), db_int(j->asked),
                                 db_int(j->config.lease_seconds), db_bool(!j->known)};
     j->again = false;
     j->claiming = db_call(j->config.db, DB_Q_JOB_CLAIM, params, 4, on_claimed, j) == BASE_OK;
@@ -138,9 +144,18 @@ void model_jobs_take(struct model_jobs *j, json_t *row)
     start_job(j, row);
 }
 
-void model_jobs_poke(struct model_jobs *j)
+void model_jobs_poke(struct model_jobs *j, enum loop_class class)
 {
-    claim_more(j);
+    if (class == LOOP_STAT)
+        claim(j);
+    else
+        claim_more(j);
+}
+
+void model_jobs_resume(struct model_jobs *j)
+{
+    if (j->again)
+        claim_more(j);
 }
 
 static void ended(struct model_job *job)
@@ -152,7 +167,8 @@ static void ended(struct model_job *job)
     *at = job->next;
     j->running--;
     free_job(job);
-    claim_more(j);
+    if (j->more && !j->claiming)
+        claim_more(j);
 }
 
 void model_job_done(struct model_job *job)

@@ -62,8 +62,11 @@ unsigned model_jobs_running(const struct model_jobs *j);
 /* Runs a job that its maker claimed in the same transaction (an element of what job_claim
  * returns), so that it begins here and now. */
 void model_jobs_take(struct model_jobs *j, json_t *row);
-/* There is something to do; begins now, unless something is under way that goes first. */
-void model_jobs_poke(struct model_jobs *j);
+/* There is something to do; begins now, unless it is not STAT and something is under way that
+ * goes first. */
+void model_jobs_poke(struct model_jobs *j, enum loop_class class);
+/* What goes first may be over: what was poked meanwhile begins. */
+void model_jobs_resume(struct model_jobs *j);
 
 /* Both free the job. */
 void model_job_done(struct model_job *job);

@@ -337,26 +337,38 @@ begin
     end if;
 end $$;
 
-create function check_done(p_job bigint, p_instance bigint, p_same boolean) returns void
+create function check_done(p_jobs bigint[], p_instances bigint[], p_same bigint[]) returns void
 language plpgsql security definer set search_path = public as
 $$
 declare
+    r record;
     i instance;
     e exam;
+    v_failed bigint[] := '{}';
 begin
-    delete from job where id = p_job;
-    select * into i from instance where id = p_instance;
-    select * into e from exam where study_id = i.study_id for update;
-    if not found then
-        return;
-    end if;
-    if p_same and i.variant > 0 then
-        perform check_same(i, e);
-    end if;
-    perform check_centre(i, e);
-    perform advice_check(i, e);
+    for r in select c.job, c.instance, s.id as study
+        from unnest(p_jobs, p_instances) c(job, instance) join instance x on x.id = c.instance
+            join study s on s.id = x.study_id
+        order by s.study_uid, x.sop_uid loop
+        begin
+            select * into i from instance where id = r.instance;
+            select * into e from exam where study_id = r.study for update;
+            if found then
+                if i.variant > 0 and i.id = any (p_same) then
+                    perform check_same(i, e);
+                end if;
+                perform check_centre(i, e);
+                perform advice_check(i, e);
+            end if;
+        exception
+            when data_exception or integrity_constraint_violation then
+                perform job_failed(r.job, 'it cannot be checked: ' || sqlstate, 10);
+                v_failed := v_failed || r.job;
+        end;
+    end loop;
+    delete from job where id = any (p_jobs) and id <> all (v_failed);
 end $$;
-grant execute on function check_done(bigint, bigint, boolean) to rdc_ingest;
+grant execute on function check_done(bigint[], bigint[], bigint[]) to rdc_ingest;
 
 -- ---------------------------------------------------------------- told
 

@@ -8,7 +8,7 @@ declare
 begin
     perform metadata_done((select id from job where kind = 'metadata' and subject_id = v_instance), v_instance,
         ('{"00080060": {"vr": "CS", "Value": ["DX"]}}' || p_metadata)::json);
-    perform check_done(id, v_instance, false) from job where kind = 'check' and subject_id = v_instance;
+    perform check_done(array[id], array[v_instance], '{}') from job where kind = 'check' and subject_id = v_instance;
     return (v ->> 'exam')::bigint;
 end $$;
 create function t_codes(p_exam bigint) returns text language sql as
@@ -77,10 +77,29 @@ begin
     v := job_claim('check', 100, 60);
     assert (select bool_and(j -> 'input' ? 'other') from jsonb_array_elements(v) j join instance i
         on i.id = (j ->> 'subject')::bigint and i.sop_uid = '1.6.30.1'), v::text;
-    perform check_done((select id from job where kind = 'check' and subject_id = x.id), x.id, x.variant = 1)
-    from instance x where sop_uid = '1.6.30.1' and variant > 0 order by variant;
+    perform check_done(array_agg(j.id), array_agg(x.id), array_agg(x.id) filter (where x.variant = 1))
+    from instance x join job j on j.kind = 'check' and j.subject_id = x.id
+    where sop_uid = '1.6.30.1' and variant > 0;
     assert (select jsonb_array_length(conflicts) = 1 and conflicts -> 0 ->> 'sha256' like '%2' from exam where id = e);
     assert (select count(*) from exam_event where exam_id = e and event = 'same_object') = 1;
+    -- one that cannot be checked does not keep the others from it
+    e := t_image('1.6.34', '1.6.34.1', v_chest);
+    for i in 2..3 loop
+        perform t_object('1.6.34', '1.6.34.' || i, '{"modality": "DX"}');
+        perform metadata_done(0, (select id from instance where sop_uid = '1.6.34.' || i), '{"00080060": {"vr": "CS", "Value": ["DX"]}}');
+    end loop;
+    perform job_claim('check', 100, 60);
+    execute format('alter table exam_advice add constraint t_bad check (instance_id <> %s) not valid',
+        (select id from instance where sop_uid = '1.6.34.2'));
+    perform check_done(array_agg(j.id), array_agg(x.id), '{}')
+    from instance x join job j on j.kind = 'check' and j.subject_id = x.id where sop_uid in ('1.6.34.2', '1.6.34.3');
+    alter table exam_advice drop constraint t_bad;
+    assert (select array_agg(distinct sop_uid) = '{1.6.34.3}' from exam_advice a join instance x on x.id = a.instance_id
+        where sop_uid in ('1.6.34.2', '1.6.34.3'));
+    assert (select state = 'queued' and attempts = 1 and last_error like '%23514%' from job j join instance x on x.id = j.subject_id
+        where j.kind = 'check' and sop_uid = '1.6.34.2');
+    assert not exists (select from job j join instance x on x.id = j.subject_id
+        where j.kind = 'check' and sop_uid in ('1.6.34.1', '1.6.34.3'));
     -- what is stored says what is to be done next, plain or against an order, so that nobody waits for a poll
     assert t_object('1.6.32', '1.6.32.1', '{"modality": "DX"}') ->> 'job' = 'metadata';
     assert t_object('1.6.32', '1.6.32.2', '{"modality": "DX", "metadata": {}}') ->> 'job' = 'check';

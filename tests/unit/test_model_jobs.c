@@ -156,6 +156,59 @@ START_TEST(what_is_put_back_over_and_over_waits_longer_each_time_and_is_shown)
 }
 END_TEST
 
+static bool busy;
+
+static bool is_busy(void *arg)
+{
+    (void)arg;
+    return busy;
+}
+
+/* Not what setup began; its kind is polled once, at the start. */
+START_TEST(what_goes_first_is_waited_for_but_not_by_stat)
+{
+    struct model_jobs *rare = NULL;
+    struct model_jobs_config config = {.loop = loop,
+                                       .db = db,
+                                       .counters = &counters,
+                                       .kind = "measure",
+                                       .parallel = 2,
+                                       .lease_seconds = 600,
+                                       .poll_ms = 600000,
+                                       .run = begin,
+                                       .busy = is_busy};
+    busy = true;
+    model_job_done(begun);
+    begun = NULL;
+    ck_assert_int_eq(model_jobs_start(&config, &rare), BASE_OK);
+    turn_ms(200);
+    sql("delete from job; insert into job (kind, subject_id) values ('measure', 2)");
+    model_jobs_resume(rare); /* nobody asked meanwhile */
+    model_jobs_poke(rare, LOOP_ORDINARY);
+    model_jobs_resume(rare);
+    turn_ms(200);
+    ck_assert_ptr_null(begun);
+    busy = false;
+    model_jobs_resume(rare);
+    loop_run(loop);
+    ck_assert_ptr_nonnull(begun);
+    ck_assert_int_eq(begun->subject, 2);
+    struct model_job *first = begun;
+    busy = true;
+    begun = NULL;
+    sql("insert into job (kind, subject_id, priority) values ('measure', 3, 'stat')");
+    model_jobs_poke(rare, LOOP_STAT);
+    loop_run(loop);
+    ck_assert_ptr_nonnull(begun);
+    ck_assert_int_eq(begun->class, LOOP_STAT);
+    model_jobs_stop(rare);
+    model_job_done(first);
+    model_job_done(begun);
+    ck_assert_uint_eq(model_jobs_running(rare), 0);
+    model_jobs_free(rare);
+}
+END_TEST
+
 int main(void)
 {
     pg_cluster_start(&cluster);
@@ -166,6 +219,7 @@ int main(void)
     tcase_add_test(tcase, an_attempt_that_the_database_broke_off_does_not_count_when_that_is_back);
     tcase_add_test(tcase, an_attempt_that_the_end_of_its_worker_broke_off_does_not_count);
     tcase_add_test(tcase, what_is_put_back_over_and_over_waits_longer_each_time_and_is_shown);
+    tcase_add_test(tcase, what_goes_first_is_waited_for_but_not_by_stat);
     Suite *suite = suite_create("model_jobs");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
