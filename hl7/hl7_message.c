@@ -33,13 +33,23 @@ static enum base_err read_delimiters(struct base_bytes text, struct hl7_delimite
     return BASE_OK;
 }
 
+struct base_bytes hl7_beginning(struct base_bytes text)
+{
+    bool mark = text.n >= 3 && memcmp(text.p, "\xEF\xBB\xBF", 3) == 0;
+    size_t n = mark ? 3 : 0;
+    while (n < text.n && memchr("\r\n\t ", text.p[n], 4))
+        n++;
+    return base_bytes_of(text.p + n, text.n - n);
+}
+
 static enum base_err add_segment(struct hl7_message *m, struct base_bytes line, size_t pos,
                                  struct base_error *error)
 {
     if (line.n < 3 || !is_name(line.p) || (line.n > 3 && (char)line.p[3] != m->d.field))
         return base_fail(error, BASE_EFORMAT, pos,
-                         "this is no segment: it needs a name of three "
-                         "characters and the field separator");
+                         "segment %zu is none: it needs a name of three capitals or digits and the "
+                         "field separator",
+                         m->n + 1);
     if (m->n == HL7_SEGMENTS_MAX)
         return base_fail(error, BASE_ELIMIT, pos, "more than %d segments", HL7_SEGMENTS_MAX);
     struct hl7_segment *s = &m->segments[m->n++];

@@ -36,6 +36,10 @@ struct hl7_message {
     struct hl7_segment segments[HL7_SEGMENTS_MAX];
 };
 
+/* Without the byte order mark and the blanks before its MSH, which editors and scripts put there.
+ */
+struct base_bytes hl7_beginning(struct base_bytes text);
+
 /* Segments end with CR; LF and CRLF are accepted as well, since files have them. In a message with
  * CR, an LF that no segment follows is part of the text around it.
  * BASE_EFORMAT: no MSH, bad delimiters, or an invalid segment name (pos = byte);

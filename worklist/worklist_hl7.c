@@ -86,6 +86,14 @@ static void send_ack(struct request *r, const struct hl7_message *m, const struc
     base_buf_deinit(&out);
 }
 
+static void end(struct request *r)
+{
+    r->h->busy--;
+    base_buf_deinit(&r->text);
+    net_mllp_done(r->c);
+    free(r);
+}
+
 /* Original mode: one answer. Enhanced mode (2.9.3, MSH-15 or MSH-16 valued): a commit
  * acknowledgement, and an application acknowledgement where the sender wants it. */
 static void answer(struct request *r, const struct answer *a)
@@ -120,16 +128,27 @@ static void answer(struct request *r, const struct answer *a)
         BASE_LOG(WARN, "hl7_refused", LOG_S("peer", net_mllp_peer(r->c)), LOG_S("app", r->app),
                  LOG_S("facility", r->facility), LOG_S("control_id", r->control_id),
                  LOG_S("code", a->error_code), LOG_S("location", a->location ? a->location : ""));
-    r->h->busy--;
-    base_buf_deinit(&r->text);
-    net_mllp_done(r->c);
-    free(r);
+    end(r);
 }
 
 static void refuse(struct request *r, const char *code, const char *error_code,
                    const char *error_name, const char *location, const char *text)
 {
     answer(r, &(struct answer){code, text, error_code, error_name, location});
+}
+
+/* 2.9.2: an acknowledgement, and what else answers a message (MSA), is not acknowledged. */
+static bool is_answer(const struct hl7_message *m)
+{
+    char type[8];
+    hl7_text(m, 0, 9, 0, 1, type, sizeof type);
+    return strcmp(type, "ACK") == 0 || hl7_find(m, "MSA", 0) != SIZE_MAX;
+}
+
+static void pass_over(struct request *r)
+{
+    BASE_LOG(WARN, "hl7_answer_ignored", LOG_S("peer", net_mllp_peer(r->c)));
+    end(r);
 }
 
 static void refuse_passing(struct request *r)
@@ -323,11 +342,11 @@ static struct request *begin(struct worklist_hl7 *h, struct net_mllp_conn *c,
     }
     r->h = h;
     r->c = c;
-    r->raw = message;
+    r->raw = hl7_beginning(message);
     h->busy++;
     /* The header's first fields are ASCII in every set; a later segment that
      * cannot be read yet does not matter here. */
-    (void)!hl7_parse(message, &h->parsed, &error);
+    (void)!hl7_parse(r->raw, &h->parsed, &error);
     if (h->parsed.n)
         return r;
     refuse(r, "AR", "100", "Segment sequence error", "MSH", error.msg);
@@ -351,6 +370,10 @@ static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes mes
     struct request *r = begin(h, c, message);
     if (!r)
         return;
+    if (is_answer(&h->parsed)) {
+        pass_over(r);
+        return;
+    }
     hl7_text(&h->parsed, 0, 3, 0, 1, r->app, sizeof r->app);
     hl7_text(&h->parsed, 0, 4, 0, 1, r->facility, sizeof r->facility);
     uint8_t print[BASE_SHA256];

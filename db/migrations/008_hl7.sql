@@ -152,7 +152,10 @@ begin
                 when sqlstate ~ '^2[23]' or sqlstate = 'RD422' then 'Data type error' else 'Application internal error' end,
             'location', case when v_unmapped then 'OBR^1^24' when sqlerrm ~ 'patient_name' then 'PID^1^5'
                 when sqlerrm ~ 'birth_date' then 'PID^1^7' else hl7_location(v_constraint) end,
-            'text', case when v_unmapped then hl7_unmapped(s, v ->> 'procedure_code') when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
+            'text', case when v_unmapped then hl7_unmapped(s, v ->> 'procedure_code')
+                when sqlerrm = 'this is not a date and time'
+                then 'TQ1-7, OBR-36, OBR-27 or ORC-7 has no date and time: YYYYMMDD, or YYYYMMDDHHMM with or without +ZZZZ'
+                when sqlstate ~ '^RD' then concat_ws(': ', sqlerrm, nullif(v_hint, ''))
                 when sqlstate = '23505' then 'another order of the centre has this number already'
                 else 'a value does not fit' end);
     end;

@@ -69,6 +69,20 @@ class TheHl7Listener(SystemTest):
         self.assertIn('200^', self.ask('MSH|^~\\&|HIS|QINGHE|||2026||ADT^A01|1|P|2.5\r'))
         self.assertIn('MSH^1^3', self.ask(order('who', 41).replace('HIS|QINGHE', 'WHO|NOWHERE')))
         self.assertIn('203^', self.ask(order('version', 42).replace('|2.5.1|', '|3.0|')))
+        when = self.ask(order('when', 44).replace('202601311000', '20261399'))
+        self.assertRegex(when, r'102\^.*OBR-27.*YYYYMMDDHHMM')
+        self.assertIn('segment 5 is none', self.ask(order('fifth', 45) + 'nte|1||x\r'))
+
+    def test_passes_over_what_editors_put_before_a_message(self):
+        for n, before in enumerate((b'\xef\xbb\xbf', b'\r\n ', b'\xef\xbb\xbf\r\n')):
+            message = order(f'before{n}', 46 + n, charset='GBK').encode('gbk')
+            self.assertIn(f'MSA|AA|before{n}', self.ask(before + message))
+
+    def test_answers_no_answer(self):
+        """2.9.2: two systems that did would never end."""
+        for type in ('ACK', 'ACK^O01^ACK', 'ORR^O02'):
+            self.socket.sendall(b'\x0bMSH|^~\\&|HIS|QINGHE|RDC|RDC|20260131||%b|7|P|2.5.1\rMSA|AR|77\r\x1c\r' % type.encode())
+        self.assertIn('MSA|AA|then', self.ask(order('then', 49)))
 
     def test_answers_what_is_too_long_and_takes_the_next(self):
         long = self.ask(order('long', 43) + 'NTE|1||' + 'x' * (3 << 20))
