@@ -167,7 +167,8 @@ static void ended(struct model_job *job)
     *at = job->next;
     j->running--;
     free_job(job);
-    if (j->more && !j->claiming)
+    /* Half of them at a time: a claim costs as much as what is to be done in some. */
+    if (j->more && !j->claiming && j->running <= j->config.parallel / 2)
         claim_more(j);
 }
 
