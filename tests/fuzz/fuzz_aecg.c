@@ -5,5 +5,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    return fuzz_ecg_file(data, size);
+    return fuzz_ecg_file(ECG_FORMAT_AECG, data, size);
 }

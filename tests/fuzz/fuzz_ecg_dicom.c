@@ -16,6 +16,8 @@ static struct ecg_record *open_bytes(struct base_bytes bytes)
     struct ecg_input input = {.name = "", .bytes = bytes};
     struct ecg_record *r = NULL;
     struct base_error err;
+    if (ecg_detect(bytes) != ECG_FORMAT_DICOM)
+        return NULL;
     return ecg_open(&input, 1, &limits, NULL, &r, &err) == BASE_OK ? r : NULL;
 }
 

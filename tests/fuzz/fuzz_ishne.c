@@ -17,6 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ecg_needs needs;
     struct ecg_record *r = NULL;
     struct base_error err;
+    if (ecg_detect(inputs[0].bytes) != ECG_FORMAT_ISHNE)
+        return 0;
     if (ecg_open(inputs, 2, &limits, &needs, &r, &err) == BASE_OK)
         ecg_record_free(r);
     return 0;

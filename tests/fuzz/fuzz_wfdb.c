@@ -29,6 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ecg_needs needs;
     struct ecg_record *r = NULL;
     struct base_error err;
+    if (ecg_detect(header) != ECG_FORMAT_WFDB)
+        return 0;
     if (ecg_open(inputs, sizeof inputs / sizeof *inputs, &limits, &needs, &r, &err) == BASE_OK)
         ecg_record_free(r);
     return 0;
