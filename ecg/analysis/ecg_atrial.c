@@ -534,7 +534,7 @@ static bool has_room(const struct ecg_block *k)
 {
     const struct ecg_beat *b = k->beats->beat + k->first;
     for (size_t i = 1; i < k->n; i++)
-        if (b[i].at_s - b[i - 1].at_s >= ROOM_S)
+        if (!b[i].after_gap && b[i].at_s - b[i - 1].at_s >= ROOM_S)
             return true;
     return false;
 }

@@ -1,6 +1,7 @@
 #include "ecg/analysis/ecg_beats.h"
 
 #include "ecg/analysis/ecg_class_priv.h"
+#include "ecg/analysis/ecg_gap.h"
 #include "ecg/analysis/ecg_pace.h"
 
 #include <math.h>
@@ -259,7 +260,7 @@ enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *
     enum base_err e = search_init(&w, r, only, err);
     if (!e && to_beats(&w.signal, &w.feature, &w.candidates, out)) {
         e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-    } else if (!e && mark_paced(r, out)) {
+    } else if (!e && (mark_paced(r, out) || ecg_gap_find(w.signal.source, w.signal.nleads, out))) {
         ecg_beats_deinit(out);
         e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     }
@@ -301,6 +302,7 @@ enum base_err ecg_beats_terms(const struct ecg_record *r, float (**out)[ECG_CLAS
 void ecg_beats_deinit(struct ecg_beats *b)
 {
     free(b->beat);
+    free(b->gap);
     *b = (struct ecg_beats){0};
 }
 
@@ -312,22 +314,28 @@ static int by_length(const void *a, const void *b)
 
 void ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out)
 {
-    size_t n = b->n > 1 ? b->n - 1 : 0;
+    size_t n = 0;
     *out = (struct ecg_rate){.beats = b->n};
     for (size_t i = 0; i < b->n; i++) {
         out->pvc += b->beat[i].code == ECG_CODE_PVC;
         out->atrial_premature += b->beat[i].code == ECG_CODE_ATRIAL_PREMATURE;
         out->paced += b->beat[i].code == ECG_CODE_PACED;
     }
-    double *rr_ms = calloc(n + 1, sizeof *rr_ms);
-    if (n == 0 || !rr_ms) {
+    double *rr_ms = calloc(b->n + 1, sizeof *rr_ms);
+    double sum_ms = b->n ? (b->beat[b->n - 1].at_s - b->beat[0].at_s) * 1000 : 0;
+    for (size_t i = 1; i < b->n && rr_ms; i++) {
+        double ms = (b->beat[i].at_s - b->beat[i - 1].at_s) * 1000;
+        if (b->beat[i].after_gap)
+            sum_ms -= ms;
+        else
+            rr_ms[n++] = ms;
+    }
+    if (n == 0) {
         free(rr_ms);
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        rr_ms[i] = (b->beat[i + 1].at_s - b->beat[i].at_s) * 1000;
     qsort(rr_ms, n, sizeof *rr_ms, by_length);
-    out->rr_ms = (b->beat[n].at_s - b->beat[0].at_s) * 1000 / (double)n;
+    out->rr_ms = sum_ms / (double)n;
     out->hr_bpm = 60000 / out->rr_ms;
     out->rr_median_ms = n % 2 ? rr_ms[n / 2] : (rr_ms[n / 2 - 1] + rr_ms[n / 2]) / 2;
     out->rr_min_ms = rr_ms[0];

@@ -19,14 +19,23 @@ struct ecg_beat {
     enum ecg_code code; /* NORMAL, PVC, ATRIAL_PREMATURE; PACED after a spike */
     float certainty;    /* of the code, 0..1 */
     uint8_t shape;      /* beats with the same number look alike; ECG_SHAPE_NONE: like none */
+    bool after_gap;     /* the time since the beat before is no interval: there may be others */
+};
+
+/* Without a sample in any lead. */
+struct ecg_gap {
+    double from_s;
+    double to_s;
 };
 
 struct ecg_beats {
     struct ecg_beat *beat; /* n, in order of time; owned */
     size_t n;
-    uint8_t dominant; /* shape of the usual beats */
-    double seconds;   /* of signal that was looked at */
-    size_t leads;     /* that were looked at */
+    uint8_t dominant;    /* shape of the usual beats */
+    double seconds;      /* of signal that was looked at */
+    size_t leads;        /* that were looked at */
+    struct ecg_gap *gap; /* ngaps, in order of time; owned */
+    size_t ngaps;
 };
 
 /* only: one of the record's leads, or NULL = all. On BASE_OK the caller owns *out
@@ -36,7 +45,7 @@ enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *
                              struct ecg_beats *out, struct base_error *err) BASE_MUST_CHECK;
 void ecg_beats_deinit(struct ecg_beats *b);
 
-/* Of all beats; all 0 with fewer than two. */
+/* Of all beats, and of the intervals without a gap: 0 where there is none. */
 struct ecg_rate {
     size_t beats;
     size_t pvc;

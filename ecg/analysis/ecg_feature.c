@@ -3,6 +3,7 @@
 
 #include "base/base_pages.h"
 #include "ecg/analysis/ecg_energy.h"
+#include "ecg/analysis/ecg_gap.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -215,11 +216,44 @@ static void fill_bins(const struct ecg_signal *s, const uint16_t *f, size_t from
     }
 }
 
-/* One level per segment; x: the lead, or NULL. */
-static void find_levels(const struct ecg_signal *s, const struct ecg_energy *kernels,
-                        const int16_t *x, const uint16_t *bins, struct level *levels,
-                        size_t segments)
+/* Bins that the lead has samples of; false, known is as before: it has all. */
+static bool find_known(const struct ecg_signal *s, const struct ecg_lead *lead, bool *known)
 {
+    size_t bin = ecg_signal_span(s, BIN_MS);
+    if (ecg_gap_is_whole(lead, (double)s->n / s->rate_hz))
+        return false;
+    for (size_t b = 0; b * bin < s->n; b++)
+        known[b] = ecg_gap_has_sample(lead, (double)(b * bin) / s->rate_hz) &&
+                   ecg_gap_has_sample(lead, (double)((b + 1) * bin - 1) / s->rate_hz);
+    return true;
+}
+
+/* Leaves what was not recorded out: it is no silence. */
+static void leave_out(struct around *a, const bool *known, uint16_t *bins, int16_t *x)
+{
+    size_t n = 0;
+    for (size_t b = 0; b < a->nbins; b++) {
+        size_t from = b * a->bin;
+        if (!known[b] || from + a->bin > a->samples)
+            continue;
+        bins[n] = a->bins[b];
+        if (a->x)
+            memcpy(x + n * a->bin, a->x + from, a->bin * sizeof *x);
+        n++;
+    }
+    a->bins = bins;
+    a->x = a->x ? x : NULL;
+    a->nbins = n;
+    a->samples = n * a->bin;
+}
+
+/* One level per segment; x: the lead, or NULL; known: bins that have samples, NULL = all. */
+static void find_levels(const struct ecg_signal *s, const struct ecg_energy *kernels,
+                        const int16_t *x, const uint16_t *bins, const bool *known,
+                        struct level *levels, size_t segments)
+{
+    uint16_t own_bins[AROUND];
+    int16_t own_x[AROUND * SEGMENT_MAX / BINS];
     size_t bin = ecg_signal_span(s, BIN_MS);
     size_t nbins = (s->n + bin - 1) / bin;
     for (size_t g = 0; g < segments; g++) {
@@ -231,6 +265,8 @@ static void find_levels(const struct ecg_signal *s, const struct ecg_energy *ker
                            .x = x ? x + from * bin : NULL,
                            .bin = bin};
         a.samples = s->n - from * bin < a.nbins * bin ? s->n - from * bin : a.nbins * bin;
+        if (known)
+            leave_out(&a, known + from, own_bins, own_x);
         levels[g] = level_of(kernels, &a);
     }
 }
@@ -291,14 +327,19 @@ enum base_err ecg_feature_init(const struct ecg_signal *s, struct ecg_feature *o
     const struct ecg_energy *kernels = ecg_energy_choose(ecg_simd_level());
     struct ecg_feature r = {.pages = s->pages, .segment = ecg_feature_segment(s)};
     r.segments = s->n / r.segment + 1;
-    uint16_t *bins = calloc(r.segments * BINS + 1, sizeof *bins);
+    size_t nbins = r.segments * BINS + 1;
+    uint16_t *bins = calloc(nbins, sizeof *bins);
+    bool *known = calloc(nbins, sizeof *known);
+    bool *any = calloc(nbins, sizeof *any);
+    size_t whole = 0;
     struct level *levels = calloc(r.segments * (s->nleads + 1), sizeof *levels);
     r.fused = base_pages_take(s->pages, (s->n + 1) * sizeof *r.fused);
     r.noise = calloc(r.segments, sizeof *r.noise);
     r.weights = calloc(r.segments * s->nleads, sizeof *r.weights);
-    enum base_err e = r.segment > SEGMENT_MAX                             ? BASE_EINTERNAL
-                      : bins && levels && r.fused && r.noise && r.weights ? BASE_OK
-                                                                          : BASE_ENOMEM;
+    enum base_err e = r.segment > SEGMENT_MAX ? BASE_EINTERNAL
+                      : bins && known && any && levels && r.fused && r.noise && r.weights
+                          ? BASE_OK
+                          : BASE_ENOMEM;
     for (size_t k = 0; k < s->nleads && !e; k++) {
         for (size_t g = 0; g < r.segments; g++) {
             uint16_t f[SEGMENT_MAX];
@@ -306,13 +347,18 @@ enum base_err ecg_feature_init(const struct ecg_signal *s, struct ecg_feature *o
             lead_feature(s, kernels, s->x[k], p.from, p.to, f);
             fill_bins(s, f, p.from, p.to, bins);
         }
-        find_levels(s, kernels, s->x[k], bins, levels + k * r.segments, r.segments);
+        bool has_gaps = find_known(s, s->source[k], known);
+        whole += !has_gaps;
+        for (size_t b = 0; b < nbins && has_gaps; b++)
+            any[b] |= known[b];
+        find_levels(s, kernels, s->x[k], bins, has_gaps ? known : NULL, levels + k * r.segments,
+                    r.segments);
     }
     for (size_t g = 0; g < r.segments && !e; g++)
         fuse_segment(s, kernels, levels, r.weights, r.segments, g, r.fused);
     if (!e) {
         fill_bins(s, r.fused, 0, s->n, bins);
-        find_levels(s, kernels, NULL, bins, levels, r.segments);
+        find_levels(s, kernels, NULL, bins, whole ? NULL : any, levels, r.segments);
         for (size_t g = 0; g < r.segments; g++)
             r.noise[g] = levels[g].noise;
         *out = r;
@@ -320,6 +366,8 @@ enum base_err ecg_feature_init(const struct ecg_signal *s, struct ecg_feature *o
         ecg_feature_deinit(&r);
     }
     free(bins);
+    free(known);
+    free(any);
     free(levels);
     return e;
 }

@@ -34,6 +34,12 @@ static float interval_ms(const struct ecg_beats *b, size_t i)
     return (float)((b->beat[i].at_s - b->beat[i - 1].at_s) * 1000);
 }
 
+/* Since the beat before. */
+static bool has_interval(const struct ecg_beats *b, size_t i)
+{
+    return i > 0 && !b->beat[i].after_gap;
+}
+
 static bool is_close(const struct ecg_beats *b, size_t i)
 {
     return i > 0 && interval_ms(b, i) < AF_T_MS;
@@ -53,6 +59,8 @@ static float irregular_share(const struct ecg_beats *b, float usual_ms)
         since += i > 0 ? interval_ms(b, i) : 0;
         if (are_t && is_close(b, i))
             continue;
+        if (!has_interval(b, i))
+            run = 0;
         run = is_ventricular(&b->beat[i]) ? 0 : run + 1;
         if (run > 2) {
             n++;
@@ -83,6 +91,8 @@ static bool alternates(const struct ecg_beats *b)
 {
     size_t n = 0, next = 0, second = 0;
     for (size_t i = 3; i < b->n; i++) {
+        if (!has_interval(b, i - 2) || !has_interval(b, i - 1) || !has_interval(b, i))
+            continue;
         float most = interval_ms(b, i) / 8;
         n++;
         next += fabsf(interval_ms(b, i) - interval_ms(b, i - 1)) < most;
@@ -96,8 +106,10 @@ static void find_runs(const struct ecg_beats *b, const struct ecg_figures *f,
 {
     out->v_run_bpm = out->vt_bpm = out->r_on_t_ms = NAN;
     for (size_t i = 0, from = 0; i <= b->n; i++) {
-        if (i < b->n && is_ventricular(&b->beat[i])) {
-            float before = i ? interval_ms(b, i) : NAN;
+        bool is_v = i < b->n && is_ventricular(&b->beat[i]);
+        bool goes_on = is_v && (i == from || has_interval(b, i));
+        if (goes_on) {
+            float before = has_interval(b, i) ? interval_ms(b, i) : NAN;
             if (before < f->qt_ms && !(out->r_on_t_ms <= before))
                 out->r_on_t_ms = before;
             continue;
@@ -114,7 +126,17 @@ static void find_runs(const struct ecg_beats *b, const struct ecg_figures *f,
             }
         }
         out->v_run = run > out->v_run ? run : out->v_run;
-        from = i + 1;
+        from = is_v ? i : i + 1;
+    }
+}
+
+/* From a beat or a gap to the next one. */
+static void take_span(double from_s, double to_s, struct ecg_rhythm *out)
+{
+    float s = (float)(to_s - from_s);
+    if (s > out->longest_s) {
+        out->longest_s = s;
+        out->longest_at_s = (float)from_s;
     }
 }
 
@@ -123,15 +145,16 @@ static void find_extremes(const struct ecg_beats *b, struct ecg_rhythm *out)
     double last_s = 0;
     out->shortest_ms = NAN;
     out->longest_s = 0;
-    for (size_t i = 0; i <= b->n; i++) {
+    for (size_t i = 0, k = 0; i <= b->n; i++) {
         double at_s = i < b->n ? b->beat[i].at_s : b->seconds;
-        if ((float)(at_s - last_s) > out->longest_s) {
-            out->longest_s = (float)(at_s - last_s);
-            out->longest_at_s = (float)last_s;
+        for (; k < b->ngaps && b->gap[k].from_s < at_s; k++) {
+            take_span(last_s, b->gap[k].from_s, out);
+            last_s = fmax(last_s, b->gap[k].to_s);
         }
+        take_span(last_s, at_s, out);
         if (i > 0 && i < b->n && !(out->shortest_ms <= interval_ms(b, i)))
             out->shortest_ms = interval_ms(b, i);
-        last_s = at_s;
+        last_s = fmax(last_s, at_s);
     }
 }
 

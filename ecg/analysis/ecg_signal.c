@@ -1,6 +1,7 @@
 #include "ecg/analysis/ecg_signal.h"
 
 #include "base/base_pages.h"
+#include "ecg/analysis/ecg_window.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,13 +15,6 @@ size_t ecg_signal_span(const struct ecg_signal *s, double ms)
 {
     double n = floor(s->rate_hz * ms / 1000 + 0.5);
     return n < 1 ? 1 : (size_t)n;
-}
-
-static bool is_usable(const struct ecg_lead *lead)
-{
-    return lead->samples > 0 && lead->rate_hz >= 50 && lead->rate_hz <= 20000 &&
-           fabs(lead->uv_per_count) > 1e-6 && fabs(lead->uv_per_count) < 1e6 &&
-           lead->start_s > -1e6 && lead->start_s < 1e6;
 }
 
 static bool is_sum_of_others(const struct ecg_record *r, const struct ecg_lead *lead)
@@ -220,7 +214,7 @@ static void choose_leads(const struct ecg_record *r, const struct ecg_lead *only
 {
     for (size_t i = 0; i < r->nleads && out->nleads < ECG_SIGNAL_LEADS; i++) {
         const struct ecg_lead *lead = &r->leads[i];
-        if (is_usable(lead) && (only ? lead == only : !is_sum_of_others(r, lead)))
+        if (ecg_window_can(lead) && (only ? lead == only : !is_sum_of_others(r, lead)))
             out->source[out->nleads++] = lead;
     }
 }

@@ -37,11 +37,14 @@ static size_t run_from(const struct ecg_beats *b, size_t i)
     return n;
 }
 
-/* Rate over the SMOOTH intervals that end with this beat; NAN: there are fewer. */
+/* Rate over the SMOOTH intervals that end with this beat; NAN: there are fewer, or a gap. */
 static double smooth_bpm(const struct ecg_beats *b, size_t i)
 {
     if (i < SMOOTH)
         return (double)NAN;
+    for (size_t k = 0; k < SMOOTH; k++)
+        if (b->beat[i - k].after_gap)
+            return (double)NAN;
     return 60 * SMOOTH / fmax(b->beat[i].at_s - b->beat[i - SMOOTH].at_s, 1e-3);
 }
 
@@ -88,7 +91,7 @@ static void fill_bins(const struct ecg_beats *b, struct bins *all)
             bin->slow_bpm = bin->slow_bpm > 0 ? fmin(bin->slow_bpm, bpm) : bpm;
             bin->fast_bpm = fmax(bin->fast_bpm, bpm);
         }
-        if (i == 0)
+        if (i == 0 || b->beat[i].after_gap)
             continue;
         double rr = b->beat[i].at_s - b->beat[i - 1].at_s;
         bin->sum_s += rr;
@@ -317,6 +320,8 @@ static void add_rates(const struct ecg_beats *b, struct sheet_event *events, siz
     size_t slow = 0;
     size_t pause = 0;
     for (size_t i = SMOOTH; i < b->n; i++) {
+        if (isnan(smooth_bpm(b, i)))
+            continue;
         fast = !fast || smooth_bpm(b, i) > smooth_bpm(b, fast) ? i : fast;
         slow = !slow || smooth_bpm(b, i) < smooth_bpm(b, slow) ? i : slow;
     }
@@ -327,8 +332,8 @@ static void add_rates(const struct ecg_beats *b, struct sheet_event *events, siz
                   smooth_bpm(b, slow), 0, "/min");
     }
     for (size_t i = 1; i < b->n; i++)
-        if (!pause ||
-            b->beat[i].at_s - b->beat[i - 1].at_s > b->beat[pause].at_s - b->beat[pause - 1].at_s)
+        if (!b->beat[i].after_gap && (!pause || b->beat[i].at_s - b->beat[i - 1].at_s >
+                                                    b->beat[pause].at_s - b->beat[pause - 1].at_s))
             pause = i;
     if (pause)
         add_event(events, n, (b->beat[pause].at_s + b->beat[pause - 1].at_s) / 2,

@@ -107,7 +107,7 @@ static void draw_beats(struct sheet *s, const struct sheet_row *row)
     for (size_t k = 0; k < row->n; k++) {
         const struct sheet_piece *p = &row->piece[k];
         for (size_t i = beat_from(b, p->from); i < b->n && b->beat[i].at_s < p->to; i++) {
-            bool alone = i == 0 || b->beat[i - 1].at_s < p->from;
+            bool alone = i == 0 || b->beat[i].after_gap || b->beat[i - 1].at_s < p->from;
             double before = alone ? 0 : b->beat[i].at_s - b->beat[i - 1].at_s;
             draw_beat(s, &b->beat[i], p->x + (b->beat[i].at_s - p->from) * s->mm_per_s,
                       row->base - row->up - 4.2, before * s->mm_per_s);

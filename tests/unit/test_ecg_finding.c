@@ -131,6 +131,62 @@ START_TEST(a_pause_is_an_alarm)
 }
 END_TEST
 
+/* As CSV of six decimals has them. */
+START_TEST(fine_steps_are_no_reason_to_say_nothing)
+{
+    struct ecg_findings all;
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    for (size_t k = 0; k < r->nleads; k++) {
+        r->leads[k].uv_per_count = 1e-6;
+        for (size_t i = 0; i < r->leads[k].samples; i++)
+            r->leads[k].i32[i] *= 2500000 / 2;
+    }
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_STATEMENT, ECG_FINDING_SINUS);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* All leads, as of a recorder whose memory or radio had a gap. */
+static void lose(struct ecg_record *r, double from_s, double to_s)
+{
+    for (size_t k = 0; k < r->nleads; k++) {
+        struct ecg_lead *lead = &r->leads[k];
+        lead->tally.known = false;
+        for (size_t i = (size_t)(from_s * lead->rate_hz); i < (size_t)(to_s * lead->rate_hz); i++)
+            lead->i32[i] = ECG_SAMPLE_NONE;
+    }
+}
+
+START_TEST(what_was_not_recorded_is_no_pause)
+{
+    static const double ends[][2] = {{3.3, 7.6}, {0, 4}, {6, 10}, {2.2, 2.9}, {4.55, 4.75}};
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    struct ecg_record *r = synthetic_make(&s);
+    lose(r, ends[_i][0], ends[_i][1]);
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_STATEMENT, ECG_FINDING_SINUS);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    ck_assert_ptr_nonnull(strstr(figures_of(&all, ECG_FINDING_SINUS), "HR 75/min"));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(a_pause_with_a_gap_in_it_is_an_alarm)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.stop_s = 4;
+    struct ecg_record *r = synthetic_make(&s);
+    lose(r, 5.2, 5.5);
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_ASYSTOLE);
+    ck_assert_ptr_nonnull(strstr(figures_of(&all, ECG_FINDING_ALARM_ASYSTOLE), "4.5 s"));
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(very_fast_narrow_complexes_are_an_alarm)
 {
     struct ecg_findings all;
@@ -520,6 +576,9 @@ int main(void)
     tcase_add_loop_test(t, waves_of_the_atria_at_200_to_300_a_minute_are_flutter, 4, 5);
     tcase_add_test(t, faster_ones_are_none);
     tcase_add_loop_test(t, a_pause_is_an_alarm, 0, 2);
+    tcase_add_test(t, fine_steps_are_no_reason_to_say_nothing);
+    tcase_add_loop_test(t, what_was_not_recorded_is_no_pause, 0, 5);
+    tcase_add_test(t, a_pause_with_a_gap_in_it_is_an_alarm);
     tcase_add_test(t, very_fast_narrow_complexes_are_an_alarm);
     tcase_add_test(t, st_elevation_is_an_alarm_in_its_leads);
     tcase_add_test(t, limits_decide_what_is_an_alarm);
