@@ -123,21 +123,31 @@ bool api_path_id(struct net_http_request *req, const char *name, int64_t *id)
     return false;
 }
 
-json_t *api_body(struct net_http_request *req, bool may_be_empty)
+json_t *api_json(struct base_bytes body, char text[API_JSON_TEXT])
 {
-    struct base_bytes body = net_http_body(req);
     json_error_t e;
-    if (body.n == 0 && may_be_empty)
-        return json_object();
+    if (body.n >= 3 && memcmp(body.p, "\xEF\xBB\xBF", 3) == 0)
+        body = base_bytes_of(body.p + 3, body.n - 3);
     json_t *root = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &e);
     if (json_is_object(root))
         return root;
-    char detail[256];
     if (root)
-        snprintf(detail, sizeof detail, "it must be an object");
+        snprintf(text, API_JSON_TEXT, "it must be an object");
     else
-        snprintf(detail, sizeof detail, "line %d, column %d: %s", e.line, e.column, e.text);
+        snprintf(text, API_JSON_TEXT, "line %d, column %d: %s", e.line, e.column, e.text);
     json_decref(root);
+    return NULL;
+}
+
+json_t *api_body(struct net_http_request *req, bool may_be_empty)
+{
+    struct base_bytes body = net_http_body(req);
+    char detail[API_JSON_TEXT];
+    if (body.n == 0 && may_be_empty)
+        return json_object();
+    json_t *root = api_json(body, detail);
+    if (root)
+        return root;
     net_http_problem(req, 400, "the body is not the JSON expected", detail);
     return NULL;
 }

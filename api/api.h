@@ -44,6 +44,11 @@ void api_problem_err(struct net_http_request *req, enum base_err err);
 /* Path parameter as a row id. False: answered already (404). */
 bool api_path_id(struct net_http_request *req, const char *name, int64_t *id);
 
+enum { API_JSON_TEXT = 256 };
+
+/* The body as a JSON object, after a byte order mark (RFC 8259 8.1). NULL: text says what is wrong
+ * with it. The caller owns it. */
+json_t *api_json(struct base_bytes body, char text[API_JSON_TEXT]);
 /* The body as a JSON object. An empty body is {} where allowed. NULL: answered
  * already (400). The caller owns it. */
 json_t *api_body(struct net_http_request *req, bool may_be_empty);

@@ -73,12 +73,24 @@ static bool decode(const char *s, char out[512])
 
 json_t *hl7_fhir_read_token(const char *token)
 {
-    const char *bar = strchr(token, '|');
-    if (!bar)
-        return token[0] ? json_pack("{s:s}", "value", token) : NULL;
-    return bar[1]
-               ? json_pack("{s:s%, s:s}", "system", token, (size_t)(bar - token), "value", bar + 1)
-               : NULL;
+    char text[512];
+    size_t n = 0;
+    size_t value = 0; /* where it begins, behind the bar */
+    for (; *token && n + 1 < sizeof text; token++) {
+        /* R4 search.html 3.1.1.4.0.1 */
+        if (*token == ',')
+            return NULL;
+        if (*token == '|' && !value)
+            value = n + 1;
+        if (*token == '\\' && token[1] && strchr("\\|,$", token[1]))
+            token++;
+        text[n++] = *token;
+    }
+    text[n] = 0;
+    if (*token || !text[value])
+        return NULL;
+    return value ? json_pack("{s:s%, s:s}", "system", text, value - 1, "value", text + value)
+                 : json_pack("{s:s}", "value", text);
 }
 
 json_t *hl7_fhir_read_match(const char *query)
@@ -113,7 +125,7 @@ static bool set_match(struct hl7_fhir_reader *r, json_t *out, const char *query,
     json_t *match = hl7_fhir_read_match(query);
     if (!match)
         return hl7_fhir_fail(r, "not-supported", path, member,
-                             "orders are found by identifier only: identifier=SYSTEM|VALUE");
+                             "orders are found by one identifier only: identifier=SYSTEM|VALUE");
     if (json_object_set_new(out, "identifier", match))
         r->no_memory = true;
     return !r->no_memory;

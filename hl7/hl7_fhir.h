@@ -38,7 +38,7 @@ enum base_err hl7_fhir_read_bundle(const json_t *bundle, bool *atomic, json_t **
                                    struct hl7_fhir_issue *issue) BASE_MUST_CHECK;
 
 /* SYSTEM|VALUE as {"system", "value"}; without "|" system is absent, and any system
- * matches. NULL: there is no value, or out of memory. */
+ * matches. NULL: there is no value, or several, or out of memory. */
 json_t *hl7_fhir_read_token(const char *token);
 /* The same from "identifier=SYSTEM|VALUE", percent-encoded, as in a URL or in
  * If-None-Exist. NULL also for any other search. */

@@ -200,19 +200,14 @@ static bool is_welcome(struct net_http_request *req)
 /* The body as a JSON object; NULL: answered already. */
 static json_t *body_of(struct net_http_request *req)
 {
-    struct base_bytes body = net_http_body(req);
-    json_error_t e;
+    char detail[API_JSON_TEXT];
+    char text[sizeof detail + 64];
     if (!is_welcome(req))
         return NULL;
-    json_t *v = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &e);
-    if (json_is_object(v))
-        return v;
-    char text[256];
+    json_t *v = api_json(net_http_body(req), detail);
     if (v)
-        snprintf(text, sizeof text, "the body must be a JSON object");
-    else
-        snprintf(text, sizeof text, "the body is no JSON: line %d, column %d", e.line, e.column);
-    json_decref(v);
+        return v;
+    snprintf(text, sizeof text, "the body is not the JSON expected: %s", detail);
     refuse(req, 400, "structure", text);
     return NULL;
 }
@@ -441,7 +436,7 @@ static void put_matching(struct net_http_request *req, const struct api *api, js
     struct fhir *f = match && add_version(req, request) ? fhir_new(req) : NULL;
     if (!match)
         refuse(req, 400, "not-supported",
-               "orders are found by identifier only: identifier=SYSTEM|VALUE");
+               "orders are found by one identifier only: identifier=SYSTEM|VALUE");
     if (!f) {
         json_decref(request);
         json_decref(match);
@@ -597,7 +592,7 @@ static void search(struct net_http_request *req, void *arg)
             2, on_found);
     else if (!match)
         refuse(req, 400, "not-supported",
-               "orders are found by identifier only: ?identifier=SYSTEM|VALUE");
+               "orders are found by one identifier only: ?identifier=SYSTEM|VALUE");
     json_decref(match);
 }
 

@@ -129,6 +129,11 @@ class FhirOrders(SystemTest):
         self.assertEqual(self.tech.get('/fhir/ServiceRequest?identifier=nobody').json()['total'], 0)
         self.issue(self.send('POST', '/ServiceRequest', request(12), If_None_Exist='subject=1'), 400)
         self.assertEqual(self.tech.get(f'/fhir/ServiceRequest?_format=json&_count=5&{found}').json()['total'], 1)
+        # R4 search.html 3.1.1.4.0.1: a comma would mean or, unless escaped.
+        self.issue(self.tech.get('/fhir/ServiceRequest?identifier=urn:oid:1.2.3%7CP10,urn:oid:1.2.3%7CP11'), 400)
+        escaped = request(13, identifier=[identifier('PLAC', 'A,B|C', 'urn:oid:1.2.3')])
+        self.assertEqual(self.send('PUT', '/ServiceRequest?identifier=urn:oid:1.2.3%7CA%5C,B%5C%7CC', escaped).status, 201)
+        self.assertEqual(self.tech.get('/fhir/ServiceRequest?identifier=A%5C,B%5C%7CC').json()['total'], 1)
         for more in ('&status=active', '&_id=1', '&identifier=urn:oid:1.2.3%7CP11'):
             self.issue(self.send('PUT', f'/ServiceRequest?{found}{more}', request(10)), 400)
             self.issue(self.tech.get(f'/fhir/ServiceRequest?{found}{more}'), 400)
@@ -275,6 +280,12 @@ class FhirOrders(SystemTest):
         self.issue(Client(self.rdc).get('/fhir/ServiceRequest/1'), 401)
         self.issue(self.send('POST', '/ServiceRequest', request(70), who=Client(self.rdc, 'reader1')), 403)
         self.issue(self.tech.request('POST', '/fhir/ServiceRequest', b'{', {'Content-Type': 'application/fhir+json'}), 400)
+        twice = self.issue(self.tech.request('POST', '/fhir/ServiceRequest', b'{"a": 1, "a": 2}',
+                                             {'Content-Type': 'application/fhir+json'}), 400)
+        self.assertIn('duplicate object key', twice['diagnostics'])
+        marked = b'\xef\xbb\xbf' + json.dumps(request(73)).encode()
+        self.assertEqual(self.tech.request('POST', '/fhir/ServiceRequest', marked,
+                                           {'Content-Type': 'application/fhir+json'}).status, 201)
         self.issue(self.tech.request('POST', '/fhir/ServiceRequest', b'<x/>', {'Content-Type': 'application/fhir+xml'}), 415)
         self.issue(self.tech.request('GET', '/fhir/ServiceRequest/1', None, {'Accept': 'application/fhir+xml'}), 406)
         self.issue(self.tech.get('/fhir/Patient/1'), 404)
