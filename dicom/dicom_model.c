@@ -63,6 +63,30 @@ static bool is_single(enum dicom_vr vr)
     return vr == DICOM_VR_LT || vr == DICOM_VR_ST || vr == DICOM_VR_UT || vr == DICOM_VR_UR;
 }
 
+/* PS3.5 6.2: the characters of dates and times, in the forms of ACR-NEMA too. What other programs
+ * mean by them, such as 1980-01-02, would be no date for any device. */
+static enum base_err check_time(struct builder *b, enum dicom_vr vr, const char *s, size_t n)
+{
+    static const struct {
+        enum dicom_vr vr;
+        const char *characters;
+        const char *form;
+    } known[] = {{DICOM_VR_DA, "0123456789.", "YYYYMMDD"},
+                 {DICOM_VR_TM, "0123456789.:", "HHMMSS"},
+                 {DICOM_VR_DT, "0123456789.+-", "YYYYMMDDHHMMSS+ZZZZ"},
+                 {DICOM_VR_AS, "0123456789DWMY", "045Y"}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        size_t signs = 0; /* one is that of the offset */
+        for (size_t k = 0; k < n && vr == known[i].vr; k++) {
+            signs += s[k] == '-' || s[k] == '+';
+            if (signs > 1 || (s[k] != ' ' && !strchr(known[i].characters, s[k])))
+                return bad(b, "a value of %s is not written as %s", dicom_vr_text(vr),
+                           known[i].form);
+        }
+    }
+    return BASE_OK;
+}
+
 /* PS3.5 6.1.3: of the control characters only these. A backslash would part it
  * in two (6.4). */
 static enum base_err check_text(struct builder *b, enum dicom_vr vr, const char *s, size_t n)
@@ -78,7 +102,7 @@ static enum base_err check_text(struct builder *b, enum dicom_vr vr, const char 
         if (c == '\\' && !is_single(vr))
             return bad(b, "a value has a backslash in it");
     }
-    return BASE_OK;
+    return check_time(b, vr, s, n);
 }
 
 /* F.2.2: the component groups of a name. */

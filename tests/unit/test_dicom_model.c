@@ -232,6 +232,25 @@ START_TEST(numbers_at_the_ends_of_their_ranges_are_taken_and_beyond_refused)
 }
 END_TEST
 
+START_TEST(dates_and_times_in_each_form_are_taken)
+{
+    static const char *const forms[][2] = {{"DA", "19800102"},  {"DA", "1980.01.02"},
+                                           {"DA", ""},          {"TM", "080000.123456"},
+                                           {"TM", "08:00:00"},  {"TM", "08 "},
+                                           {"DT", "2026-0500"}, {"DT", "20260102080000.5+0800"},
+                                           {"AS", "003W"}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct dicom_model m;
+        struct base_error e;
+        char json[120];
+        snprintf(json, sizeof json, "{\"00091001\":{\"vr\":\"%s\",\"Value\":[\"%s\"]}}",
+                 forms[i][0], forms[i][1]);
+        ck_assert_msg(read_json(json, &m, &e) == BASE_OK, "%s: %s", json, e.msg);
+        dicom_model_deinit(&m);
+    }
+}
+END_TEST
+
 /* A DS has at most 16 characters (PS3.5 6.2), and comes as near as these can. */
 START_TEST(decimals_fit_their_vr)
 {
@@ -274,6 +293,10 @@ static const struct {
     {"{\"00080018\":{\"vr\":\"UI\",\"Value\":\"1.2\"}}", "Value is no array"},
     {"{\"00080060\":{\"vr\":\"CS\",\"Value\":[\"测\"]}}", "a value of CS is not ASCII"},
     {"{\"00080104\":{\"vr\":\"LO\",\"Value\":[\"a\\\\b\"]}}", "a value has a backslash in it"},
+    {"{\"00100030\":{\"vr\":\"DA\",\"Value\":[\"1980-01-02\"]}}", "DA is not written as YYYYMMDD"},
+    {"{\"00080030\":{\"vr\":\"TM\",\"Value\":[\"8 Uhr\"]}}", "TM is not written as HHMMSS"},
+    {"{\"0008002A\":{\"vr\":\"DT\",\"Value\":[\"2026-01-02\"]}}", "DT is not written as"},
+    {"{\"00101010\":{\"vr\":\"AS\",\"Value\":[\"46 years\"]}}", "AS is not written as 045Y"},
     {"{\"00080104\":{\"vr\":\"LO\",\"Value\":[\"a\\u001bb\"]}}", "a value has a control character"},
     {"{\"00104000\":{\"vr\":\"LT\",\"Value\":[\"a\",\"b\"]}}", "LT has one value only"},
     {"{\"00100010\":{\"vr\":\"PN\",\"Value\":[\"A^B\"]}}", "a value of PN is no object of names"},
@@ -535,6 +558,7 @@ int main(void)
     tcase_add_test(tc, bulk_data_leave_a_gap_and_the_size_of_the_pixels_is_told);
     tcase_add_test(tc, numbers_take_each_form_that_json_and_the_standard_allow);
     tcase_add_test(tc, numbers_at_the_ends_of_their_ranges_are_taken_and_beyond_refused);
+    tcase_add_test(tc, dates_and_times_in_each_form_are_taken);
     tcase_add_test(tc, decimals_fit_their_vr);
     tcase_add_test(tc, attributes_of_xml_are_read_with_their_references);
     tcase_add_test(tc, numbers_of_values_take_no_memory_that_the_text_has_not_paid_for);
