@@ -569,6 +569,8 @@ enum base_err ecg_dicom_write_row(const struct ecg_record *r,
     if (r->nmeasurements > written.measurements)
         ecg_outputs_lose(out, "%zu measurements of the device",
                          r->nmeasurements - written.measurements);
+    if (r->start.date.year == 0)
+        ecg_outputs_lose(out, "that the time of the start is not known: it is that of writing");
     if (written.coarse)
         ecg_outputs_lose(out, "%zu leads: more than 16 bits; written in larger steps",
                          written.coarse);

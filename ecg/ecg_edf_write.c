@@ -333,11 +333,15 @@ static void add_identity(struct job *j, struct base_buf *b)
     struct base_buf field = {0};
     char sex[2] = {r->patient.sex == 'M' || r->patient.sex == 'F' ? r->patient.sex : 0, 0};
     char date[16];
-    add_subfield(&field, o->patient_id ? o->patient_id : r->patient.id.utf8);
+    const char *id = o->patient_id ? o->patient_id : r->patient.id.utf8;
+    const char *name = o->patient_name ? o->patient_name : r->patient.name.utf8;
+    add_subfield(&field, id);
     add_subfield(&field, sex);
     format_date(&r->patient.birth, date);
     add_subfield(&field, date);
-    add_subfield(&field, o->patient_name ? o->patient_name : r->patient.name.utf8);
+    add_subfield(&field, name);
+    if (strchr(id, '_') || strchr(name, '_'))
+        ecg_outputs_lose(j->out, "_ in the patient's id or name: readers take it for a blank");
     if (field.n > 80)
         ecg_outputs_lose(j->out, "the end of the patient's id and name: they have 80 bytes");
     add_field(b, base_buf_cstr(&field), 80);
@@ -475,8 +479,6 @@ static enum base_err write_all(struct job *j, struct base_error *err)
         j->out, j->r, ECG_HOLDS_MARKS | ECG_HOLDS_OTHERS | ECG_HOLDS_PATIENT | ECG_HOLDS_TIME);
     if (j->r->start.date.year > 0 && !j->r->start.has_time)
         ecg_outputs_lose(j->out, "that the time of the start is not known: it is 00:00:00");
-    if (j->r->patient.age > 0)
-        ecg_outputs_lose(j->out, "the patient's age");
     return BASE_OK;
 }
 

@@ -50,6 +50,55 @@ static void lose_what_is_before(const struct ecg_record *r, enum ecg_format form
                              r->leads[i].name, -r->leads[i].start_s);
 }
 
+/* Whoever reads the output instead of the record should know what it no longer says. */
+static void lose_fields(const struct ecg_record *r, enum ecg_format format, struct ecg_outputs *out)
+{
+    enum {
+        D = 1 << ECG_FORMAT_DICOM,
+        S = 1 << ECG_FORMAT_SCP,
+        A = 1 << ECG_FORMAT_AECG,
+        E = 1 << ECG_FORMAT_EDF,
+        W = 1 << ECG_FORMAT_WFDB
+    };
+    const struct ecg_device *d = &r->device;
+    const struct ecg_patient *p = &r->patient;
+    const struct ecg_filters *f = &r->filters;
+    const struct {
+        const char *what;
+        bool is_there;
+        unsigned holds;
+    } rows[] = {
+        {"the device's maker", d->manufacturer[0], D | S | A},
+        {"the device's model", d->model[0], D | S | A | E},
+        {"its serial number", d->serial[0], D | S | A},
+        {"its software", d->software[0], D | S | A},
+        {"the institution", d->institution[0], D | S},
+        {"the department", d->department[0], D | S},
+        {"the technician", d->technician[0], D | S | A | E},
+        {"the referring physician", d->referring[0], D | S},
+        {"the order number", r->accession[0], D | E},
+        {"the comment", r->comment[0], S | A},
+        {"the patient's history", p->history[0], S},
+        {"height", p->height_cm > 0, D | S},
+        {"weight", p->weight_kg > 0, D | S},
+        {"sex", p->sex != 0, D | S | A | E | W},
+        {"birth date", p->birth.year > 0, D | S | A | E},
+        {"age", p->age > 0, D | S | A | W},
+        {"the high-pass filter", f->high_pass_hz > 0, D | S | A | E},
+        {"the low-pass filter", f->low_pass_hz > 0, D | S | A | E},
+        {"the notch filter", f->notch_hz > 0, D | S | A | E},
+        {"that it was confirmed", r->confirmed == ECG_CONFIRMED_YES && r->nstatements, S},
+    };
+    bool any = false;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].is_there && !(rows[i].holds & 1U << format)) {
+            base_buf_printf(&out->lost, "%s%s", any ? ", " : "", rows[i].what);
+            any = true;
+        }
+    if (any)
+        base_buf_add_byte(&out->lost, '\n');
+}
+
 enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
                         const struct ecg_write_options *options, struct ecg_outputs *out,
                         struct base_error *err)
@@ -66,8 +115,10 @@ enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          "none of the channels is an ECG lead: %s holds nothing else", row->name);
     e = row->write(r, options, out, err);
-    if (!e)
+    if (!e) {
         lose_what_is_before(r, format, out);
+        lose_fields(r, format, out);
+    }
     enum base_err sticky = out->lost.err;
     for (size_t i = 0; i < out->n && !sticky; i++)
         sticky = out->file[i].bytes.err;

@@ -310,6 +310,138 @@ static const char *lost_of(const struct ecg_record *r, enum ecg_format target,
     return base_buf_cstr(lost);
 }
 
+/* A field of a record, what its loss is called, and what it says in the test. */
+enum field_kind { TEXT, NUMBER, SEX, BIRTH, AGE, CONFIRMED };
+#define FIELD(what, kind, member, ...)                                                             \
+    {                                                                                              \
+        what, kind, offsetof(struct ecg_record, member), __VA_ARGS__                               \
+    }
+static const struct {
+    const char *what;
+    enum field_kind kind;
+    size_t at;
+    const char *text;
+    double number;
+} fields[] = {
+    FIELD("device's maker", TEXT, device.manufacturer, "maker", 0),
+    FIELD("device's model", TEXT, device.model, "m1", 0),
+    FIELD("serial number", TEXT, device.serial, "s1", 0),
+    FIELD("software", TEXT, device.software, "v1", 0),
+    FIELD("institution", TEXT, device.institution, "centre", 0),
+    FIELD("department", TEXT, device.department, "ward", 0),
+    FIELD("technician", TEXT, device.technician, "tech", 0),
+    FIELD("physician", TEXT, device.referring, "doctor", 0),
+    FIELD("order number", TEXT, accession, "A7", 0),
+    FIELD("comment", TEXT, comment, "said", 0),
+    FIELD("history", TEXT, patient.history, "past", 0),
+    FIELD("height", NUMBER, patient.height_cm, NULL, 171),
+    FIELD("weight", NUMBER, patient.weight_kg, NULL, 64),
+    FIELD("sex", SEX, patient.sex, NULL, 'F'),
+    FIELD("birth", BIRTH, patient.birth, NULL, 0),
+    FIELD("age", AGE, patient.age, NULL, 0),
+    FIELD("high-pass", NUMBER, filters.high_pass_hz, NULL, 0.05),
+    FIELD("low-pass", NUMBER, filters.low_pass_hz, NULL, 150),
+    FIELD("notch", NUMBER, filters.notch_hz, NULL, 50),
+    FIELD("confirmed", CONFIRMED, confirmed, NULL, 0),
+};
+#undef FIELD
+
+static void set_field(struct ecg_record *r, size_t i)
+{
+    void *at = (char *)r + fields[i].at;
+    if (fields[i].kind == TEXT)
+        memcpy(at, &fields[i].text, sizeof fields[i].text);
+    else if (fields[i].kind == NUMBER)
+        memcpy(at, &fields[i].number, sizeof fields[i].number);
+    else if (fields[i].kind == SEX)
+        r->patient.sex = 'F';
+    else if (fields[i].kind == BIRTH)
+        r->patient.birth = (struct ecg_date){1961, 4, 30};
+    if (fields[i].kind == CONFIRMED) {
+        r->confirmed = ECG_CONFIRMED_YES;
+        ecg_record_add_statement(r, "sinus rhythm", "");
+    }
+    if (fields[i].kind == AGE) {
+        r->patient.age = 64;
+        r->patient.age_unit = 'Y';
+    }
+}
+
+static bool has_field(const struct ecg_record *r, size_t i)
+{
+    const char *text = NULL;
+    double number = NAN;
+    const void *at = (const char *)r + fields[i].at;
+    if (fields[i].kind == TEXT)
+        memcpy(&text, at, sizeof text);
+    if (fields[i].kind == NUMBER)
+        memcpy(&number, at, sizeof number);
+    switch (fields[i].kind) {
+    case TEXT:
+        return strcmp(text, fields[i].text) == 0;
+    case NUMBER:
+        return fabs(number - fields[i].number) < 1e-6 * fields[i].number;
+    case SEX:
+        return r->patient.sex == 'F';
+    case BIRTH:
+        return r->patient.birth.year == 1961 && r->patient.birth.day == 30;
+    case AGE:
+        return r->patient.age == 64 && r->patient.age_unit == 'Y';
+    case CONFIRMED:
+        return r->confirmed == ECG_CONFIRMED_YES;
+    default:
+        return false;
+    }
+}
+
+START_TEST(each_field_is_in_the_output_or_listed)
+{
+    static const int32_t samples[] = {0, 1, -1, 3};
+    struct base_buf lost = {0};
+    struct ecg_record *again = NULL;
+    size_t wrong = 0;
+    for (size_t t = 0; t < TARGETS; t++)
+        for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+            struct ecg_record *r = one_lead(samples, 4, 5, 0);
+            r->start = (struct ecg_time){.date = {2026, 1, 31}, .has_time = true, .hour = 7};
+            set_field(r, i);
+            const char *words = lost_of(r, targets[t], &again, &lost);
+            bool listed = strstr(words, fields[i].what) != NULL;
+            bool kept = has_field(again, i);
+            wrong += listed == kept;
+            if (listed == kept)
+                printf("%s, %s: %s\n", ecg_format_name(targets[t]), fields[i].what,
+                       kept ? "kept, and listed as lost" : "lost, and not listed");
+            ecg_record_free(r);
+        }
+    ck_assert_uint_eq(wrong, 0);
+    ecg_record_free(again);
+    base_buf_deinit(&lost);
+}
+END_TEST
+
+START_TEST(what_an_output_says_otherwise_is_listed)
+{
+    static const int32_t samples[] = {0, 1, -1, 3};
+    struct base_buf lost = {0};
+    struct ecg_record *again = NULL;
+    struct ecg_record *r = one_lead(samples, 4, 5, 0);
+    const char *words = lost_of(r, ECG_FORMAT_DICOM, &again, &lost);
+    ck_assert_ptr_nonnull(strstr(words, "it is that of writing"));
+    words = lost_of(r, ECG_FORMAT_EDF, &again, &lost);
+    ck_assert_ptr_null(strstr(words, "_"));
+    r->patient.id.utf8 = "TEST_1";
+    words = lost_of(r, ECG_FORMAT_EDF, &again, &lost);
+    ck_assert_ptr_nonnull(strstr(words, "_ in the patient's id or name"));
+    r->start = (struct ecg_time){.date = {2026, 1, 31}, .has_time = true, .hour = 7};
+    words = lost_of(r, ECG_FORMAT_DICOM, &again, &lost);
+    ck_assert_str_eq(words, "");
+    ecg_record_free(again);
+    ecg_record_free(r);
+    base_buf_deinit(&lost);
+}
+END_TEST
+
 START_TEST(a_date_without_a_time_and_a_zone_are_kept_or_listed)
 {
     static const int32_t samples[] = {0, 1, -1, 3};
@@ -501,6 +633,8 @@ int main(void)
                         sizeof sources / sizeof *sources);
     tcase_add_loop_test(t, findings_and_the_median_beat_go_to_aecg_and_scp, 0, 2);
     tcase_add_test(t, odd_scales_large_values_and_gaps_survive_or_are_listed);
+    tcase_add_test(t, each_field_is_in_the_output_or_listed);
+    tcase_add_test(t, what_an_output_says_otherwise_is_listed);
     tcase_add_test(t, a_date_without_a_time_and_a_zone_are_kept_or_listed);
     tcase_add_test(t, all_given_names_go_to_aecg_and_back);
     tcase_add_test(t, a_modified_lead_two_keeps_its_name);
