@@ -68,7 +68,7 @@ struct base_conf_addr {
     X(INT, disk_threads, "pool.disk-threads", "4", 1, 64, NULL,                                    \
       "Threads of each worker that write and read files.")                                         \
     X(INT, cpu_threads, "pool.cpu-threads", "2", 1, 64, NULL,                                      \
-      "Threads of each worker that compute (indexing, measuring, drawing).")                       \
+      "Threads of each worker that compute (digests, indexing, drawing).")                         \
     X(DURATION, stop_timeout, "stop.timeout", "10s", 0, 600000, NULL,                              \
       "How long a stop waits for work under way before it ends the workers.")                      \
     X(ENUM, log_level, "log.level", "info", 0, 0, "debug|info|warn|error",                         \

@@ -103,6 +103,8 @@ static enum base_err init_loop(struct loop *l, const struct loop_options *o)
         err = loop_threads_start(&l->pools[LOOP_CPU], o->cpu_threads);
     if (!err)
         err = loop_threads_start(&l->pools[LOOP_FOLDER], o->folder_threads);
+    if (!err)
+        err = loop_threads_start(&l->pools[LOOP_LOGIN], o->login_threads);
     return err;
 }
 

@@ -24,6 +24,7 @@ struct loop_options {
     unsigned disk_threads;   /* 0 = no disk pool */
     unsigned cpu_threads;    /* 0 = no CPU pool */
     unsigned folder_threads; /* 0 = no pool for other people's folders */
+    unsigned login_threads;  /* 0 = no pool for passwords */
 };
 
 /* options NULL: 4 disk threads and one CPU thread per processor. Ignores
@@ -87,8 +88,8 @@ void loop_post(struct loop *l, struct loop_call *call, loop_call_fn *fn, void *a
 /* ---- work on the pools ---- */
 
 /* LOOP_FOLDER is for folders that are not ours, so that a network share that hangs stops nothing
- * else. */
-enum loop_pool { LOOP_DISK, LOOP_CPU, LOOP_FOLDER, LOOP_POOL_COUNT };
+ * else; LOOP_LOGIN for passwords, which anyone may ask to check and which take long on purpose. */
+enum loop_pool { LOOP_DISK, LOOP_CPU, LOOP_FOLDER, LOOP_LOGIN, LOOP_POOL_COUNT };
 /* STAT goes first; every 16th job is an ordinary one all the same, so that a
  * stream of STAT jobs cannot hold up the rest for ever. */
 enum loop_class { LOOP_STAT, LOOP_ORDINARY, LOOP_CLASS_COUNT };

@@ -438,7 +438,8 @@ static enum base_err open_loop(struct worker *w)
 {
     struct loop_options options = {.disk_threads = (unsigned)w->conf->disk_threads,
                                    .cpu_threads = (unsigned)w->conf->cpu_threads,
-                                   .folder_threads = FOLDER_THREADS};
+                                   .folder_threads = FOLDER_THREADS,
+                                   .login_threads = 1};
     return loop_new(&options, &w->loop);
 }
 

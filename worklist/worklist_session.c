@@ -110,7 +110,7 @@ static void on_person(void *arg, const struct db_outcome *outcome)
     const struct db_rows *rows = db_outcome_rows(outcome, 0);
     l->person = db_rows_int(rows, 0, 0);
     snprintf(l->hash, sizeof l->hash, "%s", db_rows_text(rows, 0, 1));
-    loop_work(l->api->loop, &l->job, LOOP_CPU, LOOP_STAT, check_password, on_checked, l);
+    loop_work(l->api->loop, &l->job, LOOP_LOGIN, LOOP_ORDINARY, check_password, on_checked, l);
 }
 
 void worklist_post_session(struct net_http_request *req, void *arg)

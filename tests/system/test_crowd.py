@@ -1,13 +1,16 @@
 """Idle associations and silent connections cost a timer, not the service."""
+import os
 import resource
+import select
 import socket
 import statistics
 import time
 
 import dicom_scu
+import make_dicom
 from rdc_system import SystemTest, needs, tool
 
-IDLE, SILENT = 500, 200
+IDLE, SILENT, LOGINS = 500, 200, 200
 
 
 class ACrowd(SystemTest):
@@ -53,6 +56,31 @@ class ACrowd(SystemTest):
         self.note(f'echo alone {alone:.1f} ms, with {IDLE} idle associations and {SILENT} silent '
                   f'connections {crowded:.1f} ms')
         self.note(f'echoscu alone {alone_tool:.0f} ms, with them {crowded_tool:.0f} ms')
+
+    def test_of_people_who_try_passwords_does_not_hold_up_a_large_object(self):
+        """A password takes long to check on purpose; there are as many to check as anyone likes."""
+        body = b'{"login": "nobody", "password": "wrong"}'
+        request = (b'POST /api/v1/session HTTP/1.1\r\nHost: rdc\r\nContent-Type: application/json\r\n'
+                   b'Connection: close\r\nContent-Length: %d\r\n\r\n' % len(body)) + body
+        path = os.path.join(self.rdc.place.folder, 'crowd.dcm')
+        make_dicom.write(path, make_dicom.ct_slice('crowd', 1))
+        sop_class, sop, syntax, data = dicom_scu.part10(path)
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, sop_class, [syntax])])
+        logins = []
+        try:
+            for _ in range(LOGINS):
+                logins.append(socket.create_connection(('127.0.0.1', self.rdc.http_port), 10))
+                logins[-1].sendall(request)
+            self.assertIn(b' 401 ', logins[0].recv(4096))
+            data += dicom_scu.private_tail(64 << 20) + bytes(64 << 20)
+            self.assertEqual(a.store(sop_class, sop, data), 0)
+            answered = len(select.select(logins[1:], [], [], 0)[0])
+            self.note(f'{answered} of {LOGINS - 1} logins were answered meanwhile')
+            self.assertLess(answered, LOGINS // 2)
+            a.release()
+        finally:
+            for s in logins:
+                s.close()
 
     def test_finds_the_table_of_descriptors_large_enough(self):
         with open(f'/proc/{self.rdc.workers()[0]}/status') as f:
