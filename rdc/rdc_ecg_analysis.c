@@ -296,27 +296,42 @@ static void rate_json(const struct ecg_rate *rate, struct base_json *j)
     }
 }
 
+static struct ecg_figures_lead unmeasured(int id, const char *name)
+{
+    const float none = NAN;
+    return (struct ecg_figures_lead){.id = id,
+                                     .name = name,
+                                     .p_uv = none,
+                                     .q_uv = none,
+                                     .r_uv = none,
+                                     .s_uv = none,
+                                     .r2_uv = none,
+                                     .t_uv = none,
+                                     .q_ms = none,
+                                     .r_ms = none,
+                                     .s_ms = none,
+                                     .r_peak_ms = none,
+                                     .st_uv = {none, none, none, none, none}};
+}
+
 /* Leads of which nothing was measured: their names and quality. */
 static void unmeasured_json(const struct ecg_record *r, const struct ecg_quality *quality,
                             struct base_json *j)
 {
-    const float none = NAN;
     for (size_t i = 0; i < quality->n; i++) {
         const struct ecg_lead *lead = quality->lead[i].lead;
-        const struct ecg_figures_lead l = {.id = lead->id,
-                                           .name = lead->name,
-                                           .p_uv = none,
-                                           .q_uv = none,
-                                           .r_uv = none,
-                                           .s_uv = none,
-                                           .r2_uv = none,
-                                           .t_uv = none,
-                                           .q_ms = none,
-                                           .r_ms = none,
-                                           .s_ms = none,
-                                           .r_peak_ms = none,
-                                           .st_uv = {none, none, none, none, none}};
+        const struct ecg_figures_lead l = unmeasured(lead->id, lead->name);
         lead_json(r, quality, &l, j);
+    }
+}
+
+/* A lead all of whose samples are missing has no heights, not ones of 0. */
+static void clear_missing(const struct ecg_record *r, struct ecg_figures *f)
+{
+    for (size_t i = 0; i < f->nleads; i++) {
+        const struct ecg_lead *lead = lead_of(r, &f->lead[i]);
+        if (lead && lead->tally.known && lead->tally.missing == lead->samples)
+            f->lead[i] = unmeasured(f->lead[i].id, f->lead[i].name);
     }
 }
 
@@ -351,8 +366,8 @@ static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *
 static void write_text(const struct ecg_beats *b, const struct ecg_figures *f, struct base_buf *out)
 {
     const struct ecg_rate *rate = &f->rate;
-    base_buf_printf(out, "measured by rdc, unconfirmed, from %zu leads of %g s:\n", b->leads,
-                    b->seconds);
+    base_buf_printf(out, "measured by rdc, unconfirmed, from %zu lead%s of %g s:\n", b->leads,
+                    b->leads == 1 ? "" : "s", b->seconds);
     base_buf_printf(out, "  beats          %zu (%zu PVC, %zu PAC, %zu paced)\n", rate->beats,
                     rate->pvc, rate->atrial_premature, rate->paced);
     if (rate->beats > 1)
@@ -368,8 +383,8 @@ static void write_text(const struct ecg_beats *b, const struct ecg_figures *f, s
     if (f->nleads)
         base_buf_printf(out,
                         "lead        P      Q      R      S     R'      T      J  ST+40  ST+80"
-                        "   uV, mean of %zu beats\n",
-                        f->in_mean);
+                        "   uV, mean of %zu beat%s\n",
+                        f->in_mean, f->in_mean == 1 ? "" : "s");
     for (size_t i = 0; i < f->nleads; i++) {
         const struct ecg_figures_lead *l = &f->lead[i];
         const float v[] = {l->p_uv, l->q_uv,     l->r_uv,     l->s_uv,    l->r2_uv,
@@ -411,6 +426,7 @@ enum base_err rdc_ecg_analyse(const struct rdc_ecg_analysis *a, struct rdc_ecg_r
         rdc_ecg_result_free(x);
         return e;
     }
+    clear_missing(a->record, &x->f);
     *out = x;
     return BASE_OK;
 }

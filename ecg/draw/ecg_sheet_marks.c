@@ -1,6 +1,8 @@
 /* What was found, on the traces: waves as bands, beats with classes and intervals. */
 #include "ecg/draw/ecg_sheet.h"
 
+#include "ecg/analysis/ecg_gap.h"
+
 #include <math.h>
 
 static const struct {
@@ -53,7 +55,9 @@ void ecg_draw_bands(struct sheet *s, const struct sheet_row *row)
         const struct sheet_piece *p = &row->piece[k];
         for (size_t i = beat_from(a->beats, p->from - around_s);
              p->lead && i < a->beats->n && a->beats->beat[i].at_s < p->to + around_s; i++)
-            for (size_t w = 0; w < sizeof waves / sizeof *waves; w++)
+            for (size_t w = 0; w < sizeof waves / sizeof *waves &&
+                               ecg_gap_has_sample(p->lead, a->beats->beat[i].at_s);
+                 w++)
                 draw_band(s, row, p, a->waves[i].at_s[waves[w].from], a->waves[i].at_s[waves[w].to],
                           waves[w].colour);
     }

@@ -370,7 +370,7 @@ static void set_field(struct ecg_record *r, size_t i)
 static bool has_field(const struct ecg_record *r, size_t i)
 {
     const char *text = NULL;
-    double number = NAN;
+    double number = (double)NAN;
     const void *at = (const char *)r + fields[i].at;
     if (fields[i].kind == TEXT)
         memcpy(&text, at, sizeof text);
