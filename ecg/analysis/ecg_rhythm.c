@@ -15,7 +15,8 @@ static const float SURE_LIKENESS = 0.95F;
 static const float AF_USUAL_P = 0.6F; /* height, where none can be measured */
 
 enum {
-    AF_BEATS = 8,     /* fewer tell nothing */
+    AF_BEATS = 8,     /* fewer tell nothing, */
+    AF_PAIRS = 4,     /* nor do fewer pairs of intervals between ventricular beats */
     AF_FAST_MS = 400, /* where intervals are shorter, T lies where P would be */
     AF_T_MS = 300,    /* beats that soon after another are T waves when they are many: */
     AF_T_ONE_OF = 5,
@@ -46,7 +47,7 @@ static bool is_close(const struct ecg_beats *b, size_t i)
 }
 
 /* Of pairs of intervals without ventricular beats; without T waves that were taken for beats. */
-static float irregular_share(const struct ecg_beats *b, float usual_ms)
+static float irregular_share(const struct ecg_beats *b, float usual_ms, size_t *pairs)
 {
     size_t n = 0, irregular = 0, close = 0, run = 0;
     for (size_t i = 1; i < b->n; i++)
@@ -69,6 +70,7 @@ static float irregular_share(const struct ecg_beats *b, float usual_ms)
         before = since;
         since = 0;
     }
+    *pairs = n;
     return n ? (float)irregular / (float)n : 0;
 }
 
@@ -172,7 +174,8 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
     find_runs(b, f, out);
     find_extremes(b, out);
     out->alternates = alternates(b);
-    out->irregular_share = irregular_share(b, (float)f->rate.rr_median_ms);
+    size_t pairs;
+    out->irregular_share = irregular_share(b, (float)f->rate.rr_median_ms, &pairs);
     bool is_fast = f->rate.rr_median_ms < AF_FAST_MS;
     float likeness = isnan(f->p_likeness) || is_fast ? 0.5F : f->p_likeness;
     float height = is_fast ? AF_USUAL_P : log1pf(20 * f->waves.p_uv / usual_height(f));
@@ -180,6 +183,6 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
                     AF_HEIGHT * height + (out->has_p && !is_fast ? 0 : AF_NO_P);
     bool is_same = f->nleads >= SURE_FEW && f->p_likeness >= SURE_LIKENESS;
     bool is_sure_p = out->has_p && !is_fast && (f->nleads >= SURE_LEADS || is_same);
-    out->is_af =
-        b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 && !is_sure_p && !out->is_flutter;
+    out->is_af = pairs >= AF_PAIRS && b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 &&
+                 !is_sure_p && !out->is_flutter;
 }

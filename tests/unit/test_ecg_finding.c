@@ -1,5 +1,6 @@
 /* What is said of recordings whose waves are known: each thing where it is, and only there. */
 #include "ecg/analysis/ecg_finding.h"
+#include "ecg/analysis/ecg_rhythm.h"
 #include "ecg_synthetic.h"
 
 static void find_in(const struct ecg_record *r, const struct ecg_alarm_limits *limits,
@@ -327,6 +328,41 @@ START_TEST(irregular_beats_without_p_waves_are_fibrillation)
 END_TEST
 
 /* The same P waves before all beats are no fibrillation, in two leads as well. */
+/* Three usual beats in a row make one pair of intervals; `runs` of them, of ten runs. */
+static bool is_af_of(size_t runs)
+{
+    enum { RUN = 4, RUNS = 10 };
+    struct ecg_beat beat[RUN * RUNS] = {{0}};
+    struct ecg_beats b = {.beat = beat, .n = RUN * RUNS, .seconds = 40, .leads = 1};
+    struct ecg_figures *f = calloc(1, sizeof *f);
+    struct ecg_rhythm y;
+    double at_s = 0.5;
+    for (size_t i = 0; i < b.n; i++) {
+        bool usual = i % RUN != 0 && i / RUN < runs;
+        beat[i] = (struct ecg_beat){.at_s = at_s, .code = usual ? ECG_CODE_NORMAL : ECG_CODE_PVC};
+        at_s += i % 2 ? 0.6 : 1;
+    }
+    f->nleads = 1;
+    f->in_mean = 10;
+    f->pr_ms = f->p_likeness = f->qt_ms = (float)NAN;
+    f->lead[0].qrs_range_uv = 1000;
+    f->rate.rr_median_ms = 800;
+    ecg_rhythm_find(&b, f, &y);
+    ck_assert(runs == 0 || y.irregular_share > 0.9F);
+    free(f);
+    return y.is_af;
+}
+
+START_TEST(one_interval_unlike_the_next_is_no_fibrillation)
+{
+    ck_assert(!is_af_of(1));
+    ck_assert(!is_af_of(2));
+    ck_assert(!is_af_of(3));
+    ck_assert(is_af_of(4));
+    ck_assert(is_af_of(10));
+}
+END_TEST
+
 START_TEST(p_waves_that_stay_the_same_are_no_fibrillation)
 {
     struct ecg_findings all;
@@ -594,6 +630,7 @@ int main(void)
     tcase_add_test(t, an_upright_complex_in_v1_is_the_right_ventricle);
     tcase_add_test(t, keys_are_told_apart);
     tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 4);
+    tcase_add_test(t, one_interval_unlike_the_next_is_no_fibrillation);
     tcase_add_test(t, p_waves_that_stay_the_same_are_no_fibrillation);
     tcase_add_test(t, bundle_branch_blocks_are_those_of_the_criteria);
     tcase_add_test(t, low_complexes_are_a_rhythm);
