@@ -1,9 +1,11 @@
-"""An order and its images by programs of others that no other test has: python3-hl7, and CTN
-of the RSNA, one of the first toolkits."""
+"""An order and its images by programs of others that no other test has: python3-hl7, CTN
+of the RSNA, one of the first toolkits, and Odil, whose upper layer is its own."""
+import json
 import os
+import subprocess
 
 import make_dicom
-from rdc_system import Client, free_port, needs, place, tool
+from rdc_system import ROOT, Client, free_port, needs, place, tool
 from test_hl7 import order
 from test_way import Way, ct_series
 
@@ -55,3 +57,17 @@ class OtherPeers(Way):
     def test_echo(self):
         self.assertEqual(self.ctn('dicom_echo', '-r', '3').count('Verification Status:     0000'), 3)
         self.assertIn('Result:  1 Source  1 Reason  3', self.ctn('dicom_echo', aet='NOBODY', check=False))
+
+    def test_of_odil_echo_store_and_find(self):
+        python = '/usr/bin/python3'
+        if subprocess.run([python, '-c', 'import odil'], capture_output=True, check=False).returncode:
+            self.skipTest('python3-odil is not installed')
+        answer = tool('mllp_send', '--loose', '--file', self.path('odil.hl7', order('ODIL', n=78).replace('202601311000', '')),
+                      '--port', str(self.hl7_port), '127.0.0.1')
+        self.assertIn('MSA|AA|ODIL', answer)
+        image = os.path.join(place().own, 'odil.dcm')
+        make_dicom.write(image, make_dicom.cr_image('odil', size=64))
+        out = json.loads(tool(python, os.path.join(ROOT, 'tests/system/odil_device.py'), str(self.rdc.dicom_port), image, 'ACC78'))
+        names = out.pop('names')
+        self.assertEqual(out, {'echoes': 4, 'stored': 3})
+        self.assertEqual([bytes.fromhex(x).decode('gb18030') for x in names], ['测试^一'])
