@@ -365,7 +365,10 @@ static void end_of_body(struct ingest_intake *in)
     if (in->err)
         return;
     if (in->kind == UNDECIDED)
-        refuse(in, BASE_EFORMAT, "the body is empty; send the file as the body of the request");
+        refuse(in, BASE_EFORMAT,
+               in->options.source.device_id /* a watched folder */
+                   ? "it is empty"
+                   : "the body is empty; send the file as the body of the request");
     else if (in->kind == FORM && ingest_parts_end(&in->parts, &cause))
         refuse(in, BASE_EFORMAT, cause);
     else if (in->kind == FORM && in->parts.manifest.n &&

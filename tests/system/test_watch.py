@@ -46,6 +46,8 @@ class WatchTest(Watch):
         self.put(os.path.join(ROOT, 'testdata/ecg-xml/philips-1.04.xml'), path, 'ecg.xml')
         with open(os.path.join(path, 'letter.txt'), 'w') as f:
             f.write('no image')
+        with open(os.path.join(path, 'nothing'), 'w'):
+            pass
         whole = folder('watch-set')
         for name in wfdb_record(self.rdc, 'rec', whole):
             self.put(os.path.join(whole, name), path, name)
@@ -59,10 +61,12 @@ class WatchTest(Watch):
                 self.put(ct_series('watch-gbk', count=1)[0], path, gbk)
             wait_for('the folder to be empty', lambda: not self.names(path), 60)
         self.assertEqual(self.names(path, '.done'), ['0.dcm', '1.dcm', 'ecg.scp', 'ecg.xml', 'rec.atr', 'rec.dat', 'rec.hea', gbk])
-        self.assertEqual(self.names(path, '.refused'), ['letter.txt', 'letter.txt.txt', 'x' * 249 + '.1', 'x' * 249 + '.1.txt',
-                                                        'x' * 251, 'x' * 251 + '.txt'])
+        self.assertEqual(self.names(path, '.refused'), ['letter.txt', 'letter.txt.txt', 'nothing', 'nothing.txt',
+                                                        'x' * 249 + '.1', 'x' * 249 + '.1.txt', 'x' * 251, 'x' * 251 + '.txt'])
         with open(os.path.join(path, '.refused/letter.txt.txt')) as f:
             self.assertIn('neither DICOM nor an ECG', f.read())
+        with open(os.path.join(path, '.refused/nothing.txt')) as f:
+            self.assertEqual(f.read(), 'the file was not taken\nit is empty\n')
         self.assertEqual(self.stored('WATCH1'), 6)
         # A name that was there before does not overwrite it.
         self.put(ct_series('watch-again', count=1)[0], path, '0.dcm')
