@@ -7,7 +7,13 @@
 
 #include <stdlib.h>
 
-enum { PARALLEL = 32, LEASE_SECONDS = 300, POLL_MS = 250, TIMEOUT_MS = 90000, COMPARED_MAX = 2 };
+enum {
+    PARALLEL = 32,
+    POLL_MS = 250,
+    TIMEOUT_MS = 90000,
+    COMPARED_MAX = 2, /* at once; of what is claimed at once all may have to be compared: */
+    LEASE_SECONDS = PARALLEL / COMPARED_MAX * (TIMEOUT_MS / 1000) + 60
+};
 
 struct work {
     struct ingest_note note; /* first; also its place among those that wait */
@@ -20,7 +26,7 @@ struct work {
 struct ingest_check {
     const struct ingest *g;
     struct model_jobs *jobs;
-    struct ingest_note_list waiting; /* to be compared */
+    struct ingest_note_list waiting[LOOP_CLASS_COUNT]; /* to be compared */
     unsigned comparing;
     struct ingest_notes checked;
 };
@@ -92,7 +98,8 @@ static void on_compared(void *arg, const struct loop_process_exit *exit)
 static void compare_next(struct ingest_check *c)
 {
     struct ingest_note *note;
-    while (c->comparing < COMPARED_MAX && (note = ingest_note_take(&c->waiting))) {
+    while (c->comparing < COMPARED_MAX && ((note = ingest_note_take(&c->waiting[LOOP_STAT])) ||
+                                           (note = ingest_note_take(&c->waiting[LOOP_ORDINARY])))) {
         struct work *w = work_of(note);
         const char *argv[] = {"/proc/self/exe", "same", base_buf_cstr(&w->other),
                               base_buf_cstr(&w->path), NULL};
@@ -131,7 +138,7 @@ static void run(void *arg, struct model_job *job)
                store_path(store, other, &w->other)) {
         end(c, &w->note, "an object is not in the store");
     } else {
-        ingest_note_add(&c->waiting, &w->note);
+        ingest_note_add(&c->waiting[job->class], &w->note);
         compare_next(c);
     }
 }

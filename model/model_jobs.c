@@ -20,6 +20,7 @@ struct model_jobs {
     unsigned asked; /* of the claim under way */
     bool more;      /* the last claim found something */
     bool again;     /* poked while a claim was under way, or what goes first */
+    bool stat;      /* poked by STAT while there was no place */
     bool stopped;
 };
 
@@ -79,7 +80,9 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
                  LOG_S("sqlstate", outcome->sqlstate), LOG_S("error", base_err_text(outcome->err)));
     }
     j->more = claimed > 0;
-    if (j->again || claimed == j->asked)
+    if (j->stat)
+        claim(j);
+    else if (j->again || claimed == j->asked)
         claim_more(j);
 }
 
@@ -91,6 +94,7 @@ static void claim(struct model_jobs *j)
         j->again = true;
         return;
     }
+    j->stat = false;
     j->asked = j->config.parallel - j->running;
     struct db_param params[] = {db_text(j->config.kind), db_int(j->asked),
                                 db_int(j->config.lease_seconds), db_bool(!j->known)};
@@ -146,10 +150,12 @@ void model_jobs_take(struct model_jobs *j, json_t *row)
 
 void model_jobs_poke(struct model_jobs *j, enum loop_class class)
 {
-    if (class == LOOP_STAT)
+    if (class == LOOP_STAT) {
+        j->stat = true;
         claim(j);
-    else
+    } else {
         claim_more(j);
+    }
 }
 
 void model_jobs_resume(struct model_jobs *j)
@@ -168,7 +174,9 @@ static void ended(struct model_job *job)
     j->running--;
     free_job(job);
     /* Half of them at a time: a claim costs as much as what is to be done in some. */
-    if (j->more && !j->claiming && j->running <= j->config.parallel / 2)
+    if (j->stat)
+        claim(j);
+    else if (j->more && !j->claiming && j->running <= j->config.parallel / 2)
         claim_more(j);
 }
 

@@ -209,6 +209,59 @@ START_TEST(what_goes_first_is_waited_for_but_not_by_stat)
 }
 END_TEST
 
+enum { FULL = 4 };
+
+static struct model_job *full[FULL + 1];
+static size_t begun_n;
+
+static void begin_all(void *arg, struct model_job *job)
+{
+    (void)arg;
+    full[begun_n++] = job;
+    if (begun_n >= FULL)
+        loop_stop(loop);
+}
+
+START_TEST(a_place_that_comes_free_is_for_stat_at_once)
+{
+    struct model_jobs *all = NULL;
+    struct model_jobs_config config = {.loop = loop,
+                                       .db = db,
+                                       .counters = &counters,
+                                       .kind = "measure",
+                                       .parallel = FULL,
+                                       .lease_seconds = 600,
+                                       .poll_ms = 600000,
+                                       .run = begin_all};
+    begun_n = 0;
+    model_job_done(begun);
+    sql("delete from job; insert into job (kind, subject_id) select 'measure', g from "
+        "generate_series(2, 7) g");
+    ck_assert_int_eq(model_jobs_start(&config, &all), BASE_OK);
+    loop_run(loop);
+    model_job_done(full[0]); /* others wait until half of the places are free */
+    turn_ms(200);
+    ck_assert_uint_eq(begun_n, FULL);
+    model_jobs_poke(all, LOOP_ORDINARY);
+    loop_run(loop);
+    ck_assert_uint_eq(begun_n, FULL + 1);
+    full[0] = full[FULL];
+    begun_n = FULL;
+    sql("insert into job (kind, subject_id, priority) values ('measure', 9, 'stat')");
+    model_jobs_poke(all, LOOP_STAT);
+    turn_ms(200);
+    ck_assert_uint_eq(begun_n, FULL);
+    model_job_done(full[0]);
+    loop_run(loop);
+    ck_assert_uint_eq(begun_n, FULL + 1);
+    ck_assert_int_eq(full[FULL]->class, LOOP_STAT);
+    model_jobs_stop(all);
+    for (size_t i = 1; i <= FULL; i++)
+        model_job_done(full[i]);
+    model_jobs_free(all);
+}
+END_TEST
+
 int main(void)
 {
     pg_cluster_start(&cluster);
@@ -220,6 +273,7 @@ int main(void)
     tcase_add_test(tcase, an_attempt_that_the_end_of_its_worker_broke_off_does_not_count);
     tcase_add_test(tcase, what_is_put_back_over_and_over_waits_longer_each_time_and_is_shown);
     tcase_add_test(tcase, what_goes_first_is_waited_for_but_not_by_stat);
+    tcase_add_test(tcase, a_place_that_comes_free_is_for_stat_at_once);
     Suite *suite = suite_create("model_jobs");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
