@@ -1,5 +1,7 @@
 #include "ecg/ecg_info.h"
 
+#include "ecg/ecg_locale.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +141,7 @@ static void add_notes(struct base_json *j, const struct ecg_record *r)
 void ecg_info_json(const struct ecg_record *r, struct base_json *j)
 {
     char start[ECG_INFO_TIME];
+    locale_t callers = ecg_locale_enter();
     ecg_info_time(&r->start, start);
     base_json_open_object(j);
     add_text(j, "format", r->format);
@@ -154,4 +157,5 @@ void ecg_info_json(const struct ecg_record *r, struct base_json *j)
     add_findings(j, r);
     add_notes(j, r);
     base_json_close_object(j);
+    ecg_locale_leave(callers);
 }

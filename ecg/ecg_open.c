@@ -2,6 +2,7 @@
 
 #include "ecg/ecg_format.h"
 #include "ecg/ecg_kind.h"
+#include "ecg/ecg_locale.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,8 +225,9 @@ static enum base_err check_inputs(const struct ecg_input *files, size_t n,
     return BASE_OK;
 }
 
-enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg_limits *limits,
-                       struct ecg_needs *needs, struct ecg_record **out, struct base_error *err)
+static enum base_err open_files(const struct ecg_input *files, size_t n,
+                                const struct ecg_limits *limits, struct ecg_needs *needs,
+                                struct ecg_record **out, struct base_error *err)
 {
     limits = limits ? limits : &ecg_limits_default;
     if (needs)
@@ -260,6 +262,15 @@ enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg
     r->limits = &ecg_limits_default;
     *out = r;
     return BASE_OK;
+}
+
+enum base_err ecg_open(const struct ecg_input *files, size_t n, const struct ecg_limits *limits,
+                       struct ecg_needs *needs, struct ecg_record **out, struct base_error *err)
+{
+    locale_t callers = ecg_locale_enter();
+    enum base_err e = open_files(files, n, limits, needs, out, err);
+    ecg_locale_leave(callers);
+    return e;
 }
 
 /* Those that are asked for and not there, round by round. */

@@ -1,6 +1,7 @@
 #include "ecg/ecg_write.h"
 
 #include "ecg/ecg_format.h"
+#include "ecg/ecg_locale.h"
 
 #include <assert.h>
 #include <math.h>
@@ -99,9 +100,9 @@ static void lose_fields(const struct ecg_record *r, enum ecg_format format, stru
         base_buf_add_byte(&out->lost, '\n');
 }
 
-enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
-                        const struct ecg_write_options *options, struct ecg_outputs *out,
-                        struct base_error *err)
+static enum base_err write_files(const struct ecg_record *r, enum ecg_format format,
+                                 const struct ecg_write_options *options, struct ecg_outputs *out,
+                                 struct base_error *err)
 {
     const struct ecg_format_row *row = ecg_format_row(format);
     *out = (struct ecg_outputs){0};
@@ -127,6 +128,16 @@ enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
                       base_err_text(sticky));
     if (e)
         ecg_outputs_deinit(out);
+    return e;
+}
+
+enum base_err ecg_write(const struct ecg_record *r, enum ecg_format format,
+                        const struct ecg_write_options *options, struct ecg_outputs *out,
+                        struct base_error *err)
+{
+    locale_t callers = ecg_locale_enter();
+    enum base_err e = write_files(r, format, options, out, err);
+    ecg_locale_leave(callers);
     return e;
 }
 

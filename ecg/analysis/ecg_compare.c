@@ -1,5 +1,7 @@
 #include "ecg/analysis/ecg_compare.h"
 
+#include "ecg/ecg_locale.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,9 +43,11 @@ static void add(struct pair *p, enum ecg_change_code code, enum ecg_finding_code
         return;
     struct ecg_change *c = &p->out->of[p->out->n++];
     *c = (struct ecg_change){.code = code, .finding = finding};
+    locale_t callers = ecg_locale_enter();
     va_start(args, fmt);
     vsnprintf(c->figures, sizeof c->figures, fmt, args);
     va_end(args);
+    ecg_locale_leave(callers);
 }
 
 static const struct ecg_finding *find(const struct ecg_measured *m, enum ecg_finding_code code)

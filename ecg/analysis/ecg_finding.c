@@ -2,6 +2,7 @@
 
 #include "ecg/analysis/ecg_finding_priv.h"
 #include "ecg/analysis/ecg_flutter.h"
+#include "ecg/ecg_locale.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -67,7 +68,9 @@ bool ecg_alarm_limits_parse(const char *text, struct ecg_alarm_limits *out)
         char *end;
         if (text[n] != '=')
             return false;
+        locale_t callers = ecg_locale_enter();
         double value = strtod(text + n + 1, &end);
+        ecg_locale_leave(callers);
         if (end == text + n + 1 || (*end && *end != ',') || !set_limit(out, text, n, value))
             return false;
         text = *end ? end + 1 : end;
@@ -92,9 +95,11 @@ void ecg_finding_add(struct ecg_case *c, enum ecg_finding_code code, const char 
         return;
     struct ecg_finding *f = &c->out->of[c->out->n++];
     f->code = code;
+    locale_t callers = ecg_locale_enter();
     va_start(args, fmt);
     vsnprintf(f->figures, sizeof f->figures, fmt, args);
     va_end(args);
+    ecg_locale_leave(callers);
 }
 
 const struct ecg_figures_lead *ecg_finding_lead(const struct ecg_case *c, int id)

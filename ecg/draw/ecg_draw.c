@@ -1,6 +1,7 @@
 #include "ecg/draw/ecg_draw.h"
 
 #include "ecg/draw/ecg_sheet.h"
+#include "ecg/ecg_locale.h"
 
 #include <cairo-pdf.h>
 #include <cairo-svg.h>
@@ -227,7 +228,9 @@ enum base_err ecg_draw_sheet(const struct ecg_record *r, const struct ecg_draw_o
                                   : o->page == ECG_DRAW_BEATS ? 50
                                                               : 25,
                       .mm_per_mv = o->mm_per_mv > 0 ? o->mm_per_mv : 10};
+    locale_t callers = ecg_locale_enter();
     e = draw_sheet(&s, out);
+    ecg_locale_leave(callers);
     ecg_draw_unmake_leads(&s);
     free(s.used);
     base_buf_deinit(&s.unshown);

@@ -44,6 +44,29 @@ class EcgCommand(unittest.TestCase):
             with open(path, 'rb') as f:
                 self.assertTrue(f.read(8).startswith(magic), ending)
 
+    def test_a_program_of_others_is_built_as_the_documents_say(self):
+        with open(os.path.join(ROOT, 'docs/ECG.md')) as f:
+            build = f.read().replace('\\\n', '').split('\ncc ', 1)[1].split('\n', 1)[0]
+        if not os.path.exists(os.path.join(ROOT, 'build/release/ecg/librdc_ecg.a')):
+            self.skipTest('build/release has no libraries')
+        example = f'{self.out}/ecg_example'
+        subprocess.run(['sh', '-c', f'cc -Wall -Wextra -Werror {build}'.replace('/tmp/ecg_example', example)], cwd=ROOT,
+                       check=True, timeout=60)
+        edf, hea = f'{self.out}/out.edf', f'{self.out}/rec.hea'
+        done = subprocess.run([example, f'{FILES}/1-second-differences.scp', edf], capture_output=True, text=True,
+                              timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        self.assertIn('SCP-ECG, 8 leads, ', done.stdout)
+        self.assertIn('II   500 Hz, from 0 s:', done.stdout)
+        self.assertIn('not in ', done.stdout)
+        self.assertEqual(ecg('convert', edf, '-o', hea).returncode, 0)
+        of_two = subprocess.run([example, hea, edf], capture_output=True, text=True, timeout=60)
+        self.assertIn('WFDB, 8 leads, ', of_two.stdout, of_two.stderr)
+        os.unlink(f'{self.out}/rec.dat')
+        without = subprocess.run([example, hea, edf], capture_output=True, text=True, timeout=60)
+        self.assertEqual(without.returncode, 1)
+        self.assertIn('WFDB: ', without.stderr)
+
     def words(self, name, *options):
         """What pdftotext reads on the pages, one text a page."""
         path = f'{self.out}/words.pdf'
