@@ -15,7 +15,11 @@ enum {
     WAVES = 64,  /* that may be P waves, of a block */
     HIDDEN = 3,  /* of a train in a row that may be hidden */
     BLOCKS = 16, /* of a long recording that are looked at */
-    LEAST = 5    /* waves of a train */
+    LEAST = 5,   /* waves of a train */
+    U_TELLS = 6, /* leads: so many show whether a wave is P or U, in few the two look alike */
+    /* Samples from the end of T, 144 ms: the middle of a U wave, which is 90 to 110 ms there, and
+     * of one that was taken for later. */
+    U_REACH = 18
 };
 static const double ROOM_S = 1.0;      /* an interval that leaves room for two P waves */
 static const float SLOW_MS = 2000;     /* one that has more: two of them are enough */
@@ -391,7 +395,8 @@ struct spans {
     float pr_ms[ECG_MEAN_BEATS];     /* of the beat that ends it; NAN */
     float before_ms[ECG_MEAN_BEATS]; /* and of the one that begins it */
     size_t blocked;                  /* P waves but the last of each interval, */
-    size_t clear;                    /* and of them those found where no T wave is */
+    size_t clear;                    /* and of them those found where no T wave is, */
+    size_t beyond_u;                 /* and no U wave either */
 };
 
 /* From the last P wave that was found before the complex; NAN when it is a hidden one. */
@@ -406,9 +411,18 @@ static float pr_of(const struct work *w, size_t beat)
     return NAN;
 }
 
+/* Samples after a usual beat from which on a wave is none of its T wave, nor its U wave. */
+static int end_of_waves(const struct work *w)
+{
+    int t = w->waves.all.at[ECG_POINT_T_OFF];
+    bool may_be_u = t != ECG_POINT_NONE && w->nleads < U_TELLS;
+    return may_be_u ? (t - ECG_WINDOW_BEFORE) / GROUP + U_REACH : 0;
+}
+
 static void take_spans(const struct work *w, struct spans *s)
 {
     const struct train *t = &w->best;
+    int free_from = end_of_waves(w);
     *s = (struct spans){0};
     for (size_t i = 1; i < w->block.n; i++) {
         int from = sample_at(w, w->block.fiducial_s[i - 1]);
@@ -422,7 +436,9 @@ static void take_spans(const struct work *w, struct spans *s)
                 bool is_last = k + 1 == t->n || t->at[k + 1] >= to;
                 s->p[s->n]++;
                 s->blocked += !is_last;
-                s->clear += !is_last && t->found[k] && w->place[t->at[k]] == PLAIN;
+                bool is_clear = !is_last && t->found[k] && w->place[t->at[k]] == PLAIN;
+                s->clear += is_clear;
+                s->beyond_u += is_clear && t->at[k] - from >= free_from;
             }
         s->pr_ms[s->n] = pr_of(w, i);
         s->before_ms[s->n++] = pr_of(w, i - 1);
@@ -487,7 +503,7 @@ static void classify_pauses(const struct spans *s, struct extent pr, struct ecg_
         return;
     if (more > 0 && is_steady)
         out->block = ECG_AV_ADVANCED;
-    else if (two >= 3 && conducted == 0 && is_steady)
+    else if (two >= 3 && conducted == 0 && is_steady && s->beyond_u * 4 >= s->blocked * 3)
         out->block = ECG_AV_TWO_TO_ONE;
     if (out->block || two == 0 || more > 0 || conducted < 2)
         return;

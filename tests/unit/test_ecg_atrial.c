@@ -205,6 +205,21 @@ START_TEST(u_waves_are_no_p_waves)
 }
 END_TEST
 
+/* In few leads one that lies half way between two P waves is as like them as they are themselves.
+ */
+START_TEST(nor_are_those_of_few_leads_half_way_between_two_of_them)
+{
+    static const struct synthetic_wave U = {0.47, 0.05, 120};
+    struct course c;
+    steady_p(&c, 1.26, SHORT_S);
+    for (size_t i = 0; i < c.p; i++)
+        c.qrs_s[c.qrs++] = c.p_s[i] + 0.16;
+    struct ecg_record *r = make(&c, (size_t)_i + 1, 5);
+    synthetic_add(r, P_GAINS, &U, 1, c.qrs_s, c.qrs);
+    ck_assert_int_eq(find_in(r, 0).block, ECG_AV_NONE);
+}
+END_TEST
+
 START_TEST(a_blocked_premature_p_wave_is_no_block)
 {
     struct course c = {.seconds = SHORT_S};
@@ -256,6 +271,7 @@ int main(void)
     tcase_add_loop_test(t, two_missing_in_a_row_are_advanced, 0, KINDS);
     tcase_add_loop_test(t, slow_sinus_rhythm_is_no_block, 0, KINDS);
     tcase_add_loop_test(t, u_waves_are_no_p_waves, 0, KINDS);
+    tcase_add_loop_test(t, nor_are_those_of_few_leads_half_way_between_two_of_them, 0, 3);
     tcase_add_loop_test(t, a_blocked_premature_p_wave_is_no_block, 0, KINDS);
     tcase_add_loop_test(t, complexes_without_p_waves_are_no_block, 0, KINDS);
     tcase_add_test(t, fast_complexes_leave_no_room);
