@@ -225,6 +225,15 @@ static enum base_err check_inputs(const struct ecg_input *files, size_t n,
     return BASE_OK;
 }
 
+/* Of what is asked for, a file that is not merely wanted. */
+static const char *first_needed(const struct ecg_needs *asked)
+{
+    for (size_t i = 0; i < asked->n; i++)
+        if (!asked->optional[i])
+            return asked->name[i];
+    return "its signals";
+}
+
 static enum base_err open_files(const struct ecg_input *files, size_t n,
                                 const struct ecg_limits *limits, struct ecg_needs *needs,
                                 struct ecg_record **out, struct base_error *err)
@@ -250,7 +259,7 @@ static enum base_err open_files(const struct ecg_input *files, size_t n,
         e = base_fail(
             err, BASE_EFORMAT, BASE_NOPOS,
             "%s: the recording has more files, such as %s, and they were not sent with it",
-            ecg_format_name(format), asked->n ? asked->name[0] : "its signals");
+            ecg_format_name(format), first_needed(asked));
     if (!needs)
         free(asked);
     if (e) {

@@ -22,7 +22,7 @@ struct ingest_intake {
     struct ingest_many *many;
     struct ingest_parts parts;
     struct ingest_zip *zip;
-    bool urlencoded;             /* as curl -d sends a file */
+    bool urlencoded;             /* as curl -d sends a file: without an end of a line */
     const char *said;            /* the manifest; NULL = none */
     struct base_buf manifest;    /* to be noted before the answer */
     struct ingest_answer answer; /* meanwhile */
@@ -329,6 +329,9 @@ static void decide(struct ingest_intake *in)
 
 void ingest_intake_write(struct ingest_intake *in, struct base_bytes bytes)
 {
+    if (in->urlencoded && bytes.n &&
+        (memchr(bytes.p, '\n', bytes.n) || memchr(bytes.p, '\r', bytes.n)))
+        in->urlencoded = false;
     while (in->kind == UNDECIDED && bytes.n) {
         in->head[in->head_n++] = bytes.p[0];
         bytes = base_bytes_of(bytes.p + 1, bytes.n - 1);

@@ -395,37 +395,42 @@ static int run_measure(struct ecg_command *c)
     return run_compared(c, write_measured);
 }
 
+/* Of verbs, and which of them have an option: one that would do nothing is refused. */
+enum { INFO = 1, PLOT = 2, CONVERT = 4, BEATS = 8, MEASURE = 16, EACH = 31 };
+
 struct verb {
     const char *name;
+    unsigned bit;
     int (*run)(struct ecg_command *c);
     const char *endings[4]; /* of the output, in the order of the kinds */
 };
 
 static const struct verb verbs[] = {
-    {"info", run_info, {NULL}},       {"plot", run_plot, {"png", "pdf", "svg"}},
-    {"convert", run_convert, {NULL}}, {"beats", run_beats, {NULL}},
-    {"measure", run_measure, {NULL}},
+    {"info", INFO, run_info, {NULL}},          {"plot", PLOT, run_plot, {"png", "pdf", "svg"}},
+    {"convert", CONVERT, run_convert, {NULL}}, {"beats", BEATS, run_beats, {NULL}},
+    {"measure", MEASURE, run_measure, {NULL}},
 };
 
-/* BASE_ENOTFOUND: no option has this name. */
+/* BASE_ENOTFOUND: the verb has no option of this name. */
 static enum base_err take_option(struct ecg_command *c, const struct verb *v, const char *name,
                                  const char *value, struct base_error *err)
 {
     const struct {
         const char *name;
         const char **value;
-    } texts[] = {{"-o", &c->output},
-                 {"--output", &c->output},
-                 {"--patient-id", &c->patient_id},
-                 {"--patient-name", &c->patient_name},
-                 {"--accession", &c->accession},
-                 {"--to", &c->to},
-                 {"--lead", &c->lead},
-                 {"--limits", &c->limits},
-                 {"--compare", &c->earlier},
-                 {"--annotations", &c->annotators}};
+        unsigned verbs;
+    } texts[] = {{"-o", &c->output, PLOT | CONVERT | BEATS},
+                 {"--output", &c->output, PLOT | CONVERT | BEATS},
+                 {"--patient-id", &c->patient_id, PLOT | CONVERT},
+                 {"--patient-name", &c->patient_name, PLOT | CONVERT},
+                 {"--accession", &c->accession, PLOT | CONVERT},
+                 {"--to", &c->to, CONVERT},
+                 {"--lead", &c->lead, PLOT | BEATS | MEASURE},
+                 {"--limits", &c->limits, MEASURE},
+                 {"--compare", &c->earlier, PLOT | MEASURE},
+                 {"--annotations", &c->annotators, EACH}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (strcmp(texts[i].name, name) != 0)
+        if (strcmp(texts[i].name, name) != 0 || !(texts[i].verbs & v->bit))
             continue;
         *texts[i].value = value;
         return BASE_OK;
@@ -433,10 +438,11 @@ static enum base_err take_option(struct ecg_command *c, const struct verb *v, co
     return v->run == run_plot ? rdc_ecg_plot_option(&c->plot, name, value, err) : BASE_ENOTFOUND;
 }
 
-static int refuse_option(const char *name, enum base_err e, const struct base_error *err)
+static int refuse_option(const struct verb *v, const char *name, enum base_err e,
+                         const struct base_error *err)
 {
     if (e == BASE_ENOTFOUND)
-        fprintf(stderr, "rdc ecg: %s is no option here, or its value is missing\n", name);
+        fprintf(stderr, "rdc ecg: %s is no option of %s, or its value is missing\n", name, v->name);
     else
         fprintf(stderr, "rdc ecg: %s\n", err->msg);
     return USAGE;
@@ -446,16 +452,16 @@ static int parse_arguments(struct ecg_command *c, const struct verb *v, int argc
 {
     struct base_error err = {0};
     for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
+        if (strcmp(argv[i], "--json") == 0 && v->bit & (INFO | MEASURE)) {
             c->json = true;
-        } else if (strcmp(argv[i], "--waves") == 0) {
+        } else if (strcmp(argv[i], "--waves") == 0 && v->bit & BEATS) {
             c->waves = true;
         } else if (argv[i][0] == '-' && argv[i][1]) {
             bool flag = v->run == run_plot && rdc_ecg_plot_is_flag(argv[i]);
             const char *value = flag ? "yes" : i + 1 < argc ? argv[i + 1] : NULL;
             enum base_err e = value ? take_option(c, v, argv[i], value, &err) : BASE_ENOTFOUND;
             if (e)
-                return refuse_option(argv[i], e, &err);
+                return refuse_option(v, argv[i], e, &err);
             i += !flag;
         } else if (!c->file) {
             c->file = argv[i];
@@ -464,6 +470,8 @@ static int parse_arguments(struct ecg_command *c, const struct verb *v, int argc
             return USAGE;
         }
     }
+    if (!c->file)
+        fprintf(stderr, "rdc ecg %s: which FILE?\n", v->name);
     return c->file ? DONE : USAGE;
 }
 
@@ -519,9 +527,13 @@ int rdc_cmd_ecg(struct rdc_context *ctx, int argc, char **argv)
     const struct verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
     if (rdc_wants_help(argc, argv) || (v && rdc_wants_help(argc - 1, argv + 1)))
         return usage(stdout, DONE);
-    if (!v || parse_arguments(&c, v, argc, argv) != DONE)
+    if (!v)
         return usage(stderr, USAGE);
-    int status = check_output(&c, v);
+    int status = parse_arguments(&c, v, argc, argv);
+    if (status == DONE)
+        status = check_output(&c, v);
+    if (status == USAGE) /* below what was wrong, which all of it would push off the screen */
+        fputs("`rdc ecg help` says how it is called\n", stderr);
     if (status == DONE)
         status = open_record(&c);
     if (status == DONE)

@@ -406,7 +406,10 @@ enum base_err rdc_ecg_analyse(const struct rdc_ecg_analysis *a, struct rdc_ecg_r
     struct ecg_alarm_limits limits = ecg_alarm_limits_default;
     if (a->limits && !ecg_alarm_limits_parse(a->limits, &limits))
         return base_fail(err, BASE_EINVAL, BASE_NOPOS,
-                         "limits of alarms: \"%s\" is not NAME=NUMBER,...", a->limits);
+                         "limits of alarms: \"%.40s\" is not NAME=NUMBER,... above 0 with NAME of "
+                         "pause_s brady_bpm vt_bpm svt_bpm af_bpm preexcited_rr_ms st_limb_uv "
+                         "st_chest_uv qtc_ms vf_s torsades_qtc_ms av_block_bpm t_wave_uv",
+                         a->limits);
     struct rdc_ecg_result *x = calloc(1, sizeof *x);
     if (!x)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");

@@ -283,7 +283,12 @@ static void repolarisation(struct ecg_case *c)
     static const double SLOW_BPM = 40; /* below, what is taken off by the formula has no end */
     double limit = c->record->patient.sex == 'F' ? 460 : 450;
     double qtc = ecg_finding_qtc_ms(c);
-    if (qtc >= limit)
+    double less = (double)c->f->qtc_framingham_ms - qtc;
+    if (qtc >= limit && less > 0)
+        ecg_finding_add(c, ECG_FINDING_QT_LONG,
+                        "QTc %.0f ms (Framingham, less %.0f of wide QRS) >= %.0f", qtc, less,
+                        limit);
+    else if (qtc >= limit)
         ecg_finding_add(c, ECG_FINDING_QT_LONG, "QTc %.0f ms (Framingham) >= %.0f", qtc, limit);
     else if (qtc <= 340 && c->f->rate.hr_bpm >= SLOW_BPM)
         ecg_finding_add(c, ECG_FINDING_QT_SHORT, "QTc %.0f ms (Framingham) <= 340", qtc);

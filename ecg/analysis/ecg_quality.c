@@ -16,6 +16,7 @@ static const float SATURATED_SHARE = 0.02F;
 static const float MAINS_UV = 30;   /* amplitude, half of peak to peak */
 static const float MAINS_RATIO = 4; /* over what lies beside it */
 static const double SHORT_S = 9.5;
+static const double SHORT_STRIP_S = 6; /* of fewer leads: what a rate is counted of by hand */
 
 struct range {
     float low;
@@ -165,7 +166,7 @@ void ecg_quality_find(const struct ecg_record *r, struct ecg_quality *out)
             out->lead[out->n].lead = &r->leads[i];
             look_at(&r->leads[i], &out->lead[out->n++]);
         }
-    out->is_short = out->n >= TWELVE && out->seconds < SHORT_S;
+    out->is_short = out->n > 0 && out->seconds < (out->n >= TWELVE ? SHORT_S : SHORT_STRIP_S);
 }
 
 const struct ecg_quality_lead *ecg_quality_lead(const struct ecg_quality *q, int id)

@@ -24,7 +24,7 @@ struct ecg_quality {
     size_t n;
     struct ecg_quality_lead lead[ECG_QUALITY_LEADS];
     double seconds;
-    bool is_short; /* for a resting ECG */
+    bool is_short; /* for a resting ECG, or of few leads for a strip of its rhythm */
 };
 
 void ecg_quality_find(const struct ecg_record *r, struct ecg_quality *out);

@@ -434,7 +434,7 @@ static void draw_notes(struct sheet *s)
         base_buf_reset(&line);
     }
     if (s->o->analysis)
-        base_buf_printf(&line, "分析 analysis: rdc %s, 未经确认的建议 a proposal    ",
+        base_buf_printf(&line, "分析 analysis: rdc %s, QTc: Bazett, 未经确认的建议 a proposal    ",
                         s->o->analysis->version ? s->o->analysis->version : "");
     if (s->derived)
         base_buf_add_str(&line,

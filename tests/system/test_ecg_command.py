@@ -3,6 +3,7 @@ import csv
 import json
 import os
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -262,6 +263,35 @@ class EcgCommand(unittest.TestCase):
             done = ecg(*args)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(words, done.stderr.decode())
+
+    def test_the_manual_has_every_option_and_limit(self):
+        with open(os.path.join(ROOT, 'docs/man/rdc-ecg.1')) as f:
+            manual = f.read().replace('\\-', '-')
+        with open(os.path.join(ROOT, 'ecg/analysis/ecg_finding.h')) as f:
+            struct = re.search(r'struct ecg_alarm_limits \{(.*?)\n\};', f.read(), re.S).group(1)
+        options = set()
+        for source in ('rdc/cmd_ecg.c', 'rdc/rdc_ecg_plot.c'):
+            with open(os.path.join(ROOT, source)) as f:
+                options |= set(re.findall(r'"(--[a-z-]+)"', f.read()))
+        limits = re.findall(r'double (\w+);', struct)
+        self.assertGreater(len(limits), 12)
+        self.assertEqual([x for x in [*sorted(options), *limits] if not re.search(rf'(?<!-){x}\b', manual)], [])
+        scp = f'{FILES}/1-second-differences.scp'
+        refused = ecg('measure', scp, '--limits', 'no_such_limit=1').stderr.decode()
+        self.assertEqual([x for x in limits if f' {x}' not in refused], [])
+        for name in limits:
+            self.assertEqual(ecg('measure', scp, '--limits', f'{name}=1.5').returncode, 0)
+
+    def test_an_option_that_would_do_nothing_is_refused_in_the_last_lines(self):
+        scp = f'{FILES}/1-second-differences.scp'
+        for args in (('info', scp, '-o', f'{self.out}/x'), ('info', scp, '--waves'), ('measure', scp, '--to', 'edf'),
+                     ('convert', scp, '-o', f'{self.out}/x.edf', '--json'), ('beats', scp, '--page', 'beats')):
+            done = ecg(*args)
+            words = done.stderr.decode().splitlines()
+            self.assertEqual((done.returncode, len(words)), (2, 2), words)
+            self.assertIn(f'is no option of {args[0]}', words[0])
+        self.assertEqual(os.listdir(self.out), [])
+        self.assertEqual(ecg('info').returncode, 2)
 
     def test_nothing_is_measured_in_noise(self):
         path, rest = f'{self.out}/noise.csv', random.Random(1)

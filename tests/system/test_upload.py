@@ -104,6 +104,10 @@ class RequestTest(Upload):
         self.assertIn('application/x-www-form-urlencoded', detail)
         self.assertIn('--data-binary', detail)
         self.assertEqual(send('--data-binary'), '201')
+        with open(path, 'w') as f:
+            f.write('these are two lines\nof no recording\n')
+        self.assertEqual(send('--data-binary'), '415')
+        self.assertNotIn('curl', json.loads(read(answer))['detail'])  # it sent them all
 
 
 class StowTest(Upload):

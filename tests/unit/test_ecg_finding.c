@@ -277,7 +277,10 @@ START_TEST(a_short_recording_is_told)
     s.seconds = 5;
     find(&s, &all);
     assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_SHORT);
-    s.nleads = 2; /* no resting ECG */
+    s.nleads = 2; /* no resting ECG, but too short for a rhythm */
+    find(&s, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_SHORT);
+    s.seconds = 7;
     find(&s, &all);
     assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_COUNT);
 }
@@ -396,6 +399,23 @@ static void find_wide(const struct synthetic_wave *waves, double (*gains)[8], si
     find_in(r, NULL, all);
     ecg_record_free(r);
 }
+
+START_TEST(what_is_taken_off_qtc_for_a_wide_qrs_is_said)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.interval_s = 1;
+    s.wave[4].at_s = 0.40;
+    find(&s, &all);
+    const char *figures = figures_of(&all, ECG_FINDING_QT_LONG);
+    ck_assert(figures && strstr(figures, "(Framingham) >= 450"));
+    s.wave[1].uv = 1; /* no Q */
+    s.wave[2].half_s = 0.07;
+    find(&s, &all);
+    figures = figures_of(&all, ECG_FINDING_QT_LONG);
+    ck_assert_msg(figures && strstr(figures, "(Framingham, less "), "%s", figures);
+}
+END_TEST
 
 START_TEST(bundle_branch_blocks_are_those_of_the_criteria)
 {
@@ -632,6 +652,7 @@ int main(void)
     tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 4);
     tcase_add_test(t, one_interval_unlike_the_next_is_no_fibrillation);
     tcase_add_test(t, p_waves_that_stay_the_same_are_no_fibrillation);
+    tcase_add_test(t, what_is_taken_off_qtc_for_a_wide_qrs_is_said);
     tcase_add_test(t, bundle_branch_blocks_are_those_of_the_criteria);
     tcase_add_test(t, low_complexes_are_a_rhythm);
     tcase_add_loop_test(t, noise_is_no_rhythm_however_high_it_is, 0, 4);

@@ -232,6 +232,7 @@ START_TEST(what_is_needed_is_asked_for_once)
     ck_assert_str_eq(needs.name[0], "r.atr");
     ck_assert_str_eq(needs.name[1], "a.dat");
     ck_assert_int_eq(ecg_open(&input, 1, NULL, NULL, &r, &err), BASE_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "such as a.dat")); /* nothing is missing without r.atr */
     const struct ecg_input sent[] = {{"a.dat", base_bytes_str("\1\2\3\4")}, input};
     ck_assert_uint_eq(ecg_find_first(sent, 2), 1);
     ck_assert_uint_eq(ecg_find_first(sent, 1), 1);
