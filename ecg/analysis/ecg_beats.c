@@ -3,6 +3,7 @@
 #include "ecg/analysis/ecg_class_priv.h"
 #include "ecg/analysis/ecg_gap.h"
 #include "ecg/analysis/ecg_pace.h"
+#include "ecg/analysis/ecg_section.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -160,20 +161,44 @@ static size_t main_extremum(const struct ecg_signal *s, const struct ecg_feature
     return best;
 }
 
+static int by_length(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* By how much the middle of the slopes is usually later than the largest deflection: that is the
+ * same in whatever leads. */
+static double middle_of_slopes(const struct ecg_signal *s, const struct ecg_feature *f,
+                               const size_t *at, size_t n)
+{
+    enum { SOME = 64 };
+    double later_s[SOME];
+    n = n < SOME ? n : SOME;
+    for (size_t i = 0; i < n; i++)
+        later_s[i] = ((double)at[i] - (double)main_extremum(s, f, at[i])) / s->rate_hz;
+    qsort(later_s, n, sizeof *later_s, by_length);
+    return n ? later_s[n / 2] : 0;
+}
+
 static enum base_err to_beats(const struct ecg_signal *s, const struct ecg_feature *f,
-                              const struct ecg_candidates *c, struct ecg_beats *out)
+                              const struct ecg_candidates *c, bool is_section,
+                              struct ecg_beats *out)
 {
     uint8_t dominant = 0;
     size_t *at = calloc(c->n + 1, sizeof *at);
     struct ecg_beat *beat = calloc(c->n + 1, sizeof *beat);
     size_t n = at && beat ? places_of(c, at) : 0;
     enum base_err e = at && beat ? ecg_class_find(s, f, at, n, beat, &dominant) : BASE_ENOMEM;
+    double later_s = is_section && !e ? middle_of_slopes(s, f, at, n) : 0;
     for (size_t i = 0; i < n && !e; i++) {
         size_t peak = main_extremum(s, f, at[i]);
         beat[i].at_s = ((double)peak + 0.5) / s->rate_hz - 0.5 / s->source[0]->rate_hz;
         if (i > 0 && beat[i].at_s <= beat[i - 1].at_s)
             beat[i].at_s = (double)at[i] / s->rate_hz;
     }
+    for (size_t i = 0; i < n && !e; i++)
+        beat[i].at_s += later_s;
     free(at);
     if (e) {
         free(beat);
@@ -253,12 +278,12 @@ static void search_deinit(struct search *w)
     ecg_signal_deinit(&w->signal);
 }
 
-enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *only,
-                             struct ecg_beats *out, struct base_error *err)
+static enum base_err find_in(const struct ecg_record *r, const struct ecg_lead *only,
+                             bool is_section, struct ecg_beats *out, struct base_error *err)
 {
     struct search w;
     enum base_err e = search_init(&w, r, only, err);
-    if (!e && to_beats(&w.signal, &w.feature, &w.candidates, out)) {
+    if (!e && to_beats(&w.signal, &w.feature, &w.candidates, is_section, out)) {
         e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     } else if (!e && (mark_paced(r, out) || ecg_gap_find(w.signal.source, w.signal.nleads, out))) {
         ecg_beats_deinit(out);
@@ -266,6 +291,100 @@ enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *
     }
     search_deinit(&w);
     return e;
+}
+
+/* Those of a section, after those of the ones before; what the end of one cuts may be in both. */
+static bool append(struct ecg_beats *all, const struct ecg_beats *of, const struct ecg_section *s)
+{
+    static const double SAME_S = 0.25;
+    struct ecg_beat *beat = realloc(all->beat, (all->n + of->n + 1) * sizeof *beat);
+    if (!beat)
+        return false;
+    all->beat = beat;
+    for (size_t i = 0; i < of->n; i++) {
+        struct ecg_beat b = of->beat[i];
+        b.at_s += s->from_s;
+        /* The leads of each section have shapes of their own, and too few beats to tell what is
+         * unlike the usual ones. */
+        b.shape = 0;
+        b.code = b.code == ECG_CODE_PACED ? b.code : ECG_CODE_NORMAL;
+        b.certainty = 0;
+        if (all->n == 0 || b.at_s - all->beat[all->n - 1].at_s >= SAME_S)
+            all->beat[all->n++] = b;
+    }
+    all->leads += of->leads;
+    return true;
+}
+
+/* Where one section ends and the next begins is a gap, however short: a beat that is cut there may
+ * be in none, and places in other leads are other ones. False: out of memory. */
+static bool part_sections(struct ecg_beats *b, const struct ecg_section *s, size_t n)
+{
+    struct ecg_gap *gap = realloc(b->gap, (b->ngaps + n) * sizeof *gap);
+    if (!gap)
+        return false;
+    b->gap = gap;
+    for (size_t k = 1; k < n; k++) {
+        size_t at = b->ngaps;
+        while (at > 0 && gap[at - 1].from_s > s[k].from_s)
+            at--;
+        if (at > 0 && gap[at - 1].to_s >= s[k].from_s - 0.01)
+            continue;
+        memmove(gap + at + 1, gap + at, (b->ngaps - at) * sizeof *gap);
+        gap[at] = (struct ecg_gap){s[k].from_s, s[k].from_s};
+        b->ngaps++;
+    }
+    for (size_t i = 1, k = 1; i < b->n; i++) {
+        while (k < n && s[k].from_s <= b->beat[i - 1].at_s)
+            k++;
+        b->beat[i].after_gap |= k < n && s[k].from_s <= b->beat[i].at_s;
+    }
+    return true;
+}
+
+static enum base_err find_in_sections(const struct ecg_record *r, const struct ecg_section *s,
+                                      size_t n, struct ecg_beats *out, struct base_error *err)
+{
+    struct ecg_beats all = {.seconds = ecg_record_seconds(r)};
+    enum base_err e = BASE_OK;
+    for (size_t i = 0; i < n && !e; i++) {
+        struct ecg_part part;
+        struct ecg_beats of = {0};
+        ecg_section_take(r, &s[i], &part);
+        e = find_in(&part.record, NULL, true, &of, err);
+        if (!e && !append(&all, &of, &s[i]))
+            e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+        ecg_beats_deinit(&of);
+    }
+    const struct ecg_lead *leads[ECG_WINDOW_LEADS];
+    size_t nleads = 0;
+    for (size_t i = 0; i < r->nleads && nleads < ECG_WINDOW_LEADS; i++)
+        if (ecg_window_can(&r->leads[i]))
+            leads[nleads++] = &r->leads[i];
+    if (!e && (ecg_gap_find(leads, nleads, &all) || !part_sections(&all, s, n)))
+        e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    for (size_t m = 0; m < r->nmarks && !e; m++)
+        if (r->marks[m].kind == ECG_MARK_PACE && !r->marks[m].on_median)
+            mark_after(&all, r->marks[m].at_s);
+    if (e) {
+        ecg_beats_deinit(&all);
+        return e;
+    }
+    *out = all;
+    return BASE_OK;
+}
+
+enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *only,
+                             struct ecg_beats *out, struct base_error *err)
+{
+    struct ecg_section s[ECG_SECTIONS_MAX];
+    struct ecg_part part;
+    size_t strips, n = only ? 0 : ecg_section_find(r, s, &strips);
+    if (n && !strips)
+        return find_in_sections(r, s, n, out, err);
+    if (n)
+        ecg_section_take_strips(r, &part);
+    return find_in(n ? &part.record : r, only, false, out, err);
 }
 
 enum base_err ecg_beats_terms(const struct ecg_record *r, float (**out)[ECG_CLASS_TERMS], size_t *n,
@@ -304,12 +423,6 @@ void ecg_beats_deinit(struct ecg_beats *b)
     free(b->beat);
     free(b->gap);
     *b = (struct ecg_beats){0};
-}
-
-static int by_length(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 void ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out)

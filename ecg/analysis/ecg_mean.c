@@ -1,5 +1,7 @@
 #include "ecg/analysis/ecg_mean.h"
 
+#include "ecg/analysis/ecg_gap.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +141,7 @@ static size_t best_lead(const struct ecg_block *b, struct strip *s)
     float most = -1;
     for (size_t k = 0; k < b->nleads; k++) {
         float in = 0, all = 1;
-        if (!read_strip(b, k, s) && k)
+        if (!read_strip(b, k, s))
             continue;
         for (size_t i = 0; i < b->n; i++)
             in += slope_energy(s, place(s, beat_of(b, i)->at_s));
@@ -353,6 +355,28 @@ void ecg_mean_find_silent(struct ecg_mean *m)
     m->live = m->live ? m->live : m->nleads;
 }
 
+/* Whether the lead has samples from before P to after T of this beat: what a lead was not recorded
+ * in has no part in its mean. */
+static bool is_recorded(const struct ecg_block *b, size_t i, size_t lead)
+{
+    return ecg_gap_has_sample(b->leads[lead], b->fiducial_s[i] - 0.2) &&
+           ecg_gap_has_sample(b->leads[lead], b->fiducial_s[i]) &&
+           ecg_gap_has_sample(b->leads[lead], b->fiducial_s[i] + 0.4);
+}
+
+/* Whether the lead has samples of some of them, and not of all. */
+static bool has_some(const struct ecg_block *b, const bool *taken, size_t lead)
+{
+    size_t n = 0, all = 0;
+    if (ecg_gap_is_whole(b->leads[lead], b->beats->seconds))
+        return false;
+    for (size_t i = 0; i < b->n; i++) {
+        all += taken[i];
+        n += taken[i] && is_recorded(b, i, lead);
+    }
+    return n > 0 && n < all;
+}
+
 void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mean *out)
 {
     struct strip s;
@@ -378,20 +402,24 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
     memset(out->half, 0, sizeof out->half);
     for (size_t lead = 0; lead < b->nleads; lead++) {
         size_t count[2] = {0};
+        bool partly = has_some(b, taken, lead);
         (void)read_strip(b, lead, &s);
         flatten(b, &s);
         for (size_t i = 0, turn = 0; i < b->n; i++) {
-            if (!taken[i])
+            if (!taken[i] || (partly && !is_recorded(b, i, lead)))
                 continue;
             add_window(&s, place(&s, b->fiducial_s[i]), out->half[turn][lead]);
             count[turn]++;
             turn = !turn;
         }
+        n = count[0] + count[1];
         for (int k = 0; k < ECG_WINDOW; k++) {
             out->x[lead][k] = (out->half[0][lead][k] + out->half[1][lead][k]) / (float)n;
             out->half[0][lead][k] /= (float)(count[0] ? count[0] : 1);
             out->half[1][lead][k] /= (float)(count[1] ? count[1] : 1);
         }
+        if (partly && count[1] == 0) /* one beat is compared with nothing */
+            memset(out->half[0][lead], 0, sizeof out->half[0][lead]);
     }
     ecg_mean_find_silent(out);
 }

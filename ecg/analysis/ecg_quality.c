@@ -1,5 +1,8 @@
 #include "ecg/analysis/ecg_quality.h"
 
+#include "ecg/analysis/ecg_gap.h"
+#include "ecg/analysis/ecg_section.h"
+
 #include <assert.h>
 #include <math.h>
 
@@ -158,13 +161,35 @@ static void look_at(const struct ecg_lead *lead, struct ecg_quality_lead *out)
         find_mains(lead, fmin(seconds, PIECES_MAX), out);
 }
 
+/* Of a lead that was recorded in one section only, that. */
+static void cut_to_section(struct ecg_lead *lead, const struct ecg_section *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!ecg_gap_has_sample(lead, (s[i].from_s + s[i].to_s) / 2))
+            continue;
+        size_t first = (size_t)fmax(0, ceil((s[i].from_s - lead->start_s) * lead->rate_hz));
+        size_t end =
+            (size_t)fmin((double)lead->samples, (s[i].to_s - lead->start_s) * lead->rate_hz);
+        lead->start_s += (double)first / lead->rate_hz;
+        lead->samples = end - first;
+        lead->i16 = lead->i16 ? lead->i16 + first : NULL;
+        lead->i32 = lead->i32 ? lead->i32 + first : NULL;
+        return;
+    }
+}
+
 void ecg_quality_find(const struct ecg_record *r, struct ecg_quality *out)
 {
     *out = (struct ecg_quality){.seconds = ecg_record_seconds(r)};
+    struct ecg_section s[ECG_SECTIONS_MAX];
+    size_t strips, n = ecg_section_find(r, s, &strips);
     for (size_t i = 0; i < r->nleads && out->n < ECG_QUALITY_LEADS; i++)
         if (ecg_window_can(&r->leads[i])) {
-            out->lead[out->n].lead = &r->leads[i];
-            look_at(&r->leads[i], &out->lead[out->n++]);
+            struct ecg_lead part = r->leads[i];
+            if (!ecg_gap_is_whole(&part, out->seconds))
+                cut_to_section(&part, s, n);
+            look_at(&part, &out->lead[out->n]);
+            out->lead[out->n++].lead = &r->leads[i];
         }
     out->is_short = out->n > 0 && out->seconds < (out->n >= TWELVE ? SHORT_S : SHORT_STRIP_S);
 }

@@ -400,6 +400,46 @@ static void find_wide(const struct synthetic_wave *waves, double (*gains)[8], si
     ecg_record_free(r);
 }
 
+/* Two leads after two, 2.5 s of each, as missing samples or as leads that begin later; with a strip
+ * of II of all the time, or nothing beside. */
+static void store_in_groups(struct ecg_record *r, bool is_late, bool has_strip)
+{
+    enum { GROUPS = 4, EACH = 2 };
+    for (size_t k = 0; k < r->nleads; k++) {
+        struct ecg_lead *lead = &r->leads[k];
+        size_t length = lead->samples / GROUPS, from = k / EACH * length;
+        if (has_strip && lead->id == ECG_LEAD_II)
+            continue;
+        if (is_late) {
+            lead->start_s = (double)from / lead->rate_hz;
+            memmove(lead->i32, lead->i32 + from, length * sizeof *lead->i32);
+            lead->samples = length;
+        }
+        for (size_t i = 0; i < lead->samples && !is_late; i++)
+            if (i < from || i >= from + length)
+                lead->i32[i] = ECG_SAMPLE_NONE;
+        ecg_record_count(lead);
+    }
+}
+
+START_TEST(leads_that_were_stored_one_group_after_the_other_are_no_pause)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.interval_s = _i / 4 ? 0.63 : 1.1;
+    struct ecg_record *r = synthetic_make(&s);
+    store_in_groups(r, _i & 1, _i & 2);
+    find_in(r, NULL, &all);
+    enum ecg_finding_code rhythm = _i / 4 ? ECG_FINDING_SINUS : ECG_FINDING_SINUS_BRADY;
+    ck_assert_msg(figures_of(&all, rhythm) != NULL, "%d", _i);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_COUNT);
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_PAUSE));
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_PVC));
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(what_is_taken_off_qtc_for_a_wide_qrs_is_said)
 {
     struct ecg_findings all;
@@ -652,6 +692,7 @@ int main(void)
     tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 4);
     tcase_add_test(t, one_interval_unlike_the_next_is_no_fibrillation);
     tcase_add_test(t, p_waves_that_stay_the_same_are_no_fibrillation);
+    tcase_add_loop_test(t, leads_that_were_stored_one_group_after_the_other_are_no_pause, 0, 8);
     tcase_add_test(t, what_is_taken_off_qtc_for_a_wide_qrs_is_said);
     tcase_add_test(t, bundle_branch_blocks_are_those_of_the_criteria);
     tcase_add_test(t, low_complexes_are_a_rhythm);
