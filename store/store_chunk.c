@@ -1,8 +1,9 @@
 /*
  * Memory for data on its way to the disk. The first piece of an object is
  * small, so that a small object costs little, but holds most ECGs; the following ones are large.
- * When the store's limit is reached, everything is small and goes to the disk
- * at once.
+ * When half of the store's memory is in use, a stream has one chunk on its way and fills one; when
+ * all is, further chunks are tiny. All are written when they are full: what is no whole block goes
+ * through the page cache, and all behind it.
  *
  * Chunks are cut from slabs, each a huge page, which are kept: a write around the page cache
  * looks up one page instead of 512, and the disk is given few large pieces. Beyond the limit each
@@ -20,7 +21,11 @@ struct store_slab {
     struct store_chunk chunks[];
 };
 
-static const size_t chunk_sizes[STORE_KINDS] = {STORE_CHUNK_SMALL, STORE_CHUNK_LARGE};
+static const size_t chunk_sizes[] = {
+    [STORE_SMALL] = STORE_CHUNK_SMALL,
+    [STORE_LARGE] = STORE_CHUNK_LARGE,
+    [STORE_TINY] = STORE_CHUNK_TINY,
+};
 
 static struct store_chunk *take_spare(struct store *s, enum store_chunk_kind kind)
 {
@@ -71,12 +76,19 @@ bool store_chunk_pressed(const struct store *s)
     return s->memory >= s->config.memory;
 }
 
+bool store_chunk_scarce(const struct store *s)
+{
+    return s->memory >= s->config.memory / 2;
+}
+
 struct store_chunk *store_chunk_get(struct store *s, bool small)
 {
-    enum store_chunk_kind kind = small || store_chunk_pressed(s) ? STORE_SMALL : STORE_LARGE;
-    if (!s->spare[kind] && s->slabs_left[kind])
+    enum store_chunk_kind kind = store_chunk_pressed(s) ? STORE_TINY
+                                 : small                ? STORE_SMALL
+                                                        : STORE_LARGE;
+    if (kind != STORE_TINY && !s->spare[kind] && s->slabs_left[kind])
         cut_slab(s, kind);
-    struct store_chunk *c = take_spare(s, kind);
+    struct store_chunk *c = kind == STORE_TINY ? NULL : take_spare(s, kind);
     if (!c)
         c = make_alone(kind);
     if (!c)

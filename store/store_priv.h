@@ -9,6 +9,7 @@ enum {
     STORE_PATH = 4096,
     STORE_ALIGN = 4096, /* for O_DIRECT: of memory, offset and size */
     /* Of a chunk, with room for the header of a record in front. */
+    STORE_CHUNK_TINY = (64 << 10) - STORE_ALIGN,
     STORE_CHUNK_SMALL = (256 << 10) - STORE_ALIGN,
     STORE_CHUNK_LARGE = (512 << 10) - STORE_ALIGN,
     STORE_SLAB = 2 << 20,       /* memory from which chunks are cut */
@@ -27,7 +28,8 @@ struct store_chunk {
     bool alone;      /* its memory is its own, not a slab's */
 };
 
-enum store_chunk_kind { STORE_SMALL, STORE_LARGE, STORE_KINDS };
+/* Tiny ones never lie in slabs. */
+enum store_chunk_kind { STORE_SMALL, STORE_LARGE, STORE_KINDS, STORE_TINY = STORE_KINDS };
 
 /* A folder of objects below the incarnation's. Shared by its lane, while new
  * files go there, and by the puts in it. */
@@ -188,12 +190,13 @@ enum base_err store_fs_read(const struct store_fs *fs, int fd, void *p, size_t n
                             uint64_t at) BASE_MUST_CHECK;
 
 /* store_chunk.c */
-/* Large unless that would go over the store's memory or small_first. NULL when
- * out of memory. */
+/* Large, or small; tiny when the store's memory is in use. NULL when out of memory. */
 struct store_chunk *store_chunk_get(struct store *s, bool small);
 /* Takes a list. */
 void store_chunk_put(struct store *s, struct store_chunk *list);
+/* All of the store's memory is in use; half of it. */
 bool store_chunk_pressed(const struct store *s);
+bool store_chunk_scarce(const struct store *s);
 /* When none is in use. */
 void store_chunk_drop_slabs(struct store *s);
 

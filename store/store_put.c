@@ -392,7 +392,7 @@ enum base_err store_put_write(struct store_put *put, const void *p, size_t n)
         put->object.size += take;
         if (!put->streaming)
             store_digest_later(put);
-        if (c->n == c->size || (put->streaming && store_chunk_pressed(put->store)))
+        if (c->n == c->size)
             push_open(put);
     }
     if (!put->streaming && !put->err && !may_gather(put) && !begin_streaming(put))
@@ -418,11 +418,11 @@ struct base_bytes store_put_view(const struct store_put *put)
 }
 
 /* A put with nothing queued always has room: when others have used up the store's
- * memory, it goes on in small pieces, and no put waits for another. */
+ * memory, it goes on chunk by chunk, and no put waits for another. */
 bool store_put_room(struct store_put *put)
 {
     bool room = put->err || put->queued == 0 || !put->streaming ||
-                (put->queued < STORE_PUT_QUEUE && !store_chunk_pressed(put->store));
+                (put->queued < STORE_PUT_QUEUE && !store_chunk_scarce(put->store));
     if (!room)
         put->wants_room = true;
     return room;

@@ -50,13 +50,24 @@ START_TEST(a_large_object_passes_through_little_memory)
 }
 END_TEST
 
+static atomic_int odd_writes;
+
+static ssize_t count_odd(int fd, const void *p, size_t n)
+{
+    atomic_fetch_add(&odd_writes, n % STORE_ALIGN != 0);
+    return write(fd, p, n);
+}
+
+/* And all but the last bytes of each go around the page cache. */
 START_TEST(little_memory_slows_puts_but_stops_none)
 {
-    struct store_config config = {.memory = 1};
+    struct store_fs fs = store_fs_system;
+    struct store_config config = {.memory = 1, .fs = &fs};
+    fs.write = count_odd;
     struct store *s = open_store(&config);
     struct store_put *puts[8];
     struct told t[8] = {0};
-    static const uint8_t piece[16384];
+    static const uint8_t piece[16000];
     for (int i = 0; i < 8; i++)
         ck_assert_int_eq(store_put_new(s, "bin", LOOP_STAT, &puts[i]), BASE_OK);
     for (int round = 0; round < 20; round++) {
@@ -65,13 +76,14 @@ START_TEST(little_memory_slows_puts_but_stops_none)
         loop_run(loop);
         for (int i = 0; i < 8; i++)
             ck_assert(store_put_room(puts[i]));
-        ck_assert_uint_eq(s->memory, 0);
+        ck_assert_uint_le(s->memory, STORE_CHUNK_SMALL + 7 * STORE_CHUNK_TINY);
     }
     for (int i = 0; i < 8; i++)
         store_put_finish(puts[i], NULL, tell, &t[i]);
     loop_run(loop);
     for (int i = 0; i < 8; i++)
         ck_assert_uint_eq(t[i].object.size, 20 * sizeof piece);
+    ck_assert_int_eq(odd_writes, 8);
     store_close(s);
 }
 END_TEST
