@@ -53,6 +53,7 @@ static enum base_err draw_page(struct sheet *s)
     };
     memset(s->used, 0, USED_COLUMNS * USED_ROWS);
     base_buf_reset(&s->unshown);
+    base_buf_reset(&s->missing);
     s->together = s->derived = s->clipped = s->is_chart = false;
     s->from_s = s->to_s = 0;
     s->what[0] = '\0';
@@ -64,7 +65,7 @@ static enum base_err draw_page(struct sheet *s)
         ecg_draw_head(s);
     if (!e && cairo_status(s->cr))
         e = cairo_status(s->cr) == CAIRO_STATUS_NO_MEMORY ? BASE_ENOMEM : BASE_EINTERNAL;
-    return e ? e : s->unshown.err;
+    return e ? e : s->unshown.err ? s->unshown.err : s->missing.err;
 }
 
 /* Draws in millimetres on a surface whose units are such: pages first to last. */
@@ -234,6 +235,7 @@ enum base_err ecg_draw_sheet(const struct ecg_record *r, const struct ecg_draw_o
     ecg_draw_unmake_leads(&s);
     free(s.used);
     base_buf_deinit(&s.unshown);
+    base_buf_deinit(&s.missing);
     if (e && own.code)
         return base_fail(err, e, BASE_NOPOS, "%s", own.msg);
     return e ? base_fail(err, e, BASE_NOPOS, "the ECG sheet cannot be drawn: %s", base_err_text(e))

@@ -53,6 +53,7 @@ struct sheet {
     bool is_chart;           /* no paper: without speed and gain */
     bool clipped;            /* some trace left the paper */
     struct base_buf unshown; /* names of leads for which there was no room */
+    struct base_buf missing; /* names of chest leads whose places are empty */
 };
 
 /* ---- ecg_canvas.c ---- */

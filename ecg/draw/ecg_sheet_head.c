@@ -443,6 +443,8 @@ static void draw_notes(struct sheet *s)
         base_buf_add_str(&line, "各列为同一时段 columns show the same time    ");
     if (s->clipped)
         base_buf_add_str(&line, "波形超出图纸 a trace leaves the paper    ");
+    if (s->missing.n)
+        base_buf_printf(&line, "缺少 missing: %s    ", base_buf_cstr(&s->missing));
     if (s->unshown.n)
         base_buf_printf(&line, "未显示 not shown: %s", base_buf_cstr(&s->unshown));
     ecg_draw_text(s, PAPER_LEFT, y, PAPER_RIGHT - PAPER_LEFT - w - 4, small_mm, false, SHEET_LEFT,

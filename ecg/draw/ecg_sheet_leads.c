@@ -152,12 +152,18 @@ static bool is_limb(int id)
     return id == ECG_LEAD_I || id == ECG_LEAD_II || (id >= ECG_LEAD_III && id <= ECG_LEAD_AVF);
 }
 
-/* V1 to V6 in their places where they are all there; else all others in their order. */
+/* V1 to V6 in their places where most are there, as who reads by places would take the next one for
+ * one that is missing; else all others in their order. */
 static void place_others(struct sheet *s, struct places *p, size_t room)
 {
-    bool standard = true;
+    enum { MOST = 4 };
+    size_t there = 0;
     for (int id = ECG_LEAD_V1; id <= ECG_LEAD_V6; id++)
-        standard &= ecg_record_lead(s->r, id) != NULL;
+        there += ecg_record_lead(s->r, id) != NULL;
+    bool standard = there >= MOST;
+    for (int id = ECG_LEAD_V1; id <= ECG_LEAD_V6 && standard; id++)
+        if (!ecg_record_lead(s->r, id))
+            base_buf_printf(&s->missing, "%s%s", s->missing.n ? " " : "", ecg_lead_name(id));
     p->n = standard ? STANDARD : LIMBS;
     for (size_t i = 0; i < s->r->nleads; i++) {
         const struct ecg_lead *lead = &s->r->leads[i];

@@ -92,6 +92,30 @@ class EcgCommand(unittest.TestCase):
             for word in words + ('未确认',):
                 self.assertIn(word, page)
 
+    def places(self, path):
+        """Where pdftotext finds the names of leads on the sheet."""
+        self.assertEqual(ecg('plot', path, '-o', f'{self.out}/places.pdf').returncode, 0)
+        text = subprocess.run(['pdftotext', '-bbox', f'{self.out}/places.pdf', '-'], capture_output=True, check=True,
+                              text=True, timeout=60).stdout
+        found = re.findall(r'xMin="([0-9.]+)" yMin="([0-9.]+)"[^>]*>(V[1-6])<', text)
+        return {name: (round(float(x)), round(float(y) / 20)) for x, y, name in found}, text
+
+    def test_a_missing_chest_lead_leaves_its_place_empty(self):
+        needs('pdftotext')
+        whole, cut = f'{self.out}/whole.csv', f'{self.out}/cut.csv'
+        ecg('convert', f'{FILES}/1-second-differences.scp', '-o', whole)
+        with open(whole) as f, open(cut, 'w', newline='') as g:
+            rows = list(csv.reader(f))
+            at = rows[0].index('V3')
+            csv.writer(g).writerows(row[:at] + row[at + 1:] for row in rows)
+        (all_six, _), (five, text) = self.places(whole), self.places(cut)
+        self.assertEqual(len(all_six), 6)
+        del all_six['V3']
+        v3 = five.pop('V3')  # the foot names it
+        self.assertEqual(five, all_six)
+        self.assertGreater(v3[1], max(y for _, y in five.values()))
+        self.assertIn('missing:', text)
+
     def test_long_recordings_have_strips_of_any_length_and_an_overview(self):
         needs('pdftotext')
         with open(f'{self.out}/long.csv', 'w') as f:  # 200 s at 75/min, one lead
