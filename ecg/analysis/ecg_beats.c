@@ -345,7 +345,7 @@ static bool part_sections(struct ecg_beats *b, const struct ecg_section *s, size
 static enum base_err find_in_sections(const struct ecg_record *r, const struct ecg_section *s,
                                       size_t n, struct ecg_beats *out, struct base_error *err)
 {
-    struct ecg_beats all = {.seconds = ecg_record_seconds(r)};
+    struct ecg_beats all = {.seconds = ecg_record_seconds(r), .in_groups = true};
     enum base_err e = BASE_OK;
     for (size_t i = 0; i < n && !e; i++) {
         struct ecg_part part;
@@ -384,7 +384,10 @@ enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *
         return find_in_sections(r, s, n, out, err);
     if (n)
         ecg_section_take_strips(r, &part);
-    return find_in(n ? &part.record : r, only, false, out, err);
+    enum base_err e = find_in(n ? &part.record : r, only, false, out, err);
+    if (!e)
+        out->in_groups = n > 0;
+    return e;
 }
 
 enum base_err ecg_beats_terms(const struct ecg_record *r, float (**out)[ECG_CLASS_TERMS], size_t *n,

@@ -1,6 +1,7 @@
 #include "ecg/analysis/ecg_mean.h"
 
 #include "ecg/analysis/ecg_gap.h"
+#include "ecg/analysis/ecg_section.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ enum {
 };
 static const float SPIKE_UV = 30;
 static const float SILENT_UV = 30;
-static const double GAP_S = 3; /* a longer pause ends a block */
+static const double BEFORE_S = 0.2, AFTER_S = 0.4; /* of a beat: what a mean is to have of it */
+static const double GAP_S = 3;                     /* a longer pause ends a block */
 
 /* One lead of a block. */
 struct strip {
@@ -112,6 +114,20 @@ static void remove_spikes(const struct ecg_block *b, struct strip *s)
     }
 }
 
+/* Before and after what was recorded of a lead that another group of leads followed, its first and
+ * last values, as where samples are missing: a step there would be a wave. */
+static void hold_ends(const struct ecg_lead *lead, struct strip *s)
+{
+    struct ecg_section span;
+    if (!ecg_section_span(lead, &span))
+        return;
+    int first = place(s, span.from_s) + 1, last = place(s, span.to_s) - 2;
+    for (int i = 0; i < first && first < (int)s->n; i++)
+        s->x[i] = s->x[first];
+    for (int i = last + 1; i < (int)s->n && last >= 0; i++)
+        s->x[i] = s->x[last];
+}
+
 static bool read_strip(const struct ecg_block *b, size_t lead, struct strip *s)
 {
     s->from_s = beat_of(b, 0)->at_s - (double)ECG_WINDOW_BEFORE / ECG_WINDOW_HZ;
@@ -120,6 +136,8 @@ static bool read_strip(const struct ecg_block *b, size_t lead, struct strip *s)
     s->n = (size_t)((end_s - s->from_s) * ECG_WINDOW_HZ) + 1;
     s->n = s->n < SPAN ? s->n : SPAN;
     bool ok = ecg_window_read(b->leads[lead], s->from_s, s->n, s->x);
+    if (b->beats->in_groups)
+        hold_ends(b->leads[lead], s);
     remove_spikes(b, s);
     return ok;
 }
@@ -359,16 +377,21 @@ void ecg_mean_find_silent(struct ecg_mean *m)
  * in has no part in its mean. */
 static bool is_recorded(const struct ecg_block *b, size_t i, size_t lead)
 {
-    return ecg_gap_has_sample(b->leads[lead], b->fiducial_s[i] - 0.2) &&
-           ecg_gap_has_sample(b->leads[lead], b->fiducial_s[i]) &&
-           ecg_gap_has_sample(b->leads[lead], b->fiducial_s[i] + 0.4);
+    struct ecg_section s;
+    double at_s = b->fiducial_s[i];
+    if (b->beats->in_groups)
+        return ecg_section_span(b->leads[lead], &s) && at_s - BEFORE_S >= s.from_s &&
+               at_s + AFTER_S <= s.to_s;
+    return ecg_gap_has_sample(b->leads[lead], at_s - BEFORE_S) &&
+           ecg_gap_has_sample(b->leads[lead], at_s) &&
+           ecg_gap_has_sample(b->leads[lead], at_s + AFTER_S);
 }
 
 /* Whether the lead has samples of some of them, and not of all. */
 static bool has_some(const struct ecg_block *b, const bool *taken, size_t lead)
 {
     size_t n = 0, all = 0;
-    if (ecg_gap_is_whole(b->leads[lead], b->beats->seconds))
+    if (!b->beats->in_groups && ecg_gap_is_whole(b->leads[lead], b->beats->seconds))
         return false;
     for (size_t i = 0; i < b->n; i++) {
         all += taken[i];

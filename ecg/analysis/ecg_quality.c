@@ -1,6 +1,5 @@
 #include "ecg/analysis/ecg_quality.h"
 
-#include "ecg/analysis/ecg_gap.h"
 #include "ecg/analysis/ecg_section.h"
 
 #include <assert.h>
@@ -161,21 +160,17 @@ static void look_at(const struct ecg_lead *lead, struct ecg_quality_lead *out)
         find_mains(lead, fmin(seconds, PIECES_MAX), out);
 }
 
-/* Of a lead that was recorded in one section only, that. */
-static void cut_to_section(struct ecg_lead *lead, const struct ecg_section *s, size_t n)
+/* Of a lead that was recorded in a part of time only, that. */
+static void cut_to_span(struct ecg_lead *lead)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (!ecg_gap_has_sample(lead, (s[i].from_s + s[i].to_s) / 2))
-            continue;
-        size_t first = (size_t)fmax(0, ceil((s[i].from_s - lead->start_s) * lead->rate_hz));
-        size_t end =
-            (size_t)fmin((double)lead->samples, (s[i].to_s - lead->start_s) * lead->rate_hz);
-        lead->start_s += (double)first / lead->rate_hz;
-        lead->samples = end - first;
-        lead->i16 = lead->i16 ? lead->i16 + first : NULL;
-        lead->i32 = lead->i32 ? lead->i32 + first : NULL;
+    struct ecg_section s;
+    if (!ecg_section_span(lead, &s))
         return;
-    }
+    size_t first = (size_t)llround((s.from_s - lead->start_s) * lead->rate_hz);
+    lead->samples = (size_t)llround((s.to_s - s.from_s) * lead->rate_hz);
+    lead->start_s = s.from_s;
+    lead->i16 = lead->i16 ? lead->i16 + first : NULL;
+    lead->i32 = lead->i32 ? lead->i32 + first : NULL;
 }
 
 void ecg_quality_find(const struct ecg_record *r, struct ecg_quality *out)
@@ -186,8 +181,8 @@ void ecg_quality_find(const struct ecg_record *r, struct ecg_quality *out)
     for (size_t i = 0; i < r->nleads && out->n < ECG_QUALITY_LEADS; i++)
         if (ecg_window_can(&r->leads[i])) {
             struct ecg_lead part = r->leads[i];
-            if (!ecg_gap_is_whole(&part, out->seconds))
-                cut_to_section(&part, s, n);
+            if (n)
+                cut_to_span(&part);
             look_at(&part, &out->lead[out->n]);
             out->lead[out->n++].lead = &r->leads[i];
         }

@@ -1,23 +1,30 @@
 #include "ecg/analysis/ecg_section.h"
 
-#include "ecg/analysis/ecg_gap.h"
-
 #include <math.h>
 
+static const double SAME_S = 1;       /* equal samples: no electrode gives them */
 static const double LEAST_S = 1.5;    /* a section holds a beat or two */
 static const double NEAR_S = 0.25;    /* leads of one group begin and end so near to each other */
 static const double MOST_SHARE = 0.6; /* a lead that is there for more is no part of a group */
 
-/* From its first sample that is there to its last; false: it has none, or more than a tenth of
- * those between are missing. */
-static bool span_of(const struct ecg_lead *lead, struct ecg_section *out)
+/* Samples at an end of the lead that are missing, or all the same for long: formats that know no
+ * missing ones have some value there. */
+static size_t padding(const struct ecg_lead *lead, bool at_end)
 {
-    size_t first = 0, end = lead->samples, missing = 0;
-    while (first < end && ecg_lead_sample(lead, first) == ECG_SAMPLE_NONE)
-        first++;
-    while (end > first && ecg_lead_sample(lead, end - 1) == ECG_SAMPLE_NONE)
-        end--;
-    for (size_t i = first; i < end; i++)
+    size_t n = 0, last = lead->samples ? lead->samples - 1 : 0;
+    while (n < lead->samples &&
+           ecg_lead_sample(lead, at_end ? last - n : n) == ecg_lead_sample(lead, at_end ? last : 0))
+        n++;
+    bool is_missing = n && ecg_lead_sample(lead, at_end ? last : 0) == ECG_SAMPLE_NONE;
+    return is_missing || (double)n >= SAME_S * lead->rate_hz ? n : 0;
+}
+
+bool ecg_section_span(const struct ecg_lead *lead, struct ecg_section *out)
+{
+    size_t first = padding(lead, false), missing = 0;
+    size_t end = first < lead->samples ? lead->samples - padding(lead, true) : first;
+    bool is_full = lead->tally.known && lead->tally.missing == 0;
+    for (size_t i = first; i < end && !is_full; i++)
         missing += ecg_lead_sample(lead, i) == ECG_SAMPLE_NONE;
     out->from_s = lead->start_s + (double)first / lead->rate_hz;
     out->to_s = lead->start_s + (double)end / lead->rate_hz;
@@ -51,8 +58,7 @@ static bool add(struct ecg_section *all, size_t *n, const struct ecg_section *s)
 static bool is_strip(const struct ecg_lead *lead, double seconds)
 {
     struct ecg_section s;
-    return ecg_gap_is_whole(lead, seconds) ||
-           (span_of(lead, &s) && s.to_s - s.from_s > MOST_SHARE * seconds);
+    return ecg_section_span(lead, &s) && s.to_s - s.from_s > MOST_SHARE * seconds;
 }
 
 size_t ecg_section_find(const struct ecg_record *r, struct ecg_section out[ECG_SECTIONS_MAX],
@@ -67,9 +73,10 @@ size_t ecg_section_find(const struct ecg_record *r, struct ecg_section out[ECG_S
             continue;
         if (is_strip(&r->leads[i], seconds))
             (*strips)++;
-        else if (!span_of(&r->leads[i], &s) && s.to_s <= s.from_s)
+        else if (!ecg_section_span(&r->leads[i], &s) && s.to_s <= s.from_s)
             continue; /* not recorded at all */
-        else if (!span_of(&r->leads[i], &s) || s.to_s - s.from_s < LEAST_S || !add(out, &n, &s))
+        else if (!ecg_section_span(&r->leads[i], &s) || s.to_s - s.from_s < LEAST_S ||
+                 !add(out, &n, &s))
             return 0;
     }
     double all_s = 0;
@@ -84,10 +91,13 @@ size_t ecg_section_find(const struct ecg_record *r, struct ecg_section out[ECG_S
 void ecg_section_take(const struct ecg_record *r, const struct ecg_section *s, struct ecg_part *out)
 {
     size_t n = 0;
+    double middle_s = (s->to_s - s->from_s) / 2;
     ecg_part_take(r, s->from_s, s->to_s, out);
-    for (size_t i = 0; i < out->record.nleads; i++)
-        if (ecg_gap_has_sample(&out->leads[i], (s->to_s - s->from_s) / 2))
+    for (size_t i = 0; i < out->record.nleads; i++) {
+        struct ecg_section own;
+        if (ecg_section_span(&out->leads[i], &own) && own.from_s < middle_s && own.to_s > middle_s)
             out->leads[n++] = out->leads[i];
+    }
     out->record.nleads = n;
 }
 

@@ -14,6 +14,9 @@ struct ecg_section {
     double to_s;
 };
 
+/* From the lead's first sample to its last, without what is missing or all the same for a second
+ * and more at its ends. False: there is none, or more than a tenth of those between are missing. */
+bool ecg_section_span(const struct ecg_lead *lead, struct ecg_section *out);
 /* In order of time, and how many; 0: the leads are there together, or come and go otherwise.
  * *strips: leads that are there most of the time beside them, as the strip below such leads on
  * paper; they are of no section. */
