@@ -51,6 +51,7 @@ static void set_start(struct aecg *a, const char *value)
 static void begin_sequence(struct aecg *a)
 {
     a->code[0] = '\0';
+    a->is_mlii = false;
     a->origin = 0;
     a->scale = (double)NAN;
     a->origin_unit[0] = a->scale_unit[0] = '\0';
@@ -104,8 +105,9 @@ static void describe(struct aecg *a, struct ecg_lead *lead)
     double uv = ecg_unit_uv(base_bytes_str(a->scale_unit));
     double origin_uv = ecg_unit_uv(base_bytes_str(a->origin_unit));
     lead->id = ecg_lead_by_name(label, strlen(label));
-    lead->name =
-        lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(a->r, base_bytes_str(label));
+    lead->name = !lead->id ? ecg_text_undeclared(a->r, base_bytes_str(label))
+                 : lead->id == ECG_LEAD_ML && a->is_mlii ? "MLII"
+                                                         : ecg_lead_name(lead->id);
     lead->uv_per_count = a->scale * uv;
     lead->offset_uv = a->origin * (origin_uv > 0 ? origin_uv : uv);
 }
@@ -251,7 +253,10 @@ static void on_start(void *arg, struct ecg_xml *x, const char *name)
         a->derived = true;
     } else if (strcmp(name, "code") == 0) {
         if (strcmp(parent, "sequence") == 0) {
+            char shown[8];
             ecg_xml_attribute(x, "code", a->code, sizeof a->code);
+            ecg_xml_attribute(x, "displayName", shown, sizeof shown);
+            a->is_mlii = strcmp(shown, "MLII") == 0;
         } else if (strcmp(parent, "series") == 0) {
             /* Some have it beside the rhythm, not derived from it. */
             ecg_xml_attribute(x, "code", a->code, sizeof a->code);

@@ -40,6 +40,7 @@ struct aecg {
 
     /* The sequence. */
     char code[AECG_CODE];
+    bool is_mlii; /* the code of a lead, ML, is shown as MLII */
     double origin;
     double scale;
     char origin_unit[16];

@@ -212,7 +212,9 @@ static void put_lead_code(struct job *j, int id, const char *name)
     if (id >= ECG_LEAD_AVR && id <= ECG_LEAD_AVF)
         base_buf_printf(j->b, "MDC_ECG_LEAD_AV%c\"" MDC "/>", standard[2]);
     else if (standard)
-        base_buf_printf(j->b, "MDC_ECG_LEAD_%s\"" MDC "/>", standard);
+        /* ML is what the codes know of MLII. */
+        base_buf_printf(j->b, "MDC_ECG_LEAD_%s\"" MDC "%s/>", standard,
+                        strcmp(name, "MLII") == 0 ? " displayName=\"MLII\"" : "");
     else {
         put_text(j, name);
         put(j, "\"/>");

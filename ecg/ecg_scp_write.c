@@ -252,11 +252,15 @@ static void write_leads(struct job *j)
         const struct ecg_lead *lead = j->leads[i];
         uint32_t start = (uint32_t)(ecg_write_first(lead) - first) + 1;
         bool known = lead->id > 0 && lead->id <= UINT8_MAX;
+        const char *standard = known ? ecg_lead_name(lead->id) : NULL;
         base_buf_add_le32(b, start);
         base_buf_add_le32(b, start + (uint32_t)lead->samples - 1);
         base_buf_add_byte(b, known ? (uint8_t)lead->id : 0);
         if (!known)
             ecg_outputs_lose(j->out, "the name of lead %s, which has no number", lead->name);
+        else if (standard && strcmp(lead->name, standard) != 0)
+            ecg_outputs_lose(j->out, "the name of lead %s, which is %s there", lead->name,
+                             standard);
     }
     if (first != 0)
         ecg_outputs_lose(j->out, "that the first lead starts %g s after the recording",

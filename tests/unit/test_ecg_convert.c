@@ -494,11 +494,12 @@ START_TEST(all_given_names_go_to_aecg_and_back)
 }
 END_TEST
 
-/* DICOM knows ML; its label says what it was called. */
+/* DICOM, aECG and SCP-ECG know ML; what the first two show beside says what it was called. */
 START_TEST(a_modified_lead_two_keeps_its_name)
 {
     static const int32_t samples[2000] = {1, 2, 3};
-    static const enum ecg_format kept[] = {ECG_FORMAT_DICOM, ECG_FORMAT_WFDB, ECG_FORMAT_EDF};
+    static const enum ecg_format kept[] = {ECG_FORMAT_DICOM, ECG_FORMAT_WFDB, ECG_FORMAT_EDF,
+                                           ECG_FORMAT_AECG};
     struct ecg_record *r = one_lead(samples, 2000, 5, 0);
     r->leads[0].id = ECG_LEAD_ML;
     r->leads[0].name = "MLII";
@@ -509,6 +510,12 @@ START_TEST(a_modified_lead_two_keeps_its_name)
         ecg_record_free(again);
         base_buf_deinit(&lost);
     }
+    struct base_buf lost = {0};
+    struct ecg_record *again = write_and_read(r, ECG_FORMAT_SCP, &lost);
+    ck_assert_str_eq(again->leads[0].name, "ML");
+    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&lost), "the name of lead MLII, which is ML there"));
+    ecg_record_free(again);
+    base_buf_deinit(&lost);
     ecg_record_free(r);
 }
 END_TEST
