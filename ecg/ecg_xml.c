@@ -319,6 +319,8 @@ static void on_error(void *arg, xmlErrorPtr error)
                             "out (libxml2 error %d), and any after it",
                             x->what, ecg_xml_line(x), error->code);
         x->odd = true;
+    } else if (error->code == XML_ERR_DOCUMENT_END || error->code == XML_ERR_TAG_NOT_FINISHED) {
+        fail(x, BASE_EFORMAT, "the XML ends before its last element does: the file is cut");
     } else {
         fail(x, error->code == XML_ERR_NO_MEMORY ? BASE_ENOMEM : BASE_EFORMAT,
              "the XML is damaged (libxml2 error %d)", error->code);

@@ -301,7 +301,9 @@ static void leg(struct ecg_case *c)
             return;
     for (size_t i = 0; i < 3; i++) {
         const struct ecg_figures_lead *a = l[(i + 1) % 3], *b = l[(i + 2) % 3];
-        if (l[i]->qrs_range_uv < 120 && a->qrs_range_uv > 400 && b->qrs_range_uv > 400)
+        bool is_there =
+            l[i]->qrs_range_uv >= 1; /* electrodes give noise, what is missing does not */
+        if (is_there && l[i]->qrs_range_uv < 120 && a->qrs_range_uv > 400 && b->qrs_range_uv > 400)
             ecg_finding_add(c, ECG_FINDING_RETAKE_LEG,
                             "QRS %.0f uV in %s, %.0f and %.0f in the others",
                             (double)l[i]->qrs_range_uv, l[i]->name, (double)a->qrs_range_uv,

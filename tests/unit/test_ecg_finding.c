@@ -270,6 +270,17 @@ START_TEST(a_bad_lead_is_named)
 }
 END_TEST
 
+START_TEST(a_limb_lead_that_is_lost_is_no_exchanged_electrode)
+{
+    struct ecg_findings all;
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    memset(r->leads[1].i32, 0, r->leads[1].samples * sizeof *r->leads[1].i32);
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_FLAT);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(a_short_recording_is_told)
 {
     struct ecg_findings all;
@@ -683,6 +694,7 @@ int main(void)
     tcase_add_test(t, limits_decide_what_is_an_alarm);
     tcase_add_loop_test(t, limits_that_are_none_are_refused, 0, 10);
     tcase_add_loop_test(t, a_bad_lead_is_named, 0, 4);
+    tcase_add_test(t, a_limb_lead_that_is_lost_is_no_exchanged_electrode);
     tcase_add_test(t, a_short_recording_is_told);
     tcase_add_test(t, exchanged_electrodes_are_told);
     tcase_add_test(t, irregular_beats_without_p_waves_are_fibrillation);

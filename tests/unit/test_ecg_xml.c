@@ -385,6 +385,21 @@ START_TEST(every_prefix_gives_what_it_has_or_an_error)
 }
 END_TEST
 
+START_TEST(what_a_cut_file_has_is_kept_and_the_note_says_that_it_is_cut)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    struct base_buf whole = {0};
+    load_testdata("../ecg-xml/muse-utf8.xml", &whole);
+    whole.n -= 20;
+    ck_assert_int_eq(open_bytes(base_buf_bytes(&whole), NULL, &r, &err), BASE_OK);
+    ck_assert_uint_gt(r->nleads, 0);
+    ck_assert(has_note(r, "the file is cut"));
+    ecg_record_free(r);
+    base_buf_deinit(&whole);
+}
+END_TEST
+
 START_TEST(a_wrong_checksum_of_muse_is_noted)
 {
     struct base_buf b = {0};
@@ -606,6 +621,7 @@ int main(void)
     tcase_add_loop_test(t, a_rate_that_cannot_be_is_none, 0, 2);
     tcase_add_loop_test(t, a_long_name_is_whole, 0, 3);
     tcase_add_test(t, the_unit_of_muse_may_stand_before_the_steps);
+    tcase_add_test(t, what_a_cut_file_has_is_kept_and_the_note_says_that_it_is_cut);
     tcase_add_test(t, a_wrong_checksum_of_muse_is_noted);
     tcase_add_loop_test(t, what_is_no_xml_within_a_text_is_left_out, 0, 6);
     tcase_add_test(t, one_recording_in_three_formats_is_equal);
