@@ -391,7 +391,8 @@ START_TEST(what_a_cut_file_has_is_kept_and_the_note_says_that_it_is_cut)
     struct base_error err = {0};
     struct base_buf whole = {0};
     load_testdata("../ecg-xml/muse-utf8.xml", &whole);
-    whole.n -= 20;
+    while (whole.p[whole.n - 1] != '=') /* within the samples of the last lead */
+        whole.n--;
     ck_assert_int_eq(open_bytes(base_buf_bytes(&whole), NULL, &r, &err), BASE_OK);
     ck_assert_uint_gt(r->nleads, 0);
     ck_assert(has_note(r, "the file is cut"));
