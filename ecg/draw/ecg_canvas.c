@@ -56,11 +56,11 @@ double ecg_draw_text(struct sheet *s, double x, double y, double width, double s
 }
 
 void ecg_draw_fitted(struct sheet *s, double x, double y, double width, double size, bool bold,
-                     struct sheet_colour colour, const char *text)
+                     enum sheet_align align, struct sheet_colour colour, const char *text)
 {
     double w = lay_out(s, 0, size, bold, text);
     double small = w > width ? fmax(size * width / w * 0.99, size / 2) : size;
-    ecg_draw_text(s, x, y + (size - small) / 2, width, small, bold, SHEET_LEFT, colour, text);
+    ecg_draw_text(s, x, y + (size - small) / 2, width, small, bold, align, colour, text);
 }
 
 size_t ecg_draw_wrap(struct sheet *s, double width, double size, const char *text, size_t most,

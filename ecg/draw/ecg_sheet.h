@@ -66,7 +66,7 @@ double ecg_draw_text(struct sheet *s, double x, double y, double width, double s
                      enum sheet_align align, struct sheet_colour colour, const char *text);
 /* The same in letters that are smaller, by half at most, where that lets all of it be read. */
 void ecg_draw_fitted(struct sheet *s, double x, double y, double width, double size, bool bold,
-                     struct sheet_colour colour, const char *text);
+                     enum sheet_align align, struct sheet_colour colour, const char *text);
 /* How many lines of that width the text takes, 1 at least and `most` at most; starts[i]: at which
  * byte line i begins. */
 size_t ecg_draw_wrap(struct sheet *s, double width, double size, const char *text, size_t most,

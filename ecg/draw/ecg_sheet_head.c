@@ -9,6 +9,7 @@
 static const double line_mm = 4.5;
 static const double text_mm = 3.2;
 static const double small_mm = 2.8;
+static const double values_mm = 20.5; /* of a column of measurements */
 
 /* A person name as people write it: without the carets of "family^given", in
  * Chinese without a space, in its ideographic form (PS3.5 6.2.1) if it has one. */
@@ -65,7 +66,7 @@ static void patient_line(struct sheet *s, size_t *n, struct base_buf *line)
     const double width = 82;
     if (line->n > 0 && *n < PATIENT_LINES) {
         ecg_draw_fitted(s, PAPER_LEFT, 14.2 + line_mm * (double)*n, width, text_mm, false,
-                        ecg_draw_ink, base_buf_cstr(line));
+                        SHEET_LEFT, ecg_draw_ink, base_buf_cstr(line));
         ++*n;
     }
     base_buf_reset(line);
@@ -83,7 +84,8 @@ static void draw_patient(struct sheet *s)
     struct base_buf line = {0};
     size_t n = 0;
     add_person(&line, either(s->o->patient_name, r->patient.name.utf8));
-    ecg_draw_fitted(s, PAPER_LEFT, 6.5, 82, 5.8, true, ecg_draw_ink, base_buf_cstr(&line));
+    ecg_draw_fitted(s, PAPER_LEFT, 6.5, 82, 5.8, true, SHEET_LEFT, ecg_draw_ink,
+                    base_buf_cstr(&line));
     base_buf_reset(&line);
     add_pair(&line, "病历号 ID", either(s->o->patient_id, r->patient.id.utf8));
     patient_line(s, &n, &line);
@@ -139,7 +141,9 @@ static void draw_values(struct sheet *s, double x, double y, const double *v, si
         else
             base_buf_printf(&text, "%s%.0f", i ? " / " : "", v[i]);
     }
-    ecg_draw_text(s, x, y, 0, text_mm, false, SHEET_RIGHT, ecg_draw_ink, base_buf_cstr(&text));
+    /* A sign that lay under what stands to the left would be lost. */
+    ecg_draw_fitted(s, x, y, values_mm, text_mm, false, SHEET_RIGHT, ecg_draw_ink,
+                    base_buf_cstr(&text));
     base_buf_deinit(&text);
 }
 

@@ -100,6 +100,20 @@ class EcgCommand(unittest.TestCase):
         found = re.findall(r'xMin="([0-9.]+)" yMin="([0-9.]+)"[^>]*>(V[1-6])<', text)
         return {name: (round(float(x)), round(float(y) / 20)) for x, y, name in found}, text
 
+    def test_no_sign_of_an_axis_is_hidden(self):
+        needs('pdftotext')
+        with open(f'{self.out}/turned.csv', 'w', newline='') as g:
+            out = csv.writer(g)
+            ecg('convert', f'{FILES}/1-second-differences.scp', '-o', f'{self.out}/whole.csv')
+            with open(f'{self.out}/whole.csv') as f:
+                for n, row in enumerate(csv.reader(f)):
+                    out.writerow(row if n == 0 else [row[0], *(-float(x) for x in row[1:])])
+        _, text = self.places(f'{self.out}/turned.csv')
+        words = re.findall(r'xMin="([0-9.]+)" yMin="[0-9.]+" xMax="([0-9.]+)"[^>]*>([^<]+)<', text)
+        at = [word for *_, word in words].index('电轴')
+        self.assertLess(float(words[at + 1][2]), -90)
+        self.assertGreater(float(words[at + 1][0]), float(words[at][1]), words[at:at + 6])
+
     def test_a_missing_chest_lead_leaves_its_place_empty(self):
         needs('pdftotext')
         whole, cut = f'{self.out}/whole.csv', f'{self.out}/cut.csv'
