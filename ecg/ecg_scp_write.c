@@ -456,8 +456,7 @@ static enum base_err check_leads(struct job *j, struct base_error *err)
                              lead->rate_hz);
         if (lead->samples > SAMPLES_MAX)
             return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                             "a lead of %zu samples; SCP-ECG holds %d: convert a part of it, or to "
-                             "EDF",
+                             "a lead of %zu samples; SCP-ECG holds %d: convert it to EDF",
                              lead->samples, SAMPLES_MAX);
     }
     /* The reader takes the whole rate whose interval this is, where there is one. */
