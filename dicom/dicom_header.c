@@ -237,7 +237,7 @@ enum base_err dicom_header_check(const struct dicom_header *h, struct base_error
     };
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
         char text[DICOM_TAG_TEXT_SIZE];
-        if (dicom_uid_valid(required[i].uid))
+        if (dicom_uid_usable(required[i].uid))
             continue;
         if (!*required[i].uid)
             return base_fail(error, BASE_EFORMAT, BASE_NOPOS, "%s %s is missing",

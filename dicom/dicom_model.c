@@ -224,7 +224,7 @@ static enum base_err add_string(struct builder *b, enum dicom_vr vr, const json_
     const char *s = json_string_value(v);
     if (!s)
         return bad(b, "a value of %s is no text", dicom_vr_text(vr));
-    if (vr == DICOM_VR_UI && s[0] && !dicom_uid_valid(s))
+    if (vr == DICOM_VR_UI && s[0] && !dicom_uid_usable(s))
         return bad(b, "a value of UI is no UID");
     enum base_err err = check_text(b, vr, s, json_string_length(v));
     base_buf_add(&b->value, s, json_string_length(v));
@@ -727,7 +727,7 @@ static void read_uids(const json_t *dataset, struct dicom_model *m)
     for (size_t i = 0; i < 3; i++) {
         const json_t *values = json_object_get(find(dataset, tags[i]), "Value");
         const char *s = json_string_value(json_array_get(values, 0));
-        if (s && dicom_uid_valid(s))
+        if (s && dicom_uid_usable(s))
             snprintf(to[i], DICOM_UID_SIZE, "%s", s);
     }
 }

@@ -605,16 +605,13 @@ const char *dicom_uid_name(const char *uid)
     return s ? s->name : uid;
 }
 
+bool dicom_uid_usable(const char *uid)
+{
+    size_t n = strspn(uid, "0123456789.");
+    return n > 0 && n < DICOM_UID_SIZE && !uid[n] && uid[0] != '.';
+}
+
 bool dicom_uid_valid(const char *uid)
 {
-    size_t n = strlen(uid);
-    if (n == 0 || n >= DICOM_UID_SIZE)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        bool digit = uid[i] >= '0' && uid[i] <= '9';
-        bool inner_dot = uid[i] == '.' && i > 0 && i + 1 < n && uid[i - 1] != '.';
-        if (!digit && !inner_dot)
-            return false;
-    }
-    return true;
+    return dicom_uid_usable(uid) && !strstr(uid, "..") && uid[strlen(uid) - 1] != '.';
 }

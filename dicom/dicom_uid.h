@@ -95,9 +95,11 @@ const struct dicom_sop_class *dicom_sop_class_all(size_t *n);
 /* Name of a SOP class or transfer syntax, or the UID itself: for messages. */
 const char *dicom_uid_name(const char *uid);
 
-/* PS3.5 9.1 as far as it can be demanded from devices in the field: 1–64
- * characters, digits and single dots between them. DEVIATION: a component with
- * leading zeros is let through. */
+/* PS3.5 9.1: 1–64 characters, digits and single dots between them. DEVIATION: a
+ * component with leading zeros is let through. For what we or a person write. */
 bool dicom_uid_valid(const char *uid);
+/* What devices in the field send: 1–64 digits and dots, a digit first. DEVIATION: components may
+ * be empty, since who gets such an object cannot mend it, and it is unique all the same. */
+bool dicom_uid_usable(const char *uid);
 
 #endif

@@ -17,7 +17,7 @@ static const char *check_study(const json_t *study, size_t *instances)
     const json_t *count = json_object_get(study, "count");
     size_t i;
     json_t *v;
-    if (!uid || !dicom_uid_valid(uid))
+    if (!uid || !dicom_uid_usable(uid))
         return "study_uid is missing, or no UID";
     if ((list != NULL) == (count != NULL))
         return "a study has either instances or count";
@@ -29,7 +29,7 @@ static const char *check_study(const json_t *study, size_t *instances)
     *instances += json_array_size(list);
     json_array_foreach(list, i, v)
     {
-        if (!json_is_string(v) || !dicom_uid_valid(json_string_value(v)))
+        if (!json_is_string(v) || !dicom_uid_usable(json_string_value(v)))
             return "an instance is no SOP Instance UID";
     }
     return NULL;
@@ -122,7 +122,7 @@ void ingest_manifest_of(struct ingest_many_item *const *items, size_t n, struct 
         base_json_member_array(&j, "studies");
         write_studies(&j, taken, k);
         for (size_t i = 0; one && i < n; i++)
-            if (items[i]->err && dicom_uid_valid(items[i]->sop_instance))
+            if (items[i]->err && dicom_uid_usable(items[i]->sop_instance))
                 base_json_string(&j, items[i]->sop_instance);
         base_json_close_array(&j);
         base_json_close_object(&j);

@@ -202,7 +202,7 @@ void ingest_stow_post(struct net_http_request *req, void *arg)
         refuse(s, 415, NULL,
                "send multipart/related; boundary=…; type=\"application/dicom\", or "
                "application/dicom+json, or application/dicom+xml");
-    else if (s->study && !dicom_uid_valid(s->study))
+    else if (s->study && !dicom_uid_usable(s->study))
         refuse(s, 400, NULL, "the study in the address is no UID");
     else if (s->form == INGEST_STOW_NEITHER)
         refuse(s, 406, NULL, "the answer is application/dicom+json or application/dicom+xml");

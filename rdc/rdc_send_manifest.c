@@ -64,7 +64,7 @@ void rdc_send_manifests(const struct rdc_send *s, void (*fn)(void *arg, const ch
     const struct rdc_send_file **files = calloc(s->n + 1, sizeof *files);
     size_t n = 0;
     for (size_t i = 0; files && i < s->n; i++)
-        if (dicom_uid_valid(s->files[i].study_uid) && dicom_uid_valid(s->files[i].sop_instance))
+        if (dicom_uid_usable(s->files[i].study_uid) && dicom_uid_usable(s->files[i].sop_instance))
             files[n++] = &s->files[i];
     if (n)
         qsort(files, n, sizeof *files, by_study);

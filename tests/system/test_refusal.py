@@ -1,4 +1,5 @@
 """What the ports refuse, how, and what the log tells a technician."""
+import os
 import socket
 
 from rdc_system import Client, SystemTest, tool, wait_for
@@ -80,6 +81,21 @@ class TheDicomPort(SystemTest):
         self.assertEqual(self.store(d)[0], 0xC000)
         d.add(0x0020000d, 'UI', make_dicom.uid('study refused'))
         self.assertEqual(self.store(d), (0, ''))
+
+    def test_takes_uids_with_empty_components(self):
+        """As a device in the field makes them: nobody at the centre could mend that."""
+        d = make_dicom.ct_slice('empty component', 1, size=16)
+        uids = {0x0008_0018: '1.2.826.0.1..1', 0x0020_000d: '1.2.826.0.1.', 0x0020_000e: '1.2.826.0.1..2'}
+        for tag, uid in uids.items():
+            d.elements[tag] = (d.elements[tag][0], (uid,))
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=dicom_scu.store_context(CT))
+        self.assertEqual(a.store(CT, '1.2.826.0.1..1', d.encode(make_dicom.plain('gb18030'))), 0)
+        a.release()
+        self.assertEqual(self.rdc.sql("select s.study_uid from study s join instance i on i.study_id = s.id "
+                                      "where i.sop_uid = '1.2.826.0.1..1'"), [['1.2.826.0.1.']])
+        out = os.path.join(self.rdc.data, 'empty-component')
+        self.rdc.cli('export', '1.2.826.0.1.', '-o', out)
+        self.assertEqual(os.listdir(out), ['1.2.826.0.1..1.dcm'])
 
     def test_answers_each_context_for_itself(self):
         a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[

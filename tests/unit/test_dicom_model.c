@@ -288,7 +288,7 @@ static const struct {
     {"{\"FFFEE000\":{\"vr\":\"UN\"}}", "(FFFE,E000): it does not belong"},
     {"{\"0008001a\":{\"vr\":\"UI\"},\"0008001A\":{\"vr\":\"UI\"}}",
      "(0008,001A): it is no object, or"},
-    {"{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"1..2\"]}}", "a value of UI is no UID"},
+    {"{\"00080018\":{\"vr\":\"UI\",\"Value\":[\".1.2\"]}}", "a value of UI is no UID"},
     {"{\"00080018\":{\"vr\":\"UI\",\"Value\":[1]}}", "a value of UI is no text"},
     {"{\"00080018\":{\"vr\":\"UI\",\"Value\":\"1.2\"}}", "Value is no array"},
     {"{\"00080060\":{\"vr\":\"CS\",\"Value\":[\"测\"]}}", "a value of CS is not ASCII"},
