@@ -18,7 +18,7 @@ struct model_jobs {
     bool claiming;
     bool known; /* a claim came through: what was of this worker's slot before is taken care of */
     unsigned asked; /* of the claim under way */
-    bool more;      /* the last claim found something */
+    bool more;      /* there may be: the last claim found some, or there was no place for one */
     bool again;     /* poked while a claim was under way, or what goes first */
     bool stat;      /* poked by STAT while there was no place */
     bool stopped;
@@ -88,8 +88,12 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
 
 static void claim(struct model_jobs *j)
 {
-    if (j->stopped || j->running >= j->config.parallel)
+    if (j->stopped)
         return;
+    if (j->running >= j->config.parallel) {
+        j->more = true; /* for all that is known: when a place comes free */
+        return;
+    }
     if (j->claiming) {
         j->again = true;
         return;

@@ -147,6 +147,23 @@ class AStudy(Way):
             self.assertIn(part, text)
         self.check_pdf(row['id'], pdf)
 
+    def test_whose_uids_have_empty_components_comes_back_as_sr_and_pdf(self):
+        """As a toolkit writes them: taken, so the report must go all the way, too."""
+        d = make_dicom.ct_slice('odd uids', 1, size=16)
+        for tag, uid in ((0x0008_0018, '1.2.826.0.9..1'), (0x0020_000d, '1.2.826.0.9.'), (0x0020_000e, '1.2.826.0.9..2')):
+            d.elements[tag] = (d.elements[tag][0], (uid,))
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=dicom_scu.store_context(make_dicom.CT))
+        self.assertEqual(a.store(make_dicom.CT, '1.2.826.0.9..1', d.encode(make_dicom.plain('gb18030'))), 0)
+        a.release()
+        row = self.waiting('1.2.826.0.9.', self.reader1)
+        self.sign(row['id'], self.reader1)
+        self.centre.start()
+        wait_for('the delivery to be acknowledged', lambda: [
+            d for d in self.doctor.exam(row['id']).get('deliveries') or [] if d['state'] == 'acknowledged'], 90)
+        studies = [dump(f, '0020,000d').get('0020,000d') for f in self.centre.files()]
+        self.assertEqual(studies.count('1.2.826.0.9.'), 2)
+        self.centre.stop()
+
     def received(self, study='study way'):
         """{SOP Instance UID: file} of what the centre has of this study."""
         found = [(dump(f, '0008,0018', '0020,000d'), f) for f in self.centre.files()]

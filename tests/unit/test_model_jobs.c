@@ -262,6 +262,39 @@ START_TEST(a_place_that_comes_free_is_for_stat_at_once)
 }
 END_TEST
 
+START_TEST(what_was_poked_while_there_was_no_place_begins_when_one_comes_free)
+{
+    struct model_jobs *one = NULL;
+    struct model_jobs_config config = {.loop = loop,
+                                       .db = db,
+                                       .counters = &counters,
+                                       .kind = "measure",
+                                       .parallel = 1,
+                                       .lease_seconds = 600,
+                                       .poll_ms = 600000,
+                                       .run = begin};
+    model_job_done(begun);
+    ck_assert_int_eq(model_jobs_start(&config, &one), BASE_OK);
+    turn_ms(200); /* its first claim finds nothing */
+    json_t *row = json_pack("{s:i, s:i, s:i}", "id", 1000, "subject", 1, "attempt", 1);
+    model_jobs_take(one, row);
+    json_decref(row);
+    struct model_job *taken = begun;
+    begun = NULL;
+    sql("delete from job; insert into job (kind, subject_id) values ('measure', 2)");
+    model_jobs_poke(one, LOOP_ORDINARY);
+    model_job_done(taken);
+    for (int i = 0; i < 200 && !begun; i++)
+        turn_ms(20);
+    ck_assert_ptr_nonnull(begun);
+    ck_assert_int_eq(begun->subject, 2);
+    model_jobs_stop(one);
+    model_job_done(begun);
+    turn_ms(50);
+    model_jobs_free(one);
+}
+END_TEST
+
 int main(void)
 {
     pg_cluster_start(&cluster);
@@ -274,6 +307,7 @@ int main(void)
     tcase_add_test(tcase, what_is_put_back_over_and_over_waits_longer_each_time_and_is_shown);
     tcase_add_test(tcase, what_goes_first_is_waited_for_but_not_by_stat);
     tcase_add_test(tcase, a_place_that_comes_free_is_for_stat_at_once);
+    tcase_add_test(tcase, what_was_poked_while_there_was_no_place_begins_when_one_comes_free);
     Suite *suite = suite_create("model_jobs");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
