@@ -299,7 +299,7 @@ def write(out, small):
 
 def main():
     arguments = [a for a in sys.argv[1:] if a != '--small']
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith('-'):
         sys.exit(__doc__)
     write(arguments[0], '--small' in sys.argv)
 
