@@ -18,6 +18,7 @@ struct api {
     struct loop *loop;
     struct db *db; /* as rdc_api */
     const struct base_conf *conf;
+    struct api_limits *limits;
 };
 
 /* The SHA-256 of the request's token: Authorization: Bearer, else the cookie

@@ -9,6 +9,7 @@ enum {
     COUNTED_MAX = 16 << 20, /* of one object */
     STALLED_MS = 1000,      /* a flight that has not moved for so long no longer leads */
     FAIR_SHARES = 16,
+    LOGINS = 16, /* of an address or account: a second of a worker */
     TOTAL_DICOM = 1,
     TOTAL_HTTP = 2,
     TOTAL_BYTES = 3,
@@ -88,7 +89,7 @@ void api_limits_leave(struct api_limits *l, struct base_quota_row *row)
 
 static bool seat(struct api_limits *l, struct base_quota_row *row, int64_t limit)
 {
-    return base_quota_take(l->config.quota, row, l->config.slot, BASE_QUOTA_ASSOCIATIONS, 1, limit);
+    return base_quota_take(l->config.quota, row, l->config.slot, BASE_QUOTA_SEATS, 1, limit);
 }
 
 bool api_limits_seat_total(struct api_limits *l)
@@ -109,7 +110,24 @@ bool api_limits_seat(struct api_limits *l, struct base_quota_row *row,
 
 void api_limits_unseat(struct api_limits *l, struct base_quota_row *row)
 {
-    base_quota_give(row, l->config.slot, BASE_QUOTA_ASSOCIATIONS, 1);
+    base_quota_give(row, l->config.slot, BASE_QUOTA_SEATS, 1);
+}
+
+struct base_quota_row *api_limits_login(struct api_limits *l, enum base_quota_kind kind, int64_t id)
+{
+    struct base_quota_row *row = api_limits_join(l, kind, id);
+    if (seat(l, row, LOGINS))
+        return row;
+    api_limits_leave(l, row);
+    return NULL;
+}
+
+void api_limits_login_end(struct api_limits *l, struct base_quota_row *row)
+{
+    if (!row)
+        return;
+    api_limits_unseat(l, row);
+    api_limits_leave(l, row);
 }
 
 /* ---- rates ---- */
@@ -145,8 +163,6 @@ int64_t api_limits_http(struct api_limits *l, struct base_quota_row *row,
     }
     if (!wait)
         wait = base_quota_reserve(l->http, conf->http_max_rate, now_us, 0);
-    if (wait)
-        base_count(&l->config.counters->http_limited_total, 1);
     return wait ? 1 : 0; /* after a second there is room for a second's worth again */
 }
 

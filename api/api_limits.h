@@ -60,6 +60,13 @@ bool api_limits_seat(struct api_limits *l, struct base_quota_row *row,
                      const struct api_share *share) BASE_MUST_CHECK;
 void api_limits_unseat(struct api_limits *l, struct base_quota_row *row);
 
+/* A seat among the logins of this address or account that wait to be checked; NULL: its share of
+ * the queue is taken. */
+struct base_quota_row *api_limits_login(struct api_limits *l, enum base_quota_kind kind,
+                                        int64_t id);
+/* Takes NULL. */
+void api_limits_login_end(struct api_limits *l, struct base_quota_row *row);
+
 /* Memory for files that are kept whole: those that are not DICOM, of which an archive may inflate
  * to a thousand times what was sent. *held is what the caller holds, n what it would hold. False:
  * together with the others this exceeds a quarter of max-bytes-in-flight, or of 512 MiB if that is

@@ -2,6 +2,7 @@
 
 #include "api/api.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 /* In the request's arena. */
@@ -12,14 +13,26 @@ struct ticket {
     struct api_flight flight;
 };
 
+int64_t api_limits_http_address(const struct net_http_request *req)
+{
+    struct in6_addr a;
+    uint8_t hash[BASE_SHA256];
+    int64_t id;
+    const char *peer = net_http_peer(req);
+    if (inet_pton(AF_INET6, peer, &a) == 1)
+        base_sha256_once(&a, sizeof a / 2, hash);
+    else
+        base_sha256_once(peer, strlen(peer), hash);
+    memcpy(&id, hash, sizeof id);
+    return id;
+}
+
 static int64_t identify(struct net_http_request *req)
 {
     uint8_t hash[BASE_SHA256];
     int64_t id;
-    if (!api_token(req, hash)) {
-        const char *peer = net_http_peer(req);
-        base_sha256_once(peer, strlen(peer), hash);
-    }
+    if (!api_token(req, hash))
+        return api_limits_http_address(req);
     memcpy(&id, hash, sizeof id);
     return id;
 }

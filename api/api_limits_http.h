@@ -14,6 +14,10 @@ bool api_limits_http_body(struct api_limits *l, struct net_http_request *req, si
 /* For on_result; ticket is the result's, and may be NULL. */
 void api_limits_http_end(struct api_limits *l, void *ticket);
 
+/* The address of the client as an id: of IPv6 the network of 64 bits, of which one host may have
+ * all addresses. */
+int64_t api_limits_http_address(const struct net_http_request *req);
+
 /* The session of this request turned out to belong to this organisation. */
 void api_limits_http_owner(const struct net_http_request *req, int64_t organisation);
 

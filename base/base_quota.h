@@ -1,6 +1,6 @@
 /*
- * What the workers of a machine use together: for the machine, each device, each
- * session and each organisation, how much of a limited resource is held now, and when
+ * What the workers of a machine use together: for the machine, each device, session,
+ * organisation, address and account, how much of a limited resource is held now, and when
  * the next request may go on. Lives in memory that all workers share.
  *
  * Each worker has its own column in every row, and a row holds the sum of its
@@ -28,10 +28,13 @@ enum base_quota_kind {
     BASE_QUOTA_TOTAL,
     BASE_QUOTA_DEVICE,
     BASE_QUOTA_SESSION,
-    BASE_QUOTA_ORGANISATION
+    BASE_QUOTA_ORGANISATION,
+    BASE_QUOTA_ADDRESS, /* that logs in */
+    BASE_QUOTA_ACCOUNT
 };
 
-enum base_quota_thing { BASE_QUOTA_ASSOCIATIONS, BASE_QUOTA_BYTES, BASE_QUOTA_THINGS };
+/* Seats: of a device its associations, of an address or account its logins under way. */
+enum base_quota_thing { BASE_QUOTA_SEATS, BASE_QUOTA_BYTES, BASE_QUOTA_THINGS };
 
 struct base_quota_row {
     _Atomic int64_t held[BASE_QUOTA_THINGS][BASE_QUOTA_SLOTS];

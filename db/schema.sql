@@ -3882,7 +3882,7 @@ CREATE FUNCTION public.session_failed(p_person bigint) RETURNS void
     where id = p_person;
     select audit_write('login_failed', 'person', p_person)
 $$;
-CREATE FUNCTION public.session_login(p_login text, OUT person bigint, OUT hash text) RETURNS record
+CREATE FUNCTION public.session_login(p_login text, OUT person bigint, OUT hash text, OUT closed integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -3891,8 +3891,7 @@ declare
 begin
     select * into p from person where login = lower(p_login) and disabled_at is null;
     if p.locked_until > now() then
-        perform fail(429, 'too many failed logins',
-            'wait until ' || to_char(p.locked_until, 'HH24:MI:SS TZ'));
+        closed := ceil(extract(epoch from p.locked_until - now()));
     end if;
     person := p.id;
     hash := p.password_hash;
@@ -5618,8 +5617,8 @@ REVOKE ALL ON FUNCTION public.session_enter(p_token_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.session_enter(p_token_hash bytea) TO rdc_api;
 REVOKE ALL ON FUNCTION public.session_failed(p_person bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.session_failed(p_person bigint) TO rdc_api;
-REVOKE ALL ON FUNCTION public.session_login(p_login text, OUT person bigint, OUT hash text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.session_login(p_login text, OUT person bigint, OUT hash text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.session_login(p_login text, OUT person bigint, OUT hash text, OUT closed integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.session_login(p_login text, OUT person bigint, OUT hash text, OUT closed integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.session_open(p_person bigint, p_token_hash bytea, p_minutes integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.session_open(p_person bigint, p_token_hash bytea, p_minutes integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.status_report() FROM PUBLIC;

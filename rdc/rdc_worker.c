@@ -121,7 +121,7 @@ static enum base_err open_store(struct worker *w)
 
 static enum base_err start_flows(struct worker *w)
 {
-    w->api = (struct api){.loop = w->loop, .db = w->api_db, .conf = w->conf};
+    w->api = (struct api){.loop = w->loop, .db = w->api_db, .conf = w->conf, .limits = w->limits};
     w->ingest_config = (struct ingest_config){
         .loop = w->loop,
         .db = w->queue_db,
@@ -198,6 +198,8 @@ static void on_http_result(void *arg, const struct net_http_result *r)
     struct worker *w = arg;
     api_limits_http_end(w->limits, r->ticket);
     base_count(&w->counters->http_requests_total, 1);
+    if (r->status == 429)
+        base_count(&w->counters->http_limited_total, 1);
     if (r->status >= 500)
         base_count(&w->counters->http_failures_total, 1);
 }

@@ -50,16 +50,16 @@ $$;
 
 -- ---------------------------------------------------------------- sessions
 
-create function session_login(p_login text, out person bigint, out hash text) returns record
-language plpgsql security definer set search_path = public as
+-- closed: seconds until the account is open again, null when it is.
+create function session_login(p_login text, out person bigint, out hash text, out closed int)
+returns record language plpgsql security definer set search_path = public as
 $$
 declare
     p person;
 begin
     select * into p from person where login = lower(p_login) and disabled_at is null;
     if p.locked_until > now() then
-        perform fail(429, 'too many failed logins',
-            'wait until ' || to_char(p.locked_until, 'HH24:MI:SS TZ'));
+        closed := ceil(extract(epoch from p.locked_until - now()));
     end if;
     person := p.id;
     hash := p.password_hash;

@@ -5,7 +5,7 @@
 select session_enter($1::bytea);
 
 -- name: session_login
-select person, hash from session_login($1::text);
+select person, hash, closed from session_login($1::text);
 
 -- name: session_failed
 select session_failed($1::bigint);

@@ -1,4 +1,6 @@
 """Idle associations and silent connections cost a timer, not the service."""
+import http.client
+import json
 import os
 import resource
 import select
@@ -8,9 +10,14 @@ import time
 
 import dicom_scu
 import make_dicom
-from rdc_system import SystemTest, needs, tool
+from rdc_system import PASSWORD, SystemTest, needs, tool
 
 IDLE, SILENT, LOGINS = 500, 200, 200
+
+
+def addresses(net, n):
+    """So many addresses of the loopback interface."""
+    return [f'{net}.{i + 1}' for i in range(n)]
 
 
 class ACrowd(SystemTest):
@@ -57,30 +64,77 @@ class ACrowd(SystemTest):
                   f'connections {crowded:.1f} ms')
         self.note(f'echoscu alone {alone_tool:.0f} ms, with them {crowded_tool:.0f} ms')
 
-    def test_of_people_who_try_passwords_does_not_hold_up_a_large_object(self):
-        """A password takes long to check on purpose; there are as many to check as anyone likes."""
-        body = b'{"login": "nobody", "password": "wrong"}'
+    def logins(self, addresses, login='nobody', each=1):
+        """Connections from these addresses, on each of which a login with a wrong password waits."""
+        body = json.dumps({'login': login, 'password': 'wrong'}).encode()
         request = (b'POST /api/v1/session HTTP/1.1\r\nHost: rdc\r\nContent-Type: application/json\r\n'
                    b'Connection: close\r\nContent-Length: %d\r\n\r\n' % len(body)) + body
+        opened = []
+        for address in addresses:
+            for _ in range(each):
+                s = socket.create_connection(('127.0.0.1', self.rdc.http_port), 60, (address, 0))
+                self.addCleanup(s.close)
+                s.sendall(request)
+                opened.append(s)
+        return opened
+
+    def answers(self, connections):
+        """(status, value of Retry-After or None, body) of each."""
+        found = []
+        for s in connections:
+            answer = http.client.HTTPResponse(s)
+            answer.begin()
+            found.append((answer.status, answer.getheader('Retry-After'), answer.read()))
+        return found
+
+    def test_of_people_who_try_passwords_does_not_hold_up_a_large_object(self):
+        """A password takes long to check on purpose; there are as many to check as anyone likes."""
         path = os.path.join(self.rdc.place.folder, 'crowd.dcm')
         make_dicom.write(path, make_dicom.ct_slice('crowd', 1))
         sop_class, sop, syntax, data = dicom_scu.part10(path)
         a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, sop_class, [syntax])])
-        logins = []
-        try:
-            for _ in range(LOGINS):
-                logins.append(socket.create_connection(('127.0.0.1', self.rdc.http_port), 10))
-                logins[-1].sendall(request)
-            self.assertIn(b' 401 ', logins[0].recv(4096))
-            data += dicom_scu.private_tail(64 << 20) + bytes(64 << 20)
-            self.assertEqual(a.store(sop_class, sop, data), 0)
-            answered = len(select.select(logins[1:], [], [], 0)[0])
-            self.note(f'{answered} of {LOGINS - 1} logins were answered meanwhile')
-            self.assertLess(answered, LOGINS // 2)
-            a.release()
-        finally:
-            for s in logins:
-                s.close()
+        logins = self.logins(addresses('127.0.1', LOGINS // 10), each=10)
+        self.assertEqual(self.answers(logins[:1])[0][0], 401)
+        data += dicom_scu.private_tail(64 << 20) + bytes(64 << 20)
+        self.assertEqual(a.store(sop_class, sop, data), 0)
+        answered = len(select.select(logins[1:], [], [], 0)[0])
+        self.note(f'{answered} of {LOGINS - 1} logins were answered meanwhile')
+        self.assertLess(answered, LOGINS // 2)
+        a.release()
+
+    def test_of_people_who_try_passwords_does_not_keep_others_out(self):
+        """Not even those who share an address with them."""
+        crowd = addresses('127.0.2', 5)
+        near, far = self.logins(crowd[:1], each=40), self.logins(crowd[1:], each=10)
+        for who, address in (('doctor', crowd[0]), ('reader1', '127.0.2.100')):
+            connection = http.client.HTTPConnection('127.0.0.1', self.rdc.http_port, timeout=60,
+                                                    source_address=(address, 0))
+            connection.request('POST', '/api/v1/session', json.dumps({'login': who, 'password': PASSWORD}),
+                               {'Content-Type': 'application/json'})
+            self.assertEqual(connection.getresponse().status, 200)
+            connection.close()
+        waiting = len(far) - len(select.select(far, [], [], 0)[0])
+        self.note(f'{waiting} of {len(far)} logins still waited when the right ones were answered')
+        self.assertGreater(waiting, len(far) // 2)
+        # An address has a share of the queue; beyond it a wrong login is refused before its turn.
+        near, far = self.answers(near), self.answers(far)
+        self.assertEqual({x[0] for x in far}, {401})
+        self.assertEqual({x[0] for x in near}, {401, 429})
+        self.assertLess([x[0] for x in near].count(401), 30)
+        for status, retry, body in near:
+            if status == 429:
+                self.assertGreater(int(retry), 0)
+                self.assertIn('wrong', json.loads(body)['detail'])
+
+    def test_of_people_who_try_the_passwords_of_one_account_has_a_share(self):
+        """From however many addresses."""
+        found = self.answers(self.logins(addresses('127.0.3', 60), 'doctor2'))
+        statuses = [x[0] for x in found]
+        self.assertEqual(set(statuses), {401, 429})
+        self.assertLess(statuses.count(401), 30)
+        for status, retry, _ in found:
+            if status == 429:
+                self.assertGreater(int(retry), 0)
 
     def test_finds_the_table_of_descriptors_large_enough(self):
         with open(f'/proc/{self.rdc.workers()[0]}/status') as f:

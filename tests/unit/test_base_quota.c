@@ -28,12 +28,12 @@ static void close_table(void)
 
 static bool seat(struct base_quota_row *row, unsigned slot, int64_t limit)
 {
-    return base_quota_take(q, row, slot, BASE_QUOTA_ASSOCIATIONS, 1, limit);
+    return base_quota_take(q, row, slot, BASE_QUOTA_SEATS, 1, limit);
 }
 
 static int64_t seated(const struct base_quota_row *row)
 {
-    return base_quota_held(q, row, BASE_QUOTA_ASSOCIATIONS);
+    return base_quota_held(q, row, BASE_QUOTA_SEATS);
 }
 
 /* Runs fn in another process, which then is killed as it stands. */
@@ -59,7 +59,7 @@ START_TEST(a_limit_holds_over_all_slots)
     ck_assert(!seat(row, 0, 3));
     ck_assert(!seat(row, 1, 3));
     ck_assert_int_eq(seated(row), 3);
-    base_quota_give(row, 3, BASE_QUOTA_ASSOCIATIONS, 1);
+    base_quota_give(row, 3, BASE_QUOTA_SEATS, 1);
     ck_assert(seat(row, 1, 3));
     ck_assert(seat(row, 1, 0)); /* no limit */
 }
@@ -162,9 +162,9 @@ START_TEST(two_processes_never_take_more_than_the_limit)
         wrong += !seat(inside, slot, LIMIT);
         wrong += seated(inside) > LIMIT;
         base_quota_give_back(q, SLOTS - 1); /* of a slot beside them */
-        if (atomic_load(&inside->held[BASE_QUOTA_ASSOCIATIONS][slot]))
-            base_quota_give(inside, slot, BASE_QUOTA_ASSOCIATIONS, 1);
-        base_quota_give(row, slot, BASE_QUOTA_ASSOCIATIONS, 1);
+        if (atomic_load(&inside->held[BASE_QUOTA_SEATS][slot]))
+            base_quota_give(inside, slot, BASE_QUOTA_SEATS, 1);
+        base_quota_give(row, slot, BASE_QUOTA_SEATS, 1);
     }
     if (pid == 0)
         _exit(wrong != 0);
