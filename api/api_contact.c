@@ -233,7 +233,9 @@ void api_contact_note_status(struct api_contact *c, const struct api_contact_pee
     enum model_cause cause = MODEL_CAUSE_SERVICE_REFUSED;
     if (strcmp(dicom_dimse_status_class(status), "failure") != 0)
         return;
-    if (store && (status & 0xFF00) == DIMSE_STORE_OUT_OF_RESOURCES)
+    if (status == DIMSE_MISTYPED_ARGUMENT)
+        cause = MODEL_CAUSE_PROTOCOL_ERROR;
+    else if (store && (status & 0xFF00) == DIMSE_STORE_OUT_OF_RESOURCES)
         cause = MODEL_CAUSE_NO_ROOM;
     else if (store && status >= DIMSE_STORE_WRONG_SOP_CLASS && status <= 0xCFFF)
         cause = MODEL_CAUSE_BAD_OBJECT;

@@ -140,7 +140,12 @@ static void on_flight(void *arg)
 /* No service takes the request. */
 static void refuse_call(struct api_scp_call *call)
 {
-    if (!call->wrong_class)
+    struct dicom_dimse wrong = dicom_dimse_response(&call->request, call->request.fault);
+    if (wrong.status) {
+        wrong.offending = call->request.offending;
+        memcpy(wrong.error_comment, call->request.error_comment, sizeof wrong.error_comment);
+        api_scp_finish_with(call, &wrong, base_bytes_of(NULL, 0));
+    } else if (!call->wrong_class)
         api_scp_finish(call, DIMSE_UNRECOGNIZED_OPERATION, "this service is not offered here");
     else if (call->request.command == DIMSE_C_FIND_RQ)
         api_scp_finish(call, DIMSE_SOP_CLASS_NOT_SUPPORTED,
@@ -161,7 +166,8 @@ static void begin_call(struct api_scp_assoc *as, uint8_t context, const struct d
     call->context_id = context;
     call->request = *cmd;
     as->call = call;
-    find_service(call, net_assoc_abstract_syntax(as->a, context));
+    if (!cmd->fault)
+        find_service(call, net_assoc_abstract_syntax(as->a, context));
     /* PS3.7 9.1.2.1.2, 10.1: the class is that of the presentation context; C-STORE says so
      * for itself, since its data set may be long. */
     if (call->service && call->service->sop_class &&
@@ -184,7 +190,7 @@ static void on_response(struct api_scp_assoc *as, const struct dicom_dimse *cmd)
     if (as->answer && cmd->responded_id == as->message_id)
         api_scp_end_ask(as, cmd);
     else
-        net_assoc_abort(as->a);
+        net_assoc_abort_protocol(as->a, "a response to no request");
 }
 
 static void on_command(struct net_assoc *a, void *arg, uint8_t context,
@@ -198,8 +204,9 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
     } else if (cmd->command & DIMSE_RESPONSE_BIT) {
         on_response(as, cmd);
     } else if (as->call) {
-        net_assoc_abort(a);
-    } else if (cmd->command == DIMSE_C_ECHO_RQ) {
+        net_assoc_abort_protocol(
+            a, "a request before the answer to the last one; no asynchronous window was agreed");
+    } else if (cmd->command == DIMSE_C_ECHO_RQ && !cmd->fault) {
         count_request(as);
         on_echo(as, context, cmd);
     } else {

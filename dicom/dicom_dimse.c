@@ -3,6 +3,7 @@
 #include "dicom/dicom_dataset.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 enum data_rule { DATA_NEVER, DATA_ALWAYS, DATA_MAYBE };
 
@@ -63,13 +64,16 @@ struct decoder {
     unsigned seen; /* enum dicom_dimse_field */
     bool has_command;
     bool has_type; /* (0000,0800) */
+    /* What is wrong with it first; BASE_OK: nothing. */
+    struct base_error wrong;
+    uint32_t wrong_tag; /* 0 = no element of the command set */
 };
 
 static enum base_err fail(struct base_error *error, const struct dicom_element *e, const char *what)
 {
     char text[DICOM_TAG_TEXT_SIZE];
-    return base_fail(error, BASE_EFORMAT, e->offset, "command set: %s %s %s",
-                     dicom_tag_text(e->tag, text), dicom_tag_keyword(e->tag), what);
+    return base_fail(error, BASE_EFORMAT, e->offset, "%s %s %s", dicom_tag_text(e->tag, text),
+                     dicom_tag_keyword(e->tag), what);
 }
 
 /* UIDs and AE titles: printable ASCII. An empty value counts as none. */
@@ -80,8 +84,10 @@ static bool take_text(struct base_bytes value, char *out, size_t n)
     if (!dicom_value_copy(value, out, n))
         return false;
     for (const char *p = out; *p; p++)
-        if (*p < 0x20 || *p > 0x7E)
+        if (*p < 0x20 || *p > 0x7E) {
+            *out = '\0';
             return false;
+        }
     return true;
 }
 
@@ -177,38 +183,74 @@ static enum base_err take_special(struct decoder *d, const struct dicom_element 
     }
 }
 
-static enum base_err check(const struct decoder *d, struct base_error *error)
+static void miss(struct decoder *d, const struct row *row, uint32_t tag)
 {
-    static const struct {
+    char text[DICOM_TAG_TEXT_SIZE];
+    d->wrong_tag = tag;
+    base_fail(&d->wrong, BASE_EFORMAT, BASE_NOPOS, "%s: %s %s is missing", name_of(row->command),
+              dicom_tag_text(tag, text), dicom_tag_keyword(tag));
+}
+
+/* Notes the first required field that is missing, or a data set that should not be announced. */
+static void check_fields(struct decoder *d, const struct row *row)
+{
+    bool requested = row->required & DIMSE_REQUESTED;
+    const struct {
         unsigned field;
-        const char *name;
-    } names[] = {
-        {DIMSE_HAS_CLASS, "SOP Class UID"},
-        {DIMSE_HAS_INSTANCE, "SOP Instance UID"},
-        {DIMSE_HAS_MESSAGE, "Message ID (0000,0110)"},
-        {DIMSE_HAS_RESPONDED, "Message ID Being Responded To (0000,0120)"},
-        {DIMSE_HAS_STATUS, "Status (0000,0900)"},
-        {DIMSE_HAS_DESTINATION, "Move Destination (0000,0600)"},
-        {DIMSE_HAS_EVENT, "Event Type ID (0000,1002)"},
-        {DIMSE_HAS_ACTION, "Action Type ID (0000,1008)"},
+        uint32_t tag;
+    } needed[] = {
+        {DIMSE_HAS_CLASS,
+         requested ? DICOM_TAG_RequestedSOPClassUID : DICOM_TAG_AffectedSOPClassUID},
+        {DIMSE_HAS_INSTANCE,
+         requested ? DICOM_TAG_RequestedSOPInstanceUID : DICOM_TAG_AffectedSOPInstanceUID},
+        {DIMSE_HAS_MESSAGE, DICOM_TAG_MessageID},
+        {DIMSE_HAS_RESPONDED, DICOM_TAG_MessageIDBeingRespondedTo},
+        {DIMSE_HAS_STATUS, DICOM_TAG_Status},
+        {DIMSE_HAS_DESTINATION, DICOM_TAG_MoveDestination},
+        {DIMSE_HAS_EVENT, DICOM_TAG_EventTypeID},
+        {DIMSE_HAS_ACTION, DICOM_TAG_ActionTypeID},
     };
-    if (!d->has_command)
-        return base_fail(error, BASE_EFORMAT, BASE_NOPOS,
-                         "command set: Command Field (0000,0100) is missing");
-    const struct row *row = find_row(d->cmd.command);
-    if (!row)
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        if ((row->required & needed[i].field) && !(d->seen & needed[i].field)) {
+            miss(d, row, needed[i].tag);
+            return;
+        }
+    if (!d->has_type)
+        miss(d, row, DICOM_TAG_CommandDataSetType);
+    else if (row->data != DATA_MAYBE && d->cmd.has_dataset != (row->data == DATA_ALWAYS))
+        base_fail(&d->wrong, BASE_EFORMAT, BASE_NOPOS, "%s: %s a data set", name_of(row->command),
+                  d->cmd.has_dataset ? "must not have" : "lacks");
+}
+
+/* PS3.7 C.5.15: mistyped argument. An answer needs to know which message it is for, and whether a
+ * data set comes before it. */
+static bool may_be_answered(const struct decoder *d)
+{
+    return !(d->cmd.command & DIMSE_RESPONSE_BIT) && (d->seen & DIMSE_HAS_MESSAGE) && d->has_type &&
+           d->cmd.command != DIMSE_C_CANCEL_RQ;
+}
+
+static enum base_err check(struct decoder *d, struct base_error *error)
+{
+    const struct row *row = d->has_command ? find_row(d->cmd.command) : NULL;
+    if (!d->has_command && !d->wrong.code)
+        base_fail(&d->wrong, BASE_EFORMAT, BASE_NOPOS,
+                  "command set: Command Field (0000,0100) is missing");
+    else if (d->has_command && !row)
         return base_fail(error, BASE_EUNSUPPORTED, BASE_NOPOS, "command set: unknown command %04XH",
                          d->cmd.command);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if ((row->required & names[i].field) && !(d->seen & names[i].field))
-            return base_fail(error, BASE_EFORMAT, BASE_NOPOS, "%s: %s is missing",
-                             name_of(row->command), names[i].name);
-    if (!d->has_type)
-        return base_fail(error, BASE_EFORMAT, BASE_NOPOS,
-                         "%s: Command Data Set Type (0000,0800) is missing", name_of(row->command));
-    if (row->data != DATA_MAYBE && d->cmd.has_dataset != (row->data == DATA_ALWAYS))
-        return base_fail(error, BASE_EFORMAT, BASE_NOPOS, "%s: %s a data set",
-                         name_of(row->command), d->cmd.has_dataset ? "must not have" : "lacks");
+    else if (!d->wrong.code)
+        check_fields(d, row);
+    if (!d->wrong.code)
+        return BASE_OK;
+    if (!row || !may_be_answered(d)) {
+        *error = d->wrong;
+        return d->wrong.code;
+    }
+    d->cmd.fault = DIMSE_MISTYPED_ARGUMENT;
+    d->cmd.offending = d->wrong_tag;
+    snprintf(d->cmd.error_comment, sizeof d->cmd.error_comment, "%.*s", DICOM_COMMENT_SIZE - 1,
+             d->wrong.msg);
     return BASE_OK;
 }
 
@@ -219,15 +261,15 @@ enum base_err dicom_dimse_decode(struct base_bytes bytes, struct dicom_dimse *ou
     struct dicom_cursor c;
     struct dicom_element e;
     enum dicom_step step;
+    struct base_error ignored;
     dicom_cursor_init(&c, bytes, DICOM_IMPLICIT_LE, true);
     while ((step = dicom_cursor_next(&c, &e)) == DICOM_ELEMENT) {
         if (DICOM_GROUP(e.tag) != 0)
             return fail(error, &e, "does not belong into a command set");
         if (e.length == DICOM_UNDEFINED)
             return fail(error, &e, "has undefined length");
-        enum base_err err = take_special(&d, &e, error);
-        if (err)
-            return err;
+        if (take_special(&d, &e, d.wrong.code ? &ignored : &d.wrong) && !d.wrong_tag)
+            d.wrong_tag = e.tag;
     }
     if (step == DICOM_BAD)
         return base_fail(error, c.error.code, c.error.pos, "command set: %s", c.error.msg);

@@ -72,6 +72,7 @@ enum dicom_dimse_status {
     DIMSE_NO_SUCH_SOP_CLASS = 0x0118,
     DIMSE_NO_SUCH_ACTION = 0x0123,
     DIMSE_INVALID_ARGUMENT = 0x0115,
+    DIMSE_MISTYPED_ARGUMENT = 0x0212,
     DIMSE_RESOURCE_LIMITATION = 0x0213,
     DIMSE_SOP_CLASS_NOT_SUPPORTED = 0x0122,
     DIMSE_UNRECOGNIZED_OPERATION = 0x0211,
@@ -109,6 +110,9 @@ struct dicom_dimse {
     uint16_t failed;
     uint16_t warning;
     char error_comment[DICOM_COMMENT_SIZE];
+    /* Of a decoded request: the status that it is to be answered with, since its command set is
+     * wrong; 0 = none. error_comment and offending say how, and other fields may be missing. */
+    uint16_t fault;
     uint16_t error_id;  /* (0000,0903), 0 = none */
     uint32_t offending; /* first Offending Element, 0 = none */
     /* Attribute Identifier List as encoded (pairs of little-endian numbers). Borrowed
@@ -123,9 +127,9 @@ static inline bool dicom_dimse_is_pending(uint16_t status)
     return status == DIMSE_PENDING || status == DIMSE_PENDING_WARNING;
 }
 
-/* Decodes a command set (implicit VR little endian, PS3.7 6.3.1). BASE_EFORMAT
- * names the element; BASE_EUNSUPPORTED: an unknown command. Called by the assembler; public
- * for tests. */
+/* Decodes a command set (implicit VR little endian, PS3.7 6.3.1). A request that can be answered
+ * decodes whatever is wrong with it; see fault. Else BASE_EFORMAT names the element;
+ * BASE_EUNSUPPORTED: an unknown command. Called by the assembler; public for tests. */
 BASE_MUST_CHECK enum base_err dicom_dimse_decode(struct base_bytes bytes, struct dicom_dimse *out,
                                                  struct base_error *error);
 /* Appends the command set, group length first. The command must be known and

@@ -525,6 +525,11 @@ void net_assoc_abort(struct net_assoc *a)
     net_assoc_give_up(a, NET_ASSOC_ABORTED, "");
 }
 
+void net_assoc_abort_protocol(struct net_assoc *a, const char *text)
+{
+    net_assoc_give_up(a, NET_ASSOC_PROTOCOL_ERROR, text);
+}
+
 enum base_err net_assoc_accept(struct net_assoc *a, const struct dicom_associate *answer)
 {
     if (a->state != DUL_STA3 || a->ended)

@@ -195,5 +195,7 @@ void net_assoc_resume_reading(struct net_assoc *a);
 /* A-ABORT (source 0), then on_closed with NET_ASSOC_ABORTED. Does nothing once
  * the association is over. */
 void net_assoc_abort(struct net_assoc *a);
+/* The same with NET_ASSOC_PROTOCOL_ERROR: the peer did what it must not, as text says. */
+void net_assoc_abort_protocol(struct net_assoc *a, const char *text);
 
 #endif

@@ -1,6 +1,7 @@
 """The connection doctor: each mistake of a real peer is known by its cause, with a remedy."""
 import json
 import socket
+import struct
 import subprocess
 
 import dicom_scu
@@ -128,6 +129,43 @@ class TheDoctor(SystemTest):
         self.assertRegex(text, r'CT Image Storage +20 of 23 +没有.* 1\.2\.3\.0 1\.2\.3\.1 1\.2\.3\.2\n')
         self.assertIn('and 89 more like these', text)
         self.assertIn('1.2.3.4.99', self.rdc.cli('device', 'doctor', 'MANY', '--contexts'))
+
+    def test_tells_what_is_wrong_with_a_command_set(self):
+        """To the device too, where it can be told which message is meant (PS3.7 C.5.15)."""
+        def send(*elements, data=None):
+            a = dicom_scu.Association(self.rdc.dicom_port, 'BROKEN', contexts=[
+                (1, CT, [dicom_scu.EXPLICIT_LE]), (3, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE])])
+            self.addCleanup(a.close)
+            a.send_data(1, dicom_scu.command((0x100, 0x01), *elements), True)
+            if data:
+                a.send_data(1, data, False)
+            return a
+
+        def cause():
+            return self.cause('protocol_error', 'BROKEN')['detail']
+
+        self.rdc.cli('device', 'add', 'BROKEN', '--org', 'QINGHE')
+        for elements, offending, text in (
+                (((0x110, 7), (0x800, 1), (0x1000, '1.2.3')), (0, 2), 'AffectedSOPClassUID is missing'),
+                (((0x2, CT), (0x110, 7), (0x800, 1)), (0, 0x1000), 'AffectedSOPInstanceUID is missing'),
+                (((0x2, CT), (0x110, 7), (0x800, 1), (0x1000, '1.' * 40)), (0, 0x1000), 'is too long'),
+                (((0x2, CT), (0x110, 7), (0x800, 0x101), (0x1000, '1.2.3')), None, 'lacks a data set')):
+            with self.subTest(text):
+                a = send(*elements, data=None if 'lacks' in text else bytes(100000))
+                answer = a.read_response()
+                self.assertEqual(dicom_scu.number_of(answer, 0x900), 0x0212)
+                self.assertEqual(dicom_scu.number_of(answer, 0x120), 7)
+                self.assertIn(text, answer[0x902].decode())
+                self.assertEqual(struct.unpack('<HH', answer[0x901]) if offending else None, offending)
+                self.assertEqual(a.echo(), 0)
+                a.release()
+                wait_for(text, lambda text=text: text in cause(), 15)
+        for elements, text in ((((0x2, CT), (0x800, 1), (0x1000, '1.2.3')), 'MessageID is missing'),
+                               (((0x2, CT), (0x110, 7), (0x1000, '1.2.3')), 'CommandDataSetType is missing')):
+            with self.subTest(text):
+                with self.assertRaises(dicom_scu.Refused):
+                    send(*elements).read_response()
+                wait_for(text, lambda text=text: text in cause(), 15)
 
     def test_knows_tls_on_the_plain_port_from_openssl(self):
         needs('openssl')

@@ -90,8 +90,10 @@ START_TEST(every_short_prefix_of_a_command_set_is_refused)
     for (size_t n = 0; n < b.n; n++) {
         uint8_t *p = malloc(n + 1);
         memcpy(p, b.p, n);
-        ck_assert_int_eq(dicom_dimse_decode(base_bytes_of(p, n), &back, &error), BASE_EFORMAT);
-        ck_assert_uint_gt(strlen(error.msg), 10);
+        if (dicom_dimse_decode(base_bytes_of(p, n), &back, &error) == BASE_OK)
+            ck_assert_uint_eq(back.offending, DICOM_TAG_AffectedSOPInstanceUID);
+        else
+            ck_assert_uint_gt(strlen(error.msg), 10);
         free(p);
     }
     base_buf_deinit(&b);
@@ -120,13 +122,12 @@ START_TEST(what_is_wrong_with_a_command_set_is_said)
     dicom_writer_init(&w, &b, DICOM_IMPLICIT_LE);
     dicom_write_text(&w, DICOM_TAG_AffectedSOPClassUID, "1.2");
     dicom_write_int(&w, DICOM_TAG_CommandField, DIMSE_C_ECHO_RQ);
-    refuse(&b, BASE_EFORMAT, "C_ECHO_RQ: Message ID (0000,0110) is missing");
+    refuse(&b, BASE_EFORMAT, "C_ECHO_RQ: (0000,0110) MessageID is missing");
     dicom_writer_init(&w, &b, DICOM_IMPLICIT_LE);
     dicom_write_text(&w, DICOM_TAG_AffectedSOPClassUID, "1.2");
-    dicom_write_int(&w, DICOM_TAG_CommandField, DIMSE_C_ECHO_RQ);
-    dicom_write_int(&w, DICOM_TAG_MessageID, 1);
-    dicom_write_int(&w, DICOM_TAG_CommandDataSetType, 0);
-    refuse(&b, BASE_EFORMAT, "C_ECHO_RQ: must not have a data set");
+    dicom_write_int(&w, DICOM_TAG_CommandField, DIMSE_C_ECHO_RSP);
+    dicom_write_int(&w, DICOM_TAG_CommandDataSetType, 0x0101);
+    refuse(&b, BASE_EFORMAT, "C_ECHO_RSP: (0000,0120) MessageIDBeingRespondedTo is missing");
     dicom_writer_init(&w, &b, DICOM_IMPLICIT_LE);
     dicom_write(&w, DICOM_TAG_CommandField, DICOM_VR_US, "abcd", 4);
     refuse(&b, BASE_EFORMAT, "(0000,0100) CommandField is not 2 bytes long");
@@ -138,6 +139,57 @@ START_TEST(what_is_wrong_with_a_command_set_is_said)
     base_buf_add(&b, "\0\0\2\0\x50\0\0\0", 8);
     base_buf_add_fill(&b, '1', 0x50);
     refuse(&b, BASE_EFORMAT, "(0000,0002) AffectedSOPClassUID is too long or no plain text");
+}
+END_TEST
+
+/* What the peer is told: the tag of Offending Element, and Error Comment. */
+static void answer_to(struct base_buf *b, uint32_t offending, const char *comment)
+{
+    struct dicom_dimse rq;
+    struct dicom_dimse rsp;
+    struct base_error error;
+    ck_assert_int_eq(dicom_dimse_decode(base_buf_bytes(b), &rq, &error), BASE_OK);
+    ck_assert_uint_eq(rq.fault, DIMSE_MISTYPED_ARGUMENT);
+    ck_assert_uint_eq(rq.offending, offending);
+    ck_assert_str_eq(rq.error_comment, comment);
+    ck_assert_uint_eq(rq.message_id, 9);
+    rsp = dicom_dimse_response(&rq, rq.fault);
+    base_buf_reset(b);
+    dicom_dimse_encode(&rsp, b);
+    ck_assert_int_eq(dicom_dimse_decode(base_buf_bytes(b), &rsp, &error), BASE_OK);
+    ck_assert_uint_eq(rsp.status, DIMSE_MISTYPED_ARGUMENT);
+    ck_assert_uint_eq(rsp.responded_id, 9);
+    base_buf_deinit(b);
+}
+
+static void request(struct base_buf *b, uint32_t tag, const char *sop_class,
+                    enum dicom_dimse_command command, int type)
+{
+    struct dicom_writer w;
+    dicom_writer_init(&w, b, DICOM_IMPLICIT_LE);
+    if (tag)
+        dicom_write_text(&w, tag, sop_class);
+    dicom_write_int(&w, DICOM_TAG_CommandField, command);
+    dicom_write_int(&w, DICOM_TAG_MessageID, 9);
+    dicom_write_int(&w, DICOM_TAG_CommandDataSetType, type);
+}
+
+START_TEST(a_wrong_request_can_be_answered_when_its_message_id_is_known)
+{
+    struct base_buf b = {0};
+    request(&b, 0, NULL, DIMSE_C_STORE_RQ, 1);
+    answer_to(&b, DICOM_TAG_AffectedSOPClassUID,
+              "C_STORE_RQ: (0000,0002) AffectedSOPClassUID is missing");
+    request(&b, DICOM_TAG_AffectedSOPClassUID, "1.2", DIMSE_N_EVENT_REPORT_RQ, 1);
+    answer_to(&b, DICOM_TAG_AffectedSOPInstanceUID,
+              "N_EVENT_REPORT_RQ: (0000,1000) AffectedSOPInstanceUID is missing");
+    request(&b, DICOM_TAG_AffectedSOPClassUID, "1.2", DIMSE_C_ECHO_RQ, 1);
+    answer_to(&b, 0, "C_ECHO_RQ: must not have a data set");
+    request(&b, DICOM_TAG_AffectedSOPClassUID, "1.2", DIMSE_C_FIND_RQ, 0x0101);
+    answer_to(&b, 0, "C_FIND_RQ: lacks a data set");
+    request(&b, DICOM_TAG_RequestedSOPClassUID, "1.2\n3", DIMSE_N_DELETE_RQ, 0x0101);
+    answer_to(&b, DICOM_TAG_RequestedSOPClassUID,
+              "(0000,0003) RequestedSOPClassUID is too long or no plain text");
 }
 END_TEST
 
@@ -288,6 +340,7 @@ int main(void)
     Suite *s = suite_create("dicom_dimse");
     TCase *t = tcase_create("command");
     tcase_add_loop_test(t, every_command_survives_encoding_and_decoding, 0, ROWS);
+    tcase_add_test(t, a_wrong_request_can_be_answered_when_its_message_id_is_known);
     tcase_add_test(t, every_short_prefix_of_a_command_set_is_refused);
     tcase_add_test(t, what_is_wrong_with_a_command_set_is_said);
     tcase_add_test(t, a_response_answers_its_request);
