@@ -100,6 +100,16 @@ static void complete(struct ingest_resume *r)
 
 /* ---- a piece ---- */
 
+/* A file or a length is a wrong one. The part that fits, up to Upload-Length, would look like the
+ * whole. */
+static void refuse_length(struct ingest_resume *r, uint64_t size)
+{
+    reply_offset(
+        r, 413, size,
+        "the piece goes beyond Upload-Length, and nothing of it was kept: it is of another "
+        "file, or the file has grown; begin anew with its right length");
+}
+
 static void on_synced(void *arg, enum base_err err, struct ingest_spool *spool, uint64_t size)
 {
     struct ingest_resume *r = arg;
@@ -112,7 +122,7 @@ static void on_synced(void *arg, enum base_err err, struct ingest_spool *spool, 
     else if (r->gone)
         ingest_resume_refuse(r, 400, NULL, "the piece is incomplete");
     else if (r->too_long)
-        reply_offset(r, 413, size, "more bytes than Upload-Length");
+        refuse_length(r, size);
     else if (size < r->length)
         reply_offset(r, 204, size, NULL);
     else
@@ -135,24 +145,29 @@ static void end_piece(struct ingest_resume *r)
 static void on_data(void *arg, struct base_bytes bytes)
 {
     struct ingest_resume *r = arg;
-    if (bytes.n > r->length - r->offset - r->received) {
+    uint64_t left = r->length - r->offset - r->received;
+    if (bytes.n > left) { /* do not wait for its end */
         r->too_long = true;
-        bytes.n = (size_t)(r->length - r->offset - r->received);
-    }
-    r->received += bytes.n;
-    ingest_spool_write(r->spool, bytes);
-    /* The body exceeds the announced length: do not wait for its end. */
-    if (r->too_long) {
+        ingest_spool_cut(r->spool, r->offset);
         net_http_body_pause(r->req);
         end_piece(r);
-    } else if (!ingest_spool_room(r->spool)) {
+        return;
+    }
+    r->received += bytes.n;
+    if (bytes.n == left && bytes.n)
+        r->last = bytes.p[--bytes.n];
+    ingest_spool_write(r->spool, bytes);
+    if (!ingest_spool_room(r->spool)) {
         net_http_body_pause(r->req);
     }
 }
 
 static void on_end(void *arg)
 {
-    end_piece(arg);
+    struct ingest_resume *r = arg;
+    if (r->received && r->offset + r->received == r->length)
+        ingest_spool_write(r->spool, base_bytes_of(&r->last, 1));
+    end_piece(r);
 }
 
 /* Keeps what has come. */
@@ -167,6 +182,7 @@ static void on_open(void *arg, enum base_err err, struct ingest_spool *spool, ui
 {
     static const struct net_http_sink sink = {.on_data = on_data, .on_end = on_end};
     struct ingest_resume *r = arg;
+    uint64_t announced;
     r->spool = spool;
     if (err == BASE_ECONFLICT) {
         net_http_reply_header(r->req, "Retry-After", "5");
@@ -178,6 +194,8 @@ static void on_open(void *arg, enum base_err err, struct ingest_spool *spool, ui
         ingest_resume_refuse(r, 503, NULL, "try again");
     } else if (r->offset != size) {
         reply_offset(r, 409, size, "Upload-Offset is not where the upload ends");
+    } else if (net_http_body_length(r->req, &announced) && announced > r->length - size) {
+        refuse_length(r, size);
     } else if (net_http_is_gone(r->req)) {
         ingest_resume_refuse(r, 400, NULL, "the client left");
     } else {

@@ -20,6 +20,7 @@ struct ingest_resume {
     struct ingest_spool *spool;
     uint64_t offset;   /* where the piece begins */
     uint64_t received; /* of it */
+    uint8_t last;      /* byte of the whole; written when the body has ended there */
     bool too_long;
     bool gone; /* the client left */
     uint8_t sha256[BASE_SHA256];

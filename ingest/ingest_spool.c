@@ -23,11 +23,13 @@ struct ingest_spool {
     int fd; /* -1: none */
     uint64_t length;
     uint64_t size;
+    uint64_t cut_to;
     struct base_buf pending; /* to be written next */
     struct base_buf writing; /* belongs to the job while that runs */
     struct loop_job job;
     bool busy;
     bool sync;     /* once all is written */
+    bool cut;      /* to cut_to bytes, before the sync */
     bool closed;   /* by its owner, while busy */
     bool nameless; /* gone with its descriptor */
     enum base_err err;
@@ -273,7 +275,9 @@ static void sync_work(void *arg)
     struct stat st;
     if (s->err || s->nameless)
         return;
-    if (fdatasync(s->fd) || fstat(s->fd, &st))
+    if (s->cut && ftruncate(s->fd, (off_t)s->cut_to) == 0)
+        s->size = s->cut_to;
+    if ((s->cut && s->size != s->cut_to) || fdatasync(s->fd) || fstat(s->fd, &st))
         s->err = base_err_from_errno(errno);
     else if (st.st_nlink == 0) /* removed meanwhile */
         s->err = BASE_ENOTFOUND;
@@ -340,6 +344,13 @@ void ingest_spool_on_room(struct ingest_spool *s, void (*fn)(void *arg), void *a
 {
     s->on_room = fn;
     s->on_room_arg = arg;
+}
+
+void ingest_spool_cut(struct ingest_spool *s, uint64_t size)
+{
+    base_buf_reset(&s->pending);
+    s->cut = true;
+    s->cut_to = size;
 }
 
 void ingest_spool_sync(struct ingest_spool *s, ingest_spool_fn *fn, void *arg)

@@ -49,6 +49,8 @@ enum base_err ingest_spool_remove(struct ingest *g, const char *id, ingest_spool
 void ingest_spool_write(struct ingest_spool *s, struct base_bytes bytes);
 bool ingest_spool_room(const struct ingest_spool *s);
 void ingest_spool_on_room(struct ingest_spool *s, void (*fn)(void *arg), void *arg);
+/* Sync will take away again what lies beyond this size. No write after it. */
+void ingest_spool_cut(struct ingest_spool *s, uint64_t size);
 /* fn when all that was written is durable. */
 void ingest_spool_sync(struct ingest_spool *s, ingest_spool_fn *fn, void *arg);
 /* For reading, between sync and close. */

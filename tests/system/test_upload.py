@@ -413,9 +413,40 @@ class ResumedTest(Upload):
         self.assertEqual(self.patch(path, 0, b'x' * 10).status, 204)
         answer = self.patch(path, 5, b'y')
         self.assertEqual((answer.status, answer.headers['Upload-Offset']), (409, '10'), answer)
-        answer = self.patch(path, 10, b'z' * 91)
-        self.assertEqual((answer.status, answer.headers['Upload-Offset']), (413, '100'), answer)
         self.assertEqual(self.tech.request('PATCH', path, b'x').status, 400)
+
+    def test_of_a_piece_that_is_too_long_nothing_is_kept(self):
+        """Its file or the length is a wrong one: the part that fits must not become a whole."""
+        content = read(ct_series('resume-long', count=1, size=128)[0])
+        path = self.place_of(self.begin(len(content)))
+        self.assertEqual(self.patch(path, 0, content[:5000]).status, 204)
+        rest = content[5000:]
+        for name, body in (('at once', rest + b'x'), ('in chunks', iter([rest, b'x'])),
+                           ('in one chunk', iter([rest + b'x'])), ('far too long', iter([bytes(1 << 20)] * 4))):
+            with self.subTest(name):
+                answer = self.patch(path, 5000, body)
+                self.assertEqual((answer.status, answer.headers['Upload-Offset']), (413, '5000'), answer)
+                self.assertIn('nothing of it', answer.json()['detail'])
+                self.assertEqual(self.offset(path), 5000)
+                self.assertEqual(self.patch(path, len(content), b'').status, 409)
+        answer = self.patch(path, 5000, iter([rest[:100], rest[100:]]))
+        self.assertEqual(answer.status, 201, answer)
+
+    def test_a_body_without_an_end_makes_no_whole(self):
+        """All its bytes are there, but more may have been about to come."""
+        content = read(ct_series('resume-endless', count=1)[0])
+        path = self.place_of(self.begin(len(content)))
+        with socket.create_connection(('127.0.0.1', self.rdc.http_port), 30) as s:
+            s.sendall((f'PATCH {path} HTTP/1.1\r\nHost: rdc\r\nAuthorization: Bearer {self.tech.token}\r\n'
+                       f'Upload-Offset: 0\r\nTransfer-Encoding: chunked\r\n\r\n{len(content):x}\r\n').encode())
+            s.sendall(content + b'\r\n')
+            s.shutdown(socket.SHUT_WR)
+            while s.recv(4096):
+                pass
+        at = wait_for('what has come', lambda: self.offset(path))
+        self.assertLess(at, len(content))
+        answer = self.patch(path, at, content[at:])
+        self.assertEqual(answer.status, 201, answer)
 
     def test_another_digest_is_refused_and_the_upload_gone(self):
         content = read(ct_series('resume-bad', count=1)[0])
@@ -525,9 +556,9 @@ class ResumedTest(Upload):
                 pass
         self.assertLess(sent, 64 << 20)
         self.assertIn(b'413', answer.split(b'\r\n')[0])
-        self.assertIn(b'upload-offset: 1000', answer.lower())
+        self.assertIn(b'upload-offset: 0', answer.lower())
         self.assertIn(b'connection: close', answer.lower())
-        self.assertEqual(self.offset(path), 1000)
+        self.assertEqual(self.offset(path), 0)
 
     def test_limits(self):
         self.assertEqual(self.begin(1 << 60).status, 413)
