@@ -15,9 +15,9 @@
 enum {
     BACK = 12,      /* candidates over which a beat looks back */
     PERIOD_S = 30,  /* what follows a beat is learnt per period and its neighbours */
-    AFTER_BINS = 40 /* of 20 ms */
+    AFTER_BINS = 40,
+    AFTER_BIN_MS = 20
 };
-static const double AFTER_BIN_MS = 20;
 
 /* The heights are those at which a threshold would stand between noise (0) and the usual
  * beat (1): 0.3 to 0.45 in the literature. */
@@ -106,15 +106,18 @@ static size_t period_of(const struct ecg_signal *s, size_t at)
 static void learn_after(const struct ecg_signal *s, const struct ecg_feature *f, size_t from,
                         size_t to, struct after *a)
 {
+    enum { FIRST = 180 / AFTER_BIN_MS };
+    uint16_t top[AFTER_BINS] = {0};
     size_t step = ecg_signal_span(s, AFTER_BIN_MS);
     size_t guard = ecg_signal_span(s, 130) + step;
-    for (size_t bin = 180 / (size_t)AFTER_BIN_MS; bin < AFTER_BINS; bin++) {
-        uint16_t top = 0;
-        if ((bin + 1) * step + guard > to - from)
-            break;
-        for (size_t i = from + bin * step; i < from + (bin + 1) * step; i++)
-            top = f->fused[i] > top ? f->fused[i] : top;
-        a->sum[bin] += top > ECG_FUSED_ONE ? 1 : (float)top / ECG_FUSED_ONE;
+    size_t end = to - from > guard ? (to - from - guard) / step : 0;
+    end = end < AFTER_BINS ? end : AFTER_BINS;
+    const uint16_t *v = f->fused + from;
+    for (size_t bin = FIRST; bin < end; bin++)
+        for (size_t i = bin * step; i < (bin + 1) * step; i++)
+            top[bin] = v[i] > top[bin] ? v[i] : top[bin];
+    for (size_t bin = FIRST; bin < end; bin++) {
+        a->sum[bin] += top[bin] > ECG_FUSED_ONE ? 1 : (float)top[bin] / ECG_FUSED_ONE;
         a->n[bin] += 1;
     }
 }

@@ -1,23 +1,25 @@
 #include "ecg/analysis/ecg_dots.h"
 
+#include "ecg/analysis/ecg_dots_loops.h"
+
 /* The definition. */
-static void scalar(const int16_t *x, const int16_t *t, size_t n, int32_t out[ECG_DOTS])
+static void correlate(const int16_t *x, const int16_t *t, size_t n, const float factor[ECG_DOTS],
+                      float norm, float likeness[ECG_DOTS])
 {
-    for (size_t d = 0; d < ECG_DOTS; d++) {
-        int32_t sum = 0;
-        for (size_t i = 0; i < n / ECG_DOTS_VECTOR * ECG_DOTS_VECTOR; i++)
-            sum += (int32_t)x[d + i] * t[i];
-        out[d] = sum;
-    }
+    for (size_t d = 0; d < ECG_DOTS; d++)
+        likeness[d] += factor[d] * (float)dot(x + d, t, n) / norm;
 }
 
-ecg_dots_fn *ecg_dots_choose(enum ecg_simd level)
+static const struct ecg_dots scalar = {
+    .sums = sums, .dot = dot, .correlate = correlate, .blend = blend};
+
+const struct ecg_dots *ecg_dots_choose(enum ecg_simd level)
 {
 #if ECG_SIMD_X86
     if (level >= ECG_SIMD_AVX2)
-        return ecg_dots_avx2;
+        return &ecg_dots_avx2;
 #else
     (void)level;
 #endif
-    return scalar;
+    return &scalar;
 }

@@ -1,6 +1,6 @@
 /*
- * The kernel of comparing shapes (ecg_simd.h): sums of products of a template with the signal at
- * ECG_DOTS places in a row. Private to ecg/analysis.
+ * The kernels of comparing shapes (ecg_simd.h): sums of products of a template with the signal, at
+ * one place or at ECG_DOTS places in a row. All sums fit. Private to ecg/analysis.
  */
 #ifndef ECG_DOTS_H
 #define ECG_DOTS_H
@@ -15,13 +15,23 @@ enum {
     ECG_DOTS_VECTOR = 16 /* samples that are taken at once */
 };
 
-/* out[d] = sum of t[i] x[d + i] over n samples, n a multiple of ECG_DOTS_VECTOR; the sums fit. */
-typedef void ecg_dots_fn(const int16_t *x, const int16_t *t, size_t n, int32_t out[ECG_DOTS]);
+struct ecg_dots {
+    /* Of n samples, and of their squares. */
+    void (*sums)(const int16_t *x, size_t n, int32_t *sum, int32_t *squares);
+    /* Of t[i] x[i] over n samples, n a multiple of ECG_DOTS_VECTOR. */
+    int32_t (*dot)(const int16_t *x, const int16_t *t, size_t n);
+    /* Adds factor[d] / norm of the sum of t[i] x[d + i] to likeness[d], likewise. */
+    void (*correlate)(const int16_t *x, const int16_t *t, size_t n, const float factor[ECG_DOTS],
+                      float norm, float likeness[ECG_DOTS]);
+    /* Makes t, of zero mean, the mean of `share` parts of it and one of x, within
+     * ECG_SIGNAL_RANGE. Its norm. */
+    float (*blend)(int16_t *t, const int16_t *x, size_t n, int32_t share);
+};
 
-ecg_dots_fn *ecg_dots_choose(enum ecg_simd level);
+const struct ecg_dots *ecg_dots_choose(enum ecg_simd level);
 
 #if ECG_SIMD_X86
-void ecg_dots_avx2(const int16_t *x, const int16_t *t, size_t n, int32_t out[ECG_DOTS]);
+extern const struct ecg_dots ecg_dots_avx2;
 #endif
 
 #endif

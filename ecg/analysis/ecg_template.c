@@ -47,11 +47,8 @@ static void take_middle(const struct ecg_templates *ts, size_t from, struct piec
     p->from = from;
     for (size_t k = 0; k < s->nleads; k++) {
         const int16_t *x = s->x[k] + from + MIDDLE;
-        int32_t sum = 0, squares = 0;
-        for (size_t i = 0; i < ts->span; i++) {
-            sum += x[i];
-            squares += (int32_t)x[i] * x[i];
-        }
+        int32_t sum, squares;
+        ts->dots->sums(x, ts->span, &sum, &squares);
         float w = (float)weights[k * ts->feature->segments] + 0.5F;
         p->sum[k][MIDDLE] = sum;
         p->squares[k][MIDDLE] = squares;
@@ -115,10 +112,7 @@ static float likeness_of_middle(const struct ecg_templates *ts, const struct ecg
     size_t n = whole_vectors(ts);
     float sum = 0;
     for (size_t k = 0; k < s->nleads; k++) {
-        const int16_t *x = s->x[k] + p->from + MIDDLE;
-        int32_t dot = 0;
-        for (size_t i = 0; i < n / ECG_DOTS_VECTOR * ECG_DOTS_VECTOR; i++)
-            dot += (int32_t)x[i] * t->t[k][i];
+        int32_t dot = ts->dots->dot(s->x[k] + p->from + MIDDLE, t->t[k], n);
         sum += t->norm[k] > 0 ? p->factor[k][MIDDLE] * (float)dot / t->norm[k] : 0;
     }
     return sum;
@@ -128,17 +122,11 @@ static void likeness_of_all(const struct ecg_templates *ts, const struct ecg_tem
                             const struct pieces *p, float out[ECG_DOTS])
 {
     const struct ecg_signal *s = ts->signal;
-    float sum[ECG_DOTS] = {0};
-    for (size_t k = 0; k < s->nleads; k++) {
-        int32_t dot[ECG_DOTS];
-        float norm = t->norm[k];
-        if (!(norm > 0))
-            continue;
-        ts->dots(s->x[k] + p->from, t->t[k], whole_vectors(ts), dot);
-        for (size_t d = 0; d < ECG_DOTS; d++)
-            sum[d] += p->factor[k][d] * (float)dot[d] / norm;
-    }
-    memcpy(out, sum, sizeof sum);
+    size_t n = whole_vectors(ts);
+    memset(out, 0, ECG_DOTS * sizeof *out);
+    for (size_t k = 0; k < s->nleads; k++)
+        if (t->norm[k] > 0)
+            ts->dots->correlate(s->x[k] + p->from, t->t[k], n, p->factor[k], t->norm[k], out);
 }
 
 static bool start_of(const struct ecg_templates *ts, size_t at, size_t *from)
@@ -210,40 +198,11 @@ float ecg_template_compare(const struct ecg_templates *ts, size_t which, size_t 
     return likeness[best];
 }
 
-static void finish(struct ecg_template *t, size_t k, size_t n)
-{
-    int32_t sum = 0;
-    int32_t squares = 0; /* no more than those about 0: they fit */
-    for (size_t i = 0; i < n; i++)
-        sum += t->t[k][i];
-    int32_t mean = sum / (int32_t)n;
-    for (size_t i = 0; i < n; i++) {
-        t->t[k][i] = (int16_t)(t->t[k][i] - mean);
-        squares += (int32_t)t->t[k][i] * t->t[k][i];
-    }
-    t->norm[k] = sqrtf((float)squares);
-}
-
 static void blend(struct ecg_templates *ts, struct ecg_template *t, size_t from)
 {
     int32_t share = (int32_t)(t->count < MEMORY ? t->count : MEMORY);
-    float parts = (float)(share + 1);
-    for (size_t k = 0; k < ts->signal->nleads; k++) {
-        const int16_t *x = ts->signal->x[k] + from;
-        int32_t mean = 0;
-        for (size_t i = 0; i < ts->span; i++)
-            mean += x[i];
-        mean /= (int32_t)ts->span;
-        for (size_t i = 0; i < ts->span; i++) {
-            int32_t v = x[i] - mean;
-            v = v > ECG_SIGNAL_RANGE    ? ECG_SIGNAL_RANGE
-                : v < -ECG_SIGNAL_RANGE ? -ECG_SIGNAL_RANGE
-                                        : v;
-            /* As whole numbers are divided: so small ones cannot be rounded up to the next. */
-            t->t[k][i] = (int16_t)((float)(t->t[k][i] * share + v) / parts);
-        }
-        finish(t, k, ts->span);
-    }
+    for (size_t k = 0; k < ts->signal->nleads; k++)
+        t->norm[k] = ts->dots->blend(t->t[k], ts->signal->x[k] + from, ts->span, share);
     t->count++;
 }
 

@@ -23,7 +23,7 @@ struct ecg_templates {
     const struct ecg_signal *signal;   /* borrowed */
     const struct ecg_feature *feature; /* borrowed: its weights */
     size_t span;                       /* samples of a template */
-    ecg_dots_fn *dots;
+    const struct ecg_dots *dots;
     size_t n;
     struct ecg_template t[ECG_TEMPLATES];
 };
