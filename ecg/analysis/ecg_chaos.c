@@ -11,6 +11,7 @@ enum {
     PIECE_S = 3, /* that is judged at once, every second */
     PIECE = PIECE_S * HZ,
     LEVEL = 40, /* samples either side whose mean is the level */
+    APART = 30, /* complexes are */
     LEADS = 8
 };
 /* Steepest slope over the mean one, mean of the leads and of any one: complexes have more. */
@@ -18,6 +19,9 @@ static const float CREST = 4.5F;
 static const float CREST_MOST = 6;
 static const float CREST_NOISE =
     5.5F;                           /* noise of any kind stays below, in the steepest of 8 leads */
+/* Sharpest bend but one over the mean one, mean of the leads: low complexes between tall waves of
+ * the atria have 8, waves of the ventricles 6 at most. */
+static const float SHARPEST = 7;
 static const float HEIGHT_UV = 50;  /* mean amount, of leads that count */
 static const float ABOVE = 0.48F;   /* share over a fifth of the highest (Arafat et al. 2011) */
 static const float LEAKAGE = 0.55F; /* Kuo and Dillman 1978 have 0.41 to 0.63 */
@@ -53,6 +57,22 @@ static float crest_of(const float x[PIECE])
         sum += d;
     }
     return most * (PIECE - 4) / sum;
+}
+
+/* The second one that is not beside the sharpest: one may be an electrode. */
+static float sharpness_of(const float x[PIECE])
+{
+    float bend[PIECE] = {0}, sum = 1e-3F, second = 0;
+    int top = 0;
+    for (int i = 1; i + 1 < PIECE; i++) {
+        bend[i] = fabsf(x[i + 1] - 2 * x[i] + x[i - 1]);
+        sum += bend[i];
+        top = bend[i] > bend[top] ? i : top;
+    }
+    for (int i = 0; i < PIECE; i++)
+        if (abs(i - top) > APART)
+            second = fmaxf(second, bend[i]);
+    return second * (PIECE - 2) / sum;
 }
 
 /* Without the slow baseline. */
@@ -114,7 +134,7 @@ static struct judgement judge(const struct leads *l, double from_s)
 {
     struct judgement j = {0};
     float x[PIECE], y[PIECE];
-    float crests = 0, above = 0, leakage = 0, hz = 0, steepest = 0;
+    float crests = 0, sharp = 0, above = 0, leakage = 0, hz = 0, steepest = 0;
     size_t n = 0, read = 0;
     bool other = false; /* too slow or too fast for waves of the ventricles */
     for (size_t k = 0; k < l->n; k++) {
@@ -134,6 +154,7 @@ static struct judgement judge(const struct leads *l, double from_s)
             continue;
         other = p.hz < SLOWEST_HZ || p.hz > FASTEST_HZ;
         crests += p.crest;
+        sharp += sharpness_of(x);
         above += p.above;
         leakage += p.leakage;
         hz += p.hz;
@@ -143,8 +164,8 @@ static struct judgement judge(const struct leads *l, double from_s)
     float m = (float)n;
     j.hz = n ? hz / m : 0;
     j.is_without = read > 0 && steepest < CREST_NOISE;
-    j.is_chaos = !other && n > 0 && n * 2 >= l->n && crests <= CREST * m && above >= ABOVE * m &&
-                 leakage <= LEAKAGE * m;
+    j.is_chaos = !other && n > 0 && n * 2 >= l->n && crests <= CREST * m && sharp <= SHARPEST * m &&
+                 above >= ABOVE * m && leakage <= LEAKAGE * m;
     return j;
 }
 
