@@ -13,8 +13,8 @@
 #include <string.h>
 
 enum {
-    BACK = 12,      /* candidates over which a beat looks back */
-    PERIOD_S = 30,  /* what follows a beat is learnt per period and its neighbours */
+    BACK = 12,     /* candidates over which a beat looks back */
+    PERIOD_S = 30, /* what follows a beat is learnt per period and its neighbours */
     AFTER_BINS = 40,
     AFTER_BIN_MS = 20
 };

@@ -18,7 +18,7 @@ enum {
 static const float CREST = 4.5F;
 static const float CREST_MOST = 6;
 static const float CREST_NOISE =
-    5.5F;                           /* noise of any kind stays below, in the steepest of 8 leads */
+    5.5F; /* noise of any kind stays below, in the steepest of 8 leads */
 /* Sharpest bend but one over the mean one, mean of the leads: low complexes between tall waves of
  * the atria have 8, waves of the ventricles 6 at most. */
 static const float SHARPEST = 7;

@@ -421,7 +421,7 @@ static const float P_LOBE = 0.4F; /* of the steepest slope: one of other sign th
 static const float P_UV = 9;      /* lower ones are none, */
 static const float P_UV_FEW = 20; /* of fewer than 4 beats */
 static const float P_LIKENESS = 0.6F;
-static const float P_LIKENESS_IRREGULAR = 0.9F; /* f waves are alike now and then */
+static const float P_LIKENESS_IRREGULAR = 0.9F; /* f waves are alike now and then, */
 static const float IRREGULAR = 0.1F;
 static const float EVEN = 0.045F; /* an interval differs from the one before by less */
 
@@ -505,6 +505,27 @@ static bool is_fast_uneven(const struct ecg_mean *m)
     return m->irregular >= EVEN && m->before <= FAST;
 }
 
+/* How much of the power that single beats have there, before QRS, is that of the wave in their
+ * mean: of f waves, which are elsewhere in each beat, little, however alike two means of them may
+ * be. */
+static float steadiness(const struct ecg_mean *m, int at, int q_on)
+{
+    float power = 0, rest = 0;
+    int first = (at - P_HALF + ECG_MEAN_BOX / 2) / ECG_MEAN_BOX;
+    int last = clamp((at + P_HALF + ECG_MEAN_BOX / 2) / ECG_MEAN_BOX, 0,
+                     clamp(q_on / ECG_MEAN_BOX, 0, ECG_MEAN_BOXES));
+    for (size_t k = 0; k < m->recorded; k++) {
+        float level = mean_of(m->x[k], first * ECG_MEAN_BOX, last * ECG_MEAN_BOX);
+        for (int box = first; box < last && !m->silent[k]; box++) {
+            float v = ecg_mean_box(m->x[k], box) - level;
+            power += v * v;
+            rest += m->rest[k][box];
+        }
+    }
+    power = fmaxf(power - rest / (float)m->beats, 0);
+    return power > 0 ? power / (power + rest) : 0;
+}
+
 /* A P wave, or what stands out by chance? s: the leads, smoothed. */
 static bool is_p(const struct ecg_mean *m, float (*s)[W], int p, int q_on, float height,
                  struct ecg_waves_of_mean *out)
@@ -513,6 +534,7 @@ static bool is_p(const struct ecg_mean *m, float (*s)[W], int p, int q_on, float
     float likeness = P_LIKENESS;
     int at = clamp(p, P_HALF, q_on - P_HALF > P_HALF ? q_on - P_HALF : P_HALF);
     out->p_uv = height;
+    out->p_steady = steadiness(m, at, q_on);
     if (m->beats > 1) {
         for (size_t k = 0; k < m->nleads; k++) {
             cut(m->half[0][k], 0, q_on - 2, P_SMOOTH, half[0][k]);
@@ -521,9 +543,10 @@ static bool is_p(const struct ecg_mean *m, float (*s)[W], int p, int q_on, float
         likeness = out->p_likeness = likeness_of(half[0], at, half[1], at, m->nleads, true, &sizes);
     }
     out->flutters = flutters(m, s, at, q_on - m->before + 90);
+    bool is_doubtful = m->irregular > IRREGULAR && out->p_steady < ECG_P_STEADY;
     return !m->ventricular && !out->flutters && !is_fast_uneven(m) &&
            height >= (m->beats > 3 ? P_UV : P_UV_FEW) &&
-           likeness >= (m->irregular > IRREGULAR ? P_LIKENESS_IRREGULAR : P_LIKENESS);
+           likeness >= (is_doubtful ? P_LIKENESS_IRREGULAR : P_LIKENESS);
 }
 
 /* The farthest lobe of other sign that counts, else the one there. */
@@ -597,7 +620,7 @@ void ecg_delineate_by_rules(const struct ecg_mean *m, struct ecg_waves_of_mean *
             out->lead[k].at[i] = ECG_POINT_NONE;
     }
     out->p_likeness = NAN;
-    out->p_uv = 0;
+    out->p_uv = out->p_steady = 0;
     out->flutters = false;
     find_complexes(m, out);
     find_t(m, F + m->after - 50, out);

@@ -31,9 +31,13 @@ struct ecg_waves_of_mean {
     struct ecg_points lead[ECG_MEAN_LEADS];
     struct ecg_points all; /* earliest onsets, latest ends */
     float p_likeness;      /* of the halves' P waves, -1..1; NAN with one beat */
+    float p_steady;        /* how much of what single beats have there is of each of them, 0..1 */
     float p_uv;            /* height of what may be a P wave, mean over all leads */
     bool flutters;         /* it comes again before it, alike: waves of atrial flutter */
 };
+
+/* From here on what stands before QRS is a P wave, and none of fibrillation. */
+static const float ECG_P_STEADY = 0.6F;
 
 void ecg_delineate(const struct ecg_mean *m, struct ecg_waves_of_mean *out);
 /* Before what cardiologists do otherwise is allowed for. */

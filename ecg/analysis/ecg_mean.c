@@ -348,12 +348,28 @@ static bool is_whole(const struct ecg_block *b, size_t i)
     return b->fiducial_s[i] >= 0.4 && b->fiducial_s[i] + 0.5 <= b->beats->seconds;
 }
 
-static void add_window(const struct strip *s, int at, float *x)
+static void take_window(const struct strip *s, int at, float *x)
 {
     for (int k = 0; k < ECG_WINDOW; k++) {
         int from = at - ECG_WINDOW_BEFORE + k;
-        x[k] += s->x[from < 0 ? 0 : from >= (int)s->n ? (int)s->n - 1 : from];
+        x[k] = s->x[from < 0 ? 0 : from >= (int)s->n ? (int)s->n - 1 : from];
     }
+}
+
+float ecg_mean_box(const float *x, int box)
+{
+    float sum = 0;
+    for (int i = box * ECG_MEAN_BOX; i < (box + 1) * ECG_MEAN_BOX; i++)
+        sum += x[i];
+    return sum / ECG_MEAN_BOX;
+}
+
+static void add_beat(const float *x, float *sum, float *squares)
+{
+    for (int k = 0; k < ECG_WINDOW; k++)
+        sum[k] += x[k];
+    for (int box = 0; box < ECG_MEAN_BOXES; box++)
+        squares[box] += ecg_mean_box(x, box) * ecg_mean_box(x, box);
 }
 
 void ecg_mean_find_silent(struct ecg_mean *m)
@@ -403,6 +419,7 @@ static bool has_some(const struct ecg_block *b, const bool *taken, size_t lead)
 void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mean *out)
 {
     struct strip s;
+    float x[ECG_WINDOW];
     bool taken[ECG_MEAN_BEATS];
     size_t n = 0;
     for (size_t i = 0; i < b->n; i++)
@@ -419,10 +436,11 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
     nearest_neighbours(b, taken, out);
     out->ventricular = is_ventricular(b, member);
     out->irregular = irregularity(b);
-    out->nleads = b->nleads;
+    out->nleads = out->recorded = b->nleads;
     out->beats = n;
     memset(out->x, 0, sizeof out->x);
     memset(out->half, 0, sizeof out->half);
+    memset(out->rest, 0, sizeof out->rest);
     for (size_t lead = 0; lead < b->nleads; lead++) {
         size_t count[2] = {0};
         bool partly = has_some(b, taken, lead);
@@ -431,7 +449,8 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
         for (size_t i = 0, turn = 0; i < b->n; i++) {
             if (!taken[i] || (partly && !is_recorded(b, i, lead)))
                 continue;
-            add_window(&s, place(&s, b->fiducial_s[i]), out->half[turn][lead]);
+            take_window(&s, place(&s, b->fiducial_s[i]), x);
+            add_beat(x, out->half[turn][lead], out->rest[lead]);
             count[turn]++;
             turn = !turn;
         }
@@ -440,6 +459,11 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
             out->x[lead][k] = (out->half[0][lead][k] + out->half[1][lead][k]) / (float)n;
             out->half[0][lead][k] /= (float)(count[0] ? count[0] : 1);
             out->half[1][lead][k] /= (float)(count[1] ? count[1] : 1);
+        }
+        for (int box = 0; box < ECG_MEAN_BOXES && n > 1; box++) {
+            float v = ecg_mean_box(out->x[lead], box);
+            out->rest[lead][box] =
+                fmaxf(out->rest[lead][box] - (float)n * v * v, 0) / (float)(n - 1);
         }
         if (partly && count[1] == 0) /* one beat is compared with nothing */
             memset(out->half[0][lead], 0, sizeof out->half[0][lead]);
@@ -455,6 +479,6 @@ void ecg_block_windows(const struct ecg_block *b, float (*out)[ECG_MEAN_LEADS][E
         (void)read_strip(b, lead, &s);
         flatten(b, &s);
         for (size_t i = 0; i < b->n; i++)
-            add_window(&s, place(&s, b->fiducial_s[i]), out[i][lead]);
+            take_window(&s, place(&s, b->fiducial_s[i]), out[i][lead]);
     }
 }

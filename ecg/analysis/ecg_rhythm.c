@@ -181,7 +181,8 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
     float height = is_fast ? AF_USUAL_P : log1pf(20 * f->waves.p_uv / usual_height(f));
     out->af_score = AF_FIXED + AF_IRREGULAR * out->irregular_share + AF_LIKENESS * likeness +
                     AF_HEIGHT * height + (out->has_p && !is_fast ? 0 : AF_NO_P);
-    bool is_same = f->nleads >= SURE_FEW && f->p_likeness >= SURE_LIKENESS;
+    bool is_same = f->nleads >= SURE_FEW &&
+                   (f->p_likeness >= SURE_LIKENESS || f->waves.p_steady >= ECG_P_STEADY);
     bool is_sure_p = out->has_p && !is_fast && (f->nleads >= SURE_LEADS || is_same);
     out->is_af = pairs >= AF_PAIRS && b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 &&
                  !is_sure_p && !out->is_flutter;
