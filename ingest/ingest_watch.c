@@ -110,7 +110,9 @@ static void on_scanned(void *arg, bool cancelled)
     if (cancelled)
         return;
     if (f->error && (f->error != f->told || f->scan_ms - f->noted_ms >= NOTE_MS)) {
-        ingest_watch_note(f, MODEL_CAUSE_FOLDER, strerror(f->error));
+        char detail[sizeof f->dir + 64];
+        snprintf(detail, sizeof detail, "%s: %s", strerror(f->error), f->dir);
+        ingest_watch_note(f, MODEL_CAUSE_FOLDER, detail);
         f->noted_ms = f->scan_ms;
     }
     if (f->error && f->error != f->told)

@@ -15,6 +15,7 @@
 #include "model/model_password.h"
 #include "model/model_pinyin.h"
 #include "net/net_tls.h"
+#include "rdc/rdc_folder.h"
 #include "rdc/rdc_table.h"
 
 #include <assert.h>
@@ -36,6 +37,7 @@ enum arg_kind {
     ARG_PEER,     /* --flag AET@HOST:PORT, three parameters */
     ARG_STEPS,    /* --two-step or --one-step */
     ARG_TLS,      /* --tls or --no-tls */
+    ARG_WATCH,    /* --flag DIR: a folder that rdc serve can use; "none" */
     ARG_PRINT,    /* --flag SHA256|FILE: of a certificate; "none" */
     ARG_PASSWORD, /* --password-stdin: the first line of standard input, hashed */
     ARG_PINYIN,   /* no argument: --patient-name in pinyin */
@@ -103,6 +105,10 @@ struct verb {
     {                                                                                              \
         ARG_PRINT, false, "--certificate", "SHA256|FILE|none"                                      \
     }
+#define WATCH                                                                                      \
+    {                                                                                              \
+        ARG_WATCH, false, "--watch", "DIR|none"                                                    \
+    }
 #define LIMITS                                                                                     \
     LIMIT("--max-associations", "N"), LIMIT("--max-rate", "N"),                                    \
         LIMIT("--max-bytes-in-flight", "SIZE")
@@ -149,13 +155,13 @@ static const struct verb verbs[] = {
      DB_Q_DEVICE_ADD,
      {NAME("AET"), NEED("--org", "CODE"), MAY("--address", "IP[/LEN]"), MAY("--called", "AET"),
       CALLBACK, MAY("--charset", "SET|none"), NUMBER("--quiet", "SECONDS"),
-      NUMBER("--limit", "SECONDS"), CERTIFICATE, MAY("--watch", "DIR|none"), LIMITS}},
+      NUMBER("--limit", "SECONDS"), CERTIFICATE, WATCH, LIMITS}},
     {"device", "list", DB_Q_DEVICE_LIST, {{0}}},
     {"device",
      "change",
      DB_Q_DEVICE_CHANGE,
      {THIS_DEVICE, CALLBACK, MAY("--charset", "SET|none"), NUMBER("--quiet", "SECONDS"),
-      NUMBER("--limit", "SECONDS"), CERTIFICATE, MAY("--watch", "DIR|none"), LIMITS}},
+      NUMBER("--limit", "SECONDS"), CERTIFICATE, WATCH, LIMITS}},
     {"device", "disable", DB_Q_DEVICE_DISABLE, {THIS_DEVICE, DISABLE}},
     {"device", "enable", DB_Q_DEVICE_DISABLE, {THIS_DEVICE, ENABLE}},
     {"user",
@@ -456,6 +462,7 @@ static bool add_arg(struct call *c, const struct arg *a, const char *value)
     switch (a->kind) {
     case ARG_NAME:
     case ARG_TEXT:
+    case ARG_WATCH:
         add_param(c, db_text(value));
         return true;
     case ARG_INT:
@@ -498,6 +505,18 @@ static int bind_params(struct call *c)
         return usage_error(c->verb, "cannot take this value for", a->name);
     }
     return 0;
+}
+
+/* The form of the path is left to the database, which says what it wants. */
+static bool check_watch(const struct call *c, const char *data)
+{
+    char why[1024];
+    const struct arg *a = find_flag(c->verb, "--watch");
+    const char *folder = a ? c->values[a - c->verb->args] : NULL;
+    if (!folder || folder[0] != '/' || rdc_folder_usable(folder, data, why, sizeof why))
+        return true;
+    fprintf(stderr, "rdc %s %s: %s\n", c->verb->noun, c->verb->verb, why);
+    return false;
 }
 
 static void print_json(const struct db_rows *rows, struct base_buf *out)
@@ -615,6 +634,8 @@ int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv)
         status = bind_params(&c);
     if (status)
         return status;
+    if (!check_watch(&c, ctx->conf.data))
+        return 1;
     struct db_sync *db = rdc_open_database(ctx);
     if (!db)
         return 1;

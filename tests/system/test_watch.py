@@ -7,7 +7,7 @@ import urllib.request
 import zipfile
 
 import faults
-from rdc_system import ROOT, SystemTest, wait_for
+from rdc_system import ROOT, SystemTest, tool, wait_for
 from test_upload import uids
 from test_way import ct_series, folder, scp_file, wfdb_record
 
@@ -73,6 +73,39 @@ class WatchTest(Watch):
         wait_for('the folder to be empty', lambda: not self.names(path), 60)
         self.assertEqual(self.names(path, '.done'), ['0.dcm', '0.dcm.1', '1.dcm', 'ecg.scp', 'ecg.xml', 'rec.atr', 'rec.dat',
                                                      'rec.hea', gbk])
+
+    def test_a_folder_that_cannot_be_used_is_refused_at_once(self):
+        path = self.watch('WATCH_WHERE')
+        plain, closed, inner = (os.path.join(path, x) for x in ('.plain', '.closed', '.inner'))
+        with open(plain, 'w'):
+            pass
+        os.mkdir(closed, 0o755)
+        os.makedirs(os.path.join(inner, '.done'))
+        if os.getuid() == 0:
+            shutil.chown(inner, 'rdc')
+        else:
+            os.chmod(closed, 0o555)
+            os.chmod(os.path.join(inner, '.done'), 0o555)
+        for where, word, remedy in ((path + '/.nowhere', 'No such file', 'make the folder'),
+                                    (plain, 'Not a directory', 'not a file'),
+                                    (closed, 'Permission denied', 'write into it'),
+                                    (inner, 'Permission denied', '.done')):
+            for verb in (('change', 'WATCH_WHERE'), ('add', 'WATCH_NEW', '--org', 'QINGHE')):
+                with self.subTest(where=where, verb=verb[0]), self.assertRaises(AssertionError) as e:
+                    self.rdc.cli('device', *verb, '--watch', where)
+                out = str(e.exception)
+                for text in (' gave 1:', where, word, remedy):
+                    self.assertIn(text, out)
+        self.assertNotIn('WATCH_NEW', self.rdc.cli('device', 'list'))
+        self.assertIn(path + ' ', self.rdc.cli('device', 'list').replace('\n', ' '))
+        # As root it is the user of the data folder who must be able to.
+        if os.getuid() == 0:
+            out = tool(self.rdc.program, '--config', self.rdc.conf, 'device', 'change', 'WATCH_WHERE', '--watch', closed,
+                       check=False, env=self.rdc.environment)
+            self.assertIn('by the user rdc: Permission denied', out)
+        # What becomes so later is the doctor's.
+        os.rename(path, path + '.away')
+        self.wait_for_cause('WATCH_WHERE', 'watched_folder_unusable', 'No such file or directory: ' + path)
 
     def test_a_file_that_grows_is_left_alone_and_links_lead_nowhere(self):
         path = self.watch('WATCH2')
