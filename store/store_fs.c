@@ -1,9 +1,12 @@
 /* System calls, and loops around them. */
 #include "store/store_priv.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
@@ -45,6 +48,25 @@ enum base_err store_fs_sync_folder(const struct store_fs *fs, const char *path)
     enum base_err err = fs->fsync(fd) == 0 ? BASE_OK : base_err_from_errno(errno);
     close(fd);
     return err;
+}
+
+int store_fs_create(const struct store_fs *fs, const char *path, bool *direct)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = fs->open(path, *direct ? flags | O_DIRECT : flags, 0600);
+    if (fd < 0 && errno == EINVAL && *direct) {
+        *direct = false;
+        fd = fs->open(path, flags & ~O_EXCL, 0600); /* it may have made the file */
+    }
+    return fd;
+}
+
+void store_fs_leave_direct(int fd, bool *direct)
+{
+    int flags = fcntl(fd, F_GETFL);
+    *direct = false;
+    if (flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_DIRECT) != 0)
+        BASE_LOG(WARN, "store_stays_direct", LOG_S("cause", strerrorname_np(errno)));
 }
 
 enum base_err store_fs_read(const struct store_fs *fs, int fd, void *p, size_t n, uint64_t at)

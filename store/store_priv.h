@@ -185,6 +185,11 @@ enum base_err store_space_check(struct store *s, uint64_t n) BASE_MUST_CHECK;
 /* store_fs.c: helpers that return a base_err for errno */
 enum base_err store_fs_mkdir(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
 enum base_err store_fs_sync_folder(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
+/* A new file, or -1 and errno. Around the page cache where *direct says so and the file system can:
+ * copying into it and writing it out again is the largest cost of a store. */
+int store_fs_create(const struct store_fs *fs, const char *path, bool *direct);
+/* What is no whole block goes through the page cache; the sync that follows covers both. */
+void store_fs_leave_direct(int fd, bool *direct);
 /* Fills n bytes or fails: BASE_EIO when the file is shorter. */
 enum base_err store_fs_read(const struct store_fs *fs, int fd, void *p, size_t n,
                             uint64_t at) BASE_MUST_CHECK;

@@ -121,45 +121,22 @@ void store_put_header(struct store_put *put, uint64_t n)
 
 /* ---- writing, on the pool ---- */
 
-/* Around the page cache where the file system can: copying into it and writing
- * it out again is the largest cost of a store. */
-static int open_new(struct store_put *p, const char *path)
-{
-    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-    const struct store *s = p->store;
-    p->direct = !s->config.buffered;
-    int fd = s->fs->open(path, p->direct ? flags | O_DIRECT : flags, 0600);
-    if (fd < 0 && errno == EINVAL && p->direct) {
-        p->direct = false;
-        fd = s->fs->open(path, flags & ~O_EXCL, 0600); /* it may have made the file */
-    }
-    return fd;
-}
-
 static enum base_err create_file(struct store_put *p)
 {
     const struct store *s = p->store;
     char path[STORE_PATH];
     store_full_path(s, p->object.location, path);
-    p->fd = open_new(p, path);
+    p->direct = !s->config.buffered;
+    p->fd = store_fs_create(s->fs, path, &p->direct);
     if (p->fd < 0 && errno == ENOENT) {
         char folder[STORE_PATH];
         snprintf(folder, sizeof folder, "%s/%s/%u", s->root, s->incarnation, p->folder->number);
         enum base_err err = store_fs_mkdir(s->fs, folder);
         if (err)
             return err;
-        p->fd = open_new(p, path);
+        p->fd = store_fs_create(s->fs, path, &p->direct);
     }
     return p->fd < 0 ? base_err_from_errno(errno) : BASE_OK;
-}
-
-/* The rest goes through the page cache; the sync that follows covers both. */
-static void leave_direct(struct store_put *p)
-{
-    int flags = fcntl(p->fd, F_GETFL);
-    p->direct = false;
-    if (flags >= 0 && fcntl(p->fd, F_SETFL, flags & ~O_DIRECT) != 0)
-        BASE_LOG(WARN, "store_stays_direct", LOG_S("cause", strerrorname_np(errno)));
 }
 
 /* Whole blocks directly, the last piece of a block not. */
@@ -168,7 +145,7 @@ static enum base_err write_chunk(struct store_put *p, const uint8_t *at, size_t 
     while (n > 0) {
         size_t part = p->direct ? n & ~(size_t)(STORE_ALIGN - 1) : n;
         if (part == 0) {
-            leave_direct(p);
+            store_fs_leave_direct(p->fd, &p->direct);
             continue;
         }
         ssize_t done = p->store->fs->write(p->fd, at, part);
@@ -176,11 +153,11 @@ static enum base_err write_chunk(struct store_put *p, const uint8_t *at, size_t 
             at += done;
             n -= (size_t)done;
             if (p->direct && done % STORE_ALIGN != 0)
-                leave_direct(p);
+                store_fs_leave_direct(p->fd, &p->direct);
         } else if (done == 0) {
             return BASE_EIO;
         } else if (errno == EINVAL && p->direct) {
-            leave_direct(p);
+            store_fs_leave_direct(p->fd, &p->direct);
         } else if (errno != EINTR) { /* interrupted before anything was written */
             return base_err_from_errno(errno);
         }

@@ -87,18 +87,6 @@ static enum base_err allocate(const struct store *s, int fd, uint64_t need, uint
     return BASE_OK;
 }
 
-static int open_segment(const struct store *s, const char *path, bool *direct)
-{
-    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-    *direct = !s->config.buffered;
-    int fd = s->fs->open(path, *direct ? flags | O_DIRECT : flags, 0600);
-    if (fd < 0 && errno == EINVAL && *direct) {
-        *direct = false;
-        fd = s->fs->open(path, flags & ~O_EXCL, 0600); /* it may have made the file */
-    }
-    return fd;
-}
-
 /* Its name, and that it is so long, are durable before anything is in it. */
 static enum base_err make_durable(const struct store *s, int fd)
 {
@@ -121,7 +109,8 @@ static void new_work(void *arg)
     s->segment_err = choose_size(s, s->segment_need, &g->size);
     if (s->segment_err)
         return;
-    g->fd = open_segment(s, path, &g->direct);
+    g->direct = !s->config.buffered;
+    g->fd = store_fs_create(s->fs, path, &g->direct);
     if (g->fd < 0) {
         s->segment_err = base_err_from_errno(errno);
         return;
@@ -137,14 +126,6 @@ static void new_work(void *arg)
 
 /* ---- writing, on the pool ---- */
 
-static void leave_direct(struct store_segment *g)
-{
-    int flags = fcntl(g->fd, F_GETFL);
-    g->direct = false;
-    if (flags >= 0 && fcntl(g->fd, F_SETFL, flags & ~O_DIRECT) != 0)
-        BASE_LOG(WARN, "store_stays_direct", LOG_S("cause", strerrorname_np(errno)));
-}
-
 static enum base_err write_pieces(const struct store *s, struct store_segment *g, struct iovec *iov,
                                   int n, uint64_t at)
 {
@@ -153,13 +134,13 @@ static enum base_err write_pieces(const struct store *s, struct store_segment *g
         if (done == 0)
             return BASE_EIO;
         if (done < 0 && errno == EINVAL && g->direct)
-            leave_direct(g);
+            store_fs_leave_direct(g->fd, &g->direct);
         else if (done < 0 && errno != EINTR)
             return base_err_from_errno(errno);
         if (done < 0)
             continue;
         if (g->direct && done % STORE_ALIGN != 0)
-            leave_direct(g);
+            store_fs_leave_direct(g->fd, &g->direct);
         at += (uint64_t)done;
         for (; n > 0 && (size_t)done >= iov->iov_len; n--)
             done -= (ssize_t)(iov++)->iov_len;
