@@ -2,37 +2,15 @@
 #include "api/api_device.h"
 
 #include "base/clock.h"
-#include "db/db_migrate.h"
-#include "db/db_sync.h"
-#include "pg_cluster.h"
+#include "migrated.h"
 
-#include <check.h>
-
-static struct pg_cluster cluster;
-static struct loop *loop;
-static struct db *db;
 static unsigned pending;
-
-static void sql(const char *text)
-{
-    ck_assert_msg(pg_cluster_psql(&cluster, "rdc", text), "%s", text);
-}
 
 static void setup(void)
 {
-    struct base_error error;
-    struct db_config config = {.conninfo = cluster.rdc, .unsafe = true};
-    struct db_sync *admin;
-    sql("drop owned by rdc; grant create on schema public to rdc");
-    ck_assert_int_eq(db_sync_open(&config, &admin, &error), BASE_OK);
-    ck_assert_int_eq(
-        db_migrate_apply(admin, db_migrations, db_migrations_count, NULL, NULL, &error), BASE_OK);
-    db_sync_close(admin);
-    sql("insert into organisation (code, name, kind) values ('C1', 'Test centre', 'centre');"
+    migrated_open(
+        "insert into organisation (code, name, kind) values ('C1', 'Test centre', 'centre');"
         "insert into device (org_id, aet) values (1, 'CART')");
-    config.role = "rdc_ingest";
-    ck_assert_int_eq(loop_new(&(struct loop_options){0}, &loop), BASE_OK);
-    ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
 }
 
 static void teardown(void)

@@ -1,17 +1,10 @@
 /* Batches against a real server, with the migrations in it. */
 #include "ingest/ingest_batch.h"
 
-#include "db/db_migrate.h"
-#include "db/db_sync.h"
-#include "pg_cluster.h"
-
-#include <check.h>
+#include "migrated.h"
 
 enum { ORDINARY = 200, BATCH = 128 }; /* more than one batch of so many */
 
-static struct pg_cluster cluster;
-static struct loop *loop;
-static struct db *db;
 static struct store *store; /* to which nothing is written */
 static unsigned pending;
 static unsigned order;
@@ -25,27 +18,12 @@ struct seen {
     struct store_object object;
 };
 
-static void sql(const char *text)
-{
-    ck_assert_msg(pg_cluster_psql(&cluster, "rdc", text), "%s", text);
-}
-
 static void setup(void)
 {
-    struct base_error error;
-    struct db_config config = {.conninfo = cluster.rdc, .unsafe = true};
-    struct db_sync *admin;
-    sql("drop owned by rdc; grant create on schema public to rdc");
-    ck_assert_int_eq(db_sync_open(&config, &admin, &error), BASE_OK);
-    ck_assert_int_eq(
-        db_migrate_apply(admin, db_migrations, db_migrations_count, NULL, NULL, &error), BASE_OK);
-    db_sync_close(admin);
-    sql("insert into organisation (code, name, kind) values ('C1', 'Test centre', 'centre');"
+    migrated_open(
+        "insert into organisation (code, name, kind) values ('C1', 'Test centre', 'centre');"
         "insert into device (org_id, aet) values (1, 'CART')");
-    config.role = "rdc_ingest";
     order = 0;
-    ck_assert_int_eq(loop_new(&(struct loop_options){0}, &loop), BASE_OK);
-    ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
     ck_assert_int_eq(store_open(loop, "/tmp", 0, &(struct store_config){.held = true}, &store),
                      BASE_OK);
 }
@@ -68,21 +46,6 @@ static void run(unsigned n)
     pending = n;
     loop_run(loop);
     ck_assert_uint_eq(pending, 0);
-}
-
-static void on_time(void *arg)
-{
-    (void)arg;
-    loop_stop(loop);
-}
-
-static void turn_ms(unsigned ms)
-{
-    struct loop_timer *timer;
-    ck_assert_int_eq(loop_timer_new(loop, on_time, NULL, &timer), BASE_OK);
-    loop_timer_start(timer, ms, 0);
-    loop_run(loop);
-    loop_timer_free(timer);
 }
 
 /* Until a transaction has rows, but was told neither to commit nor to roll back. */

@@ -1,15 +1,8 @@
 /* Attempts of jobs against a real server, with the migrations in it. */
 #include "model/model_jobs.h"
 
-#include "db/db_migrate.h"
-#include "db/db_sync.h"
-#include "pg_cluster.h"
+#include "migrated.h"
 
-#include <check.h>
-
-static struct pg_cluster cluster;
-static struct loop *loop;
-static struct db *db;
 static struct model_jobs *jobs;
 static struct base_counters counters;
 static struct model_job *begun;
@@ -19,26 +12,6 @@ static bool holds(const char *condition)
     char text[256];
     snprintf(text, sizeof text, "do $$ begin assert (select %s from job); end $$", condition);
     return pg_cluster_psql(&cluster, "rdc", text);
-}
-
-static void sql(const char *text)
-{
-    ck_assert_msg(pg_cluster_psql(&cluster, "rdc", text), "%s", text);
-}
-
-static void on_time(void *arg)
-{
-    (void)arg;
-    loop_stop(loop);
-}
-
-static void turn_ms(unsigned ms)
-{
-    struct loop_timer *timer;
-    ck_assert_int_eq(loop_timer_new(loop, on_time, NULL, &timer), BASE_OK);
-    loop_timer_start(timer, ms, 0);
-    loop_run(loop);
-    loop_timer_free(timer);
 }
 
 static void wait_until(const char *condition)
@@ -60,18 +33,7 @@ static void begin(void *arg, struct model_job *job)
 
 static void setup(void)
 {
-    struct base_error error;
-    struct db_config config = {.conninfo = cluster.rdc, .unsafe = true};
-    struct db_sync *admin;
-    sql("drop owned by rdc; grant create on schema public to rdc");
-    ck_assert_int_eq(db_sync_open(&config, &admin, &error), BASE_OK);
-    ck_assert_int_eq(
-        db_migrate_apply(admin, db_migrations, db_migrations_count, NULL, NULL, &error), BASE_OK);
-    db_sync_close(admin);
-    sql("insert into job (kind, subject_id) values ('check', 1)");
-    config.role = "rdc_ingest";
-    ck_assert_int_eq(loop_new(&(struct loop_options){0}, &loop), BASE_OK);
-    ck_assert_int_eq(db_open(loop, &config, &db), BASE_OK);
+    migrated_open("insert into job (kind, subject_id) values ('check', 1)");
     struct model_jobs_config made = {.loop = loop,
                                      .db = db,
                                      .counters = &counters,
