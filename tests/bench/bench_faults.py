@@ -122,7 +122,7 @@ def kills(count):
     return all_ok and not lost and not doubled and not senders.refused
 
 
-OUTAGES = ((faults.PowerCut, ('round', 'own_files')),
+OUTAGES = ((faults.PowerCut, ('round', 'own_files')), (faults.LostCache, ('round', 'own_files')),
            (faults.Database, ('killed', 'backend_killed', 'stopped', 'commit_unknown')),
            (faults.Failover, ('killed', 'lagging', 'returns')),
            (faults.Workers, ('worker_killed', 'all_killed', 'supervisor_killed', 'same_study')),

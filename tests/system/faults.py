@@ -85,15 +85,34 @@ def no_debris(rdc):
         time.sleep(0.5)
 
 
+def only_root_mounts():
+    if os.getuid():
+        raise unittest.SkipTest('only root can mount a file system')
+
+
+def mount_small(folder, size):
+    """A file system in memory of this size, for a disk that is full soon."""
+    only_root_mounts()
+    out = subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size},mode=755', 'tmpfs', folder],
+                         capture_output=True, text=True, check=False)
+    if out.returncode:
+        raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
+
+
+def let_go(folder):
+    subprocess.run(['umount', '-l', folder], capture_output=True, check=False)
+
+
 class Disk:
     """An ext4 of its own in a file, mounted: it can lose its power."""
 
-    def __init__(self, name, mib):
-        if os.getuid():
-            raise unittest.SkipTest('only root can mount a file system')
-        self.folder = os.path.join(place().own, name)
-        self.image = self.folder + '.img'
-        os.mkdir(self.folder)
+    notes = ''
+
+    def __init__(self, name, mib, folder=None):
+        only_root_mounts()
+        base = os.path.join(place().own, name)
+        self.folder, self.image = folder or base, base + '.img'
+        os.makedirs(self.folder, exist_ok=True)
         with open(self.image, 'wb') as f:
             f.truncate(mib << 20)
         out = subprocess.run(['mkfs.ext4', '-q', '-F', self.image], capture_output=True, text=True, check=False)
@@ -102,8 +121,10 @@ class Disk:
         self.mount()
 
     def mount(self):
-        out = subprocess.run(['mount', '-o', 'loop', self.image, self.folder], capture_output=True, text=True,
-                             check=False)
+        self.mount_file(self.image)
+
+    def mount_file(self, path):
+        out = subprocess.run(['mount', '-o', 'loop', path, self.folder], capture_output=True, text=True, check=False)
         if out.returncode:
             raise unittest.SkipTest(f'loop mounts are not allowed here: {out.stderr.strip()}')
 
@@ -119,17 +140,64 @@ class Disk:
                  lambda: subprocess.run(['umount', self.folder], capture_output=True, check=False).returncode == 0)
 
     def close(self):
-        subprocess.run(['umount', '-l', self.folder], capture_output=True, check=False)
+        let_go(self.folder)
         os.unlink(self.image)
+
+
+class ForgetfulDisk(Disk):
+    """Such a disk whose own cache of writes is lost with the power, but for some blocks (volatile_disk.c)."""
+
+    def __init__(self, name, mib, folder=None):
+        base = os.path.join(place().own, name)
+        self.program, self.server, self.notes, self.front = base + '-disk', None, '', base + '-front'
+        source = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'volatile_disk.c')
+        if not shutil.which('cc') or subprocess.run(['pkg-config', '--exists', 'fuse3'], check=False).returncode:
+            raise unittest.SkipTest('no C compiler, or no libfuse3-dev')
+        if not os.path.exists('/dev/fuse'):
+            raise unittest.SkipTest('the kernel has no FUSE, or does not show it here')
+        flags = subprocess.run(['pkg-config', '--cflags', '--libs', 'fuse3'], capture_output=True, text=True, check=True)
+        subprocess.run(['cc', '-O2', '-o', self.program, source, *flags.stdout.split()], check=True)
+        os.mkdir(self.front)
+        super().__init__(name, mib, folder)
+
+    def mount(self):
+        self.server = subprocess.Popen([self.program, self.image, str(random.randrange(1 << 30)), self.front],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        if self.server.stdout.readline() != 'ready\n':
+            raise unittest.SkipTest('FUSE may not be mounted here')
+        self.mount_file(os.path.join(self.front, 'disk'))
+
+    def cut_power(self):
+        self.server.send_signal(signal.SIGUSR1)
+        if self.server.stdout.readline() != 'cut\n':
+            raise AssertionError('the disk ended before its power was cut')
+
+    def unmount(self):
+        super().unmount()
+        wait_for('the disk to be let go', lambda: subprocess.run(
+            ['umount', self.front], capture_output=True, check=False).returncode == 0)
+        self.notes = self.server.communicate(timeout=60)[0].strip()
+
+    def close(self):
+        super().close()
+        let_go(self.front)
+        self.server.communicate(timeout=60)
 
 
 class PowerCut:
     """Store and database on one disk that loses its power."""
 
+    kind = Disk
+
     def __init__(self):
-        self.disk = Disk('power', 2048)
-        self.place = Place(self.disk.folder)
-        self.rdc = as_installed({'disk.reserve': '16M', 'store.segment': '256M'}, where=self.place).start()
+        self.disks = [self.kind('power', 2048)]
+        self.place = Place(self.disks[0].folder)
+        self.rdc = as_installed({'disk.reserve': '16M', 'store.segment': '256M'}, where=self.place)
+        self.prepare()
+        self.rdc.start()
+
+    def prepare(self):
+        pass
 
     def round(self, number, count=250):
         objects = Objects(f'power {number} {os.getpid()}', count)
@@ -139,7 +207,7 @@ class PowerCut:
         self.rdc.start()
         nothing_lost(self.rdc, acknowledged)
         ended_well(self.rdc, senders, count)
-        return f'{len(acknowledged)} acknowledged before the cut'
+        return f'{len(acknowledged)} acknowledged before the cut; {self.notes()}'
 
     def own_files(self, number, count=24):
         """Objects in files of their own, half of them without their end when they come, one of
@@ -175,7 +243,10 @@ class PowerCut:
         self.rdc.start()
         nothing_lost(self.rdc, acknowledged)
         ended_well(self.rdc, senders, count)
-        return f'{len(acknowledged)} acknowledged before the cut, {kinds.count("file_torn")} torn'
+        return f'{len(acknowledged)} acknowledged before the cut, {kinds.count("file_torn")} torn; {self.notes()}'
+
+    def notes(self):
+        return ', '.join(disk.notes for disk in self.disks)
 
     def files(self):
         """Of the store, those that hold one object."""
@@ -184,12 +255,15 @@ class PowerCut:
 
     def cut(self, senders):
         """The power is off and on again, rdc not yet; what was acknowledged before."""
-        self.disk.cut_power()
+        for disk in random.sample(self.disks, len(self.disks)):
+            disk.cut_power()
         self.rdc.kill_all()
         self.place.kill_cluster()
         acknowledged = dict(senders.acknowledged)
-        self.disk.unmount()
-        self.disk.mount()
+        for disk in reversed(self.disks):
+            disk.unmount()
+        for disk in self.disks:
+            disk.mount()
         self.place.forget_postmaster()
         self.place.start_cluster()
         return acknowledged
@@ -197,7 +271,20 @@ class PowerCut:
     def close(self):
         self.rdc.stop()
         self.place.close()
-        self.disk.close()
+        for disk in reversed(self.disks):
+            disk.close()
+
+
+class LostCache(PowerCut):
+    """Store and database on a disk each that forgets what it was not told to flush: what one of them
+    flushes does not last on the other."""
+
+    kind = ForgetfulDisk
+
+    def prepare(self):
+        subprocess.run(['sync', '-f', self.rdc.data], check=True)  # where it is mounted again
+        self.disks.append(self.kind('store', 1024, self.rdc.data))
+        shutil.chown(self.rdc.data, 'rdc', 'rdc')
 
 
 class Database:
@@ -446,13 +533,8 @@ class FullDisk:
     """The store on a small file system of its own; the database elsewhere."""
 
     def __init__(self):
-        if os.getuid():
-            raise unittest.SkipTest('only root can mount a file system')
         self.rdc = as_installed({'disk.reserve': '2M', 'store.segment': '64K'})
-        out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=48m,mode=755', 'tmpfs', self.rdc.data],
-                             capture_output=True, text=True, check=False)
-        if out.returncode:
-            raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
+        mount_small(self.rdc.data, '48m')
         shutil.chown(self.rdc.data, 'rdc', 'rdc')
         self.rdc.start()
 
@@ -493,7 +575,7 @@ class FullDisk:
 
     def close(self):
         self.rdc.stop()
-        subprocess.run(['umount', '-l', self.rdc.data], capture_output=True, check=False)
+        let_go(self.rdc.data)
 
 
 class SharedDisk:
@@ -501,14 +583,9 @@ class SharedDisk:
     PostgreSQL, which goes on."""
 
     def __init__(self):
-        if os.getuid():
-            raise unittest.SkipTest('only root can mount a file system')
         self.folder = os.path.join(place().own, 'shared')
         os.mkdir(self.folder)
-        out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1g,mode=755', 'tmpfs', self.folder],
-                             capture_output=True, text=True, check=False)
-        if out.returncode:
-            raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
+        mount_small(self.folder, '1g')
         self.place = Place(self.folder)
         # A segment's room is taken in advance: with small ones the reserve is met at once.
         self.rdc = as_installed({'disk.reserve': '48M', 'store.segment': '64K'}, where=self.place).start()
@@ -535,21 +612,16 @@ class SharedDisk:
     def close(self):
         self.rdc.stop()
         self.place.close()
-        subprocess.run(['umount', '-l', self.folder], capture_output=True, check=False)
+        let_go(self.folder)
 
 
 class DatabaseDisk:
     """PostgreSQL on a small disk of its own, which others fill; the store is elsewhere."""
 
     def __init__(self):
-        if os.getuid():
-            raise unittest.SkipTest('only root can mount a file system')
         self.folder = os.path.join(place().own, 'small')
         os.mkdir(self.folder)
-        out = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=240m,mode=755', 'tmpfs', self.folder],
-                             capture_output=True, text=True, check=False)
-        if out.returncode:
-            raise unittest.SkipTest(f'mounts are not allowed here: {out.stderr.strip()}')
+        mount_small(self.folder, '240m')
         self.place = Place(self.folder)
         self.data = os.path.join(place().folder, f'beside-{os.getpid()}')
         os.mkdir(self.data, 0o755)
@@ -579,7 +651,7 @@ class DatabaseDisk:
     def close(self):
         self.rdc.stop()
         self.place.close()
-        subprocess.run(['umount', '-l', self.folder], capture_output=True, check=False)
+        let_go(self.folder)
 
 
 class dicom_echo:

@@ -47,6 +47,10 @@ class APowerCut(Rounds):
         self.notes.append(self.fault.own_files(0))  # once: two rounds of the cut itself stand above
 
 
+class ALostCache(APowerCut):
+    kind = faults.LostCache
+
+
 class TheDatabase(Rounds):
     kind = faults.Database
 
