@@ -114,8 +114,8 @@ static void describe(struct aecg *a, struct ecg_lead *lead)
 
 static void note(struct aecg *a, const char *what)
 {
-    ecg_record_note(a->r, BASE_NOPOS, "HL7 aECG, line %u: %s %s", a->digits_line,
-                    a->code[0] ? a->code : "a sequence without a code", what);
+    ecg_record_damage(a->r, BASE_NOPOS, "HL7 aECG, line %u: %s %s", a->digits_line,
+                      a->code[0] ? a->code : "a sequence without a code", what);
 }
 
 /* </sequence>: the digits become a lead. */
@@ -163,9 +163,9 @@ static void end_set(struct aecg *a)
     if (n > a->first_lead && !(rate > 0 && rate <= 1e6)) {
         a->digits_line = ecg_xml_line(a->x);
         a->code[0] = '\0';
-        ecg_record_note(a->r, BASE_NOPOS,
-                        "HL7 aECG, line %u: the sequences have no time increment, 500 Hz assumed",
-                        a->digits_line);
+        ecg_record_damage(a->r, BASE_NOPOS,
+                          "HL7 aECG, line %u: the sequences have no time increment, 500 Hz assumed",
+                          a->digits_line);
         rate = 500;
     }
     for (size_t i = a->first_lead; i < n; i++) {

@@ -164,10 +164,16 @@ static enum base_err count_rows(struct table *t)
             if (t->rows == 0)
                 return base_fail(t->err, BASE_EFORMAT, pos,
                                  "CSV: line 2 is no number of a sample and %zu values", t->leads);
-            ecg_record_note(t->r, pos,
-                            "CSV: line %zu is not number %.0f and %zu values; what follows is not "
-                            "read",
-                            t->rows + 2, t->first + (double)t->rows, t->leads);
+            ecg_record_damage(
+                t->r, pos,
+                "CSV: line %zu is not number %.0f and %zu values; what follows is not "
+                "read",
+                t->rows + 2, t->first + (double)t->rows, t->leads);
+            break;
+        }
+        if (at == t->text.n && t->rows && t->text.p[at - 1] != '\n') {
+            ecg_record_note(t->r, pos, "CSV: the last line, %zu, does not end: it is left out",
+                            t->rows + 2);
             break;
         }
         t->rows++;

@@ -267,6 +267,45 @@ static enum base_err cursor_error(struct ecg_dicom_reader *d, const struct dicom
                      c->error.msg);
 }
 
+/* What came of the waveforms; where the data set is damaged behind what was read of them, what is
+ * behind that is lost. */
+static enum base_err end_waves(struct ecg_dicom_reader *d, const struct dicom_cursor *c,
+                               enum base_err e)
+{
+    enum dicom_step state = dicom_cursor_state(c);
+    bool is_bad = state == DICOM_BAD;
+    bool is_unread = e == BASE_EFORMAT || e == BASE_EUNSUPPORTED;
+    if (is_unread && is_bad)
+        return cursor_error(d, c);
+    if (is_unread && state == DICOM_MORE)
+        return base_fail(d->err, BASE_EFORMAT, d->offset + d->dataset.n,
+                         "DICOM: the file is cut within the waveforms, in front of their samples");
+    if (!e && is_bad)
+        ecg_record_damage(d->rec,
+                          c->error.pos == BASE_NOPOS ? BASE_NOPOS : d->offset + c->error.pos,
+                          "DICOM: %s; what follows is lost", c->error.msg);
+    if (!e && state == DICOM_MORE)
+        ecg_record_damage(d->rec, d->offset + d->dataset.n,
+                          "DICOM: the file is cut within the waveforms");
+    return e;
+}
+
+/* Why there are none. */
+static enum base_err no_waves(struct ecg_dicom_reader *d, const struct dicom_cursor *c,
+                              const char *class)
+{
+    if (dicom_cursor_state(c) == DICOM_BAD)
+        return cursor_error(d, c);
+    char tag[DICOM_TAG_TEXT_SIZE];
+    if (c->pos != d->dataset.n)
+        return base_fail(d->err, BASE_EFORMAT, d->offset + d->dataset.n,
+                         "DICOM: the file is cut in front of the waveforms, at element %s %s",
+                         dicom_tag_text(c->last.tag, tag), dicom_tag_keyword(c->last.tag));
+    return base_fail(d->err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                     "DICOM: this object (%s) holds no waveform",
+                     class[0] ? dicom_uid_name(class) : "class not stated");
+}
+
 static enum base_err read_attributes(struct ecg_dicom_reader *d)
 {
     struct dicom_cursor c;
@@ -275,7 +314,8 @@ static enum base_err read_attributes(struct ecg_dicom_reader *d)
     bool waves = false;
     char class[DICOM_UID_SIZE] = "";
     enum base_err error = BASE_OK;
-    dicom_cursor_init(&c, d->dataset, d->encoding, true);
+    /* As a prefix: so the element within which a file is cut is given as far as it is there. */
+    dicom_cursor_init(&c, d->dataset, d->encoding, false);
     while (!waves && !error && dicom_cursor_next(&c, &e) == DICOM_ELEMENT) {
         if (e.tag == DICOM_TAG_SpecificCharacterSet) {
             dicom_charset_parse(&d->charset, e.value);
@@ -285,19 +325,17 @@ static enum base_err read_attributes(struct ecg_dicom_reader *d)
             error = ecg_dicom_keep_annotations(d, &c);
         } else if (e.tag == DICOM_TAG_WaveformSequence && dicom_cursor_can_enter(&c)) {
             waves = true;
-            error = ecg_dicom_waves(d, &c);
+            error = end_waves(d, &c, ecg_dicom_waves(d, &c));
+        } else if (e.tag == DICOM_TAG_ContributingEquipmentSequence) {
+            ecg_dicom_read_notes(d, &c);
         } else if (!take_time(&e, &times) && !take_patient(d, &e)) {
             take_device(d, &e);
         }
     }
     if (error)
         return error;
-    if (dicom_cursor_state(&c) == DICOM_BAD)
-        return cursor_error(d, &c);
     if (!waves)
-        return base_fail(d->err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "DICOM: this object (%s) holds no waveform",
-                         class[0] ? dicom_uid_name(class) : "class not stated");
+        return no_waves(d, &c, class);
     settle_time(d->rec, &times);
     return BASE_OK;
 }
@@ -305,15 +343,19 @@ static enum base_err read_attributes(struct ecg_dicom_reader *d)
 static enum base_err read_dataset(struct ecg_dicom_reader *d, bool deflated)
 {
     struct base_buf plain;
-    bool ended;
+    bool ended = false;
     base_buf_init(&plain, d->rec->limits->bytes);
     if (deflated) {
         enum base_err e = dicom_inflate(d->dataset, d->rec->limits->bytes, &plain, &ended);
-        if (e || !ended) {
+        bool is_full = plain.n >= d->rec->limits->bytes;
+        if ((e && e != BASE_EFORMAT) || plain.n == 0 || (!ended && is_full)) {
             base_buf_deinit(&plain);
             return base_fail(d->err, e ? e : BASE_ELIMIT, d->offset,
                              "DICOM: the deflated data set cannot be inflated");
         }
+        if (e || !ended)
+            ecg_record_damage(d->rec, d->offset,
+                              "DICOM: the deflated data set is damaged after %zu bytes", plain.n);
         d->dataset = base_buf_bytes(&plain);
         d->offset = 0;
     }

@@ -51,4 +51,10 @@ enum base_err ecg_dicom_keep_annotations(struct ecg_dicom_reader *d,
 /* Into the record; after ecg_dicom_waves. */
 void ecg_dicom_add_annotations(struct ecg_dicom_reader *d);
 
+/* (0018,A001): what could not be read of the file that the object was made of. */
+void ecg_dicom_write_notes(struct dicom_writer *w, const struct ecg_record *r,
+                           const char *left_out);
+/* At which the cursor stands: the same, into the record. */
+void ecg_dicom_read_notes(struct ecg_dicom_reader *d, const struct dicom_cursor *at);
+
 #endif

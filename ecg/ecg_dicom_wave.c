@@ -215,6 +215,8 @@ static enum base_err read_channels(struct ecg_dicom_reader *d, struct dicom_curs
 static void read_group_value(struct group *g, const struct dicom_element *e)
 {
     int64_t v;
+    if (e->partial && e->tag != DICOM_TAG_WaveformData)
+        return;
     switch (e->tag) {
     case DICOM_TAG_MultiplexGroupTimeOffset:
         read_number(e, &g->offset_ms);
@@ -287,8 +289,8 @@ static enum base_err check_group(struct ecg_dicom_reader *d, struct group *g)
                          "DICOM: a multiplex group of %zu channels with %zu bytes of data",
                          g->nchannels, g->data.n);
     if (g->data.n / frame < g->nsamples) {
-        ecg_record_note(d->rec, g->pos, "DICOM: %zu samples stated, %zu are there", g->nsamples,
-                        g->data.n / frame);
+        ecg_record_damage(d->rec, g->pos, "DICOM: %zu samples stated, %zu are there", g->nsamples,
+                          g->data.n / frame);
         g->nsamples = g->data.n / frame;
     }
     return BASE_OK;
@@ -532,7 +534,7 @@ static enum base_err check_groups(struct ecg_dicom_reader *d, struct group *cons
         groups[i]->left_out = check_group(d, groups[i]) != BASE_OK;
         sound += !groups[i]->left_out;
         if (groups[i]->left_out && n > 1)
-            ecg_record_note(d->rec, inner.pos, "%s; the group is left out", inner.msg);
+            ecg_record_damage(d->rec, inner.pos, "%s; the group is left out", inner.msg);
         if (groups[i]->left_out && why.pos == BASE_NOPOS)
             why = inner;
     }
@@ -577,8 +579,7 @@ enum base_err ecg_dicom_waves(struct ecg_dicom_reader *d, struct dicom_cursor *c
         e = read_group(d, c, groups[n++]);
     }
     dicom_cursor_leave(c);
-    /* A damaged data set is reported by the caller, better than we could here. */
-    if (!e && dicom_cursor_state(c) != DICOM_BAD)
+    if (!e)
         e = settle(d, groups, n);
     for (size_t i = 0; i < n; i++) {
         free(groups[i]->channels);

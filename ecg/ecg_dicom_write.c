@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "dicom/dicom_dataset.h"
 #include "dicom/dicom_part10.h"
+#include "ecg/ecg_dicom_priv.h"
 #include "ecg/ecg_format.h"
 
 #include <math.h>
@@ -11,25 +12,35 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum {
-    TWELVE_CHANNELS = 13, /* A.34.3.4: in all groups together */
-    TWELVE_SAMPLES = 16384,
-    GENERAL_CHANNELS = 24,    /* A.34.4.4 */
-    AMBULATORY_CHANNELS = 12, /* A.34.5.4 */
-    AMBULATORY_RATE_MIN = 50,
-    RATE_MIN = 200,
-    RATE_MAX = 1000,
-    PADDING = -32768
+/* PS3.3 A.34.3.4, A.34.4.4 and A.34.5.4: what an object of each class holds at most. */
+static const struct kind {
+    const char *sop_class;
+    size_t groups;
+    size_t channels; /* of each group */
+    size_t total;    /* channels of all groups */
+    size_t samples;  /* of each channel */
+    double rate_min;
+} kinds[] = {
+    {DICOM_UID_TWELVE_LEAD_ECG, 5, 13, 13, 16384, 200},
+    {DICOM_UID_GENERAL_ECG, 4, 24, 4 * 24, SIZE_MAX, 200},
+    {DICOM_UID_AMBULATORY_ECG, 1, 12, 12, SIZE_MAX, 50},
 };
+enum { GROUPS = 5, CHANNELS = 24, RATE_MIN = 50, RATE_MAX = 1000, PADDING = -32768 };
 
 /* A multiplex group to be written. */
 struct group {
-    const struct ecg_lead *leads;
+    const struct ecg_lead *lead[CHANNELS];
     size_t n;
     size_t samples; /* per channel, after alignment */
     double rate;
     bool padded; /* some samples are missing */
-    const char *label;
+    bool median;
+};
+
+struct groups {
+    struct group of[GROUPS];
+    size_t n;
+    size_t leads; /* in all of them */
 };
 
 struct job {
@@ -37,8 +48,7 @@ struct job {
     const struct ecg_dicom_options *o;
     struct dicom_writer w;
     struct ecg_dicom_written ids;
-    struct group rhythm;
-    struct group median; /* n = 0: not written */
+    struct groups groups;
     char date[9];
     char clock[16]; /* "" when only the date is known */
     char zone[8];   /* "+0800", or "" */
@@ -56,11 +66,7 @@ static enum base_err measure_group(struct group *g, const struct ecg_limits *lim
                                    struct base_error *err)
 {
     for (size_t i = 0; i < g->n; i++) {
-        const struct ecg_lead *lead = &g->leads[i];
-        if (fabs(lead->rate_hz - g->rate) > 1e-6)
-            return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                             "leads of %g and %g Hz cannot be in one DICOM ECG object", g->rate,
-                             lead->rate_hz);
+        const struct ecg_lead *lead = g->lead[i];
         if (!(fabs(lead->start_s) < 1e6))
             return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "a lead starts after %g s",
                              lead->start_s);
@@ -74,29 +80,110 @@ static enum base_err measure_group(struct group *g, const struct ecg_limits *lim
         return base_fail(err, BASE_ELIMIT, BASE_NOPOS, "%zu samples are too many for DICOM",
                          g->samples);
     for (size_t i = 0; i < g->n; i++) {
-        int64_t first = ecg_write_first(&g->leads[i]);
-        g->padded |= first > 0 || first + (int64_t)g->leads[i].samples < (int64_t)g->samples ||
-                     lead_has_gaps(&g->leads[i]);
+        int64_t first = ecg_write_first(g->lead[i]);
+        g->padded |= first > 0 || first + (int64_t)g->lead[i]->samples < (int64_t)g->samples ||
+                     lead_has_gaps(g->lead[i]);
     }
     return BASE_OK;
 }
 
-static bool is_between(double v, double least, double most)
+static bool is_at(const struct ecg_lead *lead, double rate)
 {
-    return v >= least && v <= most;
+    return fabs(lead->rate_hz - rate) <= 1e-6;
 }
 
-/* PS3.3 A.34.3.4, A.34.4.4 and A.34.5.4: the first whose limits allow it. */
-static const char *class_of(const struct group *g)
+static bool is_in(const struct groups *all, const struct ecg_lead *lead)
 {
-    if (g->n <= TWELVE_CHANNELS && g->samples <= TWELVE_SAMPLES &&
-        is_between(g->rate, RATE_MIN, RATE_MAX))
-        return DICOM_UID_TWELVE_LEAD_ECG;
-    if (is_between(g->rate, RATE_MIN, RATE_MAX))
-        return DICOM_UID_GENERAL_ECG;
-    return g->n <= AMBULATORY_CHANNELS ? DICOM_UID_AMBULATORY_ECG : NULL;
+    for (size_t i = 0; i < all->n; i++)
+        for (size_t k = 0; k < all->of[i].n; k++)
+            if (all->of[i].lead[k] == lead)
+                return true;
+    return false;
 }
 
+/* Of the leads that are in no group yet, the rate within the limits that most of them have; the
+ * earlier of two. 0: there is none. */
+static double commonest_rate(const struct groups *all, const struct ecg_record *r, double least)
+{
+    double best = 0;
+    size_t most = 0;
+    for (size_t i = 0; i < r->nleads; i++) {
+        const struct ecg_lead *lead = &r->leads[i];
+        size_t n = 0;
+        if (lead->samples == 0 || !(lead->rate_hz >= least && lead->rate_hz <= RATE_MAX))
+            continue;
+        for (size_t k = 0; k < r->nleads; k++)
+            n += r->leads[k].samples && is_at(&r->leads[k], lead->rate_hz) &&
+                 !is_in(all, &r->leads[k]);
+        if (n > most) {
+            most = n;
+            best = lead->rate_hz;
+        }
+    }
+    return best;
+}
+
+/* The leads that an object of this kind holds; a group is of one rate. A lead without samples is
+ * left out: as a row of missing ones it would stand in the way of what follows from other leads. */
+static enum base_err fill(const struct kind *kind, const struct ecg_record *r, struct groups *all,
+                          struct base_error *err)
+{
+    *all = (struct groups){.n = 0};
+    double rate;
+    while (all->n < kind->groups && all->leads < kind->total &&
+           (rate = commonest_rate(all, r, kind->rate_min)) > 0) {
+        struct group *g = &all->of[all->n];
+        g->rate = rate;
+        for (size_t i = 0; i < r->nleads && g->n < kind->channels && all->leads < kind->total;
+             i++) {
+            const struct ecg_lead *lead = &r->leads[i];
+            if (lead->samples && is_at(lead, rate) && !is_in(all, lead)) {
+                g->lead[g->n++] = lead;
+                all->leads++;
+            }
+        }
+        enum base_err e = measure_group(g, &ecg_limits_default, err);
+        if (e)
+            return e;
+        if (g->samples > kind->samples) {
+            all->leads = 0;
+            break;
+        }
+        all->n++;
+    }
+    return BASE_OK;
+}
+
+static void add_name(struct ecg_dicom_written *w, const struct ecg_lead *lead)
+{
+    size_t n = strlen(w->left_out);
+    char text[96];
+    snprintf(text, sizeof text, "%s%.40s (%g Hz)", n ? ", " : "", lead->name, lead->rate_hz);
+    size_t m = base_utf8_cut(text, strlen(text), sizeof w->left_out - 1 - n);
+    memcpy(w->left_out + n, text, m);
+    w->left_out[n + m] = '\0';
+}
+
+static void add_median(struct job *j)
+{
+    const struct ecg_record *r = j->r;
+    const struct kind *kind = &kinds[1];
+    struct group g = {.n = r->nmedians, .median = true};
+    if (strcmp(j->ids.sop_class, kind->sop_class) != 0 || g.n == 0 || g.n > kind->channels ||
+        j->groups.n == kind->groups)
+        return;
+    g.rate = r->medians[0].rate_hz;
+    bool fits = g.rate >= kind->rate_min && g.rate <= RATE_MAX;
+    for (size_t i = 0; i < g.n; i++) {
+        g.lead[i] = &r->medians[i];
+        fits &= is_at(g.lead[i], g.rate);
+    }
+    j->ids.medians = fits && !measure_group(&g, &ecg_limits_default, NULL);
+    if (j->ids.medians)
+        j->groups.of[j->groups.n++] = g;
+}
+
+/* The class that holds most of the leads; the first of several. */
 static enum base_err choose_class(struct job *j, struct base_error *err)
 {
     const struct ecg_record *r = j->r;
@@ -104,36 +191,28 @@ static enum base_err choose_class(struct job *j, struct base_error *err)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          r->nothers ? "none of the channels is an ECG lead"
                                     : "the record has no samples");
-    j->rhythm = (struct group){
-        .leads = r->leads, .n = r->nleads, .rate = r->leads[0].rate_hz, .label = "RHYTHM"};
-    struct group *g = &j->rhythm;
-    if (g->n > GENERAL_CHANNELS)
-        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "%zu leads; a DICOM General ECG object holds at most %d", g->n,
-                         GENERAL_CHANNELS);
-    if (!is_between(g->rate, AMBULATORY_RATE_MIN, RATE_MAX))
-        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "%g samples per second; a DICOM ECG object holds %d to %d", g->rate,
-                         AMBULATORY_RATE_MIN, RATE_MAX);
-    enum base_err e = measure_group(g, &ecg_limits_default, err);
+    struct groups *found = malloc(sizeof *found);
+    if (!found)
+        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    enum base_err e = BASE_OK;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !e; i++) {
+        e = fill(&kinds[i], r, found, err);
+        if (!e && found->leads > j->groups.leads) {
+            j->groups = *found;
+            j->ids.sop_class = kinds[i].sop_class;
+        }
+    }
+    free(found);
     if (e)
         return e;
-    j->ids.sop_class = class_of(g);
-    if (!j->ids.sop_class)
+    if (j->groups.leads == 0)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "%zu leads of %g Hz; under %d Hz a DICOM ECG object holds at most %d",
-                         g->n, g->rate, RATE_MIN, AMBULATORY_CHANNELS);
-    if (strcmp(j->ids.sop_class, DICOM_UID_GENERAL_ECG) != 0 || r->nmedians == 0 ||
-        r->nmedians > GENERAL_CHANNELS)
-        return BASE_OK;
-    j->median = (struct group){.leads = r->medians,
-                               .n = r->nmedians,
-                               .rate = r->medians[0].rate_hz,
-                               .label = "MEDIAN BEAT"};
-    bool fits = j->median.rate >= RATE_MIN && j->median.rate <= RATE_MAX &&
-                !measure_group(&j->median, &ecg_limits_default, NULL) && j->median.samples > 0;
-    if (!fits)
-        j->median.n = 0;
+                         "%g samples per second; a DICOM ECG object holds %d to %d",
+                         r->leads[0].rate_hz, RATE_MIN, RATE_MAX);
+    for (size_t i = 0; i < r->nleads; i++)
+        if (r->leads[i].samples && !is_in(&j->groups, &r->leads[i]))
+            add_name(&j->ids, &r->leads[i]);
+    add_median(j);
     return BASE_OK;
 }
 
@@ -311,6 +390,7 @@ static void write_patient(struct job *j)
         dicom_write_double(w, DICOM_TAG_PatientWeight, p->weight_kg);
     write_optional(j, DICOM_TAG_DeviceSerialNumber, j->r->device.serial, LO);
     write_optional(j, DICOM_TAG_SoftwareVersions, j->r->device.software, LO);
+    ecg_dicom_write_notes(w, j->r, j->ids.left_out);
 }
 
 /* TID 3401 says where the electrodes were; we know it only of the standard leads. */
@@ -413,7 +493,7 @@ static int32_t divisor(const struct ecg_lead *lead, bool padded)
 
 static void write_channel(struct job *j, const struct group *g, size_t i, int32_t divide)
 {
-    const struct ecg_lead *lead = &g->leads[i];
+    const struct ecg_lead *lead = g->lead[i];
     const struct ecg_filters *x = &j->r->filters;
     struct dicom_writer *w = &j->w;
     char code[16];
@@ -458,7 +538,7 @@ static void write_samples(struct job *j, const struct group *g, const int32_t *d
         return;
     }
     for (size_t k = 0; k < g->n; k++) {
-        const struct ecg_lead *lead = &g->leads[k];
+        const struct ecg_lead *lead = g->lead[k];
         for (size_t i = 0; i < g->samples; i++) {
             int32_t v = ecg_write_sample(lead, (int64_t)i);
             words[i * g->n + k] = (uint16_t)to_word(v, divide[k]);
@@ -471,18 +551,18 @@ static void write_samples(struct job *j, const struct group *g, const int32_t *d
 static void write_group(struct job *j, const struct group *g)
 {
     struct dicom_writer *w = &j->w;
-    int32_t divide[GENERAL_CHANNELS];
+    int32_t divide[CHANNELS];
     for (size_t i = 0; i < g->n; i++) {
-        divide[i] = divisor(&g->leads[i], g->padded);
+        divide[i] = divisor(g->lead[i], g->padded);
         divide[i] = divide[i] ? divide[i] : 1;
         j->ids.coarse += divide[i] > 1;
     }
     dicom_write_item_open(w);
-    dicom_write_text(w, DICOM_TAG_WaveformOriginality, g == &j->rhythm ? "ORIGINAL" : "DERIVED");
+    dicom_write_text(w, DICOM_TAG_WaveformOriginality, g->median ? "DERIVED" : "ORIGINAL");
     dicom_write_int(w, DICOM_TAG_NumberOfWaveformChannels, (int64_t)g->n);
     dicom_write_int(w, DICOM_TAG_NumberOfWaveformSamples, (int64_t)g->samples);
     dicom_write_double(w, DICOM_TAG_SamplingFrequency, g->rate);
-    dicom_write_text(w, DICOM_TAG_MultiplexGroupLabel, g->label);
+    dicom_write_text(w, DICOM_TAG_MultiplexGroupLabel, g->median ? "MEDIAN BEAT" : "RHYTHM");
     dicom_write_seq_open(w, DICOM_TAG_ChannelDefinitionSequence);
     for (size_t i = 0; i < g->n; i++)
         write_channel(j, g, i, divide[i]);
@@ -513,9 +593,8 @@ static void write_all(struct job *j, struct base_buf *out)
     write_context(j);
     write_annotations(j);
     dicom_write_seq_open(w, DICOM_TAG_WaveformSequence);
-    write_group(j, &j->rhythm);
-    if (j->median.n)
-        write_group(j, &j->median);
+    for (size_t i = 0; i < j->groups.n; i++)
+        write_group(j, &j->groups.of[i]);
     dicom_write_seq_close(w);
 }
 
@@ -561,11 +640,12 @@ enum base_err ecg_dicom_write_row(const struct ecg_record *r,
     enum base_err e = ecg_dicom_write(r, &o, ecg_outputs_add(out, options, "dcm"), &written, err);
     if (e)
         return e;
-    bool general = strcmp(written.sop_class, DICOM_UID_GENERAL_ECG) == 0;
     ecg_outputs_lose_all_but(out, r,
                              ECG_HOLDS_MEASUREMENTS | ECG_HOLDS_STATEMENTS | ECG_HOLDS_PATIENT |
                                  ECG_HOLDS_TIME | ECG_HOLDS_ZONE |
-                                 (general ? ECG_HOLDS_MEDIANS : 0));
+                                 (written.medians ? ECG_HOLDS_MEDIANS : 0));
+    if (written.left_out[0])
+        ecg_outputs_lose(out, "leads: %s", written.left_out);
     if (r->nmeasurements > written.measurements)
         ecg_outputs_lose(out, "%zu measurements of the device",
                          r->nmeasurements - written.measurements);

@@ -1,7 +1,9 @@
 /*
  * Writes a record as a DICOM ECG object: 12-Lead ECG Waveform Storage where
  * PS3.3 A.34.3.4 allows, else General ECG (A.34.4.4), else Ambulatory ECG Waveform
- * Storage (A.34.5.4). The result is a whole Part 10 file, Explicit VR Little Endian, text in UTF-8.
+ * Storage (A.34.5.4), unless a later one holds more of the leads. Leads of one rate are a
+ * multiplex group. The notes of the record are kept in it, and read again with it. The result is a
+ * whole Part 10 file, Explicit VR Little Endian, text in UTF-8.
  */
 #ifndef ECG_DICOM_WRITE_H
 #define ECG_DICOM_WRITE_H
@@ -39,13 +41,14 @@ struct ecg_dicom_written {
     char instance_uid[65];
     size_t coarse;       /* leads of more than 16 bits: in larger steps than they have */
     size_t measurements; /* of the record's */
+    bool medians;        /* the median beat has a place */
+    char left_out[200];  /* "V7 (100 Hz), V8 (100 Hz)": leads that have none; may be cut */
 };
 
 /* Appends the file to out. BASE_EINVAL: an option is longer than DICOM allows or
- * is no UID. BASE_EUNSUPPORTED when no ECG object can hold the
- * record: no lead, leads of different rates, under 50 or over 1000 Hz, over 24 leads, or
- * over 12 under 200 Hz; BASE_ELIMIT, BASE_ENOMEM as in out; *err says which. written may be
- * NULL. Leads of different length are padded; values that do not fit 16 bits are
+ * is no UID. BASE_EUNSUPPORTED when no ECG object can hold any of
+ * it: there is no lead of 50 to 1000 Hz; BASE_ELIMIT, BASE_ENOMEM as in out; *err says which.
+ * written may be NULL. Leads of different length are padded; values that do not fit 16 bits are
  * written in a coarser unit. */
 enum base_err ecg_dicom_write(const struct ecg_record *r, const struct ecg_dicom_options *options,
                               struct base_buf *out, struct ecg_dicom_written *written,

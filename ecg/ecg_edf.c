@@ -112,10 +112,10 @@ static enum base_err read_channels(struct edf_file *f, const uint8_t *p, struct 
         f->record_bytes += c->per_record * f->width;
         read_scale(f, p, i, c);
         if (!c->scaled && !c->annotations)
-            ecg_record_note(f->rec, EDF_HEADER + n * 104 + i * 8,
-                            "EDF: channel %zu has no usable physical and digital extremes: its "
-                            "values are counts without a unit",
-                            i + 1);
+            ecg_record_damage(f->rec, EDF_HEADER + n * 104 + i * 8,
+                              "EDF: channel %zu has no usable physical and digital extremes: its "
+                              "values are counts without a unit",
+                              i + 1);
     }
     if (f->record_bytes == 0)
         return fail(err, EDF_HEADER + n * 216, "no channel has samples");
@@ -139,14 +139,15 @@ static void count_records(struct edf_file *f, const uint8_t *p)
         f->rest = 0;
         size_t used = f->records * f->record_bytes;
         if (f->data.n > used)
-            ecg_record_note(f->rec, f->pos + used, "EDF: %zu bytes after the last data record",
-                            f->data.n - used);
+            (f->records < there ? ecg_record_damage : ecg_record_note)(
+                f->rec, f->pos + used, "EDF: %zu bytes after the last data record",
+                f->data.n - used);
         return;
     }
-    ecg_record_note(f->rec, f->pos + there * f->record_bytes,
-                    "EDF: the file is cut: of %.0f data records %zu are there, and %zu bytes of "
-                    "the next",
-                    stated, there, f->rest);
+    ecg_record_damage(f->rec, f->pos + there * f->record_bytes,
+                      "EDF: the file is cut: of %.0f data records %zu are there, and %zu bytes of "
+                      "the next",
+                      stated, there, f->rest);
 }
 
 static enum base_err read_header(struct edf_file *f, struct base_bytes file, struct base_error *err)
@@ -196,10 +197,11 @@ static void leave_out_after_gap(struct edf_file *f)
         double there = (double)k * f->duration_s;
         if (f->times[k] <= RATIO * there + always_s)
             continue;
-        ecg_record_note(f->rec, f->pos + k * f->record_bytes,
-                        "EDF: after %g s of recording there is a gap up to second %g, which is too "
-                        "long: what follows is left out",
-                        there, f->times[k]);
+        ecg_record_damage(
+            f->rec, f->pos + k * f->record_bytes,
+            "EDF: after %g s of recording there is a gap up to second %g, which is too "
+            "long: what follows is left out",
+            there, f->times[k]);
         f->records = k;
         f->rest = 0;
     }
@@ -226,10 +228,11 @@ static enum base_err read_times(struct edf_file *f, struct base_error *err)
         odd += !has;
     }
     if (odd || !known)
-        ecg_record_note(f->rec, f->pos,
-                        "EDF: %zu data records do not say when they begin, or begin before the one "
-                        "in front ends: they are read as following it",
-                        odd + !known);
+        ecg_record_damage(
+            f->rec, f->pos,
+            "EDF: %zu data records do not say when they begin, or begin before the one "
+            "in front ends: they are read as following it",
+            odd + !known);
     leave_out_after_gap(f);
     return BASE_OK;
 }

@@ -386,8 +386,8 @@ void ecg_edf_annotations(struct edf_marker *x, const struct edf_channel *c, size
         return;
     while (!x->full && next_tal(lists, &at, &t, &bad)) {
         if (bad && !x->noted)
-            ecg_record_note(f->rec, (uint64_t)(lists.p - f->data.p) + f->pos,
-                            "EDF: data record %zu has bytes that are no annotation", record + 1);
+            ecg_record_damage(f->rec, (uint64_t)(lists.p - f->data.p) + f->pos,
+                              "EDF: data record %zu has bytes that are no annotation", record + 1);
         x->noted |= bad;
         if (!bad)
             add_texts(x, &t);

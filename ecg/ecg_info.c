@@ -2,6 +2,7 @@
 
 #include "ecg/ecg_locale.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,10 +123,10 @@ static void add_findings(struct base_json *j, const struct ecg_record *r)
     base_json_member_int(j, "marks", (int64_t)r->nmarks);
 }
 
-static void add_notes(struct base_json *j, const struct ecg_record *r)
+void ecg_info_notes(const struct ecg_record *r, size_t most, struct base_json *j)
 {
     base_json_member_array(j, "notes");
-    for (size_t i = 0; i < r->nnotes; i++) {
+    for (size_t i = 0; i < r->nnotes && i < most; i++) {
         base_json_open_object(j);
         base_json_key(j, "position");
         if (r->notes[i].pos == BASE_NOPOS)
@@ -133,9 +134,17 @@ static void add_notes(struct base_json *j, const struct ecg_record *r)
         else
             base_json_int(j, (int64_t)r->notes[i].pos);
         base_json_member_string(j, "text", r->notes[i].text);
+        base_json_member_bool(j, "damage", r->notes[i].is_damage);
         base_json_close_object(j);
     }
     base_json_close_array(j);
+}
+
+void ecg_info_note(const struct ecg_note *note, struct base_buf *out)
+{
+    if (note->pos != BASE_NOPOS)
+        base_buf_printf(out, "byte %" PRIu64 ": ", note->pos);
+    base_buf_add_str(out, note->text);
 }
 
 void ecg_info_json(const struct ecg_record *r, struct base_json *j)
@@ -155,7 +164,7 @@ void ecg_info_json(const struct ecg_record *r, struct base_json *j)
     add_leads(j, "others", r->others, r->nothers);
     add_leads(j, "medians", r->medians, r->nmedians);
     add_findings(j, r);
-    add_notes(j, r);
+    ecg_info_notes(r, r->nnotes, j);
     base_json_close_object(j);
     ecg_locale_leave(callers);
 }

@@ -57,8 +57,8 @@ static void check_crc(struct ishne *x)
     if (stated == 0 && crc != 0)
         ecg_record_note(x->r, 8, "%s: the header has no checksum", x->what);
     else if (stated != crc)
-        ecg_record_note(x->r, 8, "%s: checksum of the header is wrong (%04x, should be %04x)",
-                        x->what, stated, crc);
+        ecg_record_damage(x->r, 8, "%s: checksum of the header is wrong (%04x, should be %04x)",
+                          x->what, stated, crc);
 }
 
 static enum base_err read_layout(struct ishne *x)
@@ -176,14 +176,14 @@ static size_t count_frames(struct ishne *x)
     if (stated <= 0 || (size_t)stated == there || (size_t)stated == there * x->nleads)
         return there;
     if ((size_t)stated < there) {
-        ecg_record_note(x->r, 14,
-                        "ISHNE: %d samples of each lead stated, %zu are there; those "
-                        "stated are read",
-                        stated, there);
+        ecg_record_damage(x->r, 14,
+                          "ISHNE: %d samples of each lead stated, %zu are there; those "
+                          "stated are read",
+                          stated, there);
         return (size_t)stated;
     }
-    ecg_record_note(x->r, 14, "ISHNE: %d samples stated, %zu of each lead are there", stated,
-                    there);
+    ecg_record_damage(x->r, 14, "ISHNE: %d samples stated, %zu of each lead are there", stated,
+                      there);
     return there;
 }
 
@@ -214,9 +214,9 @@ static enum base_err read_samples(struct ishne *x)
         name_lead(x, i, lead);
         lead->uv_per_count = nv > 0 ? nv / 1000.0 : 1;
         if (nv <= 0)
-            ecg_record_note(r, 206 + 2 * i,
-                            "ISHNE: lead %s has a resolution of %d nV; 1 uV assumed", lead->name,
-                            nv);
+            ecg_record_damage(r, 206 + 2 * i,
+                              "ISHNE: lead %s has a resolution of %d nV; 1 uV assumed", lead->name,
+                              nv);
         if (lead->tally.missing) /* -32768 is an ordinary sample here */
             e = ecg_record_widen(r, lead);
     }
@@ -276,12 +276,12 @@ static void read_beats(const struct ishne *recording, struct base_bytes file)
     enum ecg_code code;
     x.err = &why;
     if (!is_beats(file) || read_layout(&x)) {
-        ecg_record_note(x.r, BASE_NOPOS, "ISHNE: the file of beats is none, or damaged");
+        ecg_record_damage(x.r, BASE_NOPOS, "ISHNE: the file of beats is none, or damaged");
         return;
     }
     if (x.rate_hz != recording->rate_hz)
-        ecg_record_note(x.r, BASE_NOPOS, "ISHNE: beats count %g per second, samples %g", x.rate_hz,
-                        recording->rate_hz);
+        ecg_record_damage(x.r, BASE_NOPOS, "ISHNE: beats count %g per second, samples %g",
+                          x.rate_hz, recording->rate_hz);
     const uint8_t *p = file.p + x.offset;
     size_t left = file.n - x.offset;
     uint64_t sample = 0;
@@ -301,7 +301,7 @@ static void read_beats(const struct ishne *recording, struct base_bytes file)
         add_beat(&x, p, sample);
     }
     if (left && left < 4)
-        ecg_record_note(x.r, BASE_NOPOS, "ISHNE: the file of beats is cut within a beat");
+        ecg_record_damage(x.r, BASE_NOPOS, "ISHNE: the file of beats is cut within a beat");
 }
 
 /* ---- which files ---- */

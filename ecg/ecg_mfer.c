@@ -594,7 +594,7 @@ static void add_frame(struct mfer_file *f, const struct tlv *t)
     struct mfer_group *g = f->failed ? NULL : group_of(f);
     if (!g) {
         if (!f->failed && !f->left_out)
-            ecg_record_note(
+            ecg_record_damage(
                 f->rec, (uint64_t)(t->value.p - f->all.p),
                 "MFER: from here on samples have other channels, intervals or units than "
                 "the first: they are left out");
@@ -672,17 +672,18 @@ static void walk(struct mfer_file *f, struct base_bytes b, int channel, unsigned
     }
     while (!f->failed && !f->rec->err && !f->ended && next(b, &at, &t, &bad)) {
         if (t.cut)
-            ecg_record_note(f->rec, (uint64_t)(t.value.p - f->all.p),
-                            "MFER: the file is cut within tag %02X, of which %zu bytes are there",
-                            t.tag, t.value.n);
+            ecg_record_damage(f->rec, (uint64_t)(t.value.p - f->all.p),
+                              "MFER: the file is cut within tag %02X, of which %zu bytes are there",
+                              t.tag, t.value.n);
         f->ended = t.cut && t.tag != TAG_WAV && t.tag != TAG_ATT && t.tag != TAG_SET;
         if (!f->ended)
             take(f, &t, channel, depth);
         f->ended |= t.cut;
     }
     if (bad && !f->ended) {
-        ecg_record_note(f->rec, (uint64_t)(b.p - f->all.p) + at,
-                        "MFER: here is no definition of tag and length; what follows is not read");
+        ecg_record_damage(
+            f->rec, (uint64_t)(b.p - f->all.p) + at,
+            "MFER: here is no definition of tag and length; what follows is not read");
         f->ended = true;
     }
 }

@@ -388,7 +388,7 @@ static enum base_err read_group(struct mfer_file *f, struct frames *x, bool medi
     if (!e)
         e = settle_samples(x);
     if (cut)
-        ecg_record_note(f->rec, BASE_NOPOS, "MFER: there are fewer samples than stated");
+        ecg_record_damage(f->rec, BASE_NOPOS, "MFER: there are fewer samples than stated");
     if (over)
         ecg_record_note(f->rec, BASE_NOPOS, "MFER: %zu bytes after the samples that are stated",
                         over);

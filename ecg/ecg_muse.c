@@ -114,33 +114,34 @@ static void lead_field(struct muse *m, const char *name)
     }
 }
 
-static void note(struct muse *m, const char *text)
+static void note(struct muse *m, bool is_damage, const char *text)
 {
-    ecg_record_note(m->r, BASE_NOPOS, "GE MUSE, line %u: lead %s%s: %s", m->line,
-                    m->lead[0] ? m->lead : "without a name", m->median ? " (median)" : "", text);
+    (is_damage ? ecg_record_damage : ecg_record_note)(
+        m->r, BASE_NOPOS, "GE MUSE, line %u: lead %s%s: %s", m->line,
+        m->lead[0] ? m->lead : "without a name", m->median ? " (median)" : "", text);
 }
 
 /* The checksum is CRC-32 (as of zlib) of the samples as they are stored. */
 static void check_lead(struct muse *m, size_t n)
 {
     if (m->lead_off)
-        note(m, "was off, as the cart says");
+        note(m, false, "was off, as the cart says");
     if (m->stated && n < m->stated)
-        note(m, "has fewer samples than it states");
+        note(m, true, "has fewer samples than it states");
     if (m->has_crc && (m->data.n > UINT32_MAX ||
                        crc32(crc32(0, NULL, 0), m->data.p, (unsigned)m->data.n) != m->crc))
-        note(m, "its checksum (LeadDataCRC32) disagrees: samples may be wrong");
+        note(m, true, "its checksum (LeadDataCRC32) disagrees: samples may be wrong");
 }
 
 static void end_lead(struct muse *m)
 {
     size_t n = m->data.n / 2;
     if (m->wrong_size) {
-        note(m, "its samples have not 2 bytes: it is left out");
+        note(m, true, "its samples have not 2 bytes: it is left out");
         return;
     }
     if (n == 0) {
-        note(m, "has no samples: it is left out");
+        note(m, true, "has no samples: it is left out");
         return;
     }
     check_lead(m, n);
@@ -174,9 +175,9 @@ static void end_waveform(struct muse *m)
     if (m->first_lead == SIZE_MAX)
         return;
     if (rate == 0) {
-        ecg_record_note(m->r, BASE_NOPOS,
-                        "GE MUSE, line %u: a waveform without SampleBase, 500 Hz assumed",
-                        ecg_xml_line(m->x));
+        ecg_record_damage(m->r, BASE_NOPOS,
+                          "GE MUSE, line %u: a waveform without SampleBase, 500 Hz assumed",
+                          ecg_xml_line(m->x));
         rate = 500;
     }
     for (size_t i = m->first_lead; i < n; i++)
@@ -485,9 +486,9 @@ static void end_data(struct muse *m)
     m->in_data = false;
     base_buf_reset(&m->data);
     if (!base_base64_decode(base_buf_cstr(&m->encoded), m->encoded.n, &m->data))
-        ecg_record_note(m->r, BASE_NOPOS,
-                        "GE MUSE, line %u: Base64 data are damaged, the rest of them is lost",
-                        ecg_xml_line(m->x));
+        ecg_record_damage(m->r, BASE_NOPOS,
+                          "GE MUSE, line %u: Base64 data are damaged, the rest of them is lost",
+                          ecg_xml_line(m->x));
     if (m->data.err && !m->r->err)
         m->r->err = m->data.err;
 }

@@ -146,9 +146,9 @@ static void end_data(struct philips *p)
     p->in_data = false;
     base_buf_reset(&p->data);
     if (!base_base64_decode(base_buf_cstr(&p->encoded), p->encoded.n, &p->data))
-        ecg_record_note(p->r, BASE_NOPOS,
-                        "Philips XML, line %u: Base64 data are damaged, the rest of them is lost",
-                        p->line);
+        ecg_record_damage(p->r, BASE_NOPOS,
+                          "Philips XML, line %u: Base64 data are damaged, the rest of them is lost",
+                          p->line);
     if (p->data.err && !p->r->err)
         p->r->err = p->data.err;
     base_buf_reset(&p->encoded);

@@ -48,9 +48,17 @@ void ecg_philips_finding(struct philips *p, const char *name);
 /* What stood until the document's end. */
 void ecg_philips_findings_end(struct philips *p);
 
+struct ecg_philips_chunk {
+    struct base_bytes bytes;
+    bool is_cut;   /* there should be more bytes */
+    int16_t first; /* of the differences */
+    size_t count;  /* samples; 0 = not known */
+};
+
 /* Undoes XLI: LZW with codes of 10 bits, then differences of second order. Appends
- * little-endian samples to out, `most` at most. False: the chunk is damaged, what was
- * appended is what stood before. */
-bool ecg_philips_xli(struct base_bytes chunk, int16_t first, size_t most, struct base_buf *out);
+ * little-endian samples to out, `most` at most. False: the chunk is damaged. Of a cut one those
+ * samples are appended both of whose bytes are there; of one that gives another number of
+ * samples none, since a wrong code changes all that follows. */
+bool ecg_philips_xli(const struct ecg_philips_chunk *chunk, size_t most, struct base_buf *out);
 
 #endif

@@ -18,7 +18,7 @@ static void BASE_PRINTF(2, 3) note(struct philips *p, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    ecg_record_note(p->r, BASE_NOPOS, "Philips XML, line %u: %s", p->line, text);
+    ecg_record_damage(p->r, BASE_NOPOS, "Philips XML, line %u: %s", p->line, text);
 }
 
 /* The next name of the list. */
@@ -51,8 +51,10 @@ static bool add_samples(struct philips *p, struct ecg_lead *lead, struct base_by
     return true;
 }
 
-/* Chunks of u32 size, u16, i16 the first value of the differences, and XLI. */
-static bool next_chunk(struct philips *p, size_t *at, size_t most, struct base_buf *out)
+/* Chunks of u32 size, u16, i16 the first value of the differences, and XLI; of `count` samples,
+ * where that is known. */
+static bool next_chunk(struct philips *p, size_t *at, size_t most, size_t count,
+                       struct base_buf *out)
 {
     enum { HEAD = 8 };
     struct base_bytes b = base_buf_bytes(&p->data);
@@ -61,13 +63,15 @@ static bool next_chunk(struct philips *p, size_t *at, size_t most, struct base_b
         return false;
     const uint8_t *h = b.p + *at;
     size_t size = base_load_le32(h);
-    int16_t first = (int16_t)base_load_le16(h + 6);
     *at += HEAD;
-    if (size > b.n - *at) {
+    struct ecg_philips_chunk chunk = {
+        .is_cut = size > b.n - *at, .first = (int16_t)base_load_le16(h + 6), .count = count};
+    if (chunk.is_cut) {
         note(p, "a lead of %zu bytes, of which %zu are there", size, b.n - *at);
         size = b.n - *at;
     }
-    if (!ecg_philips_xli(base_bytes_of(b.p + *at, size), first, most, out))
+    chunk.bytes = base_bytes_of(b.p + *at, size);
+    if (!ecg_philips_xli(&chunk, most, out))
         note(p, "the compressed data of a lead are damaged");
     *at += size;
     return true;
@@ -86,12 +90,12 @@ static bool next_plain(struct philips *p, size_t *at, size_t nleads, struct base
 
 /* ---- limb leads ---- */
 
-static struct ecg_lead *find(struct ecg_record *r, int id, size_t n)
+static struct ecg_lead *find(struct ecg_record *r, int id, struct ecg_lead *other)
 {
     for (size_t i = 0; i < r->nleads; i++)
-        if (r->leads[i].id == id && r->leads[i].samples >= n)
+        if (r->leads[i].id == id)
             return &r->leads[i];
-    return NULL;
+    return other;
 }
 
 static int32_t half(int32_t v)
@@ -99,66 +103,88 @@ static int32_t half(int32_t v)
     return (v - (v & 1)) / 2;
 }
 
+static void shorten(struct ecg_lead *lead, const struct ecg_lead *a, const struct ecg_lead *b,
+                    size_t *lost)
+{
+    size_t n = a->samples < b->samples ? a->samples : b->samples;
+    if (n >= lead->samples)
+        return;
+    *lost += lead->samples - n;
+    lead->samples = n;
+}
+
 /* What is stored of III, aVR, aVL and aVF is how far they are from what follows from
- * the others. */
+ * the others, without which it is nothing. */
 static void restore_limbs(struct philips *p)
 {
-    struct ecg_lead *one = find(p->r, ECG_LEAD_I, 0);
-    size_t n = one ? one->samples : 0;
-    struct ecg_lead *two = find(p->r, ECG_LEAD_II, n);
-    struct ecg_lead *three = find(p->r, ECG_LEAD_III, n);
-    struct ecg_lead *avr = find(p->r, ECG_LEAD_AVR, n);
-    struct ecg_lead *avl = find(p->r, ECG_LEAD_AVL, n);
-    struct ecg_lead *avf = find(p->r, ECG_LEAD_AVF, n);
-    if (!two || !three || !avr || !avl || !avf) {
-        note(p, "limb leads are missing, or shorter than lead I: III, aVR, aVL and aVF are as "
-                "stored");
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        int32_t a = one->i32[i];
-        int32_t b = two->i32[i];
-        int32_t c = b - a - three->i32[i];
-        three->i32[i] = c;
-        avr->i32[i] = -avr->i32[i] - half(a + b);
-        avl->i32[i] = half(a - c) - avl->i32[i];
-        avf->i32[i] = half(b + c) - avf->i32[i];
-    }
+    struct ecg_lead none[6] = {{.samples = 0}};
+    struct ecg_lead *one = find(p->r, ECG_LEAD_I, &none[0]);
+    struct ecg_lead *two = find(p->r, ECG_LEAD_II, &none[1]);
+    struct ecg_lead *three = find(p->r, ECG_LEAD_III, &none[2]);
+    struct ecg_lead *avr = find(p->r, ECG_LEAD_AVR, &none[3]);
+    struct ecg_lead *avl = find(p->r, ECG_LEAD_AVL, &none[4]);
+    struct ecg_lead *avf = find(p->r, ECG_LEAD_AVF, &none[5]);
+    size_t lost = 0;
+    shorten(three, one, two, &lost);
+    shorten(avr, one, two, &lost);
+    shorten(avl, one, three, &lost);
+    shorten(avf, two, three, &lost);
+    if (lost)
+        note(p, "limb leads are missing or short: what follows from them of III, aVR, aVL and aVF "
+                "is left out");
+    for (size_t i = 0; i < three->samples; i++)
+        three->i32[i] = two->i32[i] - one->i32[i] - three->i32[i];
+    for (size_t i = 0; i < avr->samples; i++)
+        avr->i32[i] = -avr->i32[i] - half(one->i32[i] + two->i32[i]);
+    for (size_t i = 0; i < avl->samples; i++)
+        avl->i32[i] = half(one->i32[i] - three->i32[i]) - avl->i32[i];
+    for (size_t i = 0; i < avf->samples; i++)
+        avf->i32[i] = half(two->i32[i] + three->i32[i]) - avf->i32[i];
 }
 
 /* ---- the tail ---- */
 
-/* How many samples at the end are the same in all leads. */
-static size_t same_at_end(const struct ecg_record *r, size_t n)
+/* Whether two leads or more of n samples end in a pulse that is the same in all of them. */
+static bool has_pulse(const struct ecg_record *r, size_t n, size_t second)
 {
-    size_t same = n;
-    for (size_t k = 1; k < r->nleads; k++) {
-        const int32_t *a = r->leads[0].i32;
-        const int32_t *b = r->leads[k].i32;
+    const struct ecg_lead *first = NULL;
+    size_t same = n, leads = 0;
+    bool pulse = false;
+    for (size_t k = 0; k < r->nleads; k++) {
+        const struct ecg_lead *lead = &r->leads[k];
         size_t run = 0;
-        if (r->leads[k].samples != n)
-            return 0;
-        while (run < same && a[n - 1 - run] == b[n - 1 - run])
+        if (lead->samples != n)
+            continue;
+        first = first ? first : lead;
+        while (run < same && first->i32[n - 1 - run] == lead->i32[n - 1 - run])
             run++;
         same = run;
+        leads++;
     }
-    return r->nleads > 1 ? same : 0;
+    for (size_t i = n - same; i < n && leads > 1; i++)
+        pulse |= first->i32[i] != first->i32[n - same];
+    return pulse && same >= second / 10 && same <= second;
 }
 
 /* Carts put a second behind the recording which ends with a calibration pulse, the
- * same in all leads, as no ECG is: it would be measured as a beat. */
-static void cut_tail(struct philips *p)
+ * same in all leads, as no ECG is: it would be measured as a beat. Where so few leads of a damaged
+ * file are whole that it cannot be told, it is taken to be there. stated: samples; 0 = not said. */
+static void cut_tail(struct philips *p, size_t nleads, size_t stated)
 {
     size_t second = (size_t)p->rate;
-    size_t n = p->r->nleads ? p->r->leads[0].samples : 0;
-    size_t run = n > second && second >= 100 ? same_at_end(p->r, n) : 0;
-    bool pulse = false;
-    for (size_t i = n - run; i < n; i++)
-        pulse |= p->r->leads[0].i32[i] != p->r->leads[0].i32[n - run];
-    if (run < second / 10 || run > second || !pulse)
+    size_t n = 0, whole = 0;
+    for (size_t k = 0; k < p->r->nleads; k++) {
+        size_t samples = p->r->leads[k].samples;
+        whole = samples > n ? 1 : whole + (samples == n);
+        n = samples > n ? samples : n;
+    }
+    bool is_doubtful = whole < 2 && nleads > 1;
+    n = is_doubtful && stated > n ? stated : n;
+    if (n <= second || second < 100 || !(is_doubtful || has_pulse(p->r, n, second)))
         return;
     for (size_t k = 0; k < p->r->nleads; k++)
-        p->r->leads[k].samples = n - second;
+        if (p->r->leads[k].samples > n - second)
+            p->r->leads[k].samples = n - second;
 }
 
 /* ---- all of it ---- */
@@ -183,11 +209,14 @@ void ecg_philips_waves(struct philips *p)
     double stated = p->duration_ms * p->rate / 1000;
     /* What a chunk may give at most, where the document does not say. */
     size_t most = p->r->limits->samples - p->r->samples_used;
-    if (stated >= 1 && stated < (double)most)
+    bool is_stated = stated >= 1 && stated < (double)most;
+    if (is_stated)
         most = (size_t)stated;
+    /* All leads have as many samples: as is stated, or as two of them have. */
+    size_t count = 0, last = is_stated ? most : 0;
     for (size_t k = 0; k < nleads && !p->r->err; k++) {
         size_t n = next_label(&labels, &label);
-        if (!(p->compressed ? next_chunk(p, &at, most, &samples)
+        if (!(p->compressed ? next_chunk(p, &at, most, count, &samples)
                             : next_plain(p, &at, nleads, &samples))) {
             note(p, "%zu leads are stated, of which %zu are there", nleads, k);
             break;
@@ -195,7 +224,10 @@ void ecg_philips_waves(struct philips *p)
         struct ecg_lead *lead = ecg_record_add_lead(p->r);
         if (!add_samples(p, lead, base_buf_bytes(&samples)))
             break;
-        if (stated >= 1 && lead->samples < most)
+        if (count == 0 && lead->samples == last)
+            count = last;
+        last = is_stated ? most : lead->samples;
+        if (is_stated && lead->samples < most)
             note(p, "lead %zu has %zu samples of %zu", k + 1, lead->samples, most);
         name_lead(p, lead, label, n);
         lead->rate_hz = p->rate;
@@ -206,7 +238,7 @@ void ecg_philips_waves(struct philips *p)
         return;
     if (p->compressed)
         restore_limbs(p);
-    cut_tail(p);
+    cut_tail(p, nleads, is_stated ? most : 0);
     for (size_t k = 0; k < p->r->nleads; k++)
         ecg_record_narrow(p->r, &p->r->leads[k]);
 }

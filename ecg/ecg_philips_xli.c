@@ -78,18 +78,27 @@ static bool unpack(struct lzw *z, size_t most, struct base_buf *out)
     return true;
 }
 
-bool ecg_philips_xli(struct base_bytes chunk, int16_t first, size_t most, struct base_buf *out)
+bool ecg_philips_xli(const struct ecg_philips_chunk *chunk, size_t most, struct base_buf *out)
 {
-    struct lzw z = {.in = chunk};
+    struct lzw z = {.in = chunk->bytes};
     struct base_buf bytes = {0};
     bool whole = unpack(&z, 2 * most, &bytes);
-    size_t n = bytes.n / 2 < most ? bytes.n / 2 : most;
+    size_t count = chunk->count;
+    size_t low = bytes.n / 2 < most ? bytes.n / 2 : most; /* where the low bytes begin */
+    size_t n = low;
+    whole = !chunk->is_cut && (count ? bytes.n == 2 * count : whole);
+    if (chunk->is_cut) {
+        low = count < bytes.n ? count : bytes.n;
+        n = bytes.n - low < low ? bytes.n - low : low;
+    } else if (!whole) {
+        n = 0;
+    }
     uint8_t *to = base_buf_reserve(out, 2 * n);
     int32_t x = 0;
     int32_t y = 0;
-    int32_t last = first;
+    int32_t last = chunk->first;
     for (size_t i = 0; to && i < n; i++) {
-        int16_t d = (int16_t)base_load_be16((uint8_t[]){bytes.p[i], bytes.p[n + i]});
+        int16_t d = (int16_t)base_load_be16((uint8_t[]){bytes.p[i], bytes.p[low + i]});
         int16_t v = i < 2 ? d : (int16_t)(uint16_t)(2 * y - x - last);
         if (i >= 2)
             last = d - 64;

@@ -1,5 +1,6 @@
 #include "ecg/ecg_record.h"
 
+#include "base/utf8.h"
 #include "ecg/ecg_unpack.h"
 
 #include <math.h>
@@ -386,18 +387,35 @@ void ecg_record_add_mark(struct ecg_record *r, struct ecg_mark mark)
     p[r->nmarks++] = mark;
 }
 
-void ecg_record_note(struct ecg_record *r, uint64_t pos, const char *fmt, ...)
+static void BASE_PRINTF(4, 0)
+    add_note(struct ecg_record *r, bool is_damage, uint64_t pos, const char *fmt, va_list ap)
 {
+    enum { MOST = 255 };
+    char text[MOST + 5]; /* so that one cut within a character is seen to be too long */
     if (r->nnotes >= r->limits->items)
         return;
-    char text[256];
-    va_list ap;
-    va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
     struct ecg_note *p = grow(r, r->notes, r->nnotes, sizeof *p);
     if (!p)
         return;
+    size_t n = base_utf8_cut(text, strlen(text), MOST);
     r->notes = p;
-    p[r->nnotes++] = (struct ecg_note){.pos = pos, .text = ecg_record_text(r, text, strlen(text))};
+    p[r->nnotes++] =
+        (struct ecg_note){.pos = pos, .text = ecg_record_text(r, text, n), .is_damage = is_damage};
+}
+
+void ecg_record_note(struct ecg_record *r, uint64_t pos, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add_note(r, false, pos, fmt, ap);
+    va_end(ap);
+}
+
+void ecg_record_damage(struct ecg_record *r, uint64_t pos, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add_note(r, true, pos, fmt, ap);
+    va_end(ap);
 }

@@ -189,6 +189,7 @@ struct ecg_mark {
 struct ecg_note {
     uint64_t pos; /* byte in the file, or BASE_NOPOS */
     const char *text;
+    bool is_damage; /* something of the recording is lost, or may be wrong */
 };
 
 struct ecg_record {
@@ -303,5 +304,7 @@ void ecg_record_add_measurement(struct ecg_record *r, enum ecg_measure what, int
 void ecg_record_add_mark(struct ecg_record *r, struct ecg_mark mark);
 /* Notes over the limit are dropped silently, without an error. */
 void ecg_record_note(struct ecg_record *r, uint64_t pos, const char *fmt, ...) BASE_PRINTF(3, 4);
+/* The same of what is lost or may be wrong: whoever sent the file should know at once. */
+void ecg_record_damage(struct ecg_record *r, uint64_t pos, const char *fmt, ...) BASE_PRINTF(3, 4);
 
 #endif

@@ -32,14 +32,15 @@ static void check_file(struct scp_file *f)
 {
     uint32_t length = base_load_le32(f->all.p + 2);
     if (length != f->all.n)
-        ecg_record_note(f->rec, 2, "SCP-ECG: the file says it has %u bytes, there are %zu", length,
-                        f->all.n);
+        (length > f->all.n ? ecg_record_damage : ecg_record_note)(
+            f->rec, 2, "SCP-ECG: the file says it has %u bytes, there are %zu", length, f->all.n);
     if (length < FILE_HEADER || length > f->all.n)
         return;
     uint16_t crc = ecg_crc_ccitt(base_bytes_of(f->all.p + 2, length - 2));
     if (crc != base_load_le16(f->all.p))
-        ecg_record_note(f->rec, 0, "SCP-ECG: checksum of the file is wrong (%04x, should be %04x)",
-                        base_load_le16(f->all.p), crc);
+        ecg_record_damage(f->rec, 0,
+                          "SCP-ECG: checksum of the file is wrong (%04x, should be %04x)",
+                          base_load_le16(f->all.p), crc);
 }
 
 /* Where the header of a section is, 0 if not where the pointer says. */
@@ -58,10 +59,11 @@ static void take_section(struct scp_file *f, unsigned id, uint32_t length, uint3
 {
     if (length == 0)
         return;
+    f->has_tables |= id == 2 && length > SCP_SECTION_HEADER;
     size_t pos = find_header(f, id, index);
     if (pos == 0) {
-        ecg_record_note(f->rec, entry, "SCP-ECG: section %u is not at byte %u as section 0 says",
-                        id, index);
+        ecg_record_damage(f->rec, entry, "SCP-ECG: section %u is not at byte %u as section 0 says",
+                          id, index);
         return;
     }
     if (pos == index)
@@ -73,11 +75,11 @@ static void take_section(struct scp_file *f, unsigned id, uint32_t length, uint3
         ecg_record_note(f->rec, pos + 4, "SCP-ECG: section %u has length %zu, section 0 says %u",
                         id, n, length);
     if (n < SCP_SECTION_HEADER || n > have) {
-        ecg_record_note(f->rec, pos + 4, "SCP-ECG: section %u of %zu bytes, only %zu are left", id,
-                        n, have);
+        ecg_record_damage(f->rec, pos + 4, "SCP-ECG: section %u of %zu bytes, only %zu are left",
+                          id, n, have);
         n = length >= SCP_SECTION_HEADER && length < have ? length : have;
     } else if (ecg_crc_ccitt(base_bytes_of(p + 2, n - 2)) != base_load_le16(p)) {
-        ecg_record_note(f->rec, pos, "SCP-ECG: checksum of section %u is wrong", id);
+        ecg_record_damage(f->rec, pos, "SCP-ECG: checksum of section %u is wrong", id);
     }
     f->sec[id].body = base_bytes_of(p + SCP_SECTION_HEADER, n - SCP_SECTION_HEADER);
     f->sec[id].pos = pos + SCP_SECTION_HEADER;
@@ -94,7 +96,7 @@ static enum base_err read_pointers(struct scp_file *f)
                          "cut or damaged",
                          n, have);
     if (ecg_crc_ccitt(base_bytes_of(s0 + 2, n - 2)) != base_load_le16(s0))
-        ecg_record_note(f->rec, FILE_HEADER, "SCP-ECG: checksum of section 0 is wrong");
+        ecg_record_damage(f->rec, FILE_HEADER, "SCP-ECG: checksum of section 0 is wrong");
     f->protocol = s0[9];
     for (size_t at = SCP_SECTION_HEADER; n - at >= POINTER; at += POINTER) {
         enum { LONG_TERM = 12 };

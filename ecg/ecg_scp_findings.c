@@ -112,9 +112,9 @@ static void read_global(struct scp_file *f)
     add_if(f, ECG_MEASURE_RR, rr);
     add_if(f, ECG_MEASURE_PP, pp);
     if (references > (c.b.n - c.at) / 16) {
-        ecg_record_note(f->rec, f->sec[7].pos,
-                        "SCP-ECG section 7: %zu reference beats in %zu bytes", references,
-                        c.b.n - c.at);
+        ecg_record_damage(f->rec, f->sec[7].pos,
+                          "SCP-ECG section 7: %zu reference beats in %zu bytes", references,
+                          c.b.n - c.at);
         references = (c.b.n - c.at) / 16;
     }
     if (references) {
@@ -148,7 +148,8 @@ static bool next_statement(struct scp_file *f, struct scp_cursor *c, unsigned se
     size_t n = scp_u16(c);
     *out = scp_bytes(c, n);
     if (c->short_)
-        ecg_record_note(f->rec, pos, "SCP-ECG section %u: a statement goes past the end", section);
+        ecg_record_damage(f->rec, pos, "SCP-ECG section %u: a statement goes past the end",
+                          section);
     return !c->short_;
 }
 
@@ -227,7 +228,7 @@ static void read_per_lead(struct scp_file *f)
         int id = scp_u16(&c);
         struct base_bytes b = scp_bytes(&c, scp_u16(&c));
         if (c.short_) {
-            ecg_record_note(f->rec, pos, "SCP-ECG section 10: lead %zu goes past the end", i + 1);
+            ecg_record_damage(f->rec, pos, "SCP-ECG section 10: lead %zu goes past the end", i + 1);
             return;
         }
         if (ecg_lead_name(id))

@@ -70,7 +70,7 @@ static void collect(struct scp_file *f, struct fields *fields)
             return;
         uint16_t n = scp_u16(&c);
         if (c.short_ || n > c.b.n - c.at) {
-            ecg_record_note(f->rec, pos, "SCP-ECG section 1: tag %u goes past the end", tag);
+            ecg_record_damage(f->rec, pos, "SCP-ECG section 1: tag %u goes past the end", tag);
             return;
         }
         struct base_bytes value = scp_bytes(&c, n);

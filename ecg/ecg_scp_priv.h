@@ -29,6 +29,7 @@ struct scp_file {
     struct dicom_charset charset; /* as section 1 tag 14 declares */
     size_t nleads;
     struct scp_lead leads[SCP_LEADS_MAX];
+    bool has_tables; /* section 0 names a section 2, whether it is there or not */
     bool subtracted; /* section 3: the reference beat was subtracted */
     bool long_term;  /* section 12 of version 3, which is not read, has samples */
 };

@@ -70,8 +70,8 @@ static enum base_err read_leads(struct scp_file *f)
         lead->end = scp_u32(&c);
         lead->id = scp_u8(&c);
         if (lead->end < lead->start) {
-            ecg_record_note(f->rec, f->sec[3].pos + 2 + 9 * i,
-                            "SCP-ECG section 3: lead %s ends before it starts", lead_label(f, i));
+            ecg_record_damage(f->rec, f->sec[3].pos + 2 + 9 * i,
+                              "SCP-ECG section 3: lead %s ends before it starts", lead_label(f, i));
             continue;
         }
         lead->count = (size_t)lead->end - lead->start + 1;
@@ -105,8 +105,8 @@ static enum base_err read_beats(struct waves *w)
     w->ref_fiducial = scp_u16(&c);
     size_t n = scp_u16(&c);
     if (n > (c.b.n - c.at) / 14) {
-        ecg_record_note(f->rec, f->sec[4].pos + 4, "SCP-ECG section 4: %zu beats in %zu bytes", n,
-                        c.b.n - c.at);
+        ecg_record_damage(f->rec, f->sec[4].pos + 4, "SCP-ECG section 4: %zu beats in %zu bytes", n,
+                          c.b.n - c.at);
         return BASE_OK;
     }
     if (n == 0)
@@ -163,9 +163,9 @@ static enum base_err read_block(struct waves *w, unsigned id, struct block *b)
         size_t n = scp_u16(&c);
         n = id == 6 ? plain_length(w, i, room, n) : n;
         if (n > c.b.n - at) {
-            ecg_record_note(f->rec, b->pos + 6 + 2 * i,
-                            "SCP-ECG section %u: lead %s has %zu bytes, only %zu are left", id,
-                            lead_label(f, i), n, c.b.n - at);
+            ecg_record_damage(f->rec, b->pos + 6 + 2 * i,
+                              "SCP-ECG section %u: lead %s has %zu bytes, only %zu are left", id,
+                              lead_label(f, i), n, c.b.n - at);
             n = c.b.n - at;
         }
         b->lead[i] = base_bytes_of(c.b.p + at, n);
@@ -291,9 +291,9 @@ static void finish_rhythm_lead(struct waves *w, size_t i, struct ecg_lead *lead,
         lead->samples = ecg_scp_expand(w->zones, w->rhythm.bimodal ? w->nzones : 0, w->factor,
                                        def->start, s->out, s->n, lead->i32, lead->samples);
     if (lead->samples < def->count)
-        ecg_record_note(f->rec, (uint64_t)(w->rhythm.lead[i].p - f->all.p),
-                        "SCP-ECG: lead %s has %zu of the %zu samples that section 3 states",
-                        lead->name, lead->samples, def->count);
+        ecg_record_damage(f->rec, (uint64_t)(w->rhythm.lead[i].p - f->all.p),
+                          "SCP-ECG: lead %s has %zu of the %zu samples that section 3 states",
+                          lead->name, lead->samples, def->count);
 }
 
 /* The rhythm as stored, expanded to the full rate. */
@@ -381,9 +381,9 @@ static void restore_reference(struct waves *w)
     struct ecg_record *r = f->rec;
     if (r->nmedians == 0 || w->ref_fiducial == 0 || w->nbeats == 0 || !zones_are_sound(w) ||
         r->medians[0].rate_hz != r->leads[0].rate_hz) {
-        ecg_record_note(r, f->sec[3].pos + 1,
-                        "SCP-ECG: the reference beat was subtracted, but sections 4 and 5 do not "
-                        "allow to add it again: the QRS complexes are incomplete");
+        ecg_record_damage(r, f->sec[3].pos + 1,
+                          "SCP-ECG: the reference beat was subtracted, but sections 4 and 5 do not "
+                          "allow to add it again: the QRS complexes are incomplete");
         return;
     }
     const struct scales scale = common_unit(w->rhythm.avm_nv, w->median.avm_nv);
@@ -457,10 +457,10 @@ static void find_factor(struct waves *w)
     if (full && low > full && low % full == 0 && low / full <= FACTOR_MAX)
         w->factor = low / full;
     else if (full && low != full)
-        ecg_record_note(w->f->rec, w->rhythm.pos + 2,
-                        "SCP-ECG: sample intervals of %u us in section 6 and %u us in section 5 "
-                        "do not fit together",
-                        low, full);
+        ecg_record_damage(w->f->rec, w->rhythm.pos + 2,
+                          "SCP-ECG: sample intervals of %u us in section 6 and %u us in section 5 "
+                          "do not fit together",
+                          low, full);
 }
 
 /* The rhythm may well be readable without it. */
@@ -473,7 +473,7 @@ static void read_reference(struct waves *w)
     struct base_error inner;
     f->err = &inner;
     if (read_block(w, 5, &w->median)) {
-        ecg_record_note(f->rec, inner.pos, "%s", inner.msg);
+        ecg_record_damage(f->rec, inner.pos, "%s", inner.msg);
         w->median.avm_nv = 0;
         w->median.interval_us = 0;
     }
@@ -492,6 +492,11 @@ static enum base_err read_all(struct waves *w)
                           : "SCP-ECG: there is no section 6 with the rhythm");
     if (!e && f->sec[2].body.n)
         e = ecg_scp_huffman_read(f->sec[2].body, f->sec[2].pos, &w->huffman, f->err);
+    else if (!e && f->has_tables)
+        e = base_fail(
+            f->err, BASE_EFORMAT, BASE_NOPOS,
+            "SCP-ECG: section 2 is lost, without which the samples cannot be decoded: the "
+            "file is cut or damaged; send it again");
     if (!e)
         e = read_beats(w);
     if (!e)

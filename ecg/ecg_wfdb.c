@@ -202,8 +202,8 @@ static enum base_err open_segment(struct segments *x, size_t i)
                          "WFDB header, line %zu: the name of segment %zu is no plain file name",
                          s->line, i + 1);
     case ECG_FOUND_ABSENT:
-        ecg_record_note(x->r, BASE_NOPOS, "WFDB: there is no %s: segment %zu is a gap", name,
-                        i + 1);
+        ecg_record_damage(x->r, BASE_NOPOS, "WFDB: there is no %s: segment %zu is a gap", name,
+                          i + 1);
         return BASE_OK;
     case ECG_FOUND_UNKNOWN:
         return BASE_OK;

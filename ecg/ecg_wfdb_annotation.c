@@ -200,7 +200,7 @@ bool ecg_wfdb_annotations(struct ecg_record *r, struct base_bytes file, const ch
         ecg_record_add_mark(r, m);
     }
     if (x.damaged)
-        ecg_record_note(r, x.at, "WFDB: %s is cut in the middle of an annotation", name);
+        ecg_record_damage(r, x.at, "WFDB: %s is cut in the middle of an annotation", name);
     if (r->nmarks > first)
         name_boundaries(r->marks + first, r->nmarks - first);
     return true;

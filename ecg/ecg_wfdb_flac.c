@@ -84,8 +84,8 @@ static void on_error(const FLAC__StreamDecoder *decoder, FLAC__StreamDecoderErro
 {
     struct decoding *d = arg;
     (void)decoder;
-    ecg_record_note(d->r, d->at, "WFDB: damaged FLAC data: %s",
-                    FLAC__StreamDecoderErrorStatusString[status]);
+    ecg_record_damage(d->r, d->at, "WFDB: damaged FLAC data: %s",
+                      FLAC__StreamDecoderErrorStatusString[status]);
 }
 
 static void run(struct decoding *d)

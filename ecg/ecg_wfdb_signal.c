@@ -238,8 +238,8 @@ static enum base_err measure(struct ecg_record *r, struct group *g, struct base_
                          g->frame, name);
     uint64_t offset = g->signals[0].offset;
     if (offset > g->bytes.n) {
-        ecg_record_note(r, BASE_NOPOS, "WFDB: %s has %zu bytes, the samples begin at %llu", name,
-                        g->bytes.n, (unsigned long long)offset);
+        ecg_record_damage(r, BASE_NOPOS, "WFDB: %s has %zu bytes, the samples begin at %llu", name,
+                          g->bytes.n, (unsigned long long)offset);
         offset = g->bytes.n;
     }
     g->bytes.p += offset;
@@ -315,17 +315,17 @@ static void check(const struct wfdb_header *h, struct ecg_record *r, const struc
     char name[ECG_NAME_SIZE];
     name_of(&g->signals[0], name);
     if (h->frames > g->frames)
-        ecg_record_note(r, BASE_NOPOS, "WFDB: %s has %zu of the %llu samples per signal", name,
-                        g->frames, (unsigned long long)h->frames);
+        ecg_record_damage(r, BASE_NOPOS, "WFDB: %s has %zu of the %llu samples per signal", name,
+                          g->frames, (unsigned long long)h->frames);
     for (size_t i = 0; i < g->n; i++)
         if (summed && g->signals[i].has_checksum && h->frames <= g->frames &&
             g->sums[i] != g->signals[i].checksum)
-            ecg_record_note(r, BASE_NOPOS,
-                            "WFDB: checksum of signal %.*s (header line %zu) is %d, should be %d",
-                            (int)(g->signals[i].name.n < 40 ? g->signals[i].name.n : 40),
-                            g->signals[i].name.n ? (const char *)g->signals[i].name.p : "",
-                            g->signals[i].line, (int16_t)g->sums[i],
-                            (int16_t)g->signals[i].checksum);
+            ecg_record_damage(r, BASE_NOPOS,
+                              "WFDB: checksum of signal %.*s (header line %zu) is %d, should be %d",
+                              (int)(g->signals[i].name.n < 40 ? g->signals[i].name.n : 40),
+                              g->signals[i].name.n ? (const char *)g->signals[i].name.p : "",
+                              g->signals[i].line, (int16_t)g->sums[i],
+                              (int16_t)g->signals[i].checksum);
 }
 
 static enum base_err read_group(const struct ecg_set *set, const struct wfdb_header *h,
@@ -335,8 +335,8 @@ static enum base_err read_group(const struct ecg_set *set, const struct wfdb_hea
     char name[ECG_NAME_SIZE];
     name_of(&g->signals[0], name);
     if (ecg_set_find(set, name, &g->bytes) != ECG_FOUND) {
-        ecg_record_note(r, BASE_NOPOS, "WFDB: there is no file %s: %zu signals are left out", name,
-                        g->n);
+        ecg_record_damage(r, BASE_NOPOS, "WFDB: there is no file %s: %zu signals are left out",
+                          name, g->n);
         return BASE_OK;
     }
     uint16_t sums[LEADS_MAX] = {0};

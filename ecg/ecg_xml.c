@@ -475,7 +475,7 @@ static enum base_err run(struct ecg_xml *x, struct base_bytes file, struct base_
         return BASE_OK;
     /* A document that was one at its beginning gives what was read. */
     if (x->failure.code == BASE_EFORMAT && x->r->err == BASE_OK && x->depth > 0) {
-        ecg_record_note(x->r, x->failure.pos, "%s; what follows is lost", x->failure.msg);
+        ecg_record_damage(x->r, x->failure.pos, "%s; what follows is lost", x->failure.msg);
         for (; x->depth > 0; x->depth--) {
             base_buf_reset(&x->text);
             x->handler->end(x->arg, x, x->open[x->depth - 1]);

@@ -165,14 +165,15 @@ static void print_findings(const struct ecg_record *r)
 
 static void print_notes(const struct ecg_record *r)
 {
+    struct base_buf line = {0};
     if (r->nnotes)
-        printf("notes on the file:\n");
+        printf("notes on the file (!: lost, or perhaps wrong):\n");
     for (size_t i = 0; i < r->nnotes; i++) {
-        if (r->notes[i].pos != BASE_NOPOS)
-            printf("  byte %" PRIu64 ": %s\n", r->notes[i].pos, r->notes[i].text);
-        else
-            printf("  %s\n", r->notes[i].text);
+        base_buf_reset(&line);
+        ecg_info_note(&r->notes[i], &line);
+        printf("%s %s\n", r->notes[i].is_damage ? "!" : " ", base_buf_cstr(&line));
     }
+    base_buf_deinit(&line);
 }
 
 static int run_info(struct ecg_command *c)

@@ -2,9 +2,11 @@
 
 #include "base/json.h"
 #include "ecg/analysis/ecg_waves.h"
+#include "ecg/ecg_info.h"
 #include "ecg/ecg_write.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- annotations ---- */
@@ -296,43 +298,44 @@ static void rate_json(const struct ecg_rate *rate, struct base_json *j)
     }
 }
 
-static struct ecg_figures_lead unmeasured(int id, const char *name)
-{
-    const float none = NAN;
-    return (struct ecg_figures_lead){.id = id,
-                                     .name = name,
-                                     .p_uv = none,
-                                     .q_uv = none,
-                                     .r_uv = none,
-                                     .s_uv = none,
-                                     .r2_uv = none,
-                                     .t_uv = none,
-                                     .q_ms = none,
-                                     .r_ms = none,
-                                     .s_ms = none,
-                                     .r_peak_ms = none,
-                                     .st_uv = {none, none, none, none, none}};
-}
-
 /* Leads of which nothing was measured: their names and quality. */
 static void unmeasured_json(const struct ecg_record *r, const struct ecg_quality *quality,
                             struct base_json *j)
 {
     for (size_t i = 0; i < quality->n; i++) {
         const struct ecg_lead *lead = quality->lead[i].lead;
-        const struct ecg_figures_lead l = unmeasured(lead->id, lead->name);
+        const struct ecg_figures_lead l = ecg_figures_none(lead->id, lead->name);
         lead_json(r, quality, &l, j);
     }
 }
 
-/* A lead all of whose samples are missing has no heights, not ones of 0. */
-static void clear_missing(const struct ecg_record *r, struct ecg_figures *f)
+enum { NOTES = 64 }; /* that are repeated; the file has them all */
+
+bool rdc_ecg_unmeasured_write(const struct ecg_record *r, const struct base_error *why,
+                              struct base_buf *out)
 {
-    for (size_t i = 0; i < f->nleads; i++) {
-        const struct ecg_lead *lead = lead_of(r, &f->lead[i]);
-        if (lead && lead->tally.known && lead->tally.missing == lead->samples)
-            f->lead[i] = unmeasured(f->lead[i].id, f->lead[i].name);
+    struct ecg_findings findings = {.n = 0};
+    struct base_json j;
+    if (r) {
+        ecg_findings_of_file(r, &findings);
+    } else if (why->code == BASE_EFORMAT) {
+        findings.of[findings.n++].code = ECG_FINDING_RETAKE_DAMAGED;
+        snprintf(findings.of[0].figures, sizeof findings.of[0].figures, "%.159s", why->msg);
     }
+    if (findings.n == 0)
+        return false;
+    base_json_init(&j, out);
+    base_json_open_object(&j);
+    base_json_member_bool(&j, "confirmed", false);
+    base_json_member_string(&j, "format", r ? r->format : NULL);
+    base_json_member_string(&j, "error", why->msg);
+    for (size_t k = 0; k < KINDS; k++)
+        findings_json(&findings, k, &j);
+    if (r)
+        ecg_info_notes(r, NOTES, &j);
+    base_json_close_object(&j);
+    base_buf_add_byte(out, '\n');
+    return true;
 }
 
 static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *x,
@@ -359,6 +362,7 @@ static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *
         findings_json(&x->findings, k, &j);
     if (changes)
         changes_json(changes, &j);
+    ecg_info_notes(r, NOTES, &j);
     base_json_close_object(&j);
     base_buf_add_byte(out, '\n');
 }
@@ -429,7 +433,6 @@ enum base_err rdc_ecg_analyse(const struct rdc_ecg_analysis *a, struct rdc_ecg_r
         rdc_ecg_result_free(x);
         return e;
     }
-    clear_missing(a->record, &x->f);
     *out = x;
     return BASE_OK;
 }

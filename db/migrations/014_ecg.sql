@@ -26,6 +26,8 @@ insert into ecg_limit (name, value) values
     ('vf_s', 3), ('torsades_qtc_ms', 480), ('av_block_bpm', 60), ('t_wave_uv', 1000);
 
 insert into advice_code (code, text_en, text_zh) values
+    ('ecg_damaged', 'the file is damaged, data are missing or doubtful: send it again, or record again',
+        '文件损坏,数据缺失或不可靠,请重新发送或重采'),
     ('ecg_lead_flat', 'leads without a signal: check the electrodes', '导联无信号,请检查电极'),
     ('ecg_lead_saturated', 'leads out of range: check the electrodes', '导联信号饱和,请检查电极'),
     ('ecg_mains_noise', 'mains noise: consider recording again', '工频干扰明显,请考虑重采'),

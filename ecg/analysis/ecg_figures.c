@@ -25,14 +25,20 @@ struct leads {
     bool derive; /* III, aVR, aVL and aVF from them */
 };
 
+static bool is_missing(const struct ecg_lead *lead)
+{
+    return lead->tally.known && lead->tally.missing == lead->samples;
+}
+
 static void choose_leads(const struct ecg_record *r, const struct ecg_lead *only, struct leads *l)
 {
     static const int derived[] = {ECG_LEAD_III, ECG_LEAD_AVR, ECG_LEAD_AVL, ECG_LEAD_AVF};
     *l = (struct leads){.one = SIZE_MAX, .two = SIZE_MAX};
     for (size_t i = 0; i < r->nleads && l->n < ECG_MEAN_LEADS; i++)
         if (ecg_window_can(&r->leads[i]) && (!only || only == &r->leads[i])) {
-            l->one = r->leads[i].id == ECG_LEAD_I ? l->n : l->one;
-            l->two = r->leads[i].id == ECG_LEAD_II ? l->n : l->two;
+            bool is_there = !is_missing(&r->leads[i]);
+            l->one = is_there && r->leads[i].id == ECG_LEAD_I ? l->n : l->one;
+            l->two = is_there && r->leads[i].id == ECG_LEAD_II ? l->n : l->two;
             l->lead[l->n++] = &r->leads[i];
         }
     l->derive = l->one != SIZE_MAX && l->two != SIZE_MAX && l->n + 4 <= ECG_MEAN_LEADS;
@@ -209,6 +215,33 @@ static float axis(const struct ecg_figures *f, const struct leads *l, int from, 
     return atan2f(y, x) * 180 / (float)M_PI;
 }
 
+struct ecg_figures_lead ecg_figures_none(int id, const char *name)
+{
+    const float none = NAN;
+    return (struct ecg_figures_lead){.id = id,
+                                     .name = name,
+                                     .p_uv = none,
+                                     .q_uv = none,
+                                     .r_uv = none,
+                                     .s_uv = none,
+                                     .r2_uv = none,
+                                     .t_uv = none,
+                                     .q_ms = none,
+                                     .r_ms = none,
+                                     .s_ms = none,
+                                     .r_peak_ms = none,
+                                     .st_uv = {none, none, none, none, none}};
+}
+
+static void measure_leads(const struct leads *l, struct ecg_figures *f)
+{
+    for (size_t k = 0; k < f->nleads; k++)
+        if (k < l->n && is_missing(l->lead[k]))
+            f->lead[k] = ecg_figures_none(f->lead[k].id, f->lead[k].name);
+        else
+            measure_lead(f->mean.x[k], &f->waves.all, &f->waves.lead[k], &f->lead[k]);
+}
+
 static void measure_axes(const struct leads *l, struct ecg_figures *f)
 {
     const int *at = f->waves.all.at;
@@ -374,8 +407,7 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
         out->flutter_bpm = ecg_flutter_find(r, b, first, out);
     if (out->waves.flutters || !isnan(out->flutter_bpm))
         forget_p(out);
-    for (size_t k = 0; k < out->nleads; k++)
-        measure_lead(out->mean.x[k], &out->waves.all, &out->waves.lead[k], &out->lead[k]);
+    measure_leads(&l, out);
     measure_axes(&l, out);
     return BASE_OK;
 }

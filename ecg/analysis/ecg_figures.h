@@ -29,6 +29,9 @@ struct ecg_figures_lead {
     float qrs_range_uv; /* highest less lowest */
 };
 
+/* A lead of which nothing is measured. */
+struct ecg_figures_lead ecg_figures_none(int id, const char *name);
+
 struct ecg_figures {
     struct ecg_rate rate;
     size_t in_mean;  /* beats of the mean */
@@ -57,7 +60,8 @@ struct ecg_figures {
 };
 
 /* Of all leads, or of this one (NULL = all). *out is large: about 130 KiB. BASE_EUNSUPPORTED:
- * there is no lead to measure on. A recording without beats gives figures that are NAN. */
+ * there is no lead to measure on. A recording without beats gives figures that are NAN; so has a
+ * lead all of whose samples are missing no heights, and no axis is taken of it. */
 enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_lead *only,
                                   const struct ecg_beats *b, struct ecg_figures *out,
                                   struct base_error *err) BASE_MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "ecg/analysis/ecg_finding.h"
 
+#include "base/utf8.h"
 #include "ecg/analysis/ecg_finding_priv.h"
 #include "ecg/analysis/ecg_flutter.h"
 #include "ecg/ecg_locale.h"
@@ -94,12 +95,17 @@ void ecg_finding_add(struct ecg_case *c, enum ecg_finding_code code, const char 
     if (c->out->n >= ECG_FINDING_COUNT || ecg_finding_has(c, code))
         return;
     struct ecg_finding *f = &c->out->of[c->out->n++];
+    char
+        text[sizeof f->figures + 4]; /* so that one cut within a character is seen to be too long */
     f->code = code;
     locale_t callers = ecg_locale_enter();
     va_start(args, fmt);
-    vsnprintf(f->figures, sizeof f->figures, fmt, args);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     ecg_locale_leave(callers);
+    size_t n = base_utf8_cut(text, strlen(text), sizeof f->figures - 1);
+    memcpy(f->figures, text, n);
+    f->figures[n] = '\0';
 }
 
 const struct ecg_figures_lead *ecg_finding_lead(const struct ecg_case *c, int id)
@@ -246,4 +252,11 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
         !ecg_finding_has(&c, ECG_FINDING_RETAKE_LEG))
         ecg_finding_shape(&c);
     ecg_finding_alarms(&c);
+}
+
+void ecg_findings_of_file(const struct ecg_record *r, struct ecg_findings *out)
+{
+    struct ecg_case c = {.record = r, .out = out};
+    *out = (struct ecg_findings){.n = 0};
+    ecg_finding_damage(&c);
 }

@@ -86,6 +86,9 @@ enum ecg_finding_kind {
       "ST段抬高,疑急性心肌梗死")                                                                   \
     X(ALARM_QT, ALARM, "alarm_qt", "very long QT interval with R on T", "QT间期极长伴R-on-T")      \
     X(ALARM_POTASSIUM, ALARM, "alarm_hyperkalaemia", "pattern of hyperkalaemia", "高钾血症样改变") \
+    X(RETAKE_DAMAGED, RETAKE, "ecg_damaged",                                                       \
+      "file damaged, data missing or doubtful: send it again",                                     \
+      "文件损坏,数据缺失或不可靠,请重新发送")                                                      \
     X(RETAKE_FLAT, RETAKE, "ecg_lead_flat", "leads without a signal", "导联无信号,请检查电极")     \
     X(RETAKE_SATURATED, RETAKE, "ecg_lead_saturated", "leads out of range",                        \
       "导联信号饱和,请检查电极")                                                                   \
@@ -113,7 +116,7 @@ const struct ecg_finding_row *ecg_finding_row(enum ecg_finding_code code);
 
 struct ecg_finding {
     enum ecg_finding_code code;
-    char figures[96]; /* "PR 232 ms > 200" */
+    char figures[160]; /* "PR 232 ms > 200" */
 };
 
 /* Of alarms: at or beyond these. */
@@ -148,5 +151,7 @@ struct ecg_findings {
 void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
                        const struct ecg_figures *f, const struct ecg_quality *q,
                        const struct ecg_alarm_limits *limits, struct ecg_findings *out);
+/* Only that its file is damaged, where it is: of a recording that cannot be measured. */
+void ecg_findings_of_file(const struct ecg_record *r, struct ecg_findings *out);
 
 #endif

@@ -361,8 +361,24 @@ static void chest(struct ecg_case *c)
                         worst + 1, worst + 2, (double)best);
 }
 
+/* What its parser could not read. */
+void ecg_finding_damage(struct ecg_case *c)
+{
+    const struct ecg_record *r = c->record;
+    const char *first = "";
+    size_t n = 0;
+    for (size_t i = 0; i < r->nnotes; i++)
+        if (r->notes[i].is_damage && n++ == 0)
+            first = r->notes[i].text;
+    if (n > 1)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_DAMAGED, "%zu: %s", n, first);
+    else if (n)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_DAMAGED, "%s", first);
+}
+
 void ecg_finding_retake(struct ecg_case *c)
 {
+    ecg_finding_damage(c);
     quality(c);
     if (c->f->in_mean == 0 || c->is_paced || c->quality->n < MANY_LEADS || c->out->no_complexes)
         return;

@@ -37,6 +37,7 @@ void ecg_finding_shape(struct ecg_case *c);
 void ecg_finding_alarms(struct ecg_case *c);
 void ecg_finding_chaos(struct ecg_case *c);
 void ecg_finding_retake(struct ecg_case *c);
+void ecg_finding_damage(struct ecg_case *c);
 /* Whether what was taken for beats is none of a heart; ecg_finding_noise says so. */
 bool ecg_finding_is_noise(const struct ecg_case *c);
 void ecg_finding_noise(struct ecg_case *c);

@@ -241,12 +241,25 @@ static void add_findings(struct statements *all, const struct ecg_findings *f,
     for (size_t i = 0; f && i < f->n; i++) {
         const struct ecg_finding_row *row = ecg_finding_row(f->of[i].code);
         char text[256];
-        if (row->kind != kind)
+        if (row->kind != kind || f->of[i].code == ECG_FINDING_RETAKE_DAMAGED)
             continue;
         snprintf(text, sizeof text, "%s  %s%s%s%s", row->zh, row->en,
                  f->of[i].figures[0] ? " (" : "", f->of[i].figures, f->of[i].figures[0] ? ")" : "");
         add_statement(all, source, colour, text);
     }
+}
+
+/* First of all, and also of what was not analysed: whoever reads on must know. */
+static void add_damage(struct statements *all, const struct ecg_record *r)
+{
+    struct ecg_findings f;
+    char text[256];
+    ecg_findings_of_file(r, &f);
+    if (f.n == 0)
+        return;
+    const struct ecg_finding_row *row = ecg_finding_row(f.of[0].code);
+    snprintf(text, sizeof text, "%s  %s (%s)", row->zh, row->en, f.of[0].figures);
+    add_statement(all, "损坏", ecg_draw_red, text);
 }
 
 /* Returns where it begins. */
@@ -344,12 +357,13 @@ static void draw_comparison(struct sheet *s, double y, size_t lines)
     }
 }
 
-/* Alarms first, then what the device says, our proposals, what to record again. Where there
- * are too many, the device and we have half of the lines each. */
+/* Damage and alarms first, then what the device says, our proposals, what to record again. Where
+ * there are too many, the device and we have half of the lines each. */
 static void draw_statements(struct sheet *s, double confirmation)
 {
     const struct ecg_findings *f = s->o->analysis ? s->o->analysis->findings : NULL;
     struct statements all = {.n = 0};
+    add_damage(&all, s->r);
     add_findings(&all, f, ECG_FINDING_ALARM, "危急", ecg_draw_red);
     size_t alarms = all.n;
     for (size_t i = 0; i < s->r->nstatements; i++)

@@ -32,7 +32,7 @@ START_TEST(names_missing_samples_steps_and_a_later_start_are_read)
     struct ecg_record *r = NULL;
     struct base_error err = {0};
     ck_assert_int_eq(open_text("\xef\xbb\xbfsample (250 Hz),avr,\"a \"\"b\"\", c\"\r\n"
-                               "10,2.44140625,\r\n11,-4.8828125,1e-5\r\n12,,12345.6789",
+                               "10,2.44140625,\r\n11,-4.8828125,1e-5\r\n12,,12345.6789\r\n",
                                &r, &err),
                      BASE_OK);
     ck_assert_uint_eq(r->nnotes, 0);
@@ -44,6 +44,18 @@ START_TEST(names_missing_samples_steps_and_a_later_start_are_read)
     ck_assert_double_eq_tol(r->leads[0].uv_per_count, 2.44140625, 1e-12);
     assert_samples(&r->leads[1], two, 3);
     ck_assert_double_eq_tol(r->leads[1].uv_per_count, 1e-5, 1e-12);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* Its last number may be cut. */
+START_TEST(a_last_line_without_an_end_is_left_out_with_a_note)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_eq(open_text("sample (500 Hz),I\n0,1\n1,2\n2,3", &r, &err), BASE_OK);
+    ck_assert_uint_eq(r->leads[0].samples, 2);
+    ck_assert(has_note(r, "line, 4, does not end"));
     ecg_record_free(r);
 }
 END_TEST
@@ -87,6 +99,7 @@ int main(void)
     TCase *t = tcase_create("csv");
     tcase_add_loop_test(t, what_is_written_reads_back_equal, 0, 3);
     tcase_add_test(t, names_missing_samples_steps_and_a_later_start_are_read);
+    tcase_add_test(t, a_last_line_without_an_end_is_left_out_with_a_note);
     tcase_add_loop_test(t, a_line_out_of_sequence_ends_the_record_with_a_note, 0, 6);
     tcase_add_loop_test(t, what_is_no_table_of_samples_is_refused, 0,
                         sizeof refused / sizeof *refused);

@@ -223,19 +223,96 @@ END_TEST
 
 START_TEST(what_no_ecg_object_can_hold_is_an_error_that_says_why)
 {
-    struct ecg_record *r = make_record(_i == 2 ? 25 : 2, 100, _i == 0 ? 49 : _i == 1 ? 2000 : 500);
-    if (_i == 3)
-        r->leads[1].rate_hz = 250;
-    static const char *const words[] = {"49 samples per second", "2000 samples per second",
-                                        "25 leads", "leads of 500 and 250 Hz"};
+    struct ecg_record *r = make_record(2, 100, _i == 0 ? 49 : 2000);
+    static const char *const words[] = {"49 samples per second", "2000 samples per second"};
     must_refuse(r, NULL, BASE_EUNSUPPORTED, words[_i]);
-    ecg_record_free(r);
-    r = make_record(13, 100, 199);
-    must_refuse(r, NULL, BASE_EUNSUPPORTED, "13 leads of 199 Hz");
     ecg_record_free(r);
     r = ecg_record_new(NULL);
     must_refuse(r, NULL, BASE_EUNSUPPORTED, "no samples");
     ecg_record_free(r);
+}
+END_TEST
+
+/* PS3.3 A.34.3.4, A.34.4.4, A.34.5.4: up to 5 groups of 13 channels in all, up to 4 of 24 each,
+ * one of 12. */
+START_TEST(leads_of_each_rate_are_a_group_as_far_as_the_class_allows)
+{
+    static const struct {
+        size_t n;
+        size_t samples;
+        double rate[4]; /* of lead 0, 1, 2 and so on, again and again */
+        size_t rates;
+        const char *class;
+        size_t kept;
+        const char *left_out;
+    } rows[] = {
+        {12, 5000, {500, 250}, 2, DICOM_UID_TWELVE_LEAD_ECG, 12, ""},
+        {12, 20000, {500, 250, 1000, 200}, 4, DICOM_UID_GENERAL_ECG, 12, ""},
+        {25, 100, {500}, 1, DICOM_UID_GENERAL_ECG, 25, ""},
+        {97, 100, {500}, 1, DICOM_UID_GENERAL_ECG, 96, "own (500 Hz)"},
+        {3, 100, {500, 500, 100}, 3, DICOM_UID_TWELVE_LEAD_ECG, 2, "III (100 Hz)"},
+        {3, 100, {128, 500, 128}, 3, DICOM_UID_AMBULATORY_ECG, 2, "II (500 Hz)"},
+        {13, 100, {199}, 1, DICOM_UID_AMBULATORY_ECG, 12, "own (199 Hz)"},
+    };
+    struct ecg_record *r = make_record(rows[_i].n, rows[_i].samples, 0);
+    struct ecg_dicom_written written;
+    for (size_t i = 0; i < r->nleads; i++)
+        r->leads[i].rate_hz = rows[_i].rate[i % rows[_i].rates];
+    struct ecg_record *again = write_and_read(r, NULL, &written);
+    ck_assert_str_eq(written.sop_class, rows[_i].class);
+    ck_assert_str_eq(written.left_out, rows[_i].left_out);
+    ck_assert_uint_eq(again->nleads, rows[_i].kept);
+    ck_assert_uint_eq(again->nnotes, rows[_i].left_out[0] != '\0');
+    for (size_t i = 0; i < again->nleads; i++) {
+        const struct ecg_lead *lead = &again->leads[i], *was = ecg_record_lead(r, lead->id);
+        if (lead->id == 0)
+            continue;
+        ck_assert_double_eq(lead->rate_hz, was->rate_hz);
+        assert_same_leads(was, lead, 1);
+    }
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(a_lead_without_samples_is_left_out)
+{
+    struct ecg_record *r = make_record(2, 100, 500);
+    r->leads[0].samples = 0;
+    r->leads[0].rate_hz = 0;
+    struct ecg_record *again = write_and_read(r, NULL, NULL);
+    ck_assert_uint_eq(again->nleads, 1);
+    ck_assert_str_eq(again->leads[0].name, "II");
+    ck_assert_uint_eq(again->nnotes, 0);
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(what_could_not_be_read_of_a_file_is_told_by_the_object_made_of_it)
+{
+    struct ecg_record *r = make_record(2, 100, 500);
+    struct base_buf out = {0};
+    ecg_record_note(r, 8, "birth date is no date");
+    ecg_record_damage(r, 310, "导联 V1\nis cut");
+    for (int i = 0; i < 90; i++)
+        ecg_record_damage(r, BASE_NOPOS, "damage number %d of ninety, in so many words", i);
+    ck_assert_int_eq(ecg_dicom_write(r, NULL, &out, NULL, NULL), BASE_OK);
+    ck_assert_int_eq(dciodvfy_errors(&out), 0);
+    struct ecg_record *again = must_open(&out);
+    ck_assert_uint_eq(again->nnotes, 65);
+    ck_assert(again->notes[0].is_damage && again->notes[0].pos == BASE_NOPOS);
+    ck_assert_str_eq(again->notes[0].text, "byte 310: 导联 V1 is cut");
+    ck_assert_str_eq(again->notes[63].text, "damage number 62 of ninety, in so many words");
+    ck_assert_str_eq(again->notes[64].text, "28 more were found");
+    ck_assert(!again->notes[64].is_damage);
+    struct ecg_record *third = write_and_read(again, NULL, NULL);
+    ck_assert_uint_eq(third->nnotes, 65);
+    ck_assert_str_eq(third->notes[0].text, again->notes[0].text);
+    ecg_record_free(third);
+    ecg_record_free(again);
+    ecg_record_free(r);
+    base_buf_deinit(&out);
 }
 END_TEST
 
@@ -332,7 +409,10 @@ int main(void)
     tcase_add_test(t, the_extremes_of_16_bits_survive);
     tcase_add_test(t, leads_that_start_earlier_lose_what_lies_before_the_record);
     tcase_add_test(t, leads_that_start_later_are_padded_in_front);
-    tcase_add_loop_test(t, what_no_ecg_object_can_hold_is_an_error_that_says_why, 0, 4);
+    tcase_add_loop_test(t, what_no_ecg_object_can_hold_is_an_error_that_says_why, 0, 2);
+    tcase_add_loop_test(t, leads_of_each_rate_are_a_group_as_far_as_the_class_allows, 0, 7);
+    tcase_add_test(t, a_lead_without_samples_is_left_out);
+    tcase_add_test(t, what_could_not_be_read_of_a_file_is_told_by_the_object_made_of_it);
     tcase_add_test(t, the_same_seed_gives_the_same_object_and_options_override);
     tcase_add_test(t, a_time_of_an_hour_and_a_file_without_a_preamble_are_read);
     tcase_add_test(t, options_that_dicom_cannot_hold_are_refused);

@@ -70,6 +70,26 @@ START_TEST(limb_leads_that_are_not_stored_are_derived)
 }
 END_TEST
 
+START_TEST(a_lead_without_a_sample_has_no_heights_and_no_axis)
+{
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    struct ecg_lead *lead = &r->leads[_i];
+    for (size_t i = 0; i < lead->samples; i++)
+        lead->i32[i] = ECG_SAMPLE_NONE;
+    ecg_record_count(lead);
+    struct ecg_figures *f = measure_record(r);
+    const struct ecg_figures_lead *l = ecg_figures_lead(f, lead->id);
+    ck_assert_ptr_nonnull(l);
+    ck_assert(isnan(l->r_uv) && isnan(l->t_uv) && isnan(l->st_uv[0]));
+    bool is_limb = lead->id == ECG_LEAD_I || lead->id == ECG_LEAD_II;
+    ck_assert(isnan(f->qrs_axis_deg) == is_limb);
+    ck_assert((ecg_figures_lead(f, ECG_LEAD_III) == NULL) == is_limb);
+    assert_near(f->qrs_ms, 90, 22);
+    free(f);
+    ecg_record_free(r);
+}
+END_TEST
+
 /* The electrical axis from I and II alone: II / I = cos(60° - a) / cos(a). */
 START_TEST(axes_follow_from_the_limb_leads)
 {
@@ -137,6 +157,7 @@ int main(void)
     tcase_add_test(t, intervals_are_those_of_the_waves);
     tcase_add_test(t, amplitudes_are_those_of_the_waves);
     tcase_add_test(t, limb_leads_that_are_not_stored_are_derived);
+    tcase_add_loop_test(t, a_lead_without_a_sample_has_no_heights_and_no_axis, 0, 3);
     tcase_add_loop_test(t, axes_follow_from_the_limb_leads, 0, 6);
     tcase_add_test(t, st_is_measured_from_the_end_of_qrs);
     tcase_add_test(t, long_recordings_are_measured_all_over);

@@ -1,4 +1,5 @@
 /* What is said of recordings whose waves are known: each thing where it is, and only there. */
+#include "base/utf8.h"
 #include "ecg/analysis/ecg_finding.h"
 #include "ecg/analysis/ecg_rhythm.h"
 #include "ecg_synthetic.h"
@@ -674,6 +675,29 @@ START_TEST(a_rate_of_60_or_100_is_neither_slow_nor_fast)
 }
 END_TEST
 
+START_TEST(damage_of_the_file_is_told_and_notes_that_are_none_are_not)
+{
+    struct ecg_findings all;
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    ecg_record_note(r, 7, "birth date is no date");
+    ecg_findings_of_file(r, &all);
+    ck_assert_uint_eq(all.n, 0);
+    ecg_record_damage(r, 310, "lead V1 is cut");
+    ecg_findings_of_file(r, &all);
+    ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_DAMAGED), "lead V1 is cut");
+    for (int i = 0; i < 60; i++)
+        ecg_record_damage(r, 311,
+                          "导联 V2 and so many words that not all of them, 导联 after 导联 "
+                          "after 导联 after 导联, have room where the figures are told");
+    r->notes[1] = r->notes[2];
+    find_in(r, NULL, &all);
+    const char *told = figures_of(&all, ECG_FINDING_RETAKE_DAMAGED);
+    ck_assert_ptr_eq(strstr(told, "61: 导联 V2"), told);
+    ck_assert(base_utf8_valid(told, strlen(told)));
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(nothing_is_said_of_nothing)
 {
     struct ecg_findings all;
@@ -703,6 +727,7 @@ int main(void)
     tcase_add_test(t, st_elevation_is_an_alarm_in_its_leads);
     tcase_add_test(t, limits_decide_what_is_an_alarm);
     tcase_add_loop_test(t, limits_that_are_none_are_refused, 0, 10);
+    tcase_add_test(t, damage_of_the_file_is_told_and_notes_that_are_none_are_not);
     tcase_add_loop_test(t, a_bad_lead_is_named, 0, 4);
     tcase_add_test(t, a_limb_lead_that_is_lost_is_no_exchanged_electrode);
     tcase_add_test(t, a_short_recording_is_told);
