@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "ecg/ecg_dicom_write.h"
+#include "ecg/ecg_info.h"
 #include "ecg/ecg_open.h"
 #include "ingest/ingest_pack.h"
 #include "ingest/ingest_priv.h"
@@ -17,8 +18,9 @@ struct conversion {
     enum loop_class class;
     struct ingest_ecg_part *parts; /* of a recording of several files; else n_parts = 0 */
     size_t n_parts;
-    struct base_buf file;  /* the original, to be kept */
-    struct base_buf dicom; /* Part 10 */
+    struct base_buf file;   /* the original, to be kept */
+    struct base_buf dicom;  /* Part 10 */
+    struct base_buf damage; /* what of the file could not be read, a line each */
     enum ecg_format format;
     struct ingest_pack pack;
     struct loop_job pool;
@@ -38,6 +40,7 @@ static void end(struct conversion *c, enum base_err err, const struct ingest_res
     free(c->parts);
     base_buf_deinit(&c->file);
     base_buf_deinit(&c->dicom);
+    base_buf_deinit(&c->damage);
     free(c);
 }
 
@@ -58,6 +61,21 @@ static void write_dicom(struct conversion *c, const struct ecg_record *record)
         .now_us = base_clock_wall_us(),
     };
     c->err = ecg_dicom_write(record, &options, &c->dicom, NULL, &c->error);
+}
+
+static void list_damage(const struct ecg_record *r, struct base_buf *out)
+{
+    enum { LINES = 20 };
+    size_t n = 0;
+    for (size_t i = 0; i < r->nnotes; i++) {
+        if (!r->notes[i].is_damage || n++ >= LINES)
+            continue;
+        if (n > 1)
+            base_buf_add_byte(out, '\n');
+        ecg_info_note(&r->notes[i], out);
+    }
+    if (n > LINES)
+        base_buf_printf(out, "\n%zu more", n - LINES);
 }
 
 static enum base_err open_parts(struct conversion *c, const struct ecg_limits *limits,
@@ -99,12 +117,17 @@ static void convert(void *arg)
     }
     if (!c->err)
         write_dicom(c, record);
+    if (!c->err)
+        list_damage(record, &c->damage);
     ecg_record_free(record);
 }
 
 static void on_ingested(void *arg, const struct ingest_result *result)
 {
-    end(arg, BASE_OK, result, "");
+    struct conversion *c = arg;
+    struct ingest_result told = *result;
+    told.damage = c->damage.n && !c->damage.err ? base_buf_cstr(&c->damage) : NULL;
+    end(c, BASE_OK, &told, "");
 }
 
 static void on_original(void *arg, enum base_err err, const struct store_object *original)

@@ -113,11 +113,21 @@ static void end_refused(struct ingest_intake *in, enum base_err err, const char 
     end(in, &answer);
 }
 
-static void write_stored(struct base_json *j, const struct ingest_stored *stored)
+static void write_stored(struct base_json *j, const struct ingest_stored *stored,
+                         const char *damage)
 {
     base_json_member_string(j, "study_uid", stored->study_uid);
     base_json_member_int(j, "exam", stored->exam);
     base_json_member_string(j, "outcome", ingest_outcome_text(stored));
+    if (!damage || !damage[0])
+        return;
+    base_json_member_array(j, "damage");
+    for (const char *line = damage; *line;) {
+        size_t n = strcspn(line, "\n");
+        base_json_string_n(j, line, n);
+        line += n + (line[n] != '\0');
+    }
+    base_json_close_array(j);
 }
 
 static void on_file(void *arg, const struct ingest_result *r)
@@ -130,8 +140,9 @@ static void on_file(void *arg, const struct ingest_result *r)
         return;
     }
     base_json_init(&j, &answer.json);
+    answer.damaged = r->damage;
     base_json_open_object(&j);
-    write_stored(&j, &r->stored);
+    write_stored(&j, &r->stored, r->damage);
     base_json_close_object(&j);
     end_taken(in, &answer, NULL, 0);
 }
@@ -144,7 +155,7 @@ static void write_item(struct base_json *j, const struct ingest_many_item *item)
         base_json_member_string(j, "outcome", "refused");
         base_json_member_string(j, "cause", item->message);
     } else {
-        write_stored(j, &item->stored);
+        write_stored(j, &item->stored, item->damage);
     }
     base_json_close_object(j);
 }
@@ -162,8 +173,9 @@ static void on_files(void *arg, struct ingest_many_item *const *items, size_t n)
         if (items[i]->err) {
             refused++;
             answer.again |= ingest_http_status(items[i]->err) >= 500;
-        } else if (!first) {
-            first = items[i];
+        } else {
+            answer.damaged |= items[i]->damage[0] != '\0';
+            first = first ? first : items[i];
         }
     }
     if (!first) {
@@ -174,7 +186,7 @@ static void on_files(void *arg, struct ingest_many_item *const *items, size_t n)
     answer.status = refused ? 202 : 201;
     base_json_init(&j, &answer.json);
     base_json_open_object(&j);
-    write_stored(&j, &first->stored);
+    write_stored(&j, &first->stored, first->damage);
     if (refused)
         base_json_member_int(&j, "refused", refused);
     base_json_member_array(&j, "files");

@@ -17,8 +17,9 @@ struct ingest_answer {
     struct base_buf json; /* of a 2xx; may be moved out */
     const char *title;    /* otherwise; borrowed for the call */
     const char *detail;
-    bool again; /* a 202 in which some files failed for a passing reason of ours: the whole body
-                 * may be sent again */
+    bool again;   /* a 202 in which some files failed for a passing reason of ours: the whole body
+                   * may be sent again */
+    bool damaged; /* of a 2xx: its "damage" says what could not be read */
 };
 
 typedef void ingest_intake_fn(void *arg, struct ingest_answer *answer);

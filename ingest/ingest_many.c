@@ -90,7 +90,7 @@ static struct ingest_many_item *add_item(struct ingest_many *m, const char *name
     if (!item)
         return NULL;
     item->name = keep(m, name);
-    item->message = item->sop_class = item->sop_instance = item->series = "";
+    item->message = item->sop_class = item->sop_instance = item->series = item->damage = "";
     m->items[m->n++] = item;
     return item;
 }
@@ -127,6 +127,7 @@ static void on_result(void *arg, const struct ingest_result *result)
     item->sop_class = keep(m, result->sop_class);
     item->sop_instance = keep(m, result->sop_instance);
     item->series = keep(m, result->series);
+    item->damage = keep(m, result->damage);
     if (result->err) {
         set_error(m, item, result->err, result->message);
     } else {
@@ -253,6 +254,7 @@ static void on_recording(void *arg, enum base_err err, const struct ingest_resul
         item->stored.message = "";
         item->sop_class = i ? "" : keep(m, result->sop_class);
         item->sop_instance = i ? "" : keep(m, result->sop_instance);
+        item->damage = keep(m, result->damage);
     }
     free(rec);
     m->in_flight--;

@@ -23,6 +23,7 @@ struct ingest_many_item {
     const char *sop_class;       /* "" when not known */
     const char *sop_instance;
     const char *series;
+    const char *damage; /* as in ingest_result */
 };
 
 /* In the order of arrival; borrowed for the call. */

@@ -48,6 +48,9 @@ struct ingest_result {
     const char *sop_class;
     const char *sop_instance;
     const char *series;
+    /* Of a file that was converted: what could not be read, or is doubtful, a line each; NULL =
+     * nothing. Borrowed. */
+    const char *damage;
 };
 
 /* Borrowed for the call. */

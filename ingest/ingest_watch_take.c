@@ -20,6 +20,7 @@ struct taking {
     struct ingest_watch_look *looks; /* of those, as the scan saw them */
     int fd;
     bool refused;
+    bool explained; /* by a .txt beside it */
     bool too_long;
     struct base_buf why; /* for the .txt */
     int error;
@@ -55,8 +56,8 @@ static void move_work(void *arg)
     int dir = open(t->f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     t->error = dir < 0 ? errno : 0;
     if (!t->error)
-        t->error =
-            ingest_watch_move(dir, sub, t->file->name, &t->file->look, t->refused ? &t->why : NULL);
+        t->error = ingest_watch_move(dir, sub, t->file->name, &t->file->look,
+                                     t->explained ? &t->why : NULL);
     for (size_t i = 1; t->set && i < t->set->n && dir >= 0; i++) {
         int error = ingest_watch_move(dir, sub, t->set->names[i], &t->looks[i], NULL);
         t->error = t->error ? t->error : error;
@@ -87,6 +88,7 @@ static void on_answer(void *arg, struct ingest_answer *answer)
         return;
     }
     t->refused = answer->status != 201;
+    t->explained = t->refused || answer->damaged;
     if (answer->status < 300)
         base_buf_add(&t->why, answer->json.p, answer->json.n);
     else

@@ -119,19 +119,23 @@ static bool parse(struct options *o, int argc, char **argv)
     return n > 1;
 }
 
-static void print_refused(const struct rdc_send *s)
+/* Files of this state of which there is something to say. */
+static void print_causes(const struct rdc_send *s, unsigned state, const char *title)
 {
-    static const char *const headers[] = {"FILE", "WHY IT WAS REFUSED"};
+    const char *const headers[] = {"FILE", title};
+    bool any = false;
     struct rdc_table *table = rdc_table_new(headers, 2);
     struct base_buf out = {0};
     if (!table)
         return;
     for (size_t i = 0; i < s->n; i++)
-        if (s->files[i].state == RDC_SEND_REFUSED) {
+        if (s->files[i].state == state && s->files[i].cause) {
             rdc_table_add(table, s->files[i].path);
             rdc_table_add(table, s->files[i].cause);
+            any = true;
         }
-    rdc_table_print(table, &out);
+    if (any)
+        rdc_table_print(table, &out);
     fwrite(base_buf_cstr(&out), 1, out.n, stdout);
     base_buf_deinit(&out);
     rdc_table_free(table);
@@ -144,8 +148,8 @@ static int report(const struct rdc_send *s, bool again)
         counts[s->files[i].state]++;
     if (s->terminal)
         fputc('\n', stderr);
-    if (counts[RDC_SEND_REFUSED])
-        print_refused(s);
+    print_causes(s, RDC_SEND_REFUSED, "WHY IT WAS REFUSED");
+    print_causes(s, RDC_SEND_TAKEN, "TAKEN, BUT DAMAGED: SEND IT AGAIN, OR RECORD AGAIN");
     printf("%zu taken, %zu taken before, %zu refused, %zu not sent, %zu passed over\n",
            counts[RDC_SEND_TAKEN], counts[RDC_SEND_BEFORE], counts[RDC_SEND_REFUSED],
            counts[RDC_SEND_WAITING], s->n_passed_over);

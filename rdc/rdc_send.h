@@ -24,7 +24,7 @@ struct rdc_send_file {
     struct ingest_beside *parts; /* the archive that is sent; NULL: the file itself */
     enum { RDC_SEND_DICOM, RDC_SEND_ECG } kind;
     enum { RDC_SEND_WAITING, RDC_SEND_TAKEN, RDC_SEND_BEFORE, RDC_SEND_REFUSED } state;
-    char *cause; /* when refused */
+    char *cause; /* when refused; when taken, what of it could not be read, or NULL */
     /* of DICOM files */
     size_t dataset; /* where it begins */
     const struct dicom_syntax *syntax;
@@ -96,7 +96,8 @@ char *rdc_send_begun(const struct rdc_send *s, const struct rdc_send_file *f);
 
 /* What became of a file; a file that was taken stands in the journal before
  * this returns. */
-void rdc_send_taken(struct rdc_send *s, struct rdc_send_file *f);
+/* damage: what the server could not read of it; NULL, "" = nothing. */
+void rdc_send_taken(struct rdc_send *s, struct rdc_send_file *f, const char *damage);
 void rdc_send_refused(struct rdc_send *s, struct rdc_send_file *f, const char *cause);
 /* Bytes of the file under way. */
 void rdc_send_progress(struct rdc_send *s, uint64_t bytes);

@@ -172,7 +172,7 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
     }
     d->answered++;
     if (good)
-        rdc_send_taken(d->s, d->file);
+        rdc_send_taken(d->s, d->file, NULL);
     else
         rdc_send_refused(d->s, d->file, cause);
     d->file = NULL;

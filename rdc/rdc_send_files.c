@@ -282,9 +282,10 @@ static void advance(struct rdc_send *s, const struct rdc_send_file *f)
                        f->cause ? ": " : "", f->cause ? f->cause : "");
 }
 
-void rdc_send_taken(struct rdc_send *s, struct rdc_send_file *f)
+void rdc_send_taken(struct rdc_send *s, struct rdc_send_file *f, const char *damage)
 {
     f->state = RDC_SEND_TAKEN;
+    f->cause = damage && damage[0] ? strdup(damage) : NULL;
     rdc_send_note_taken(s, f);
     advance(s, f);
 }

@@ -67,7 +67,7 @@ static bool send_one(CURL *curl, struct rdc_send *s, struct rdc_send_file *f, co
         return false;
     }
     if (status == 201)
-        rdc_send_taken(s, f);
+        rdc_send_taken(s, f, cause);
     else
         rdc_send_refused(s, f, cause);
     return true;

@@ -1,4 +1,6 @@
 #include "rdc/rdc_send_request.h"
+
+#include "base/utf8.h"
 #include "rdc/rdc_table.h"
 
 #include <errno.h>
@@ -87,6 +89,21 @@ static const char *wrong_port(const struct rdc_send_request *r, CURLcode code)
     return NULL;
 }
 
+/* What the server could not read of a file that it took; "" = nothing. */
+static void tell_damage(const struct rdc_send_request *r, char *out, size_t size)
+{
+    json_t *answer = json_loads(base_buf_cstr(&r->answer), 0, NULL);
+    const json_t *damage = json_object_get(answer, "damage");
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < json_array_size(damage) && n < size; i++) {
+        const char *line = json_string_value(json_array_get(damage, i));
+        n += (size_t)snprintf(out + n, size - n, "%s%s", i ? "; " : "", line ? line : "");
+    }
+    out[base_utf8_cut(out, strlen(out), size - 4)] = '\0';
+    json_decref(answer);
+}
+
 /* The title and detail of the server's problem, or curl's message. */
 static void explain(const struct rdc_send_request *r, CURLcode code, long status, char *out,
                     size_t size)
@@ -114,7 +131,10 @@ long rdc_send_request_perform(CURL *curl, struct rdc_send_request *r, char *caus
     /* A refusal may come before all was sent; an acknowledgement is whole or none. */
     if (code && status < 300)
         status = 0;
-    explain(r, code, status, cause, size);
+    if (status == 201)
+        tell_damage(r, cause, size);
+    else
+        explain(r, code, status, cause, size);
     if (r->lost) {
         snprintf(cause, size, "%s", r->lost);
         return 400;

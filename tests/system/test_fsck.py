@@ -320,8 +320,14 @@ class Rebuild(Checked):
         other = ct_series('rebuild', make_dicom.ONE, size=16)
         rdc.storescu(other[0])
         rdc.storescu(other[0])
-        ecg = Client(rdc, 'tech').upload(scp_file('rebuild-scp'), patient_id='R1', accession='RA1')
-        self.assertEqual(ecg.status, 201, ecg)
+        scp = scp_file('rebuild-scp')
+        with open(scp, 'r+b') as f:  # its checksum is wrong
+            f.seek(-1, os.SEEK_END)
+            last = f.read(1)
+            f.seek(-1, os.SEEK_END)
+            f.write(bytes([last[0] ^ 1]))
+        ecg = Client(rdc, 'tech').upload(scp, patient_id='R1', accession='RA1')
+        self.assertEqual((ecg.status, len(ecg.json()['damage']) > 0), (201, True), ecg)
         self.sign(self.waiting(make_dicom.uid('study rebuild-east'), reader)['id'], reader)
         self.settled()
         before, received = rdc.sql(INDEX), rdc.sql(RECEIVED)
@@ -368,6 +374,10 @@ class Rebuild(Checked):
         states = dict(new.sql('select s.study_uid, e.state from exam e join study s on s.id = e.study_id'))
         self.assertEqual(states[make_dicom.uid('study rebuild-east')], 'withdrawn')
         self.assertEqual(states[ecg.json()['study_uid']], 'unrouted')
+        said = new.sql("select a.code, a.detail from exam_advice a join exam e on e.id = a.exam_id join study s on s.id = e.study_id "
+                       f"where s.study_uid = '{ecg.json()['study_uid']}' and a.code = 'ecg_damaged'")
+        self.assertEqual(len(said), 1, 'the damage of the file is forgotten')
+        self.assertIn(ecg.json()['damage'][0], said[0][1])
 
 
 class Cut(Checked):
