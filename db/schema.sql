@@ -4084,7 +4084,7 @@ CREATE FUNCTION public.worklist_matches(v jsonb, o public.exam_order, p public.p
     LANGUAGE sql IMMUTABLE
     AS $$
     select not exists (
-        select from jsonb_each_text(k) x(name, key)
+        select from jsonb_each_text(k) x(attribute, key), split_part(attribute, ' ', 1) name
         where name not in ('date', 'time') and not coalesce(case
             when name = 'patient_name' then dicom_name_like(p.name, p.pinyin, key)
             when name in ('referrer', 'requester', 'performer') then dicom_name_like(v ->> name, null, key)
@@ -4144,6 +4144,9 @@ begin
     if (d[1] <> '' and d1 is null) or (d[2] <> '' and d2 is null) or (d1 is null and d2 is null) then
         perform fail(422, p_tag || ': write YYYYMMDD, or YYYYMMDD-YYYYMMDD');
     end if;
+    if d1 = d2 and dicom_time(t[1]) > dicom_time(t[2]) then
+        d2 := d2 + 1;
+    end if;
     v_from := coalesce((d1 + coalesce(dicom_time(t[1]), '00:00')) at time zone p_zone, '-infinity');
     v_to := coalesce((d2 + coalesce(dicom_time_end(t[2]), interval '24 hours')) at time zone p_zone, 'infinity');
 end $$;
@@ -4152,13 +4155,15 @@ CREATE FUNCTION public.worklist_time_like(p_local timestamp without time zone, p
     AS $$
 declare
     t text[] := dicom_ends(replace(p_time, ':', ''));
+    v_begun boolean := p_local::time::interval >= coalesce(dicom_time(t[1])::interval, '0');
+    v_ended boolean := p_local::time::interval >= coalesce(dicom_time_end(t[2]), '25 hours');
 begin
     if (t[1] <> '' and dicom_time(t[1]) is null) or (t[2] <> '' and dicom_time(t[2]) is null)
         or (t[1] = '' and t[2] = '') then
         perform fail(422, '(0040,0003): write HHMM, or a range as HHMM-HHMM');
     end if;
-    return p_date is not null or (p_local::time::interval >= coalesce(dicom_time(t[1])::interval, '0')
-        and p_local::time::interval < coalesce(dicom_time_end(t[2]), '25 hours'));
+    return p_date is not null or case when dicom_time(t[1]) > dicom_time(t[2]) then v_begun or not v_ended
+        else v_begun and not v_ended end;
 end $$;
 CREATE TABLE public.advice_code (
     code text NOT NULL,

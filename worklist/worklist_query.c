@@ -85,6 +85,28 @@ static size_t add_key(struct worklist_query *q, size_t parent, uint32_t tag, enu
     return q->n++;
 }
 
+/* Of several attributes with one value (a description, a code) the later ones are "NAME 2" … to
+ * worklist_find(), since each has to match. */
+static void match_name(const struct attribute *known, char out[32])
+{
+    unsigned nth = 1;
+    for (const struct attribute *a = attributes; a < known; a++)
+        nth += a->name && strcmp(a->name, known->name) == 0;
+    snprintf(out, 32, nth > 1 ? "%s %u" : "%s", known->name, nth);
+}
+
+/* BASE_ECONFLICT: another item of the sequence has asked for something else. */
+static enum base_err set_match(struct worklist_query *q, const struct attribute *known,
+                               const char *value)
+{
+    char name[32];
+    match_name(known, name);
+    const char *before = json_string_value(json_object_get(q->match, name));
+    if (before && strcmp(before, value) != 0)
+        return BASE_ECONFLICT;
+    return json_object_set_new(q->match, name, json_string(value)) ? BASE_ENOMEM : BASE_OK;
+}
+
 /* PS3.4 C.2.2.2.3, C.2.2.2.4: no value, or only wildcards, matches everything. A name of
  * delimiters alone has no value (PS3.5 6.2.1). */
 static bool is_universal(const char *s, enum dicom_vr vr)
@@ -111,8 +133,8 @@ static enum base_err add_match(struct worklist_query *q, const struct attribute 
             q->unmatched = true;
         else if (!base_utf8_valid(s, strlen(s)))
             err = BASE_EFORMAT;
-        else if (json_object_set_new(q->match, known->name, json_string(s)))
-            err = BASE_ENOMEM;
+        else
+            err = set_match(q, known, s);
         if (!err && e->tag == DICOM_TAG_ScheduledStationAETitle && !strpbrk(s, "*?"))
             snprintf(q->step_station, sizeof q->step_station, "%s", s);
     }
@@ -123,8 +145,8 @@ static enum base_err add_match(struct worklist_query *q, const struct attribute 
 static enum base_err read_level(struct worklist_query *q, struct dicom_cursor *c, size_t parent,
                                 unsigned depth);
 
-/* The items of a sequence: matching uses the first (PS3.4 C.2.2.2.6), but the keys of
- * others are returned as well. */
+/* PS3.4 C.2.2.2.6: a sequence of keys has one item. The keys of others are taken too, unless they
+ * contradict each other. */
 static enum base_err read_sequence(struct worklist_query *q, struct dicom_cursor *c, size_t key,
                                    unsigned depth)
 {
@@ -203,6 +225,9 @@ enum base_err worklist_query_parse(struct base_bytes identifier, enum dicom_enco
         err = BASE_ELIMIT;
     if (!err)
         err = fill_sequences(out);
+    if (err == BASE_ECONFLICT)
+        snprintf(error->msg, sizeof error->msg,
+                 "a key has two values: a sequence of keys has one item");
     if (err == BASE_ELIMIT)
         snprintf(error->msg, sizeof error->msg, "more than %d keys", WORKLIST_KEYS_MAX);
     if (err) {

@@ -40,7 +40,8 @@ struct worklist_query {
 };
 
 /* Reads a whole identifier. BASE_EFORMAT with the cause in error (a text for
- * the technician, without values), BASE_ELIMIT for too many keys, BASE_ENOMEM.
+ * the technician, without values), BASE_ECONFLICT for a key with two values, BASE_ELIMIT for
+ * too many keys, BASE_ENOMEM.
  * After BASE_OK the caller ends with worklist_query_deinit. */
 BASE_MUST_CHECK enum base_err worklist_query_parse(struct base_bytes identifier,
                                                    enum dicom_encoding encoding,

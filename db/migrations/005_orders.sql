@@ -894,7 +894,8 @@ $$
 $$;
 
 -- The moments that a date (p_tag) and a time key mean together (PS3.4 K.2.2.1.2), in the
--- centre's zone: from is included, to is not. Without a date, nothing.
+-- centre's zone: from is included, to is not. Without a date, nothing. On one date a time range
+-- that ends before it begins is that of a night, and ends on the next day.
 create function worklist_span(p_tag text, p_date text, p_time text, p_zone text, out v_from timestamptz, out v_to timestamptz)
 language plpgsql immutable as
 $$
@@ -911,6 +912,9 @@ begin
     end if;
     if (d[1] <> '' and d1 is null) or (d[2] <> '' and d2 is null) or (d1 is null and d2 is null) then
         perform fail(422, p_tag || ': write YYYYMMDD, or YYYYMMDD-YYYYMMDD');
+    end if;
+    if d1 = d2 and dicom_time(t[1]) > dicom_time(t[2]) then
+        d2 := d2 + 1;
     end if;
     v_from := coalesce((d1 + coalesce(dicom_time(t[1]), '00:00')) at time zone p_zone, '-infinity');
     v_to := coalesce((d2 + coalesce(dicom_time_end(t[2]), interval '24 hours')) at time zone p_zone, 'infinity');
@@ -932,19 +936,21 @@ $$
         else interval '1 second' end
 $$;
 
--- A time key alone matches every day.
+-- A time key alone matches every day, and across midnight.
 create function worklist_time_like(p_local timestamp, p_date text, p_time text) returns boolean
 language plpgsql immutable as
 $$
 declare
     t text[] := dicom_ends(replace(p_time, ':', ''));
+    v_begun boolean := p_local::time::interval >= coalesce(dicom_time(t[1])::interval, '0');
+    v_ended boolean := p_local::time::interval >= coalesce(dicom_time_end(t[2]), '25 hours');
 begin
     if (t[1] <> '' and dicom_time(t[1]) is null) or (t[2] <> '' and dicom_time(t[2]) is null)
         or (t[1] = '' and t[2] = '') then
         perform fail(422, '(0040,0003): write HHMM, or a range as HHMM-HHMM');
     end if;
-    return p_date is not null or (p_local::time::interval >= coalesce(dicom_time(t[1])::interval, '0')
-        and p_local::time::interval < coalesce(dicom_time_end(t[2]), '25 hours'));
+    return p_date is not null or case when dicom_time(t[1]) > dicom_time(t[2]) then v_begun or not v_ended
+        else v_begun and not v_ended end;
 end $$;
 
 create function worklist_row(o exam_order, p patient, c organisation, p_station text) returns jsonb
@@ -975,12 +981,12 @@ begin
 end $$;
 
 -- Do the keys match, all but date, time and the columns of the index? A station
--- of nobody's is anybody's.
+-- of nobody's is anybody's. "NAME 2" is another attribute that has the value NAME.
 create function worklist_matches(v jsonb, o exam_order, p patient, k jsonb) returns boolean
 language sql immutable as
 $$
     select not exists (
-        select from jsonb_each_text(k) x(name, key)
+        select from jsonb_each_text(k) x(attribute, key), split_part(attribute, ' ', 1) name
         where name not in ('date', 'time') and not coalesce(case
             when name = 'patient_name' then dicom_name_like(p.name, p.pinyin, key)
             when name in ('referrer', 'requester', 'performer') then dicom_name_like(v ->> name, null, key)

@@ -96,6 +96,44 @@ START_TEST(names_are_read_in_the_character_set_of_the_query)
 }
 END_TEST
 
+START_TEST(each_attribute_with_the_same_value_has_to_match)
+{
+    dicom_write_text(&w, DICOM_TAG_RequestedProcedureDescription, "CT*");
+    dicom_write_seq_open(&w, DICOM_TAG_ScheduledProcedureStepSequence);
+    dicom_write_item_open(&w);
+    dicom_write_text(&w, DICOM_TAG_ScheduledProcedureStepDescription, "*head");
+    dicom_write_item_close(&w);
+    dicom_write_seq_close(&w);
+    ck_assert_int_eq(parse(), BASE_OK);
+    ck_assert_str_eq(match("description"), "CT*");
+    ck_assert_str_eq(match("description 2"), "*head");
+}
+END_TEST
+
+static void steps_with(const char *const *modalities)
+{
+    dicom_write_seq_open(&w, DICOM_TAG_ScheduledProcedureStepSequence);
+    for (; *modalities; modalities++) {
+        dicom_write_item_open(&w);
+        dicom_write_text(&w, DICOM_TAG_Modality, *modalities);
+        dicom_write_item_close(&w);
+    }
+    dicom_write_seq_close(&w);
+}
+
+START_TEST(items_that_contradict_each_other_are_refused)
+{
+    steps_with((const char *const[]){"CT", "US", NULL});
+    ck_assert_int_eq(parse(), BASE_ECONFLICT);
+    ck_assert_ptr_nonnull(strstr(error.msg, "one item"));
+    teardown();
+    setup();
+    steps_with((const char *const[]){"CT", "CT", "", NULL});
+    ck_assert_int_eq(parse(), BASE_OK);
+    ck_assert_str_eq(match("modality"), "CT");
+}
+END_TEST
+
 START_TEST(an_optional_key_that_nothing_is_matched_on_is_told)
 {
     dicom_write_text(&w, DICOM_TAG_MedicalAlerts, "");
@@ -229,6 +267,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, keys_with_a_value_match_and_the_others_are_asked_for);
     tcase_add_test(tc, names_are_read_in_the_character_set_of_the_query);
+    tcase_add_test(tc, each_attribute_with_the_same_value_has_to_match);
+    tcase_add_test(tc, items_that_contradict_each_other_are_refused);
     tcase_add_test(tc, an_optional_key_that_nothing_is_matched_on_is_told);
     tcase_add_test(tc, an_answer_has_what_was_asked_for_and_a_study_uid);
     tcase_add_test(tc, an_empty_step_asks_for_all_of_it);
