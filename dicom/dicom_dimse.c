@@ -132,17 +132,21 @@ static enum base_err take_element(struct decoder *d, const struct dicom_element 
          &c->has_counts},
         {DICOM_TAG_MoveOriginatorApplicationEntityTitle, NULL, c->move_originator,
          sizeof c->move_originator, DIMSE_HAS_ORIGINATOR, NULL},
-        {DICOM_TAG_MoveOriginatorMessageID, &c->move_originator_id, NULL, 0, 0, NULL},
+        {DICOM_TAG_MoveOriginatorMessageID, &c->move_originator_id, NULL, 0, DIMSE_HAS_ORIGINATOR,
+         NULL},
     };
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
         if (map[i].tag != e->tag || e->length == 0)
             continue;
-        if (map[i].number && e->value.n != 2)
-            return fail(error, e, "is not 2 bytes long");
+        bool fits = map[i].number ? e->value.n == 2 : take_text(e->value, map[i].text, map[i].size);
+        /* Nothing depends on these: an object is not refused for them. */
+        if (!fits && (map[i].seen & (DIMSE_HAS_PRIORITY | DIMSE_HAS_ORIGINATOR)))
+            return BASE_OK;
+        if (!fits)
+            return fail(error, e,
+                        map[i].number ? "is not 2 bytes long" : "is too long or no plain text");
         if (map[i].number)
             *map[i].number = base_load_le16(e->value.p);
-        else if (!take_text(e->value, map[i].text, map[i].size))
-            return fail(error, e, "is too long or no plain text");
         if (map[i].number || *map[i].text)
             d->seen |= map[i].seen;
         if (map[i].flag)

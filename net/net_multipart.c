@@ -116,11 +116,22 @@ static void copy_field(char *to, size_t size, const char *from)
     snprintf(to, size, "%s", from);
 }
 
-static void read_field(struct net_multipart *p, char *line)
+/* Not HTTP's (RFC 9110 8.3.3), but some clients' libraries of mail put it there. */
+static bool is_encoded(const char *encoding)
+{
+    static const char *const plain[] = {"binary", "8bit", "7bit"};
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        if (net_mime_is(encoding, plain[i]))
+            return false;
+    return true;
+}
+
+/* False: the content is not the bytes that are meant. */
+static bool read_field(struct net_multipart *p, char *line)
 {
     char *colon = strchr(line, ':');
     if (!colon)
-        return;
+        return true;
     *colon = '\0';
     const char *value = colon + 1 + strspn(colon + 1, " \t");
     if (strcasecmp(line, "Content-Type") == 0)
@@ -130,7 +141,10 @@ static void read_field(struct net_multipart *p, char *line)
     else if (strcasecmp(line, "Content-Disposition") == 0) {
         (void)net_mime_param(value, "name", p->name, sizeof p->name);
         (void)net_mime_param(value, "filename", p->filename, sizeof p->filename);
+    } else if (strcasecmp(line, "Content-Transfer-Encoding") == 0) {
+        return !is_encoded(value);
     }
+    return true;
 }
 
 /* The head is complete. */
@@ -140,7 +154,8 @@ static enum net_multipart_event begin_part(struct net_multipart *p)
     char *line = p->head;
     for (char *end; (end = strstr(line, "\r\n")) != NULL && end != line; line = end + 2) {
         *end = '\0';
-        read_field(p, line);
+        if (!read_field(p, line))
+            return refuse(p, "a part has a Content-Transfer-Encoding; send its bytes as they are");
     }
     /* The line end of the header may be that of the next delimiter: a part
      * without content. */

@@ -193,6 +193,28 @@ START_TEST(a_wrong_request_can_be_answered_when_its_message_id_is_known)
 }
 END_TEST
 
+START_TEST(a_store_request_is_taken_whatever_its_originator)
+{
+    struct base_buf b = {0};
+    struct dicom_dimse rq;
+    struct base_error error;
+    struct dicom_writer w;
+    dicom_writer_init(&w, &b, DICOM_IMPLICIT_LE);
+    dicom_write_text(&w, DICOM_TAG_AffectedSOPClassUID, "1.2");
+    dicom_write_int(&w, DICOM_TAG_CommandField, DIMSE_C_STORE_RQ);
+    dicom_write_int(&w, DICOM_TAG_MessageID, 9);
+    dicom_write(&w, DICOM_TAG_Priority, DICOM_VR_US, "abcd", 4);
+    dicom_write_int(&w, DICOM_TAG_CommandDataSetType, 1);
+    dicom_write_text(&w, DICOM_TAG_AffectedSOPInstanceUID, "1.2.3");
+    dicom_write_text(&w, DICOM_TAG_MoveOriginatorApplicationEntityTitle, "longer than 16 bytes");
+    dicom_write(&w, DICOM_TAG_MoveOriginatorMessageID, DICOM_VR_US, "abcd", 4);
+    ck_assert_int_eq(dicom_dimse_decode(base_buf_bytes(&b), &rq, &error), BASE_OK);
+    ck_assert_uint_eq(rq.fault, 0);
+    ck_assert_str_eq(rq.move_originator, "");
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(a_response_answers_its_request)
 {
     struct dicom_dimse rq = sample(DIMSE_C_STORE_RQ, true);
@@ -340,6 +362,7 @@ int main(void)
     Suite *s = suite_create("dicom_dimse");
     TCase *t = tcase_create("command");
     tcase_add_loop_test(t, every_command_survives_encoding_and_decoding, 0, ROWS);
+    tcase_add_test(t, a_store_request_is_taken_whatever_its_originator);
     tcase_add_test(t, a_wrong_request_can_be_answered_when_its_message_id_is_known);
     tcase_add_test(t, every_short_prefix_of_a_command_set_is_refused);
     tcase_add_test(t, what_is_wrong_with_a_command_set_is_said);

@@ -90,6 +90,14 @@ START_TEST(names_of_form_fields_are_unquoted)
 }
 END_TEST
 
+START_TEST(an_encoded_part_is_refused)
+{
+    expect("B", "--B\r\ncontent-transfer-encoding: Base64\r\n\r\nYQ==\r\n--B--", "!");
+    expect("B", "--B\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na\r\n--B--", "!");
+    expect("B", "--B\r\nContent-Transfer-Encoding: binary\r\n\r\na\r\n--B--", "<|||>a.$");
+}
+END_TEST
+
 START_TEST(broken_framing_is_refused)
 {
     expect("B", "--B\r\n\r\nx\r\n--Bx", "<|||>x.!");
@@ -171,6 +179,7 @@ int main(void)
     tcase_add_test(tc, preamble_padding_and_epilogue_are_passed_over);
     tcase_add_test(tc, a_part_may_be_empty);
     tcase_add_test(tc, names_of_form_fields_are_unquoted);
+    tcase_add_test(tc, an_encoded_part_is_refused);
     tcase_add_test(tc, broken_framing_is_refused);
     tcase_add_test(tc, long_headers_and_preambles_are_refused);
     tcase_add_test(tc, an_incomplete_body_is_not_complete);
