@@ -1,5 +1,6 @@
 #include "ecg/ecg_open.h"
 
+#include "base/utf8.h"
 #include "ecg/ecg_format.h"
 #include "ecg/ecg_kind.h"
 #include "ecg/ecg_locale.h"
@@ -189,12 +190,30 @@ static void count_leads(struct ecg_record *r)
         ecg_record_count(&r->medians[i]);
 }
 
+/* Of a damaged file that gives nothing, damage is the cause and not what was looked for in vain. */
+static void tell_damage(const struct ecg_record *r, struct base_error *err)
+{
+    enum { MOST = 120 };
+    char why[sizeof err->msg];
+    size_t i = 0;
+    while (i < r->nnotes && !r->notes[i].is_damage)
+        i++;
+    if (!err || i == r->nnotes)
+        return;
+    const char *text = r->notes[i].text;
+    memcpy(why, err->msg, sizeof why);
+    base_fail(err, err->code, err->pos, "%.*s; %s", (int)base_utf8_cut(text, strlen(text), MOST),
+              text, why);
+}
+
 static enum base_err parse(const struct ecg_set *set, const struct ecg_format_row *row,
                            struct ecg_record *r, struct base_error *err)
 {
     r->format = row->name;
     enum base_err e =
         row->parse_set ? row->parse_set(set, r, err) : row->parse(set->files[0].bytes, r, err);
+    if (e == BASE_EFORMAT)
+        tell_damage(r, err);
     if (!e && !r->err)
         r->err = ecg_kind_settle(r);
     if (!e)

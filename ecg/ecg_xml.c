@@ -29,6 +29,7 @@ struct ecg_xml {
     bool bytewise;       /* the text is the file's bytes as if of ISO 8859-1 */
     bool windows;        /* declared as Windows-1252, or as the set it extends */
     bool text_cut;
+    bool ended;          /* the parser knows that nothing follows */
     bool odd;            /* something in it is no XML, and was left out */
     size_t passed;       /* bytes that the parser did not see, */
     unsigned passed_eol; /* and the line ends among them */
@@ -319,7 +320,8 @@ static void on_error(void *arg, xmlErrorPtr error)
                             "out (libxml2 error %d), and any after it",
                             x->what, ecg_xml_line(x), error->code);
         x->odd = true;
-    } else if (error->code == XML_ERR_DOCUMENT_END || error->code == XML_ERR_TAG_NOT_FINISHED) {
+    } else if (error->code == XML_ERR_DOCUMENT_END || error->code == XML_ERR_TAG_NOT_FINISHED ||
+               (x->ended && error->code != XML_ERR_NO_MEMORY)) {
         fail(x, BASE_EFORMAT, "the XML ends before its last element does: the file is cut");
     } else {
         fail(x, error->code == XML_ERR_NO_MEMORY ? BASE_ENOMEM : BASE_EFORMAT,
@@ -336,7 +338,12 @@ static size_t mark_of(struct base_bytes b)
 
 static void feed_piece(struct ecg_xml *x, const void *p, size_t n, bool last)
 {
-    if (xmlParseChunk(x->parser, p, (int)n, last) && !x->failure.code && !x->odd)
+    int code = xmlParseChunk(x->parser, p, (int)n, false);
+    /* What is found wrong only now is wrong because nothing follows. */
+    x->ended = last;
+    if (last && !x->failure.code)
+        code = xmlParseChunk(x->parser, "", 0, true);
+    if (code && !x->failure.code && !x->odd)
         fail(x, BASE_EFORMAT, "this is no XML");
     /* What the parser keeps back is one tag or comment that has not ended. */
     if (!x->failure.code && x->parser->input &&

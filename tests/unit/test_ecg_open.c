@@ -123,6 +123,42 @@ START_TEST(so_does_one_of_others)
 }
 END_TEST
 
+/* Whatever the parser finds wrong at its end, and whether anything could be read or not. */
+START_TEST(xml_that_is_cut_is_called_so)
+{
+    struct base_buf b = {0};
+    load_testdata(ours[_i], &b);
+    for (size_t i = STEPS / 4; i < STEPS; i++) {
+        size_t n = (b.n * i / STEPS) & ~(size_t)1; /* whole characters of UTF-16 */
+        struct ecg_record *r = NULL;
+        struct base_error err = {0};
+        const char *told = err.msg;
+        if (!open_bytes(base_bytes_of(b.p, n), NULL, &r, &err))
+            told = r->notes[0].text;
+        ck_assert_msg(strstr(told, "the file is cut"), "%zu bytes: %s", n, told);
+        ecg_record_free(r);
+    }
+    base_buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(damage_is_told_before_what_was_looked_for_in_vain)
+{
+    struct base_buf b = {0};
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    load_testdata("../ecg-xml/muse-utf8.xml", &b);
+    char *tag = strstr(base_buf_cstr(&b), "</");
+    ck_assert_ptr_nonnull(tag);
+    tag[2] = 'x';
+    ck_assert_int_eq(open_bytes(base_buf_bytes(&b), NULL, &r, &err), BASE_EFORMAT);
+    const char *damage = strstr(err.msg, "the XML is damaged");
+    const char *lack = strstr(err.msg, "no rhythm waveform");
+    ck_assert_msg(damage && lack && damage < lack, "%s", err.msg);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ecg_open");
@@ -132,6 +168,8 @@ int main(void)
                         sizeof ours / sizeof *ours);
     tcase_add_loop_test(t, so_does_one_that_we_wrote, 0, sizeof written / sizeof *written);
     tcase_add_loop_test(t, so_does_one_of_others, 0, sizeof others / sizeof *others);
+    tcase_add_loop_test(t, xml_that_is_cut_is_called_so, 6, sizeof ours / sizeof *ours);
+    tcase_add_test(t, damage_is_told_before_what_was_looked_for_in_vain);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
