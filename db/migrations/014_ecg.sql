@@ -34,7 +34,8 @@ insert into advice_code (code, text_en, text_zh) values
     ('ecg_short', 'the recording is shorter than 10 s: record again', '记录不足10秒,请重采'),
     ('ecg_arms_reversed', 'possible: arm electrodes exchanged', '可能左右手电极接反,请核对后重采'),
     ('ecg_limb_foot_reversed', 'possible: an arm and a leg electrode exchanged', '可能上肢与下肢电极接反,请核对后重采'),
-    ('ecg_chest_order', 'possible: chest electrodes in another order', '可能胸前电极顺序错误,请核对后重采');
+    ('ecg_chest_order', 'possible: chest electrodes in another order', '可能胸前电极顺序错误,请核对后重采'),
+    ('ecg_gain', 'amplitudes out of range: check gain and calibration', '幅度超出正常范围,请检查增益与定标');
 
 do $$
 declare

@@ -226,7 +226,7 @@ static void compare_leads(struct pair *p, enum ecg_change_code code,
 }
 
 /* Of complexes of two kinds, repolarisation is not to be compared; nor is shape with electrodes
- * exchanged. */
+ * exchanged, or amplitudes out of range. */
 static bool is_comparable(const struct pair *p)
 {
     static const enum ecg_finding_code wide[] = {ECG_FINDING_PACED, ECG_FINDING_LBBB,
@@ -237,9 +237,10 @@ static bool is_comparable(const struct pair *p)
     return p->earlier->f->in_mean > 0 && p->now->f->in_mean > 0;
 }
 
-static bool has_electrodes(const struct ecg_measured *m)
+static bool has_shape(const struct ecg_measured *m)
 {
-    return !has(m, ECG_FINDING_RETAKE_ARMS) && !has(m, ECG_FINDING_RETAKE_LEG);
+    return !has(m, ECG_FINDING_RETAKE_ARMS) && !has(m, ECG_FINDING_RETAKE_LEG) &&
+           !has(m, ECG_FINDING_RETAKE_GAIN);
 }
 
 void ecg_compare(const struct ecg_measured *earlier, const struct ecg_measured *now,
@@ -253,7 +254,7 @@ void ecg_compare(const struct ecg_measured *earlier, const struct ecg_measured *
     compare_figure(&p, "PR", "ms", a->pr_ms, b->pr_ms, PR_MS, ECG_CHANGE_PR_LONGER);
     compare_figure(&p, "QRS", "ms", a->qrs_ms, b->qrs_ms, QRS_MS, ECG_CHANGE_QRS_WIDER);
     compare_figure(&p, "QTc", "ms", qtc_of(earlier), qtc_of(now), QTC_MS, ECG_CHANGE_QTC_LONGER);
-    if (has_electrodes(earlier) && has_electrodes(now)) {
+    if (has_shape(earlier) && has_shape(now)) {
         compare_axis(&p);
         if (is_comparable(&p)) {
             compare_leads(&p, ECG_CHANGE_ST_HIGHER, is_higher);

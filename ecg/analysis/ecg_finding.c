@@ -239,6 +239,8 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
     bool is_chaos =
         (double)c.chaos.seconds >= c.limits->vf_s && (double)c.chaos.seconds * 2 > b->seconds;
     out->no_complexes = is_chaos || ecg_finding_is_noise(&c);
+    if (out->no_complexes && !is_chaos && ecg_finding_low_gain(&c))
+        return;
     ecg_finding_retake(&c);
     if (is_chaos)
         ecg_finding_chaos(&c);
@@ -247,9 +249,7 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
     if (out->no_complexes)
         return;
     find_rhythm(&c);
-    /* With exchanged electrodes shape says nothing. */
-    if (f->in_mean > 0 && !c.is_paced && !ecg_finding_has(&c, ECG_FINDING_RETAKE_ARMS) &&
-        !ecg_finding_has(&c, ECG_FINDING_RETAKE_LEG))
+    if (f->in_mean > 0 && !c.is_paced && !ecg_finding_is_false(&c))
         ecg_finding_shape(&c);
     ecg_finding_alarms(&c);
 }

@@ -99,7 +99,9 @@ enum ecg_finding_kind {
     X(RETAKE_LEG, RETAKE, "ecg_limb_foot_reversed",                                                \
       "possible: an arm and a leg electrode exchanged", "可能上肢与下肢电极接反,请核对后重采")     \
     X(RETAKE_CHEST, RETAKE, "ecg_chest_order", "possible: chest electrodes in another order",      \
-      "可能胸前电极顺序错误,请核对后重采")
+      "可能胸前电极顺序错误,请核对后重采")                                                         \
+    X(RETAKE_GAIN, RETAKE, "ecg_gain", "amplitudes out of range: gain or calibration",             \
+      "幅度超出正常范围,请检查增益与定标")
 
 #define ECG_FINDING_ENUM(name, kind, key, en, zh) ECG_FINDING_##name,
 enum ecg_finding_code { ECG_FINDING_MAP(ECG_FINDING_ENUM) ECG_FINDING_COUNT };

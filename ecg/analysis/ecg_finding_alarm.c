@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- alarms ---- */
@@ -116,6 +117,102 @@ void ecg_finding_noise(struct ecg_case *c)
                         c->beats->seconds, is_p ? "waves as broad as P" : "noise");
 }
 
+/* ---- gain ---- */
+
+/* Most of the leads that show the complexes well show them sharp, as no P wave is (1.0 at most),
+ * most of the beats are alike, and they have a T wave: no noise is so, nor are spikes of a
+ * pacemaker that excite nothing. */
+static bool is_heart(const struct ecg_beats *b, const struct ecg_figures *f)
+{
+    enum { BEATS = 3 };
+    static const float SHARP = 1.2F, QRS_MS = 50;
+    float most = 0;
+    size_t alike = 0, tall = 0, sharp = 0;
+    for (size_t i = 0; i < b->n; i++)
+        alike += b->beat[i].shape == b->dominant;
+    for (size_t i = 0; i < f->nleads; i++)
+        most = fmaxf(most, f->lead[i].qrs_range_uv);
+    for (size_t i = 0; i < f->nleads; i++)
+        if (f->lead[i].qrs_range_uv > most / 3) {
+            tall++;
+            sharp += bend_of(f->mean.x[i]) >= SHARP;
+        }
+    return f->in_mean >= BEATS && f->rate.paced == 0 && alike * 3 >= b->n * 2 && sharp * 2 > tall &&
+           f->qrs_ms >= QRS_MS && !isnan(f->qt_ms);
+}
+
+static bool is_by_amplitude(enum ecg_finding_code code)
+{
+    return code == ECG_FINDING_ALARM_STEMI || code == ECG_FINDING_ALARM_POTASSIUM;
+}
+
+/* What is found at another gain. */
+struct at_gain {
+    struct ecg_part part;
+    struct ecg_quality quality;
+    struct ecg_figures f;
+    struct ecg_findings findings;
+};
+
+static bool look_at_gain(const struct ecg_case *c, double gain, struct at_gain *g)
+{
+    struct ecg_beats beats = {0};
+    struct base_error err;
+    ecg_part_take(c->record, 0, (double)INFINITY, &g->part);
+    g->part.record.patient = c->record->patient;
+    for (size_t i = 0; i < g->part.record.nleads; i++)
+        g->part.leads[i].uv_per_count *= gain;
+    bool ok = !ecg_beats_find(&g->part.record, NULL, &beats, &err) &&
+              !ecg_figures_measure(&g->part.record, NULL, &beats, &g->f, &err) &&
+              is_heart(&beats, &g->f);
+    if (ok) {
+        ecg_quality_find(&g->part.record, &g->quality);
+        ecg_findings_make(&g->part.record, &beats, &g->f, &g->quality, c->limits, &g->findings);
+        ok = !g->findings.no_complexes;
+    }
+    ecg_beats_deinit(&beats);
+    return ok;
+}
+
+bool ecg_finding_low_gain(struct ecg_case *c)
+{
+    static const double USUAL_UV = 1000;
+    float most;
+    if (!is_too_low(c, LEAST_UV, &most) || most < 1)
+        return false;
+    struct at_gain *g = malloc(sizeof *g);
+    bool is_gain = g && look_at_gain(c, USUAL_UV / (double)most, g);
+    for (size_t i = 0; is_gain && i < g->findings.n; i++) {
+        const struct ecg_finding *f = &g->findings.of[i];
+        if (ecg_finding_row(f->code)->kind != ECG_FINDING_STATEMENT && !is_by_amplitude(f->code))
+            ecg_finding_add(c, f->code, "%s", f->figures);
+    }
+    if (is_gain)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_GAIN, "QRS up to %.0f uV < %.0f, HR %.0f/min",
+                        floor((double)most), (double)LEAST_UV, g->f.rate.hr_bpm);
+    free(g);
+    return is_gain;
+}
+
+/* Complexes of half of the leads are higher than those of any heart. */
+static void high_gain(struct ecg_case *c)
+{
+    static const float MOST_UV = 5000;
+    size_t high = 0;
+    for (size_t i = 0; i < c->f->nleads; i++)
+        high += c->f->lead[i].qrs_range_uv >= MOST_UV;
+    if (high * 2 >= c->f->nleads)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_GAIN, "QRS >= %.0f mV in %zu of %zu leads",
+                        (double)MOST_UV / 1000, high, c->f->nleads);
+}
+
+bool ecg_finding_is_false(const struct ecg_case *c)
+{
+    return ecg_finding_has(c, ECG_FINDING_RETAKE_ARMS) ||
+           ecg_finding_has(c, ECG_FINDING_RETAKE_LEG) ||
+           ecg_finding_has(c, ECG_FINDING_RETAKE_GAIN);
+}
+
 /* Polymorphic tachycardia beside beats with a long QT is torsades: AHA/ACC/HRS 2017. */
 void ecg_finding_chaos(struct ecg_case *c)
 {
@@ -218,8 +315,7 @@ void ecg_finding_alarms(struct ecg_case *c)
     av_alarm(c);
     if ((double)c->chaos.seconds >= c->limits->vf_s)
         ecg_finding_chaos(c);
-    if (c->f->in_mean == 0 || c->is_paced || ecg_finding_has(c, ECG_FINDING_RETAKE_ARMS) ||
-        ecg_finding_has(c, ECG_FINDING_RETAKE_LEG))
+    if (c->f->in_mean == 0 || c->is_paced || ecg_finding_is_false(c))
         return;
     if (!c->is_lbbb)
         st_alarm(c);
@@ -382,6 +478,7 @@ void ecg_finding_retake(struct ecg_case *c)
     quality(c);
     if (c->f->in_mean == 0 || c->is_paced || c->quality->n < MANY_LEADS || c->out->no_complexes)
         return;
+    high_gain(c);
     arms(c);
     leg(c);
     if (c->f->waves.all.at[ECG_POINT_T_OFF] != ECG_POINT_NONE)

@@ -41,5 +41,11 @@ void ecg_finding_damage(struct ecg_case *c);
 /* Whether what was taken for beats is none of a heart; ecg_finding_noise says so. */
 bool ecg_finding_is_noise(const struct ecg_case *c);
 void ecg_finding_noise(struct ecg_case *c);
+/* Whether complexes that are too low for any heart are those of one at another gain; then it says
+ * so, and what is an alarm at any gain. */
+bool ecg_finding_low_gain(struct ecg_case *c);
+/* Whether the limb leads are not what they are called, or amplitudes not what they are: shape
+ * says nothing then. */
+bool ecg_finding_is_false(const struct ecg_case *c);
 
 #endif

@@ -642,6 +642,59 @@ START_TEST(low_complexes_are_a_rhythm)
 }
 END_TEST
 
+static void find_at_gain(const struct synthetic *s, double gain, struct ecg_findings *out)
+{
+    struct ecg_record *r = synthetic_make(s);
+    for (size_t k = 0; k < r->nleads; k++)
+        r->leads[k].uv_per_count *= gain;
+    find_in(r, NULL, out);
+    ecg_record_free(r);
+}
+
+START_TEST(a_wrong_gain_is_told_and_is_no_alarm)
+{
+    static const double gain[] = {0.02, 0.05, 0.1, 10, 50};
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[3] = (struct synthetic_wave){0.14, 0.16, 60}; /* ST, no more than is usual */
+    find(&s, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    find_at_gain(&s, gain[_i], &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_GAIN);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_LVH_SOKOLOW));
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_LOW_VOLTAGE));
+}
+END_TEST
+
+START_TEST(what_is_an_alarm_at_any_gain_stays_one)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.interval_s = 1.85;
+    s.seconds = 12;
+    find_at_gain(&s, 0.05, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_GAIN);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_BRADY);
+}
+END_TEST
+
+/* P waves of 0.1 mV that nothing follows: however alike they are, at any gain. */
+START_TEST(p_waves_without_complexes_are_no_wrong_gain)
+{
+    static const struct synthetic_wave t = {0.25, 0.1, 20};
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    memset(s.wave, 0, sizeof s.wave);
+    s.noise_uv = 2;
+    s.wave[0] = (struct synthetic_wave){0, 0.05, 100};
+    s.wave[1] = t;
+    find_at_gain(&s, _i ? 0.6 : 1, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_FLAT);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_ASYSTOLE);
+}
+END_TEST
+
 /* Noise without a complex, of 10 to 80 uV in one lead to eight: no rhythm, no block, and where many
  * leads have it or it is low, an alarm. */
 START_TEST(noise_is_no_rhythm_however_high_it_is)
@@ -747,6 +800,9 @@ int main(void)
     tcase_add_test(t, what_is_taken_off_qtc_for_a_wide_qrs_is_said);
     tcase_add_test(t, bundle_branch_blocks_are_those_of_the_criteria);
     tcase_add_test(t, low_complexes_are_a_rhythm);
+    tcase_add_loop_test(t, a_wrong_gain_is_told_and_is_no_alarm, 0, 5);
+    tcase_add_test(t, what_is_an_alarm_at_any_gain_stays_one);
+    tcase_add_loop_test(t, p_waves_without_complexes_are_no_wrong_gain, 0, 2);
     tcase_add_loop_test(t, noise_is_no_rhythm_however_high_it_is, 0, 4);
     tcase_add_loop_test(t, a_rate_of_60_or_100_is_neither_slow_nor_fast, 0, 2);
     tcase_add_test(t, nothing_is_said_of_nothing);
