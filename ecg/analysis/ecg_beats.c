@@ -304,11 +304,10 @@ static bool append(struct ecg_beats *all, const struct ecg_beats *of, const stru
     for (size_t i = 0; i < of->n; i++) {
         struct ecg_beat b = of->beat[i];
         b.at_s += s->from_s;
-        /* The leads of each section have shapes of their own, and too few beats to tell what is
-         * unlike the usual ones. */
-        b.shape = 0;
-        b.code = b.code == ECG_CODE_PACED ? b.code : ECG_CODE_NORMAL;
-        b.certainty = 0;
+        /* The leads of each section have shapes of their own: what stays is which are as usual. */
+        b.shape = b.shape != of->dominant;
+        if (b.code == ECG_CODE_ATRIAL_PREMATURE) /* few intervals say what is early */
+            b.code = ECG_CODE_NORMAL;
         if (all->n == 0 || b.at_s - all->beat[all->n - 1].at_s >= SAME_S)
             all->beat[all->n++] = b;
     }
@@ -342,6 +341,66 @@ static bool part_sections(struct ecg_beats *b, const struct ecg_section *s, size
     return true;
 }
 
+static double interval_s(const struct ecg_beats *b, size_t i)
+{
+    return b->beat[i].at_s - b->beat[i - 1].at_s;
+}
+
+/* The middle one of the intervals within sections; 0 where half of them differ from it by more than
+ * 6 %: in an irregular rhythm early beats mean nothing. */
+static enum base_err even_interval(const struct ecg_beats *b, double *usual_s)
+{
+    static const double EVEN = 0.06;
+    double *v = calloc(b->n + 1, sizeof *v);
+    size_t n = 0;
+    if (!v)
+        return BASE_ENOMEM;
+    for (size_t i = 1; i < b->n; i++)
+        if (!b->beat[i].after_gap)
+            v[n++] = interval_s(b, i);
+    qsort(v, n, sizeof *v, by_length);
+    *usual_s = v[n / 2]; /* 0 without any */
+    for (size_t i = 0; i < n; i++)
+        v[i] = fabs(v[i] - *usual_s);
+    qsort(v, n, sizeof *v, by_length);
+    if (v[n / 2] >= EVEN * *usual_s)
+        *usual_s = 0;
+    free(v);
+    return BASE_OK;
+}
+
+/* Of one section: what comes early after a beat that did not is of the atria when it is like the
+ * others. */
+static void find_early_in(struct ecg_beat *beat, size_t n, double usual_s)
+{
+    static const double EARLY = 0.85;
+    size_t alike = 0;
+    bool was_early = false;
+    for (size_t i = 0; i < n; i++)
+        alike += beat[i].shape == 0;
+    for (size_t i = 1; i < n; i++) {
+        bool is_early = beat[i].at_s - beat[i - 1].at_s < EARLY * usual_s;
+        if (is_early && !was_early && alike > 1 && beat[i].shape == 0 &&
+            beat[i].code == ECG_CODE_NORMAL)
+            beat[i].code = ECG_CODE_ATRIAL_PREMATURE;
+        was_early = is_early;
+    }
+    for (size_t i = 0; i < n; i++)
+        beat[i].shape = beat[i].code == ECG_CODE_PVC;
+}
+
+static enum base_err find_early(struct ecg_beats *b)
+{
+    double usual_s;
+    enum base_err e = even_interval(b, &usual_s);
+    for (size_t from = 0, to; from < b->n && !e; from = to) {
+        for (to = from + 1; to < b->n && !b->beat[to].after_gap; to++)
+            ;
+        find_early_in(b->beat + from, to - from, usual_s);
+    }
+    return e;
+}
+
 static enum base_err find_in_sections(const struct ecg_record *r, const struct ecg_section *s,
                                       size_t n, struct ecg_beats *out, struct base_error *err)
 {
@@ -361,7 +420,7 @@ static enum base_err find_in_sections(const struct ecg_record *r, const struct e
     for (size_t i = 0; i < r->nleads && nleads < ECG_WINDOW_LEADS; i++)
         if (ecg_window_can(&r->leads[i]))
             leads[nleads++] = &r->leads[i];
-    if (!e && (ecg_gap_find(leads, nleads, &all) || !part_sections(&all, s, n)))
+    if (!e && (ecg_gap_find(leads, nleads, &all) || !part_sections(&all, s, n) || find_early(&all)))
         e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     for (size_t m = 0; m < r->nmarks && !e; m++)
         if (r->marks[m].kind == ECG_MARK_PACE && !r->marks[m].on_median)

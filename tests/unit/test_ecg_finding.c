@@ -465,6 +465,34 @@ START_TEST(leads_that_were_stored_one_group_after_the_other_are_no_pause)
 }
 END_TEST
 
+/* In the second group, after two usual beats of it. */
+START_TEST(a_premature_beat_is_told_in_groups)
+{
+    static const double usual_s[] = {0.3, 1, 1.7, 2.6, 3.3, 4.6, 5.3, 6, 6.7, 7.6, 8.3, 9};
+    static const double early_s = 3.8;
+    static const double gains[] = {-0.5, -0.9, 0.9, 1, 0.9, -0.8, -1, -0.7};
+    static const struct synthetic_wave wide[] = {{0.02, 0.085, 1300}, {0.3, 0.11, -450}};
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.stop_s = 0.1; /* no beats but these */
+    struct ecg_record *r = synthetic_make(&s);
+    size_t n = sizeof usual_s / sizeof *usual_s;
+    synthetic_add(r, s.gains, s.wave, 5, usual_s, n);
+    if (_i)
+        synthetic_add(r, gains, wide, 2, &early_s, 1);
+    else
+        synthetic_add(r, s.gains, s.wave, 5, &early_s, 1);
+    store_in_groups(r, MISSING, false);
+    find_in(r, NULL, &all);
+    enum ecg_finding_code code = _i ? ECG_FINDING_PVC : ECG_FINDING_PAC;
+    ck_assert_ptr_nonnull(figures_of(&all, code));
+    ck_assert_ptr_nonnull(strstr(figures_of(&all, code), "1 of 13"));
+    ck_assert_ptr_null(figures_of(&all, _i ? ECG_FINDING_PAC : ECG_FINDING_PVC));
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(what_is_taken_off_qtc_for_a_wide_qrs_is_said)
 {
     struct ecg_findings all;
@@ -797,6 +825,7 @@ int main(void)
     tcase_add_loop_test(t, p_waves_that_stay_the_same_are_no_fibrillation, 0, 3);
     tcase_add_loop_test(t, leads_that_were_stored_one_group_after_the_other_are_no_pause, 0,
                         4 * RESTS);
+    tcase_add_loop_test(t, a_premature_beat_is_told_in_groups, 0, 2);
     tcase_add_test(t, what_is_taken_off_qtc_for_a_wide_qrs_is_said);
     tcase_add_test(t, bundle_branch_blocks_are_those_of_the_criteria);
     tcase_add_test(t, low_complexes_are_a_rhythm);
