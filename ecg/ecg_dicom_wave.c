@@ -292,6 +292,10 @@ static enum base_err check_group(struct ecg_dicom_reader *d, struct group *g)
         ecg_record_damage(d->rec, g->pos, "DICOM: %zu samples stated, %zu are there", g->nsamples,
                           g->data.n / frame);
         g->nsamples = g->data.n / frame;
+    } else if (g->data.n - g->nsamples * frame > frame) { /* one byte more is padding */
+        ecg_record_damage(d->rec, g->pos,
+                          "DICOM: %zu samples stated, %zu are there; those stated are read",
+                          g->nsamples, g->data.n / frame);
     }
     return BASE_OK;
 }

@@ -486,6 +486,18 @@ START_TEST(data_shorter_than_stated_give_what_is_there)
 }
 END_TEST
 
+START_TEST(data_longer_than_stated_are_told)
+{
+    struct group g = plain;
+    g.samples = 1;
+    struct ecg_record *r = open_groups(&g, 1);
+    ck_assert_uint_eq(r->leads[0].samples, 1);
+    ck_assert(has_note(r, "1 samples stated, 3 are there"));
+    ck_assert(r->notes[0].is_damage);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(a_second_number_of_channels_is_not_believed)
 {
     struct group g = plain;
@@ -640,6 +652,7 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("damage");
     tcase_add_test(t, data_shorter_than_stated_give_what_is_there);
+    tcase_add_test(t, data_longer_than_stated_are_told);
     tcase_add_test(t, a_second_number_of_channels_is_not_believed);
     tcase_add_loop_test(t, impossible_groups_are_errors_with_a_position, 0, 7);
     tcase_add_test(t, an_object_without_waveform_is_refused_by_its_name);
