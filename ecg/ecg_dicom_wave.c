@@ -262,6 +262,13 @@ static enum base_err read_group(struct ecg_dicom_reader *d, struct dicom_cursor 
     enum base_err error = BASE_OK;
     dicom_cursor_enter(c);
     while (!error && dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
+        /* Where bytes of the data are lost, the next group may seem to be of this one. */
+        if (g->data.p && e.tag <= DICOM_TAG_WaveformData) {
+            ecg_record_damage(d->rec, d->offset + e.offset,
+                              "DICOM: a multiplex group goes on behind its samples, which may be "
+                              "wrong; what follows is lost");
+            break;
+        }
         if (e.tag == DICOM_TAG_ChannelDefinitionSequence)
             error = read_channels(d, c, g);
         else

@@ -486,6 +486,32 @@ START_TEST(data_shorter_than_stated_give_what_is_there)
 }
 END_TEST
 
+/* As many bytes of the samples are lost as lie between their end and the next group's beginning. */
+START_TEST(a_group_whose_samples_lack_bytes_does_not_become_the_next_one)
+{
+    struct group two[] = {plain, plain};
+    struct base_buf b = {0};
+    static const uint8_t data[32] = {1};
+    two[0].samples = two[1].samples = 8;
+    two[0].data = two[1].data = base_bytes_of(data, sizeof data);
+    two[1].label = "MEDIAN BEAT";
+    two[1].originality = "DERIVED";
+    dicom_part10_write_meta(&b, DICOM_UID_TWELVE_LEAD_ECG, "1.2.3", DICOM_UID_EXPLICIT_LE, NULL);
+    write_dataset(&b, DICOM_EXPLICIT_LE, true, two, 2);
+    uint8_t *at = memmem(b.p, b.n, data, sizeof data);
+    ck_assert_ptr_nonnull(at);
+    size_t lost = 16; /* the end of an item, and the beginning of one */
+    memmove(at, at + lost, b.n - (size_t)(at + lost - b.p));
+    b.n -= lost;
+    struct ecg_record *r = must_open(&b);
+    ck_assert_uint_eq(r->nleads, 2);
+    ck_assert_uint_eq(r->leads[0].samples, 8);
+    ck_assert(r->notes[0].is_damage);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(data_longer_than_stated_are_told)
 {
     struct group g = plain;
@@ -653,6 +679,7 @@ int main(void)
     t = tcase_create("damage");
     tcase_add_test(t, data_shorter_than_stated_give_what_is_there);
     tcase_add_test(t, data_longer_than_stated_are_told);
+    tcase_add_test(t, a_group_whose_samples_lack_bytes_does_not_become_the_next_one);
     tcase_add_test(t, a_second_number_of_channels_is_not_believed);
     tcase_add_loop_test(t, impossible_groups_are_errors_with_a_position, 0, 7);
     tcase_add_test(t, an_object_without_waveform_is_refused_by_its_name);
