@@ -240,13 +240,18 @@ def idle(server, count, seconds=0):
     return result
 
 
-def idle_both(ours, forked, count):
-    """Of storescp --fork only as many as the memory holds, and as it opens in half a minute."""
+def idle_both(ours, forked, count, rounds):
+    """In turn, the best of each counts. Of storescp --fork only as many as the memory holds, and as it
+    opens in half a minute."""
     fit = int(max(machine.available_mib() - 2048, 0) // FORKED_MIB)
-    a, b = idle(ours, count), idle(forked, min(count, fit), 30)
-    print(json.dumps({'bench': 'idle', 'open_time_to_storescp': round(a['open_ms_each'] / b['open_ms_each'], 3),
-                      'storescp_opened': b['opened'], 'fits_in_memory': fit}), flush=True)
-    return a['opened'] == count and a['echo_ms'] > 0 and b['opened'] > 0  # -1: no C-ECHO beside them
+    runs = [(idle(ours, count), idle(forked, min(count, fit), 30)) for _ in range(rounds)]
+    opened = [[run[who]['open_ms_each'] for run in runs] for who in range(2)]
+    alone, beside = (min(run[0][key] for run in runs) for key in ('echo_ms_alone', 'echo_ms'))
+    print(json.dumps({'bench': 'idle', 'open_time_to_storescp': round(min(opened[0]) / min(opened[1]), 3),
+                      'open_ms': [min(opened[0]), max(opened[0])], 'storescp_open_ms': [min(opened[1]), max(opened[1])],
+                      'echo_to_alone': round(beside / alone, 2), 'storescp_opened': runs[0][1]['opened'],
+                      'fits_in_memory': fit}), flush=True)
+    return all(a['opened'] == count and a['echo_ms'] > 0 and b['opened'] > 0 for a, b in runs)  # -1: no C-ECHO
 
 
 def best_of(results):
@@ -314,7 +319,7 @@ def main():
         print(f'{stored} of {expected} objects are indexed and on the worklist', file=sys.stderr)
         ok = False
     if only in (None, 'idle'):
-        ok = idle_both(servers[0], servers[-1], 50 if quick else IDLE) and ok
+        ok = idle_both(servers[0], servers[-1], 50 if quick else IDLE, rounds) and ok
     for server in servers:
         server.stop()
     if cells:
