@@ -38,13 +38,25 @@ void loop_count(struct loop *l, int change)
         uv_unref((uv_handle_t *)&l->wake);
 }
 
-static void run_calls(struct loop *l)
+static struct loop_call *take_calls(struct loop_calls *list)
 {
-    pthread_mutex_lock(&l->lock);
-    struct loop_call *c = l->first;
-    l->first = NULL;
-    l->last = NULL;
-    pthread_mutex_unlock(&l->lock);
+    struct loop_call *c = list->first;
+    *list = (struct loop_calls){0};
+    return c;
+}
+
+static void add_call(struct loop_calls *list, struct loop_call *call)
+{
+    call->next = NULL;
+    if (list->last)
+        list->last->next = call;
+    else
+        list->first = call;
+    list->last = call;
+}
+
+static void run_calls(struct loop *l, struct loop_call *c)
+{
     while (c) {
         struct loop_call *next = c->next; /* fn may free c */
         if (c->counted)
@@ -54,33 +66,56 @@ static void run_calls(struct loop *l)
     }
 }
 
+static void run_posted(struct loop *l)
+{
+    pthread_mutex_lock(&l->lock);
+    struct loop_call *c = take_calls(&l->posted);
+    pthread_mutex_unlock(&l->lock);
+    run_calls(l, c);
+}
+
 static void on_wake(uv_async_t *wake)
 {
-    run_calls(wake->data);
+    run_posted(wake->data);
+}
+
+static void run_later(struct loop *l)
+{
+    struct loop_call *c = take_calls(&l->later);
+    uv_idle_stop(&l->awake); /* started again by what they post */
+    run_calls(l, c);
+}
+
+static void on_polled(uv_check_t *polled)
+{
+    run_later(polled->data);
+}
+
+static void on_awake(uv_idle_t *awake)
+{
+    (void)awake; /* that it is there keeps the loop from waiting */
 }
 
 void loop_post_counted(struct loop *l, struct loop_call *call)
 {
-    call->next = NULL;
     pthread_mutex_lock(&l->lock);
-    if (l->last)
-        l->last->next = call;
-    else
-        l->first = call;
-    l->last = call;
+    add_call(&l->posted, call);
     /* Inside the lock: once the call is taken, loop_free may close wake. */
     uv_async_send(&l->wake);
     pthread_mutex_unlock(&l->lock);
 }
 
+/* On the loop's own thread nothing needs to be woken, which would take three calls of the system.
+ */
 void loop_post(struct loop *l, struct loop_call *call, loop_call_fn *fn, void *arg)
 {
-    call->fn = fn;
-    call->arg = arg;
-    call->counted = pthread_equal(pthread_self(), l->thread) != 0;
-    if (call->counted)
-        loop_count(l, 1);
-    loop_post_counted(l, call);
+    *call = (struct loop_call){.fn = fn, .arg = arg};
+    if (pthread_equal(pthread_self(), l->thread)) {
+        add_call(&l->later, call);
+        uv_idle_start(&l->awake, on_awake);
+    } else {
+        loop_post_counted(l, call);
+    }
 }
 
 /* ---- the loop ---- */
@@ -95,9 +130,15 @@ static enum base_err init_loop(struct loop *l, const struct loop_options *o)
         uv_loop_close(&l->uv);
         return err;
     }
+    uv_idle_init(&l->uv, &l->awake); /* these cannot fail */
+    uv_check_init(&l->uv, &l->polled);
+    uv_check_start(&l->polled, on_polled);
     l->wake.data = l;
-    l->wake_open = true;
+    l->awake.data = l;
+    l->polled.data = l;
+    l->open = 3;
     uv_unref((uv_handle_t *)&l->wake);
+    uv_unref((uv_handle_t *)&l->polled);
     err = loop_threads_start(&l->pools[LOOP_DISK], o->disk_threads);
     if (!err)
         err = loop_threads_start(&l->pools[LOOP_CPU], o->cpu_threads);
@@ -133,10 +174,10 @@ enum base_err loop_new(const struct loop_options *options, struct loop **out)
     return BASE_OK;
 }
 
-static void on_wake_closed(uv_handle_t *h)
+static void on_own_closed(uv_handle_t *h)
 {
     struct loop *l = h->data;
-    l->wake_open = false;
+    l->open--;
 }
 
 void loop_free(struct loop *l)
@@ -145,12 +186,16 @@ void loop_free(struct loop *l)
         return;
     for (int i = 0; i < LOOP_POOL_COUNT; i++)
         loop_threads_stop(&l->pools[i]);
-    if (l->wake_open) {
-        while (l->first)
-            run_calls(l);
-        uv_close((uv_handle_t *)&l->wake, on_wake_closed);
+    if (l->open) {
+        while (l->posted.first || l->later.first) {
+            run_posted(l);
+            run_later(l);
+        }
+        uv_close((uv_handle_t *)&l->wake, on_own_closed);
+        uv_close((uv_handle_t *)&l->awake, on_own_closed);
+        uv_close((uv_handle_t *)&l->polled, on_own_closed);
         /* Close callbacks of handles freed just before us run here. */
-        for (int i = 0; i < CLOSING_TURNS && (l->wake_open || uv_loop_alive(&l->uv)); i++)
+        for (int i = 0; i < CLOSING_TURNS && (l->open || uv_loop_alive(&l->uv)); i++)
             uv_run(&l->uv, UV_RUN_NOWAIT);
         if (uv_loop_close(&l->uv) != 0)
             BASE_LOG(ERROR, "loop_freed_with_open_handles",

@@ -80,9 +80,9 @@ struct loop_call {
     bool counted;
 };
 
-/* Calls fn on the loop thread, in the order of posting. From any thread. A
- * call posted on the loop thread itself runs in a later turn of the loop and
- * keeps loop_run going until then. */
+/* Calls fn on the loop thread. From any thread; those of one run in the order of
+ * posting. A call posted on the loop thread itself runs when the loop has next looked
+ * for events and handled them, and keeps loop_run going until then. */
 void loop_post(struct loop *l, struct loop_call *call, loop_call_fn *fn, void *arg);
 
 /* ---- work on the pools ---- */

@@ -22,15 +22,22 @@ struct loop_threads {
     pthread_t *threads;
 };
 
+struct loop_calls {
+    struct loop_call *first;
+    struct loop_call *last;
+};
+
 struct loop {
     uv_loop_t uv;
     uv_async_t wake;
-    bool wake_open;
+    uv_idle_t awake;   /* while calls are there for later */
+    uv_check_t polled; /* which runs them */
+    unsigned open;     /* of these three */
     pthread_t thread;
-    size_t counted; /* calls and jobs that keep loop_run going */
+    size_t counted; /* jobs that keep loop_run going */
     pthread_mutex_t lock;
-    struct loop_call *first; /* posted, under lock */
-    struct loop_call *last;
+    struct loop_calls posted; /* by other threads, under lock */
+    struct loop_calls later;  /* by our own */
     struct loop_threads pools[LOOP_POOL_COUNT];
 };
 
