@@ -137,8 +137,8 @@ static bool is_heart(const struct ecg_beats *b, const struct ecg_figures *f)
             tall++;
             sharp += bend_of(f->mean.x[i]) >= SHARP;
         }
-    return f->in_mean >= BEATS && f->rate.paced == 0 && alike * 3 >= b->n * 2 && sharp * 2 > tall &&
-           f->qrs_ms >= QRS_MS && !isnan(f->qt_ms);
+    return most >= LEAST_UV && f->in_mean >= BEATS && f->rate.paced == 0 && alike * 3 >= b->n * 2 &&
+           sharp * 2 > tall && f->qrs_ms >= QRS_MS && !isnan(f->qt_ms);
 }
 
 static bool is_by_amplitude(enum ecg_finding_code code)
