@@ -300,6 +300,13 @@ static enum dicom_scan scan_bytes(struct base_bytes prefix, bool complete,
     return finish(&s, &c, step, error);
 }
 
+/* PS3.5 7.1: group 0002 is not that of data sets. Behind the meta group that we put in front,
+ * nobody could tell where the data set begins. */
+static bool begins_with_meta(struct base_bytes prefix)
+{
+    return prefix.n >= 2 && base_load_le16(prefix.p) == 2;
+}
+
 enum dicom_scan dicom_header_scan(struct base_bytes prefix, bool complete,
                                   const struct dicom_syntax *syntax, struct dicom_header *h,
                                   struct base_error *error)
@@ -312,15 +319,23 @@ enum dicom_scan dicom_header_scan(struct base_bytes prefix, bool complete,
         .frames = DICOM_NO_NUMBER,
         .bits_allocated = DICOM_NO_NUMBER,
     };
-    if (!(syntax->flags & DICOM_TS_DEFLATED))
-        return scan_bytes(prefix, complete, syntax, h, error);
+    if (begins_with_meta(prefix)) {
+        base_fail(error, BASE_EFORMAT, 0, "the data set begins with a file meta group (0002)");
+        return DICOM_SCAN_BAD;
+    }
     struct base_buf inflated = {0};
     bool ended = false;
-    enum base_err err = dicom_inflate(prefix, INFLATED_MAX, &inflated, &ended);
+    enum base_err err = BASE_OK;
     enum dicom_scan result = DICOM_SCAN_BAD;
-    if (err)
-        base_fail(error, err, BASE_NOPOS, "the deflated data set cannot be inflated");
+    if (!(syntax->flags & DICOM_TS_DEFLATED))
+        result = scan_bytes(prefix, complete, syntax, h, error);
     else
+        err = dicom_inflate(prefix, INFLATED_MAX, &inflated, &ended);
+    if (result == DICOM_SCAN_BAD && dicom_part10_has_preamble(prefix))
+        base_fail(error, BASE_EFORMAT, 0, "a file with its preamble was sent as the data set");
+    else if (err)
+        base_fail(error, err, BASE_NOPOS, "the deflated data set cannot be inflated");
+    else if (syntax->flags & DICOM_TS_DEFLATED)
         result = scan_bytes(base_buf_bytes(&inflated), ended, syntax, h, error);
     base_buf_deinit(&inflated);
     return result;

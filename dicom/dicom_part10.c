@@ -104,10 +104,15 @@ enum dicom_encoding dicom_part10_encoding(struct base_bytes prefix,
     return uid ? dicom_syntax_find(uid)->encoding : syntax->encoding;
 }
 
+bool dicom_part10_has_preamble(struct base_bytes b)
+{
+    return b.n >= PREAMBLE + 4 && memcmp(b.p + PREAMBLE, "DICM", 4) == 0;
+}
+
 enum dicom_scan dicom_part10_read(struct base_bytes prefix, bool complete, struct dicom_part10 *out,
                                   struct base_error *error)
 {
-    if (prefix.n >= PREAMBLE + 4 && memcmp(prefix.p + PREAMBLE, "DICM", 4) == 0)
+    if (dicom_part10_has_preamble(prefix))
         return read_meta(prefix, PREAMBLE + 4, complete, out, error);
     if (prefix.n < PREAMBLE + 4 && !complete)
         return DICOM_SCAN_MORE;

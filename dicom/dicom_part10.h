@@ -46,6 +46,8 @@ struct dicom_part10_meta {
     const char *source_aet;                /* NULL = none */
     struct base_bytes private_information; /* under our creator UID; empty = none */
 };
+/* Do the bytes begin with a preamble and "DICM"? */
+bool dicom_part10_has_preamble(struct base_bytes b);
 /* Appends preamble, "DICM" and the meta group; the caller appends the data set as it was
  * received. Errors are sticky in out. */
 void dicom_part10_write(struct base_buf *out, const struct dicom_part10_meta *meta);

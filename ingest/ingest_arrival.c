@@ -89,11 +89,6 @@ static void refuse(struct ingest_arrival *f, enum base_err err, const char *mess
     base_buf_deinit(&f->head);
 }
 
-static bool is_part10(struct base_bytes b)
-{
-    return b.n >= 132 && memcmp(b.p + 128, "DICM", 4) == 0;
-}
-
 /* ZIP within another one, gzip, RAR, 7z. */
 static bool is_packed(struct base_bytes b)
 {
@@ -107,7 +102,7 @@ static bool is_packed(struct base_bytes b)
 static void refuse_unknown(struct ingest_arrival *f)
 {
     if (f->unlike.code == BASE_EUNSUPPORTED ||
-        (f->unlike.code && is_part10(base_buf_bytes(&f->head))))
+        (f->unlike.code && dicom_part10_has_preamble(base_buf_bytes(&f->head))))
         refuse(f, f->unlike.code, f->unlike.msg);
     else if (f->options.dicom_only)
         refuse(f, BASE_EFORMAT, "it is not a DICOM file");
@@ -124,7 +119,7 @@ static void refuse_unknown(struct ingest_arrival *f)
 /* A file that is not DICOM may still be the signals of a recording of several files. */
 static void refuse_or_keep(struct ingest_arrival *f)
 {
-    f->is_part = f->options.parts && !is_part10(base_buf_bytes(&f->head));
+    f->is_part = f->options.parts && !dicom_part10_has_preamble(base_buf_bytes(&f->head));
     if (!f->is_part)
         refuse_unknown(f);
 }
@@ -165,8 +160,9 @@ static bool begin_dicom(struct ingest_arrival *f, bool complete)
 static bool recognise(struct ingest_arrival *f, bool complete)
 {
     struct base_bytes head = base_buf_bytes(&f->head);
-    enum ecg_format format =
-        f->options.dicom_only || is_part10(head) ? ECG_FORMAT_UNKNOWN : ecg_detect(head);
+    enum ecg_format format = f->options.dicom_only || dicom_part10_has_preamble(head)
+                                 ? ECG_FORMAT_UNKNOWN
+                                 : ecg_detect(head);
     if (f->options.parts && ecg_format_has_files(format))
         f->is_part = true;
     else if (ecg_format_is_foreign(format))

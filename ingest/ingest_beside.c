@@ -1,5 +1,6 @@
 #include "ingest/ingest_beside.h"
 
+#include "dicom/dicom_part10.h"
 #include "ecg/ecg_open.h"
 #include "ingest/ingest_pack.h"
 #include "ingest/ingest_set.h"
@@ -138,7 +139,7 @@ static enum base_err add_input(struct asking *a, const char *name)
 /* No header may pull in an image as its signals. */
 static bool is_dicom(const struct base_buf *head)
 {
-    return head->n >= 132 && memcmp(head->p + 128, "DICM", 4) == 0;
+    return dicom_part10_has_preamble(base_bytes_of(head->p, head->n));
 }
 
 /* Adds the file, if it exists, under the name that was asked for. */

@@ -82,6 +82,20 @@ class TheDicomPort(SystemTest):
         d.add(0x0020000d, 'UI', make_dicom.uid('study refused'))
         self.assertEqual(self.store(d), (0, ''))
 
+    def test_refuses_a_file_in_the_place_of_its_data_set(self):
+        """Behind a meta group of our own its end could not be told."""
+        path = os.path.join(self.rdc.place.folder, 'whole.dcm')
+        make_dicom.write(path, make_dicom.ct_slice('whole', 1, size=8))
+        sop_class, sop, syntax, data = dicom_scu.part10(path)
+        with open(path, 'rb') as f:
+            whole = f.read()
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, sop_class, [syntax])])
+        for content, word in ((whole, 'preamble'), (whole[132:], 'meta group')):
+            self.assertEqual(a.store(sop_class, sop, content), 0xC000)
+            self.assertIn(word, a.comment)
+        self.assertEqual(a.store(sop_class, sop, data), 0)
+        a.release()
+
     def test_takes_uids_with_empty_components(self):
         """As a device in the field makes them: nobody at the centre could mend that."""
         d = make_dicom.ct_slice('empty component', 1, size=16)

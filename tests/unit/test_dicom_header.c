@@ -179,6 +179,27 @@ START_TEST(damage_behind_the_identity_is_noted_and_before_it_is_an_error)
 }
 END_TEST
 
+START_TEST(a_file_in_the_place_of_a_data_set_is_called_so)
+{
+    struct base_buf b = {0};
+    struct dicom_writer w;
+    struct dicom_header h;
+    struct base_error error;
+    base_buf_add_fill(&b, 0, 128);
+    base_buf_add_str(&b, "DICM");
+    dicom_writer_init(&w, &b, DICOM_EXPLICIT_LE);
+    write_uids(&w, "1.2", "1.2.3");
+    ck_assert_int_eq(scan(&b, &h, &error), DICOM_SCAN_BAD);
+    ck_assert_ptr_nonnull(strstr(error.msg, "preamble"));
+    b = (struct base_buf){0};
+    dicom_writer_init(&w, &b, DICOM_EXPLICIT_LE);
+    dicom_write_text(&w, DICOM_TAG_TransferSyntaxUID, "1.2.840.10008.1.2.1");
+    write_uids(&w, "1.2", "1.2.3");
+    ck_assert_int_eq(scan(&b, &h, &error), DICOM_SCAN_BAD);
+    ck_assert_ptr_nonnull(strstr(error.msg, "meta group"));
+}
+END_TEST
+
 START_TEST(long_text_is_cut_at_a_character)
 {
     struct base_buf b = {0};
@@ -335,6 +356,7 @@ int main(void)
     tcase_add_test(t, a_deflated_data_set_is_inflated_first);
     tcase_add_test(t, missing_and_invalid_uids_are_named);
     tcase_add_test(t, damage_behind_the_identity_is_noted_and_before_it_is_an_error);
+    tcase_add_test(t, a_file_in_the_place_of_a_data_set_is_called_so);
     tcase_add_test(t, long_text_is_cut_at_a_character);
     suite_add_tcase(s, t);
     t = tcase_create("part10");
