@@ -190,7 +190,8 @@ static void count_leads(struct ecg_record *r)
         ecg_record_count(&r->medians[i]);
 }
 
-/* Of a damaged file that gives nothing, damage is the cause and not what was looked for in vain. */
+/* Of a damaged file that gives nothing, damage is the cause and not what was looked for in vain. A
+ * message that says where names the damage itself. */
 static void tell_damage(const struct ecg_record *r, struct base_error *err)
 {
     enum { MOST = 120 };
@@ -198,7 +199,7 @@ static void tell_damage(const struct ecg_record *r, struct base_error *err)
     size_t i = 0;
     while (i < r->nnotes && !r->notes[i].is_damage)
         i++;
-    if (!err || i == r->nnotes)
+    if (!err || err->pos != BASE_NOPOS || i == r->nnotes)
         return;
     const char *text = r->notes[i].text;
     memcpy(why, err->msg, sizeof why);

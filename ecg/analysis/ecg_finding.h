@@ -86,9 +86,7 @@ enum ecg_finding_kind {
       "ST段抬高,疑急性心肌梗死")                                                                   \
     X(ALARM_QT, ALARM, "alarm_qt", "very long QT interval with R on T", "QT间期极长伴R-on-T")      \
     X(ALARM_POTASSIUM, ALARM, "alarm_hyperkalaemia", "pattern of hyperkalaemia", "高钾血症样改变") \
-    X(RETAKE_DAMAGED, RETAKE, "ecg_damaged",                                                       \
-      "file damaged, data missing or doubtful: send it again",                                     \
-      "文件损坏,数据缺失或不可靠,请重新发送")                                                      \
+    X(RETAKE_DAMAGED, RETAKE, "ecg_damaged", "file damaged: send it again", "文件损坏,请重新发送") \
     X(RETAKE_FLAT, RETAKE, "ecg_lead_flat", "leads without a signal", "导联无信号,请检查电极")     \
     X(RETAKE_SATURATED, RETAKE, "ecg_lead_saturated", "leads out of range",                        \
       "导联信号饱和,请检查电极")                                                                   \

@@ -337,6 +337,15 @@ static void add_name(char names[NAMES], const char *name)
     snprintf(names + n, NAMES - n, "%s%s", n ? " " : "", name);
 }
 
+/* Half of the lead or more went with damage of the file: no electrode is to be checked. */
+static bool is_lost(const struct ecg_case *c, const struct ecg_lead *lead)
+{
+    double all = ecg_record_seconds(c->record) * lead->rate_hz;
+    size_t missing = lead->tally.known ? lead->tally.missing : 0;
+    return ecg_finding_has(c, ECG_FINDING_RETAKE_DAMAGED) &&
+           2 * (double)(lead->samples - missing) <= all;
+}
+
 static void quality(struct ecg_case *c)
 {
     char flat[NAMES] = "", saturated[NAMES] = "", mains[NAMES] = "";
@@ -344,7 +353,7 @@ static void quality(struct ecg_case *c)
     int hz = 0;
     for (size_t i = 0; i < c->quality->n; i++) {
         const struct ecg_quality_lead *l = &c->quality->lead[i];
-        if (l->is_flat)
+        if (l->is_flat && !is_lost(c, l->lead))
             add_name(flat, l->lead->name);
         if (l->is_saturated)
             add_name(saturated, l->lead->name);

@@ -271,6 +271,27 @@ START_TEST(a_bad_lead_is_named)
 }
 END_TEST
 
+/* What a damaged file has lost is no matter of electrodes. */
+START_TEST(a_lead_that_is_missing_is_flat_unless_the_file_is_damaged)
+{
+    struct ecg_findings all;
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    struct ecg_lead *lead = &r->leads[4];
+    for (size_t i = lead->samples / 4; i < lead->samples; i++)
+        lead->i32[i] = ECG_SAMPLE_NONE;
+    ecg_record_count(lead);
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_FLAT);
+    ecg_record_damage(r, 310, "%s is cut", lead->name);
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_DAMAGED);
+    memset(r->leads[5].i32, 0, r->leads[5].samples * sizeof *r->leads[5].i32);
+    find_in(r, NULL, &all);
+    ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_FLAT), r->leads[5].name);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(a_limb_lead_that_is_lost_is_no_exchanged_electrode)
 {
     struct ecg_findings all;
@@ -810,6 +831,7 @@ int main(void)
     tcase_add_loop_test(t, limits_that_are_none_are_refused, 0, 10);
     tcase_add_test(t, damage_of_the_file_is_told_and_notes_that_are_none_are_not);
     tcase_add_loop_test(t, a_bad_lead_is_named, 0, 4);
+    tcase_add_test(t, a_lead_that_is_missing_is_flat_unless_the_file_is_damaged);
     tcase_add_test(t, a_limb_lead_that_is_lost_is_no_exchanged_electrode);
     tcase_add_test(t, a_short_recording_is_told);
     tcase_add_test(t, exchanged_electrodes_are_told);
