@@ -11,7 +11,7 @@ static void correlate(const int16_t *x, const int16_t *t, size_t n, const float 
 }
 
 static const struct ecg_dots scalar = {
-    .sums = sums, .dot = dot, .correlate = correlate, .blend = blend};
+    .add = add, .sums = sums, .dot = dot, .correlate = correlate, .blend = blend};
 
 const struct ecg_dots *ecg_dots_choose(enum ecg_simd level)
 {

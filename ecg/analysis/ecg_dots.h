@@ -16,6 +16,8 @@ enum {
 };
 
 struct ecg_dots {
+    /* Adds n samples to as many sums. */
+    void (*add)(const int16_t *x, size_t n, int32_t *sum);
     /* Of n samples, and of their squares. */
     void (*sums)(const int16_t *x, size_t n, int32_t *sum, int32_t *squares);
     /* Of t[i] x[i] over n samples, n a multiple of ECG_DOTS_VECTOR. */

@@ -4,6 +4,12 @@
 
 #include <math.h>
 
+static void add(const int16_t *x, size_t n, int32_t *sum)
+{
+    for (size_t i = 0; i < n; i++)
+        sum[i] += x[i];
+}
+
 static void sums(const int16_t *x, size_t n, int32_t *sum, int32_t *squares)
 {
     int32_t s = 0, q = 0;

@@ -35,4 +35,4 @@ static void correlate(const int16_t *x, const int16_t *t, size_t n, const float 
 }
 
 const struct ecg_dots ecg_dots_avx2 = {
-    .sums = sums, .dot = dot, .correlate = correlate, .blend = blend};
+    .add = add, .sums = sums, .dot = dot, .correlate = correlate, .blend = blend};

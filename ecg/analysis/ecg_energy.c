@@ -2,7 +2,7 @@
 
 #include "ecg/analysis/ecg_energy_loops.h"
 
-static const struct ecg_energy scalar = {.energy = energy, .smallest = smallest};
+static const struct ecg_energy scalar = {.pairs = pairs, .energy = energy, .smallest = smallest};
 
 const struct ecg_energy *ecg_energy_choose(enum ecg_simd level)
 {

@@ -1,13 +1,14 @@
 /*
- * Kernels of the feature that complexes are found by (ecg_simd.h): plain loops, of which
- * ecg_energy_loops.h has one form that the compiler makes vectors of, for each kind of processor.
- * Private to ecg/analysis.
+ * Kernels of the grid and of the feature that complexes are found by (ecg_simd.h): plain loops, of
+ * which ecg_energy_loops.h has one form that the compiler makes vectors of, for each kind of
+ * processor. Private to ecg/analysis.
  */
 #ifndef ECG_ENERGY_H
 #define ECG_ENERGY_H
 
 #include "ecg/ecg_simd.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +26,18 @@ struct ecg_energy_spans {
     size_t skip;   /* of the n that only those behind them need */
 };
 
+/* As a whole number that is far beyond any voltage at most, and far from overflow. */
+static inline int32_t ecg_energy_units(float v)
+{
+    static const float MOST = 1 << 28;
+    v = v > MOST ? MOST : v;
+    return (int32_t)(v < -MOST ? -MOST : v);
+}
+
 struct ecg_energy {
+    /* Sums of n pairs of samples, each less `first`, times scale. False when a sample is missing,
+     * as hardly ever one is. The sums are exact. */
+    bool (*pairs)(const int16_t *v, int32_t first, float scale, int32_t *out, size_t n);
     /* At each of n places, n at most ECG_ENERGY_SEGMENT + 2 ECG_ENERGY_WINDOW: the sum over the
      * window up to there of the amounts of slopes, a quarter of it, at most UINT16_MAX. x has
      * n + mean + slope samples. out: from the place `skip` on. */

@@ -1,7 +1,20 @@
 /* The kernels of ecg_energy.h, for the files that include this and make a table of them. */
 #include "ecg/analysis/ecg_energy.h"
+#include "ecg/ecg_record.h"
 
 #include <string.h>
+
+static bool pairs(const int16_t *v, int32_t first, float scale, int32_t *out, size_t n)
+{
+    int16_t missing = 0; /* of the width of a sample, as vectors want it */
+    for (size_t i = 0; i < 2 * n; i++)
+        missing = (int16_t)(missing | (v[i] == ECG_SAMPLE_NONE16));
+    if (missing)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        out[i] = ecg_energy_units((float)(v[2 * i] + v[2 * i + 1] - 2 * first) * scale);
+    return true;
+}
 
 /* Step by step over all places, as vectors want it. */
 static void energy(const int16_t *x, size_t n, const struct ecg_energy_spans *spans, uint16_t *out)

@@ -2,4 +2,4 @@
 
 #include "ecg/analysis/ecg_energy_loops.h"
 
-const struct ecg_energy ecg_energy_avx2 = {.energy = energy, .smallest = smallest};
+const struct ecg_energy ecg_energy_avx2 = {.pairs = pairs, .energy = energy, .smallest = smallest};

@@ -1,6 +1,7 @@
 #include "ecg/analysis/ecg_signal.h"
 
 #include "base/base_pages.h"
+#include "ecg/analysis/ecg_energy.h"
 #include "ecg/analysis/ecg_window.h"
 
 #include <math.h>
@@ -59,45 +60,24 @@ static inline int16_t level_unit(struct leveller *l, int32_t v)
                                              : y);
 }
 
-/* Far beyond any voltage, and far from overflow. */
-static inline int32_t to_units(float v)
-{
-    static const float MOST = 1 << 28;
-    v = v > MOST ? MOST : v;
-    return (int32_t)(v < -MOST ? -MOST : v);
-}
-
 /* Means of groups of k samples, less the first one of all: out[i] in units. */
 static void take_means(const int32_t *v, size_t k, int32_t first, float scale, int32_t *out,
                        size_t n)
 {
     float f = (float)first;
     for (size_t i = 0; i < n && k == 2; i++) /* the usual rates, without a loop within */
-        out[i] = to_units(((float)v[2 * i] - f + ((float)v[2 * i + 1] - f)) * scale);
+        out[i] = ecg_energy_units(((float)v[2 * i] - f + ((float)v[2 * i + 1] - f)) * scale);
     for (size_t i = 0; i < n && k != 2; i++) {
         int64_t sum = -(int64_t)first * (int64_t)k;
         for (size_t j = 0; j < k; j++)
             sum += v[i * k + j];
-        out[i] = to_units((float)sum * scale);
+        out[i] = ecg_energy_units((float)sum * scale);
     }
-}
-
-/* The same of pairs of 16-bit samples none of which is missing, as nearly all are: false, when one
- * is. The sums are exact either way. */
-static bool take_pairs(const int16_t *v, int32_t first, float scale, int32_t *out, size_t n)
-{
-    int16_t missing = 0; /* of the width of a sample, as vectors want it */
-    for (size_t i = 0; i < 2 * n; i++)
-        missing = (int16_t)(missing | (v[i] == ECG_SAMPLE_NONE16));
-    if (missing)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        out[i] = to_units((float)(v[2 * i] + v[2 * i + 1] - 2 * first) * scale);
-    return true;
 }
 
 /* A lead while it is brought to the grid. */
 struct decimator {
+    const struct ecg_energy *kernels;
     const struct ecg_lead *lead;
     size_t k;  /* samples per mean; the last, short group is left out */
     size_t g;  /* the next group, */
@@ -114,7 +94,8 @@ static struct decimator decimator_of(const struct ecg_lead *lead, size_t k, long
                                      int16_t *x)
 {
     int32_t first = first_present(lead);
-    return (struct decimator){.lead = lead,
+    return (struct decimator){.kernels = ecg_energy_choose(ecg_simd_level()),
+                              .lead = lead,
                               .k = k,
                               .g = skip < 0 ? (size_t)-skip : 0,
                               .at = skip > 0 ? (size_t)skip : 0,
@@ -139,7 +120,7 @@ static void take_units(struct decimator *d, int32_t *units, size_t count)
     int32_t v[BLOCK];
     const struct ecg_lead *lead = d->lead;
     const int16_t *words = lead->i16 && d->k == 2 ? lead->i16 + 2 * d->g : NULL;
-    if (words && take_pairs(words, d->first, d->scale, units, count)) {
+    if (words && d->kernels->pairs(words, d->first, d->scale, units, count)) {
         d->last = words[2 * count - 1];
         return;
     }
@@ -205,7 +186,7 @@ static void interpolate(const struct ecg_lead *lead, double rate_hz, int64_t ste
         double part = at - (double)from;
         part = part < 0 ? 0 : part > 1 ? 1 : part;
         double v = (double)a + ((double)b - (double)a) * part;
-        x[i] = level_unit(&l, to_units((float)((v - first) * scale)));
+        x[i] = level_unit(&l, ecg_energy_units((float)((v - first) * scale)));
     }
 }
 

@@ -180,6 +180,7 @@ static float level_of(const int16_t *x, const struct parts *p)
 static void take_usual(const struct ecg_signal *s, const struct parts *p, const struct shape *shape,
                        const bool *counts, size_t from, size_t to, struct usual *out)
 {
+    const struct ecg_dots *dots = ecg_dots_choose(ecg_simd_level());
     size_t n = 0;
     int span = p->to - p->from;
     for (size_t i = from; i < to; i++)
@@ -192,8 +193,7 @@ static void take_usual(const struct ecg_signal *s, const struct parts *p, const 
         for (size_t i = from; i < to; i++)
             if (counts[i] && is_whole(s, p, shape[i].at)) {
                 const int16_t *x = s->x[k] + shape[i].at + p->from;
-                for (int j = 0; j < span; j++)
-                    sum[j] += x[j];
+                dots->add(x, (size_t)span, sum);
             }
         float level = 0;
         for (int j = p->level; j < p->level_end; j++)

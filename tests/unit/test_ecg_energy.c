@@ -103,6 +103,12 @@ static void check_products(const struct ecg_dots *k, const int16_t *x, const int
     }
     k->sums(x, n - 3, &sums[0], &sums[1]);
     ck_assert_mem_eq(sums, own, sizeof own);
+    int32_t added[64];
+    for (int32_t i = 0; i < 64; i++)
+        added[i] = i;
+    k->add(x, n - 3, added);
+    for (size_t i = 0; i < 64; i++)
+        ck_assert_int_eq(added[i], (int32_t)i + (i < n - 3 ? x[i] : 0));
 }
 
 START_TEST(products_equal_the_scalar_form)
@@ -122,12 +128,37 @@ START_TEST(products_equal_the_scalar_form)
 }
 END_TEST
 
+START_TEST(pairs_are_added_unless_a_sample_is_missing)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    const struct ecg_energy *kernels = ecg_energy_choose(level);
+    for (size_t n = 1; simd_has(level) && n < 70; n++) {
+        struct guarded v = guarded_new(2 * n * sizeof(int16_t));
+        struct guarded out = guarded_new(n * sizeof(int32_t));
+        int16_t *x = (int16_t *)(void *)v.p;
+        int32_t *sum = (int32_t *)(void *)out.p;
+        fill_samples(&v, (uint32_t)n);
+        float scale = n % 7 ? 0.37F : 1e9F;
+        ck_assert(kernels->pairs(x, -77, scale, sum, n));
+        for (size_t i = 0; i < n; i++)
+            ck_assert_int_eq(sum[i],
+                             ecg_energy_units((float)(x[2 * i] + x[2 * i + 1] + 154) * scale));
+        x[n] = INT16_MIN;
+        ck_assert(!kernels->pairs(x, -77, scale, sum, n));
+        guarded_free(&v);
+        guarded_free(&out);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ecg_energy");
     TCase *t = tcase_create("kernels");
     tcase_add_loop_test(t, energy_is_the_sum_of_slopes, ECG_SIMD_SCALAR, ECG_SIMD_COUNT);
     tcase_add_loop_test(t, the_smallest_but_k_is_that_of_the_sorted_ones, ECG_SIMD_SCALAR,
+                        ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, pairs_are_added_unless_a_sample_is_missing, ECG_SIMD_SCALAR,
                         ECG_SIMD_COUNT);
     tcase_add_loop_test(t, products_equal_the_scalar_form, ECG_SIMD_SCALAR, ECG_SIMD_COUNT);
     suite_add_tcase(s, t);
