@@ -123,9 +123,10 @@ static enum base_err take_context(struct decoder *d, struct base_bytes v)
     while (next_item(&in, &type, &v, &bad)) {
         if (type != ITEM_TRANSFER_SYNTAX && type != ITEM_ABSTRACT_SYNTAX)
             continue;
-        /* In a refused context of an -AC the value is not significant. */
+        /* In a refused context of an -AC the value is not significant. A proposed context that
+         * makes no sense is refused by itself, so that the others can be accepted. */
         const char *uid = take_uid(d, v);
-        if (!uid && !(d->accept && c.result != DICOM_CONTEXT_ACCEPTED))
+        if (!uid && d->accept && c.result == DICOM_CONTEXT_ACCEPTED)
             return fail(d, v.p, BASE_EFORMAT, "a UID of a presentation context is invalid");
         if (type == ITEM_ABSTRACT_SYNTAX)
             c.abstract = uid;
@@ -134,9 +135,8 @@ static enum base_err take_context(struct decoder *d, struct base_bytes v)
     }
     if (bad)
         return fail(d, in.p, BASE_EFORMAT, "an item is longer than its presentation context");
-    if (!d->accept && (!c.abstract || c.n_syntaxes == 0))
-        return fail(d, at, BASE_EFORMAT,
-                    "presentation context without abstract or transfer syntax");
+    if (!d->accept && !c.abstract)
+        c.abstract = DICOM_NO_UID;
     if (d->accept && c.result == DICOM_CONTEXT_ACCEPTED && c.n_syntaxes != 1)
         return fail(d, at, BASE_EFORMAT, "accepted context without one transfer syntax");
     c.syntaxes = syntaxes;

@@ -63,6 +63,9 @@ enum dicom_context_result {
     DICOM_CONTEXT_TRANSFER_SYNTAXES = 4
 };
 
+/* The abstract syntax of a proposed context that has none, or something else than a UID. */
+#define DICOM_NO_UID "malformed"
+
 /* A presentation context. In an A-ASSOCIATE-AC, abstract is NULL and syntaxes
  * has one entry, without meaning unless accepted. */
 struct dicom_context {

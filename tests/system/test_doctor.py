@@ -130,6 +130,24 @@ class TheDoctor(SystemTest):
         self.assertIn('and 89 more like these', text)
         self.assertIn('1.2.3.4.99', self.rdc.cli('device', 'doctor', 'MANY', '--contexts'))
 
+    def test_knows_a_request_of_an_association_that_is_too_large(self):
+        """Which is not its PDUs: their length is a setting."""
+        ids = [(2 * i + 1) % 256 for i in range(129)]
+        with self.assertRaises(dicom_scu.Refused):
+            dicom_scu.Association(self.rdc.dicom_port, 'LARGE', contexts=[
+                (i, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE]) for i in ids])
+        self.assertIn('too many presentation contexts', self.cause('protocol_error')['detail'])
+
+    def test_refuses_a_malformed_context_by_itself(self):
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[
+            (1, '1.' * 40, [dicom_scu.IMPLICIT_LE]), (3, dicom_scu.VERIFICATION, []),
+            (5, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE])])
+        self.assertEqual(a.accepted, {1: 3, 3: 4, 5: 0})
+        self.assertEqual(a.echo(), 0)
+        a.release()
+        wait_for('the contexts', lambda: any(c['sop_class'] == 'malformed' and c['refused'] == 'sop_class_not_supported'
+                                             for c in self.doctor('QH_CT')['contexts']), 15)
+
     def test_tells_what_is_wrong_with_a_command_set(self):
         """To the device too, where it can be told which message is meant (PS3.7 C.5.15)."""
         def send(*elements, data=None):

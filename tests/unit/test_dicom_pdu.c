@@ -295,10 +295,38 @@ START_TEST(malformed_items_are_named)
 {
     patch_and_expect(103, 2, "context id is not odd");
     patch_and_expect(153, 1, "used twice");
-    patch_and_expect(107, 0x31, "without abstract or transfer syntax");
-    patch_and_expect(128, 0x41, "without abstract or transfer syntax");
     patch_and_expect(130, 0xFF, "longer than its presentation context");
-    patch_and_expect(111, '\n', "UID of a presentation context is invalid");
+}
+END_TEST
+
+/* at: of the byte of the first context that is spoilt. */
+static void spoil_and_negotiate(size_t at, uint8_t value, unsigned result)
+{
+    struct base_buf b = {0};
+    struct base_arena arena;
+    struct dicom_associate a;
+    struct dicom_associate ac;
+    struct base_error error;
+    const struct dicom_offer offers[] = {
+        {.sop_class = DICOM_UID_VERIFICATION, .syntaxes = DICOM_OFFER_UNCOMPRESSED},
+        {.flags = DICOM_SOP_STORAGE | DICOM_SOP_PRIVATE, .syntaxes = DICOM_OFFER_STORED}};
+    hex_fixture("pdu/associate_rq.hex", &b);
+    b.p[at] = value;
+    base_arena_init(&arena, 1 << 20);
+    ck_assert_int_eq(decode(&b, false, &arena, &a, &error), BASE_OK);
+    ck_assert_int_eq(dicom_negotiate(&a, offers, 2, 0, &arena, &ac, NULL), BASE_OK);
+    ck_assert_uint_eq(ac.contexts[0].result, result);
+    ck_assert_uint_eq(ac.contexts[1].result, DICOM_CONTEXT_ACCEPTED);
+    base_arena_deinit(&arena);
+    base_buf_deinit(&b);
+}
+
+START_TEST(a_malformed_context_is_refused_by_itself)
+{
+    spoil_and_negotiate(107, 0x31, DICOM_CONTEXT_ABSTRACT_SYNTAX);   /* no abstract syntax */
+    spoil_and_negotiate(111, '\n', DICOM_CONTEXT_ABSTRACT_SYNTAX);   /* none that is a UID */
+    spoil_and_negotiate(128, 0x41, DICOM_CONTEXT_TRANSFER_SYNTAXES); /* no transfer syntax */
+    spoil_and_negotiate(132, '\n', DICOM_CONTEXT_TRANSFER_SYNTAXES); /* none that is a UID */
 }
 END_TEST
 
@@ -485,6 +513,7 @@ int main(void)
     tcase_add_test(t, a_cut_associate_is_refused_unless_cut_between_items);
     tcase_add_test(t, an_arena_that_is_too_small_is_an_error_and_no_crash);
     tcase_add_test(t, malformed_items_are_named);
+    tcase_add_test(t, a_malformed_context_is_refused_by_itself);
     tcase_add_test(t, too_many_contexts_are_over_the_limit);
     tcase_add_test(t, fixed_pdus_are_encoded_as_the_standard_draws_them);
     tcase_add_loop_test(t, strangers_are_recognised_by_their_first_bytes, 0, 7);
