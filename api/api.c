@@ -50,7 +50,9 @@ void api_problem(struct net_http_request *req, const struct db_outcome *outcome)
 void api_problem_err(struct net_http_request *req, enum base_err err)
 {
     int status = db_http_status_err(err);
-    if (err == BASE_EUNKNOWN)
+    bool reads =
+        strcmp(net_http_method(req), "GET") == 0 || strcmp(net_http_method(req), "HEAD") == 0;
+    if (err == BASE_EUNKNOWN && !reads)
         net_http_problem(req, status, "the database went away before it answered",
                          "it is not known whether the change was made: look before you try again");
     else if (status == 503)

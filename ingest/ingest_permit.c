@@ -15,7 +15,10 @@ static void on_permit(void *arg, const struct db_outcome *outcome)
 {
     struct asking a = *(struct asking *)arg;
     if (outcome->err) {
-        api_problem(a.req, outcome);
+        if (outcome->err == BASE_EUNKNOWN) /* it only asks */
+            api_problem_err(a.req, BASE_EUNAVAILABLE);
+        else
+            api_problem(a.req, outcome);
         a.fn(a.arg, NULL);
         return;
     }

@@ -12,7 +12,7 @@ import dicom_scu
 import faults
 from faults import WORKERS
 from load import CT, Objects, Senders, missing
-from rdc_system import Client, SystemTest, free_port, kill_tree, wait_for
+from rdc_system import Client, Session, SystemTest, free_port, kill_tree, wait_for
 from test_hl7 import order
 
 ROUNDS = int(os.environ.get('RDC_TEST_ROUNDS', '2'))
@@ -191,6 +191,38 @@ class ADatabaseThatIsAwayFromTheStart(SystemTest):
         senders.finish()
         self.assertEqual(len(senders.acknowledged), 20)
         faults.agrees(self.rdc)
+
+
+class AnAnswerThatNeverCame(Rounds):
+    """The database dies in the middle of a request: what only reads has changed nothing for sure."""
+
+    kind = faults.Database
+
+    def told(self, ask):
+        place, rdc = self.fault.place, self.fault.rdc
+        client = Client(rdc, 'tech')
+        locked = Session(place, rdc.database)
+        locked.ask('begin; lock table session in access exclusive mode')
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(ask, client)
+            wait_for('the request to wait', lambda: rdc.sql(
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'rdc'") == [['1']])
+            place.kill_cluster()
+            answer = asked.result(60)
+        locked.close()
+        place.forget_postmaster()
+        place.start_cluster()
+        wait_for('the database to answer', self.fault.answers)
+        self.assertEqual(answer.status, 503, answer)
+        return answer.json()['detail']
+
+    def test_to_a_question_or_an_upload_says_that_nothing_was_changed(self):
+        for ask in (lambda c: c.get('/api/v1/exams'),
+                    lambda c: c.request('POST', '/api/v1/uploads', b'SCPECG', {})):
+            self.assertIn('nothing was changed', self.told(ask))
+
+    def test_to_a_change_says_that_it_may_have_been_made(self):
+        self.assertIn('it is not known', self.told(lambda c: c.post('/api/v1/exams/1/claim')))
 
 
 class ABadObject(SystemTest):
