@@ -314,14 +314,9 @@ enum { NOTES = 64 }; /* that are repeated; the file has them all */
 bool rdc_ecg_unmeasured_write(const struct ecg_record *r, const struct base_error *why,
                               struct base_buf *out)
 {
-    struct ecg_findings findings = {.n = 0};
+    struct ecg_findings findings;
     struct base_json j;
-    if (r) {
-        ecg_findings_of_file(r, &findings);
-    } else if (why->code == BASE_EFORMAT) {
-        findings.of[findings.n++].code = ECG_FINDING_RETAKE_DAMAGED;
-        snprintf(findings.of[0].figures, sizeof findings.of[0].figures, "%.159s", why->msg);
-    }
+    ecg_findings_of_file(r, why, &findings);
     if (findings.n == 0)
         return false;
     base_json_init(&j, out);

@@ -50,17 +50,9 @@ static void add(struct pair *p, enum ecg_change_code code, enum ecg_finding_code
     ecg_locale_leave(callers);
 }
 
-static const struct ecg_finding *find(const struct ecg_measured *m, enum ecg_finding_code code)
-{
-    for (size_t i = 0; i < m->findings->n; i++)
-        if (m->findings->of[i].code == code)
-            return &m->findings->of[i];
-    return NULL;
-}
-
 static bool has(const struct ecg_measured *m, enum ecg_finding_code code)
 {
-    return find(m, code) != NULL;
+    return ecg_findings_one(m->findings, code) != NULL;
 }
 
 /* ---- rhythm and statements ---- */
@@ -145,8 +137,7 @@ static void compare_axis(struct pair *p)
 /* NULL: not there, or not to be relied on. */
 static const struct ecg_figures_lead *lead_of(const struct ecg_measured *m, int id)
 {
-    const struct ecg_quality_lead *q = ecg_quality_lead(m->quality, id);
-    return q && (q->is_flat || q->is_saturated) ? NULL : ecg_figures_lead(m->f, id);
+    return ecg_quality_is_sound(m->quality, id) ? ecg_figures_lead(m->f, id) : NULL;
 }
 
 struct lead_pair {
@@ -205,14 +196,10 @@ static void add_leads(struct pair *p, enum ecg_change_code code, const struct le
 static void compare_leads(struct pair *p, enum ecg_change_code code,
                           bool (*has_it)(const struct lead_pair *))
 {
-    static const int chains[][8] = {
-        {ECG_LEAD_V1, ECG_LEAD_V2, ECG_LEAD_V3, ECG_LEAD_V4, ECG_LEAD_V5, ECG_LEAD_V6, 0},
-        {ECG_LEAD_II, ECG_LEAD_AVF, ECG_LEAD_III, 0},
-        {ECG_LEAD_AVL, ECG_LEAD_I, ECG_LEAD_V5, ECG_LEAD_V6, 0}};
-    for (size_t k = 0; k < sizeof chains / sizeof *chains; k++) {
+    for (size_t k = 0; k < ECG_FIGURES_CHAINS; k++) {
         struct lead_pair last;
         bool had = false;
-        for (const int *id = chains[k]; *id; id++) {
+        for (const int *id = ecg_figures_chains[k]; *id; id++) {
             struct lead_pair l;
             bool is_so = find_lead_pair(p, *id, &l) && has_it(&l);
             if (is_so && had) {
@@ -237,12 +224,6 @@ static bool is_comparable(const struct pair *p)
     return p->earlier->f->in_mean > 0 && p->now->f->in_mean > 0;
 }
 
-static bool has_shape(const struct ecg_measured *m)
-{
-    return !has(m, ECG_FINDING_RETAKE_ARMS) && !has(m, ECG_FINDING_RETAKE_LEG) &&
-           !has(m, ECG_FINDING_RETAKE_GAIN);
-}
-
 void ecg_compare(const struct ecg_measured *earlier, const struct ecg_measured *now,
                  struct ecg_changes *out)
 {
@@ -254,7 +235,7 @@ void ecg_compare(const struct ecg_measured *earlier, const struct ecg_measured *
     compare_figure(&p, "PR", "ms", a->pr_ms, b->pr_ms, PR_MS, ECG_CHANGE_PR_LONGER);
     compare_figure(&p, "QRS", "ms", a->qrs_ms, b->qrs_ms, QRS_MS, ECG_CHANGE_QRS_WIDER);
     compare_figure(&p, "QTc", "ms", qtc_of(earlier), qtc_of(now), QTC_MS, ECG_CHANGE_QTC_LONGER);
-    if (has_shape(earlier) && has_shape(now)) {
+    if (ecg_findings_leave_shape(earlier->findings) && ecg_findings_leave_shape(now->findings)) {
         compare_axis(&p);
         if (is_comparable(&p)) {
             compare_leads(&p, ECG_CHANGE_ST_HIGHER, is_higher);

@@ -412,6 +412,11 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
     return BASE_OK;
 }
 
+const int ecg_figures_chains[ECG_FIGURES_CHAINS][8] = {
+    {ECG_LEAD_V1, ECG_LEAD_V2, ECG_LEAD_V3, ECG_LEAD_V4, ECG_LEAD_V5, ECG_LEAD_V6, 0},
+    {ECG_LEAD_II, ECG_LEAD_AVF, ECG_LEAD_III, 0},
+    {ECG_LEAD_AVL, ECG_LEAD_I, ECG_LEAD_V5, ECG_LEAD_V6, 0}};
+
 const struct ecg_figures_lead *ecg_figures_lead(const struct ecg_figures *f, int id)
 {
     for (size_t i = 0; i < f->nleads; i++)

@@ -66,6 +66,11 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
                                   const struct ecg_beats *b, struct ecg_figures *out,
                                   struct base_error *err) BASE_MUST_CHECK;
 
+/* Leads that look at the heart from sides next to each other (Thygesen 2018): in each chain an
+ * entry and the next are neighbours; 0 ends it. */
+enum { ECG_FIGURES_CHAINS = 3 };
+extern const int ecg_figures_chains[ECG_FIGURES_CHAINS][8];
+
 /* The lead with this number, or NULL. */
 const struct ecg_figures_lead *ecg_figures_lead(const struct ecg_figures *f, int id);
 

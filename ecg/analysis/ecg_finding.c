@@ -81,22 +81,28 @@ bool ecg_alarm_limits_parse(const char *text, struct ecg_alarm_limits *out)
 
 /* ---- findings ---- */
 
-bool ecg_finding_has(const struct ecg_case *c, enum ecg_finding_code code)
+const struct ecg_finding *ecg_findings_one(const struct ecg_findings *f, enum ecg_finding_code code)
 {
-    for (size_t i = 0; i < c->out->n; i++)
-        if (c->out->of[i].code == code)
-            return true;
-    return false;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->of[i].code == code)
+            return &f->of[i];
+    return NULL;
+}
+
+bool ecg_findings_leave_shape(const struct ecg_findings *f)
+{
+    return !ecg_findings_one(f, ECG_FINDING_RETAKE_ARMS) &&
+           !ecg_findings_one(f, ECG_FINDING_RETAKE_LEG) &&
+           !ecg_findings_one(f, ECG_FINDING_RETAKE_GAIN);
 }
 
 void ecg_finding_add(struct ecg_case *c, enum ecg_finding_code code, const char *fmt, ...)
 {
     va_list args;
-    if (c->out->n >= ECG_FINDING_COUNT || ecg_finding_has(c, code))
+    if (c->out->n >= ECG_FINDING_COUNT || ecg_findings_one(c->out, code))
         return;
     struct ecg_finding *f = &c->out->of[c->out->n++];
-    char
-        text[sizeof f->figures + 4]; /* so that one cut within a character is seen to be too long */
+    char text[sizeof f->figures + 4]; /* a byte too long, so that it is cut between characters */
     f->code = code;
     locale_t callers = ecg_locale_enter();
     va_start(args, fmt);
@@ -110,8 +116,7 @@ void ecg_finding_add(struct ecg_case *c, enum ecg_finding_code code, const char 
 
 const struct ecg_figures_lead *ecg_finding_lead(const struct ecg_case *c, int id)
 {
-    const struct ecg_quality_lead *q = ecg_quality_lead(c->quality, id);
-    return q && (q->is_flat || q->is_saturated) ? NULL : ecg_figures_lead(c->f, id);
+    return ecg_quality_is_sound(c->quality, id) ? ecg_figures_lead(c->f, id) : NULL;
 }
 
 static double years(const struct ecg_patient *p)
@@ -249,14 +254,18 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
     if (out->no_complexes)
         return;
     find_rhythm(&c);
-    if (f->in_mean > 0 && !c.is_paced && !ecg_finding_is_false(&c))
+    if (f->in_mean > 0 && !c.is_paced && ecg_findings_leave_shape(out))
         ecg_finding_shape(&c);
     ecg_finding_alarms(&c);
 }
 
-void ecg_findings_of_file(const struct ecg_record *r, struct ecg_findings *out)
+void ecg_findings_of_file(const struct ecg_record *r, const struct base_error *why,
+                          struct ecg_findings *out)
 {
     struct ecg_case c = {.record = r, .out = out};
     *out = (struct ecg_findings){.n = 0};
-    ecg_finding_damage(&c);
+    if (r)
+        ecg_finding_damage(&c);
+    else if (why->code == BASE_EFORMAT)
+        ecg_finding_add(&c, ECG_FINDING_RETAKE_DAMAGED, "%s", why->msg);
 }

@@ -147,11 +147,20 @@ struct ecg_findings {
     bool no_complexes; /* what was taken for beats is none: nothing that was measured of it holds */
 };
 
+/* The one with this code; NULL = it is not among them. */
+const struct ecg_finding *ecg_findings_one(const struct ecg_findings *f,
+                                           enum ecg_finding_code code);
+/* False: the limb leads may not be what they are called, or amplitudes not what they are, so that
+ * shape says nothing. */
+bool ecg_findings_leave_shape(const struct ecg_findings *f);
+
 /* limits: NULL = default. */
 void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
                        const struct ecg_figures *f, const struct ecg_quality *q,
                        const struct ecg_alarm_limits *limits, struct ecg_findings *out);
-/* Only that its file is damaged, where it is: of a recording that cannot be measured. */
-void ecg_findings_of_file(const struct ecg_record *r, struct ecg_findings *out);
+/* Of a recording that cannot be measured: only that its file is damaged, where it is. r: NULL =
+ * the file cannot even be read, and why not; else why may be NULL. */
+void ecg_findings_of_file(const struct ecg_record *r, const struct base_error *why,
+                          struct ecg_findings *out);
 
 #endif

@@ -24,7 +24,6 @@ struct ecg_case {
 
 void ecg_finding_add(struct ecg_case *c, enum ecg_finding_code code, const char *fmt, ...)
     BASE_PRINTF(3, 4);
-bool ecg_finding_has(const struct ecg_case *c, enum ecg_finding_code code);
 
 /* NULL: the lead is not there, or not to be relied on. */
 const struct ecg_figures_lead *ecg_finding_lead(const struct ecg_case *c, int id);
@@ -33,19 +32,23 @@ const struct ecg_figures_lead *ecg_finding_lead(const struct ecg_case *c, int id
  * rhythm too fast, for it to be told. */
 double ecg_finding_qtc_ms(const struct ecg_case *c);
 
+/* ecg_finding_shape.c */
 void ecg_finding_shape(struct ecg_case *c);
+
+/* ecg_finding_alarm.c: all alarms; and that the ventricles fibrillate, where that is known. */
 void ecg_finding_alarms(struct ecg_case *c);
 void ecg_finding_chaos(struct ecg_case *c);
+
+/* ecg_finding_retake.c: all that speaks for recording again; and of that only the damage. */
 void ecg_finding_retake(struct ecg_case *c);
 void ecg_finding_damage(struct ecg_case *c);
-/* Whether what was taken for beats is none of a heart; ecg_finding_noise says so. */
+
+/* ecg_finding_heart.c. Whether what was taken for beats is none of a heart; ecg_finding_noise
+ * says so. */
 bool ecg_finding_is_noise(const struct ecg_case *c);
 void ecg_finding_noise(struct ecg_case *c);
 /* Whether complexes that are too low for any heart are those of one at another gain; then it says
  * so, and what is an alarm at any gain. */
 bool ecg_finding_low_gain(struct ecg_case *c);
-/* Whether the limb leads are not what they are called, or amplitudes not what they are: shape
- * says nothing then. */
-bool ecg_finding_is_false(const struct ecg_case *c);
 
 #endif

@@ -9,8 +9,7 @@ enum {
     PIECE = ECG_WINDOW_HZ, /* samples: a second */
     PIECES_MAX = 60,
     MAINS = 200, /* samples: 20 periods of 50 Hz, 24 of 60 Hz */
-    RESTS = 8,   /* equal samples in a row at the extreme value */
-    TWELVE = 8   /* leads: a resting ECG has as many or more */
+    RESTS = 8    /* equal samples in a row at the extreme value */
 };
 static const float FLAT_UV = 30; /* from lowest to highest of a second and its neighbour */
 static const float FLAT_SHARE = 0.5F;
@@ -186,7 +185,8 @@ void ecg_quality_find(const struct ecg_record *r, struct ecg_quality *out)
             look_at(&part, &out->lead[out->n]);
             out->lead[out->n++].lead = &r->leads[i];
         }
-    out->is_short = out->n > 0 && out->seconds < (out->n >= TWELVE ? SHORT_S : SHORT_STRIP_S);
+    double least_s = out->n >= ECG_RESTING_LEADS ? SHORT_S : SHORT_STRIP_S;
+    out->is_short = out->n > 0 && out->seconds < least_s;
 }
 
 const struct ecg_quality_lead *ecg_quality_lead(const struct ecg_quality *q, int id)
@@ -195,4 +195,10 @@ const struct ecg_quality_lead *ecg_quality_lead(const struct ecg_quality *q, int
         if (q->lead[i].lead->id == id)
             return &q->lead[i];
     return NULL;
+}
+
+bool ecg_quality_is_sound(const struct ecg_quality *q, int id)
+{
+    const struct ecg_quality_lead *l = ecg_quality_lead(q, id);
+    return !l || (!l->is_flat && !l->is_saturated);
 }

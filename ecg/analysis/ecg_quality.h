@@ -7,7 +7,10 @@
 
 #include "ecg/analysis/ecg_window.h"
 
-enum { ECG_QUALITY_LEADS = 16 };
+enum {
+    ECG_QUALITY_LEADS = 16,
+    ECG_RESTING_LEADS = 8 /* a resting ECG has as many or more: of twelve, those that are no sums */
+};
 
 struct ecg_quality_lead {
     const struct ecg_lead *lead; /* borrowed */
@@ -31,5 +34,7 @@ void ecg_quality_find(const struct ecg_record *r, struct ecg_quality *out);
 
 /* Of the lead with this number; NULL when there is none. */
 const struct ecg_quality_lead *ecg_quality_lead(const struct ecg_quality *q, int id);
+/* Whether what is measured in it can be relied on: it is neither flat nor saturated. */
+bool ecg_quality_is_sound(const struct ecg_quality *q, int id);
 
 #endif

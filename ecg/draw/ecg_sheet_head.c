@@ -254,7 +254,7 @@ static void add_damage(struct statements *all, const struct ecg_record *r)
 {
     struct ecg_findings f;
     char text[256];
-    ecg_findings_of_file(r, &f);
+    ecg_findings_of_file(r, NULL, &f);
     if (f.n == 0)
         return;
     const struct ecg_finding_row *row = ecg_finding_row(f.of[0].code);

@@ -782,10 +782,10 @@ START_TEST(damage_of_the_file_is_told_and_notes_that_are_none_are_not)
     struct ecg_findings all;
     struct ecg_record *r = synthetic_make(&synthetic_plain);
     ecg_record_note(r, 7, "birth date is no date");
-    ecg_findings_of_file(r, &all);
+    ecg_findings_of_file(r, NULL, &all);
     ck_assert_uint_eq(all.n, 0);
     ecg_record_damage(r, 310, "lead V1 is cut");
-    ecg_findings_of_file(r, &all);
+    ecg_findings_of_file(r, NULL, &all);
     ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_DAMAGED), "lead V1 is cut");
     for (int i = 0; i < 60; i++)
         ecg_record_damage(r, 311,

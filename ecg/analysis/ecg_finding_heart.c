@@ -1,0 +1,168 @@
+/*
+ * Whether what was taken for beats is a heart at all, before anything is said of it: there may be
+ * noise, P waves that nothing follows, or a heart at another gain.
+ */
+#include "ecg/analysis/ecg_finding_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const float LEAST_UV = 150; /* of the highest complex of a resting ECG */
+
+/* Nothing as steep as a complex for most of the time, and of what was taken for beats hardly one is
+ * like another. */
+static bool is_only_noise(const struct ecg_case *c)
+{
+    static const float MOST = 2.0F / 3;
+    const struct ecg_beats *b = c->beats;
+    size_t alike = 0;
+    for (size_t i = 0; i < b->n; i++)
+        alike += b->beat[i].shape == b->dominant;
+    return b->n > 0 && c->chaos.without >= MOST && (alike <= 1 || alike * 8 < b->n);
+}
+
+/* On twelve leads the complexes of any heart are higher in one of them; what is lower are P waves
+ * that are not conducted, or noise. */
+static bool is_too_low(const struct ecg_case *c, float least_uv, float *most)
+{
+    *most = 0;
+    for (size_t i = 0; i < c->f->nleads; i++)
+        *most = fmaxf(*most, c->f->lead[i].qrs_range_uv);
+    return c->f->in_mean > 0 && c->quality->n >= ECG_RESTING_LEADS && *most < least_uv;
+}
+
+/* By how much a mean bends within 40 ms where its complex is, over its height there: a wave of 100
+ * ms by 0.7 at most, a complex of 60 ms by 1.5. */
+static float bend_of(const float *x)
+{
+    enum { NEAR = ECG_WINDOW_HZ * 60 / 1000, REACH = ECG_WINDOW_HZ * 20 / 1000 };
+    float low = INFINITY, high = -INFINITY, bend = 0;
+    for (int i = ECG_WINDOW_BEFORE - NEAR; i <= ECG_WINDOW_BEFORE + NEAR; i++) {
+        low = fminf(low, x[i]);
+        high = fmaxf(high, x[i]);
+        bend = fmaxf(bend, fabsf(x[i - REACH] + x[i + REACH] - 2 * x[i]));
+    }
+    return high > low ? bend / (high - low) : 0;
+}
+
+/* Waves no higher than P waves can be, and as broad in every lead that shows them well; complexes
+ * of a pacemaker may be. */
+static bool are_only_p(const struct ecg_case *c)
+{
+    static const float P_UV = 400, P_BEND = 0.9F;
+    float most;
+    if (c->is_paced || !is_too_low(c, P_UV, &most))
+        return false;
+    for (size_t i = 0; i < c->f->nleads; i++)
+        if (c->f->lead[i].qrs_range_uv > most / 3 && bend_of(c->f->mean.x[i]) >= P_BEND)
+            return false;
+    return true;
+}
+
+bool ecg_finding_is_noise(const struct ecg_case *c)
+{
+    float most;
+    return is_too_low(c, LEAST_UV, &most) || is_only_noise(c) || are_only_p(c);
+}
+
+void ecg_finding_noise(struct ecg_case *c)
+{
+    float most;
+    bool is_flat = true, is_low = is_too_low(c, LEAST_UV, &most), is_p = are_only_p(c);
+    for (size_t i = 0; i < c->quality->n; i++)
+        is_flat = is_flat && c->quality->lead[i].is_flat;
+    if (is_low)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "QRS up to %.0f uV < %.0f", floor((double)most),
+                        (double)LEAST_UV);
+    else
+        ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "no QRS %s",
+                        is_p ? "but waves as broad as P" : "stands out of the noise");
+    /* One lead that is noisy and high is an electrode, not a heart that stands still. */
+    bool is_alarm = !is_flat && (c->quality->n >= ECG_RESTING_LEADS || most < LEAST_UV) &&
+                    c->beats->seconds >= c->limits->pause_s;
+    if ((double)c->chaos.seconds >= c->limits->vf_s)
+        ecg_finding_chaos(c);
+    else if (is_alarm && is_low)
+        ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s without a complex >= %.0f uV",
+                        c->beats->seconds, (double)LEAST_UV);
+    else if (is_alarm)
+        ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s of %s without a complex",
+                        c->beats->seconds, is_p ? "waves as broad as P" : "noise");
+}
+
+/* ---- gain ---- */
+
+/* Most of the leads that show the complexes well show them sharp, as no P wave is (1.0 at most),
+ * most of the beats are alike, and they have a T wave: no noise is so, nor are spikes of a
+ * pacemaker that excite nothing. */
+static bool is_heart(const struct ecg_beats *b, const struct ecg_figures *f)
+{
+    enum { BEATS = 3 };
+    static const float SHARP = 1.2F, QRS_MS = 50;
+    float most = 0;
+    size_t alike = 0, tall = 0, sharp = 0;
+    for (size_t i = 0; i < b->n; i++)
+        alike += b->beat[i].shape == b->dominant;
+    for (size_t i = 0; i < f->nleads; i++)
+        most = fmaxf(most, f->lead[i].qrs_range_uv);
+    for (size_t i = 0; i < f->nleads; i++)
+        if (f->lead[i].qrs_range_uv > most / 3) {
+            tall++;
+            sharp += bend_of(f->mean.x[i]) >= SHARP;
+        }
+    return most >= LEAST_UV && f->in_mean >= BEATS && f->rate.paced == 0 && alike * 3 >= b->n * 2 &&
+           sharp * 2 > tall && f->qrs_ms >= QRS_MS && !isnan(f->qt_ms);
+}
+
+static bool is_by_amplitude(enum ecg_finding_code code)
+{
+    return code == ECG_FINDING_ALARM_STEMI || code == ECG_FINDING_ALARM_POTASSIUM;
+}
+
+/* What is found at another gain. */
+struct at_gain {
+    struct ecg_part part;
+    struct ecg_quality quality;
+    struct ecg_figures f;
+    struct ecg_findings findings;
+};
+
+static bool look_at_gain(const struct ecg_case *c, double gain, struct at_gain *g)
+{
+    struct ecg_beats beats = {0};
+    struct base_error err;
+    ecg_part_take(c->record, 0, (double)INFINITY, &g->part);
+    g->part.record.patient = c->record->patient;
+    for (size_t i = 0; i < g->part.record.nleads; i++)
+        g->part.leads[i].uv_per_count *= gain;
+    bool ok = !ecg_beats_find(&g->part.record, NULL, &beats, &err) &&
+              !ecg_figures_measure(&g->part.record, NULL, &beats, &g->f, &err) &&
+              is_heart(&beats, &g->f);
+    if (ok) {
+        ecg_quality_find(&g->part.record, &g->quality);
+        ecg_findings_make(&g->part.record, &beats, &g->f, &g->quality, c->limits, &g->findings);
+        ok = !g->findings.no_complexes;
+    }
+    ecg_beats_deinit(&beats);
+    return ok;
+}
+
+bool ecg_finding_low_gain(struct ecg_case *c)
+{
+    static const double USUAL_UV = 1000;
+    float most;
+    if (!is_too_low(c, LEAST_UV, &most) || most < 1)
+        return false;
+    struct at_gain *g = malloc(sizeof *g);
+    bool is_gain = g && look_at_gain(c, USUAL_UV / (double)most, g);
+    for (size_t i = 0; is_gain && i < g->findings.n; i++) {
+        const struct ecg_finding *f = &g->findings.of[i];
+        if (ecg_finding_row(f->code)->kind != ECG_FINDING_STATEMENT && !is_by_amplitude(f->code))
+            ecg_finding_add(c, f->code, "%s", f->figures);
+    }
+    if (is_gain)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_GAIN, "QRS up to %.0f uV < %.0f, HR %.0f/min",
+                        floor((double)most), (double)LEAST_UV, g->f.rate.hr_bpm);
+    free(g);
+    return is_gain;
+}
