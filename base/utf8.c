@@ -1,7 +1,5 @@
 #include "base/utf8.h"
 
-#include <stdint.h>
-
 size_t base_utf8_sequence(const char *s, size_t n)
 {
     if (n == 0)
@@ -43,4 +41,36 @@ size_t base_utf8_cut(const char *s, size_t n, size_t most)
     while (most && ((unsigned char)s[most] & 0xc0) == 0x80)
         most--;
     return most;
+}
+
+size_t base_utf8_put(uint32_t c, char out[4])
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = n - 1; i > 0; i--, c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)(lead[n] | c);
+    return n;
+}
+
+static uint32_t utf16_unit(struct base_bytes b, bool big_endian, size_t at)
+{
+    return big_endian ? base_load_be16(b.p + at) : base_load_le16(b.p + at);
+}
+
+uint32_t base_utf16_next(struct base_bytes b, bool big_endian, size_t *at)
+{
+    uint32_t c = utf16_unit(b, big_endian, *at);
+    *at += 2;
+    if (c < 0xd800 || c >= 0xe000)
+        return c;
+    uint32_t low = *at + 2 <= b.n ? utf16_unit(b, big_endian, *at) : 0;
+    if (c >= 0xdc00 || low < 0xdc00 || low >= 0xe000)
+        return 0xfffd;
+    *at += 2;
+    return 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
 }

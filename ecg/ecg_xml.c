@@ -351,36 +351,13 @@ static void feed_piece(struct ecg_xml *x, const void *p, size_t n, bool last)
         fail(x, BASE_ELIMIT, "a tag or comment of more than %d bytes", ECG_XML_TAG);
 }
 
-static size_t put_utf8(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = n - 1; i > 0; i--, c >>= 6)
-        out[i] = (char)(0x80 | (c & 0x3f));
-    out[0] = (char)(lead[n] | c);
-    return n;
-}
-
 /* UTF-16 to UTF-8 by ourselves: libxml2 tells of damage on stderr, with the text. */
 static void feed_wide(struct ecg_xml *x, struct base_bytes b, bool big)
 {
     char out[PIECE];
     size_t n = 0;
-    for (size_t i = 0; i + 2 <= b.n && !x->failure.code; i += 2) {
-        uint32_t c = big ? base_load_be16(b.p + i) : base_load_le16(b.p + i);
-        if (c >= 0xd800 && c < 0xe000) {
-            uint32_t low = i + 4 > b.n ? 0
-                           : big       ? base_load_be16(b.p + i + 2)
-                                       : base_load_le16(b.p + i + 2);
-            bool pair = c < 0xdc00 && low >= 0xdc00 && low < 0xe000;
-            c = pair ? 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff)) : 0xfffd;
-            i += pair ? 2 : 0;
-        }
-        n += put_utf8(out + n, c);
+    for (size_t at = 0; at + 2 <= b.n && !x->failure.code;) {
+        n += base_utf8_put(base_utf16_next(b, big, &at), out + n);
         if (n + 4 > sizeof out) {
             feed_piece(x, out, n, false);
             n = 0;
@@ -607,7 +584,7 @@ static const char *from_windows(struct ecg_record *r, struct base_bytes raw)
     for (size_t i = 0; i < raw.n; i++) {
         char c[4];
         bool special = raw.p[i] >= 0x80 && raw.p[i] < 0xa0;
-        base_buf_add(&out, c, put_utf8(c, special ? high[raw.p[i] - 0x80] : raw.p[i]));
+        base_buf_add(&out, c, base_utf8_put(special ? high[raw.p[i] - 0x80] : raw.p[i], c));
     }
     if (out.err && !r->err)
         r->err = out.err;
