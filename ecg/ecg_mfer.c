@@ -1,48 +1,13 @@
 /*
- * MFER (ISO 22077): definitions of tag, length and value, in force from where they
- * stand on, for all channels or in a group (tag 3F) for one; then the samples.
+ * MFER (ISO 22077-1): definitions of tag, length and value, in force from where they
+ * stand on, for all channels or in a group (tag 3F) for one; then frames of samples.
  */
 #include "ecg/ecg_mfer_priv.h"
 
 #include "ecg/ecg_format.h"
-#include "ecg/ecg_text.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
-
-enum tag {
-    TAG_ZRO = 0x00,
-    TAG_BLE = 0x01,
-    TAG_TXC = 0x03,
-    TAG_BLK = 0x04,
-    TAG_CHN = 0x05,
-    TAG_SEQ = 0x06,
-    TAG_WFM = 0x08,
-    TAG_LDN = 0x09,
-    TAG_DTP = 0x0a,
-    TAG_IVL = 0x0b,
-    TAG_SEN = 0x0c,
-    TAG_OFF = 0x0d,
-    TAG_CMP = 0x0e,
-    TAG_FLT = 0x11,
-    TAG_NUL = 0x12,
-    TAG_NTE = 0x16,
-    TAG_MAN = 0x17,
-    TAG_WAV = 0x1e,
-    TAG_ATT = 0x3f,
-    TAG_PRE = 0x40,
-    TAG_EVT = 0x41,
-    TAG_VAL = 0x42,
-    TAG_SET = 0x67,
-    TAG_END = 0x80,
-    TAG_PNM = 0x81,
-    TAG_PID = 0x82,
-    TAG_AGE = 0x83,
-    TAG_SEX = 0x84,
-    TAG_TIM = 0x85
-};
 
 uint64_t ecg_mfer_uint(struct base_bytes b, bool big_endian)
 {
@@ -75,7 +40,7 @@ struct tlv {
 static bool read_head(struct base_bytes b, size_t *at, struct tlv *t, uint64_t *length)
 {
     *t = (struct tlv){.tag = b.p[(*at)++]};
-    if (t->tag == TAG_ATT) {
+    if (t->tag == MFER_TAG_ATT) {
         bool more = true;
         for (size_t i = 0; more; i++) {
             if (*at >= b.n || i == 5)
@@ -107,11 +72,11 @@ static size_t find_end(struct base_bytes b, size_t at)
     while (at + 1 < b.n) {
         struct tlv t;
         uint64_t length;
-        if (b.p[at] == TAG_ZRO && b.p[at + 1] == 0) {
+        if (b.p[at] == MFER_TAG_ZRO && b.p[at + 1] == 0) {
             if (--depth == 0)
                 return at;
             at += 2;
-        } else if (b.p[at] == TAG_ZRO) {
+        } else if (b.p[at] == MFER_TAG_ZRO) {
             at++;
         } else {
             if (!read_head(b, &at, &t, &length))
@@ -130,9 +95,9 @@ static bool next(struct base_bytes b, size_t *at, struct tlv *t, bool *bad)
 {
     uint64_t length;
     *bad = false;
-    while (*at < b.n && b.p[*at] == TAG_ZRO)
+    while (*at < b.n && b.p[*at] == MFER_TAG_ZRO)
         ++*at;
-    if (*at >= b.n || b.p[*at] == TAG_END)
+    if (*at >= b.n || b.p[*at] == MFER_TAG_END)
         return false;
     if (!read_head(b, at, t, &length)) {
         *bad = true;
@@ -149,256 +114,6 @@ static bool next(struct base_bytes b, size_t *at, struct tlv *t, bool *bad)
     t->value = base_bytes_of(b.p + *at, t->cut ? b.n - *at : (size_t)length);
     *at += t->value.n;
     return true;
-}
-
-/* ---- text ---- */
-
-static void add_utf16(struct base_buf *out, struct base_bytes b, bool big)
-{
-    for (size_t i = 0; i + 1 < b.n; i += 2) {
-        uint32_t c = big ? base_load_be16(b.p + i) : base_load_le16(b.p + i);
-        if (c >= 0xd800 && c < 0xdc00 && i + 3 < b.n) {
-            uint32_t low = big ? base_load_be16(b.p + i + 2) : base_load_le16(b.p + i + 2);
-            if (low >= 0xdc00 && low < 0xe000) {
-                c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-                i += 2;
-            }
-        }
-        if (c == 0)
-            return;
-        if (c >= 0xd800 && c < 0xe000)
-            c = 0xfffd;
-        if (c < 0x80) {
-            base_buf_add_byte(out, (uint8_t)c);
-        } else if (c < 0x800) {
-            base_buf_add_byte(out, (uint8_t)(0xc0 | c >> 6));
-            base_buf_add_byte(out, (uint8_t)(0x80 | (c & 0x3f)));
-        } else {
-            if (c >= 0x10000)
-                base_buf_add_byte(out, (uint8_t)(0xf0 | c >> 18));
-            base_buf_add_byte(out,
-                              (uint8_t)(c >= 0x10000 ? 0x80 | (c >> 12 & 0x3f) : 0xe0 | c >> 12));
-            base_buf_add_byte(out, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-            base_buf_add_byte(out, (uint8_t)(0x80 | (c & 0x3f)));
-        }
-    }
-}
-
-const char *ecg_mfer_string(struct ecg_record *r, const struct mfer_text *t, struct base_bytes b)
-{
-    bool guessed;
-    if (!t->utf16)
-        return ecg_text_utf8(r, b, &t->charset, &guessed);
-    struct base_buf out;
-    base_buf_init(&out, r->arena.limit);
-    add_utf16(&out, b, t->utf16_big);
-    const char *text = ecg_text_undeclared(r, base_buf_bytes(&out));
-    if (out.err && !r->err)
-        r->err = out.err;
-    base_buf_deinit(&out);
-    return text;
-}
-
-/* MWF_TXC: names of character sets, in words of their own. */
-static void read_charset(struct mfer_file *f, struct base_bytes value)
-{
-    static const struct {
-        const char *name;
-        const char *dicom;
-    } rows[] = {{"UTF-8", "ISO_IR 192"},
-                {"ISO 8859-1", "ISO_IR 100"},
-                {"ISO 8859-2", "ISO_IR 101"},
-                {"ISO 8859-5", "ISO_IR 144"},
-                {"ISO 8859-6", "ISO_IR 127"},
-                {"ISO 8859-7", "ISO_IR 126"},
-                {"ISO 8859-8", "ISO_IR 138"},
-                {"ISO 8859-9", "ISO_IR 148"},
-                {"JIS X 0201", "ISO_IR 13"},
-                {"JIS X 0208", "\\ISO 2022 IR 87"},
-                {"ISO-2022-JP", "\\ISO 2022 IR 87"},
-                {"RFC 1468", "\\ISO 2022 IR 87"},
-                {"GB18030", "GB18030"},
-                {"GBK", "GBK"}};
-    struct base_bytes name = ecg_text_trim(value);
-    f->text = (struct mfer_text){0};
-    f->text.utf16 = name.n >= 6 && strncasecmp((const char *)name.p, "UTF-16", 6) == 0;
-    f->text.utf16_big = f->text.utf16 && !(name.n == 8 && (name.p[6] | 32) == 'l');
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (name.n == strlen(rows[i].name) &&
-            strncasecmp((const char *)name.p, rows[i].name, name.n) == 0)
-            dicom_charset_parse(&f->text.charset, base_bytes_str(rows[i].dicom));
-}
-
-/* ---- who, when, by what ---- */
-
-static const char *part(struct ecg_record *r, const char *text, size_t i)
-{
-    for (; i; i--) {
-        text += strcspn(text, "^");
-        text += *text == '^';
-    }
-    size_t n = strcspn(text, "^");
-    return ecg_text_undeclared(r, base_bytes_of(text, n));
-}
-
-/* family^its sound^given^its sound^..., or one name without parts */
-static void read_name(struct mfer_file *f, struct base_bytes value)
-{
-    struct ecg_record *r = f->rec;
-    const char *text = ecg_mfer_string(r, &f->text, value);
-    const char *given = part(r, text, 2);
-    struct base_buf name = {0};
-    base_buf_add_str(&name, part(r, text, 0));
-    if (given[0])
-        base_buf_printf(&name, "^%s", given);
-    r->patient.name.utf8 = ecg_record_text(r, base_buf_cstr(&name), name.n);
-    r->patient.name.raw = ecg_record_bytes(r, value);
-    base_buf_deinit(&name);
-}
-
-static bool set_date(struct ecg_date *to, uint64_t year, unsigned month, unsigned day)
-{
-    if (year > 9999 || !ecg_date_is_real((long)year, month, day))
-        return false;
-    *to = (struct ecg_date){(int)year, (int)month, (int)day};
-    return true;
-}
-
-/* u8 years, u16 days, then the birth date; FF is unknown. */
-static void read_age(struct mfer_file *f, struct base_bytes v)
-{
-    struct ecg_patient *p = &f->rec->patient;
-    if (v.n >= 1 && v.p[0] > 0 && v.p[0] < 0xff) {
-        p->age = v.p[0];
-        p->age_unit = 'Y';
-    }
-    if (v.n >= 7)
-        set_date(&p->birth, ecg_mfer_uint(base_bytes_of(v.p + 3, 2), f->big_endian), v.p[5],
-                 v.p[6]);
-}
-
-/* u16 year, u8 month, day, hour, minute, second, u16 ms, u16 us. */
-static void read_time(struct mfer_file *f, struct base_bytes v)
-{
-    struct ecg_time *t = &f->rec->start;
-    if (v.n < 4 ||
-        !set_date(&t->date, ecg_mfer_uint(base_bytes_of(v.p, 2), f->big_endian), v.p[2], v.p[3]))
-        return;
-    if (v.n < 7 || v.p[4] > 23 || v.p[5] > 59 || v.p[6] > 59)
-        return;
-    t->has_time = true;
-    t->hour = v.p[4];
-    t->minute = v.p[5];
-    t->second = v.p[6];
-    uint64_t us = 0;
-    if (v.n >= 9)
-        us = 1000 * ecg_mfer_uint(base_bytes_of(v.p + 7, 2), f->big_endian);
-    if (v.n >= 11)
-        us += ecg_mfer_uint(base_bytes_of(v.p + 9, 2), f->big_endian);
-    t->usec = us < 1000000 ? (int)us : 0;
-}
-
-/* "HPF=0.05^text" */
-static void read_filter(struct mfer_file *f, struct base_bytes value)
-{
-    struct ecg_filters *x = &f->rec->filters;
-    const struct {
-        const char *key;
-        double *to;
-    } rows[] = {{"HPF=", &x->high_pass_hz}, {"LPF=", &x->low_pass_hz}, {"BEF=", &x->notch_hz}};
-    char text[24] = "";
-    double hz;
-    size_t n = value.n < sizeof text - 1 ? value.n : sizeof text - 1;
-    if (n)
-        memcpy(text, value.p, n);
-    text[strcspn(text, "^")] = '\0';
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strncasecmp(text, rows[i].key, 4) == 0 && ecg_text_number(text + 4, &hz) && hz > 0)
-            *rows[i].to = hz;
-}
-
-static void read_maker(struct mfer_file *f, struct base_bytes value)
-{
-    struct ecg_record *r = f->rec;
-    const char *text = ecg_mfer_string(r, &f->text, value);
-    r->device.manufacturer = part(r, text, 0);
-    r->device.model = part(r, text, 1);
-    r->device.software = part(r, text, 2);
-    r->device.serial = part(r, text, 3);
-}
-
-/* u16 code, i32 point, text "value^unit". */
-static void read_value(struct mfer_file *f, struct base_bytes v)
-{
-    struct ecg_record *r = f->rec;
-    double number;
-    char name[32];
-    if (v.n <= 6)
-        return;
-    const char *text = ecg_mfer_string(r, &f->text, base_bytes_of(v.p + 6, v.n - 6));
-    if (!ecg_text_number(part(r, text, 0), &number))
-        return;
-    int n = snprintf(name, sizeof name, "MFER value %llu",
-                     (unsigned long long)ecg_mfer_uint(base_bytes_of(v.p, 2), f->big_endian));
-    ecg_record_add_measurement(r, ECG_MEASURE_OTHER, 0, number, ecg_record_text(r, name, (size_t)n),
-                               part(r, text, 1));
-}
-
-static void add_event(struct mfer_file *f, struct base_bytes value, int channel)
-{
-    if ((f->nevents & (f->nevents - 1)) == 0) {
-        struct mfer_event *p =
-            realloc(f->events, (f->nevents ? 2 * f->nevents : 1) * sizeof *f->events);
-        if (!p) {
-            f->failed = BASE_ENOMEM;
-            return;
-        }
-        f->events = p;
-    }
-    f->events[f->nevents++] = (struct mfer_event){
-        .value = value, .text = f->text, .big_endian = f->big_endian, .channel = channel};
-}
-
-static void read_header(struct mfer_file *f, const struct tlv *t, int channel)
-{
-    struct ecg_record *r = f->rec;
-    switch (t->tag) {
-    case TAG_FLT:
-        read_filter(f, t->value);
-        break;
-    case TAG_NTE:
-        if (!r->comment[0])
-            r->comment = ecg_mfer_string(r, &f->text, t->value);
-        break;
-    case TAG_MAN:
-        read_maker(f, t->value);
-        break;
-    case TAG_EVT:
-        add_event(f, t->value, channel);
-        break;
-    case TAG_VAL:
-        read_value(f, t->value);
-        break;
-    case TAG_PNM:
-        read_name(f, t->value);
-        break;
-    case TAG_PID:
-        r->patient.id.utf8 = part(r, ecg_mfer_string(r, &f->text, t->value), 0);
-        r->patient.id.raw = ecg_record_bytes(r, t->value);
-        break;
-    case TAG_AGE:
-        read_age(f, t->value);
-        break;
-    case TAG_SEX:
-        if (t->value.n && (t->value.p[0] == 1 || t->value.p[0] == 2))
-            r->patient.sex = t->value.p[0] == 1 ? 'M' : 'F';
-        break;
-    case TAG_TIM:
-        read_time(f, t->value);
-        break;
-    default:
-        break;
-    }
 }
 
 /* ---- definitions of the samples ---- */
@@ -452,37 +167,37 @@ static bool read_definition(struct mfer_file *f, const struct tlv *t, struct mfe
     struct base_bytes v = t->value;
     uint64_t number = ecg_mfer_uint(v, f->big_endian);
     switch (t->tag) {
-    case TAG_BLK:
+    case MFER_TAG_BLK:
         d->block = number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
         if (v.n && number == 0)
             refuse(f, BASE_EFORMAT, v.p, "a block of 0 samples");
         return true;
-    case TAG_SEQ:
+    case MFER_TAG_SEQ:
         d->sequences = number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
         return true;
-    case TAG_DTP:
+    case MFER_TAG_DTP:
         read_type(f, v, d);
         return true;
-    case TAG_WFM:
+    case MFER_TAG_WFM:
         d->has_waveform = v.n > 0;
         d->waveform = (uint16_t)ecg_mfer_uint(base_bytes_of(v.p, v.n < 2 ? v.n : 2), f->big_endian);
         return true;
-    case TAG_LDN:
+    case MFER_TAG_LDN:
         d->has_lead = v.n > 0;
         d->lead = (uint16_t)ecg_mfer_uint(base_bytes_of(v.p, v.n < 2 ? v.n : 2), f->big_endian);
         d->label =
             v.n > 2 ? ecg_mfer_string(f->rec, &f->text, base_bytes_of(v.p + 2, v.n - 2)) : NULL;
         return true;
-    case TAG_IVL:
+    case MFER_TAG_IVL:
         read_number(f, v, &d->interval);
         return true;
-    case TAG_SEN:
+    case MFER_TAG_SEN:
         read_number(f, v, &d->sensitivity);
         return true;
-    case TAG_OFF:
+    case MFER_TAG_OFF:
         read_raw(v, &d->offset);
         return true;
-    case TAG_NUL:
+    case MFER_TAG_NUL:
         read_raw(v, &d->missing);
         return true;
     default:
@@ -621,30 +336,30 @@ static void take(struct mfer_file *f, const struct tlv *t, int channel, unsigned
 {
     struct mfer_defs *defs = channel < 0 ? &f->common : &f->channels[channel];
     switch (t->tag) {
-    case TAG_BLE:
+    case MFER_TAG_BLE:
         f->big_endian = t->value.n == 0 || t->value.p[0] == 0;
         return;
-    case TAG_TXC:
-        read_charset(f, t->value);
+    case MFER_TAG_TXC:
+        ecg_mfer_charset(f, t->value);
         return;
-    case TAG_CMP:
+    case MFER_TAG_CMP:
         if (ecg_mfer_uint(base_bytes_of(t->value.p, t->value.n < 2 ? t->value.n : 2),
                           f->big_endian))
             refuse(
                 f, BASE_EUNSUPPORTED, t->value.p,
                 "the samples are compressed (MWF_CMP); export the recording without compression");
         return;
-    case TAG_CHN:
+    case MFER_TAG_CHN:
         if (channel < 0)
             set_channels(f, t->value);
         return;
-    case TAG_WAV:
+    case MFER_TAG_WAV:
         add_frame(f, t);
         return;
-    case TAG_SET:
+    case MFER_TAG_SET:
         walk(f, t->value, channel, depth + 1);
         return;
-    case TAG_ATT:
+    case MFER_TAG_ATT:
         if (!f->channels)
             set_channels(f, base_bytes_of(NULL, 0));
         if (!f->failed && t->channel < f->nchannels)
@@ -656,7 +371,7 @@ static void take(struct mfer_file *f, const struct tlv *t, int channel, unsigned
         return;
     default:
         if (!read_definition(f, t, defs))
-            read_header(f, t, channel);
+            ecg_mfer_header(f, t->tag, t->value, channel);
     }
 }
 
@@ -675,7 +390,7 @@ static void walk(struct mfer_file *f, struct base_bytes b, int channel, unsigned
             ecg_record_damage(f->rec, (uint64_t)(t.value.p - f->all.p),
                               "MFER: the file is cut within tag %02X, of which %zu bytes are there",
                               t.tag, t.value.n);
-        f->ended = t.cut && t.tag != TAG_WAV && t.tag != TAG_ATT && t.tag != TAG_SET;
+        f->ended = t.cut && t.tag != MFER_TAG_WAV && t.tag != MFER_TAG_ATT && t.tag != MFER_TAG_SET;
         if (!f->ended)
             take(f, &t, channel, depth);
         f->ended |= t.cut;
@@ -696,7 +411,7 @@ bool ecg_mfer_probe(struct base_bytes file)
     size_t at = 0;
     unsigned sound = 0;
     bool sampling = false;
-    if (b.n >= 6 && b.p[0] == TAG_PRE && memcmp(b.p + 2, "MFR ", 4) == 0)
+    if (b.n >= 6 && b.p[0] == MFER_TAG_PRE && memcmp(b.p + 2, "MFR ", 4) == 0)
         return true;
     while (at < b.n && sound < 64) {
         struct tlv t;
@@ -704,19 +419,21 @@ bool ecg_mfer_probe(struct base_bytes file)
         if (!read_head(b, &at, &t, &length))
             break;
         bool small = length <= 4 && !t.open;
-        bool known = t.tag == TAG_BLE   ? length == 1 && at < b.n && b.p[at] <= 1
-                     : t.tag == TAG_IVL ? length >= 3 && length <= 6
-                     : t.tag == TAG_BLK || t.tag == TAG_CHN || t.tag == TAG_SEQ || t.tag == TAG_WFM
-                         ? length > 0 && small
-                         : t.tag == TAG_SEN || t.tag == TAG_DTP || t.tag == TAG_ATT ||
-                               t.tag == TAG_WAV || t.tag == TAG_MAN || t.tag == TAG_TXC ||
-                               t.tag == TAG_TIM || t.tag == TAG_PNM || t.tag == TAG_PID ||
-                               t.tag == TAG_LDN || t.tag == TAG_AGE || t.tag == TAG_SEX;
+        bool known =
+            t.tag == MFER_TAG_BLE   ? length == 1 && at < b.n && b.p[at] <= 1
+            : t.tag == MFER_TAG_IVL ? length >= 3 && length <= 6
+            : t.tag == MFER_TAG_BLK || t.tag == MFER_TAG_CHN || t.tag == MFER_TAG_SEQ ||
+                    t.tag == MFER_TAG_WFM
+                ? length > 0 && small
+                : t.tag == MFER_TAG_SEN || t.tag == MFER_TAG_DTP || t.tag == MFER_TAG_ATT ||
+                      t.tag == MFER_TAG_WAV || t.tag == MFER_TAG_MAN || t.tag == MFER_TAG_TXC ||
+                      t.tag == MFER_TAG_TIM || t.tag == MFER_TAG_PNM || t.tag == MFER_TAG_PID ||
+                      t.tag == MFER_TAG_LDN || t.tag == MFER_TAG_AGE || t.tag == MFER_TAG_SEX;
         if (!known)
             return false;
         sound++;
-        sampling |= t.tag == TAG_IVL || t.tag == TAG_ATT;
-        if (t.tag == TAG_WAV || t.open || length > b.n - at)
+        sampling |= t.tag == MFER_TAG_IVL || t.tag == MFER_TAG_ATT;
+        if (t.tag == MFER_TAG_WAV || t.open || length > b.n - at)
             break;
         at += (size_t)length;
     }

@@ -6,6 +6,39 @@
 #include "dicom/dicom_charset.h"
 #include "ecg/ecg_record.h"
 
+/* ISO 22077-1: MWF_ and these letters. */
+enum mfer_tag {
+    MFER_TAG_ZRO = 0x00,
+    MFER_TAG_BLE = 0x01,
+    MFER_TAG_TXC = 0x03,
+    MFER_TAG_BLK = 0x04,
+    MFER_TAG_CHN = 0x05,
+    MFER_TAG_SEQ = 0x06,
+    MFER_TAG_WFM = 0x08,
+    MFER_TAG_LDN = 0x09,
+    MFER_TAG_DTP = 0x0a,
+    MFER_TAG_IVL = 0x0b,
+    MFER_TAG_SEN = 0x0c,
+    MFER_TAG_OFF = 0x0d,
+    MFER_TAG_CMP = 0x0e,
+    MFER_TAG_FLT = 0x11,
+    MFER_TAG_NUL = 0x12,
+    MFER_TAG_NTE = 0x16,
+    MFER_TAG_MAN = 0x17,
+    MFER_TAG_WAV = 0x1e,
+    MFER_TAG_ATT = 0x3f,
+    MFER_TAG_PRE = 0x40,
+    MFER_TAG_EVT = 0x41,
+    MFER_TAG_VAL = 0x42,
+    MFER_TAG_SET = 0x67,
+    MFER_TAG_END = 0x80,
+    MFER_TAG_PNM = 0x81,
+    MFER_TAG_PID = 0x82,
+    MFER_TAG_AGE = 0x83,
+    MFER_TAG_SEX = 0x84,
+    MFER_TAG_TIM = 0x85
+};
+
 enum mfer_type {
     MFER_I16,
     MFER_U16,
@@ -92,9 +125,16 @@ struct mfer_file {
     bool ended;
 };
 
+/* Of up to 8 bytes; 0 of none. */
 uint64_t ecg_mfer_uint(struct base_bytes b, bool big_endian);
 int64_t ecg_mfer_int(struct base_bytes b, bool big_endian);
+/* Text of the record, in UTF-8; failures are in r->err. */
 const char *ecg_mfer_string(struct ecg_record *r, const struct mfer_text *t, struct base_bytes b);
+/* MWF_TXC: the character set of what follows; f->text. */
+void ecg_mfer_charset(struct mfer_file *f, struct base_bytes value);
+/* Takes a definition that is no matter of samples, of this channel (-1: of all), into the record;
+ * passes over one that it does not know. Out of memory is in f->failed. */
+void ecg_mfer_header(struct mfer_file *f, unsigned tag, struct base_bytes value, int channel);
 /* Both groups to leads, others and medians; then the events, which are in their time. */
 enum base_err ecg_mfer_waves(struct mfer_file *f) BASE_MUST_CHECK;
 
