@@ -31,8 +31,8 @@ double ecg_aecg_time(const struct aecg *a, const char *value, const char *unit)
     struct ecg_time t;
     double number;
     /* A date has 8 digits at least, and no unit. */
-    if (unit[0] == '\0' && strspn(value, "0123456789") >= 8 && ecg_xml_parse_time(value, &t))
-        return isnan(a->start_s) ? (double)NAN : ecg_xml_seconds(&t) - a->start_s;
+    if (unit[0] == '\0' && strspn(value, "0123456789") >= 8 && ecg_hl7_time_parse(value, &t))
+        return isnan(a->start_s) ? (double)NAN : ecg_time_seconds(&t) - a->start_s;
     return ecg_text_number(value, &number) ? number * ecg_aecg_unit_in_s(unit) : (double)NAN;
 }
 
@@ -42,10 +42,10 @@ double ecg_aecg_time(const struct aecg *a, const char *value, const char *unit)
 static void set_start(struct aecg *a, const char *value)
 {
     struct ecg_time t;
-    if (!isnan(a->start_s) || !ecg_xml_parse_time(value, &t))
+    if (!isnan(a->start_s) || !ecg_hl7_time_parse(value, &t))
         return;
     a->r->start = t;
-    a->start_s = ecg_xml_seconds(&t);
+    a->start_s = ecg_time_seconds(&t);
 }
 
 static void begin_sequence(struct aecg *a)
@@ -75,12 +75,12 @@ static void sequence_value(struct aecg *a, const char *name)
     ecg_xml_attribute(a->x, "unit", unit, sizeof unit);
     bool is_number = ecg_text_number(value, &number);
     if (strcmp(name, "head") == 0 && strcmp(a->code, "TIME_ABSOLUTE") == 0) {
-        if (ecg_xml_parse_time(value, &t)) {
+        if (ecg_hl7_time_parse(value, &t)) {
             /* The first of them is more exact than what the series said. */
             if (a->r->nleads == 0 && !a->derived)
                 a->start_s = (double)NAN;
             set_start(a, value);
-            a->head_s = ecg_xml_seconds(&t) - a->start_s;
+            a->head_s = ecg_time_seconds(&t) - a->start_s;
         }
     } else if (strcmp(name, "head") == 0) {
         a->head_s = is_number ? number * ecg_aecg_unit_in_s(unit) : 0;
@@ -212,7 +212,7 @@ static void patient_start(struct aecg *a, const char *name)
         p->sex = *value == 'M' ? 'M' : *value == 'F' ? 'F' : strcmp(value, "UN") == 0 ? 'O' : 0;
     } else if (strcmp(name, "birthTime") == 0 &&
                ecg_xml_attribute(a->x, "value", value, sizeof value) && strlen(value) >= 8 &&
-               ecg_xml_parse_time(value, &t)) {
+               ecg_hl7_time_parse(value, &t)) {
         p->birth = t.date;
     }
 }
@@ -231,7 +231,7 @@ static void take_start(struct aecg *a, const char *name)
     if (is_series)
         set_start(a, value);
     else if (strcmp(owner, "AnnotatedECG") == 0 && !a->r->start.date.year &&
-             ecg_xml_parse_time(value, &t))
+             ecg_hl7_time_parse(value, &t))
         a->r->start = t;
 }
 

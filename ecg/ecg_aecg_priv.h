@@ -4,6 +4,7 @@
 #define ECG_AECG_PRIV_H
 
 #include "ecg/ecg_digits.h"
+#include "ecg/ecg_hl7_time.h"
 #include "ecg/ecg_text.h"
 #include "ecg/ecg_unit.h"
 #include "ecg/ecg_xml.h"

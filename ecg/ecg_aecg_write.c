@@ -82,7 +82,7 @@ static void put_id(struct job *j, const char *part)
 static void put_time(struct job *j, double after_s)
 {
     const struct ecg_time *t = &j->r->start;
-    double ms = round(ecg_xml_seconds(t) * 1000 + after_s * 1000);
+    double ms = round(ecg_time_seconds(t) * 1000 + after_s * 1000);
     time_t whole = (time_t)floor(ms / 1000);
     struct tm tm;
     gmtime_r(&whole, &tm);

@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "ecg/ecg_derive.h"
 #include "ecg/ecg_format.h"
+#include "ecg/ecg_hl7_time.h"
 #include "ecg/ecg_text.h"
 #include "ecg/ecg_xml.h"
 
@@ -387,7 +388,7 @@ static bool date_of(const char *date, const char *time, struct ecg_time *out)
     snprintf(hl7, sizeof hl7, "%04u%02u%02u", year, month, day);
     if (n >= 2)
         snprintf(hl7 + 8, sizeof hl7 - 8, "%02u%02u%02u", h, min, s);
-    return ecg_xml_parse_time(hl7, out);
+    return ecg_hl7_time_parse(hl7, out);
 }
 
 static void patient(struct muse *m, const char *name)

@@ -4,6 +4,7 @@
  */
 #include "base/base64.h"
 #include "ecg/ecg_format.h"
+#include "ecg/ecg_hl7_time.h"
 #include "ecg/ecg_philips_priv.h"
 #include "ecg/ecg_text.h"
 
@@ -35,7 +36,7 @@ static bool time_of(const char *date, const char *time, struct ecg_time *out)
             if (*s != '-' && *s != ':')
                 hl7[n++] = *s;
     hl7[n] = '\0';
-    return n >= 8 && ecg_xml_parse_time(hl7, out);
+    return n >= 8 && ecg_hl7_time_parse(hl7, out);
 }
 
 /* Of a rate, a resolution, a length or a number of leads: above 0. */

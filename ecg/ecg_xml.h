@@ -70,9 +70,5 @@ const char *ecg_xml_text(struct ecg_xml *x);
 struct ecg_text ecg_xml_text_raw(struct ecg_xml *x);
 /* As a number. False when it is none. */
 bool ecg_xml_number(struct ecg_xml *x, double *out);
-/* "UTC" or HL7 times: YYYY[MM[DD[HH[MM[SS[.F]]]]]][+ZZZZ]. False when it is none. */
-bool ecg_xml_parse_time(const char *s, struct ecg_time *out);
-/* Seconds since 1970 of what the time says, its zone ignored; NAN without a date. */
-double ecg_xml_seconds(const struct ecg_time *t);
 
 #endif
