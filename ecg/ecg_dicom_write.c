@@ -5,6 +5,7 @@
 #include "dicom/dicom_dataset.h"
 #include "dicom/dicom_part10.h"
 #include "ecg/ecg_dicom_priv.h"
+#include "ecg/ecg_dicom_write_priv.h"
 #include "ecg/ecg_format.h"
 
 #include <math.h>
@@ -12,207 +13,27 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* PS3.3 A.34.3.4, A.34.4.4 and A.34.5.4: what an object of each class holds at most. */
-static const struct kind {
-    const char *sop_class;
-    size_t groups;
-    size_t channels; /* of each group */
-    size_t total;    /* channels of all groups */
-    size_t samples;  /* of each channel */
-    double rate_min;
-} kinds[] = {
-    {DICOM_UID_TWELVE_LEAD_ECG, 5, 13, 13, 16384, 200},
-    {DICOM_UID_GENERAL_ECG, 4, 24, 4 * 24, SIZE_MAX, 200},
-    {DICOM_UID_AMBULATORY_ECG, 1, 12, 12, SIZE_MAX, 50},
-};
-enum { GROUPS = 5, CHANNELS = 24, RATE_MIN = 50, RATE_MAX = 1000, PADDING = -32768 };
-
-/* A multiplex group to be written. */
-struct group {
-    const struct ecg_lead *lead[CHANNELS];
-    size_t n;
-    size_t samples; /* per channel, after alignment */
-    double rate;
-    bool padded; /* some samples are missing */
-    bool median;
-};
-
-struct groups {
-    struct group of[GROUPS];
-    size_t n;
-    size_t leads; /* in all of them */
-};
+enum { PADDING = -32768 };
 
 struct job {
     const struct ecg_record *r;
     const struct ecg_dicom_options *o;
     struct dicom_writer w;
     struct ecg_dicom_written ids;
-    struct groups groups;
+    struct ecg_dicom_layout layout;
     char date[9];
     char clock[16]; /* "" when only the date is known */
     char zone[8];   /* "+0800", or "" */
 };
 
-static bool lead_has_gaps(const struct ecg_lead *lead)
+static enum base_err lay_out(struct job *j, struct base_error *err)
 {
-    for (size_t i = 0; i < lead->samples; i++)
-        if (ecg_lead_sample(lead, i) == ECG_SAMPLE_NONE)
-            return true;
-    return false;
-}
-
-static enum base_err measure_group(struct group *g, const struct ecg_limits *limits,
-                                   struct base_error *err)
-{
-    for (size_t i = 0; i < g->n; i++) {
-        const struct ecg_lead *lead = g->lead[i];
-        if (!(fabs(lead->start_s) < 1e6))
-            return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "a lead starts after %g s",
-                             lead->start_s);
-        int64_t end = ecg_write_first(lead) + (int64_t)lead->samples;
-        g->samples = end > (int64_t)g->samples ? (size_t)end : g->samples;
-    }
-    if (g->samples == 0)
-        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "all samples lie before the start of the record");
-    if (g->samples > limits->samples / g->n)
-        return base_fail(err, BASE_ELIMIT, BASE_NOPOS, "%zu samples are too many for DICOM",
-                         g->samples);
-    for (size_t i = 0; i < g->n; i++) {
-        int64_t first = ecg_write_first(g->lead[i]);
-        g->padded |= first > 0 || first + (int64_t)g->lead[i]->samples < (int64_t)g->samples ||
-                     lead_has_gaps(g->lead[i]);
-    }
-    return BASE_OK;
-}
-
-static bool is_at(const struct ecg_lead *lead, double rate)
-{
-    return fabs(lead->rate_hz - rate) <= 1e-6;
-}
-
-static bool is_in(const struct groups *all, const struct ecg_lead *lead)
-{
-    for (size_t i = 0; i < all->n; i++)
-        for (size_t k = 0; k < all->of[i].n; k++)
-            if (all->of[i].lead[k] == lead)
-                return true;
-    return false;
-}
-
-/* Of the leads that are in no group yet, the rate within the limits that most of them have; the
- * earlier of two. 0: there is none. */
-static double commonest_rate(const struct groups *all, const struct ecg_record *r, double least)
-{
-    double best = 0;
-    size_t most = 0;
-    for (size_t i = 0; i < r->nleads; i++) {
-        const struct ecg_lead *lead = &r->leads[i];
-        size_t n = 0;
-        if (lead->samples == 0 || !(lead->rate_hz >= least && lead->rate_hz <= RATE_MAX))
-            continue;
-        for (size_t k = 0; k < r->nleads; k++)
-            n += r->leads[k].samples && is_at(&r->leads[k], lead->rate_hz) &&
-                 !is_in(all, &r->leads[k]);
-        if (n > most) {
-            most = n;
-            best = lead->rate_hz;
-        }
-    }
-    return best;
-}
-
-/* The leads that an object of this kind holds; a group is of one rate. A lead without samples is
- * left out: as a row of missing ones it would stand in the way of what follows from other leads. */
-static enum base_err fill(const struct kind *kind, const struct ecg_record *r, struct groups *all,
-                          struct base_error *err)
-{
-    *all = (struct groups){.n = 0};
-    double rate;
-    while (all->n < kind->groups && all->leads < kind->total &&
-           (rate = commonest_rate(all, r, kind->rate_min)) > 0) {
-        struct group *g = &all->of[all->n];
-        g->rate = rate;
-        for (size_t i = 0; i < r->nleads && g->n < kind->channels && all->leads < kind->total;
-             i++) {
-            const struct ecg_lead *lead = &r->leads[i];
-            if (lead->samples && is_at(lead, rate) && !is_in(all, lead)) {
-                g->lead[g->n++] = lead;
-                all->leads++;
-            }
-        }
-        enum base_err e = measure_group(g, &ecg_limits_default, err);
-        if (e)
-            return e;
-        if (g->samples > kind->samples) {
-            all->leads = 0;
-            break;
-        }
-        all->n++;
-    }
-    return BASE_OK;
-}
-
-static void add_name(struct ecg_dicom_written *w, const struct ecg_lead *lead)
-{
-    size_t n = strlen(w->left_out);
-    char text[96];
-    snprintf(text, sizeof text, "%s%.40s (%g Hz)", n ? ", " : "", lead->name, lead->rate_hz);
-    size_t m = base_utf8_cut(text, strlen(text), sizeof w->left_out - 1 - n);
-    memcpy(w->left_out + n, text, m);
-    w->left_out[n + m] = '\0';
-}
-
-static void add_median(struct job *j)
-{
-    const struct ecg_record *r = j->r;
-    const struct kind *kind = &kinds[1];
-    struct group g = {.n = r->nmedians, .median = true};
-    if (strcmp(j->ids.sop_class, kind->sop_class) != 0 || g.n == 0 || g.n > kind->channels ||
-        j->groups.n == kind->groups)
-        return;
-    g.rate = r->medians[0].rate_hz;
-    bool fits = g.rate >= kind->rate_min && g.rate <= RATE_MAX;
-    for (size_t i = 0; i < g.n; i++) {
-        g.lead[i] = &r->medians[i];
-        fits &= is_at(g.lead[i], g.rate);
-    }
-    j->ids.medians = fits && !measure_group(&g, &ecg_limits_default, NULL);
-    if (j->ids.medians)
-        j->groups.of[j->groups.n++] = g;
-}
-
-/* The class that holds most of the leads; the first of several. */
-static enum base_err choose_class(struct job *j, struct base_error *err)
-{
-    const struct ecg_record *r = j->r;
-    if (!ecg_record_has_leads(r))
-        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         r->nothers ? "none of the channels is an ECG lead"
-                                    : "the record has no samples");
-    struct groups *found = malloc(sizeof *found);
-    if (!found)
-        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
-    enum base_err e = BASE_OK;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !e; i++) {
-        e = fill(&kinds[i], r, found, err);
-        if (!e && found->leads > j->groups.leads) {
-            j->groups = *found;
-            j->ids.sop_class = kinds[i].sop_class;
-        }
-    }
-    free(found);
+    enum base_err e = ecg_dicom_lay_out(j->r, &j->layout, err);
     if (e)
         return e;
-    if (j->groups.leads == 0)
-        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "%g samples per second; a DICOM ECG object holds %d to %d",
-                         r->leads[0].rate_hz, RATE_MIN, RATE_MAX);
-    for (size_t i = 0; i < r->nleads; i++)
-        if (r->leads[i].samples && !is_in(&j->groups, &r->leads[i]))
-            add_name(&j->ids, &r->leads[i]);
-    add_median(j);
+    j->ids.sop_class = j->layout.sop_class;
+    j->ids.medians = j->layout.medians;
+    memcpy(j->ids.left_out, j->layout.left_out, sizeof j->ids.left_out);
     return BASE_OK;
 }
 
@@ -491,7 +312,8 @@ static int32_t divisor(const struct ecg_lead *lead, bool padded)
     return (int32_t)(most / INT16_MAX + (most % INT16_MAX != 0));
 }
 
-static void write_channel(struct job *j, const struct group *g, size_t i, int32_t divide)
+static void write_channel(struct job *j, const struct ecg_dicom_multiplex *g, size_t i,
+                          int32_t divide)
 {
     const struct ecg_lead *lead = g->lead[i];
     const struct ecg_filters *x = &j->r->filters;
@@ -529,7 +351,7 @@ static int16_t to_word(int32_t v, int32_t divide)
     return (int16_t)((v + half) / divide);
 }
 
-static void write_samples(struct job *j, const struct group *g, const int32_t *divide)
+static void write_samples(struct job *j, const struct ecg_dicom_multiplex *g, const int32_t *divide)
 {
     uint16_t *words = malloc(g->n * g->samples * sizeof *words);
     if (!words) {
@@ -548,10 +370,10 @@ static void write_samples(struct job *j, const struct group *g, const int32_t *d
     free(words);
 }
 
-static void write_group(struct job *j, const struct group *g)
+static void write_group(struct job *j, const struct ecg_dicom_multiplex *g)
 {
     struct dicom_writer *w = &j->w;
-    int32_t divide[CHANNELS];
+    int32_t divide[ECG_DICOM_CHANNELS_MAX];
     for (size_t i = 0; i < g->n; i++) {
         divide[i] = divisor(g->lead[i], g->padded);
         divide[i] = divide[i] ? divide[i] : 1;
@@ -593,8 +415,8 @@ static void write_all(struct job *j, struct base_buf *out)
     write_context(j);
     write_annotations(j);
     dicom_write_seq_open(w, DICOM_TAG_WaveformSequence);
-    for (size_t i = 0; i < j->groups.n; i++)
-        write_group(j, &j->groups.of[i]);
+    for (size_t i = 0; i < j->layout.n; i++)
+        write_group(j, &j->layout.of[i]);
     dicom_write_seq_close(w);
 }
 
@@ -610,7 +432,7 @@ enum base_err ecg_dicom_write(const struct ecg_record *r, const struct ecg_dicom
     j->o = options ? options : &none;
     enum base_err e = check_options(j->o, err);
     if (!e)
-        e = choose_class(j, err);
+        e = lay_out(j, err);
     if (!e)
         e = make_uids(j, err);
     if (!e) {
