@@ -27,7 +27,7 @@
 enum {
     BLOCK = 4096,
     SECTOR = 512,
-    FLUSH_US = 2000, /* so that most cuts find something in the cache */
+    FLUSH_US = 1000, /* so that most cuts find something in the cache */
 };
 
 static const char name[] = "/disk";
