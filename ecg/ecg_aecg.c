@@ -125,6 +125,8 @@ static void end_sequence(struct aecg *a)
         a->digits.open = false; /* a number that may be cut */
     ecg_digits_end(&a->digits);
     if (!a->has_digits || a->passed_over || a->digits.n == 0) {
+        if (a->digits.bad && !a->passed_over)
+            note(a, "begins with something else than a whole number: it is left out");
         a->digits.n = 0;
         a->digits.bad = a->digits.open = a->digits.wide = false;
         return;

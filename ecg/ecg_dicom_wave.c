@@ -30,6 +30,7 @@ struct channel {
     bool is_ecg;
     bool elsewhere;
     const char *unit;
+    bool has_sensitivity;
     double sensitivity;
     double correction;
     double baseline;
@@ -77,11 +78,13 @@ static unsigned width_of(enum sample_kind kind)
     return kind >= KIND_SL ? 4 : kind >= KIND_SS ? 2 : 1;
 }
 
-static void read_number(const struct dicom_element *e, double *out)
+static bool read_number(const struct dicom_element *e, double *out)
 {
     double v;
-    if (dicom_value_double(e, 0, &v) && isfinite(v))
-        *out = v;
+    if (!dicom_value_double(e, 0, &v) || !isfinite(v))
+        return false;
+    *out = v;
+    return true;
 }
 
 /* ISO/IEEE 11073-10101: leads are codes of partition 2, sites (as CID 3030 of the electrodes
@@ -147,7 +150,7 @@ static void read_channel(struct ecg_dicom_reader *d, struct dicom_cursor *c, str
             read_source(d, c, ch);
             break;
         case DICOM_TAG_ChannelSensitivity:
-            read_number(&e, &ch->sensitivity);
+            ch->has_sensitivity = read_number(&e, &ch->sensitivity);
             break;
         case DICOM_TAG_ChannelSensitivityUnitsSequence:
             read_unit(d, c, ch);
@@ -368,8 +371,30 @@ static int32_t value_of(uint32_t raw, enum sample_kind kind, unsigned stored)
     }
 }
 
+static uint32_t padding_of(const struct group *g)
+{
+    unsigned width = width_of(g->kind);
+    return g->padding.n >= width ? load(g->padding.p, width, g->swap) : 0;
+}
+
+/* Unsigned values beyond those of int32_t: all are kept less 2^31, which the lead's offset adds. */
+static bool is_high(const struct group *g, size_t channel)
+{
+    unsigned stored = g->channels[channel].stored;
+    if (g->kind != KIND_UL || (stored > 0 && stored < 32))
+        return false;
+    uint32_t padding = padding_of(g);
+    const uint8_t *p = g->data.p + channel * 4;
+    for (size_t i = 0; i < g->nsamples; i++, p += g->nchannels * 4) {
+        uint32_t raw = load(p, 4, g->swap);
+        if (raw > INT32_MAX && raw != padding)
+            return true;
+    }
+    return false;
+}
+
 /* Into the lead, of 16 bits where the values are no wider. */
-static void decode(const struct group *g, size_t channel, struct ecg_lead *lead)
+static void decode(const struct group *g, size_t channel, bool high, struct ecg_lead *lead)
 {
     unsigned width = width_of(g->kind);
     size_t frame = g->nchannels * width;
@@ -378,12 +403,16 @@ static void decode(const struct group *g, size_t channel, struct ecg_lead *lead)
         stored = 8 * width;
     /* DEVIATION (PS3.3 C.10.9, (5400,100A)): some writers state 0 as padding, which is an
      * ordinary sample of an ECG. */
-    uint32_t padding = g->padding.n >= width ? load(g->padding.p, width, g->swap) : 0;
+    uint32_t padding = padding_of(g);
     bool padded = padding != 0;
     const uint8_t *p = g->data.p + channel * width;
     for (size_t i = 0; i < g->nsamples; i++, p += frame) {
         uint32_t raw = load(p, width, g->swap);
-        int32_t v = padded && raw == padding ? ECG_SAMPLE_NONE : value_of(raw, g->kind, stored);
+        int32_t v = value_of(raw, g->kind, stored);
+        if (high)
+            v = raw == 0 ? -INT32_MAX : (int32_t)(raw ^ 0x80000000);
+        if (padded && raw == padding)
+            v = ECG_SAMPLE_NONE;
         if (lead->i32)
             lead->i32[i] = v;
         else
@@ -403,7 +432,7 @@ static bool is_narrow(const struct group *g, size_t channel)
     if (g->kind != KIND_SS)
         return false;
     const uint8_t *p = g->data.p + channel * width;
-    uint32_t padding = g->padding.n >= width ? load(g->padding.p, width, g->swap) : 0;
+    uint32_t padding = padding_of(g);
     for (size_t i = 0; i < g->nsamples && padding != 0x8000; i++, p += g->nchannels * width)
         if (load(p, width, g->swap) == 0x8000)
             return false;
@@ -463,8 +492,11 @@ static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g
     lead->uv_per_count = ch->sensitivity * ch->correction * ch->unit_uv;
     lead->offset_uv = ch->baseline * ch->unit_uv;
     lead->start_s = g->offset_ms / 1000 + ch->time_skew + ch->sample_skew / g->rate;
+    bool high = is_high(g, channel);
+    if (high)
+        lead->offset_uv += 2147483648.0 * lead->uv_per_count;
     if (!plain)
-        decode(g, channel, lead);
+        decode(g, channel, high, lead);
     return BASE_OK;
 }
 
@@ -485,6 +517,20 @@ static size_t count_leads(struct group *const *groups, size_t n, enum kind kind)
         for (size_t k = 0; k < groups[i]->nchannels; k++)
             count += is_of(groups[i], k, kind);
     return count;
+}
+
+/* PS3.3 C.10.9, (003A,0210): without it samples are of arbitrary units. */
+static void note_uncalibrated(struct ecg_dicom_reader *d, const struct group *g)
+{
+    for (size_t i = 0; i < g->nchannels; i++) {
+        const struct channel *ch = &g->channels[i];
+        if (ch->has_sensitivity || ch->other)
+            continue;
+        ecg_record_damage(d->rec, g->pos,
+                          "DICOM: channel %zu (%s) states no sensitivity: 1 uV per count assumed, "
+                          "amplitudes may be wrong",
+                          i + 1, ch->name);
+    }
 }
 
 static enum base_err make_leads(struct ecg_dicom_reader *d, struct group *const *groups, size_t n,
@@ -565,6 +611,9 @@ static enum base_err settle(struct ecg_dicom_reader *d, struct group **groups, s
     if (!e && d->rec->nleads == 0)
         e = base_fail(d->err, BASE_EUNSUPPORTED, groups[0]->pos,
                       "DICOM: the object has no channel that is an ECG lead");
+    for (size_t i = 0; i < n && !e; i++)
+        if (!groups[i]->left_out)
+            note_uncalibrated(d, groups[i]);
     for (size_t i = 0; i < n && !e; i++)
         if (!groups[i]->left_out) {
             take_filters(d->rec, groups[i]);

@@ -18,6 +18,7 @@ struct channel {
     bool whole;      /* of a float type: all are whole numbers that fit 32 bits */
     double most;     /* of a float type: the largest amount */
     double per_unit; /* counts of a unit of the file: 1 but for floats */
+    bool high;       /* unsigned beyond int32_t: kept less 2^31, which the offset adds */
     bool has_missing;
     uint64_t missing; /* as the bytes of the file have it */
     struct ecg_lead *lead;
@@ -79,13 +80,12 @@ static inline __attribute__((always_inline)) void read_width(const struct channe
     unsigned drop = 32 - 8 * (unsigned)width;
     /* Of so many bytes none has the value that stands for "none is missing". */
     uint64_t missing = c->has_missing ? c->missing : UINT64_MAX;
+    uint32_t lowest = c->high ? UINT32_C(1) << 31 : 0;
     for (size_t i = 0; i < n; i++, p += width) {
         uint32_t raw = width == 1   ? *p
                        : width == 2 ? (big ? base_load_be16(p) : base_load_le16(p))
                                     : (big ? base_load_be32(p) : base_load_le32(p));
-        int32_t v = is_signed         ? (int32_t)(raw << drop) >> drop
-                    : raw > INT32_MAX ? INT32_MAX
-                                      : (int32_t)raw;
+        int32_t v = is_signed ? (int32_t)(raw << drop) >> drop : (int32_t)(raw ^ lowest);
         v = v == INT32_MIN ? -INT32_MAX : v;
         out[i] = raw == missing ? ECG_SAMPLE_NONE : v;
     }
@@ -173,11 +173,21 @@ static void read_samples(struct frames *x, struct channel *c, const uint8_t *p, 
     }
 }
 
+static void measure_unsigned(struct channel *c, const uint8_t *p, size_t n, bool big)
+{
+    for (size_t i = 0; i < n; i++, p += c->width) {
+        uint32_t raw = big ? base_load_be32(p) : base_load_le32(p);
+        c->high |= raw > INT32_MAX && !(c->has_missing && raw == c->missing);
+    }
+}
+
 static void take_block(struct frames *x, struct channel *c, const uint8_t *p, size_t n)
 {
     bool floats = c->type == MFER_F32 || c->type == MFER_F64;
     if (x->counting && floats)
         measure_floats(c, p, n, x->g->big_endian);
+    if (x->counting && c->type == MFER_U32)
+        measure_unsigned(c, p, n, x->g->big_endian);
     if (!x->counting && x->again == c->again)
         read_samples(x, c, p, n);
     if (x->counting)
@@ -299,8 +309,8 @@ static enum base_err make_lead(struct frames *x, size_t i, bool median)
             number_of(c, base_bytes_of(d->offset.bytes, c->width), x->g->big_endian) * scale;
         lead->offset_uv = isfinite(zero) ? zero : 0;
     }
-    c->has_missing = d->missing.n == c->width;
-    c->missing = ecg_mfer_uint(base_bytes_of(d->missing.bytes, c->width), x->g->big_endian);
+    if (c->high)
+        lead->offset_uv += 2147483648.0 * lead->uv_per_count;
     bool words = c->type == MFER_I16 || c->type == MFER_U16 || c->type == MFER_STATUS16;
     return words ? ecg_record_set_i16(r, lead, c->samples)
                  : ecg_record_set_i32(r, lead, c->samples);
@@ -368,11 +378,17 @@ static enum base_err read_group(struct mfer_file *f, struct frames *x, bool medi
     bool cut = false;
     size_t over = 0;
     enum base_err e = BASE_OK;
-    for (size_t i = 0; i < x->g->nchannels; i++)
-        x->c[i] = (struct channel){.defs = &x->g->channels[i],
-                                   .type = (enum mfer_type)x->g->channels[i].type,
-                                   .width = width_of(x->g->channels[i].type),
-                                   .whole = true};
+    for (size_t i = 0; i < x->g->nchannels; i++) {
+        const struct mfer_defs *d = &x->g->channels[i];
+        size_t width = width_of(d->type);
+        x->c[i] = (struct channel){
+            .defs = d,
+            .type = (enum mfer_type)d->type,
+            .width = width,
+            .whole = true,
+            .has_missing = d->missing.n == width,
+            .missing = ecg_mfer_uint(base_bytes_of(d->missing.bytes, width), x->g->big_endian)};
+    }
     x->counting = true;
     for (size_t k = 0; k < x->g->nframes; k++)
         over += walk_frame(x, x->g->frames[k], &cut);

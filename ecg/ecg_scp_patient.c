@@ -87,31 +87,24 @@ static const char *text(struct scp_file *f, const struct fields *fields, unsigne
     return ecg_text_utf8(f->rec, fields->tag[tag], &f->charset, &guessed);
 }
 
-/* Tags 0 last name, 1 first name, 3 second last name, as a DICOM person name. */
+/* Tags 0 last name, 1 first name, 3 second last name, as a DICOM person name. Its parts are
+ * decoded together: where the character set must be guessed, one hanzi says too little. */
 static void read_name(struct scp_file *f, const struct fields *fields)
 {
-    struct ecg_text last = ecg_text_of(f->rec, fields->tag[0], &f->charset);
-    struct ecg_text first = ecg_text_of(f->rec, fields->tag[1], &f->charset);
-    struct ecg_text second = ecg_text_of(f->rec, fields->tag[3], &f->charset);
-    struct base_buf name = {0};
+    static const struct {
+        unsigned tag;
+        char before;
+    } parts[] = {{0, ' '}, {3, ' '}, {1, '^'}};
     struct base_buf raw = {0};
-    base_buf_add_str(&name, last.utf8);
-    if (second.utf8[0])
-        base_buf_printf(&name, "%s%s", name.n ? " " : "", second.utf8);
-    if (first.utf8[0])
-        base_buf_printf(&name, "^%s", first.utf8);
-    base_buf_add(&raw, last.raw.p, last.raw.n);
-    if (first.raw.n) {
-        base_buf_add_byte(&raw, '^');
-        base_buf_add(&raw, first.raw.p, first.raw.n);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct base_bytes part = ecg_text_trim(fields->tag[parts[i].tag]);
+        if (part.n && (raw.n || parts[i].before == '^'))
+            base_buf_add_byte(&raw, (uint8_t)parts[i].before);
+        base_buf_add(&raw, part.p, part.n);
     }
-    struct ecg_text *out = &f->rec->patient.name;
-    out->utf8 = ecg_record_text(f->rec, base_buf_cstr(&name), name.n);
-    out->raw = ecg_record_bytes(f->rec, base_buf_bytes(&raw));
-    out->guessed = last.guessed || first.guessed || second.guessed;
-    if ((name.err || raw.err) && !f->rec->err)
-        f->rec->err = BASE_ENOMEM;
-    base_buf_deinit(&name);
+    f->rec->patient.name = ecg_text_of(f->rec, base_buf_bytes(&raw), &f->charset);
+    if (raw.err && !f->rec->err)
+        f->rec->err = raw.err;
     base_buf_deinit(&raw);
 }
 

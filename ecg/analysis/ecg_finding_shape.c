@@ -5,6 +5,7 @@
 #include "ecg/analysis/ecg_finding_priv.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const int ANTERIOR[] = {ECG_LEAD_V1, ECG_LEAD_V2, ECG_LEAD_V3, ECG_LEAD_V4, 0};
 static const int INFERIOR[] = {ECG_LEAD_II, ECG_LEAD_AVF, ECG_LEAD_III, 0};
@@ -148,8 +149,11 @@ static void right_ventricle(struct ecg_case *c)
         is_tall + is_upright + (r1 + fmax(s5, s6) > 1050) + (axis > 100) + (s6 > 300 && s6 > r6);
     if (c->age_years < 16 || !(c->f->qrs_ms < 120) || !(is_tall || is_upright) || n < 2)
         return;
-    ecg_finding_add(c, ECG_FINDING_RVH, "RV1 %.2f, SV1 %.2f, S %.2f mV in V5/6, axis %.0f",
-                    r1 / 1000, s1 / 1000, fmax(s5, s6) / 1000, axis);
+    char turned[24] = ""; /* few leads have no axis */
+    if (!isnan(axis))
+        snprintf(turned, sizeof turned, ", axis %.0f", axis);
+    ecg_finding_add(c, ECG_FINDING_RVH, "RV1 %.2f, SV1 %.2f, S %.2f mV in V5/6%s", r1 / 1000,
+                    s1 / 1000, fmax(s5, s6) / 1000, turned);
 }
 
 /* ---- atria ---- */

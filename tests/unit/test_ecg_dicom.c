@@ -334,7 +334,7 @@ static const struct {
     unsigned allocated;
     unsigned stored;
     const char *bytes;
-    int32_t want[2];
+    double want[2];
 } kinds[] = {
     {"SB", 8, 8, "\x7f\x80", {127, -128}},
     {"UB", 8, 8, "\x7f\x80", {127, 128}},
@@ -347,7 +347,9 @@ static const struct {
     {"US", 16, 12, "\xff\x07\xff\xff", {2047, 4095}},
     {"SL", 32, 32, "\x00\x00\x01\x00\xff\xff\xff\xff", {65536, -1}},
     {"SL", 32, 24, "\x00\x00\x01\x00\xff\xff\xff\x00", {65536, -1}},
-    {"UL", 32, 32, "\x00\x00\x01\x00\xff\xff\xff\xff", {65536, INT32_MAX}},
+    {"UL", 32, 32, "\x00\x00\x01\x00\xff\xff\xff\x7f", {65536, INT32_MAX}},
+    {"UL", 32, 32, "\x01\x00\x00\x00\xff\xff\xff\xff", {1, UINT32_MAX}},
+    {"UL", 32, 24, "\x00\x00\x01\x00\xff\xff\xff\xff", {65536, 0xffffff}},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -361,8 +363,11 @@ START_TEST(each_sample_interpretation_is_decoded)
     g.stored = kinds[_i].stored;
     g.data = base_bytes_of(kinds[_i].bytes, 2 * g.allocated / 8);
     struct ecg_record *r = open_groups(&g, 1);
-    ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 0), kinds[_i].want[0]);
-    ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 1), kinds[_i].want[1]);
+    const struct ecg_lead *lead = &r->leads[0];
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_double_eq(ecg_lead_sample(lead, i) * lead->uv_per_count + lead->offset_uv,
+                            kinds[_i].want[i] * 2.5);
+    ck_assert_uint_eq(r->nnotes, 0);
     ecg_record_free(r);
 }
 END_TEST
@@ -385,6 +390,20 @@ START_TEST(sensitivity_correction_baseline_and_unit_make_the_value)
         ck_assert_double_eq_tol(r->leads[0].offset_uv, rows[i].offset, 1e-9 * rows[i].offset);
         ecg_record_free(r);
     }
+}
+END_TEST
+
+START_TEST(samples_of_arbitrary_units_are_told)
+{
+    struct group g = plain;
+    g.sensitivity = g.correction = g.baseline = NULL;
+    g.unit = "";
+    struct ecg_record *r = open_groups(&g, 1);
+    ck_assert_uint_eq(r->nleads, 2);
+    ck_assert_uint_eq(r->nnotes, 2);
+    ck_assert(r->notes[1].is_damage);
+    ck_assert_ptr_nonnull(strstr(r->notes[1].text, "channel 2 (II) states no sensitivity"));
+    ecg_record_free(r);
 }
 END_TEST
 
@@ -669,6 +688,7 @@ int main(void)
     tcase_add_test(t, samples_of_a_big_endian_object_are_swapped);
     tcase_add_loop_test(t, each_sample_interpretation_is_decoded, 0, KINDS);
     tcase_add_test(t, sensitivity_correction_baseline_and_unit_make_the_value);
+    tcase_add_test(t, samples_of_arbitrary_units_are_told);
     tcase_add_test(t, rhythm_and_median_groups_are_told_apart);
     tcase_add_test(t, old_lead_codes_and_skew_are_understood);
     tcase_add_test(t, padding_is_missing_unless_it_is_zero);

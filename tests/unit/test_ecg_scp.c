@@ -86,9 +86,27 @@ START_TEST(an_undeclared_chinese_name_is_utf8_with_its_raw_bytes_kept)
     struct ecg_record *r = open_testdata("7-gbk.scp");
     ck_assert_str_eq(r->patient.name.utf8, "测试一");
     ck_assert(r->patient.name.guessed);
-    ck_assert_uint_eq(r->patient.name.raw.n, 7);
-    ck_assert_mem_eq(r->patient.name.raw.p, "\xb2\xe2\xca\xd4\xd2\xbb", 7);
+    ck_assert_uint_eq(r->patient.name.raw.n, 6);
+    ck_assert_mem_eq(r->patient.name.raw.p, "\xb2\xe2\xca\xd4\xd2\xbb", 6);
     ecg_record_free(r);
+}
+END_TEST
+
+/* The given name's two bytes alone would be a Cyrillic letter in UTF-8. */
+START_TEST(an_undeclared_name_in_two_tags_is_of_one_character_set)
+{
+    static const uint8_t tags[] = {0, 2, 0, 0xb2, 0xe2, 1, 2, 0, 0xd2, 0xbb};
+    struct base_buf b = {0};
+    load_testdata("7-gbk.scp", &b);
+    uint8_t *tag = b.p + section_at(&b, 1) + 16;
+    ck_assert_mem_eq(tag, "\0\7\0", 3); /* the name, of as many bytes */
+    memcpy(tag, tags, sizeof tags);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_str_eq(r->patient.name.utf8, "测^一");
+    ck_assert(r->patient.name.guessed);
+    ck_assert_str_eq(r->patient.id.utf8, "SCP0007");
+    ecg_record_free(r);
+    base_buf_deinit(&b);
 }
 END_TEST
 
@@ -555,6 +573,7 @@ int main(void)
     tcase_add_loop_test(t, every_encoding_gives_the_samples_of_the_model, 0, FILES);
     tcase_add_test(t, patient_time_device_and_filters_are_read);
     tcase_add_test(t, an_undeclared_chinese_name_is_utf8_with_its_raw_bytes_kept);
+    tcase_add_test(t, an_undeclared_name_in_two_tags_is_of_one_character_set);
     tcase_add_test(t, the_devices_findings_are_kept_apart);
     tcase_add_test(t, the_reference_beat_is_a_median_and_its_beats_are_marks);
     suite_add_tcase(s, t);

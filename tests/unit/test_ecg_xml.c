@@ -212,6 +212,9 @@ START_TEST(digits_are_read_until_something_else_comes)
     assert_samples(&r->leads[0], (int32_t[]){1, 2}, 2);
     ck_assert(has_note(r, "something else than whole numbers"));
     ecg_record_free(r);
+    snprintf(text, sizeof text, sequence, "3.5 4 5");
+    ck_assert_int_eq(open_text(text, &r, &err), BASE_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "begins with something else than a whole number"));
     snprintf(text, sizeof text, sequence, "1<!-- parts no number -->2 3");
     ck_assert_int_eq(open_text(text, &r, &err), BASE_OK);
     assert_samples(&r->leads[0], (int32_t[]){12, 3}, 2);
