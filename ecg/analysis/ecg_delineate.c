@@ -6,6 +6,7 @@
  */
 #include "ecg/analysis/ecg_delineate.h"
 
+#include "ecg/analysis/ecg_delineate_priv.h"
 #include "ecg/analysis/ecg_edge_priv.h"
 
 #include <math.h>
@@ -21,11 +22,6 @@ struct drawing {
 };
 
 /* ---- tools ---- */
-
-static int clamp(int v, int low, int high)
-{
-    return v < low ? low : v > high ? high : v;
-}
 
 /* Means of 2 * h + 1 samples, twice. */
 static void smooth(const float *x, int h, float *out)
@@ -49,14 +45,6 @@ static void slope_of(const float *x, int h, float *out)
 {
     for (int i = 0; i < W; i++)
         out[i] = x[i + h < W ? i + h : W - 1] - x[i - h > 0 ? i - h : 0];
-}
-
-static float mean_of(const float *x, int from, int to)
-{
-    float sum = 0;
-    for (int i = from; i < to; i++)
-        sum += x[i];
-    return sum / (float)(to - from);
 }
 
 /* The steepest place of [from, to]. */
@@ -248,8 +236,7 @@ struct range {
     int to;
 };
 
-/* x between from and to, held at the ends, smoothed: QRS is not to reach in. */
-static void cut(const float *x, int from, int to, int h, float *out)
+void ecg_delineate_cut(const float *x, int from, int to, int h, float *out)
 {
     float v[W];
     for (int i = 0; i < W; i++)
@@ -364,7 +351,7 @@ static void find_t(const struct ecg_mean *m, int limit, struct ecg_waves_of_mean
     int off = out->all.at[ECG_POINT_QRS_OFF];
     limit = clamp(limit, off + 50, W - 2);
     for (size_t k = 0; k < m->nleads; k++)
-        cut(m->x[k], off, limit, T_SMOOTH, s[k]);
+        ecg_delineate_cut(m->x[k], off, limit, T_SMOOTH, s[k]);
     struct range r = {off + T_AFTER_QRS, clamp(F + 2 * m->after / 5 + 60, off + 30,
                                                clamp(F + T_LATEST, off + 30, limit))};
     float root = sqrtf((float)clamp(m->after, 150, 1000) / ECG_WINDOW_HZ);
@@ -399,155 +386,16 @@ static void find_t(const struct ecg_mean *m, int limit, struct ecg_waves_of_mean
 /* ---- P ---- */
 
 enum {
-    P_SMOOTH = 5,
     P_SLOPE = 5,
     P_BUMP = 31,
-    P_HALF = 30, /* samples either side that are compared */
     P_REACH = 43,
     P_EARLIEST = 190, /* before QRS */
     P_LATEST = 10,
     P_FIRST = 1,
-    FLUTTER_APART = 80,
-    FLUTTER_LONGEST = 160, /* 188 a minute */
-    FLUTTER_LEADS = 6,     /* fewer agree by chance */
-    CONDUCTED_PERCENT = 4,
-    FAST = 240, /* samples of an interval: 125 a minute */
 };
-static const float TREND_SQUARES =
-    (float)P_HALF * (4.0F * P_HALF * P_HALF - 1) / 6; /* of the distances from the middle */
-static const float P_SLOPE_ON = 0.415F;               /* of the steepest slope */
+static const float P_SLOPE_ON = 0.415F; /* of the steepest slope */
 static const float P_SLOPE_OFF = 0.46F;
 static const float P_LOBE = 0.4F; /* of the steepest slope: one of other sign that counts */
-static const float P_UV = 9;      /* lower ones are none, */
-static const float P_UV_FEW = 20; /* of fewer than 4 beats */
-static const float P_LIKENESS = 0.6F;
-static const float P_LIKENESS_IRREGULAR = 0.9F; /* f waves are alike now and then, */
-static const float IRREGULAR = 0.1F;
-static const float EVEN = 0.045F; /* an interval differs from the one before by less */
-
-/* Of a line through what is compared, per sample. */
-static float trend_of(const float *x)
-{
-    float sum = 0;
-    for (int i = 0; i < 2 * P_HALF; i++)
-        sum += ((float)(i - P_HALF) + 0.5F) * x[i];
-    return sum / TREND_SQUARES;
-}
-
-/* Correlation of two places about their trend, which T before a wave gives it, all leads as one
- * vector; sizes: the ratio of their powers. */
-static float likeness_of(float (*a)[W], int at_a, float (*b)[W], int at_b, size_t n, bool level,
-                         float *sizes)
-{
-    float ab = 0, aa = 1, bb = 1;
-    for (size_t k = 0; k < n; k++) {
-        const float *x = a[k] + at_a - P_HALF, *y = b[k] + at_b - P_HALF;
-        float mx = mean_of(x, 0, 2 * P_HALF), my = mean_of(y, 0, 2 * P_HALF);
-        float sx = level ? 0 : trend_of(x), sy = level ? 0 : trend_of(y);
-        for (int i = 0; i < 2 * P_HALF; i++) {
-            float t = (float)(i - P_HALF) + 0.5F;
-            float u = x[i] - mx - sx * t, v = y[i] - my - sy * t;
-            ab += u * v;
-            aa += u * u;
-            bb += v * v;
-        }
-    }
-    *sizes = bb / aa;
-    return ab / sqrtf(aa * bb);
-}
-
-/* Two or four waves from beat to beat, as atria that flutter are conducted where the rhythm is
- * even; T, which may look like P, is seldom just there, but at three often. */
-static bool is_conducted(int apart, int interval)
-{
-    for (int k = 2; k <= 4; k += 2)
-        if (abs(interval - k * apart) * 100 <= interval * CONDUCTED_PERCENT)
-            return true;
-    return false;
-}
-
-/* Whether the wave at p comes again at i first: it is most alike there, and not half way. What is
- * still more alike nearer by, or half way, comes again faster than in flutter, as the waves of
- * fibrillation do. */
-static bool is_nearest(float (*x)[W], int p, int i, size_t n, float likeness)
-{
-    float unused;
-    int before = i - 2 > P_HALF ? i - 2 : P_HALF;
-    return likeness >= likeness_of(x, p, x, before, n, false, &unused) &&
-           likeness >= likeness_of(x, p, x, i + 2, n, false, &unused) &&
-           likeness_of(x, p, x, (p + i) / 2, n, false, &unused) < likeness / 2;
-}
-
-/* True when the wave at p comes again on its way back to the beat before, alike in all leads
- * and of its size, as flutter waves do; what is a bit less alike, near in size and as soon as in
- * flutter, when the rhythm is not quite even. */
-static bool flutters(const struct ecg_mean *m, float (*x)[W], int p, int from)
-{
-    size_t n = m->nleads;
-    bool is_even = m->irregular < EVEN;
-    for (int i = clamp(from, P_HALF, W); n >= FLUTTER_LEADS && i < p - FLUTTER_APART; i += 2) {
-        float sizes;
-        float likeness = likeness_of(x, p, x, i, n, false, &sizes);
-        if (is_even && !is_conducted(p - i, m->before))
-            continue;
-        bool comes_again =
-            (likeness > 0.85F && sizes < 4 && sizes > 0.25F) ||
-            (!is_even && likeness > 0.7F && sizes < 2 && sizes > 0.5F && p - i < FLUTTER_LONGEST);
-        if (comes_again && is_nearest(x, p, i, n, likeness))
-            return true;
-    }
-    return false;
-}
-
-/* A sinus tachycardia is even: what is fast and is not has other waves before QRS. */
-static bool is_fast_uneven(const struct ecg_mean *m)
-{
-    return m->irregular >= EVEN && m->before <= FAST;
-}
-
-/* How much of the power that single beats have there, before QRS, is that of the wave in their
- * mean: of f waves, which are elsewhere in each beat, little, however alike two means of them may
- * be. */
-static float steadiness(const struct ecg_mean *m, int at, int q_on)
-{
-    float power = 0, rest = 0;
-    int first = (at - P_HALF + ECG_MEAN_BOX / 2) / ECG_MEAN_BOX;
-    int last = clamp((at + P_HALF + ECG_MEAN_BOX / 2) / ECG_MEAN_BOX, 0,
-                     clamp(q_on / ECG_MEAN_BOX, 0, ECG_MEAN_BOXES));
-    for (size_t k = 0; k < m->recorded; k++) {
-        float level = mean_of(m->x[k], first * ECG_MEAN_BOX, last * ECG_MEAN_BOX);
-        for (int box = first; box < last && !m->silent[k]; box++) {
-            float v = ecg_mean_box(m->x[k], box) - level;
-            power += v * v;
-            rest += m->rest[k][box];
-        }
-    }
-    power = fmaxf(power - rest / (float)m->beats, 0);
-    return power > 0 ? power / (power + rest) : 0;
-}
-
-/* A P wave, or what stands out by chance? s: the leads, smoothed. */
-static bool is_p(const struct ecg_mean *m, float (*s)[W], int p, int q_on, float height,
-                 struct ecg_waves_of_mean *out)
-{
-    float half[2][LEADS][W], sizes;
-    float likeness = P_LIKENESS;
-    int at = clamp(p, P_HALF, q_on - P_HALF > P_HALF ? q_on - P_HALF : P_HALF);
-    out->p_uv = height;
-    out->p_steady = steadiness(m, at, q_on);
-    if (m->beats > 1) {
-        for (size_t k = 0; k < m->nleads; k++) {
-            cut(m->half[0][k], 0, q_on - 2, P_SMOOTH, half[0][k]);
-            cut(m->half[1][k], 0, q_on - 2, P_SMOOTH, half[1][k]);
-        }
-        likeness = out->p_likeness = likeness_of(half[0], at, half[1], at, m->nleads, true, &sizes);
-    }
-    out->flutters = flutters(m, s, at, q_on - m->before + 90);
-    bool is_doubtful = m->irregular > IRREGULAR && out->p_steady < ECG_P_STEADY;
-    return !m->ventricular && !out->flutters && !is_fast_uneven(m) &&
-           height >= (m->beats > 3 ? P_UV : P_UV_FEW) &&
-           likeness >= (is_doubtful ? P_LIKENESS_IRREGULAR : P_LIKENESS);
-}
 
 /* The farthest lobe of other sign that counts, else the one there. */
 static int beyond(const float *d, int at, int way, int limit, float least)
@@ -588,13 +436,13 @@ static int find_p(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
     struct range r = {from, q_on - P_LATEST};
     struct prior prior = {q_on, 100, 90, 0.6F};
     for (size_t k = 0; k < m->nleads; k++)
-        cut(m->x[k], 0, q_on - 2, P_SMOOTH, s[k]);
+        ecg_delineate_cut(m->x[k], 0, q_on - 2, ECG_P_SMOOTH, s[k]);
     int p = find_bump(s, m->nleads, r, P_BUMP, &prior, &height);
     if (p == ECG_POINT_NONE)
         return ECG_POINT_NONE;
     height *= (float)m->nleads / (float)m->live;
-    if (!is_p(m, s, p, q_on, height, out))
-        return is_fast_uneven(m) ? p - P_HALF : ECG_POINT_NONE;
+    if (!ecg_p_is_there(m, s, p, q_on, height, out))
+        return ecg_p_is_fast_uneven(m) ? p - ECG_P_HALF : ECG_POINT_NONE;
     out->all.at[ECG_POINT_P_PEAK] = p;
     for (size_t k = 0; k < m->nleads; k++) {
         int peak = m->silent[k] ? p : own_bump(s[k], p, 61, r, 20);
