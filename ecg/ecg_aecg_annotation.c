@@ -7,20 +7,8 @@
 #include <math.h>
 #include <stdio.h>
 
-static const struct {
-    enum ecg_measure what;
-    const char *code;
-} measures[] = {
-#define ROW(measure, code) {ECG_MEASURE_##measure, code},
-    ECG_AECG_MEASURE_MAP(ROW)
-#undef ROW
-};
-
 /* What carts of Mindray call what they measure: over all leads, and lead by lead. */
-static const struct {
-    enum ecg_measure what;
-    const char *code;
-} own_names[] = {
+static const struct ecg_aecg_measure own_names[] = {
     {ECG_MEASURE_P_AXIS, "MINDRAY_ECG_P_AXIS"},
     {ECG_MEASURE_QRS_AXIS, "MINDRAY_ECG_QRS_AXIS"},
     {ECG_MEASURE_T_AXIS, "MINDRAY_ECG_T_AXIS"},
@@ -33,17 +21,6 @@ static const struct {
     {ECG_MEASURE_Q_AMPLITUDE, "MINDRAY_Q_AMP"},
     {ECG_MEASURE_R_AMPLITUDE, "MINDRAY_R_AMP"},
     {ECG_MEASURE_S_AMPLITUDE, "MINDRAY_S_AMP"},
-};
-
-static const struct {
-    enum ecg_mark_kind on;
-    enum ecg_mark_kind off;
-    enum ecg_mark_kind peak;
-    const char *code;
-} waves[] = {
-#define ROW(on, off, peak, code) {ECG_MARK_##on, ECG_MARK_##off, ECG_MARK_##peak, code},
-    ECG_AECG_WAVE_MAP(ROW)
-#undef ROW
 };
 
 static bool is(const char *a, const char *b)
@@ -139,14 +116,14 @@ static void mark(struct aecg *a, const struct aecg_annotation *n, enum ecg_mark_
 
 static void end_wave(struct aecg *a, struct aecg_annotation *n, struct aecg_annotation *outer)
 {
-    for (size_t i = 0; i < sizeof waves / sizeof *waves; i++)
-        if (is(waves[i].code, n->value_code)) {
-            mark(a, n, waves[i].on, n->from_s);
-            mark(a, n, waves[i].off, n->to_s);
-            mark(a, n, waves[i].peak, isfinite(n->peak_s) ? n->peak_s : n->at_s);
-            if (outer && waves[i].on == ECG_MARK_QRS_ON)
+    for (const struct ecg_aecg_wave *w = ecg_aecg_waves; w->code; w++)
+        if (is(w->code, n->value_code)) {
+            mark(a, n, w->on, n->from_s);
+            mark(a, n, w->off, n->to_s);
+            mark(a, n, w->peak, isfinite(n->peak_s) ? n->peak_s : n->at_s);
+            if (outer && w->on == ECG_MARK_QRS_ON)
                 outer->qrs_s = n->from_s;
-            if (outer && waves[i].peak == ECG_MARK_QRS_PEAK && isfinite(n->peak_s))
+            if (outer && w->peak == ECG_MARK_QRS_PEAK && isfinite(n->peak_s))
                 outer->peak_s = n->peak_s;
         }
     /* The peak belongs to the wave around it, which may not name the lead itself. */
@@ -205,9 +182,9 @@ static bool is_known(const struct ecg_record *r, enum ecg_measure what, int lead
 
 static enum ecg_measure measure_by_name(const char *code)
 {
-    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
-        if (is(measures[i].code, code))
-            return measures[i].what;
+    for (const struct ecg_aecg_measure *m = ecg_aecg_measures; m->code; m++)
+        if (is(m->code, code))
+            return m->what;
     for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
         if (is(own_names[i].code, code))
             return own_names[i].what;

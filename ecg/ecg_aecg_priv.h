@@ -69,42 +69,20 @@ double ecg_aecg_unit_in_s(const char *unit);
  * it is neither. */
 double ecg_aecg_time(const struct aecg *a, const char *value, const char *unit);
 
-/* X(measure, MDC reference id): those that a global annotation may have. */
-#define ECG_AECG_MEASURE_MAP(X)                                                                    \
-    X(HEART_RATE, "MDC_ECG_HEART_RATE")                                                            \
-    X(ATRIAL_RATE, "MDC_ECG_ATRIAL_RATE")                                                          \
-    X(RR, "MDC_ECG_TIME_PD_RR_GL")                                                                 \
-    X(PP, "MDC_ECG_TIME_PD_PP_GL")                                                                 \
-    X(P_DURATION, "MDC_ECG_TIME_PD_P")                                                             \
-    X(PR, "MDC_ECG_TIME_PD_PR")                                                                    \
-    X(QRS, "MDC_ECG_TIME_PD_QRS")                                                                  \
-    X(QT, "MDC_ECG_TIME_PD_QT")                                                                    \
-    X(QTC, "MDC_ECG_TIME_PD_QTc")                                                                  \
-    X(P_AXIS, "MDC_ECG_ANGLE_P_FRONT")                                                             \
-    X(QRS_AXIS, "MDC_ECG_ANGLE_QRS_FRONT")                                                         \
-    X(T_AXIS, "MDC_ECG_ANGLE_T_FRONT")                                                             \
-    X(Q_DURATION, "MDC_ECG_TIME_PD_Q")                                                             \
-    X(R_DURATION, "MDC_ECG_TIME_PD_R")                                                             \
-    X(S_DURATION, "MDC_ECG_TIME_PD_S")                                                             \
-    X(Q_AMPLITUDE, "MDC_ECG_AMPL_Q")                                                               \
-    X(R_AMPLITUDE, "MDC_ECG_AMPL_R")                                                               \
-    X(S_AMPLITUDE, "MDC_ECG_AMPL_S")                                                               \
-    X(J_AMPLITUDE, "MDC_ECG_AMPL_J")                                                               \
-    X(P_MAX, "MDC_ECG_AMPL_P_MAX")                                                                 \
-    X(P_MIN, "MDC_ECG_AMPL_P_MIN")                                                                 \
-    X(T_MAX, "MDC_ECG_AMPL_T_MAX")                                                                 \
-    X(T_MIN, "MDC_ECG_AMPL_T_MIN")                                                                 \
-    X(ST20, "MDC_ECG_AMPL_ST_20")                                                                  \
-    X(ST60, "MDC_ECG_AMPL_ST_60")                                                                  \
-    X(ST80, "MDC_ECG_AMPL_ST_80")
+/* What ISO/IEEE 11073-10101 calls a measurement that a global annotation may have. */
+struct ecg_aecg_measure {
+    enum ecg_measure what;
+    const char *code; /* NULL ends the list */
+};
+extern const struct ecg_aecg_measure ecg_aecg_measures[];
 
-/* X(kind of its beginning, of its end, of its peak, MDC reference id) */
-#define ECG_AECG_WAVE_MAP(X)                                                                       \
-    X(P_ON, P_OFF, P_PEAK, "MDC_ECG_WAVC_PWAVE")                                                   \
-    X(QRS_ON, QRS_OFF, QRS_PEAK, "MDC_ECG_WAVC_QRSWAVE")                                           \
-    X(QRS_ON, T_OFF, OTHER, "MDC_ECG_WAVC_QRSTWAVE")                                               \
-    X(T_ON, T_OFF, T_PEAK, "MDC_ECG_WAVC_TWAVE")                                                   \
-    X(U_ON, U_OFF, U_PEAK, "MDC_ECG_WAVC_UWAVE")                                                   \
-    X(OTHER, OTHER, QRS_PEAK, "MDC_ECG_WAVC_RWAVE")
+/* And a wave: the kinds of mark where it begins, ends and has its peak. */
+struct ecg_aecg_wave {
+    enum ecg_mark_kind on;
+    enum ecg_mark_kind off;
+    enum ecg_mark_kind peak;
+    const char *code; /* NULL ends the list */
+};
+extern const struct ecg_aecg_wave ecg_aecg_waves[];
 
 #endif

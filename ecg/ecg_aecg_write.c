@@ -328,17 +328,6 @@ static void put_region(struct job *j, int lead_id, double from, double at, doubl
     put(j, "</supportingROI></support>");
 }
 
-static const struct {
-    enum ecg_mark_kind on;
-    enum ecg_mark_kind off;
-    enum ecg_mark_kind peak;
-    const char *code;
-} waves[] = {
-#define ROW(on, off, peak, code) {ECG_MARK_##on, ECG_MARK_##off, ECG_MARK_##peak, code},
-    ECG_AECG_WAVE_MAP(ROW)
-#undef ROW
-};
-
 /* The next mark of this kind on the same lead, soon after: NULL when there is none. */
 static const struct ecg_mark *partner(const struct job *j, size_t i, enum ecg_mark_kind kind)
 {
@@ -359,18 +348,18 @@ static const struct ecg_mark *partner(const struct job *j, size_t i, enum ecg_ma
 static bool put_wave(struct job *j, size_t i)
 {
     const struct ecg_mark *m = &j->r->marks[i];
-    for (size_t k = 0; k < sizeof waves / sizeof *waves; k++) {
-        bool on = waves[k].on == m->kind;
-        bool off = waves[k].off == m->kind;
-        if (!on && !off && waves[k].peak != m->kind)
+    for (const struct ecg_aecg_wave *w = ecg_aecg_waves; w->code; w++) {
+        bool on = w->on == m->kind;
+        bool off = w->off == m->kind;
+        if (!on && !off && w->peak != m->kind)
             continue;
-        const struct ecg_mark *end = on ? partner(j, i, waves[k].off) : NULL;
-        const struct ecg_mark *peak = on ? partner(j, i, waves[k].peak) : NULL;
+        const struct ecg_mark *end = on ? partner(j, i, w->off) : NULL;
+        const struct ecg_mark *peak = on ? partner(j, i, w->peak) : NULL;
         double none = (double)NAN;
         base_buf_printf(j->b,
                         "<component><annotation><code code=\"MDC_ECG_WAVC\"" MDC
                         "/><value xsi:type=\"CE\" code=\"%s\"" MDC "/>",
-                        waves[k].code);
+                        w->code);
         put_region(j, m->lead_id, on ? m->at_s : none,
                    peak        ? peak->at_s
                    : on || off ? none
@@ -413,17 +402,9 @@ static void put_marks(struct job *j, bool on_median)
 
 static const char *measure_code(enum ecg_measure what)
 {
-    static const struct {
-        enum ecg_measure what;
-        const char *code;
-    } rows[] = {
-#define ROW(measure, code) {ECG_MEASURE_##measure, code},
-        ECG_AECG_MEASURE_MAP(ROW)
-#undef ROW
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].what == what)
-            return rows[i].code;
+    for (const struct ecg_aecg_measure *m = ecg_aecg_measures; m->code; m++)
+        if (m->what == what)
+            return m->code;
     return NULL;
 }
 
