@@ -1,7 +1,7 @@
 /*
- * Names of measurements. One table for those that devices store and, later,
- * those that we make: key (as in JSON), unit, and the DICOM code (CID 3228,
- * CID 3229, TID 3713) where the global form has one.
+ * Names of the measurements that devices store: key (as in JSON), unit, and the DICOM code
+ * (CID 3228, CID 3229, TID 3713) where the global form has one. What we measure ourselves is in
+ * ecg/analysis/ecg_figures.h.
  */
 #ifndef ECG_MEASURE_H
 #define ECG_MEASURE_H

@@ -113,10 +113,10 @@ static void not_measured(struct ingest_measure *m, const char *cause)
 static void on_output(void *arg, struct base_bytes bytes)
 {
     struct ingest_measure *m = arg;
-    if (!m->current) /* output without a request: not to be trusted any more */
+    if (!m->current) { /* output without a request: not to be trusted any more */
         loop_process_kill(m->process, SIGKILL);
-    if (!m->current)
         return;
+    }
     struct base_buf *line = &m->current->figures;
     base_buf_add(line, bytes.p, bytes.n);
     if (!line->err && (line->n == 0 || line->p[line->n - 1] != '\n'))

@@ -10,8 +10,6 @@
 #include "ecg/analysis/ecg_edge_priv.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { W = ECG_WINDOW, F = ECG_WINDOW_BEFORE, LEADS = ECG_MEAN_LEADS };
 

@@ -246,7 +246,8 @@ void ecg_block_init(struct ecg_block *b, const struct ecg_lead *const *leads, si
 
 /* ---- the mean ---- */
 
-static int by_value(int *v, size_t n)
+/* Sorts them. */
+static int median_of(int *v, size_t n)
 {
     for (size_t i = 1; i < n; i++)
         for (size_t k = i; k > 0 && v[k - 1] > v[k]; k--) {
@@ -276,7 +277,7 @@ static int usual_distance(const struct ecg_block *b, const bool *member, bool ne
     for (size_t i = 0; i < b->n; i++)
         if (member[i] && distance(b, i, next))
             v[n++] = distance(b, i, next);
-    return by_value(v, n);
+    return median_of(v, n);
 }
 
 /* Takes out the members that a neighbour comes nearer to than is usual: its waves would lie
@@ -328,8 +329,8 @@ static float irregularity(const struct ecg_block *b)
             change[n++] = abs(d - last);
         last = d;
     }
-    int usual = by_value(interval, m);
-    return usual ? (float)by_value(change, n) / (float)usual : 0;
+    int usual = median_of(interval, m);
+    return usual ? (float)median_of(change, n) / (float)usual : 0;
 }
 
 static bool is_ventricular(const struct ecg_block *b, const bool *member)

@@ -50,7 +50,8 @@ static void amplitudes(const float *x, float out[TONES])
     }
 }
 
-static float fourth_smallest(float *v, size_t n)
+/* Sorts them. */
+static float lower_quartile(float *v, size_t n)
 {
     for (size_t i = 1; i < n; i++)
         for (size_t k = i; k > 0 && v[k - 1] > v[k]; k--) {
@@ -82,8 +83,8 @@ static void find_mains(const struct ecg_lead *lead, double seconds, struct ecg_q
         n++;
     }
     for (size_t k = 0; k < LINES && n > 0; k++) {
-        float uv = fourth_smallest(at[k], n);
-        float rest = fourth_smallest(beside[k], n);
+        float uv = lower_quartile(at[k], n);
+        float rest = lower_quartile(beside[k], n);
         if (uv > out->mains_uv) {
             out->mains_uv = uv;
             out->mains_hz = (int)tones_hz[k];

@@ -87,6 +87,9 @@ void ecg_draw_use(struct sheet *s, double x0, double y0, double x1, double y1);
 
 /* ---- ecg_sheet_trace.c ---- */
 
+/* Of floats, for qsort. */
+int ecg_draw_by_value(const void *a, const void *b);
+
 /* What of a lead is drawn: from and to in s of the record; from stands at x, level at base. */
 struct sheet_piece {
     const struct ecg_lead *lead;

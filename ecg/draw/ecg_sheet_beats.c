@@ -75,13 +75,6 @@ static bool take_ours(const struct ecg_figures *f, struct beats *all)
 
 /* ---- the device's ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a;
-    float y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* About the value that it rests at. */
 static bool level(float *uv, size_t n)
 {
@@ -92,7 +85,7 @@ static bool level(float *uv, size_t n)
     for (size_t i = 0; i < n; i++)
         if (isfinite(uv[i]))
             sorted[k++] = uv[i];
-    qsort(sorted, k, sizeof *sorted, by_value);
+    qsort(sorted, k, sizeof *sorted, ecg_draw_by_value);
     for (size_t i = 0; i < n && k > 0; i++)
         uv[i] -= sorted[k / 2];
     free(sorted);

@@ -72,7 +72,7 @@ static bool extremes(const struct ecg_lead *lead, size_t from, size_t to, int32_
 
 /* ---- level and extent ---- */
 
-static int by_value(const void *a, const void *b)
+int ecg_draw_by_value(const void *a, const void *b)
 {
     float x = *(const float *)a;
     float y = *(const float *)b;
@@ -91,7 +91,7 @@ static size_t sorted_values(const struct ecg_lead *lead, struct span w, float ou
         if (isfinite(value))
             out[n++] = (float)value;
     }
-    qsort(out, n, sizeof *out, by_value);
+    qsort(out, n, sizeof *out, ecg_draw_by_value);
     return n;
 }
 
