@@ -26,6 +26,14 @@ enum ecg_lead_id {
     ECG_LEAD_ML = 126 /* which recordings of a few leads call MLII */
 };
 
+/* III, aVR, aVL and aVF, whose numbers follow each other: sums of I and II (Einthoven, Goldberger;
+ * ecg_derive.h). */
+enum { ECG_LEAD_SUMS = ECG_LEAD_AVF - ECG_LEAD_III + 1 };
+static inline bool ecg_lead_is_sum(int id)
+{
+    return id >= ECG_LEAD_III && id <= ECG_LEAD_AVF;
+}
+
 /* "I", "aVR", "V3R"; NULL for a number that is not in the table. */
 const char *ecg_lead_name(int id);
 /* The code meaning of DICOM CID 3001, "Lead V1"; NULL as above. */

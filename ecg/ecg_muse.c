@@ -213,21 +213,20 @@ static void waveform_field(struct muse *m, const char *name)
 
 static void derive_group(struct ecg_record *r, bool median)
 {
-    static const int ids[] = {ECG_LEAD_III, ECG_LEAD_AVR, ECG_LEAD_AVL, ECG_LEAD_AVF};
-    for (size_t i = 0; i < sizeof ids / sizeof *ids && !r->err; i++) {
+    for (int id = ECG_LEAD_III; id <= ECG_LEAD_AVF && !r->err; id++) {
         struct ecg_lead *leads = median ? r->medians : r->leads;
         size_t n = median ? r->nmedians : r->nleads;
         size_t at = 0;
         bool there = false;
         for (size_t k = 0; k < n; k++) {
-            there |= leads[k].id == ids[i];
+            there |= leads[k].id == id;
             /* Behind the limb leads before it. */
-            if (leads[k].id == ECG_LEAD_II || (i && leads[k].id == ids[i - 1]))
+            if (leads[k].id == ECG_LEAD_II || (id > ECG_LEAD_III && leads[k].id == id - 1))
                 at = k + 1;
         }
         struct ecg_lead made;
         if (there || n == 0 || leads[0].samples > r->limits->samples - r->samples_used ||
-            ecg_derive(leads, n, ids[i], &made))
+            ecg_derive(leads, n, id, &made))
             continue;
         struct ecg_lead *end = median ? ecg_record_add_median(r) : ecg_record_add_lead(r);
         if (!end) {

@@ -2,7 +2,7 @@
  * Kernels in several forms: a scalar one, which is the definition, and faster ones
  * for what the processor has. A family of kernels is
  *
- *     ecg_NAME.h               a struct of function pointers, and ecg_NAME_kernels(level)
+ *     ecg_NAME.h               a struct of function pointers, and ecg_NAME_choose(level)
  *     ecg_NAME.c               the scalar forms
  *     ecg_NAME_simd_sse41.c    each a const table; compiled for that processor
  *     ecg_NAME_simd_avx2.c     (ecg/CMakeLists.txt), with NULL for a kernel in which

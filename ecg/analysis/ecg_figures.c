@@ -32,7 +32,6 @@ static bool is_missing(const struct ecg_lead *lead)
 
 static void choose_leads(const struct ecg_record *r, const struct ecg_lead *only, struct leads *l)
 {
-    static const int derived[] = {ECG_LEAD_III, ECG_LEAD_AVR, ECG_LEAD_AVL, ECG_LEAD_AVF};
     *l = (struct leads){.one = SIZE_MAX, .two = SIZE_MAX};
     for (size_t i = 0; i < r->nleads && l->n < ECG_MEAN_LEADS; i++)
         if (ecg_window_can(&r->leads[i]) && (!only || only == &r->leads[i])) {
@@ -41,12 +40,12 @@ static void choose_leads(const struct ecg_record *r, const struct ecg_lead *only
             l->two = is_there && r->leads[i].id == ECG_LEAD_II ? l->n : l->two;
             l->lead[l->n++] = &r->leads[i];
         }
-    l->derive = l->one != SIZE_MAX && l->two != SIZE_MAX && l->n + 4 <= ECG_MEAN_LEADS;
-    for (size_t i = 0; i < sizeof derived / sizeof *derived; i++)
-        l->derive = l->derive && !ecg_record_lead(r, derived[i]);
+    l->derive = l->one != SIZE_MAX && l->two != SIZE_MAX && l->n + ECG_LEAD_SUMS <= ECG_MEAN_LEADS;
+    for (int i = 0; i < ECG_LEAD_SUMS; i++)
+        l->derive = l->derive && !ecg_record_lead(r, ECG_LEAD_III + i);
 }
 
-/* Einthoven and Goldberger: of the means as of the leads. */
+/* Of the means as of the leads: ecg_derive.h. */
 static void derive_in(float (*x)[ECG_WINDOW], size_t n, size_t one, size_t two)
 {
     for (int i = 0; i < ECG_WINDOW; i++) {
@@ -65,16 +64,16 @@ static void derive(const struct leads *l, struct ecg_mean *m)
     derive_in(m->x, l->n, l->one, l->two);
     derive_in(m->half[0], l->n, l->one, l->two);
     derive_in(m->half[1], l->n, l->one, l->two);
-    m->nleads = l->n + 4;
+    m->nleads = l->n + ECG_LEAD_SUMS;
 }
 
 static void name_leads(const struct leads *l, struct ecg_figures *f)
 {
-    static const int derived[] = {ECG_LEAD_III, ECG_LEAD_AVR, ECG_LEAD_AVL, ECG_LEAD_AVF};
     f->nleads = f->mean.nleads;
     for (size_t i = 0; i < f->nleads; i++) {
-        f->lead[i].id = i < l->n ? l->lead[i]->id : derived[i - l->n];
-        f->lead[i].name = i < l->n ? l->lead[i]->name : ecg_lead_name(derived[i - l->n]);
+        int derived = ECG_LEAD_III + (int)i - (int)l->n;
+        f->lead[i].id = i < l->n ? l->lead[i]->id : derived;
+        f->lead[i].name = i < l->n ? l->lead[i]->name : ecg_lead_name(derived);
     }
 }
 

@@ -7,8 +7,10 @@
 
 #include "ecg/analysis/ecg_beats.h"
 
-/* True where no look into the lead can tell anything: most have all their samples. */
+/* True of a lead that has all its samples from the start to the end of so many seconds, but for
+ * less than a gap at either: it need not be looked into. */
 bool ecg_gap_is_whole(const struct ecg_lead *lead, double seconds);
+/* Whether one is there at this time after the record's start. */
 bool ecg_gap_has_sample(const struct ecg_lead *lead, double at_s);
 /* Fills b->gap: from 100 ms on, in which a complex may hide, without a sample in any of the n
  * leads; and says so of the beats behind. BASE_ENOMEM: b is as before. */

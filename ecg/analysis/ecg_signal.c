@@ -18,13 +18,6 @@ size_t ecg_signal_span(const struct ecg_signal *s, double ms)
     return n < 1 ? 1 : (size_t)n;
 }
 
-static bool is_sum_of_others(const struct ecg_record *r, const struct ecg_lead *lead)
-{
-    return (lead->id == ECG_LEAD_III || lead->id == ECG_LEAD_AVR || lead->id == ECG_LEAD_AVL ||
-            lead->id == ECG_LEAD_AVF) &&
-           ecg_record_lead(r, ECG_LEAD_I) && ecg_record_lead(r, ECG_LEAD_II);
-}
-
 /* A missing sample repeats the one before: a step would look like a complex. */
 static void bridge(int32_t *v, size_t n, int32_t *last)
 {
@@ -193,10 +186,11 @@ static void interpolate(const struct ecg_lead *lead, double rate_hz, int64_t ste
 static void choose_leads(const struct ecg_record *r, const struct ecg_lead *only,
                          struct ecg_signal *out)
 {
-    for (size_t i = 0; i < r->nleads && out->nleads < ECG_SIGNAL_LEADS; i++) {
-        const struct ecg_lead *lead = &r->leads[i];
-        if (ecg_window_can(lead) && (only ? lead == only : !is_sum_of_others(r, lead)))
-            out->source[out->nleads++] = lead;
+    if (!only) {
+        out->nleads = ecg_window_leads(r, out->source, ECG_SIGNAL_LEADS);
+    } else if (ecg_window_can(only)) {
+        out->source[0] = only;
+        out->nleads = 1;
     }
 }
 

@@ -101,12 +101,10 @@ bool ecg_window_read(const struct ecg_lead *lead, double from_s, size_t n, float
 
 size_t ecg_window_leads(const struct ecg_record *r, const struct ecg_lead **leads, size_t max)
 {
-    bool derived = ecg_record_lead(r, ECG_LEAD_I) && ecg_record_lead(r, ECG_LEAD_II);
+    bool has_both = ecg_record_lead(r, ECG_LEAD_I) && ecg_record_lead(r, ECG_LEAD_II);
     size_t n = 0;
     for (size_t i = 0; i < r->nleads && n < max; i++) {
-        int id = r->leads[i].id;
-        bool is_sum = derived && (id == ECG_LEAD_III || id == ECG_LEAD_AVR || id == ECG_LEAD_AVL ||
-                                  id == ECG_LEAD_AVF);
+        bool is_sum = has_both && ecg_lead_is_sum(r->leads[i].id);
         if (!is_sum && ecg_window_can(&r->leads[i]))
             leads[n++] = &r->leads[i];
     }

@@ -37,17 +37,16 @@ void ecg_draw_unmake_leads(struct sheet *s)
 
 enum base_err ecg_draw_make_leads(struct sheet *s, double from_s, double to_s)
 {
-    static const int ids[] = {ECG_LEAD_III, ECG_LEAD_AVR, ECG_LEAD_AVL, ECG_LEAD_AVF};
     const struct ecg_lead *one = ecg_record_lead(s->r, ECG_LEAD_I);
     const struct ecg_lead *two = ecg_record_lead(s->r, ECG_LEAD_II);
     ecg_draw_unmake_leads(s);
     if (!one || !two)
         return BASE_OK;
     struct ecg_lead pair[2] = {part_of(one, from_s, to_s), part_of(two, from_s, to_s)};
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
-        if (ecg_record_lead(s->r, ids[i]))
+    for (int id = ECG_LEAD_III; id <= ECG_LEAD_AVF; id++) {
+        if (ecg_record_lead(s->r, id))
             continue;
-        enum base_err e = ecg_derive(pair, 2, ids[i], &s->made[s->nmade]);
+        enum base_err e = ecg_derive(pair, 2, id, &s->made[s->nmade]);
         if (e == BASE_ENOMEM)
             return e;
         s->nmade += !e;
@@ -149,7 +148,7 @@ static void place_limbs(struct sheet *s, struct places *p)
 
 static bool is_limb(int id)
 {
-    return id == ECG_LEAD_I || id == ECG_LEAD_II || (id >= ECG_LEAD_III && id <= ECG_LEAD_AVF);
+    return id == ECG_LEAD_I || id == ECG_LEAD_II || ecg_lead_is_sum(id);
 }
 
 /* V1 to V6 in their places where most are there, as who reads by places would take the next one for
