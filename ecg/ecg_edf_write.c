@@ -24,6 +24,7 @@ struct signal {
     char physical[2][9];
     char digital[2][12];
     size_t missing;
+    size_t filling; /* the last record */
 };
 
 struct job {
@@ -417,13 +418,20 @@ static void write_header(struct job *j, struct base_buf *b)
 
 /* ---- data ---- */
 
-/* EDF has no missing samples: they get a value below all others. */
+/* EDF has no missing samples: they get a value below all others. What only fills the last record
+ * repeats the last sample: a fall to that value would be a wave where the recording ends. */
 static void write_record(struct job *j, size_t record, struct base_buf *b)
 {
     for (size_t i = 0; i < j->n; i++) {
         struct signal *s = &j->s[i];
+        int64_t from = (int64_t)(record * s->per_record);
+        int64_t end = ecg_write_first(s->lead) + (int64_t)s->lead->samples;
+        bool fills = record + 1 == j->records && end > from;
         for (size_t k = 0; k < s->per_record; k++) {
-            int32_t v = ecg_write_sample(s->lead, (int64_t)(record * s->per_record + k));
+            int64_t at = from + (int64_t)k;
+            bool filling = fills && at >= end;
+            s->filling += filling;
+            int32_t v = ecg_write_sample(s->lead, filling ? end - 1 : at);
             bool none = v == ECG_SAMPLE_NONE;
             s->missing += none;
             base_buf_add_le16(b, none ? (uint16_t)atoi(s->digital[0])
@@ -468,6 +476,12 @@ static enum base_err write_all(struct job *j, struct base_error *err)
     write_header(j, b);
     for (size_t k = 0; k < j->records && !b->err; k++)
         write_record(j, k, b);
+    for (size_t i = 0; i < j->n; i++)
+        if (j->s[i].filling)
+            ecg_outputs_lose(j->out,
+                             "lead %s: that it ends within a record: %zu more samples repeat the "
+                             "last one",
+                             j->s[i].lead->name, j->s[i].filling);
     for (size_t i = 0; i < j->n; i++)
         if (j->s[i].missing)
             ecg_outputs_lose(j->out,

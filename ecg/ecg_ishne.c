@@ -105,10 +105,10 @@ static void read_patient(struct ishne *x)
     };
     static const struct dicom_charset none;
     struct ecg_patient *p = &x->r->patient;
-    const char *given = text_at(x, 28, 40);
-    p->name.utf8 =
-        ecg_record_printf(x->r, "%s%s%s", text_at(x, 68, 40), given[0] ? "^" : "", given);
-    p->name.raw = ecg_record_bytes(x->r, base_bytes_of(x->all.p + 28, 80));
+    /* Decoded together: one hanzi says too little of its character set. */
+    const struct base_bytes parts[] = {base_bytes_of(x->all.p + 68, 40),
+                                       base_bytes_of(x->all.p + 28, 40)};
+    p->name = ecg_text_of_name(x->r, parts, "\0^", 2, &none);
     p->id = ecg_text_of(x->r, base_bytes_of(x->all.p + 108, 20), &none);
     p->sex = i16(x, 128) == 1 ? 'M' : i16(x, 128) == 2 ? 'F' : 0;
     p->birth = date_at(x, 132);

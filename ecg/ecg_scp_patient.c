@@ -87,25 +87,11 @@ static const char *text(struct scp_file *f, const struct fields *fields, unsigne
     return ecg_text_utf8(f->rec, fields->tag[tag], &f->charset, &guessed);
 }
 
-/* Tags 0 last name, 1 first name, 3 second last name, as a DICOM person name. Its parts are
- * decoded together: where the character set must be guessed, one hanzi says too little. */
+/* Tags 0 last name, 1 first name, 3 second last name, as a DICOM person name. */
 static void read_name(struct scp_file *f, const struct fields *fields)
 {
-    static const struct {
-        unsigned tag;
-        char before;
-    } parts[] = {{0, ' '}, {3, ' '}, {1, '^'}};
-    struct base_buf raw = {0};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        struct base_bytes part = ecg_text_trim(fields->tag[parts[i].tag]);
-        if (part.n && (raw.n || parts[i].before == '^'))
-            base_buf_add_byte(&raw, (uint8_t)parts[i].before);
-        base_buf_add(&raw, part.p, part.n);
-    }
-    f->rec->patient.name = ecg_text_of(f->rec, base_buf_bytes(&raw), &f->charset);
-    if (raw.err && !f->rec->err)
-        f->rec->err = raw.err;
-    base_buf_deinit(&raw);
+    const struct base_bytes parts[] = {fields->tag[0], fields->tag[3], fields->tag[1]};
+    f->rec->patient.name = ecg_text_of_name(f->rec, parts, "\0 ^", 3, &f->charset);
 }
 
 /* u16 value, u8 unit; the factors of units 1, 2, … */

@@ -69,6 +69,23 @@ struct ecg_text ecg_text_of(struct ecg_record *r, struct base_bytes raw,
     return t;
 }
 
+struct ecg_text ecg_text_of_name(struct ecg_record *r, const struct base_bytes *parts,
+                                 const char *before, size_t n, const struct dicom_charset *declared)
+{
+    struct base_buf raw = {0};
+    for (size_t i = 0; i < n; i++) {
+        struct base_bytes part = ecg_text_trim(parts[i]);
+        if (part.n && before[i] && (raw.n || before[i] == '^'))
+            base_buf_add_byte(&raw, (uint8_t)before[i]);
+        base_buf_add(&raw, part.p, part.n);
+    }
+    if (raw.err && !r->err)
+        r->err = raw.err;
+    struct ecg_text name = ecg_text_of(r, base_buf_bytes(&raw), declared);
+    base_buf_deinit(&raw);
+    return name;
+}
+
 static const char *pass_blanks(const char *s)
 {
     while (*s == ' ' || *s == '\t' || *s == '\r' || *s == '\n')

@@ -14,6 +14,11 @@ const char *ecg_text_utf8(struct ecg_record *r, struct base_bytes raw,
 /* The same with the raw bytes kept. */
 struct ecg_text ecg_text_of(struct ecg_record *r, struct base_bytes raw,
                             const struct dicom_charset *declared);
+/* A name of several parts, each with what stands before it (NUL: nothing) where it is not empty.
+ * They are decoded together: where the character set must be guessed, one hanzi says too little. */
+struct ecg_text ecg_text_of_name(struct ecg_record *r, const struct base_bytes *parts,
+                                 const char *before, size_t n,
+                                 const struct dicom_charset *declared);
 /* The same of text in no declared character set. */
 const char *ecg_text_undeclared(struct ecg_record *r, struct base_bytes raw);
 /* To the first NUL byte, without white space around it. */

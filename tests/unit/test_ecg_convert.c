@@ -589,6 +589,27 @@ START_TEST(a_few_samples_of_a_very_high_rate_do_not_fill_a_second_of_edf)
 }
 END_TEST
 
+/* At 360 Hz no record that eight characters tell the length of holds 367 samples. */
+START_TEST(what_fills_the_last_record_of_edf_is_no_wave)
+{
+    int32_t samples[367];
+    struct base_buf lost = {0};
+    for (size_t i = 0; i < 367; i++)
+        samples[i] = 300 - (int32_t)i;
+    struct ecg_record *r = one_lead(samples, 367, 2.5, 0);
+    r->leads[0].rate_hz = 360;
+    struct ecg_record *again = write_and_read(r, ECG_FORMAT_EDF, &lost);
+    ck_assert_uint_eq(again->leads[0].samples, 720);
+    for (size_t i = 0; i < 720; i++)
+        ck_assert_int_eq(ecg_lead_sample(&again->leads[0], i), samples[i < 367 ? i : 366]);
+    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&lost), "353 more samples repeat the last one"));
+    ck_assert_ptr_null(strstr(base_buf_cstr(&lost), "missing"));
+    base_buf_deinit(&lost);
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(annotations_go_to_edf_and_back)
 {
     static const int32_t samples[1000];
@@ -648,6 +669,7 @@ int main(void)
     tcase_add_test(t, what_dicom_cannot_hold_of_a_lead_is_listed);
     tcase_add_test(t, what_would_grow_out_of_measure_is_refused);
     tcase_add_test(t, a_few_samples_of_a_very_high_rate_do_not_fill_a_second_of_edf);
+    tcase_add_test(t, what_fills_the_last_record_of_edf_is_no_wave);
     tcase_add_test(t, annotations_go_to_edf_and_back);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);

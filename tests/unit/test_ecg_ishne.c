@@ -105,6 +105,23 @@ START_TEST(a_recording_is_read_as_the_specification_says)
 }
 END_TEST
 
+/* The given name's two bytes alone would be a Cyrillic letter in UTF-8. */
+START_TEST(both_parts_of_a_name_are_of_one_character_set)
+{
+    struct base_buf b = {0};
+    add_header(&b, "ISHNE1.0", 4);
+    add_samples(&b);
+    memcpy(b.p + 28, "\xd2\xbb\0", 3);
+    memcpy(b.p + 68, "\xb2\xe2\xca\xd4\0", 6);
+    set_crc(&b, HEADER + 4);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_str_eq(r->patient.name.utf8, "测试^一");
+    ck_assert(r->patient.name.guessed);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(checksums_and_counts_are_checked_and_reported)
 {
     static const struct {
@@ -250,6 +267,7 @@ int main(void)
     Suite *s = suite_create("ecg_ishne");
     TCase *t = tcase_create("ishne");
     tcase_add_test(t, a_recording_is_read_as_the_specification_says);
+    tcase_add_test(t, both_parts_of_a_name_are_of_one_character_set);
     tcase_add_test(t, checksums_and_counts_are_checked_and_reported);
     tcase_add_loop_test(t, beats_are_found_beside_the_recording_whichever_is_named, 0, 3);
     tcase_add_test(t, a_missing_file_is_asked_for_and_beats_alone_are_refused);
