@@ -22,38 +22,19 @@ const struct ecg_finding_row *ecg_finding_row(enum ecg_finding_code code)
 
 /* ---- limits ---- */
 
-const struct ecg_alarm_limits ecg_alarm_limits_default = {.pause_s = 3,
-                                                          .brady_bpm = 35,
-                                                          .vt_bpm = 150,
-                                                          .svt_bpm = 180,
-                                                          .af_bpm = 180,
-                                                          .preexcited_rr_ms = 250,
-                                                          .st_limb_uv = 100,
-                                                          .st_chest_uv = 300,
-                                                          .qtc_ms = 550,
-                                                          .vf_s = 3,
-                                                          .torsades_qtc_ms = 480,
-                                                          .av_block_bpm = 60,
-                                                          .t_wave_uv = 1000};
+#define ECG_ALARM_LIMIT_DEFAULT(name, value) .name = (value),
+const struct ecg_alarm_limits ecg_alarm_limits_default = {
+    ECG_ALARM_LIMIT_MAP(ECG_ALARM_LIMIT_DEFAULT)};
+#undef ECG_ALARM_LIMIT_DEFAULT
 
 static bool set_limit(struct ecg_alarm_limits *l, const char *name, size_t n, double value)
 {
+#define ECG_ALARM_LIMIT_ROW(name, value) {#name, &l->name},
     const struct {
         const char *name;
         double *limit;
-    } limits[] = {{"pause_s", &l->pause_s},
-                  {"brady_bpm", &l->brady_bpm},
-                  {"vt_bpm", &l->vt_bpm},
-                  {"svt_bpm", &l->svt_bpm},
-                  {"af_bpm", &l->af_bpm},
-                  {"preexcited_rr_ms", &l->preexcited_rr_ms},
-                  {"st_limb_uv", &l->st_limb_uv},
-                  {"st_chest_uv", &l->st_chest_uv},
-                  {"qtc_ms", &l->qtc_ms},
-                  {"vf_s", &l->vf_s},
-                  {"av_block_bpm", &l->av_block_bpm},
-                  {"t_wave_uv", &l->t_wave_uv},
-                  {"torsades_qtc_ms", &l->torsades_qtc_ms}};
+    } limits[] = {ECG_ALARM_LIMIT_MAP(ECG_ALARM_LIMIT_ROW)};
+#undef ECG_ALARM_LIMIT_ROW
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (strlen(limits[i].name) == n && strncmp(limits[i].name, name, n) == 0) {
             *limits[i].limit = value;

@@ -119,30 +119,34 @@ struct ecg_finding {
     char figures[160]; /* "PR 232 ms > 200" */
 };
 
-/* Of alarms: at or beyond these. */
+/* X(name, default), of alarms: at or beyond these. */
+#define ECG_ALARM_LIMIT_MAP(X)                                                                     \
+    X(pause_s, 3)                                                                                  \
+    X(brady_bpm, 35) /* below */                                                                   \
+    X(vt_bpm, 150)   /* of three beats or more */                                                  \
+    X(svt_bpm, 180)                                                                                \
+    X(af_bpm, 180)                                                                                 \
+    X(preexcited_rr_ms, 250) /* below */                                                           \
+    X(st_limb_uv, 100)       /* also V4 to V6 */                                                   \
+    X(st_chest_uv, 300)      /* V1 to V3, above */                                                 \
+    X(qtc_ms, 550)           /* with R on T */                                                     \
+    X(vf_s, 3)               /* of fibrillation or flutter */                                      \
+    X(torsades_qtc_ms, 480)  /* of the beats beside it: then it is torsades */                     \
+    X(av_block_bpm, 60)      /* third degree block: below */                                       \
+    X(t_wave_uv, 1000)       /* of hyperkalaemia */
+
+#define ECG_ALARM_LIMIT_FIELD(name, value) double name;
 struct ecg_alarm_limits {
-    double pause_s;
-    double brady_bpm; /* below */
-    double vt_bpm;    /* of three beats or more */
-    double svt_bpm;
-    double af_bpm;
-    double preexcited_rr_ms; /* below */
-    double st_limb_uv;       /* also V4 to V6 */
-    double st_chest_uv;      /* V1 to V3, above */
-    double qtc_ms;           /* with R on T */
-    double vf_s;             /* of fibrillation or flutter */
-    double torsades_qtc_ms;  /* of the beats beside it: then it is torsades */
-    double av_block_bpm;     /* third degree block: below */
-    double t_wave_uv;        /* of hyperkalaemia */
+    ECG_ALARM_LIMIT_MAP(ECG_ALARM_LIMIT_FIELD)
 };
-/* 3.0 s, 35, 150, 180 and 180/min, 250 ms, 100 and 300 uV, 550 ms, 3 s, 480 ms, 60/min, 1000 uV. */
+#undef ECG_ALARM_LIMIT_FIELD
 extern const struct ecg_alarm_limits ecg_alarm_limits_default;
 /* "pause_s=2.5,vt_bpm=120"; names as above. False: a name that there is not, or no number above
  * 0; *out may be changed. */
 bool ecg_alarm_limits_parse(const char *text, struct ecg_alarm_limits *out);
 
 struct ecg_findings {
-    struct ecg_finding of[ECG_FINDING_COUNT]; /* each code once at most, in its order */
+    struct ecg_finding of[ECG_FINDING_COUNT]; /* each code once at most, as found */
     size_t n;
     bool no_complexes; /* what was taken for beats is none: nothing that was measured of it holds */
 };
