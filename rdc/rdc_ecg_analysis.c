@@ -402,13 +402,14 @@ static void write_text(const struct ecg_beats *b, const struct ecg_figures *f, s
 enum base_err rdc_ecg_analyse(const struct rdc_ecg_analysis *a, struct rdc_ecg_result **out,
                               struct base_error *err)
 {
+#define LIMIT_NAME(name, value) " " #name
     struct ecg_alarm_limits limits = ecg_alarm_limits_default;
     if (a->limits && !ecg_alarm_limits_parse(a->limits, &limits))
         return base_fail(err, BASE_EINVAL, BASE_NOPOS,
-                         "limits of alarms: \"%.40s\" is not NAME=NUMBER,... above 0 with NAME of "
-                         "pause_s brady_bpm vt_bpm svt_bpm af_bpm preexcited_rr_ms st_limb_uv "
-                         "st_chest_uv qtc_ms vf_s torsades_qtc_ms av_block_bpm t_wave_uv",
+                         "limits of alarms: \"%.40s\" is not NAME=NUMBER,... above 0 with NAME "
+                         "of" ECG_ALARM_LIMIT_MAP(LIMIT_NAME),
                          a->limits);
+#undef LIMIT_NAME
     struct rdc_ecg_result *x = calloc(1, sizeof *x);
     if (!x)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");

@@ -34,7 +34,7 @@ struct ecg_beats {
     uint8_t dominant;    /* shape of the usual beats */
     double seconds;      /* of signal that was looked at */
     size_t leads;        /* that were looked at */
-    bool in_groups;      /* leads were stored one group after the other: ecg_section.h */
+    bool in_sections;    /* leads were stored one group after the other: ecg_section.h */
     struct ecg_gap *gap; /* ngaps, in order of time; owned */
     size_t ngaps;
 };

@@ -136,7 +136,7 @@ static bool read_strip(const struct ecg_block *b, size_t lead, struct strip *s)
     s->n = (size_t)((end_s - s->from_s) * ECG_WINDOW_HZ) + 1;
     s->n = s->n < SPAN ? s->n : SPAN;
     bool ok = ecg_window_read(b->leads[lead], s->from_s, s->n, s->x);
-    if (b->beats->in_groups)
+    if (b->beats->in_sections)
         hold_ends(b->leads[lead], s);
     remove_spikes(b, s);
     return ok;
@@ -396,7 +396,7 @@ static bool is_recorded(const struct ecg_block *b, size_t i, size_t lead)
 {
     struct ecg_section s;
     double at_s = b->fiducial_s[i];
-    if (b->beats->in_groups)
+    if (b->beats->in_sections)
         return ecg_section_span(b->leads[lead], &s) && at_s - BEFORE_S >= s.from_s &&
                at_s + AFTER_S <= s.to_s;
     return ecg_gap_has_sample(b->leads[lead], at_s - BEFORE_S) &&
@@ -408,7 +408,7 @@ static bool is_recorded(const struct ecg_block *b, size_t i, size_t lead)
 static bool has_some(const struct ecg_block *b, const bool *taken, size_t lead)
 {
     size_t n = 0, all = 0;
-    if (!b->beats->in_groups && ecg_gap_is_whole(b->leads[lead], b->beats->seconds))
+    if (!b->beats->in_sections && ecg_gap_is_whole(b->leads[lead], b->beats->seconds))
         return false;
     for (size_t i = 0; i < b->n; i++) {
         all += taken[i];
