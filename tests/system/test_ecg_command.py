@@ -306,12 +306,12 @@ class EcgCommand(unittest.TestCase):
         with open(os.path.join(ROOT, 'docs/man/rdc-ecg.1')) as f:
             manual = f.read().replace('\\-', '-')
         with open(os.path.join(ROOT, 'ecg/analysis/ecg_finding.h')) as f:
-            struct = re.search(r'struct ecg_alarm_limits \{(.*?)\n\};', f.read(), re.S).group(1)
+            table = re.search(r'#define ECG_ALARM_LIMIT_MAP\(X\)(.*?)\n\n', f.read(), re.S).group(1)
         options = set()
         for source in ('rdc/cmd_ecg.c', 'rdc/rdc_ecg_plot.c'):
             with open(os.path.join(ROOT, source)) as f:
                 options |= set(re.findall(r'"(--[a-z-]+)"', f.read()))
-        limits = re.findall(r'double (\w+);', struct)
+        limits = re.findall(r'X\((\w+),', table)
         self.assertGreater(len(limits), 12)
         self.assertEqual([x for x in [*sorted(options), *limits] if not re.search(rf'(?<!-){x}\b', manual)], [])
         scp = f'{FILES}/1-second-differences.scp'
