@@ -131,26 +131,35 @@ static void add_marks(struct ecg_dicom_reader *d, const struct annotation *a)
     }
 }
 
-/* The table's units are ms and uV. */
-static double to_table_unit(struct base_bytes unit, const char *table, double v)
+/* Into the unit of the table. False when it is one of something else: the code is not what the
+ * value is of. */
+static bool to_table_unit(struct base_bytes unit, const char *table, double *v)
 {
-    if (strcmp(table, "ms") == 0 && base_bytes_are(unit, "s"))
-        return v * 1000;
-    if (strcmp(table, "uV") == 0 && base_bytes_are(unit, "mV"))
-        return v * 1000;
-    return v;
+    static const struct {
+        const char *unit;
+        const char *table;
+        double factor;
+    } rows[] = {{"s", "ms", 1e3},  {"ms", "ms", 1}, {"us", "ms", 1e-3}, {"V", "uV", 1e6},
+                {"mV", "uV", 1e3}, {"uV", "uV", 1}, {"nV", "uV", 1e-3}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!base_bytes_are(unit, rows[i].unit))
+            continue;
+        *v *= rows[i].factor;
+        return strcmp(table, rows[i].table) == 0;
+    }
+    return true;
 }
 
 static void add_measurement(struct ecg_dicom_reader *d, const struct annotation *a)
 {
     enum ecg_measure what = ecg_measure_by_code(a->concept.scheme, a->concept.value);
-    const struct ecg_measure_row *row = ecg_measure_row(what);
-    if (what != ECG_MEASURE_OTHER) {
-        ecg_record_add_measurement(d->rec, what, lead_of(d, a),
-                                   to_table_unit(a->unit.value, row->unit, a->number), NULL, NULL);
+    double v = a->number;
+    if (what != ECG_MEASURE_OTHER &&
+        to_table_unit(a->unit.value, ecg_measure_row(what)->unit, &v)) {
+        ecg_record_add_measurement(d->rec, what, lead_of(d, a), v, NULL, NULL);
         return;
     }
-    ecg_record_add_measurement(d->rec, what, lead_of(d, a), a->number,
+    ecg_record_add_measurement(d->rec, ECG_MEASURE_OTHER, lead_of(d, a), a->number,
                                ecg_dicom_text(d, a->concept.meaning),
                                ecg_dicom_text(d, a->unit.value));
 }

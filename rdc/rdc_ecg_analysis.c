@@ -393,7 +393,7 @@ static void write_text(const struct ecg_beats *b, const struct ecg_figures *f, s
             if (isnan(v[k]))
                 base_buf_printf(out, "      -");
             else
-                base_buf_printf(out, " %6.0f", (double)v[k]);
+                base_buf_printf(out, " %6.0f", round((double)v[k]) + 0.0); /* no "-0" */
         }
         base_buf_printf(out, "\n");
     }

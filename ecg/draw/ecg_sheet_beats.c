@@ -308,7 +308,7 @@ static void draw_table(struct sheet *s, const struct beats *all)
             const char *base = (const char *)all->of[i].figures;
             float v = *(const float *)(const void *)(base + table[row].offset);
             char text[16];
-            snprintf(text, sizeof text, "%.0f", (double)v);
+            snprintf(text, sizeof text, "%.0f", round((double)v) + 0.0); /* no "-0" */
             if (!isnan(v))
                 ecg_draw_text(s, left + column * (double)(i + 1) - 2, y, 0, 2.7, false, SHEET_RIGHT,
                               ecg_draw_ink, text);

@@ -139,7 +139,7 @@ static void draw_values(struct sheet *s, double x, double y, const double *v, si
         if (isnan(v[i]))
             base_buf_printf(&text, "%s–", i ? " / " : "");
         else
-            base_buf_printf(&text, "%s%.0f", i ? " / " : "", v[i]);
+            base_buf_printf(&text, "%s%.0f", i ? " / " : "", round(v[i]) + 0.0); /* no "-0" */
     }
     /* A sign that lay under what stands to the left would be lost. */
     ecg_draw_fitted(s, x, y, values_mm, text_mm, false, SHEET_RIGHT, ecg_draw_ink,

@@ -266,6 +266,7 @@ class EcgCommand(unittest.TestCase):
         text = ecg('measure', scp)
         self.assertEqual((text.returncode, text.stderr), (0, b''))
         self.assertIn('unconfirmed', text.stdout.decode())
+        self.assertNotRegex(text.stdout.decode(), r'-0\s')
         found = json.loads(ecg('measure', scp, '--json').stdout)
         self.assertFalse(found['confirmed'])
         self.assertGreater(found['beats'], 2)

@@ -115,6 +115,7 @@ static void write_annotations(struct dicom_writer *w)
     dicom_write_item_close(w);
     write_measurement(w, "2:15872", "s", 0.16);
     write_measurement(w, "2:99999", "mm", 7);
+    write_measurement(w, "2:16770", "ms", 850); /* a heart rate in ms is none */
     dicom_write_item_open(w);
     dicom_write_code(w, DICOM_TAG_ConceptNameCodeSequence, "5.10.3-3", "SCPECG", NULL, "QRS onset");
     dicom_write_u16(w, DICOM_TAG_ReferencedWaveformChannels, DICOM_VR_US, second, 2);
@@ -209,6 +210,9 @@ START_TEST(patient_time_and_findings_are_read)
     ck_assert_double_eq_tol(ecg_record_measurement(r, ECG_MEASURE_PR)->value, 160, 1e-9);
     ck_assert_str_eq(ecg_record_measurement(r, ECG_MEASURE_OTHER)->name, "own name");
     ck_assert_str_eq(ecg_record_measurement(r, ECG_MEASURE_OTHER)->unit, "mm");
+    ck_assert_ptr_null(ecg_record_measurement(r, ECG_MEASURE_HEART_RATE));
+    ck_assert_uint_eq(r->nmeasurements, 3);
+    ck_assert_str_eq(r->measurements[2].unit, "ms");
     /* Positions are 1-based; the third lies outside. */
     ck_assert_uint_eq(r->nmarks, 2);
     ck_assert_int_eq(r->marks[1].kind, ECG_MARK_QRS_ON);
