@@ -42,7 +42,7 @@ static const struct ecg_format_row formats[ECG_FORMAT_COUNT] = {
                           .probe = ecg_ishne_probe,
                           .parse_set = ecg_ishne_parse},
     [ECG_FORMAT_EDF] = {.name = "EDF",
-                        .extensions = "edf bdf rec",
+                        .extensions = "edf bdf rec edf+",
                         .probe = ecg_edf_probe,
                         .parse = ecg_edf_parse,
                         .write = ecg_edf_write_row},

@@ -493,8 +493,12 @@ static int choose_format(struct ecg_command *c)
         return USAGE;
     }
     enum ecg_format format = ecg_format_by_name(word);
-    if (!ecg_format_writes(format)) {
-        fprintf(stderr, "rdc ecg convert: \"%s\" is no format that rdc writes\n", word);
+    bool is_bdf = strcasecmp(word, "bdf") == 0; /* of 24 bits: read, not written */
+    if (!ecg_format_writes(format) || is_bdf) {
+        fprintf(stderr,
+                "rdc ecg convert: \"%s\" is no format that rdc writes; dcm, scp, xml (HL7 aECG), "
+                "edf (EDF+), hea (WFDB) and csv are\n",
+                word);
         return USAGE;
     }
     c->kind = (size_t)format;

@@ -169,6 +169,18 @@ class EcgCommand(unittest.TestCase):
             self.assertEqual(list(csv.reader(a)), list(csv.reader(b)))
         self.assertEqual(json.loads(ecg('info', dicom, '--json').stdout)['patient']['id'], 'X1')
 
+    def test_only_formats_that_are_written_are_taken(self):
+        scp = f'{FILES}/1-second-differences.scp'
+        for options in (['-o', f'{self.out}/a.bdf'], ['-o', f'{self.out}/a', '--to', 'bdf'],
+                        ['-o', f'{self.out}/a.mwf'], ['-o', f'{self.out}/a']):
+            done = ecg('convert', scp, *options)
+            self.assertEqual(done.returncode, 2, options)
+            self.assertIn('edf (EDF+), hea (WFDB) and csv are', done.stderr.decode())
+        self.assertEqual(os.listdir(self.out), [])
+        for name, form in (('EDF+', 'EDF'), ('hl7 aecg', 'HL7 aECG'), ('dcm', 'DICOM')):
+            self.assertEqual(ecg('convert', scp, '-o', f'{self.out}/a', '--to', name).returncode, 0, name)
+            self.assertEqual(json.loads(ecg('info', f'{self.out}/a', '--json').stdout)['format'], form)
+
     def test_what_cannot_be_written_leaves_what_was_there(self):
         def no_room():
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
