@@ -156,16 +156,32 @@ static void on_original(void *arg, enum base_err err, const struct store_object 
     ingest_object_finish(object, on_ingested, c);
 }
 
+enum { ENDING = 8 };
+
+/* By which the original is known when it is exported. */
+static const char *ending_of(const struct conversion *c, char out[ENDING + 1])
+{
+    const char *usual = ecg_format_extensions(c->format);
+    bool is_xml = strcmp(ecg_format_media(c->format), "application/xml") == 0;
+    if (c->n_parts)
+        usual = "zip";
+    else if (is_xml)
+        usual = "xml";
+    snprintf(out, ENDING + 1, "%.*s", (int)strcspn(usual, " "), usual);
+    return out;
+}
+
 static void on_converted(void *arg, bool cancelled)
 {
+    char ending[ENDING + 1];
     struct conversion *c = arg;
     if (cancelled || c->err) {
         end(c, cancelled ? BASE_ECANCELED : c->err, NULL,
             cancelled ? "rdc is stopping; send the file again" : c->error.msg);
         return;
     }
-    c->err = store_put_mem(c->g->config->store, "scp", c->class, base_bytes_of(NULL, 0),
-                           base_buf_bytes(&c->file), on_original, c);
+    c->err = store_put_mem(c->g->config->store, ending_of(c, ending), c->class,
+                           base_bytes_of(NULL, 0), base_buf_bytes(&c->file), on_original, c);
     if (c->err)
         end(c, c->err, NULL, "the file could not be stored; send it again later");
 }

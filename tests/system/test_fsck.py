@@ -289,10 +289,26 @@ class Export(Checked):
         self.assertIn('exists already', refused.stderr)
         self.assertEqual({n: os.stat(f'{out}/{n}').st_mtime_ns for n in os.listdir(out)}, before)
         self.rdc.cli('export', ecg.json()['study_uid'], '-o', out)
-        original = [n for n in os.listdir(out) if n.endswith('.scp')]
-        self.assertEqual(len(original), 1)
-        with open(f'{out}/{original[0]}', 'rb') as a, open(scp_file('export-scp'), 'rb') as b:
+        self.assert_original(out, '.scp', scp_file('export-scp'))
+
+    def assert_original(self, folder, ending, path):
+        original = [n for n in os.listdir(folder) if n.endswith(ending)]
+        self.assertEqual(len(original), 1, os.listdir(folder))
+        with open(f'{folder}/{original[0]}', 'rb') as a, open(path, 'rb') as b:
             self.assertEqual(a.read(), b.read())
+
+    def test_names_an_original_as_what_it_is(self):
+        for ending in ('.xml', '.edf', '.csv'):
+            path = os.path.join(self.rdc.place.own, 'original' + ending)
+            done = subprocess.run([self.rdc.place.program, 'ecg', 'convert', scp_file('export-other'), '-o', path],
+                                       capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            ecg = Client(self.rdc, 'tech').upload(path, patient_id='EXPORT2')
+            out = os.path.join(self.rdc.place.own, 'export' + ending)
+            os.mkdir(out, 0o777)
+            os.chmod(out, 0o777)
+            self.rdc.cli('export', ecg.json()['study_uid'], '-o', out)
+            self.assert_original(out, ending, path)
 
 
 INDEX = """
