@@ -4,6 +4,7 @@
  *
  *   sync-fails   one in this many syncs of files returns EIO
  *   sync-ms      each sync of a file takes this much longer
+ *   sync-nothing syncs of files succeed and do nothing
  *   clock-step   seconds that the wall clock is off
  *   list-fails   folders below one called "watched" open, but cannot be listed (ESTALE)
  */
@@ -46,6 +47,8 @@ static int sync_file(int fd, long how)
     long ms = setting("sync-ms");
     if (ms)
         usleep((useconds_t)ms * 1000);
+    if (setting("sync-nothing"))
+        return 0;
     if (one_in && atomic_fetch_add(&calls, 1) % one_in == 0) {
         errno = EIO;
         return -1;

@@ -147,6 +147,8 @@ class Disk:
 class ForgetfulDisk(Disk):
     """Such a disk whose own cache of writes is lost with the power, but for some blocks (volatile_disk.c)."""
 
+    forgets_all = False  # with the power nothing of its cache lasts; else any share
+
     def __init__(self, name, mib, folder=None):
         base = os.path.join(place().own, name)
         self.program, self.server, self.notes, self.front = base + '-disk', None, '', base + '-front'
@@ -161,7 +163,8 @@ class ForgetfulDisk(Disk):
         super().__init__(name, mib, folder)
 
     def mount(self):
-        self.server = subprocess.Popen([self.program, self.image, str(random.randrange(1 << 30)), self.front],
+        seed = 0 if self.forgets_all else random.randrange(1 << 30)
+        self.server = subprocess.Popen([self.program, self.image, str(seed), self.front],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         if self.server.stdout.readline() != 'ready\n':
             raise unittest.SkipTest('FUSE may not be mounted here')
@@ -182,6 +185,10 @@ class ForgetfulDisk(Disk):
         super().close()
         let_go(self.front)
         self.server.communicate(timeout=60)
+
+
+class ObliviousDisk(ForgetfulDisk):
+    forgets_all = True
 
 
 class PowerCut:
@@ -285,6 +292,28 @@ class LostCache(PowerCut):
         subprocess.run(['sync', '-f', self.rdc.data], check=True)  # where it is mounted again
         self.disks.append(self.kind('store', 1024, self.rdc.data))
         shutil.chown(self.rdc.data, 'rdc', 'rdc')
+
+
+class NeverSynced(LostCache):
+    """The same with syncs of rdc that do nothing, which the round is to find."""
+
+    kind = ObliviousDisk
+
+    def prepare(self):
+        super().prepare()
+        self.switches = Switches(self.rdc)
+
+    def lost(self, count=100):
+        """How many of those that were acknowledged are not there, and how many were."""
+        self.switches.set('sync-nothing', 1)
+        senders = Senders(self.rdc, Objects(f'unsynced {os.getpid()}', count), patient=True)
+        senders.wait_acknowledged(count // 2)
+        acknowledged = self.cut(senders)
+        self.switches.set('sync-nothing', None)
+        self.rdc.start()
+        lost = missing(self.rdc, acknowledged)
+        senders.finish()
+        return len(lost), len(acknowledged)
 
 
 class Database:
@@ -696,22 +725,20 @@ class ReadOnly:
         self.rdc.stop()
 
 
-class Shim:
-    """rdc with syncs that fail or are slow, and a clock that steps (fault_shim.c)."""
+class Switches:
+    """What fault_shim.c does in this rdc, which has not started yet."""
 
-    def __init__(self, conf=None):
+    def __init__(self, rdc):
         cc = shutil.which('cc')
         if not cc:
             raise unittest.SkipTest('no C compiler')
-        self.folder = os.path.join(place().own, 'shim')
+        self.folder = os.path.join(place().own, f'shim-{rdc.database}')
         os.makedirs(self.folder, exist_ok=True)
         os.chmod(self.folder, 0o755)
         library = os.path.join(self.folder, 'shim.so')
         source = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'fault_shim.c')
         subprocess.run([cc, '-O2', '-shared', '-fPIC', '-o', library, source], check=True)
-        self.rdc = as_installed(conf)
-        self.rdc.environment.update({'LD_PRELOAD': library, 'RDC_TEST_SHIM': self.folder})
-        self.rdc.start()
+        rdc.environment.update({'LD_PRELOAD': library, 'RDC_TEST_SHIM': self.folder})
 
     def set(self, name, value):
         path = os.path.join(self.folder, name)
@@ -721,6 +748,16 @@ class Shim:
         with open(path + '.new', 'w') as f:
             f.write(str(value))
         os.rename(path + '.new', path)
+
+
+class Shim:
+    """rdc with syncs that fail or are slow, and a clock that steps (fault_shim.c)."""
+
+    def __init__(self, conf=None):
+        self.rdc = as_installed(conf)
+        self.switches = Switches(self.rdc)
+        self.set = self.switches.set
+        self.rdc.start()
 
     def sync_fails(self, number, count=200):
         objects = Objects(f'sync {number} {os.getpid()}', count)

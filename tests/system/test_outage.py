@@ -51,6 +51,15 @@ class ALostCache(APowerCut):
     kind = faults.LostCache
 
 
+class ALostCacheWithoutSyncs(Rounds):
+    kind = faults.NeverSynced
+
+    def test_loses_what_was_acknowledged(self):
+        lost, acknowledged = self.fault.lost()
+        self.notes.append(f'{lost} of {acknowledged}')
+        self.assertGreater(lost, 0, 'the power cut of ALostCache would find nothing')
+
+
 class TheDatabase(Rounds):
     kind = faults.Database
 
