@@ -285,10 +285,11 @@ enum model_cause api_contact_cause(enum net_assoc_cause cause, const char *text)
     case NET_ASSOC_REJECTED: /* by the upper layer itself, before the handler was asked */
         return MODEL_CAUSE_NOT_ACCEPTABLE;
     case NET_ASSOC_LIMIT:
-        return strstr(text, "associations") || strstr(text, "connections") ? MODEL_CAUSE_TOO_MANY
-               : strstr(text, "P-DATA-TF") ? MODEL_CAUSE_PDU_TOO_LARGE
-               : strstr(text, "memory")    ? MODEL_CAUSE_BUSY
-                                           : MODEL_CAUSE_PROTOCOL_ERROR;
+        return strstr(text, "P-DATA-TF") ? MODEL_CAUSE_PDU_TOO_LARGE : MODEL_CAUSE_PROTOCOL_ERROR;
+    case NET_ASSOC_TOO_MANY:
+        return MODEL_CAUSE_TOO_MANY;
+    case NET_ASSOC_MEMORY:
+        return MODEL_CAUSE_BUSY;
     case NET_ASSOC_PROTOCOL_ERROR:
         return MODEL_CAUSE_PROTOCOL_ERROR;
     case NET_ASSOC_ABORTED:

@@ -36,6 +36,10 @@ const char *net_assoc_cause_text(enum net_assoc_cause cause)
         return "TLS failed";
     case NET_ASSOC_LIMIT:
         return "over a limit";
+    case NET_ASSOC_TOO_MANY:
+        return "too many";
+    case NET_ASSOC_MEMORY:
+        return "out of memory";
     case NET_ASSOC_STOPPED:
         return "rdc is stopping";
     default:
@@ -301,7 +305,7 @@ static void send_request(struct net_assoc *a)
     net_assoc_update_reading(a);
     dicom_associate_encode(a->rq, false, &a->out);
     if (a->out.err) {
-        net_assoc_give_up(a, NET_ASSOC_LIMIT, "the association request cannot be encoded");
+        net_assoc_give_up(a, NET_ASSOC_MEMORY, "the association request cannot be encoded");
         return;
     }
     net_assoc_flush(a);

@@ -55,7 +55,7 @@ static void on_connect(uv_connect_t *req, int status)
     }
     /* EVT2 comes when the handshake is done. */
     if (net_tls_start(a->tls)) {
-        net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+        net_assoc_give_up(a, NET_ASSOC_MEMORY, "out of memory");
         return;
     }
     net_assoc_flush(a);

@@ -89,7 +89,7 @@ static void on_associate_rq(struct net_assoc *a)
     }
     bool no = refused(a);
     if (no && a->reject.source == DICOM_RJ_PRESENTATION)
-        net_assoc_end(a, NET_ASSOC_LIMIT, "as many associations are open as are allowed");
+        net_assoc_end(a, NET_ASSOC_TOO_MANY, "as many associations are open as are allowed");
     if (!no && takes_too_little(a->rq, text)) {
         net_assoc_end(a, NET_ASSOC_REJECTED, text);
         a->reject =
@@ -264,7 +264,7 @@ static void take_read(struct net_assoc *a, struct base_bytes in)
     if (in.n && a->state != DUL_STA1) {
         base_buf_add(&a->held, in.p, in.n);
         if (a->held.err)
-            net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+            net_assoc_give_up(a, NET_ASSOC_MEMORY, "out of memory");
     }
 }
 
@@ -320,7 +320,7 @@ static void take_cipher(struct net_assoc *a, struct base_bytes in)
     if (err == BASE_ECLOSED)
         on_hangup(a, NULL);
     else if (err == BASE_ENOMEM)
-        net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+        net_assoc_give_up(a, NET_ASSOC_MEMORY, "out of memory");
     else if (err && !a->deaf)
         on_tls_failed(a);
 }
@@ -329,7 +329,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct net_assoc *a = stream->data;
     if (n == UV_ENOBUFS) {
-        net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+        net_assoc_give_up(a, NET_ASSOC_MEMORY, "out of memory");
     } else if (n < 0) {
         on_hangup(a, n == UV_EOF ? NULL : uv_strerror((int)n));
     } else if (n > 0) {

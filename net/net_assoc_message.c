@@ -259,7 +259,7 @@ enum base_err net_assoc_feed(struct net_assoc *a, struct base_bytes bytes, bool 
         a->carry = keep;
     }
     if (a->out.err) {
-        net_assoc_give_up(a, NET_ASSOC_LIMIT, "out of memory");
+        net_assoc_give_up(a, NET_ASSOC_MEMORY, "out of memory");
         return BASE_ENOMEM;
     }
     a->pulled = false;

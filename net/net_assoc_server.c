@@ -68,7 +68,7 @@ static void drop_oldest_awaited(struct net_assoc_server *s)
     struct net_assoc *a = s->last;
     while (a->state != DUL_STA2)
         a = a->prev;
-    net_assoc_give_up(a, NET_ASSOC_LIMIT, "too many connections wait for their request");
+    net_assoc_give_up(a, NET_ASSOC_TOO_MANY, "too many connections wait for their request");
 }
 
 /* Takes fd over. */

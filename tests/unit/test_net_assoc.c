@@ -357,7 +357,7 @@ START_TEST(over_the_limit_is_refused_until_there_is_room)
     ck_assert_int_eq(requestor.cause, NET_ASSOC_REJECTED);
     ck_assert_str_eq(requestor.text, "local limit exceeded (2/3/2)");
     run_until(stranger_seen);
-    ck_assert_int_eq(stranger_cause, NET_ASSOC_LIMIT);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_TOO_MANY);
     net_assoc_release(first);
     run_until(acceptor_closed);
     memset(&requestor, 0, sizeof requestor);

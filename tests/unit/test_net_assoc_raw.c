@@ -242,7 +242,7 @@ START_TEST(of_those_that_send_no_request_the_oldest_is_closed)
     raw_expect(silent[0], 1);
     ck_assert(raw_eof);
     run_until(stranger_seen);
-    ck_assert_int_eq(stranger_cause, NET_ASSOC_LIMIT);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_TOO_MANY);
     ck_assert_int_eq(strangers, 1);
     send_request(silent[1], 0, 0);
     raw_expect(silent[1], 6);
