@@ -145,14 +145,15 @@ static void refuse_call(struct api_scp_call *call)
         wrong.offending = call->request.offending;
         memcpy(wrong.error_comment, call->request.error_comment, sizeof wrong.error_comment);
         api_scp_finish_with(call, &wrong, base_bytes_of(NULL, 0));
-    } else if (!call->wrong_class)
+    } else if (!call->wrong_class) {
         api_scp_finish(call, DIMSE_UNRECOGNIZED_OPERATION, "this service is not offered here");
-    else if (call->request.command == DIMSE_C_FIND_RQ)
-        api_scp_finish(call, DIMSE_SOP_CLASS_NOT_SUPPORTED,
+    } else {
+        /* PS3.7 9.1.1.1.9 and 9.1.2.1.6 have another status for it than 10.1 */
+        uint16_t command = call->request.command;
+        bool c_service = command == DIMSE_C_STORE_RQ || command == DIMSE_C_FIND_RQ;
+        api_scp_finish(call, c_service ? DIMSE_SOP_CLASS_NOT_SUPPORTED : DIMSE_NO_SUCH_SOP_CLASS,
                        "the class is not that of the presentation context");
-    else
-        api_scp_finish(call, DIMSE_NO_SUCH_SOP_CLASS,
-                       "the class is not that of the presentation context");
+    }
 }
 
 static void begin_call(struct api_scp_assoc *as, uint8_t context, const struct dicom_dimse *cmd)
@@ -166,12 +167,11 @@ static void begin_call(struct api_scp_assoc *as, uint8_t context, const struct d
     call->context_id = context;
     call->request = *cmd;
     as->call = call;
+    const char *abstract = net_assoc_abstract_syntax(as->a, context);
     if (!cmd->fault)
-        find_service(call, net_assoc_abstract_syntax(as->a, context));
-    /* PS3.7 9.1.2.1.2, 10.1: the class is that of the presentation context; C-STORE says so
-     * for itself, since its data set may be long. */
-    if (call->service && call->service->sop_class &&
-        strcmp(call->service->sop_class, cmd->sop_class) != 0) {
+        find_service(call, abstract);
+    /* PS3.7 9.1.1.1.3, 9.1.2.1.2, 10.1: the class is that of the presentation context. */
+    if (call->service && strcmp(abstract, cmd->sop_class) != 0) {
         call->service = NULL;
         call->wrong_class = true;
     }
