@@ -84,7 +84,6 @@ void api_scp_note_stranger(struct api_scp *s, const char *address, const char *t
 
 const struct api_scp_device *api_scp_device(const struct api_scp_call *call);
 const struct dicom_dimse *api_scp_request(const struct api_scp_call *call);
-const char *api_scp_abstract_syntax(const struct api_scp_call *call);
 const char *api_scp_transfer_syntax(const struct api_scp_call *call);
 /* A pointer that the service keeps with this call. */
 void api_scp_set(struct api_scp_call *call, void *context);

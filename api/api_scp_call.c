@@ -29,11 +29,6 @@ const struct dicom_dimse *api_scp_request(const struct api_scp_call *call)
     return &call->request;
 }
 
-const char *api_scp_abstract_syntax(const struct api_scp_call *call)
-{
-    return net_assoc_abstract_syntax(call->assoc->a, call->context_id);
-}
-
 const char *api_scp_transfer_syntax(const struct api_scp_call *call)
 {
     return net_assoc_transfer_syntax(call->assoc->a, call->context_id);

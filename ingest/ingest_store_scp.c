@@ -1,14 +1,10 @@
-/*
- * C-STORE as SCP (PS3.4 Annex B): the data set streams into an ingest_object,
- * and is answered when that is acknowledged.
- */
-#include "ingest/ingest_priv.h"
+#include "ingest/ingest_store_scp.h"
 
 #include "ingest/ingest_object.h"
-#include "ingest/ingest_request.h"
+#include "ingest/ingest_priv.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct incoming {
     struct api_scp_call *call;    /* NULL once the association is gone */
@@ -49,7 +45,7 @@ static void on_room(void *arg)
     }
 }
 
-static void begin(struct api_scp_call *call, void *arg)
+void ingest_store_begin(struct api_scp_call *call, void *arg)
 {
     struct ingest *g = arg;
     const struct dicom_dimse *rq = api_scp_request(call);
@@ -64,10 +60,6 @@ static void begin(struct api_scp_call *call, void *arg)
         .sop_class = rq->sop_class,
         .sop_instance = rq->sop_instance,
     };
-    /* PS3.7 9.1.1.1.3: the class is that of the presentation context. Without
-     * an object the data set is heard out and refused. */
-    if (strcmp(rq->sop_class, api_scp_abstract_syntax(call)) != 0)
-        return;
     struct incoming *in = calloc(1, sizeof *in);
     if (!in || ingest_object_new(g, &source, &in->object)) {
         free(in);
@@ -79,16 +71,11 @@ static void begin(struct api_scp_call *call, void *arg)
     ingest_object_on_room(in->object, on_room, in);
 }
 
-static void data(struct api_scp_call *call, void *arg, struct base_bytes bytes, bool last)
+void ingest_store_data(struct api_scp_call *call, void *arg, struct base_bytes bytes, bool last)
 {
     struct incoming *in = api_scp_get(call);
     (void)arg;
-    if (!in) {
-        if (last)
-            api_scp_finish(call, DIMSE_SOP_CLASS_NOT_SUPPORTED,
-                           "the class is not that of the presentation context");
-        return;
-    }
+    assert(in->object);
     ingest_object_write(in->object, bytes);
     if (ingest_object_class(in->object) == LOOP_STAT)
         api_scp_hurry(call);
@@ -105,52 +92,22 @@ static void data(struct api_scp_call *call, void *arg, struct base_bytes bytes, 
     }
 }
 
-static size_t space(struct api_scp_call *call, void *arg, uint8_t **to)
+size_t ingest_store_space(struct api_scp_call *call, void *arg, uint8_t **to)
 {
     struct incoming *in = api_scp_get(call);
     (void)arg;
-    return in && in->object ? ingest_object_space(in->object, to) : 0;
+    assert(in->object);
+    return ingest_object_space(in->object, to);
 }
 
-static void gone(struct api_scp_call *call, void *arg)
+void ingest_store_gone(struct api_scp_call *call, void *arg)
 {
     struct incoming *in = api_scp_get(call);
     (void)arg;
-    if (!in)
-        return;
     in->call = NULL;
     /* What is whole is committed all the same; the device will send it again. */
     if (in->object) {
         ingest_object_abort(in->object);
         free(in);
     }
-}
-
-static const struct api_scp_service services[] = {
-    {.command = DIMSE_C_STORE_RQ,
-     .sop_class = NULL,
-     .begin = begin,
-     .data = data,
-     .space = space,
-     .gone = gone},
-    {.command = DIMSE_N_CREATE_RQ,
-     .sop_class = DICOM_UID_MPPS,
-     .begin = ingest_request_begin,
-     .data = ingest_request_data,
-     .gone = ingest_request_gone},
-    {.command = DIMSE_N_SET_RQ,
-     .sop_class = DICOM_UID_MPPS,
-     .begin = ingest_request_begin,
-     .data = ingest_request_data,
-     .gone = ingest_request_gone},
-    {.command = DIMSE_N_ACTION_RQ,
-     .sop_class = DICOM_UID_STORAGE_COMMITMENT,
-     .begin = ingest_request_begin,
-     .data = ingest_request_data,
-     .gone = ingest_request_gone},
-};
-
-struct api_scp_table ingest_scp(struct ingest *g)
-{
-    return (struct api_scp_table){services, sizeof services / sizeof services[0], g};
 }
