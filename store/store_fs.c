@@ -40,6 +40,15 @@ enum base_err store_fs_mkdir(const struct store_fs *fs, const char *path)
     return base_err_from_errno(errno);
 }
 
+DIR *store_fs_open_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir && fd >= 0)
+        close(fd);
+    return dir;
+}
+
 enum base_err store_fs_sync_folder(const struct store_fs *fs, const char *path)
 {
     int fd = fs->open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);

@@ -4,6 +4,8 @@
 
 #include "store/store.h"
 
+#include <dirent.h>
+
 enum {
     STORE_INCARNATION = 48, /* start time, 16 hex digits, slot */
     STORE_PATH = 4096,
@@ -183,6 +185,8 @@ void store_full_path(const struct store *s, const char *location, char *out);
 enum base_err store_space_check(struct store *s, uint64_t n) BASE_MUST_CHECK;
 
 /* store_fs.c: helpers that return a base_err for errno */
+/* To be listed; not through a link. NULL and errno. */
+DIR *store_fs_open_folder(const char *path);
 enum base_err store_fs_mkdir(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
 enum base_err store_fs_sync_folder(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
 /* A new file, or -1 and errno. Around the page cache where *direct says so and the file system can:

@@ -12,7 +12,6 @@
 #include "base/log.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -69,15 +68,6 @@ static const char *next_name(struct store_sweep *w, DIR *dir)
         if (e->d_name[0] != '.')
             return e->d_name;
     }
-}
-
-static DIR *open_dir(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir && fd >= 0)
-        close(fd);
-    return dir;
 }
 
 static void close_dir(DIR **dir)
@@ -149,7 +139,7 @@ static bool enter_incarnation(struct store_sweep *w)
             continue;
         }
         path_of(w, "", path);
-        w->incarnation_dir = open_dir(path);
+        w->incarnation_dir = store_fs_open_folder(path);
         if (!w->incarnation_dir)
             w->err = base_err_from_errno(errno);
         w->unclear = false;
@@ -275,7 +265,7 @@ static bool next_file(struct store_sweep *w)
     }
     char path[STORE_PATH];
     path_of(w, name, path);
-    w->folder_dir = strlen(name) < 16 ? open_dir(path) : NULL;
+    w->folder_dir = strlen(name) < 16 ? store_fs_open_folder(path) : NULL;
     if (w->folder_dir)
         snprintf(w->folder, sizeof w->folder, "%s", name);
     else
@@ -324,7 +314,7 @@ static void sweep_work(void *arg)
             return;
         if (w->err)
             pass_over(w);
-        else if (!w->all && !(w->all = open_dir(w->store->root)))
+        else if (!w->all && !(w->all = store_fs_open_folder(w->store->root)))
             w->err = base_err_from_errno(errno);
         else if (!w->incarnation_dir)
             w->finished = !enter_incarnation(w);

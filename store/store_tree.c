@@ -4,7 +4,6 @@
 #include "store/store_priv.h"
 #include "store/store_record.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -31,15 +30,6 @@ struct store_tree {
     unsigned alive_n;
     struct store_walk walk; /* a segment of it; not open: none */
 };
-
-static DIR *open_dir(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir && fd >= 0)
-        close(fd);
-    return dir;
-}
 
 /* Opens and locks <incarnation>/.lock. -1 when its owner holds it, when that cannot be
  * told, or (*held false) when there is no such file. */
@@ -79,7 +69,7 @@ enum base_err store_tree_open(const char *data, struct store_tree **out)
         return BASE_EINVAL;
     }
     t->walk.fd = -1;
-    t->levels[0].dir = open_dir(t->root);
+    t->levels[0].dir = store_fs_open_folder(t->root);
     if (!t->levels[0].dir && errno != ENOENT) {
         enum base_err err = base_err_from_errno(errno);
         free(t);
@@ -132,7 +122,7 @@ static void name_of(const struct store_tree *t, const char *entry, char *out, si
 static bool enter(struct store_tree *t, const char *path, const char *entry)
 {
     struct level *l = &t->levels[t->depth];
-    l->dir = open_dir(path);
+    l->dir = store_fs_open_folder(path);
     if (!l->dir)
         return false;
     snprintf(l->name, sizeof l->name, "%s", entry);
