@@ -138,12 +138,11 @@ struct store {
 /* One put. The job's half belongs to the pool while running is set, sha while digesting. */
 struct store_put {
     struct store *store;
-    struct store_folder *folder; /* once it is streaming */
+    struct store_folder *folder; /* of the file of its own; NULL = it is gathered in memory */
     enum loop_class class;
     struct store_put *next;
     char ext[9];
     enum base_err err; /* first failure */
-    bool streaming;    /* it gets a file of its own; before, it is gathered in memory */
     bool running;      /* a write, sync or removal is on the pool */
     bool created;      /* a first write was started: something may be on the disk */
     bool finished;
@@ -185,9 +184,9 @@ void store_full_path(const struct store *s, const char *location, char *out);
 enum base_err store_space_check(struct store *s, uint64_t n) BASE_MUST_CHECK;
 
 /* store_fs.c: helpers that return a base_err for errno */
+enum base_err store_fs_mkdir(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
 /* To be listed; not through a link. NULL and errno. */
 DIR *store_fs_open_folder(const char *path);
-enum base_err store_fs_mkdir(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
 enum base_err store_fs_sync_folder(const struct store_fs *fs, const char *path) BASE_MUST_CHECK;
 /* A new file, or -1 and errno. Around the page cache where *direct says so and the file system can:
  * copying into it and writing it out again is the largest cost of a store. */

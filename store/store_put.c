@@ -25,6 +25,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* It has a file of its own. */
+static bool streams(const struct store_put *p)
+{
+    return p->folder != NULL;
+}
+
 /* ---- making one ---- */
 
 static bool ext_valid(const char *ext)
@@ -62,7 +68,6 @@ static bool begin_streaming(struct store_put *p)
     f->users++;
     f->files++;
     p->folder = f;
-    p->streaming = true;
     snprintf(p->object.location, sizeof p->object.location, "%s/%u/%llu.%s", s->incarnation,
              f->number, (unsigned long long)++s->seq, p->ext);
     return true;
@@ -71,7 +76,7 @@ static bool begin_streaming(struct store_put *p)
 static void put_free(struct store_put *p)
 {
     struct store *s = p->store;
-    assert(!p->undigested);
+    assert(!p->running && !p->syncing && !p->digesting && !p->undigested && !p->writing);
     store_chunk_put(s, p->open);
     store_chunk_put(s, p->first);
     base_sha256_free(p->sha);
@@ -277,7 +282,7 @@ void store_put_advance(struct store_put *p)
     if (p->aborted || (p->err && p->finished)) {
         if (!p->running && !p->digesting)
             put_remove(p);
-    } else if (p->streaming) {
+    } else if (streams(p)) {
         stream_advance(p);
     } else if (p->finished) {
         store_segment_add(p);
@@ -367,14 +372,14 @@ enum base_err store_put_write(struct store_put *put, const void *p, size_t n)
         from += take;
         n -= take;
         put->object.size += take;
-        if (!put->streaming)
+        if (!streams(put))
             store_digest_later(put);
         if (c->n == c->size)
             push_open(put);
     }
-    if (!put->streaming && !put->err && !may_gather(put) && !begin_streaming(put))
+    if (!streams(put) && !put->err && !may_gather(put) && !begin_streaming(put))
         put->err = BASE_ENOMEM;
-    if (put->streaming && put->first && !put->err)
+    if (streams(put) && put->first && !put->err)
         store_put_advance(put);
     return put->err;
 }
@@ -391,14 +396,14 @@ size_t store_put_space(struct store_put *put, uint8_t **to)
 struct base_bytes store_put_view(const struct store_put *put)
 {
     const struct store_chunk *c = put->first ? put->first : put->open;
-    return put->streaming || !c ? base_bytes_of(NULL, 0) : base_bytes_of(c->data, c->n);
+    return streams(put) || !c ? base_bytes_of(NULL, 0) : base_bytes_of(c->data, c->n);
 }
 
 /* A put with nothing queued always has room: when others have used up the store's
  * memory, it goes on chunk by chunk, and no put waits for another. */
 bool store_put_room(struct store_put *put)
 {
-    bool room = put->err || put->queued == 0 || !put->streaming ||
+    bool room = put->err || put->queued == 0 || !streams(put) ||
                 (put->queued < STORE_PUT_QUEUE && !store_chunk_scarce(put->store));
     if (!room)
         put->wants_room = true;
@@ -418,7 +423,7 @@ void store_put_finish(struct store_put *put, store_put_fn *written, store_put_fn
     put->written = written;
     put->done = done;
     put->arg = arg;
-    bool bare = !put->streaming && !put->first;
+    bool bare = !streams(put) && !put->first;
     if (bare && !put->open)
         (void)open_chunk(put, 0);            /* a record has at least its header */
     if (put->open && (put->open->n || bare)) /* else it was space that nobody used */

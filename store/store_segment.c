@@ -175,6 +175,7 @@ static void write_header(const struct store_put *p)
 static struct iovec piece_of(const struct store_put *p, struct store_chunk *c)
 {
     size_t n = (c->n + STORE_ALIGN - 1) / STORE_ALIGN * STORE_ALIGN;
+    assert(n == c->n || !c->next);
     memset(c->data + c->n, 0, n - c->n);
     size_t head = c == p->first ? STORE_ALIGN : 0;
     return (struct iovec){c->data - head, n + head};
@@ -287,6 +288,7 @@ static bool place_record(struct store *s, struct store_put *p)
 {
     struct store_segment *g = &s->segment;
     uint64_t n = store_record_room(p->object.size);
+    assert(n % STORE_ALIGN == 0 && g->end % STORE_ALIGN == 0);
     s->segment_need = n;
     if (g->fd < 0 || g->size - g->end < n)
         return false;
@@ -363,6 +365,7 @@ static void enqueue(struct store *s, struct store_put *put)
 void store_segment_add(struct store_put *put)
 {
     struct store *s = put->store;
+    assert(put->finished && !put->folder && put->first);
     put->syncing = true;
     enqueue(s, put);
     if (s->segment_busy || s->segment_due)

@@ -177,6 +177,7 @@ static void round_begin(void *arg)
 void store_sync_add(struct store_put *put)
 {
     struct store_lane *l = put->folder->lane;
+    assert(put->finished && !put->running && !put->first && put->fd >= 0);
     put->syncing = true;
     store_put_list_add(&l->pending, put);
     if (l->round_left > 0 || l->round_due)
