@@ -7,7 +7,7 @@
 #ifndef API_H
 #define API_H
 
-#include "base/base_conf.h"
+#include "base/conf.h"
 #include "base/digest.h"
 #include "db/db.h"
 #include "net/net_http.h"

@@ -1,5 +1,5 @@
 /*
- * The limits that all workers of the machine share (base/base_quota.h), as one worker
+ * The limits that all workers of the machine share (base/quota.h), as one worker
  * applies them: associations, requests per second, and bytes of objects not answered
  * yet (in flight); for the machine, and for each device or session. A peer that asks
  * too fast or sends too much is not read for a while; one connection too many is
@@ -16,8 +16,8 @@
 #ifndef API_LIMITS_H
 #define API_LIMITS_H
 
-#include "base/base_conf.h"
-#include "base/base_quota.h"
+#include "base/conf.h"
+#include "base/quota.h"
 #include "base/counters.h"
 #include "loop/loop.h"
 

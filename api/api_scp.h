@@ -11,7 +11,7 @@
 #define API_SCP_H
 
 #include "api/api_limits.h"
-#include "base/base_conf.h"
+#include "base/conf.h"
 #include "base/counters.h"
 #include "db/db.h"
 #include "net/net_assoc.h"

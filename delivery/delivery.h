@@ -11,7 +11,7 @@
 #ifndef DELIVERY_H
 #define DELIVERY_H
 
-#include "base/base_conf.h"
+#include "base/conf.h"
 #include "base/counters.h"
 #include "db/db.h"
 #include "net/net_tls.h"

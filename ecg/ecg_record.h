@@ -18,7 +18,7 @@
 #define ECG_RECORD_H
 
 #include "base/arena.h"
-#include "base/base_pages.h"
+#include "base/pages.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "ecg/ecg_code.h"

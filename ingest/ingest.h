@@ -11,7 +11,7 @@
 #include "api/api.h"
 #include "api/api_limits.h"
 #include "api/api_scp.h"
-#include "base/base_conf.h"
+#include "base/conf.h"
 #include "base/counters.h"
 #include "db/db.h"
 #include "store/store.h"

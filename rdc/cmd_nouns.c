@@ -7,7 +7,7 @@
 #include "rdc/rdc_command.h"
 
 #include "api/api_device.h"
-#include "base/base_conf.h"
+#include "base/conf.h"
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/json.h"

@@ -6,7 +6,7 @@
 #ifndef RDC_COMMAND_H
 #define RDC_COMMAND_H
 
-#include "base/base_conf.h"
+#include "base/conf.h"
 
 #include <stdbool.h>
 

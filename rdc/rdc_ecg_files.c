@@ -1,6 +1,6 @@
 #include "rdc/rdc_ecg_files.h"
 
-#include "base/base_pages.h"
+#include "base/pages.h"
 
 #include <ctype.h>
 #include <dirent.h>

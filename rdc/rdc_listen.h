@@ -2,7 +2,7 @@
 #ifndef RDC_LISTEN_H
 #define RDC_LISTEN_H
 
-#include "base/base_conf.h"
+#include "base/conf.h"
 
 /* Checks that the port is free; port 0 becomes a free one. The error names the key to change. (With
  * SO_REUSEPORT alone a second rdc would silently share the port.) */

@@ -2,7 +2,7 @@
 #ifndef RDC_PROBE_H
 #define RDC_PROBE_H
 
-#include "base/base_conf.h"
+#include "base/conf.h"
 #include "db/db.h"
 #include "net/net_http.h"
 #include "rdc/rdc_shm.h"

@@ -6,7 +6,7 @@
 #ifndef RDC_SHM_H
 #define RDC_SHM_H
 
-#include "base/base_quota.h"
+#include "base/quota.h"
 #include "base/buf.h"
 #include "base/counters.h"
 

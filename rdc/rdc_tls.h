@@ -5,7 +5,7 @@
 #ifndef RDC_TLS_H
 #define RDC_TLS_H
 
-#include "base/base_conf.h"
+#include "base/conf.h"
 #include "net/net_tls.h"
 
 struct rdc_tls {

@@ -5,7 +5,7 @@
 #ifndef RDC_WORKER_H
 #define RDC_WORKER_H
 
-#include "base/base_conf.h"
+#include "base/conf.h"
 #include "rdc/rdc_shm.h"
 
 /* The ports that rdc serves; those without an address have the descriptor -1. */

@@ -11,7 +11,7 @@
  */
 #include "store/store_priv.h"
 
-#include "base/base_pages.h"
+#include "base/pages.h"
 
 #include <stdlib.h>
 

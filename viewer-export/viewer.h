@@ -9,7 +9,7 @@
 #define VIEWER_H
 
 #include "api/api.h"
-#include "base/base_conf.h"
+#include "base/conf.h"
 #include "store/store.h"
 
 struct viewer;

@@ -1,7 +1,7 @@
 /* The feature of each lead, and their fusion. */
 #include "ecg/analysis/ecg_detect_priv.h"
 
-#include "base/base_pages.h"
+#include "base/pages.h"
 #include "ecg/analysis/ecg_energy.h"
 #include "ecg/analysis/ecg_gap.h"
 

@@ -1,6 +1,6 @@
 #include "ecg/analysis/ecg_signal.h"
 
-#include "base/base_pages.h"
+#include "base/pages.h"
 #include "ecg/analysis/ecg_energy.h"
 #include "ecg/analysis/ecg_window.h"
 

@@ -14,7 +14,7 @@
 #include "count_memory.h"
 #include "mutate.h"
 
-#include "base/base_pages.h"
+#include "base/pages.h"
 #include "rdc/rdc_ecg_files.h"
 #include "tests/unit/ecg_tallies.h"
 

@@ -1,4 +1,4 @@
-#include "base/base_quota.h"
+#include "base/quota.h"
 
 #include "base/clock.h"
 

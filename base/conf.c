@@ -1,4 +1,4 @@
-#include "base/base_conf.h"
+#include "base/conf.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

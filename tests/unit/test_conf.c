@@ -1,4 +1,4 @@
-#include "base/base_conf.h"
+#include "base/conf.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ static void setup(void)
 {
     ck_assert_int_eq(base_conf_init(&c), BASE_OK);
     memset(&e, 0, sizeof e);
-    snprintf(folder, sizeof folder, "/tmp/test_base_conf.XXXXXX");
+    snprintf(folder, sizeof folder, "/tmp/test_conf.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(chdir(folder), 0);
 }
