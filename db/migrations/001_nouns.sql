@@ -137,17 +137,21 @@ create index contract_hospital on contract (hospital_id, line_id, centre_id);
 
 -- What work refers to is switched off (disabled_at), never deleted and never another row:
 -- therefore the tables that grow with each object have no foreign keys to it, each of
--- which would be a look-up and a lock of the same row for every object.
+-- which would be a look-up and a lock of the same row for every object. The same of studies
+-- and exams, which are made in one statement with what refers to them: their foreign keys took
+-- a quarter of the time of a batch. `rdc fsck` proves that nothing refers to what is not there.
 create function noun_kept() returns trigger language plpgsql as
 $$
 begin
     raise exception using errcode = 'restrict_violation',
-        message = format('rows of %I are not deleted', tg_table_name), hint = 'set disabled_at';
+        message = format('rows of %I are not deleted', tg_table_name), hint = tg_argv[0];
 end $$;
-create trigger organisation_kept before delete or update of id on organisation execute function noun_kept();
-create trigger line_kept before delete or update of id on line execute function noun_kept();
-create trigger device_kept before delete or update of id on device execute function noun_kept();
-create trigger contract_kept before delete or update of id on contract execute function noun_kept();
+create trigger organisation_kept before delete or update of id on organisation
+    execute function noun_kept('set disabled_at');
+create trigger line_kept before delete or update of id on line execute function noun_kept('set disabled_at');
+create trigger device_kept before delete or update of id on device execute function noun_kept('set disabled_at');
+create trigger contract_kept before delete or update of id on contract
+    execute function noun_kept('set disabled_at');
 
 create table destination (
     id bigint generated always as identity primary key,
@@ -224,10 +228,11 @@ create table study (
     constraint study_uid_form check (study_uid ~ '^[0-9.]+$' and length(study_uid) <= 64)
 );
 create index study_patient on study (patient_id);
+create trigger study_kept before delete or update of id on study execute function noun_kept('withdraw its exam');
 
 create table series (
     id bigint generated always as identity primary key,
-    study_id bigint not null references study,
+    study_id bigint not null,
     series_uid text not null,
     modality text,
     number int,
@@ -257,7 +262,7 @@ create table object (
 create table instance (
     id bigint generated always as identity primary key,
     centre_id bigint not null,
-    study_id bigint not null references study,
+    study_id bigint not null,
     series_id bigint not null references series,
     sop_uid text not null,
     variant int not null default 0,
@@ -267,8 +272,8 @@ create table instance (
     rows int,
     columns int,
     frames int,
-    object_id bigint not null references object,
-    original_id bigint references object,
+    object_id bigint not null,
+    original_id bigint,
     own boolean not null default false,
     device_id bigint,
     received_at timestamptz not null default now(),
@@ -288,7 +293,7 @@ alter table instance alter column metadata set compression lz4;
 create table exam (
     id bigint generated always as identity primary key,
     centre_id bigint not null,
-    study_id bigint not null references study,
+    study_id bigint not null,
     line_id bigint,
     hospital_id bigint,
     contract_id bigint,
@@ -334,10 +339,11 @@ create index exam_open on exam (hospital_id, state) where state not in ('final',
 create index exam_arriving on exam (id) where state = 'arriving';
 create index exam_leased on exam (lease_expires) where lease_holder is not null;
 create index exam_centre on exam (centre_id, state_at);
+create trigger exam_kept before delete or update of id on exam execute function noun_kept('withdraw it');
 
 create table exam_event (
     id bigint generated always as identity primary key,
-    exam_id bigint not null references exam,
+    exam_id bigint not null,
     at timestamptz not null default now(),
     person_id bigint references person,
     event text not null,

@@ -343,8 +343,11 @@ declare
 begin
     with sent as (
         -- order_of_study(), manifest_covers() and the question of check_wanted(), written
-        -- out: as functions they would be called for each object.
-        select x.*, btrim(x.patient_id) as pid, p_metadata[x.n] is null as unread,
+        -- out: as functions they would be called for each object. The object goes from join to
+        -- join as one value, o, and beside it only what is asked for on the way: every column costs
+        -- the start of each join, which is most of what a small batch takes.
+        select x as o, x.n, x.study_no, x.series_no, x.patient_no, x.leads, x.many, x.urgency,
+            btrim(x.patient_id) as pid, p_metadata[x.n] is null as unread,
             case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.id
                 when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.id end as ordered,
             case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.priority
@@ -367,8 +370,8 @@ begin
         where x.study_no is not null
     ), known as materialized (
         select *, not here and (old_study is null or state = 'arriving' and hers)
-            and (ordered is null or cardinality(order_against(ordered, patient_id, patient_name, birth_date, sex)) = 0)
-            as plain
+            and (ordered is null or cardinality(order_against(ordered, (o).patient_id, (o).patient_name,
+                (o).birth_date, (o).sex)) = 0) as plain
         from sent
     ), ids as materialized (
         -- People see those of exams: none is left out where the exam is there.
@@ -383,8 +386,8 @@ begin
             nextval('object_id_seq') as object, nextval('instance_id_seq') as instance,
             old_exam is null and (ordered is not null or length(coalesce(resident_id, pid)) = 18
                 and cardinality(resident_id_contradictions(coalesce(resident_id, pid),
-                    case when old_patient is null then dicom_date(birth_date) else born end,
-                    case when old_patient is null then sex else of_sex end)) > 0) as unmet,
+                    case when old_patient is null then dicom_date((o).birth_date) else born end,
+                    case when old_patient is null then (o).sex else of_sex end)) > 0) as unmet,
             case when old_priority is null then coalesce(w.urgency, 'routine')
                 when w.urgency is null or w.urgency = old_priority then old_priority
                 when exam_raised(old_exam, old_priority, w.urgency) then w.urgency else old_priority end as rank,
@@ -398,22 +401,24 @@ begin
     ), patients as (
         insert into patient (id, issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
         overriding system value
-        select distinct on (patient_no) patient, centre_id, pid, patient_name, decode(patient_name_raw, 'hex'), charset,
-            coalesce(charset_guessed, false), dicom_date(birth_date), case when sex in ('M', 'F', 'O') then sex end
+        select distinct on (patient_no) patient, (o).centre_id, pid, (o).patient_name,
+            decode((o).patient_name_raw, 'hex'), (o).charset, coalesce((o).charset_guessed, false),
+            dicom_date((o).birth_date), case when (o).sex in ('M', 'F', 'O') then (o).sex end
         from r where old_patient is null and leads order by patient_no, n
     ), studies as (
         insert into study (id, centre_id, study_uid, patient_id, accession, study_date, study_time, study_id,
             description) overriding system value
-        select study, centre_id, study_uid, patient, nullif(accession, ''), dicom_date(study_date),
-            dicom_time(study_time), study_id, description
+        select study, (o).centre_id, (o).study_uid, patient, nullif((o).accession, ''), dicom_date((o).study_date),
+            dicom_time((o).study_time), (o).study_id, (o).description
         from r where old_study is null and leads
     ), routed as materialized (
         -- One that is complete with these objects starts as what exam_complete() would make of it.
-        select r.*, l.id as line, c.hospital_id, c.id as contract, c.within_minutes, r.closes and not r.unmet as done,
+        select r.exam, r.study, r.rank, r.many, (r.o).centre_id, (r.o).device_id, (r.o).quiet, l.id as line,
+            c.hospital_id, c.id as contract, c.within_minutes, r.closes and not r.unmet as done,
             case when not r.closes or r.unmet then 'arriving' when c.id is null then 'unrouted' else 'waiting' end as starts
         from r left join lateral (select y.id from line y
-                where r.modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
-            left join lateral exam_contract(r.centre_id, l.id) c on r.closes and not r.unmet
+                where (r.o).modality = any (y.modalities) and y.disabled_at is null order by y.id limit 1) l on true
+            left join lateral exam_contract((r.o).centre_id, l.id) c on r.closes and not r.unmet
         where r.old_exam is null and r.leads
     ), exams as (
         insert into exam (id, centre_id, study_id, device_id, priority, quiet_seconds, line_id, state, grade, expected,
@@ -432,24 +437,26 @@ begin
     ), new_series as (
         insert into series (id, study_id, series_uid, modality, number, description, body_part, laterality)
         overriding system value
-        select in_series, study, series_uid, modality, series_number, series_description, body_part, laterality
-        from r where old_series is null and brings_series
+        select in_series, study, (o).series_uid, (o).modality, (o).series_number, (o).series_description,
+            (o).body_part, (o).laterality
+        from r where old_series is null and (o).brings_series
     ), objects as (
         insert into object (id, location, sha256, size, media) overriding system value
-        select object, location, decode(sha256, 'hex'), size, coalesce(media, 'application/dicom') from r
+        select object, (o).location, decode((o).sha256, 'hex'), (o).size, coalesce((o).media, 'application/dicom')
+        from r
     ), instances as (
         insert into instance (id, centre_id, study_id, series_id, sop_uid, sop_class, transfer_syntax, number, rows,
             columns, frames, object_id, device_id, metadata) overriding system value
-        select instance, centre_id, study, in_series, sop_uid, sop_class, transfer_syntax, instance_number, rows,
-            columns, frames, object, device_id, p_metadata[n]
+        select instance, (o).centre_id, study, in_series, (o).sop_uid, (o).sop_class, (o).transfer_syntax,
+            (o).instance_number, (o).rows, (o).columns, (o).frames, object, (o).device_id, p_metadata[n]
         from r
     ), jobs as (
         insert into job (kind, subject_id, priority)
         select kind, instance, rank
-        from r cross join lateral (values (next_job), (case when ecg_class(sop_class) then 'measure' end)) k(kind)
+        from r cross join lateral (values (next_job), (case when ecg_class((o).sop_class) then 'measure' end)) k(kind)
         where kind is not null
     )
-    select array_agg(n), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', study_uid,
+    select array_agg(n), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', (o).study_uid,
             'job', next_job)),
         array_agg(exam) filter (where unmet and leads),
         array_agg(exam) filter (where closes and leads and (old_exam is not null or unmet)),

@@ -53,6 +53,21 @@ $$
     from instance i join series q on q.id = i.series_id join study s on s.id = i.study_id
     where q.study_id <> i.study_id or s.centre_id <> i.centre_id
     union all
+    -- Of what has no foreign key, since it comes with each object (001).
+    select 'reference_missing', x.what, 'it belongs to ' || x.whose || ' that is not there', true
+    from (select 'series ' || q.series_uid, 'a study' from series q
+            where not exists (select from study s where s.id = q.study_id)
+        union all select 'instance ' || i.sop_uid, 'a study' from instance i
+            where not exists (select from study s where s.id = i.study_id)
+        union all select 'instance ' || i.sop_uid, 'an object' from instance i
+            where not exists (select from object o where o.id = i.object_id)
+        union all select 'instance ' || i.sop_uid, 'an original' from instance i
+            where i.original_id is not null and not exists (select from object o where o.id = i.original_id)
+        union all select 'exam ' || e.id, 'a study' from exam e
+            where not exists (select from study s where s.id = e.study_id)
+        union all select 'exam_event ' || v.id, 'an exam' from exam_event v
+            where not exists (select from exam e where e.id = v.exam_id)) x(what, whose)
+    union all
     select 'delivery_stuck', 'delivery ' || d.id, 'sending, and its lease ran out', false
     from delivery d where d.state = 'sending' and d.lease_until < now() - interval '10 minutes'
     union all

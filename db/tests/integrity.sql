@@ -18,6 +18,21 @@ begin
     assert (select array_agg(kind) from integrity_findings()) = array['exam_miscounted'];
     perform integrity_repair();
     assert not exists (select from integrity_findings() where open);
+    -- what has no foreign key is looked for, and what it refers to is not deleted
+    insert into series (study_id, series_uid) values (999999, '1.9.1.9');
+    assert (select array_agg(kind || ' ' || subject) from integrity_findings()) = array['reference_missing series 1.9.1.9'];
+    delete from series where series_uid = '1.9.1.9';
+    update instance set object_id = 999999 where sop_uid = '1.9.1.1.1';
+    assert (select array_agg(kind || ' ' || detail order by kind) from integrity_findings())
+        = array['object_unused no instance or report names it', 'reference_missing it belongs to an object that is not there'];
+    update instance set object_id = (select max(id) from object) where sop_uid = '1.9.1.1.1';
+    insert into exam_event (exam_id, event, to_state) values (999999, 'arrive', 'arriving');
+    assert (select array_agg(kind || ' ' || detail) from integrity_findings())
+        = array['reference_missing it belongs to an exam that is not there'];
+    delete from exam_event where exam_id = 999999;
+    perform t_fails('23001', 'delete from exam');
+    perform t_fails('23001', 'delete from study');
+    assert not exists (select from integrity_findings() where open);
     -- an object that is no report's is not rendered again
     select object_id into o from instance where sop_uid = '1.9.1.1.1';
     assert integrity_rerender(o, 'where it was before') is null;
