@@ -71,7 +71,7 @@ static void print_leads(const struct ecg_record *r)
 }
 
 static void print_findings(const struct ecg_record *r, const struct ecg_beats *beats,
-                           const struct ecg_figures *f)
+                           struct ecg_figures *f)
 {
     static struct ecg_quality quality;
     static struct ecg_findings found;

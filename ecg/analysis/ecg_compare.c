@@ -59,8 +59,9 @@ static bool has(const struct ecg_measured *m, enum ecg_finding_code code)
 
 /* Of these a recording has one at most; the rate of sinus rhythm is no other rhythm. */
 static const enum ecg_finding_code rhythms[] = {
-    ECG_FINDING_SINUS,   ECG_FINDING_SINUS_BRADY,    ECG_FINDING_SINUS_TACHY, ECG_FINDING_AF,
-    ECG_FINDING_FLUTTER, ECG_FINDING_FLUTTER_2_TO_1, ECG_FINDING_NO_P,        ECG_FINDING_PACED};
+    ECG_FINDING_SINUS, ECG_FINDING_SINUS_BRADY, ECG_FINDING_SINUS_TACHY,
+    ECG_FINDING_AF,    ECG_FINDING_FLUTTER,     ECG_FINDING_FLUTTER_2_TO_1,
+    ECG_FINDING_NO_P,  ECG_FINDING_PACED,       ECG_FINDING_WIDE_TACHY};
 enum { RHYTHMS = sizeof rhythms / sizeof *rhythms, SINUS_RHYTHMS = 3 };
 
 /* Index in rhythms, any kind of sinus rhythm as 0; RHYTHMS = not told. */
@@ -221,6 +222,8 @@ static bool is_comparable(const struct pair *p)
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
         if (has(p->earlier, wide[i]) != has(p->now, wide[i]))
             return false;
+    if (p->earlier->findings->conducted != p->now->findings->conducted)
+        return false;
     return p->earlier->f->in_mean > 0 && p->now->f->in_mean > 0;
 }
 

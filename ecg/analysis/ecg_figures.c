@@ -347,16 +347,16 @@ static size_t measure_blocks(const struct leads *l, const struct ecg_beats *b,
     return n;
 }
 
-/* What was taken for a P wave is one of flutter. */
-static void forget_p(struct ecg_figures *f)
+void ecg_figures_forget_p(struct ecg_figures *f)
 {
     struct ecg_points *all = &f->waves.all;
-    f->waves.flutters = true;
-    f->p_ms = f->pr_ms = NAN;
+    f->p_ms = f->pr_ms = f->p_axis_deg = NAN;
     all->at[ECG_POINT_P_ON] = all->at[ECG_POINT_P_PEAK] = all->at[ECG_POINT_P_OFF] = ECG_POINT_NONE;
     for (size_t k = 0; k < f->mean.nleads; k++)
         f->waves.lead[k].at[ECG_POINT_P_ON] = f->waves.lead[k].at[ECG_POINT_P_PEAK] =
             f->waves.lead[k].at[ECG_POINT_P_OFF] = ECG_POINT_NONE;
+    for (size_t k = 0; k < f->nleads; k++)
+        f->lead[k].p_uv = NAN;
 }
 
 static void set_nothing(struct ecg_figures *f)
@@ -404,8 +404,10 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
         out->flutter_bpm = (float)(out->flutter_conduction * 60000 / out->rate.rr_median_ms);
     else if (!only)
         out->flutter_bpm = ecg_flutter_find(r, b, first, out);
-    if (out->waves.flutters || !isnan(out->flutter_bpm))
-        forget_p(out);
+    if (out->waves.flutters || !isnan(out->flutter_bpm)) {
+        out->waves.flutters = true;
+        ecg_figures_forget_p(out);
+    }
     measure_leads(&l, out);
     measure_axes(&l, out);
     return BASE_OK;

@@ -66,6 +66,9 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
                                   const struct ecg_beats *b, struct ecg_figures *out,
                                   struct base_error *err) BASE_MUST_CHECK;
 
+/* What was taken for a P wave is none: it, PR and its axis are not there. */
+void ecg_figures_forget_p(struct ecg_figures *f);
+
 /* Leads that look at the heart from sides next to each other (Thygesen 2018): in each chain an
  * entry and the next are neighbours; 0 ends it. */
 enum { ECG_FIGURES_CHAINS = 3 };

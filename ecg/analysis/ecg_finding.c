@@ -124,17 +124,20 @@ static const double SINUS_LEAST_BPM = 20; /* slower, a wave stands before QRS by
 static void sinus(struct ecg_case *c)
 {
     const struct ecg_figures *f = c->f;
-    const struct ecg_rate *rate = &f->rate;
-    double bpm = round(rate->hr_bpm); /* as it is shown: 60 is not slow */
+    const struct ecg_rhythm *y = &c->rhythm;
+    bool has_rate = !isnan(y->sinus_ms); /* else of all beats */
+    double bpm = round(has_rate ? 60000 / (double)y->sinus_ms : f->rate.hr_bpm);
+    /* As it is shown: 60 is not slow. */
+    const char *of = bpm == round(f->rate.hr_bpm) ? "HR" : "rate between sinus beats";
     if (bpm < 60)
-        ecg_finding_add(c, ECG_FINDING_SINUS_BRADY, "HR %.0f/min < 60", bpm);
+        ecg_finding_add(c, ECG_FINDING_SINUS_BRADY, "%s %.0f/min < 60", of, bpm);
     else if (bpm > 100)
-        ecg_finding_add(c, ECG_FINDING_SINUS_TACHY, "HR %.0f/min > 100", bpm);
+        ecg_finding_add(c, ECG_FINDING_SINUS_TACHY, "%s %.0f/min > 100", of, bpm);
     else
-        ecg_finding_add(c, ECG_FINDING_SINUS, "HR %.0f/min, PR %.0f ms", bpm, (double)f->pr_ms);
-    if (f->irregular > 0.08F)
-        ecg_finding_add(c, ECG_FINDING_SINUS_ARRHYTHMIA, "RR %.0f to %.0f ms", rate->rr_min_ms,
-                        rate->rr_max_ms);
+        ecg_finding_add(c, ECG_FINDING_SINUS, "%s %.0f/min, PR %.0f ms", of, bpm, (double)f->pr_ms);
+    if (y->sinus_irregular > 0.08F)
+        ecg_finding_add(c, ECG_FINDING_SINUS_ARRHYTHMIA, "RR %.0f to %.0f ms between sinus beats",
+                        (double)y->sinus_min_ms, (double)y->sinus_max_ms);
     if (f->pr_ms > 200)
         ecg_finding_add(c, ECG_FINDING_AVB_1, "PR %.0f ms > 200", (double)f->pr_ms);
 }
@@ -180,7 +183,10 @@ static void find_rhythm(struct ecg_case *c)
         ecg_finding_add(c, ECG_FINDING_AF,
                         "%.0f %% of intervals irregular, no steady P, HR %.0f/min",
                         (double)y->irregular_share * 100, rate->hr_bpm);
-    else if (y->has_p && rate->hr_bpm >= SINUS_LEAST_BPM)
+    else if (c->is_wide_tachycardia)
+        ecg_finding_add(c, ECG_FINDING_WIDE_TACHY, "HR %.0f/min, QRS %.0f ms", rate->hr_bpm,
+                        (double)c->f->qrs_ms);
+    else if (!isnan(c->f->pr_ms) && rate->hr_bpm >= SINUS_LEAST_BPM)
         sinus(c);
     else if (ecg_flutter_by_rule(c->f))
         ecg_finding_add(c, ECG_FINDING_FLUTTER_2_TO_1,
@@ -191,7 +197,7 @@ static void find_rhythm(struct ecg_case *c)
                         (double)c->f->qrs_ms);
     if (rate->pvc)
         ecg_finding_add(c, ECG_FINDING_PVC, "%zu of %zu beats", rate->pvc, rate->beats);
-    if (rate->atrial_premature && !y->is_af)
+    if (rate->atrial_premature)
         ecg_finding_add(c, ECG_FINDING_PAC, "%zu of %zu beats", rate->atrial_premature,
                         rate->beats);
     if (!isnan(y->v_run_bpm))
@@ -201,10 +207,22 @@ static void find_rhythm(struct ecg_case *c)
         ecg_finding_add(c, ECG_FINDING_PAUSE, "%.1f s without a beat", (double)y->longest_s);
 }
 
+/* What lies between two beats while the ventricles fibrillate is no pause: another alarm says so.
+ */
+static void leave_chaos(struct ecg_case *c)
+{
+    struct ecg_rhythm *y = &c->rhythm;
+    double from_s = fmax((double)y->longest_at_s, c->chaos.from_s);
+    double to_s = fmin((double)y->longest_at_s + (double)y->longest_s,
+                       c->chaos.from_s + (double)c->chaos.seconds);
+    if ((double)c->chaos.seconds >= c->limits->vf_s && to_s > from_s)
+        y->longest_s -= (float)(to_s - from_s);
+}
+
 /* In the order in which each narrows the next: quality, reversal, rhythm, conduction, the rest. */
-void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
-                       const struct ecg_figures *f, const struct ecg_quality *q,
-                       const struct ecg_alarm_limits *limits, struct ecg_findings *out)
+void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b, struct ecg_figures *f,
+                       const struct ecg_quality *q, const struct ecg_alarm_limits *limits,
+                       struct ecg_findings *out)
 {
     struct ecg_case c = {.record = r,
                          .beats = b,
@@ -216,6 +234,7 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
     *out = (struct ecg_findings){.n = 0};
     ecg_rhythm_find(b, f, &c.rhythm);
     ecg_chaos_find(r, &c.chaos);
+    leave_chaos(&c);
     c.is_paced = f->rate.paced * 2 > f->rate.beats;
     if (!c.is_paced)
         ecg_atrial_find(r, b, &c.atrial);
@@ -234,10 +253,12 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
         ecg_finding_noise(&c);
     if (out->no_complexes)
         return;
+    ecg_finding_scope_p(&c);
     find_rhythm(&c);
-    if (f->in_mean > 0 && !c.is_paced && ecg_findings_leave_shape(out))
+    if (f->in_mean > 0)
         ecg_finding_shape(&c);
     ecg_finding_alarms(&c);
+    ecg_finding_scope(&c);
 }
 
 void ecg_findings_of_file(const struct ecg_record *r, const struct base_error *why,

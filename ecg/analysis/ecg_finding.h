@@ -26,6 +26,8 @@ enum ecg_finding_kind {
     X(FLUTTER_2_TO_1, STATEMENT, "possible_atrial_flutter_2_to_1",                                 \
       "possible atrial flutter with 2:1 conduction", "可疑心房扑动(2:1下传)")                      \
     X(NO_P, STATEMENT, "no_p_waves", "regular rhythm without P waves", "规则心律,未见P波")         \
+    X(WIDE_TACHY, STATEMENT, "wide_qrs_tachycardia",                                               \
+      "tachycardia with wide QRS, P waves cannot be told", "宽QRS心动过速,P波不能辨认")            \
     X(PACED, STATEMENT, "paced", "paced rhythm", "起搏心律")                                       \
     X(PVC, STATEMENT, "pvc", "ventricular premature beats", "室性早搏")                            \
     X(PAC, STATEMENT, "pac", "atrial premature beats", "房性早搏")                                 \
@@ -149,6 +151,7 @@ struct ecg_findings {
     struct ecg_finding of[ECG_FINDING_COUNT]; /* each code once at most, as found */
     size_t n;
     bool no_complexes; /* what was taken for beats is none: nothing that was measured of it holds */
+    bool conducted; /* the ventricles are excited by the usual way, as criteria of ST and T ask */
 };
 
 /* The one with this code; NULL = it is not among them. */
@@ -158,10 +161,10 @@ const struct ecg_finding *ecg_findings_one(const struct ecg_findings *f,
  * shape says nothing. */
 bool ecg_findings_leave_shape(const struct ecg_findings *f);
 
-/* limits: NULL = default. */
-void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
-                       const struct ecg_figures *f, const struct ecg_quality *q,
-                       const struct ecg_alarm_limits *limits, struct ecg_findings *out);
+/* limits: NULL = default. Of f are taken out P and PR where the rhythm that is found has none. */
+void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b, struct ecg_figures *f,
+                       const struct ecg_quality *q, const struct ecg_alarm_limits *limits,
+                       struct ecg_findings *out);
 /* Of a recording that cannot be measured: only that its file is damaged, where it is. r: NULL =
  * the file cannot even be read, and why not; else why may be NULL. */
 void ecg_findings_of_file(const struct ecg_record *r, const struct base_error *why,

@@ -50,6 +50,13 @@ static void av_alarm(struct ecg_case *c)
                         bpm, c->limits->av_block_bpm, (double)c->atrial.atrial_bpm);
 }
 
+bool ecg_finding_is_fast_and_wide(const struct ecg_case *c)
+{
+    static const float WIDE_MS = 140;
+    return c->f->rate.beats > 1 && c->f->rate.hr_bpm >= c->limits->vt_bpm &&
+           c->f->qrs_ms >= WIDE_MS && !c->is_paced;
+}
+
 static void rate_alarms(struct ecg_case *c)
 {
     const struct ecg_alarm_limits *l = c->limits;
@@ -65,7 +72,7 @@ static void rate_alarms(struct ecg_case *c)
     if ((double)y->vt_bpm >= l->vt_bpm)
         ecg_finding_add(c, ECG_FINDING_ALARM_VT, "%zu ventricular beats, %.0f/min >= %g",
                         y->vt_beats, (double)y->vt_bpm, l->vt_bpm);
-    else if (bpm >= l->vt_bpm && c->f->qrs_ms >= 140 && !c->is_paced)
+    else if (ecg_finding_is_fast_and_wide(c))
         ecg_finding_add(c, ECG_FINDING_ALARM_VT, "wide QRS %.0f ms, HR %.0f/min >= %g",
                         (double)c->f->qrs_ms, bpm, l->vt_bpm);
     if (y->is_af && !y->alternates && bpm >= l->af_bpm)
@@ -81,9 +88,16 @@ static void rate_alarms(struct ecg_case *c)
                         (double)y->shortest_ms, l->preexcited_rr_ms, (double)c->f->qrs_ms);
 }
 
-/* Two neighbouring leads at or over their limit at J and 40 ms later. */
+static bool is_upright(const struct ecg_figures_lead *l)
+{
+    return fmaxf(l->r_uv, l->r2_uv) + fminf(l->q_uv, l->s_uv) > 0;
+}
+
+/* Two neighbouring leads at or over their limit at J and 40 ms later. In ventricular tachycardia ST
+ * goes against QRS in any case (as in LBBB: Sgarbossa 1996), so it counts where it goes with it. */
 static void st_alarm(struct ecg_case *c)
 {
+    bool is_vt = ecg_finding_is_vt(c);
     for (size_t k = 0; k < ECG_FIGURES_CHAINS; k++) {
         const struct ecg_figures_lead *before = NULL;
         for (const int *id = ecg_figures_chains[k]; *id; id++) {
@@ -91,6 +105,7 @@ static void st_alarm(struct ecg_case *c)
             bool right = *id == ECG_LEAD_V1 || *id == ECG_LEAD_V2 || *id == ECG_LEAD_V3;
             double limit = right ? c->limits->st_chest_uv : c->limits->st_limb_uv;
             bool over = l && (double)l->st_uv[0] >= limit && (double)l->st_uv[2] >= limit;
+            over = over && (!is_vt || is_upright(l));
             if (over && before)
                 ecg_finding_add(c, ECG_FINDING_ALARM_STEMI, "J %.2f mV in %s, %.2f mV in %s",
                                 (double)before->st_uv[0] / 1000, before->name,
@@ -126,10 +141,9 @@ void ecg_finding_alarms(struct ecg_case *c)
     av_alarm(c);
     if ((double)c->chaos.seconds >= c->limits->vf_s)
         ecg_finding_chaos(c);
-    if (c->f->in_mean == 0 || c->is_paced || !ecg_findings_leave_shape(c->out))
+    if (c->f->in_mean == 0)
         return;
-    if (!c->is_lbbb)
-        st_alarm(c);
+    st_alarm(c);
     potassium_alarm(c);
     /* f waves hide where T ends, and so do few beats. */
     double qtc = y->is_af || c->f->in_mean < QT_BEATS ? (double)NAN : ecg_finding_qtc_ms(c);

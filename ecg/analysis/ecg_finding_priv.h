@@ -10,7 +10,7 @@
 struct ecg_case {
     const struct ecg_record *record;
     const struct ecg_beats *beats;
-    const struct ecg_figures *f;
+    struct ecg_figures *f;
     const struct ecg_quality *quality;
     const struct ecg_alarm_limits *limits;
     struct ecg_rhythm rhythm;
@@ -18,7 +18,7 @@ struct ecg_case {
     struct ecg_atrial atrial; /* not looked for in paced rhythm */
     double age_years;         /* NAN = not stated */
     bool is_paced;
-    bool is_lbbb;
+    bool is_wide_tachycardia; /* of which nobody can tell where it comes from */
     struct ecg_findings *out;
 };
 
@@ -38,6 +38,16 @@ void ecg_finding_shape(struct ecg_case *c);
 /* ecg_finding_alarm.c: all alarms; and that the ventricles fibrillate, where that is known. */
 void ecg_finding_alarms(struct ecg_case *c);
 void ecg_finding_chaos(struct ecg_case *c);
+
+/* Wide complexes at a rate that makes them ventricular until the contrary is shown. */
+bool ecg_finding_is_fast_and_wide(const struct ecg_case *c);
+
+/* ecg_finding_scope.c. Whether the usual beats are ventricular tachycardia. */
+bool ecg_finding_is_vt(const struct ecg_case *c);
+/* Takes P out of the figures where it cannot be told in this rhythm; and, at
+ * the end, leaves out what has no meaning beside the rest. */
+void ecg_finding_scope_p(struct ecg_case *c);
+void ecg_finding_scope(struct ecg_case *c);
 
 /* ecg_finding_retake.c: all that speaks for recording again; and of that only the damage. */
 void ecg_finding_retake(struct ecg_case *c);

@@ -96,16 +96,19 @@ static void fascicles(struct ecg_case *c)
 static void conduction(struct ecg_case *c)
 {
     double qrs = (double)c->f->qrs_ms, pr = (double)c->f->pr_ms;
-    bool preexcited = pr < 120 && qrs > 120 && !c->atrial.block;
+    const struct ecg_figures_lead *v1 = ecg_finding_lead(c, ECG_LEAD_V1);
+    bool right = is_right(c);
+    /* In V1 an r and an R' apart are a late right ventricle, not an early excited one. */
+    bool preexcited =
+        pr < 120 && qrs > 120 && !c->atrial.block && !(right && v1->r_uv > 0 && v1->r2_uv > 100);
     if (preexcited)
         ecg_finding_add(c, ECG_FINDING_PREEXCITATION, "PR %.0f ms < 120, QRS %.0f ms > 120", pr,
                         qrs);
-    c->is_lbbb = !preexcited && qrs >= 120 && is_left(c);
-    if (c->is_lbbb)
+    if (!preexcited && qrs >= 120 && is_left(c))
         ecg_finding_add(c, ECG_FINDING_LBBB, "QRS %.0f ms >= 120, rS or QS in V1, no q in V6", qrs);
-    else if (qrs >= 120 && is_right(c))
+    else if (qrs >= 120 && right)
         ecg_finding_add(c, ECG_FINDING_RBBB, "QRS %.0f ms >= 120, late R in V1, broad S", qrs);
-    else if (qrs >= 110 && is_right(c))
+    else if (qrs >= 110 && right)
         ecg_finding_add(c, ECG_FINDING_IRBBB, "QRS %.0f ms, late R in V1, broad S", qrs);
     else if (qrs > 130 && !preexcited)
         ecg_finding_add(c, ECG_FINDING_IVCD, "QRS %.0f ms > 130", qrs);
@@ -180,7 +183,7 @@ static void atria(struct ecg_case *c)
     double force = (double)terminal_force(c) / 1000;
     const struct ecg_figures_lead *two = ecg_finding_lead(c, ECG_LEAD_II);
     const struct ecg_figures_lead *v1 = ecg_finding_lead(c, ECG_LEAD_V1);
-    if (!c->rhythm.has_p || c->rhythm.is_af || c->rhythm.is_flutter || c->atrial.block)
+    if (isnan(c->f->p_ms) || c->atrial.block)
         return;
     if (two && two->p_uv > 250)
         ecg_finding_add(c, ECG_FINDING_RIGHT_ATRIUM, "P %.2f mV > 0.25 in II",
@@ -261,7 +264,8 @@ static void segments(struct ecg_case *c)
         l = two_neighbours(c, places[i].ids, has_old_q);
         if (l)
             ecg_finding_add(c, places[i].old_q, "Q %.2f mV, %.0f ms in %s and its neighbour",
-                            (double)fminf(l->q_uv, l->s_uv) / 1000, (double)l->q_ms, l->name);
+                            (double)fminf(l->q_uv, l->s_uv) / 1000,
+                            (double)(l->q_uv < 0 ? l->q_ms : l->s_ms), l->name);
         l = two_neighbours(c, places[i].ids, is_depressed);
         if (l)
             ecg_finding_add(c, ECG_FINDING_ST_DEPRESSION, "J %.2f mV in %s and its neighbour",
@@ -287,25 +291,23 @@ static void repolarisation(struct ecg_case *c)
     static const double SLOW_BPM = 40; /* below, what is taken off by the formula has no end */
     double limit = c->record->patient.sex == 'F' ? 460 : 450;
     double qtc = ecg_finding_qtc_ms(c);
-    double less = (double)c->f->qtc_framingham_ms - qtc;
+    double whole = (double)c->f->qtc_framingham_ms, less = whole - qtc;
     if (qtc >= limit && less > 0)
         ecg_finding_add(c, ECG_FINDING_QT_LONG,
                         "QTc %.0f ms (Framingham, less %.0f of wide QRS) >= %.0f", qtc, less,
                         limit);
     else if (qtc >= limit)
         ecg_finding_add(c, ECG_FINDING_QT_LONG, "QTc %.0f ms (Framingham) >= %.0f", qtc, limit);
-    else if (qtc <= 340 && c->f->rate.hr_bpm >= SLOW_BPM)
-        ecg_finding_add(c, ECG_FINDING_QT_SHORT, "QTc %.0f ms (Framingham) <= 340", qtc);
+    else if (qtc <= 340 && whole <= 340 && c->f->rate.hr_bpm >= SLOW_BPM)
+        ecg_finding_add(c, ECG_FINDING_QT_SHORT, "QTc %.0f ms (Framingham) <= 340", whole);
 }
 
 void ecg_finding_shape(struct ecg_case *c)
 {
     conduction(c);
     atria(c);
-    if (!c->is_lbbb) {
-        voltage(c);
-        right_ventricle(c);
-        segments(c);
-    }
+    voltage(c);
+    right_ventricle(c);
+    segments(c);
     repolarisation(c);
 }

@@ -1,6 +1,7 @@
 #include "ecg/analysis/ecg_rhythm.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* A logistic model of the share of irregular intervals, of the likeness of P waves of two halves
  * of the beats, of their height and of whether they count as there; fitted on 27 records with
@@ -22,7 +23,8 @@ enum {
     AF_T_ONE_OF = 5,
     SURE_LEADS = 6, /* P waves that are found in so many are there, */
     SURE_FEW = 2,   /* and in so many when two halves of the beats have the same ones */
-    RUN = 3         /* ventricular beats */
+    RUN = 3,        /* ventricular beats */
+    SINUS_LEAST = 3 /* intervals, for a rate of their own */
 };
 
 static bool is_ventricular(const struct ecg_beat *b)
@@ -160,6 +162,42 @@ static void find_extremes(const struct ecg_beats *b, struct ecg_rhythm *out)
     }
 }
 
+static int by_length(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Premature beats are no part of the rate and the arrhythmia of the sinus node. */
+static void find_sinus(const struct ecg_beats *b, struct ecg_rhythm *out)
+{
+    float *change = calloc(b->n + 1, sizeof *change);
+    float sum = 0, last = 0;
+    size_t n = 0, changes = 0;
+    out->sinus_ms = out->sinus_min_ms = out->sinus_max_ms = out->sinus_irregular = NAN;
+    for (size_t i = 1; i < b->n && change; i++) {
+        bool is_one = has_interval(b, i) && b->beat[i - 1].code == ECG_CODE_NORMAL &&
+                      b->beat[i].code == ECG_CODE_NORMAL;
+        float ms = is_one ? interval_ms(b, i) : 0;
+        if (ms > 0) {
+            n++;
+            sum += ms;
+            out->sinus_min_ms = fminf(ms, out->sinus_min_ms); /* the one that is no NAN */
+            out->sinus_max_ms = fmaxf(ms, out->sinus_max_ms);
+        }
+        if (ms > 0 && last > 0)
+            change[changes++] = fabsf(ms - last);
+        last = ms;
+    }
+    if (n >= SINUS_LEAST)
+        out->sinus_ms = sum / (float)n;
+    if (n >= SINUS_LEAST && changes > 1) {
+        qsort(change, changes, sizeof *change, by_length);
+        out->sinus_irregular = change[changes / 2] / out->sinus_ms;
+    }
+    free(change);
+}
+
 static float usual_height(const struct ecg_figures *f)
 {
     float sum = 0;
@@ -173,6 +211,7 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
     *out = (struct ecg_rhythm){.has_p = !isnan(f->pr_ms), .is_flutter = f->waves.flutters};
     find_runs(b, f, out);
     find_extremes(b, out);
+    find_sinus(b, out);
     out->alternates = alternates(b);
     size_t pairs;
     out->irregular_share = irregular_share(b, (float)f->rate.rr_median_ms, &pairs);

@@ -20,6 +20,12 @@ struct ecg_rhythm {
     float longest_s;    /* without a beat, the ends counted too, */
     float longest_at_s; /* and where that begins */
     float shortest_ms;  /* interval */
+    /* Of intervals between two beats that are neither ventricular, premature nor paced; NAN =
+     * there are fewer than three, or two pairs of them. */
+    float sinus_ms; /* mean */
+    float sinus_min_ms;
+    float sinus_max_ms;
+    float sinus_irregular; /* middle change from one to the next, over the mean */
 };
 
 void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f,
