@@ -304,7 +304,27 @@ begin
             'sha256', (select encode(sha256, 'hex') from object where id = i.object_id)));
     end if;
 end $$;
-CREATE FUNCTION public.check_done(p_jobs bigint[], p_instances bigint[], p_same bigint[]) RETURNS void
+CREATE FUNCTION public.check_conflict(i public.instance, e public.exam, p_shown bytea, p_verdict text, p_why text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_shown text := encode(p_shown, 'hex');
+    v_sha text := (select encode(sha256, 'hex') from object where id = i.object_id);
+begin
+    if p_verdict <> 'different' then
+        e := conflict_note(e, i.sop_uid, v_sha, jsonb_build_object('why', p_why, 'damaged', case p_verdict
+            when 'damaged' then jsonb_build_array(v_sha) when 'shown_damaged' then jsonb_build_array(v_shown)
+            else jsonb_build_array(v_shown, v_sha) end));
+    end if;
+    if p_verdict = 'shown_damaged' and not exists (select from jsonb_array_elements(e.conflicts) c
+            where c ->> 'sop_uid' = i.sop_uid and (c ? 'resolved' or c ->> 'cause' = 'patient' and c ->> 'sha256' = v_sha)) then
+        perform instance_show(i, e);
+        insert into exam_event (exam_id, event, from_state, to_state, detail)
+        select e.id, 'whole_object', e.state, state, jsonb_build_object('sop_uid', i.sop_uid, 'shown', v_sha,
+            'before', v_shown, 'why', p_why) from exam where id = e.id;
+    end if;
+end $$;
+CREATE FUNCTION public.check_done(p jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
@@ -312,29 +332,27 @@ declare
     r record;
     i instance;
     e exam;
-    v_failed bigint[] := '{}';
+    v_kept bigint[] := '{}';
 begin
-    for r in select c.job, c.instance, s.id as study
-        from unnest(p_jobs, p_instances) c(job, instance) join instance x on x.id = c.instance
-            join study s on s.id = x.study_id
-        order by s.study_uid, x.sop_uid loop
+    for r in select c.*, s.id as study
+        from jsonb_to_recordset(p) c(job bigint, instance bigint, other text, verdict text, why text)
+            join instance x on x.id = c.instance join study s on s.id = x.study_id
+        order by s.study_uid, x.sop_uid, x.variant loop
         begin
-            select * into i from instance where id = r.instance;
             select * into e from exam where study_id = r.study for update;
-            if found then
-                if i.variant > 0 and i.id = any (p_same) then
-                    perform check_same(i, e);
-                end if;
-                perform check_centre(i, e);
-                perform advice_check(i, e);
+            continue when not found;
+            select * into i from instance where id = r.instance;
+            if not check_one(i, e, r.other, r.verdict, r.why) then
+                perform job_put_back(r.job, 'another object is shown by now', 0);
+                v_kept := v_kept || r.job;
             end if;
         exception
             when data_exception or integrity_constraint_violation then
                 perform job_failed(r.job, 'it cannot be checked: ' || sqlstate, 10);
-                v_failed := v_failed || r.job;
+                v_kept := v_kept || r.job;
         end;
     end loop;
-    delete from job where id = any (p_jobs) and id <> all (v_failed);
+    delete from job where id in (select (c ->> 'job')::bigint from jsonb_array_elements(p) c) and id <> all (v_kept);
 end $$;
 CREATE FUNCTION public.check_input(p_instance bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -345,6 +363,27 @@ begin
             where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0 and i.variant > 0
                 and x.study_id = i.study_id and not x.own)))
         from instance i join object o on o.id = i.object_id where i.id = p_instance);
+end $$;
+CREATE FUNCTION public.check_one(i public.instance, e public.exam, p_other text, p_verdict text, p_why text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+    o object;
+begin
+    if i.variant > 0 and p_verdict is not null then
+        select b.* into o from instance x join object b on b.id = x.object_id
+        where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0;
+        if o.location is distinct from p_other then
+            return false;
+        elsif p_verdict = 'same' then
+            perform check_same(i, e);
+        else
+            perform check_conflict(i, e, o.sha256, p_verdict, p_why);
+        end if;
+    end if;
+    perform check_centre(i, e);
+    perform advice_check(i, e);
+    return true;
 end $$;
 CREATE FUNCTION public.check_same(i public.instance, e public.exam) RETURNS void
     LANGUAGE plpgsql
@@ -577,6 +616,17 @@ CREATE FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) RET
 begin
     perform from commitment where id = p_id and state = 'due' for update;
     return case when found then commitment_report(commitment_move(p_id, 'send', p_lease_seconds)) end;
+end $$;
+CREATE FUNCTION public.conflict_note(e public.exam, p_sop_uid text, p_sha256 text, p jsonb) RETURNS public.exam
+    LANGUAGE plpgsql
+    AS $$
+begin
+    update exam set conflicts = (select coalesce(jsonb_agg(case when c ->> 'cause' = 'content'
+                and c ->> 'sop_uid' = p_sop_uid and c ->> 'sha256' = coalesce(p_sha256, c ->> 'sha256')
+            then c || p else c end order by n), '[]')
+        from jsonb_array_elements(conflicts) with ordinality x(c, n))
+    where id = e.id returning * into e;
+    return e;
 end $$;
 CREATE FUNCTION public.constraint_text(p_constraint text) RETURNS text
     LANGUAGE sql STABLE
@@ -951,7 +1001,7 @@ begin
             join study t on t.patient_id = s.patient_id join exam y on y.study_id = t.id
             join instance x on x.study_id = t.id join ecg_measurement m on m.instance_id = x.id
             join object o on o.id = x.object_id
-        where i.id = p_instance and x.id <> i.id and ecg_same_patient(e, y)
+        where i.id = p_instance and x.sop_uid <> i.sop_uid and x.variant = 0 and ecg_same_patient(e, y)
             and (ecg_recorded(t, x), x.id) < (ecg_recorded(s, i), i.id)
         order by ecg_recorded(t, x) desc, x.id desc limit 1);
 end $$;
@@ -969,6 +1019,9 @@ declare
 begin
     insert into ecg_measurement (instance_id, exam_id, figures, earlier_id) values (i.id, p_exam, p, p_earlier)
     on conflict (instance_id) do update set figures = excluded.figures, earlier_id = excluded.earlier_id, at = now();
+    if i.variant > 0 then
+        return; -- another one is shown in its place
+    end if;
     if v_retake <> '[]' then
         insert into exam_advice (exam_id, instance_id, device_id, code, detail)
         select p_exam, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(v_retake) r
@@ -1178,7 +1231,7 @@ begin
     return (select coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
             'instance', i.sop_uid, 'detail', a.detail, 'at', a.at) order by a.id), '[]')
         from exam_advice a join advice_code c on c.code = a.code left join instance i on i.id = a.instance_id
-        where a.exam_id = p_exam and a.resolved_at is null);
+        where a.exam_id = p_exam and a.resolved_at is null and coalesce(i.variant, 0) = 0);
 end $$;
 CREATE FUNCTION public.exam_alarmed(p_exam bigint) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1357,6 +1410,14 @@ CREATE FUNCTION public.exam_completeness(e public.exam) RETURNS jsonb
     from study s left join evidence v on v.study_uid = s.study_uid and v.centre_id = s.centre_id
     where s.id = e.study_id
 $$;
+CREATE FUNCTION public.exam_conflicts(e public.exam) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(jsonb_agg(case when c ->> 'cause' <> 'content' then c else c || jsonb_build_object('shown', (
+            select encode(o.sha256, 'hex') from instance i join object o on o.id = i.object_id
+            where i.study_id = e.study_id and i.sop_uid = c ->> 'sop_uid' and i.variant = 0)) end order by n), '[]')
+    from jsonb_array_elements(e.conflicts) with ordinality x(c, n)
+$$;
 CREATE TABLE public.contract (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
@@ -1383,7 +1444,7 @@ CREATE FUNCTION public.exam_detail(e public.exam) RETURNS jsonb
 begin
     return (select shown from exam_rows(array[e.id]))::jsonb || jsonb_build_object(
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
-        'conflicts', e.conflicts, 'reason', e.reason,
+        'conflicts', exam_conflicts(e), 'reason', e.reason,
         'two_step', exam_two_step(e),
         'instances', (select coalesce(jsonb_agg(jsonb_build_object('uid', i.sop_uid,
                 'sop_class', i.sop_class, 'transfer_syntax', i.transfer_syntax, 'number', i.number,
@@ -1437,7 +1498,7 @@ CREATE FUNCTION public.exam_ecg(p_exam bigint) RETURNS jsonb
 begin
     return (select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at,
             'comparison', ecg_comparison(m)) order by m.instance_id), '[]')
-        from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam);
+        from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam and i.variant = 0);
 end $$;
 CREATE FUNCTION public.exam_expire_due() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1819,6 +1880,38 @@ begin
         jsonb_build_object('patient', p_patient, 'reason', p_reason));
     perform audit_write('resolve', 'exam', e.id, jsonb_build_object('patient', p_patient, 'reason', p_reason));
     return json_build_object('state', e.state, 'patient', patient_view(v_after), 'conflicts', e.conflicts);
+end $$;
+CREATE FUNCTION public.exam_resolve_object(p_exam bigint, p_object text, p_reason text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    e exam := exam_take(p_exam, 'technician', 'doctor', 'admin');
+    i instance;
+    v_detail jsonb := jsonb_build_object('object', lower(p_object), 'reason', p_reason);
+begin
+    if e.centre_id is distinct from rdc_org() then
+        perform fail(403, 'only the originating centre can do this');
+    elsif coalesce(btrim(p_reason), '') = '' then
+        perform fail(422, 'resolve needs a reason', '{"object": "its sha256", "reason": "..."}');
+    end if;
+    select x.* into i from instance x join object o on o.id = x.object_id
+    where x.study_id = e.study_id and not x.own and encode(o.sha256, 'hex') = lower(p_object);
+    if i.id is null then
+        perform fail(422, 'no object of this exam has that sha256', 'they stand in its instances');
+    elsif not exists (select from jsonb_array_elements(e.conflicts) c
+            where c ->> 'cause' = 'content' and c ->> 'sop_uid' = i.sop_uid) then
+        perform fail(409, 'no other object has come under the UID of this one', 'look at the exam again');
+    end if;
+    if i.variant > 0 then
+        perform instance_show(i, e);
+    end if;
+    e := conflict_note(e, i.sop_uid, null, jsonb_build_object('resolved', lower(p_object), 'by', rdc_person(),
+        'reason', p_reason));
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    select e.id, rdc_person(), 'resolve', e.state, state, v_detail from exam where id = e.id;
+    perform audit_write('resolve', 'exam', e.id, v_detail);
+    return json_build_object('state', e.state, 'conflicts', exam_conflicts(e));
 end $$;
 CREATE FUNCTION public.exam_route(e public.exam, p_event text) RETURNS public.exam
     LANGUAGE plpgsql
@@ -2668,6 +2761,24 @@ begin
         perform fail(404, 'no such instance', 'the SOP Instance UIDs stand in GET /api/v1/exams/{id}');
     end if;
     return v;
+end $$;
+CREATE FUNCTION public.instance_show(i public.instance, e public.exam) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_was bigint := (select id from instance where sop_uid = i.sop_uid and centre_id = i.centre_id and variant = 0);
+begin
+    update instance set variant = -1 where id = v_was;
+    update instance set variant = 0 where id = i.id;
+    update instance set variant = i.variant where id = v_was;
+    i.variant := 0;
+    if ecg_class(i.sop_class) then
+        insert into job (kind, subject_id, priority) values ('measure', i.id, e.priority) on conflict do nothing;
+    end if;
+    perform advice_check(i, e);
+    if e.state = 'final' then
+        perform exam_move(e, 'late');
+    end if;
 end $$;
 CREATE FUNCTION public.integrity_findings() RETURNS TABLE(kind text, subject text, detail text, open boolean)
     LANGUAGE sql STABLE
@@ -5335,9 +5446,11 @@ GRANT ALL ON FUNCTION public.audit_read(p_kind text, p_exam bigint) TO rdc_api;
 REVOKE ALL ON FUNCTION public.audit_write(p_action text, p_noun text, p_id bigint, p_detail jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.body_regions(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_centre(i public.instance, e public.exam) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.check_done(p_jobs bigint[], p_instances bigint[], p_same bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.check_done(p_jobs bigint[], p_instances bigint[], p_same bigint[]) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.check_conflict(i public.instance, e public.exam, p_shown bytea, p_verdict text, p_why text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.check_done(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.check_done(p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.check_input(p_instance bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.check_one(i public.instance, e public.exam, p_other text, p_verdict text, p_why text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_same(i public.instance, e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_wanted(p_instances bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_locations text[], p_lease_seconds integer) FROM PUBLIC;
@@ -5355,6 +5468,7 @@ REVOKE ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigin
 GRANT ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.conflict_note(e public.exam, p_sop_uid text, p_sha256 text, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.constraint_text(p_constraint text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.contact_note(p_notes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.contact_note(p_notes jsonb) TO rdc_ingest;
@@ -5426,6 +5540,8 @@ GRANT ALL ON FUNCTION public.exam_complete_due() TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.exam_completed() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_completeness(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_completeness(e public.exam) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_conflicts(e public.exam) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_conflicts(e public.exam) TO rdc_api;
 GRANT SELECT ON TABLE public.contract TO rdc_api;
 GRANT SELECT ON TABLE public.contract TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.exam_contract(p_centre bigint, p_line bigint) FROM PUBLIC;
@@ -5469,6 +5585,8 @@ REVOKE ALL ON FUNCTION public.exam_require_lease(e public.exam, p_lease bigint) 
 REVOKE ALL ON FUNCTION public.exam_require_shown(e public.exam, p_objects_digest text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_resolve(p_exam bigint, p_patient text, p_reason text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.exam_resolve_object(p_exam bigint, p_object text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exam_resolve_object(p_exam bigint, p_object text, p_reason text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_route(e public.exam, p_event text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_rows(p_exams bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_rows(p_exams bigint[]) TO rdc_api;
@@ -5515,6 +5633,7 @@ GRANT ALL ON FUNCTION public.ingest_store(p_batch jsonb, p_metadata json[]) TO r
 REVOKE ALL ON FUNCTION public.ingest_study(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.instance_file(p_uid text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.instance_file(p_uid text) TO rdc_api;
+REVOKE ALL ON FUNCTION public.instance_show(i public.instance, e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.integrity_findings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.integrity_repair() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.integrity_rerender(p_object bigint, p_location text) FROM PUBLIC;

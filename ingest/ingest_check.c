@@ -1,5 +1,6 @@
 #include "ingest/ingest_check.h"
 
+#include "base/json.h"
 #include "base/log.h"
 #include "ingest/ingest_notes.h"
 #include "ingest/ingest_priv.h"
@@ -18,9 +19,10 @@ enum {
 struct work {
     struct ingest_note note; /* first; also its place among those that wait */
     struct ingest_check *check;
-    bool same;
+    const char *verdict;   /* as check_done() has it; NULL: nothing was compared */
+    struct base_buf why;   /* it is damaged */
     struct base_buf path;  /* of the object */
-    struct base_buf other; /* of the one that came first */
+    struct base_buf other; /* of the one that is shown */
 };
 
 struct ingest_check {
@@ -42,6 +44,7 @@ static void end(void *arg, struct ingest_note *note, const char *error)
     struct model_job *job = note->job;
     struct work *w = work_of(note);
     (void)arg;
+    base_buf_deinit(&w->why);
     base_buf_deinit(&w->path);
     base_buf_deinit(&w->other);
     free(w);
@@ -51,27 +54,41 @@ static void end(void *arg, struct ingest_note *note, const char *error)
         model_job_done(job);
 }
 
+static const char *location(const struct model_job *job, const char *name)
+{
+    return json_string_value(json_object_get(job->input, name));
+}
+
+static void write_outcome(struct base_json *j, const struct work *w)
+{
+    const struct model_job *job = w->note.job;
+    base_json_open_object(j);
+    base_json_member_int(j, "job", job->id);
+    base_json_member_int(j, "instance", job->subject);
+    base_json_member_string(j, "other", location(job, "other"));
+    base_json_member_string(j, "verdict", w->verdict);
+    base_json_key(j, "why");
+    if (w->why.n)
+        base_json_string_n(j, (const char *)w->why.p, w->why.n);
+    else
+        base_json_null(j);
+    base_json_close_object(j);
+}
+
 static enum base_err send(void *arg, struct ingest_note *list, db_done_fn *fn, void *fn_arg)
 {
     const struct ingest_check *c = arg;
-    int64_t jobs[PARALLEL];
-    int64_t instances[PARALLEL];
-    int64_t same[PARALLEL];
-    size_t n = 0;
-    size_t n_same = 0;
-    for (struct ingest_note *note = list; note && n < PARALLEL; note = note->next) {
-        jobs[n] = note->job->id;
-        instances[n++] = note->job->subject;
-        if (work_of(note)->same)
-            same[n_same++] = note->job->subject;
-    }
-    struct base_buf scratch[3] = {0};
-    struct db_param params[] = {db_int_array(&scratch[0], jobs, n),
-                                db_int_array(&scratch[1], instances, n),
-                                db_int_array(&scratch[2], same, n_same)};
-    enum base_err err = db_call(c->g->config->db, DB_Q_CHECK_DONE, params, 3, fn, fn_arg);
-    for (size_t i = 0; i < 3; i++)
-        base_buf_deinit(&scratch[i]);
+    struct base_buf json = {0};
+    struct base_json j;
+    base_json_init(&j, &json);
+    base_json_open_array(&j);
+    for (struct ingest_note *note = list; note; note = note->next)
+        write_outcome(&j, work_of(note));
+    base_json_close_array(&j);
+    struct db_param param = db_buf(&json);
+    enum base_err err =
+        json.err ? json.err : db_call(c->g->config->db, DB_Q_CHECK_DONE, &param, 1, fn, fn_arg);
+    base_buf_deinit(&json);
     return err;
 }
 
@@ -79,17 +96,41 @@ static enum base_err send(void *arg, struct ingest_note *list, db_done_fn *fn, v
 
 static void compare_next(struct ingest_check *c);
 
+static const char *verdict_of(const struct loop_process_exit *exit)
+{
+    if (exit->signum)
+        return NULL;
+    switch (exit->status) {
+    case INGEST_CHECK_SAME:
+        return "same";
+    case INGEST_CHECK_DIFFERENT:
+        return "different";
+    case INGEST_CHECK_FIRST_DAMAGED:
+        return "shown_damaged";
+    case INGEST_CHECK_SECOND_DAMAGED:
+        return "damaged";
+    case INGEST_CHECK_BOTH_DAMAGED:
+        return "both_damaged";
+    default:
+        return NULL;
+    }
+}
+
+static void on_output(void *arg, struct base_bytes bytes)
+{
+    struct work *w = arg;
+    base_buf_add(&w->why, bytes.p, bytes.n);
+}
+
 static void on_compared(void *arg, const struct loop_process_exit *exit)
 {
     struct work *w = arg;
     struct ingest_check *c = w->check;
-    bool told = exit->signum == 0 &&
-                (exit->status == INGEST_CHECK_SAME || exit->status == INGEST_CHECK_DIFFERENT);
-    if (!told)
+    /* If they could not be compared it stays a conflict, for a person to look at. */
+    w->verdict = verdict_of(exit);
+    if (!w->verdict)
         BASE_LOG(WARN, "objects_not_compared", LOG_I("instance", w->note.job->subject),
                  LOG_I("status", exit->status), LOG_I("signal", exit->signum));
-    /* If they could not be compared it stays a conflict, for a person to look at. */
-    w->same = told && exit->status == INGEST_CHECK_SAME;
     c->comparing--;
     ingest_notes_add(&c->checked, &w->note);
     compare_next(c);
@@ -104,7 +145,13 @@ static void compare_next(struct ingest_check *c)
         const char *argv[] = {"/proc/self/exe", "same", base_buf_cstr(&w->other),
                               base_buf_cstr(&w->path), NULL};
         struct loop_process_options options = {
-            .argv = argv, .timeout_ms = TIMEOUT_MS, .on_exit = on_compared, .arg = w};
+            .argv = argv,
+            .on_output = on_output,
+            .output_max = INGEST_CHECK_WHY,
+            .timeout_ms = TIMEOUT_MS,
+            .on_exit = on_compared,
+            .arg = w,
+        };
         struct loop_process *process;
         enum base_err err = loop_process_spawn(c->g->config->loop, &options, &process);
         c->comparing += !err;
@@ -114,11 +161,6 @@ static void compare_next(struct ingest_check *c)
 }
 
 /* ---- the jobs ---- */
-
-static const char *location(const struct model_job *job, const char *name)
-{
-    return json_string_value(json_object_get(job->input, name));
-}
 
 static void run(void *arg, struct model_job *job)
 {

@@ -4,7 +4,7 @@
  * came from, and goes the way it went when it arrived, in that order.
  *
  * What is not in the store does not come back: people, contracts, devices,
- * orders, drafts, the rows of reports (their SR and PDF do).
+ * orders, drafts, which of several objects people chose, the rows of reports (their SR and PDF do).
  */
 #ifndef INGEST_REBUILD_H
 #define INGEST_REBUILD_H

@@ -132,16 +132,26 @@ void worklist_get_order(struct net_http_request *req, void *arg)
         api_run(arg, req, DB_Q_ORDER_GET, (struct db_param[]){db_int(id)}, 1);
 }
 
-/* Whose study a quarantined exam is: the order's patient, or the objects'. */
+/* Whose study a quarantined exam is: the order's patient, or the objects'. Or which of the objects
+ * under one UID is shown. */
 void worklist_resolve_exam(struct net_http_request *req, void *arg)
 {
     int64_t id;
     const char *patient = NULL;
+    const char *object = NULL;
     const char *reason = NULL;
     json_t *body = api_path_id(req, "id", &id) ? api_body(req, false) : NULL;
-    if (body && api_body_text(req, body, "patient", true, &patient) &&
-        api_body_text(req, body, "reason", true, &reason))
-        api_run(arg, req, DB_Q_EXAM_RESOLVE,
-                (struct db_param[]){db_int(id), db_text(patient), db_text(reason)}, 3);
+    if (body && api_body_text(req, body, "object", false, &object) &&
+        api_body_text(req, body, "patient", !object, &patient) &&
+        api_body_text(req, body, "reason", true, &reason)) {
+        if (object && patient)
+            net_http_problem(req, 422, "a request decides about the patient or about an object",
+                             "send one of patient and object");
+        else
+            api_run(arg, req, object ? DB_Q_EXAM_RESOLVE_OBJECT : DB_Q_EXAM_RESOLVE,
+                    (struct db_param[]){db_int(id), db_text(object ? object : patient),
+                                        db_text(reason)},
+                    3);
+    }
     json_decref(body);
 }

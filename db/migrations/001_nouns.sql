@@ -257,8 +257,8 @@ create table object (
     constraint object_sha256_length check (length(sha256) = 32)
 );
 
--- variant 0 is what is shown; another object that came under the same UID is
--- kept beside it, never in its place.
+-- variant 0 is what is shown, measured, counted and referred to; the other objects that came under the
+-- same UID are kept beside it. Which one that is changes in instance_show() and nowhere else.
 create table instance (
     id bigint generated always as identity primary key,
     centre_id bigint not null,

@@ -723,12 +723,21 @@ $$
         left join organisation h on h.id = e.hospital_id
 $$;
 
+-- Where several objects have come under one UID, shown is the sha256 of the one that is shown.
+create function exam_conflicts(e exam) returns jsonb language sql stable as
+$$
+    select coalesce(jsonb_agg(case when c ->> 'cause' <> 'content' then c else c || jsonb_build_object('shown', (
+            select encode(o.sha256, 'hex') from instance i join object o on o.id = i.object_id
+            where i.study_id = e.study_id and i.sop_uid = c ->> 'sop_uid' and i.variant = 0)) end order by n), '[]')
+    from jsonb_array_elements(e.conflicts) with ordinality x(c, n)
+$$;
+
 create function exam_detail(e exam) returns jsonb language plpgsql stable as
 $$
 begin
     return (select shown from exam_rows(array[e.id]))::jsonb || jsonb_build_object(
         'objects_digest', encode(exam_objects_digest(e.study_id), 'hex'),
-        'conflicts', e.conflicts, 'reason', e.reason,
+        'conflicts', exam_conflicts(e), 'reason', e.reason,
         'two_step', exam_two_step(e),
         'instances', (select coalesce(jsonb_agg(jsonb_build_object('uid', i.sop_uid,
                 'sop_class', i.sop_class, 'transfer_syntax', i.transfer_syntax, 'number', i.number,

@@ -877,7 +877,7 @@ grant execute on function session_login(text), session_failed(bigint), session_o
     exam_claim(bigint, int), exam_heartbeat(bigint, bigint, int), exam_draft(bigint, bigint, jsonb, int),
     exam_reader(exam), exam_submit(bigint, bigint, text), exam_recall(bigint, int), exam_sign(bigint, bigint, text),
     exam_reader_act(bigint, text, bigint, text, text), exam_centre_act(bigint, text, text), exam_set_priority(bigint, text, text),
-    exam_rows(bigint[]), exam_detail(exam), exam_get(bigint), exam_list(text, timestamptz, int), exam_worklist(int),
+    exam_rows(bigint[]), exam_conflicts(exam), exam_detail(exam), exam_get(bigint), exam_list(text, timestamptz, int), exam_worklist(int),
     exam_newest(text, timestamptz, int),
     exam_objects(bigint), exam_objects_digest(bigint), exam_two_step(exam), person_name(bigint),
     upload_permit(), report_file(bigint, int), render_failed(bigint), instance_file(text)

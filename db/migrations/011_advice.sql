@@ -298,7 +298,7 @@ begin
     return v <> '{}';
 end $$;
 
--- What is to be looked at; other: the object that was here first under this UID.
+-- What is to be looked at; other: the object that is shown under this UID.
 create function check_input(p_instance bigint) returns jsonb language plpgsql stable as
 $$
 begin
@@ -325,6 +325,62 @@ begin
         'transfer_syntax', i.transfer_syntax, 'variant', i.variant));
 end $$;
 
+-- The object takes the place of the one that is shown under its UID, and is measured and looked at
+-- as that was. A claim whose reader was shown the other does not sign: exam_objects_digest() is another.
+create function instance_show(i instance, e exam) returns void language plpgsql as
+$$
+declare
+    v_was bigint := (select id from instance where sop_uid = i.sop_uid and centre_id = i.centre_id and variant = 0);
+begin
+    update instance set variant = -1 where id = v_was;
+    update instance set variant = 0 where id = i.id;
+    update instance set variant = i.variant where id = v_was;
+    i.variant := 0;
+    if ecg_class(i.sop_class) then
+        insert into job (kind, subject_id, priority) values ('measure', i.id, e.priority) on conflict do nothing;
+    end if;
+    perform advice_check(i, e);
+    if e.state = 'final' then
+        perform exam_move(e, 'late');
+    end if;
+end $$;
+
+-- Adds to the conflicts over the content of a UID; p_sha256: only to that of this object.
+create function conflict_note(e exam, p_sop_uid text, p_sha256 text, p jsonb) returns exam language plpgsql as
+$$
+begin
+    update exam set conflicts = (select coalesce(jsonb_agg(case when c ->> 'cause' = 'content'
+                and c ->> 'sop_uid' = p_sop_uid and c ->> 'sha256' = coalesce(p_sha256, c ->> 'sha256')
+            then c || p else c end order by n), '[]')
+        from jsonb_array_elements(conflicts) with ordinality x(c, n))
+    where id = e.id returning * into e;
+    return e;
+end $$;
+
+-- Another object than the one that is shown; which of them is damaged, and why, stands in the
+-- conflict. A whole one is shown in place of a damaged one, unless it is of another patient, or a
+-- person has decided which is to be shown.
+create function check_conflict(i instance, e exam, p_shown bytea, p_verdict text, p_why text) returns void
+language plpgsql as
+$$
+declare
+    v_shown text := encode(p_shown, 'hex');
+    v_sha text := (select encode(sha256, 'hex') from object where id = i.object_id);
+begin
+    if p_verdict <> 'different' then
+        e := conflict_note(e, i.sop_uid, v_sha, jsonb_build_object('why', p_why, 'damaged', case p_verdict
+            when 'damaged' then jsonb_build_array(v_sha) when 'shown_damaged' then jsonb_build_array(v_shown)
+            else jsonb_build_array(v_shown, v_sha) end));
+    end if;
+    if p_verdict = 'shown_damaged' and not exists (select from jsonb_array_elements(e.conflicts) c
+            where c ->> 'sop_uid' = i.sop_uid and (c ? 'resolved' or c ->> 'cause' = 'patient' and c ->> 'sha256' = v_sha)) then
+        perform instance_show(i, e);
+        insert into exam_event (exam_id, event, from_state, to_state, detail)
+        select e.id, 'whole_object', e.state, state, jsonb_build_object('sop_uid', i.sop_uid, 'shown', v_sha,
+            'before', v_shown, 'why', p_why) from exam where id = e.id;
+    end if;
+end $$;
+
 -- Another centre has sent this UID before: each keeps its own, and this one
 -- is flagged. Which centre it is stays unsaid.
 create function check_centre(i instance, e exam) returns void language plpgsql as
@@ -337,38 +393,95 @@ begin
     end if;
 end $$;
 
-create function check_done(p_jobs bigint[], p_instances bigint[], p_same bigint[]) returns void
+-- One that was looked at. False: another object is shown by now than that with which it was compared.
+create function check_one(i instance, e exam, p_other text, p_verdict text, p_why text) returns boolean
+language plpgsql as
+$$
+declare
+    o object;
+begin
+    if i.variant > 0 and p_verdict is not null then
+        select b.* into o from instance x join object b on b.id = x.object_id
+        where x.sop_uid = i.sop_uid and x.centre_id = i.centre_id and x.variant = 0;
+        if o.location is distinct from p_other then
+            return false;
+        elsif p_verdict = 'same' then
+            perform check_same(i, e);
+        else
+            perform check_conflict(i, e, o.sha256, p_verdict, p_why);
+        end if;
+    end if;
+    perform check_centre(i, e);
+    perform advice_check(i, e);
+    return true;
+end $$;
+
+-- What was looked at: job, instance, and where it was compared with another one, other (its place), verdict
+-- (same, different, or which is damaged: damaged, shown_damaged, both_damaged) and why.
+create function check_done(p jsonb) returns void
 language plpgsql security definer set search_path = public as
 $$
 declare
     r record;
     i instance;
     e exam;
-    v_failed bigint[] := '{}';
+    v_kept bigint[] := '{}';
 begin
-    for r in select c.job, c.instance, s.id as study
-        from unnest(p_jobs, p_instances) c(job, instance) join instance x on x.id = c.instance
-            join study s on s.id = x.study_id
-        order by s.study_uid, x.sop_uid loop
+    for r in select c.*, s.id as study
+        from jsonb_to_recordset(p) c(job bigint, instance bigint, other text, verdict text, why text)
+            join instance x on x.id = c.instance join study s on s.id = x.study_id
+        order by s.study_uid, x.sop_uid, x.variant loop
         begin
-            select * into i from instance where id = r.instance;
             select * into e from exam where study_id = r.study for update;
-            if found then
-                if i.variant > 0 and i.id = any (p_same) then
-                    perform check_same(i, e);
-                end if;
-                perform check_centre(i, e);
-                perform advice_check(i, e);
+            continue when not found;
+            select * into i from instance where id = r.instance;
+            if not check_one(i, e, r.other, r.verdict, r.why) then
+                perform job_put_back(r.job, 'another object is shown by now', 0);
+                v_kept := v_kept || r.job;
             end if;
         exception
             when data_exception or integrity_constraint_violation then
                 perform job_failed(r.job, 'it cannot be checked: ' || sqlstate, 10);
-                v_failed := v_failed || r.job;
+                v_kept := v_kept || r.job;
         end;
     end loop;
-    delete from job where id = any (p_jobs) and id <> all (v_failed);
+    delete from job where id in (select (c ->> 'job')::bigint from jsonb_array_elements(p) c) and id <> all (v_kept);
 end $$;
-grant execute on function check_done(bigint[], bigint[], bigint[]) to rdc_ingest;
+grant execute on function check_done(jsonb) to rdc_ingest;
+
+-- Which of the objects under one UID is shown: a person's decision. All are kept.
+create function exam_resolve_object(p_exam bigint, p_object text, p_reason text) returns json
+language plpgsql security definer set search_path = public as
+$$
+declare
+    e exam := exam_take(p_exam, 'technician', 'doctor', 'admin');
+    i instance;
+    v_detail jsonb := jsonb_build_object('object', lower(p_object), 'reason', p_reason);
+begin
+    if e.centre_id is distinct from rdc_org() then
+        perform fail(403, 'only the originating centre can do this');
+    elsif coalesce(btrim(p_reason), '') = '' then
+        perform fail(422, 'resolve needs a reason', '{"object": "its sha256", "reason": "..."}');
+    end if;
+    select x.* into i from instance x join object o on o.id = x.object_id
+    where x.study_id = e.study_id and not x.own and encode(o.sha256, 'hex') = lower(p_object);
+    if i.id is null then
+        perform fail(422, 'no object of this exam has that sha256', 'they stand in its instances');
+    elsif not exists (select from jsonb_array_elements(e.conflicts) c
+            where c ->> 'cause' = 'content' and c ->> 'sop_uid' = i.sop_uid) then
+        perform fail(409, 'no other object has come under the UID of this one', 'look at the exam again');
+    end if;
+    if i.variant > 0 then
+        perform instance_show(i, e);
+    end if;
+    e := conflict_note(e, i.sop_uid, null, jsonb_build_object('resolved', lower(p_object), 'by', rdc_person(),
+        'reason', p_reason));
+    insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
+    select e.id, rdc_person(), 'resolve', e.state, state, v_detail from exam where id = e.id;
+    perform audit_write('resolve', 'exam', e.id, v_detail);
+    return json_build_object('state', e.state, 'conflicts', exam_conflicts(e));
+end $$;
+grant execute on function exam_resolve_object(bigint, text, text) to rdc_api;
 
 -- ---------------------------------------------------------------- told
 
@@ -378,7 +491,7 @@ begin
     return (select coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'text_zh', c.text_zh, 'text_en', c.text_en,
             'instance', i.sop_uid, 'detail', a.detail, 'at', a.at) order by a.id), '[]')
         from exam_advice a join advice_code c on c.code = a.code left join instance i on i.id = a.instance_id
-        where a.exam_id = p_exam and a.resolved_at is null);
+        where a.exam_id = p_exam and a.resolved_at is null and coalesce(i.variant, 0) = 0);
 end $$;
 
 -- How often each was said of these devices, by week, in the last quarter.

@@ -92,7 +92,7 @@ begin
             join study t on t.patient_id = s.patient_id join exam y on y.study_id = t.id
             join instance x on x.study_id = t.id join ecg_measurement m on m.instance_id = x.id
             join object o on o.id = x.object_id
-        where i.id = p_instance and x.id <> i.id and ecg_same_patient(e, y)
+        where i.id = p_instance and x.sop_uid <> i.sop_uid and x.variant = 0 and ecg_same_patient(e, y)
             and (ecg_recorded(t, x), x.id) < (ecg_recorded(s, i), i.id)
         order by ecg_recorded(t, x) desc, x.id desc limit 1);
 end $$;
@@ -114,6 +114,9 @@ declare
 begin
     insert into ecg_measurement (instance_id, exam_id, figures, earlier_id) values (i.id, p_exam, p, p_earlier)
     on conflict (instance_id) do update set figures = excluded.figures, earlier_id = excluded.earlier_id, at = now();
+    if i.variant > 0 then
+        return; -- another one is shown in its place
+    end if;
     if v_retake <> '[]' then
         insert into exam_advice (exam_id, instance_id, device_id, code, detail)
         select p_exam, i.id, i.device_id, r ->> 'code', r ->> 'figures' from jsonb_array_elements(v_retake) r
@@ -183,7 +186,7 @@ $$
 begin
     return (select coalesce(jsonb_agg(m.figures || jsonb_build_object('instance', i.sop_uid, 'at', m.at,
             'comparison', ecg_comparison(m)) order by m.instance_id), '[]')
-        from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam);
+        from ecg_measurement m join instance i on i.id = m.instance_id where m.exam_id = p_exam and i.variant = 0);
 end $$;
 grant execute on function exam_ecg(bigint), ecg_compared_file(text), ecg_comparison(ecg_measurement), ecg_same_patient(exam, exam),
     ecg_recorded(study, instance) to rdc_api;

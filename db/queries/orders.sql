@@ -44,6 +44,9 @@ select worklist_find($1::bigint, $2::text, $3::jsonb, $4::int, $5::int)::text;
 -- name: exam_resolve
 select exam_resolve($1::bigint, $2::text, $3::text)::text;
 
+-- name: exam_resolve_object
+select exam_resolve_object($1::bigint, $2::text, $3::text)::text;
+
 -- name: patient_unspelled
 select id, name from patient_unspelled($1::int);
 

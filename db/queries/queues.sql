@@ -28,7 +28,7 @@ select job_failed($1::bigint, $2::text, $3::int);
 select metadata_done($1::bigint, $2::bigint, $3::json);
 
 -- name: check_done
-select check_done($1::bigint[], $2::bigint[], $3::bigint[]);
+select check_done($1::jsonb);
 
 -- name: measure_done
 select measure_done($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]);

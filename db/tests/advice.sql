@@ -8,7 +8,8 @@ declare
 begin
     perform metadata_done((select id from job where kind = 'metadata' and subject_id = v_instance), v_instance,
         ('{"00080060": {"vr": "CS", "Value": ["DX"]}}' || p_metadata)::json);
-    perform check_done(array[id], array[v_instance], '{}') from job where kind = 'check' and subject_id = v_instance;
+    perform check_done(jsonb_build_array(jsonb_build_object('job', id, 'instance', v_instance))) from job
+    where kind = 'check' and subject_id = v_instance;
     return (v ->> 'exam')::bigint;
 end $$;
 create function t_codes(p_exam bigint) returns text language sql as
@@ -77,7 +78,9 @@ begin
     v := job_claim('check', 100, 60);
     assert (select bool_and(j -> 'input' ? 'other') from jsonb_array_elements(v) j join instance i
         on i.id = (j ->> 'subject')::bigint and i.sop_uid = '1.6.30.1'), v::text;
-    perform check_done(array_agg(j.id), array_agg(x.id), array_agg(x.id) filter (where x.variant = 1))
+    perform check_done(jsonb_agg(jsonb_build_object('job', j.id, 'instance', x.id, 'other', (select location
+            from object o join instance y on y.object_id = o.id where y.sop_uid = '1.6.30.1' and y.variant = 0),
+        'verdict', case when x.variant = 1 then 'same' else 'different' end)))
     from instance x join job j on j.kind = 'check' and j.subject_id = x.id
     where sop_uid = '1.6.30.1' and variant > 0;
     assert (select jsonb_array_length(conflicts) = 1 and conflicts -> 0 ->> 'sha256' like '%2' from exam where id = e);
@@ -91,7 +94,7 @@ begin
     perform job_claim('check', 100, 60);
     execute format('alter table exam_advice add constraint t_bad check (instance_id <> %s) not valid',
         (select id from instance where sop_uid = '1.6.34.2'));
-    perform check_done(array_agg(j.id), array_agg(x.id), '{}')
+    perform check_done(jsonb_agg(jsonb_build_object('job', j.id, 'instance', x.id)))
     from instance x join job j on j.kind = 'check' and j.subject_id = x.id where sop_uid in ('1.6.34.2', '1.6.34.3');
     alter table exam_advice drop constraint t_bad;
     assert (select array_agg(distinct sop_uid) = '{1.6.34.3}' from exam_advice a join instance x on x.id = a.instance_id

@@ -65,6 +65,13 @@ enum base_err shim_metadata_json(const struct shim_source *src, struct base_buf 
 enum base_err shim_same_object(const char *a, const char *b, bool *same,
                                struct base_error *e) BASE_MUST_CHECK;
 
+/*
+ * Is all of the object there: can its data set be read to the end, is there as much pixel data as
+ * it states, and can that be decoded where there is a decoder? BASE_EFORMAT: no, and e says why.
+ * *waveform: it has one, which is not looked at. Decodes pixels, as shim_same_object.
+ */
+enum base_err shim_is_whole(const char *path, bool *waveform, struct base_error *e) BASE_MUST_CHECK;
+
 struct shim_render {
     uint32_t frame;      /* from 1; 0 means 1 */
     uint32_t max_width;  /* larger images are scaled down, aspect kept; 0 = no limit */

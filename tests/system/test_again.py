@@ -7,7 +7,13 @@ import shutil
 import dicom_scu
 from rdc_system import Client, SystemTest, dump, needs, place, tool, wait_for
 from stored import Stored
+from test_way import folder
 import make_dicom  # rdc_system knows where it is
+
+
+def read(path):
+    with open(path, 'rb') as f:
+        return f.read()
 
 
 class AnObjectAgain(SystemTest):
@@ -23,8 +29,9 @@ class AnObjectAgain(SystemTest):
         return Client(self.rdc, 'tech').exam(int(rows[0][0]))
 
     def settled(self, path):
-        """The exam once all jobs that follow an object are done."""
-        wait_for('the jobs', lambda: self.rdc.sql('select count(*) from job where kind <> $$render$$') == [['0']], 30)
+        """The exam once all jobs that follow an object are done, or have failed."""
+        wait_for('the jobs', lambda: self.rdc.sql('select count(*) from job where kind <> $$render$$ '
+                                                  'and attempts = 0') == [['0']], 30)
         return self.exam(path)
 
     def variant(self, path, name, *command):
@@ -97,6 +104,118 @@ class AnObjectAgain(SystemTest):
         exam = self.settled(path)
         self.assertEqual([c['cause'] for c in exam['conflicts']], ['content'])
         self.assertEqual(len(exam['instances']), 2)
+
+    def damaged(self):
+        """(what, a damaged file, the whole one): as a transfer that broke off, or a bad card, leaves them."""
+        def written(name, data):
+            path = os.path.join(place().folder, name + '.dcm')
+            with open(path, 'wb') as f:
+                f.write(data)
+            return path
+        for n, share in enumerate((0.6, 0.99)):
+            whole = self.image(f'again-cut{n}')
+            data = read(whole)
+            yield 'cut image', written(f'again-cut{n}-d', data[:int(len(data) * share) & ~1]), whole
+        d = make_dicom.ct_slice('again-short', 1, size=64)
+        whole, short = (os.path.join(place().folder, f'again-short{n}.dcm') for n in range(2))
+        make_dicom.write(whole, d)
+        vr, values = d.elements[0x7fe00010]
+        d.elements[0x7fe00010] = (vr, (values[0][:-1000],))
+        make_dicom.write(short, d)
+        yield 'short pixel data', short, whole
+        for coder, *option in (('dcmcjpeg', '+e1'), ('dcmcjpls', '+el'), ('dcmcrle',)):
+            whole = self.variant(self.image('again-' + coder), 'again-w-' + coder, coder, *option)
+            data = read(whole)
+            yield coder + ' cut', written('again-c-' + coder, data[:len(data) // 2 & ~1]), whole
+        whole = self.variant(self.image('again-code'), 'again-code-w', 'dcmcjpls', '+el')
+        data = read(whole)
+        at, end = len(data) * 3 // 4, len(data) - 64
+        yield 'codestream', written('again-code-d', data[:at] + bytes(end - at) + data[end:]), whole
+        whole = os.path.join(place().folder, 'again-ecg.dcm')
+        make_dicom.write(whole, make_dicom.ecg12('again', accession='AGAIN'))
+        data = read(whole)
+        yield 'ECG', written('again-ecg-d', data[:len(data) * 8 // 10 & ~1]), whole
+
+    def send(self, path):
+        sop_class, sop, syntax, data = dicom_scu.part10(path)
+        a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, sop_class, [syntax])])
+        self.assertEqual(a.store(sop_class, sop, data), 0)
+        a.release()
+        return hashlib.sha256(data).hexdigest()
+
+    def told(self, path, digest):
+        """The exam once the conflict with what came last says which is damaged."""
+        def ended():
+            exam = self.exam(path)
+            return exam if any('damaged' in c and c['sha256'] == digest for c in exam['conflicts']) else None
+        return wait_for('the check', ended, 300)
+
+    def test_whole_is_shown_in_place_of_a_damaged_one(self):
+        for what, bad, good in self.damaged():
+            with self.subTest(what):
+                first, second = self.send(bad), self.send(good)
+                exam = self.told(good, second)
+                self.assertEqual({i['sha256']: i['variant'] for i in exam['instances']}, {second: 0, first: 1})
+                conflict, = exam['conflicts']
+                self.assertEqual((conflict['cause'], conflict['shown'], conflict['damaged']), ('content', second, [first]))
+                self.assertTrue(conflict['why'])
+                self.assertEqual(exam['objects'], 1)
+                self.assertIn('whole_object', [e['event'] for e in exam['events']])
+                out = os.path.join(folder('again'), first)
+                os.chmod(folder('again'), 0o777)
+                uids = dump(good, '0020,000d', '0008,0018')
+                self.rdc.cli('export', uids['0020,000d'], '-o', out)
+                self.assertEqual(dicom_scu.part10(os.path.join(out, uids['0008,0018'] + '.dcm'))[3], dicom_scu.part10(good)[3])
+
+    def test_damaged_beside_a_whole_one_is_said_to_be_it(self):
+        path = self.image('again-then-cut')
+        good = self.send(path)
+        cut = os.path.join(place().folder, 'again-then-cut-d.dcm')
+        d = make_dicom.ct_slice('again-then-cut', 1, size=64)
+        d.elements[0x7fe00010] = ('OW', (d.elements[0x7fe00010][1][0][:-2],))
+        make_dicom.write(cut, d)
+        bad = self.send(cut)
+        exam = self.told(path, bad)
+        conflict, = exam['conflicts']
+        self.assertEqual((conflict['shown'], conflict['damaged']), (good, [bad]))
+        self.assertEqual(conflict['why'], '8190 bytes of pixel data, 8192 stated')
+
+    def test_of_an_ecg_is_measured_and_the_damage_no_longer_told(self):
+        path = os.path.join(place().folder, 'again-cart.dcm')
+        make_dicom.write(path, make_dicom.ecg12('again cart', accession='CART'))
+        cut = os.path.join(place().folder, 'again-cart-d.dcm')
+        with open(cut, 'wb') as f:
+            f.write(read(path)[:os.path.getsize(path) * 8 // 10 & ~1])
+        bad = self.send(cut)
+        exam = wait_for('the measurement', lambda: (x := self.exam(path))['ecg'] and x, 30)
+        self.assertEqual([a['code'] for a in exam['advice']], ['ecg_damaged', 'ecg_short'])
+        reader = Client(self.rdc, 'reader1')
+        claim = reader.post(f"/api/v1/exams/{exam['id']}/claim").json()
+        good = self.send(path)
+        self.told(path, good)
+        exam = wait_for('the measurement', lambda: (x := self.exam(path))['ecg'] and x, 30)
+        self.assertEqual((exam['advice'], [n for n in exam['ecg'][0]['notes'] if n['damage']]), ([], []))
+        self.assertEqual(len(exam['ecg']), 1)
+        # Who has claimed the exam looks at it again before signing.
+        draft = {'findings': 'x', 'impression': 'y'}
+        reader.put(f"/api/v1/exams/{exam['id']}/draft", {'lease': claim['lease'], 'content': draft})
+        signed = reader.post(f"/api/v1/exams/{exam['id']}/sign", {'lease': claim['lease'],
+                                                                  'objects_digest': claim['objects_digest']})
+        self.assertEqual(signed.status, 409, signed)
+        sheet = reader.get(f"/api/v1/instances/{exam['ecg'][0]['instance']}/rendered?type=svg")
+        self.assertEqual(sheet.status, 200)
+        self.assertNotIn('文件损坏', sheet.body.decode())
+        # A person may decide otherwise, with a reason, and it is kept who.
+        tech = Client(self.rdc, 'tech')
+        wrong = tech.post(f"/api/v1/exams/{exam['id']}/resolve", {'object': bad, 'patient': 'order', 'reason': 'x'})
+        self.assertEqual(wrong.status, 422, wrong)
+        self.assertEqual(tech.post(f"/api/v1/exams/{exam['id']}/resolve", {'object': '00', 'reason': 'x'}).status, 422)
+        answer = tech.post(f"/api/v1/exams/{exam['id']}/resolve", {'object': bad, 'reason': 'the other is of the left arm'})
+        self.assertEqual(answer.status, 200, answer)
+        conflict, = answer.json()['conflicts']
+        self.assertEqual((conflict['shown'], conflict['resolved'], conflict['reason']), (bad, bad, 'the other is of the left arm'))
+        self.assertEqual([a['code'] for a in self.exam(path)['advice']], ['ecg_damaged', 'ecg_short'])
+        self.assertEqual(self.exam(path)['events'][-1]['event'], 'resolve')
 
     def test_of_another_centre_is_kept_apart_and_flagged(self):
         path = self.image('again3')

@@ -161,6 +161,12 @@ START_TEST(objects_are_stored_once_and_conflicts_are_kept)
 }
 END_TEST
 
+START_TEST(a_whole_object_is_shown_in_place_of_a_damaged_one)
+{
+    run_rules("again");
+}
+END_TEST
+
 START_TEST(contradictions_are_found_and_the_index_can_be_made_again)
 {
     run_rules("integrity");
@@ -270,6 +276,7 @@ int main(void)
     tcase_add_test(tc, advice_is_given_once_counted_and_taken_back);
     tcase_add_test(tc, nobody_sees_a_study_without_a_contract_or_as_its_centre);
     tcase_add_test(tc, objects_are_stored_once_and_conflicts_are_kept);
+    tcase_add_test(tc, a_whole_object_is_shown_in_place_of_a_damaged_one);
     tcase_add_test(tc, contradictions_are_found_and_the_index_can_be_made_again);
     tcase_add_test(tc, an_upload_in_pieces_is_its_senders_alone);
     tcase_add_test(tc, a_watched_folder_has_one_worker);
