@@ -284,12 +284,13 @@ enum model_cause api_contact_cause(enum net_assoc_cause cause, const char *text)
                                                     : MODEL_CAUSE_NOT_DICOM;
     case NET_ASSOC_REJECTED: /* by the upper layer itself, before the handler was asked */
         return MODEL_CAUSE_NOT_ACCEPTABLE;
-    case NET_ASSOC_LIMIT:
-        return strstr(text, "P-DATA-TF") ? MODEL_CAUSE_PDU_TOO_LARGE : MODEL_CAUSE_PROTOCOL_ERROR;
+    case NET_ASSOC_PDU_TOO_LARGE:
+        return MODEL_CAUSE_PDU_TOO_LARGE;
     case NET_ASSOC_TOO_MANY:
         return MODEL_CAUSE_TOO_MANY;
     case NET_ASSOC_MEMORY:
         return MODEL_CAUSE_BUSY;
+    case NET_ASSOC_LIMIT:
     case NET_ASSOC_PROTOCOL_ERROR:
         return MODEL_CAUSE_PROTOCOL_ERROR;
     case NET_ASSOC_ABORTED:

@@ -34,6 +34,8 @@ const char *net_assoc_cause_text(enum net_assoc_cause cause)
         return "no TLS on the TLS port";
     case NET_ASSOC_TLS_FAILED:
         return "TLS failed";
+    case NET_ASSOC_PDU_TOO_LARGE:
+        return "PDU too large";
     case NET_ASSOC_LIMIT:
         return "over a limit";
     case NET_ASSOC_TOO_MANY:

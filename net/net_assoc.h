@@ -40,7 +40,8 @@ enum net_assoc_cause {
     NET_ASSOC_PROTOCOL_ERROR, /* malformed or unexpected PDU, PDV or command */
     NET_ASSOC_PLAIN_ON_TLS,   /* first byte is not TLS: a plain peer on the TLS port */
     NET_ASSOC_TLS_FAILED,     /* handshake or record refused; net_assoc_tls has the cause */
-    NET_ASSOC_LIMIT,          /* what the peer sent is larger than a limit */
+    NET_ASSOC_PDU_TOO_LARGE,  /* a P-DATA-TF longer than we said that we take */
+    NET_ASSOC_LIMIT,          /* what else the peer sent is larger than a limit */
     NET_ASSOC_TOO_MANY,       /* associations, or connections without a request */
     NET_ASSOC_MEMORY,         /* ours is used up */
     NET_ASSOC_STOPPED         /* the server or loop is ending */

@@ -17,9 +17,11 @@ enum {
 
 /* ---- PDUs to events ---- */
 
-static enum net_assoc_cause cause_of(enum base_err err)
+static enum net_assoc_cause cause_of(const struct net_assoc *a, enum base_err err)
 {
-    return err == BASE_ELIMIT ? NET_ASSOC_LIMIT : NET_ASSOC_PROTOCOL_ERROR;
+    if (err != BASE_ELIMIT)
+        return NET_ASSOC_PROTOCOL_ERROR;
+    return a->decoder.type == DICOM_PDU_DATA ? NET_ASSOC_PDU_TOO_LARGE : NET_ASSOC_LIMIT;
 }
 
 static void on_invalid(struct net_assoc *a, enum dicom_abort_reason reason,
@@ -27,7 +29,7 @@ static void on_invalid(struct net_assoc *a, enum dicom_abort_reason reason,
 {
     a->deaf = true;
     a->abort = (struct dicom_abort){DICOM_ABORT_PROVIDER, (uint8_t)reason};
-    net_assoc_end(a, cause_of(error->code), error->msg);
+    net_assoc_end(a, cause_of(a, error->code), error->msg);
     net_assoc_event(a, DUL_EVT19, false);
 }
 

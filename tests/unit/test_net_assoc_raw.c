@@ -335,7 +335,7 @@ START_TEST(a_pdu_over_our_limit_is_invalid)
 {
     struct base_buf b = {0};
     base_buf_add(&b, "\x04\x00\x00\x01\x00\x00", 6);
-    expect_abort(&b, DICOM_ABORT_INVALID_PARAMETER, NET_ASSOC_LIMIT);
+    expect_abort(&b, DICOM_ABORT_INVALID_PARAMETER, NET_ASSOC_PDU_TOO_LARGE);
 }
 END_TEST
 
