@@ -185,12 +185,18 @@ static void begin_call(struct api_scp_assoc *as, uint8_t context, const struct d
         refuse_call(call);
 }
 
+/* DEVIATION (PS3.7 10.3.1): a device may answer our request under another Message ID. No other is
+ * under way, and the association may be in the midst of its objects: it is taken as the answer. */
 static void on_response(struct api_scp_assoc *as, const struct dicom_dimse *cmd)
 {
-    if (as->answer && cmd->responded_id == as->message_id)
-        api_scp_end_ask(as, cmd);
-    else
+    if (!as->answer) {
         net_assoc_abort_protocol(as->a, "a response to no request");
+        return;
+    }
+    if (cmd->responded_id != as->message_id)
+        BASE_LOG(WARN, "answered_under_another_id", LOG_I("device", as->device.id),
+                 LOG_U("message", as->message_id), LOG_U("answered", cmd->responded_id));
+    api_scp_end_ask(as, cmd);
 }
 
 static void on_command(struct net_assoc *a, void *arg, uint8_t context,

@@ -144,8 +144,18 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
 {
     struct sending *s = arg;
     (void)context;
-    if (cmd->command != DIMSE_C_STORE_RSP || cmd->responded_id != s->message_id || s->read) {
+    if (cmd->command != DIMSE_C_STORE_RSP || s->read) {
         abort_with(s, DELIVERY_RETRY, "the destination answered something else than C-STORE-RSP");
+        return;
+    }
+    /* Of which object it would be the receipt is not certain (PS3.7 9.3.1.2). */
+    if (cmd->responded_id != s->message_id) {
+        char message[120];
+        snprintf(message, sizeof message,
+                 "the destination answered message %u, but %u was sent: its Message ID Being "
+                 "Responded To is wrong",
+                 (unsigned)cmd->responded_id, (unsigned)s->message_id);
+        abort_with(s, DELIVERY_RETRY, message);
         return;
     }
     enum delivery_outcome outcome = outcome_of(cmd->status);

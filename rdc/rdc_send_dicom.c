@@ -158,10 +158,17 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
     snprintf(cause, sizeof cause, "status %04X%s%s", (unsigned)cmd->status,
              cmd->error_comment[0] ? ": " : "", cmd->error_comment);
     bool early = d->fd >= 0;
-    if (cmd->command != DIMSE_C_STORE_RSP || cmd->responded_id != d->message_id || !d->file ||
-        (early && good)) {
-        snprintf(d->s->stopped, sizeof d->s->stopped, "%s answered something else than C-STORE-RSP",
-                 d->called);
+    bool other = cmd->command != DIMSE_C_STORE_RSP || !d->file || (early && good);
+    if (other || cmd->responded_id != d->message_id) {
+        if (other)
+            snprintf(d->s->stopped, sizeof d->s->stopped,
+                     "%s answered something else than C-STORE-RSP", d->called);
+        else
+            snprintf(
+                d->s->stopped, sizeof d->s->stopped,
+                "%s answered message %u, but %u was sent: its Message ID Being Responded To is "
+                "wrong",
+                d->called, (unsigned)cmd->responded_id, (unsigned)d->message_id);
         net_assoc_abort(a);
         return;
     }

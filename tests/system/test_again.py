@@ -7,7 +7,7 @@ import shutil
 import dicom_scu
 from rdc_system import Client, SystemTest, dump, needs, place, tool, wait_for
 from stored import Stored
-from test_way import folder
+from test_way import REPORT, folder
 import make_dicom  # rdc_system knows where it is
 
 
@@ -197,11 +197,12 @@ class AnObjectAgain(SystemTest):
         self.assertEqual((exam['advice'], [n for n in exam['ecg'][0]['notes'] if n['damage']]), ([], []))
         self.assertEqual(len(exam['ecg']), 1)
         # Who has claimed the exam looks at it again before signing.
-        draft = {'findings': 'x', 'impression': 'y'}
-        reader.put(f"/api/v1/exams/{exam['id']}/draft", {'lease': claim['lease'], 'content': draft})
+        draft = reader.put(f"/api/v1/exams/{exam['id']}/draft", {'lease': claim['lease'], 'report': REPORT})
+        self.assertEqual(draft.status, 200, draft)
         signed = reader.post(f"/api/v1/exams/{exam['id']}/sign", {'lease': claim['lease'],
                                                                   'objects_digest': claim['objects_digest']})
         self.assertEqual(signed.status, 409, signed)
+        self.assertIn('objects', signed.json()['title'])
         sheet = reader.get(f"/api/v1/instances/{exam['ecg'][0]['instance']}/rendered?type=svg")
         self.assertEqual(sheet.status, 200)
         self.assertNotIn('文件损坏', sheet.body.decode())

@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import struct
 import subprocess
 import time
 import unittest
@@ -154,12 +155,14 @@ class ADevice(SystemTest):
         return a.request(COMMITMENT, ACTION, COMMITMENT_INSTANCE,
                          {(0x8, 0x1195): transaction, (0x8, 0x1199): refs}, [(0x1008, 1)])[0]
 
-    def report(self, side):
-        """An N-EVENT-REPORT from this side, answered: (event type, transaction, committed, {failed: why})."""
+    def report(self, side, answered=0):
+        """An N-EVENT-REPORT from this side, answered: (event type, transaction, committed, {failed: why}).
+        answered: is added to the Message ID Being Responded To."""
         context, command, data = side.read_message()
         self.assertEqual(dicom_scu.number_of(command, 0x100), EVENT)
         self.assertEqual(command[0x1000].rstrip(b'\0').decode(), COMMITMENT_INSTANCE)
-        side.respond(context, command, 0)
+        number = struct.pack('<H', dicom_scu.number_of(command, 0x110) + answered)
+        side.respond(context, {**command, 0x110: number}, 0)
         d = dicom_scu.parse_dataset(data)
         return (dicom_scu.number_of(command, 0x1002), d[0x8, 0x1195],
                 sorted(x[0x8, 0x1155] for x in d.get((0x8, 0x1199), [])),
@@ -178,6 +181,11 @@ class ADevice(SystemTest):
         wait_for('the answer to be noted', lambda: self.reported(transaction))
         wait_for('the exam to be complete by its list', lambda: self.completeness(
             make_dicom.uid('study commitment here')) == ('waiting', 'commitment', 3, 3))
+        # and by a device that answers under another Message ID
+        for transaction in (make_dicom.uid('transaction other 1'), make_dicom.uid('transaction other 2')):
+            self.assertEqual(self.commit(a, transaction, uids), 0)
+            self.assertEqual(self.report(a, answered=7), (1, transaction, sorted(uids), {}))
+            wait_for('the answer to be noted', lambda t=transaction: self.reported(t))
         # and once more, with what is not there
         transaction = make_dicom.uid('transaction here again')
         self.assertEqual(self.commit(a, transaction, [uids[0], '1.2.3.4']), 0)

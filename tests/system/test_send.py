@@ -7,6 +7,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import termios
 import threading
@@ -245,6 +246,24 @@ class SendTest(SystemTest):
         self.assertEqual(status, 1, out)
         self.assertNotIn('\x1b', out)
         self.assertIn('status C000: no\\x1b[2Jroom', out)
+
+    def test_by_dicom_an_answer_to_another_message_is_no_receipt(self):
+        peer = dicom_scu.Peer()
+
+        def answer():
+            peer.accept(syntax=dicom_scu.EXPLICIT_LE)
+            context, request, _ = peer.read_message()
+            peer.respond(context, {**request, 0x110: struct.pack('<H', 99)}, 0)
+            with self.assertRaises(dicom_scu.Refused):
+                peer.read_message()
+            peer.close()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        status, out = self.send('--to', f'X@127.0.0.1:{peer.port}', *ct_series('send-other', count=1))
+        thread.join()
+        self.assertEqual(status, 1, out)
+        self.assertIn('0 taken', out)
+        self.assertIn('answered message 99, but 1 was sent: its Message ID Being Responded To is wrong', out)
 
     def test_by_dicom_a_file_that_becomes_shorter_stops_nothing_else(self):
         files = ct_series('send-shrinks', count=3, size=96)
