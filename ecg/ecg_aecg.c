@@ -318,9 +318,9 @@ static void patient_end(struct aecg *a, const char *name)
 {
     double age;
     if (strcmp(name, "family") == 0) {
-        a->family = ecg_xml_text(a->x);
+        a->family = ecg_xml_text_of_name(a->x, &a->r->patient.name.guessed);
     } else if (strcmp(name, "given") == 0) {
-        const char *given = ecg_xml_text(a->x);
+        const char *given = ecg_xml_text_of_name(a->x, &a->r->patient.name.guessed);
         a->given = a->given[0] ? ecg_record_printf(a->r, "%s^%s", a->given, given) : given;
     } else if (strcmp(name, "name") == 0 && (a->family[0] || a->given[0])) {
         a->r->patient.name.utf8 = ecg_record_printf(a->r, "%s^%s", a->family, a->given);

@@ -17,18 +17,30 @@
 
 /* ---- identity ---- */
 
-/* The next subfield, "" for "X"; a blank inside one is written as "_". */
-static const char *subfield(struct ecg_record *r, struct base_bytes *rest)
+/* The next subfield of a field in UTF-8, "" for "X"; a blank inside one is written as "_". */
+static const char *subfield(struct ecg_record *r, const char **rest)
 {
-    char text[81];
-    size_t n = 0;
-    while (rest->n && *rest->p == ' ') {
-        rest->p++;
-        rest->n--;
-    }
-    for (; rest->n && *rest->p != ' ' && n < sizeof text; rest->p++, rest->n--)
-        text[n++] = (char)(*rest->p == '_' ? ' ' : *rest->p);
-    return n == 1 && text[0] == 'X' ? "" : ecg_text_undeclared(r, base_bytes_of(text, n));
+    struct base_buf text = {0};
+    *rest += strspn(*rest, " ");
+    for (; **rest && **rest != ' '; ++*rest)
+        base_buf_add_byte(&text, (uint8_t)(**rest == '_' ? ' ' : **rest));
+    if (text.err && !r->err)
+        r->err = text.err;
+    struct base_bytes b = ecg_text_trim(base_buf_bytes(&text));
+    bool is_none = text.n == 1 && text.p[0] == 'X';
+    const char *found = is_none ? "" : ecg_record_text(r, (const char *)b.p, b.n);
+    base_buf_deinit(&text);
+    return found;
+}
+
+/* What of a field whose character set was guessed is plain was not. */
+static struct ecg_text part_of(const struct ecg_text *field, const char *part)
+{
+    bool is_plain = true;
+    for (const char *c = part; *c; c++)
+        is_plain = is_plain && (uint8_t)*c < 0x80;
+    return (struct ecg_text){
+        .utf8 = part, .raw = field->raw, .guessed = field->guessed && !is_plain};
 }
 
 /* "02-MAY-1951", in English in all countries. */
@@ -48,10 +60,10 @@ static bool read_date(const char *s, struct ecg_date *out)
     return true;
 }
 
-static void read_patient(struct ecg_record *r, struct base_bytes text)
+static void read_patient(struct ecg_record *r, const struct ecg_text *text)
 {
     struct ecg_patient *p = &r->patient;
-    struct base_bytes rest = text;
+    const char *rest = text->utf8;
     const char *id = subfield(r, &rest);
     const char *sex = subfield(r, &rest);
     const char *birth = subfield(r, &rest);
@@ -59,14 +71,13 @@ static void read_patient(struct ecg_record *r, struct base_bytes text)
     p->sex = sex[0] && !sex[1] && strchr("MF", sex[0]) ? sex[0] : 0;
     if (birth[0] && !read_date(birth, &p->birth))
         ecg_record_note(r, 8, "EDF: the birth date is no date");
-    p->id = (struct ecg_text){.utf8 = id, .raw = ecg_record_bytes(r, text)};
-    p->name = (struct ecg_text){.utf8 = name, .raw = p->id.raw};
+    p->id = part_of(text, id);
+    p->name = part_of(text, name);
 }
 
 /* "Startdate 02-MAR-2002 ORDER TECHNICIAN EQUIPMENT" */
-static void read_recording(struct ecg_record *r, struct base_bytes text)
+static void read_recording(struct ecg_record *r, const char *rest)
 {
-    struct base_bytes rest = text;
     const char *word = subfield(r, &rest);
     if (strcasecmp(word, "Startdate") != 0)
         return;
@@ -115,13 +126,15 @@ void ecg_edf_identity(struct ecg_record *r, const uint8_t *header, bool plus)
         r->start.minute = v[1];
         r->start.second = v[2];
     }
+    struct dicom_charset utf8; /* as the annotations of EDF+ are */
+    dicom_charset_parse(&utf8, base_bytes_str("ISO_IR 192"));
+    struct ecg_text who = ecg_text_of(r, patient, &utf8);
     if (plus || (recording.n > 10 && memcmp(recording.p, "Startdate ", 10) == 0)) {
-        read_patient(r, patient);
-        read_recording(r, recording);
+        read_patient(r, &who);
+        read_recording(r, ecg_text_undeclared(r, recording));
         return;
     }
-    static const struct dicom_charset none;
-    r->patient.id = ecg_text_of(r, patient, &none);
+    r->patient.id = who;
     r->comment = ecg_text_undeclared(r, recording);
 }
 

@@ -21,11 +21,12 @@ static void add_utf16(struct base_buf *out, struct base_bytes b, bool big)
     }
 }
 
-const char *ecg_mfer_string(struct ecg_record *r, const struct mfer_text *t, struct base_bytes b)
+static const char *string_of(struct ecg_record *r, const struct mfer_text *t, struct base_bytes b,
+                             bool *guessed)
 {
-    bool guessed;
+    *guessed = false;
     if (!t->utf16)
-        return ecg_text_utf8(r, b, &t->charset, &guessed);
+        return ecg_text_utf8(r, b, &t->charset, guessed);
     struct base_buf out;
     base_buf_init(&out, r->arena.limit);
     add_utf16(&out, b, t->utf16_big);
@@ -34,6 +35,12 @@ const char *ecg_mfer_string(struct ecg_record *r, const struct mfer_text *t, str
         r->err = out.err;
     base_buf_deinit(&out);
     return text;
+}
+
+const char *ecg_mfer_string(struct ecg_record *r, const struct mfer_text *t, struct base_bytes b)
+{
+    bool guessed;
+    return string_of(r, t, b, &guessed);
 }
 
 /* MWF_TXC: names of character sets, in words of their own. */
@@ -82,7 +89,7 @@ static const char *part(struct ecg_record *r, const char *text, size_t i)
 static void read_name(struct mfer_file *f, struct base_bytes value)
 {
     struct ecg_record *r = f->rec;
-    const char *text = ecg_mfer_string(r, &f->text, value);
+    const char *text = string_of(r, &f->text, value, &r->patient.name.guessed);
     const char *given = part(r, text, 2);
     struct base_buf name = {0};
     base_buf_add_str(&name, part(r, text, 0));
@@ -220,7 +227,7 @@ void ecg_mfer_header(struct mfer_file *f, unsigned tag, struct base_bytes value,
         read_name(f, value);
         break;
     case MFER_TAG_PID:
-        r->patient.id.utf8 = part(r, ecg_mfer_string(r, &f->text, value), 0);
+        r->patient.id.utf8 = part(r, string_of(r, &f->text, value, &r->patient.id.guessed), 0);
         r->patient.id.raw = ecg_record_bytes(r, value);
         break;
     case MFER_TAG_AGE:

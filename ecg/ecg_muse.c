@@ -399,9 +399,9 @@ static void patient(struct muse *m, const char *name)
     if (is(name, "PatientID"))
         p->id = ecg_xml_text_raw(m->x);
     else if (is(name, "PatientLastName"))
-        m->last_name = ecg_xml_text(m->x);
+        m->last_name = ecg_xml_text_of_name(m->x, &m->r->patient.name.guessed);
     else if (is(name, "PatientFirstName"))
-        m->first_name = ecg_xml_text(m->x);
+        m->first_name = ecg_xml_text_of_name(m->x, &m->r->patient.name.guessed);
     else if (is(name, "Gender"))
         p->sex = strcasecmp(s, "MALE") == 0 ? 'M' : strcasecmp(s, "FEMALE") == 0 ? 'F' : 0;
     else if (is(name, "DateofBirth") && date_of(s, "", &t))

@@ -209,7 +209,7 @@ static void patient(struct philips *p, const char *name)
     double v = 0;
     for (size_t i = 0; i < 3; i++)
         if (is(name, names[i]))
-            p->names[i] = ecg_xml_text(p->x);
+            p->names[i] = ecg_xml_text_of_name(p->x, &who->name.guessed);
     bool number = ecg_text_number(s, &v) && v > 0 && v < 1000;
     if (is(name, "patientid"))
         who->id = ecg_xml_text_raw(p->x);

@@ -375,6 +375,13 @@ const char *ecg_xml_text(struct ecg_xml *x)
     return ecg_xml_text_raw(x).utf8;
 }
 
+const char *ecg_xml_text_of_name(struct ecg_xml *x, bool *guessed)
+{
+    struct ecg_text t = ecg_xml_text_raw(x);
+    *guessed |= t.guessed;
+    return t.utf8;
+}
+
 struct ecg_text ecg_xml_text_raw(struct ecg_xml *x)
 {
     struct ecg_text t = {0};

@@ -67,6 +67,8 @@ const char *ecg_xml_attribute_text(struct ecg_xml *x, const char *name);
 const char *ecg_xml_bytes(struct ecg_xml *x);
 /* The same as text of the record, in UTF-8. */
 const char *ecg_xml_text(struct ecg_xml *x);
+/* The same, of a part of a name: *guessed is set when its character set was, else left alone. */
+const char *ecg_xml_text_of_name(struct ecg_xml *x, bool *guessed);
 struct ecg_text ecg_xml_text_raw(struct ecg_xml *x);
 /* As a number. False when it is none. */
 bool ecg_xml_number(struct ecg_xml *x, double *out);

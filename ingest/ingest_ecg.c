@@ -44,6 +44,11 @@ static void end(struct conversion *c, enum base_err err, const struct ingest_res
     free(c);
 }
 
+static bool is_given(const char *text)
+{
+    return text && text[0];
+}
+
 /* The sender's word on the patient takes precedence over the file's. */
 static void write_dicom(struct conversion *c, const struct ecg_record *record)
 {
@@ -60,6 +65,8 @@ static void write_dicom(struct conversion *c, const struct ecg_record *record)
         .accession = c->source.accession,
         .now_us = base_clock_wall_us(),
     };
+    c->source.charset_guessed = (!is_given(c->source.patient_id) && record->patient.id.guessed) ||
+                                (!is_given(c->source.patient_name) && record->patient.name.guessed);
     c->err = ecg_dicom_write(record, &options, &c->dicom, NULL, &c->error);
 }
 

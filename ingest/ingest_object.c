@@ -177,6 +177,7 @@ static void write_provenance(const struct ingest_object *o, struct base_buf *out
         .quiet_seconds = o->source.quiet_seconds,
         .priority = o->source.priority,
         .single = is_single(o),
+        .charset_guessed = o->source.charset_guessed,
         .patient_id = o->source.patient_id,
         .patient_name = o->source.patient_name,
         .accession = o->source.accession,
@@ -255,6 +256,7 @@ static void begin_file(struct ingest_object *o, struct base_bytes seen)
     if (h->damaged)
         BASE_LOG(WARN, "object_irregular", LOG_S("aet", o->aet),
                  LOG_S("sop_instance", h->sop_instance), LOG_S("cause", h->damage));
+    h->guessed |= o->source.charset_guessed;
     fill_in(h->patient_id, sizeof h->patient_id, o->source.patient_id);
     fill_in(h->patient_name, sizeof h->patient_name, o->source.patient_name);
     fill_in(h->accession_number, sizeof h->accession_number, o->source.accession);

@@ -35,6 +35,7 @@ struct ingest_source {
     const char *accession;
     const struct store_object *original; /* the file it was made of; copied; NULL */
     const char *original_media;          /* a literal */
+    bool charset_guessed;                /* of a name or ID in that file */
 };
 
 struct ingest_result {

@@ -260,6 +260,7 @@ static enum base_err rebuild_object(struct rebuild *r, const char *location,
         original.size = (uint64_t)p.original_size;
     }
     bool has_original = p.original_location && from_hex(p.original_sha256, original.sha256);
+    h->guessed |= p.charset_guessed;
     fill_in(h->patient_id, sizeof h->patient_id, p.patient_id);
     fill_in(h->patient_name, sizeof h->patient_name, p.patient_name);
     fill_in(h->accession_number, sizeof h->accession_number, p.accession);

@@ -22,6 +22,7 @@ void model_provenance_write(const struct model_provenance *p, struct base_buf *o
     base_json_member_filled(&j, "priority", p->priority);
     add_flag(&j, "single", p->single);
     add_flag(&j, "own", p->own);
+    add_flag(&j, "charset_guessed", p->charset_guessed);
     base_json_member_filled(&j, "patient_id", p->patient_id);
     base_json_member_filled(&j, "patient_name", p->patient_name);
     base_json_member_filled(&j, "accession", p->accession);
@@ -67,6 +68,7 @@ enum base_err model_provenance_read(struct base_bytes json, struct model_provena
         .priority = text_of(root, "priority"),
         .single = json_is_true(json_object_get(root, "single")),
         .own = json_is_true(json_object_get(root, "own")),
+        .charset_guessed = json_is_true(json_object_get(root, "charset_guessed")),
         .patient_id = text_of(root, "patient_id"),
         .patient_name = text_of(root, "patient_name"),
         .accession = text_of(root, "accession"),

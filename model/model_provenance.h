@@ -18,6 +18,7 @@ struct model_provenance {
     const char *priority; /* NULL = routine */
     bool single;          /* the exam was complete with it */
     bool own;             /* rdc made it: a report */
+    bool charset_guessed; /* of a name or ID in the file it was made of */
     /* What the sender said of the patient beside the object; NULL */
     const char *patient_id;
     const char *patient_name;

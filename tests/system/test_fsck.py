@@ -10,7 +10,7 @@ import threading
 
 import dicom_scu
 import make_dicom
-from rdc_system import Client, Rdc, dump, unprivileged, wait_for
+from rdc_system import ROOT, Client, Rdc, dump, unprivileged, wait_for
 from stored import Stored
 from test_way import Way, ct_series, scp_file
 
@@ -344,10 +344,13 @@ class Rebuild(Checked):
             f.write(bytes([last[0] ^ 1]))
         ecg = Client(rdc, 'tech').upload(scp, patient_id='R1', accession='RA1')
         self.assertEqual((ecg.status, len(ecg.json()['damage']) > 0), (201, True), ecg)
+        with open(os.path.join(ROOT, 'testdata/ecg-xml/muse-gbk.xml'), 'rb') as f:  # its character set is guessed
+            self.assertEqual(Client(rdc, 'tech').request('POST', '/api/v1/uploads?patient_id=R2', f.read()).status, 201)
         self.sign(self.waiting(make_dicom.uid('study rebuild-east'), reader)['id'], reader)
         self.settled()
         before, received = rdc.sql(INDEX), rdc.sql(RECEIVED)
-        self.assertEqual(len(before), 12, before)
+        self.assertEqual(len(before), 13, before)
+        self.assertEqual([row[3] for row in before if row[1] == 'R2'], ['t'])
         self.clean()
         # A file that ends too early: by a power cut, or it came so.
         torn = self.folder('20200101T000000-0123456789abcdef-0/0')
@@ -373,7 +376,7 @@ class Rebuild(Checked):
         self.assertIn('stop it first', status.stderr)
         new.stop()
         _, answer = self.fsck('--rebuild', rdc=new)
-        self.assertEqual((answer['rebuilt'], answer['not_rebuilt']), (13, 0), answer)
+        self.assertEqual((answer['rebuilt'], answer['not_rebuilt']), (14, 0), answer)
         self.assertEqual(answer['open'], 0, answer)
         self.assertIn('file_cut_off', [f['kind'] for f in answer['findings']])
         # It takes no other's place.

@@ -72,6 +72,23 @@ class CartTest(Upload):
                 answer = self.tech.request('POST', f'/api/v1/uploads?patient_id=FORM-{ending}', read(f'{out}/a.{ending}'))
                 self.assertEqual(answer.status, 201, (ending, answer))
 
+    def test_a_name_whose_character_set_was_guessed_is_marked_whatever_the_format(self):
+        muse, scp = (read(os.path.join(ROOT, 'testdata', path)) for path in ('ecg-xml/muse-gbk.xml', 'scp/7-gbk.scp'))
+        with tempfile.TemporaryDirectory() as out:
+            subprocess.run([self.rdc.program, 'ecg', 'convert', os.path.join(ROOT, 'testdata/scp/7-gbk.scp'), '-o',
+                            f'{out}/a.edf'], check=True, capture_output=True)
+            edf = read(f'{out}/a.edf')
+        edf = edf[:8] + 'P-9 F X 测试'.encode('gbk').ljust(80) + edf[88:]
+        declared = read(os.path.join(ROOT, 'testdata/ecg-xml/muse-utf8.xml')) + b'<!-- another -->'
+        cases = (('muse', muse + b'<!-- another -->', '', 't'), ('scp', scp, '', 't'), ('edf', edf, '', 't'),
+                 ('utf8', declared, '', 'f'), ('given', muse + b'<!-- a third -->', '&patient_name=TEST', 'f'))
+        for name, content, query, guessed in cases:
+            with self.subTest(name):
+                answer = self.tech.request('POST', f'/api/v1/uploads?patient_id=GUESS-{name}{query}', content)
+                self.assertEqual(answer.status, 201, answer)
+                self.assertEqual(self.rdc.sql('select charset_guessed from patient '
+                                              f"where patient_id = 'GUESS-{name}'"), [[guessed]])
+
     def test_a_cart_file_that_is_none_is_refused_with_its_reason(self):
         answer = self.tech.request('POST', '/api/v1/uploads', b'<?xml version="1.0"?><AnnotatedECG xmlns="urn:hl7-org:v3"/>')
         self.assertEqual(answer.status, 422, answer)

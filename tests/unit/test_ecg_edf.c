@@ -242,6 +242,33 @@ static struct ecg_record *open_changed(const struct header *h, const char *label
     return r;
 }
 
+/* 测试_一 in GBK; then with an underscore's byte in a hanzi: 乢. */
+START_TEST(a_name_whose_character_set_is_guessed_is_marked)
+{
+    static const struct {
+        const char *patient;
+        const char *name;
+        bool guessed;
+    } cases[] = {{"P-9 F X \xb2\xe2\xca\xd4_\xd2\xbb", "测试 一", true},
+                 {"P-9 F X \xb2\xe2\xca\xd4\x81\x5f", "测试乢", true},
+                 {"P-9 F X 测试_一", "测试 一", false},
+                 {"P-9 F X TEST_ONE", "TEST ONE", false}};
+    static const struct channel channels[] = {LEAD("ECG II", "2"), ANNOTATIONS("4")};
+    struct header h = plus;
+    struct base_buf b = {0};
+    h.patient = cases[_i].patient;
+    add_header(&b, &h, channels, 2);
+    base_buf_add_fill(&b, 0, 2 * 12);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_str_eq(r->patient.name.utf8, cases[_i].name);
+    ck_assert(r->patient.name.guessed == cases[_i].guessed);
+    ck_assert_str_eq(r->patient.id.utf8, "P-9");
+    ck_assert(!r->patient.id.guessed);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(headers_that_bend_the_rules_are_read)
 {
     enum { DATE = 168, RECORDS = 236 };
@@ -515,6 +542,7 @@ int main(void)
     tcase_add_test(t, channels_of_another_kind_are_read_but_are_no_leads);
     tcase_add_test(t, bdf_has_samples_of_24_bits);
     tcase_add_test(t, edf_plus_has_a_patient_and_annotations);
+    tcase_add_loop_test(t, a_name_whose_character_set_is_guessed_is_marked, 0, 4);
     tcase_add_test(t, headers_that_bend_the_rules_are_read);
     tcase_add_test(t, labels_of_leads_are_read_as_they_are_written);
     tcase_add_test(t, fields_may_be_filled_up_with_zeros);

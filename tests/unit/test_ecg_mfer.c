@@ -186,6 +186,7 @@ START_TEST(who_when_and_what_happened_are_read)
     struct ecg_record *r = open_ok(&b);
     ck_assert_uint_eq(r->nnotes, 0);
     ck_assert_str_eq(r->patient.name.utf8, "测试^一");
+    ck_assert(!r->patient.name.guessed && !r->patient.id.guessed);
     ck_assert_str_eq(r->patient.id.utf8, "P-9");
     ck_assert_int_eq(r->patient.age, 42);
     ck_assert_int_eq(r->patient.birth.year, 1951);
@@ -205,6 +206,24 @@ START_TEST(who_when_and_what_happened_are_read)
     ck_assert_uint_eq(r->nmeasurements, 1);
     ck_assert_double_eq(r->measurements[0].value, 82);
     ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(a_name_without_a_character_set_is_guessed)
+{
+    struct base_buf b = {0};
+    ADD(&b, preamble);
+    ADD(&b, "\x81\x05"
+            "\xb2\xe2\xca\xd4^"
+            "\x82\x03"
+            "P-9");
+    ADD(&b, common);
+    ADD(&b, "\x1e\x08\x00\x01\x00\x02\x00\x03\x00\x04\x80\x00");
+    struct ecg_record *r = open_ok(&b);
+    ck_assert_str_eq(r->patient.name.utf8, "测试");
+    ck_assert(r->patient.name.guessed && !r->patient.id.guessed);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
 }
 END_TEST
 
@@ -332,6 +351,7 @@ int main(void)
     tcase_add_loop_test(t, channels_of_another_kind_in_volts_are_no_leads, 0,
                         sizeof kinds / sizeof *kinds);
     tcase_add_test(t, who_when_and_what_happened_are_read);
+    tcase_add_test(t, a_name_without_a_character_set_is_guessed);
     tcase_add_test(t, frames_are_joined_and_a_dominant_beat_is_kept_apart);
     tcase_add_loop_test(t, what_cannot_be_read_is_refused_with_the_reason, 0,
                         sizeof refused / sizeof *refused);

@@ -67,6 +67,7 @@ START_TEST(each_file_has_its_samples_name_and_findings)
     struct ecg_record *r = open_own(own[_i].file);
     ck_assert_str_eq(r->format, own[_i].format);
     ck_assert_str_eq(r->patient.name.utf8, own[_i].name);
+    ck_assert(r->patient.name.guessed == (strcmp(own[_i].file, "muse-gbk.xml") == 0));
     ck_assert_int_eq(r->patient.sex, 'F');
     ck_assert_uint_eq(r->nnotes, 0);
     ck_assert_double_eq(r->leads[0].rate_hz, 250);

@@ -15,6 +15,7 @@ START_TEST(what_was_written_is_read_back)
         .quiet_seconds = 15,
         .priority = "stat",
         .single = true,
+        .charset_guessed = true,
         .patient_name = "测试一",
         .original_location = "a/0/1.scp",
         .original_sha256 = "00ff",
@@ -29,7 +30,7 @@ START_TEST(what_was_written_is_read_back)
     ck_assert_int_eq(p.received_us, in.received_us);
     ck_assert_int_eq(p.quiet_seconds, 15);
     ck_assert_str_eq(p.priority, "stat");
-    ck_assert(p.single && !p.own);
+    ck_assert(p.single && !p.own && p.charset_guessed);
     ck_assert_str_eq(p.patient_name, in.patient_name);
     ck_assert_ptr_null(p.patient_id);
     ck_assert_str_eq(p.original_location, in.original_location);
