@@ -136,11 +136,9 @@ static void read_result(const json_t *row, struct ingest_stored *out)
         out->replaced[i] = json_string_value(json_array_get(json_object_get(row, "replaced"), i));
 }
 
-static void deliver(struct ingest_batch *b, const char *text)
+static void deliver(struct ingest_batch *b, struct ingest_entry *e, const char *text)
 {
-    struct ingest_entry *e = b->flying;
     json_t *rows = json_loads(text, 0, NULL);
-    b->flying = NULL;
     for (size_t i = 0; e; i++) {
         struct ingest_entry *next = e->next;
         struct ingest_stored stored;
@@ -251,8 +249,12 @@ static void on_done(void *arg, const struct db_outcome *outcome)
         failed(b, outcome->err, outcome->sqlstate);
         return;
     }
-    deliver(b, db_rows_text(db_outcome_rows(outcome, 0), 0, 0));
+    /* The database works on the next batch while the answers go out, which takes as long as
+     * half of its rows. */
+    struct ingest_entry *stored = b->flying;
+    b->flying = NULL;
     send(b);
+    deliver(b, stored, db_rows_text(db_outcome_rows(outcome, 0), 0, 0));
 }
 
 static bool is_urgent(const struct ingest_entry *e)
