@@ -142,38 +142,44 @@ static float likeness(const struct ecg_figures *f, size_t a, size_t b)
     return ab / sqrtf(aa * bb);
 }
 
+static float chain(const struct ecg_figures *f, const size_t order[CHEST])
+{
+    float sum = 0;
+    for (size_t k = 0; k + 1 < CHEST; k++)
+        sum += likeness(f, order[k], order[k + 1]);
+    return sum;
+}
+
 /* Neighbours resemble each other. Two leads are in the wrong order when the chain from V1 to V6
  * hangs together much better with them exchanged. */
 static void chest(struct ecg_case *c)
 {
     static const float BETTER = 0.5F;
-    size_t at[CHEST];
-    float best = 0, now = 0;
-    size_t worst = 0;
+    size_t at[CHEST], one = 0, two = 0;
+    float best = 0;
     for (size_t i = 0; i < CHEST; i++) {
         const struct ecg_figures_lead *l = ecg_finding_lead(c, ECG_LEAD_V1 + (int)i);
         if (!l || l->qrs_range_uv < 100)
             return;
         at[i] = (size_t)(l - c->f->lead);
     }
-    for (size_t i = 0; i + 1 < CHEST; i++)
-        now += likeness(c->f, at[i], at[i + 1]);
-    for (size_t i = 0; i + 1 < CHEST; i++) {
-        size_t order[CHEST];
-        float sum = 0;
-        memcpy(order, at, sizeof at);
-        order[i] = at[i + 1];
-        order[i + 1] = at[i];
-        for (size_t k = 0; k + 1 < CHEST; k++)
-            sum += likeness(c->f, order[k], order[k + 1]);
-        if (sum - now > best) {
-            best = sum - now;
-            worst = i;
+    float now = chain(c->f, at);
+    for (size_t i = 0; i < CHEST; i++)
+        for (size_t k = i + 1; k < CHEST; k++) {
+            size_t order[CHEST];
+            memcpy(order, at, sizeof at);
+            order[i] = at[k];
+            order[k] = at[i];
+            float better = chain(c->f, order) - now;
+            if (better > best) {
+                best = better;
+                one = i;
+                two = k;
+            }
         }
-    }
     if (best > BETTER)
         ecg_finding_add(c, ECG_FINDING_RETAKE_CHEST, "V%zu and V%zu exchanged fit better by %.2f",
-                        worst + 1, worst + 2, (double)best);
+                        one + 1, two + 1, (double)best);
 }
 
 void ecg_finding_retake(struct ecg_case *c)

@@ -335,11 +335,16 @@ START_TEST(exchanged_electrodes_are_told)
     static const double dextrocardia[] = {-0.7, 0.3, 0.6, -0.4, -0.5, -0.4, -0.3, -0.3};
     static const double leg[] = {0.7, 0.02, -0.6, -0.8, 0.5, 1.1, 1, 0.8};
     static const double chest[] = {0.7, 1, -0.6, 0.5, -0.8, 1.1, 1, 0.8};
+    static const double apart[] = {0.7, 1, 0.5, -0.8, -0.6, 1.1, 1, 0.8};
     assert_electrodes(arms, ECG_FINDING_RETAKE_ARMS);
     assert_electrodes(leg, ECG_FINDING_RETAKE_LEG);
     assert_electrodes(chest, ECG_FINDING_RETAKE_CHEST);
     struct ecg_findings all;
     struct synthetic s = synthetic_plain;
+    s.gains = apart;
+    find(&s, &all);
+    const char *figures = figures_of(&all, ECG_FINDING_RETAKE_CHEST);
+    ck_assert_msg(figures && strstr(figures, "V1 and V3 exchanged"), "%s", figures);
     s.gains = dextrocardia;
     find(&s, &all);
     ck_assert_ptr_null(figures_of(&all, ECG_FINDING_RETAKE_ARMS));
