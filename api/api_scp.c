@@ -255,7 +255,10 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
     struct api_scp_assoc *as = arg;
     if (!as)
         return;
-    if (cause != NET_ASSOC_STOPPED && cause != NET_ASSOC_REJECTED) {
+    /* Who was granted no context was told about already: how it goes away, without a release or
+     * with a request all the same, has no cause of its own. */
+    bool told = as->accepted && as->contexts == 0 && cause != NET_ASSOC_RELEASED;
+    if (!told && cause != NET_ASSOC_STOPPED && cause != NET_ASSOC_REJECTED) {
         struct api_contact_peer peer = api_scp_peer(as);
         api_contact_note(as->s->contact, &peer, api_contact_cause(cause, text), text);
     }

@@ -124,10 +124,9 @@ static void accept(struct api_scp_assoc *as)
     const struct api_scp_config *config = as->s->config;
     const struct dicom_associate *rq = net_assoc_request(as->a);
     struct dicom_associate ac;
-    unsigned accepted = 0;
     enum base_err err =
         dicom_negotiate(rq, as->s->offers, as->s->n_offers, (uint32_t)config->conf->dicom_max_pdu,
-                        net_assoc_arena(as->a), &ac, &accepted);
+                        net_assoc_arena(as->a), &ac, &as->contexts);
     if (!err) {
         log_refused(as, &ac);
         err = net_assoc_accept(as->a, &ac);
@@ -147,7 +146,8 @@ static void accept(struct api_scp_assoc *as)
     BASE_LOG(INFO, "association_accepted", LOG_U("association", net_assoc_id(as->a)),
              LOG_S("address", net_assoc_peer(as->a, NULL)), LOG_S("calling", rq->calling),
              LOG_I("device", as->device.id), LOG_S("tls", tls ? net_tls_version(tls) : "none"),
-             LOG_U("contexts", rq->n_contexts), LOG_U("accepted", accepted), LOG_S("list", list));
+             LOG_U("contexts", rq->n_contexts), LOG_U("accepted", as->contexts),
+             LOG_S("list", list));
     api_scp_rest(as, wait_ms);
 }
 

@@ -50,6 +50,7 @@ struct api_scp_assoc {
     struct net_assoc *a; /* NULL once closed */
     bool asking;         /* the device is being looked up */
     bool accepted;
+    unsigned contexts;                 /* accepted */
     char certificate[BASE_SHA256_HEX]; /* fingerprint of the device's; "" = none shown */
     json_t *row;                       /* of the device, which borrows its strings */
     struct api_scp_device device;

@@ -126,6 +126,16 @@ static bool knows_query(struct net_http_conn *c)
     return false;
 }
 
+/* Devices make an address of a base that ends with a slash and a path that begins with one. */
+static const char *not_found_text(const char *path)
+{
+    size_t n = strlen(path);
+    if (strstr(path, "//") || (n > 1 && path[n - 1] == '/'))
+        return "nothing is at this address; it has a slash twice, or one at its end: leave that "
+               "out";
+    return "nothing is at this address";
+}
+
 /* Finds the route and reads what the target holds. False: answered already. */
 static bool route(struct net_http_conn *c)
 {
@@ -158,7 +168,7 @@ static bool route(struct net_http_conn *c)
                  req->head.method, base_buf_cstr(&allow));
         answer_self(c, 405, detail, &allow);
     } else if (!found)
-        answer_self(c, 404, "nothing is at this address", NULL);
+        answer_self(c, 404, not_found_text(req->path), NULL);
     base_buf_deinit(&allow);
     return !err && found && knows_query(c);
 }

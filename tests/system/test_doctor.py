@@ -22,6 +22,7 @@ class TheDoctor(SystemTest):
         cls.rdc.cli('device', 'add', 'HERE', '--org', 'QINGHE', '--address', '127.0.0.1', '--called', 'HERE_CALLED')
         cls.rdc.cli('device', 'add', 'MANY', '--org', 'QINGHE')
         cls.rdc.cli('device', 'add', 'WELL', '--org', 'QINGHE')
+        cls.rdc.cli('device', 'add', 'STRANGE', '--org', 'QINGHE')
 
     def doctor(self, *aet):
         return json.loads(self.rdc.cli('device', 'doctor', *aet, '--json'))
@@ -111,6 +112,21 @@ class TheDoctor(SystemTest):
         a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, '1.2.3.4.5', [dicom_scu.IMPLICIT_LE])])
         a.release()
         self.cause('no_context', 'QH_CT')
+
+    def test_of_whom_no_context_was_accepted_tells_nothing_else(self):
+        """DCMTK's tools then close without a release; gdcmscu asks all the same."""
+        for goes_on in (False, True):
+            a = dicom_scu.Association(self.rdc.dicom_port, 'STRANGE', contexts=[(1, '1.2.3.4.5', [dicom_scu.IMPLICIT_LE])])
+            if goes_on:
+                a.ids[dicom_scu.VERIFICATION] = 1
+                with self.assertRaises(dicom_scu.Refused):
+                    a.echo()
+            a.close()
+        wait_for('the cause', lambda: [c['count'] for c in self.doctor('STRANGE')['causes'] if c['code'] == 'no_context'] == [2], 15)
+        self.rdc.cli('device', 'add', 'LATER', '--org', 'QINGHE')
+        self.echo('LATER', check=True)  # what came before it has been written when its contact is there
+        wait_for('a contact in order', lambda: self.try_doctor('LATER').get('last_ok_at'), 15)
+        self.assertEqual([c['code'] for c in self.doctor('STRANGE')['causes']], ['no_context'])
 
     def test_folds_many_contexts_below_the_cause_and_the_remedy(self):
         ids = iter(range(1, 256, 2))

@@ -45,7 +45,9 @@ static void refusal_client(struct fixture *x)
     (void)x;
     expect("GET /none HTTP/1.1\r\n" CLOSE, PARTS(" 404 Not Found\r\n", "problem+json"));
     expect("GET /items/ HTTP/1.1\r\n" CLOSE, PARTS(" 404 "));
-    expect("GET /items/1/ HTTP/1.1\r\n" CLOSE, PARTS(" 404 "));
+    expect("GET /items/1/ HTTP/1.1\r\n" CLOSE, PARTS(" 404 ", "leave that out"));
+    expect("GET //items/1 HTTP/1.1\r\n" CLOSE, PARTS(" 404 ", "leave that out"));
+    expect("GET / HTTP/1.1\r\n" CLOSE, PARTS(" 404 ", "at this address\""));
     expect("PUT /items/1 HTTP/1.1\r\n" CLOSE,
            PARTS(" 405 Method Not Allowed\r\n", "Allow: GET, HEAD, DELETE\r\n",
                  "PUT is not possible at this address, but GET, HEAD, DELETE is"));
