@@ -112,8 +112,9 @@ struct net_http_options {
 enum base_err net_http_server_new(const struct net_http_options *o,
                                   struct net_http_server **out) BASE_MUST_CHECK;
 /* Stops accepting, closes idle connections, and lets requests under way end.
- * on_stopped (may be NULL) comes when the last connection is gone, never
- * before this returns. */
+ * on_stopped (may be NULL) comes when the last connection is gone and the last
+ * request is answered, also those whose clients have left; never before this
+ * returns. */
 void net_http_server_stop(struct net_http_server *s, void (*on_stopped)(void *arg), void *arg);
 /* Closes what is left. Requests not yet answered stay valid. Takes NULL. */
 void net_http_server_free(struct net_http_server *s);

@@ -3,10 +3,14 @@
 
 #include <stdlib.h>
 
+static void stopped_if_empty(struct net_http_server *s);
+
 void net_http_server_release(struct net_http_server *s)
 {
     if (--s->refs == 0)
         free(s);
+    else
+        stopped_if_empty(s);
 }
 
 void net_http_server_add(struct net_http_server *s, struct net_http_conn *c)
@@ -26,9 +30,11 @@ static void on_stopped(void *arg)
     net_http_server_release(s);
 }
 
+/* A request whose client has left is still under way: what its handler waits for may need what
+ * the owner closes when the server has stopped. */
 static void stopped_if_empty(struct net_http_server *s)
 {
-    if (!s->stopping || s->conns || s->stopped_posted)
+    if (!s->stopping || s->freed || s->stopped_posted || s->conns || s->refs > 1)
         return;
     s->stopped_posted = true;
     s->refs++;

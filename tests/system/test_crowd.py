@@ -6,11 +6,12 @@ import resource
 import select
 import socket
 import statistics
+import struct
 import time
 
 import dicom_scu
 import make_dicom
-from rdc_system import PASSWORD, SystemTest, needs, tool
+from rdc_system import PASSWORD, Rdc, SystemTest, needs, tool
 
 IDLE, SILENT, LOGINS = 500, 200, 200
 
@@ -64,7 +65,7 @@ class ACrowd(SystemTest):
                   f'connections {crowded:.1f} ms')
         self.note(f'echoscu alone {alone_tool:.0f} ms, with them {crowded_tool:.0f} ms')
 
-    def logins(self, addresses, login='nobody', each=1):
+    def logins(self, addresses, login='nobody', each=1, port=None):
         """Connections from these addresses, on each of which a login with a wrong password waits."""
         body = json.dumps({'login': login, 'password': 'wrong'}).encode()
         request = (b'POST /api/v1/session HTTP/1.1\r\nHost: rdc\r\nContent-Type: application/json\r\n'
@@ -72,7 +73,7 @@ class ACrowd(SystemTest):
         opened = []
         for address in addresses:
             for _ in range(each):
-                s = socket.create_connection(('127.0.0.1', self.rdc.http_port), 60, (address, 0))
+                s = socket.create_connection(('127.0.0.1', port or self.rdc.http_port), 60, (address, 0))
                 self.addCleanup(s.close)
                 s.sendall(request)
                 opened.append(s)
@@ -135,6 +136,16 @@ class ACrowd(SystemTest):
         for status, retry, _ in found:
             if status == 429:
                 self.assertGreater(int(retry), 0)
+
+    def test_of_logins_that_were_given_up_lets_the_server_stop_in_order(self):
+        """Their clients are gone, but their passwords are still being checked."""
+        rdc = Rdc(conf={'workers': 1}).start()
+        self.addCleanup(rdc.stop)
+        for s in self.logins(addresses('127.0.4', 5), each=2, port=rdc.http_port):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))  # a reset
+            s.close()
+        self.assertEqual(rdc.stop(), 0)
+        self.assertNotIn('stopped_while_busy', rdc.log_from(0))
 
     def test_finds_the_table_of_descriptors_large_enough(self):
         with open(f'/proc/{self.rdc.workers()[0]}/status') as f:

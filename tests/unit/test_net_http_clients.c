@@ -426,6 +426,43 @@ START_TEST(who_asks_when_the_client_has_left_already_is_told)
 }
 END_TEST
 
+static bool stopped;
+
+static void note_stopped(void *arg)
+{
+    (void)arg;
+    stopped = true;
+}
+
+static bool is_stopped(void)
+{
+    return stopped;
+}
+
+static bool has_turned(void)
+{
+    static unsigned turns;
+    return ++turns > 5;
+}
+
+/* What its handler still waits for may need what is closed after the server. */
+START_TEST(stopping_waits_for_the_answer_to_a_client_that_has_left)
+{
+    start();
+    int s = dial();
+    put(s, "GET /hold HTTP/1.1\r\n" KEEP);
+    run_until(is_held);
+    net_http_on_abort(f->held, NULL, NULL);
+    reset(s);
+    run_until(is_left);
+    net_http_server_stop(f->server, note_stopped, NULL);
+    run_until(has_turned);
+    ck_assert(!stopped);
+    answer_held(f);
+    run_until(is_stopped);
+}
+END_TEST
+
 START_TEST(a_request_outlives_the_server)
 {
     int s;
@@ -456,6 +493,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, who_left_while_asked_is_gone_afterwards);
     tcase_add_test(tc, a_client_that_has_said_all_still_gets_its_answers);
     tcase_add_test(tc, stopping_lets_requests_under_way_end);
+    tcase_add_test(tc, stopping_waits_for_the_answer_to_a_client_that_has_left);
     tcase_add_test(tc, who_asks_when_the_client_has_left_already_is_told);
     tcase_add_test(tc, a_request_outlives_the_server);
 }
