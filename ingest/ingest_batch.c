@@ -29,6 +29,19 @@ struct ingest_entry {
     void *arg;
 };
 
+/*
+ * The batch in flight:
+ *
+ *   none ─► sent, open ─all durable─► committing ─► none
+ *    ▲          │ one is not               │ failed
+ *    └──────────┘                to be tried again ─► sent, open
+ *
+ *                       flying   open   in_database
+ *   none                  -       -         -
+ *   to be tried again    set      -         -
+ *   sent, open           set     set       set
+ *   committing           set      -        set
+ */
 struct ingest_batch {
     struct loop *loop;
     struct db *db;
@@ -36,16 +49,25 @@ struct ingest_batch {
     struct loop_timer *timer;     /* for the next try */
     struct ingest_entry *waiting; /* STAT, then the others; oldest first */
     struct ingest_entry **tail;
-    struct ingest_entry *flying; /* the batch under way, or to be tried again */
+    struct ingest_entry *flying; /* the batch in flight; at most BATCH_MAX */
     unsigned count;
     unsigned alone;     /* the first so many of those that wait go one by one */
     unsigned refused;   /* so often was the batch in flight */
-    struct db_tx *open; /* of the batch in flight: sent, to be committed when all is durable */
+    struct db_tx *open; /* of the batch in flight: to be committed when all of it is durable */
     bool in_database;
     bool unknown; /* a try of the batch in flight ended without a known outcome */
 };
 
 static void send(struct ingest_batch *b);
+
+static void assert_batch(const struct ingest_batch *b)
+{
+    assert(!b->open || b->in_database);
+    assert(!b->in_database || b->flying);
+    assert(!*b->tail);
+    assert(!b->flying || b->count > 0);
+    (void)b;
+}
 
 static void on_timer(void *arg)
 {
@@ -81,6 +103,7 @@ static void tell(struct ingest_entry *e, enum base_err err, const struct ingest_
 static void finish(struct ingest_batch *b, struct ingest_entry *e, enum base_err err,
                    const struct ingest_stored *stored)
 {
+    assert(b->count > 0 && !e->over);
     b->count--;
     e->over = true;
     if (e->settled) {
@@ -121,7 +144,10 @@ unsigned ingest_batch_waiting(const struct ingest_batch *b)
 
 static void read_result(const json_t *row, struct ingest_stored *out)
 {
-    static const char *const names[] = {"stored", "duplicate", "conflict", "error"};
+    static const char *const names[] = {[INGEST_STORED] = "stored",
+                                        [INGEST_DUPLICATE] = "duplicate",
+                                        [INGEST_CONFLICT] = "conflict",
+                                        [INGEST_REFUSED] = "error"};
     const char *outcome = json_string_value(json_object_get(row, "outcome"));
     *out = (struct ingest_stored){.outcome = INGEST_REFUSED, .message = "no answer from the index"};
     for (size_t i = 0; outcome && i < sizeof names / sizeof names[0]; i++)
@@ -241,6 +267,7 @@ static void failed(struct ingest_batch *b, enum base_err err, const char *sqlsta
 static void on_done(void *arg, const struct db_outcome *outcome)
 {
     struct ingest_batch *b = arg;
+    assert(b->in_database && !b->open);
     b->in_database = false;
     store_resume(b->store);
     if (outcome->err) {
@@ -294,8 +321,10 @@ static void sort(struct ingest_batch *b)
 {
     struct ingest_entry *all[BATCH_MAX];
     size_t n = 0;
-    for (struct ingest_entry *e = b->flying; e; e = e->next)
+    for (struct ingest_entry *e = b->flying; e; e = e->next) {
+        assert(n < BATCH_MAX);
         all[n++] = e;
+    }
     qsort(all, n, sizeof(struct ingest_entry *), compare);
     struct ingest_entry **to = &b->flying;
     for (size_t i = 0; i < n; i++) {
@@ -368,6 +397,7 @@ static void undo(struct ingest_batch *b)
 static void conclude(struct ingest_batch *b, bool urgent)
 {
     bool failed = false;
+    assert(b->open);
     for (const struct ingest_entry *e = b->flying; e; e = e->next) {
         if (!e->settled) {
             if (urgent && !b->alone)
@@ -397,6 +427,7 @@ static void add_statement(const struct ingest_batch *b, struct db_tx *tx)
     struct base_json j;
     size_t n = 0;
     for (const struct ingest_entry *e = b->flying; e; e = e->next, n++) {
+        assert(n < BATCH_MAX);
         all[n] = &e->record;
         metadata[n] = e->record.metadata;
     }
@@ -419,6 +450,7 @@ static void add_statement(const struct ingest_batch *b, struct db_tx *tx)
 
 static void send(struct ingest_batch *b)
 {
+    assert_batch(b);
     if (b->in_database)
         return;
     if (!b->flying)
@@ -454,6 +486,7 @@ void ingest_batch_settle(struct ingest_entry *e, enum base_err err)
         drop_failed(b); /* perhaps e */
     if (b->open)
         conclude(b, urgent);
+    assert_batch(b);
 }
 
 /* STAT overtakes what waits, but not what was STAT before. */
@@ -486,6 +519,7 @@ enum base_err ingest_batch_add(struct ingest_batch *b, const struct ingest_recor
     e->arg = arg;
     e->stat = record->priority && strcmp(record->priority, "stat") == 0;
     queue(b, e);
+    assert_batch(b);
     /* Not at once: the objects of a round of syncs come one after another. */
     if (!b->flying)
         loop_timer_start(b->timer, 0, 0);

@@ -39,7 +39,7 @@ struct ingest_object {
     uint64_t metadata_end; /* valid if the data set ends here; 0 = none */
     bool looked;           /* reading the metadata was tried */
     size_t meta_size;      /* of our meta group */
-    struct store_put *put; /* from then on, until finish */
+    struct store_put *put; /* from then on, until it is durable */
     uint64_t bytes;
     struct store_object object;
     struct ingest_entry *entry;        /* in the batch, from when the object is being synced */
@@ -318,6 +318,7 @@ static void write_prefix(struct ingest_object *o, struct base_bytes *bytes)
 
 void ingest_object_write(struct ingest_object *o, struct base_bytes bytes)
 {
+    assert(!o->fn);
     o->bytes += bytes.n;
     if (o->bytes > o->g->config->conf->upload_max_bytes)
         fail(o, BASE_ELIMIT, "the object is larger than upload.max-bytes");
@@ -363,6 +364,7 @@ static void count(const struct ingest_object *o)
 
 static void end(struct ingest_object *o)
 {
+    assert(o->fn && !o->put);
     count(o);
     if (o->result.err)
         BASE_LOG(WARN, "object_refused", LOG_S("aet", o->aet),
@@ -496,6 +498,7 @@ static void on_written(void *arg, enum base_err err, const struct store_object *
 {
     struct ingest_object *o = arg;
     (void)err;
+    assert(!o->entry);
     o->object = *object;
     o->batch_err = add_to_batch(o);
 }
@@ -519,6 +522,7 @@ static void on_durable(void *arg, enum base_err err, const struct store_object *
 
 void ingest_object_finish(struct ingest_object *o, ingest_object_fn *fn, void *arg)
 {
+    assert(!o->fn);
     o->fn = fn;
     o->arg = arg;
     o->on_room = NULL;
@@ -538,6 +542,7 @@ void ingest_object_abort(struct ingest_object *o)
 {
     if (!o)
         return;
+    assert(!o->fn);
     drop_put(o);
     object_free(o);
 }
