@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "delivery/delivery_send.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -34,6 +35,14 @@ static void on_tick(void *arg)
     claim(arg);
 }
 
+static void claimed_free(struct claimed *c)
+{
+    assert(c->d->sending > 0);
+    c->d->sending--;
+    json_decref(c->row);
+    free(c);
+}
+
 static void on_noted(void *arg, const struct db_outcome *outcome)
 {
     struct claimed *c = arg;
@@ -43,9 +52,7 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
     if (outcome->err)
         BASE_LOG(WARN, "delivery_not_noted", LOG_I("delivery", c->id),
                  LOG_S("error", base_err_text(outcome->err)));
-    json_decref(c->row);
-    free(c);
-    d->sending--;
+    claimed_free(c);
     claim(d);
 }
 
@@ -82,15 +89,13 @@ static void on_sent(void *arg, enum delivery_outcome outcome, const char *messag
                                 db_text(message),
                                 db_int(config->conf->delivery_retry_min_seconds),
                                 db_int(config->conf->delivery_retry_max_seconds)};
-    if (db_call(config->db, DB_Q_DELIVERY_DONE, params, 6, on_noted, c)) {
-        c->d->sending--;
-        json_decref(c->row);
-        free(c);
-    }
+    if (db_call(config->db, DB_Q_DELIVERY_DONE, params, 6, on_noted, c))
+        claimed_free(c);
 }
 
 static void begin(struct delivery *d, json_t *row)
 {
+    assert(d->sending < PARALLEL);
     struct claimed *c = calloc(1, sizeof *c);
     if (!c)
         return; /* its lease runs out */
