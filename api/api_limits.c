@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum {
@@ -180,6 +181,7 @@ static void tick_while_needed(struct api_limits *l, bool needed)
 void api_rest_begin(struct api_limits *l, struct api_rest *rest, int64_t ms, void (*fn)(void *arg),
                     void *arg)
 {
+    assert(!rest->link);
     *rest = (struct api_rest){.next = l->rests,
                               .link = &l->rests,
                               .due_ms = base_clock_mono_ms() + ms,
@@ -251,6 +253,7 @@ static bool may_go_on(const struct api_limits *l, const struct api_flight *f, in
 void api_flight_begin(struct api_limits *l, struct api_flight *f, struct base_quota_row *row,
                       const struct api_share *share, void (*fn)(void *arg), void *arg)
 {
+    assert(!f->link);
     *f = (struct api_flight){.link = l->tail,
                              .row = row,
                              .limit = share->bytes,
@@ -263,6 +266,7 @@ void api_flight_begin(struct api_limits *l, struct api_flight *f, struct base_qu
 
 bool api_flight_add(struct api_limits *l, struct api_flight *f, size_t n)
 {
+    assert(f->link);
     int64_t now_ms = base_clock_mono_ms();
     int64_t room = COUNTED_MAX - f->counted;
     int64_t more = (int64_t)n < room ? (int64_t)n : room;

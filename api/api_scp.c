@@ -3,6 +3,7 @@
 #include "api/api_scp_priv.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ static void unseat(struct api_scp_assoc *as)
 static void on_rested(void *arg)
 {
     const struct api_scp_assoc *as = arg;
+    assert(as->a); /* its end ends the rest */
     net_assoc_resume(as->a);
 }
 
@@ -118,6 +120,7 @@ static void find_service(struct api_scp_call *call, const char *abstract)
 /* The request is whole: do not read the next one before this is answered. */
 static void completed(struct api_scp_call *call)
 {
+    assert(!call->complete);
     call->complete = true;
     if (!(call->service && call->service->cancellable))
         net_assoc_pause(call->assoc->a);
@@ -134,6 +137,7 @@ static void on_echo(struct api_scp_assoc *as, uint8_t context, const struct dico
 static void on_flight(void *arg)
 {
     const struct api_scp_call *call = arg;
+    assert(call->assoc->a); /* its end ends the flight */
     net_assoc_resume(call->assoc->a);
 }
 
@@ -159,6 +163,7 @@ static void refuse_call(struct api_scp_call *call)
 static void begin_call(struct api_scp_assoc *as, uint8_t context, const struct dicom_dimse *cmd)
 {
     struct api_scp_call *call = calloc(1, sizeof *call);
+    assert(!as->call);
     if (!call) {
         net_assoc_abort(as->a);
         return;

@@ -1,11 +1,13 @@
 #include "api/api_scp_priv.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static void end_call(struct api_scp_call *call)
 {
     struct api_scp_assoc *as = call->assoc;
+    assert(as->call == call);
     bool paused = call->complete && !(call->service && call->service->cancellable);
     bool waiting = api_flight_end(api_scp_limits(as), &call->flight);
     as->call = NULL;
@@ -134,6 +136,7 @@ void api_scp_let_go(struct api_scp_hold *hold)
 {
     if (!hold)
         return;
+    assert(hold->assoc->holds > 0);
     hold->assoc->holds--;
     api_scp_free_assoc(hold->assoc);
     free(hold);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,7 @@ void model_jobs_free(struct model_jobs *j)
 {
     if (!j)
         return;
+    assert(!j->under_way && !j->claiming);
     loop_timer_free(j->timer);
     loop_timer_free(j->putting);
     free(j);
@@ -172,8 +174,10 @@ static void ended(struct model_job *job)
 {
     struct model_jobs *j = job->owner;
     struct model_job **at = &j->under_way;
-    while (*at != job)
+    while (*at != job) {
+        assert(*at);
         at = &(*at)->next;
+    }
     *at = job->next;
     j->running--;
     free_job(job);
