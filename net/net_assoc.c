@@ -51,8 +51,6 @@ const char *net_assoc_cause_text(enum net_assoc_cause cause)
 
 /* ---- life cycle ---- */
 
-static void on_timer(uv_timer_t *t);
-
 struct net_assoc *net_assoc_new(struct loop *loop, const struct net_assoc_handlers *handlers,
                                 void *arg)
 {
@@ -171,128 +169,6 @@ void net_assoc_wake(struct net_assoc *a)
     a->posted = true;
     net_assoc_ref(a);
     loop_post(a->loop, &a->call, on_wake, a);
-}
-
-/* ---- timers ---- */
-
-static uint64_t time_limit(const struct net_assoc *a)
-{
-    switch (a->state) {
-    case DUL_STA2:
-    case DUL_STA13:
-        return a->artim_ms;
-    case DUL_STA4:
-    case DUL_STA5:
-        return a->connect_ms;
-    case DUL_STA6:
-    case DUL_STA8:
-        return a->idle_ms;
-    case DUL_STA7:
-    case DUL_STA9:
-    case DUL_STA10:
-    case DUL_STA11:
-    case DUL_STA12:
-        return a->artim_ms; /* no timer in the standard, but a silent peer would stay for ever */
-    case DUL_STA1:
-    case DUL_STA3: /* the handler's time */
-    case DUL_STA_END:
-    default:
-        return 0;
-    }
-}
-
-/* ms of 0: only the deadline of the whole association counts. */
-static void start_timer(struct net_assoc *a, uint64_t ms)
-{
-    uint64_t now = uv_now(loop_uv(a->loop));
-    uint64_t left = a->ends > now ? a->ends - now : 1;
-    if (a->ends && !a->ended && (!ms || left < ms))
-        ms = left;
-    if (ms)
-        uv_timer_start(&a->timer, on_timer, ms, 0);
-    else
-        uv_timer_stop(&a->timer);
-}
-
-/* Starts the timer of the state. */
-static void arm(struct net_assoc *a)
-{
-    a->active = uv_now(loop_uv(a->loop));
-    start_timer(a, time_limit(a));
-}
-
-/* Are we waiting for the peer, rather than the peer for us? */
-static bool peer_is_due(const struct net_assoc *a)
-{
-    if (net_assoc_queued(a))
-        return true; /* it does not read */
-    return !a->paused && !a->unread && !a->owing && !(a->pull && a->pulled);
-}
-
-static void on_idle(struct net_assoc *a)
-{
-    uint64_t now = uv_now(loop_uv(a->loop));
-    if (!peer_is_due(a))
-        a->active = now;
-    uint64_t silent = now - a->active;
-    if (silent < a->idle_ms) {
-        start_timer(a, a->idle_ms - silent);
-        return;
-    }
-    char text[64];
-    snprintf(text, sizeof text, "the peer was silent for %u ms", a->idle_ms);
-    net_assoc_give_up(a, NET_ASSOC_TIMED_OUT, text);
-}
-
-static const char *silence_text(const struct net_assoc *a)
-{
-    if (a->decoder.taken)
-        return "association request did not arrive whole";
-    if (a->tls && !net_tls_is_open(a->tls))
-        return "the TLS handshake did not come to its end";
-    return "connected but sent no association request";
-}
-
-static void on_timer(uv_timer_t *t)
-{
-    struct net_assoc *a = t->data;
-    if (a->ends && !a->ended && uv_now(loop_uv(a->loop)) >= a->ends) {
-        net_assoc_give_up(a, NET_ASSOC_TIMED_OUT, "it took longer than it may in all");
-        return;
-    }
-    switch (a->state) {
-    case DUL_STA2:
-        net_assoc_end(a, NET_ASSOC_TIMED_OUT, silence_text(a));
-        net_assoc_event(a, DUL_EVT18, false);
-        break;
-    case DUL_STA13:
-        net_assoc_event(a, DUL_EVT18, false);
-        break;
-    case DUL_STA4:
-        net_assoc_give_up(a, NET_ASSOC_TIMED_OUT,
-                          a->tls ? "no TCP connection or TLS handshake in time"
-                                 : "no TCP connection in time");
-        break;
-    case DUL_STA5:
-        net_assoc_give_up(a, NET_ASSOC_TIMED_OUT, "no answer to the association request");
-        break;
-    case DUL_STA6:
-    case DUL_STA8:
-        on_idle(a);
-        break;
-    case DUL_STA7:
-    case DUL_STA9:
-    case DUL_STA10:
-    case DUL_STA11:
-    case DUL_STA12:
-        net_assoc_give_up(a, NET_ASSOC_TIMED_OUT, "no answer to the release request");
-        break;
-    case DUL_STA1:
-    case DUL_STA3:
-    case DUL_STA_END:
-    default:
-        break;
-    }
 }
 
 /* ---- actions, PS3.8 Tables 9-6 to 9-9 ---- */
@@ -441,6 +317,13 @@ static void indicate_close(struct net_assoc *a)
     net_assoc_end(a, NET_ASSOC_PEER_CLOSED, "");
 }
 
+/* Why is known already, but where an A-ABORT came in the place of the request. */
+static void close_transport(struct net_assoc *a)
+{
+    if (a->pdu)
+        indicate_abort(a);
+}
+
 static void (*const perform[DUL_ACTION_COUNT])(struct net_assoc *a) = {
     [DUL_AE_1] = net_assoc_dial_start,
     [DUL_AE_2] = send_request,
@@ -463,7 +346,7 @@ static void (*const perform[DUL_ACTION_COUNT])(struct net_assoc *a) = {
     [DUL_AR_9] = send_release_response,
     [DUL_AR_10] = answer_release,
     [DUL_AA_1] = abort_as_user,
-    [DUL_AA_2] = do_nothing,
+    [DUL_AA_2] = close_transport,
     [DUL_AA_3] = indicate_abort,
     [DUL_AA_4] = indicate_close,
     [DUL_AA_5] = indicate_close,
@@ -491,7 +374,40 @@ static void set_state(struct net_assoc *a, enum dicom_dul_state next)
     if (next == DUL_STA1)
         close_handles(a);
     else
-        arm(a);
+        net_assoc_arm(a);
+}
+
+/* After an action; its handler may have caused further events. */
+static void assert_state(const struct net_assoc *a)
+{
+    switch (a->state) {
+    case DUL_STA1:
+    case DUL_STA13:
+        assert(a->ended);
+        break;
+    case DUL_STA2:
+    case DUL_STA3:
+    case DUL_STA10:
+    case DUL_STA12:
+        assert(a->server);
+        break;
+    case DUL_STA4:
+    case DUL_STA5:
+    case DUL_STA9:
+    case DUL_STA11:
+        assert(!a->server);
+        break;
+    case DUL_STA6:
+    case DUL_STA7:
+    case DUL_STA8:
+        assert(a->rq && a->ac);
+        break;
+    case DUL_STA_END:
+    default:
+        assert(false);
+    }
+    assert(a->tcp_open || a->state == DUL_STA1 || a->state == DUL_STA4);
+    assert(a->given || !a->counted);
 }
 
 void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool alternative)
@@ -507,6 +423,7 @@ void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool alter
     set_state(a, alternative ? info->alternative : info->next);
     /* After the state, since an action may run a handler that causes the next event. */
     perform[action](a);
+    assert_state(a);
     if (a->state != DUL_STA13)
         return;
     if (a->server && a->server->closing > a->server->config.max_associations)

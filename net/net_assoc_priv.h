@@ -24,8 +24,10 @@ struct net_assoc_dial; /* name look-up and connection attempts */
 /*
  * Freed when refs drops to 0. References are: each open libuv handle (tcp,
  * timer), each libuv request that cannot be cancelled at once, and the posted
- * call. Invariants: state is DUL_STA1 only before the start and once the handles
- * are closing; ended is set by the time Sta13 or Sta1 is entered.
+ * call. Invariants (net_assoc.c:assert_state): state is DUL_STA1 only before the start and
+ * once the handles are closing; ended is set when the action that leads to Sta13 or Sta1 is
+ * done; Sta2, 3, 10 and 12 are the acceptor's, Sta4, 5, 9 and 11 the requestor's; from Sta6
+ * on request and answer are there.
  */
 struct net_assoc {
     uv_tcp_t tcp;
@@ -136,6 +138,10 @@ void net_assoc_event(struct net_assoc *a, enum dicom_dul_event event, bool alter
 void net_assoc_give_up(struct net_assoc *a, enum net_assoc_cause cause, const char *text);
 /* Looks at held input, the stream and the end in a later turn of the loop. */
 void net_assoc_wake(struct net_assoc *a);
+
+/* net_assoc_timer.c */
+/* Starts the timer of the state. */
+void net_assoc_arm(struct net_assoc *a);
 
 /* net_assoc_io.c */
 /* Decodes and delivers the input held back by a pause. */

@@ -126,6 +126,18 @@ START_TEST(a_peer_that_hangs_up_at_once_is_a_stranger)
 }
 END_TEST
 
+/* PS3.8 9.3.8: an A-ABORT, in the place of the request. */
+START_TEST(a_peer_that_aborts_at_once_is_a_stranger)
+{
+    serve(usual_config());
+    int fd = raw_connect();
+    raw_send(fd, base_bytes_of("\x07\x00\x00\x00\x00\x04\x00\x00\x00\x00", 10));
+    run_until(stranger_seen);
+    ck_assert_int_eq(stranger_cause, NET_ASSOC_PEER_ABORTED);
+    close(fd);
+}
+END_TEST
+
 enum { CLIENTS = 8 };
 
 static bool all_strangers_seen(void)
@@ -770,6 +782,7 @@ int main(void)
     tcase_add_test(t, a_silent_peer_is_closed_when_artim_expires);
     tcase_add_test(t, half_a_request_is_closed_when_artim_expires);
     tcase_add_test(t, a_peer_that_hangs_up_at_once_is_a_stranger);
+    tcase_add_test(t, a_peer_that_aborts_at_once_is_a_stranger);
     tcase_add_test(t, accepting_goes_on_after_descriptors_ran_out);
     tcase_add_test(t, an_unknown_protocol_version_is_rejected);
     tcase_add_test(t, a_rejected_peer_that_goes_on_sending_is_closed_when_artim_expires);
