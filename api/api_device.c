@@ -1,6 +1,7 @@
 #include "api/api_device.h"
 
 #include "base/clock.h"
+#include "model/model_answer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,9 +86,7 @@ static void remember(const struct ask *ask, json_t *row)
 static void on_found(void *arg, const struct db_outcome *outcome)
 {
     struct ask *ask = arg;
-    json_t *row = NULL;
-    if (!outcome->err)
-        row = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *row = model_answer(outcome, 0);
     if (json_object_get(row, "id"))
         remember(ask, row);
     ask->fn(ask->arg, row);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "delivery/delivery_send.h"
+#include "model/model_answer.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -117,7 +118,7 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
                      LOG_S("error", base_err_text(outcome->err)));
         return;
     }
-    json_t *rows = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *rows = model_answer(outcome, 0);
     for (size_t i = 0; i < json_array_size(rows); i++)
         begin(d, json_array_get(rows, i));
     json_decref(rows);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/ingest_group.h"
+#include "model/model_answer.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -162,9 +163,10 @@ static void read_result(const json_t *row, struct ingest_stored *out)
         out->replaced[i] = json_string_value(json_array_get(json_object_get(row, "replaced"), i));
 }
 
-static void deliver(struct ingest_batch *b, struct ingest_entry *e, const char *text)
+static void deliver(struct ingest_batch *b, struct ingest_entry *e,
+                    const struct db_outcome *outcome)
 {
-    json_t *rows = json_loads(text, 0, NULL);
+    json_t *rows = model_answer(outcome, 0);
     for (size_t i = 0; e; i++) {
         struct ingest_entry *next = e->next;
         struct ingest_stored stored;
@@ -281,7 +283,7 @@ static void on_done(void *arg, const struct db_outcome *outcome)
     struct ingest_entry *stored = b->flying;
     b->flying = NULL;
     send(b);
-    deliver(b, stored, db_rows_text(db_outcome_rows(outcome, 0), 0, 0));
+    deliver(b, stored, outcome);
 }
 
 static bool is_urgent(const struct ingest_entry *e)

@@ -4,6 +4,7 @@
 #include "ingest/ingest_commitment_check.h"
 #include "ingest/ingest_commitment_report.h"
 #include "model/model_jobs.h"
+#include "model/model_answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,7 +126,7 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
                      LOG_S("error", base_err_text(outcome->err)));
         return;
     }
-    json_t *rows = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *rows = model_answer(outcome, 0);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         struct reporting *r = reporting_new(c, json_incref(json_array_get(rows, i)), false);
         if (r)
@@ -168,9 +169,7 @@ static void on_asked(void *arg, const struct db_outcome *outcome)
 {
     struct later *l = arg;
     struct ingest_commitment *c = l->c;
-    json_t *row = outcome->err ? NULL
-                               : json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0),
-                                            JSON_DECODE_ANY, NULL);
+    json_t *row = model_answer(outcome, 0);
     struct reporting *r = json_is_object(row) ? reporting_new(c, json_incref(row), true) : NULL;
     json_decref(row);
     c->asking--;
@@ -251,7 +250,7 @@ static void on_noted_check(void *arg, const struct db_outcome *outcome)
         give_up(k, base_err_text(outcome->err));
         return;
     }
-    json_t *row = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *row = model_answer(outcome, 0);
     json_t *again = json_object_get(row, "again");
     int64_t id = k->job->subject;
     if (again) {

@@ -1,6 +1,7 @@
 #include "ingest/ingest_permit.h"
 
 #include "ingest/ingest_priv.h"
+#include "model/model_answer.h"
 
 #include <stdio.h>
 
@@ -23,7 +24,7 @@ static void on_permit(void *arg, const struct db_outcome *outcome)
         return;
     }
     api_note_session(a.req, outcome);
-    json_t *row = json_loads(db_rows_text(db_outcome_rows(outcome, 1), 0, 0), 0, NULL);
+    json_t *row = model_answer(outcome, 1);
     const char *code = json_string_value(json_object_get(row, "code"));
     struct ingest_permit permit = {
         .centre_id = json_integer_value(json_object_get(row, "centre_id")),

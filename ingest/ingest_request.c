@@ -4,6 +4,7 @@
 #include "ingest/ingest_commitment.h"
 #include "ingest/ingest_dataset.h"
 #include "ingest/ingest_priv.h"
+#include "model/model_answer.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -86,7 +87,7 @@ static void on_done(void *arg, const struct db_outcome *outcome)
     struct request *r = arg;
     json_t *reply = NULL;
     if (outcome->err == BASE_OK)
-        reply = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+        reply = model_answer(outcome, 0);
     else
         BASE_LOG(WARN, "request_failed", LOG_S("request", r->op->name),
                  LOG_S("sqlstate", outcome->sqlstate), LOG_S("error", base_err_text(outcome->err)));

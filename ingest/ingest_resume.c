@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "ingest/ingest_resume_priv.h"
 #include "ingest/ingest_upload.h"
+#include "model/model_answer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -230,7 +231,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
         return;
     }
     api_note_session(r->req, outcome);
-    r->row = json_loads(db_rows_text(db_outcome_rows(outcome, 1), 0, 0), 0, NULL);
+    r->row = model_answer(outcome, 1);
     r->length = (uint64_t)json_integer_value(json_object_get(r->row, "length"));
     r->next(r);
 }
@@ -368,7 +369,7 @@ static void on_expired(void *arg, const struct db_outcome *outcome)
     size_t i;
     if (outcome->err)
         return;
-    json_t *ids = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *ids = model_answer(outcome, 0);
     json_array_foreach(ids, i, id)
     {
         BASE_LOG(INFO, "upload_expired", LOG_S("upload", json_string_value(id)));

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/ingest_watch_priv.h"
+#include "model/model_answer.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -190,7 +191,7 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
         return;
     for (struct ingest_watch_folder *f = w->folders; f; f = f->next)
         f->claimed = false;
-    json_t *rows = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *rows = model_answer(outcome, 0);
     json_array_foreach(rows, i, row)
     {
         claim(w, row);

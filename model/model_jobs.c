@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "loop/loop.h"
+#include "model/model_answer.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -71,7 +72,7 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
     j->claiming = false;
     if (outcome->err == BASE_OK) {
         j->known = true;
-        json_t *rows = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+        json_t *rows = model_answer(outcome, 0);
         claimed = json_array_size(rows);
         for (size_t i = 0; i < claimed; i++)
             start_job(j, json_array_get(rows, i));

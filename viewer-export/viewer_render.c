@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "dicom/dicom_uid.h"
+#include "model/model_answer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -165,8 +166,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
         return;
     }
     api_note_session(r->req, outcome);
-    struct base_bytes row = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
-    json_t *file = json_loadb((const char *)row.p, row.n, 0, NULL);
+    json_t *file = model_answer(outcome, 1);
     const char *location = json_string_value(json_object_get(file, "location"));
     const char *sop_class = json_string_value(json_object_get(file, "sop_class"));
     const char *compared = json_string_value(json_object_get(file, "earlier"));

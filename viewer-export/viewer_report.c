@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/model_answer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -71,8 +72,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
         return;
     }
     api_note_session(r->req, outcome);
-    struct base_bytes row = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
-    json_t *file = json_loadb((const char *)row.p, row.n, 0, NULL);
+    json_t *file = model_answer(outcome, 1);
     const char *location = json_string_value(json_object_get(file, "location"));
     if (json_is_true(json_object_get(file, "failed"))) {
         net_http_problem(r->req, 500, "the report could not be made",

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "hl7/hl7_fhir.h"
+#include "model/model_answer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -324,8 +325,7 @@ static void on_put(void *arg, const struct db_outcome *outcome)
     const struct fhir *f = arg;
     if (has_failed(f, outcome))
         return;
-    struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
-    json_t *results = json_loadb((const char *)text.p, text.n, 0, NULL);
+    json_t *results = model_answer(outcome, 1);
     const json_t *one = json_array_get(results, 0);
     if (!results)
         api_problem_err(f->req, BASE_ENOMEM);
@@ -534,8 +534,7 @@ static void on_read(void *arg, const struct db_outcome *outcome)
     const struct fhir *f = arg;
     if (has_failed(f, outcome))
         return;
-    struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
-    json_t *order = json_loadb((const char *)text.p, text.n, 0, NULL);
+    json_t *order = model_answer(outcome, 1);
     char version[24];
     snprintf(version, sizeof version, "%lld",
              (long long)json_integer_value(json_object_get(order, "version")));
@@ -563,8 +562,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
     const struct fhir *f = arg;
     if (has_failed(f, outcome))
         return;
-    struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
-    json_t *orders = json_loadb((const char *)text.p, text.n, 0, NULL);
+    json_t *orders = model_answer(outcome, 1);
     json_t *bundle = json_pack("{s:s, s:s, s:i}", "resourceType", "Bundle", "type", "searchset",
                                "total", (int)json_array_size(orders));
     json_t *entries = json_array();

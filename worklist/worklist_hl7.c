@@ -7,6 +7,7 @@
 #include "hl7/hl7_order.h"
 #include "net/net_mllp.h"
 #include "worklist/worklist_priv.h"
+#include "model/model_answer.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -166,7 +167,7 @@ static void on_received(void *arg, const struct db_outcome *outcome)
         refuse_passing(r);
         return;
     }
-    json_t *v = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *v = model_answer(outcome, 0);
     struct answer a = {
         .code = json_string_value(json_object_get(v, "code")),
         .text = json_string_value(json_object_get(v, "text")),
@@ -320,7 +321,7 @@ static void on_sender(void *arg, const struct db_outcome *outcome)
         refuse_passing(r);
         return;
     }
-    json_t *v = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *v = model_answer(outcome, 0);
     const char *cause = json_string_value(json_object_get(v, "cause"));
     r->sender = json_integer_value(json_object_get(v, "id"));
     if (r->sender)

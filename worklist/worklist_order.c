@@ -5,6 +5,7 @@
 #include "worklist/worklist_priv.h"
 
 #include "model/model_pinyin.h"
+#include "model/model_answer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +38,7 @@ static void on_put(void *arg, const struct db_outcome *outcome)
         return;
     }
     api_note_session(req, outcome);
-    struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 1), 0, 0);
-    json_t *order = json_loadb((const char *)text.p, text.n, 0, NULL);
+    json_t *order = model_answer(outcome, 1);
     const char *done = json_string_value(json_object_get(order, "outcome"));
     int status = 200;
     if (done && strcmp(done, "created") == 0) {
@@ -48,7 +48,8 @@ static void on_put(void *arg, const struct db_outcome *outcome)
         net_http_reply_header(req, "Location", location);
         status = 201;
     }
-    net_http_reply(req, status, "application/json", text);
+    net_http_reply(req, status, "application/json",
+                   db_rows_view(db_outcome_rows(outcome, 1), 0, 0));
     json_decref(order);
 }
 

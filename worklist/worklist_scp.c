@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "worklist/worklist_query.h"
+#include "model/model_answer.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -113,8 +114,7 @@ static void on_found(void *arg, const struct db_outcome *outcome)
                         : "the database cannot be reached now");
         return;
     }
-    struct base_bytes text = db_rows_view(db_outcome_rows(outcome, 0), 0, 0);
-    f->rows = json_loadb((const char *)text.p, text.n, 0, NULL);
+    f->rows = model_answer(outcome, 0);
     if (!f->rows || loop_timer_new(f->config->loop, on_turn, f, &f->timer)) {
         finish(f, FIND_OUT_OF_RESOURCES, "out of memory");
         return;

@@ -17,6 +17,7 @@
 #include "api/api_limits_http.h"
 #include "base/clock.h"
 #include "model/model_password.h"
+#include "model/model_answer.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -117,7 +118,7 @@ static void on_opened(void *arg, const struct db_outcome *outcome)
         login_free(l);
         return;
     }
-    json_t *reply = json_loads(db_rows_text(db_outcome_rows(outcome, 0), 0, 0), 0, NULL);
+    json_t *reply = model_answer(outcome, 0);
     json_object_set_new(reply, "token", json_string(l->token));
     char *text = json_dumps(reply, JSON_COMPACT);
     char cookie[160];
