@@ -18,11 +18,24 @@ enum {
     TX_BYTES_MAX = 64 << 20, /* parameters of one transaction */
 };
 
+/* The only place where the state changes. */
+static void set_state(struct db_tx *tx, enum db_tx_state state)
+{
+    static const bool allowed[DB_TX_STATES][DB_TX_STATES] = {
+        [DB_TX_BUILDING] = {[DB_TX_WAITING] = true},
+        [DB_TX_WAITING] = {[DB_TX_RUNNING] = true, [DB_TX_OVER] = true},
+        [DB_TX_RUNNING] = {[DB_TX_OVER] = true},
+    };
+    assert(allowed[tx->state][state]);
+    tx->state = state;
+}
+
 /* ---- the queue ---- */
 
 static void queue_add(struct db *db, struct db_tx *tx)
 {
     struct db_queue *q = &db->queue[tx->class];
+    assert(tx->state == DB_TX_WAITING);
     tx->next = NULL;
     if (q->last)
         q->last->next = tx;
@@ -38,6 +51,7 @@ static void queue_remove(struct db *db, struct db_tx *tx)
     struct db_tx *before = NULL;
     struct db_tx *at = q->first;
     while (at != tx) {
+        assert(at);
         before = at;
         at = at->next;
     }
@@ -65,7 +79,7 @@ void db_dispatch(struct db *db)
         if (db->conns[i].state != DB_CONN_IDLE)
             continue;
         queue_remove(db, tx);
-        tx->state = DB_TX_RUNNING;
+        set_state(tx, DB_TX_RUNNING);
         tx->conn = &db->conns[i];
         db_conn_run(tx->conn, tx);
     }
@@ -88,6 +102,7 @@ static void on_free(void *arg)
 /* Never frees at once: callers up the stack may still look at it. */
 static void unref(struct db *db)
 {
+    assert(db->refs > 0);
     if (--db->refs == 0)
         loop_post(db->loop, &db->free_call, on_free, db);
 }
@@ -160,7 +175,7 @@ void db_tx_over(struct db_tx *tx)
         tx->db->stats.failed++;
     else
         tx->db->stats.done++;
-    tx->state = DB_TX_OVER;
+    set_state(tx, DB_TX_OVER);
     tx->conn = NULL;
     if (tx->wish == DB_TX_HOLD) {
         call_ready(tx); /* the caller may end it in there, or later */
@@ -228,7 +243,7 @@ static enum base_err submit(struct db_tx *tx)
         tx_delete(tx);
         return err;
     }
-    tx->state = DB_TX_WAITING;
+    set_state(tx, DB_TX_WAITING);
     tx->deadline = base_clock_mono_ms() + db->config.wait_ms;
     queue_add(db, tx);
     db_dispatch(db);
@@ -365,9 +380,10 @@ enum base_err db_open(struct loop *loop, const struct db_config *config, struct 
     db->config.wait_ms = or_default(config->wait_ms, DEFAULT_WAIT_MS);
     db->config.run_ms = or_default(config->run_ms, DEFAULT_RUN_MS);
     enum base_err err = start(db);
-    /* The strings are in keywords and values now. */
+    /* The strings are in keywords, values and fence now. */
     db->config.conninfo = NULL;
     db->config.role = NULL;
+    db->config.worker = NULL;
     db->config.fence = NULL;
     if (err) {
         if (!db->conns)

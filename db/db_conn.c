@@ -30,7 +30,7 @@ static void on_poll(uv_poll_t *h, int status, int events);
 /* The only place where the state changes. */
 static void set_state(struct db_conn *c, enum db_conn_state state)
 {
-    static const bool allowed[5][5] = {
+    static const bool allowed[DB_CONN_STATES][DB_CONN_STATES] = {
         [DB_CONN_DOWN] = {[DB_CONN_CONNECTING] = true},
         [DB_CONN_CONNECTING] = {[DB_CONN_DOWN] = true, [DB_CONN_CHECKING] = true},
         [DB_CONN_CHECKING] = {[DB_CONN_DOWN] = true, [DB_CONN_IDLE] = true},
@@ -46,6 +46,8 @@ static void set_state(struct db_conn *c, enum db_conn_state state)
     } else if (!was_up && is_up) {
         c->db->stats.connections++;
     }
+    assert(!c->pg == (state == DB_CONN_DOWN || c->state == DB_CONN_DOWN));
+    assert(!c->tx);
     if (c->state == DB_CONN_BUSY)
         c->db->stats.running--;
     if (state == DB_CONN_BUSY)

@@ -36,7 +36,7 @@ struct db_stmt {
  * Only a held transaction is OVER for longer than it takes to call back: until
  * the caller commits or rolls back.
  */
-enum db_tx_state { DB_TX_BUILDING, DB_TX_WAITING, DB_TX_RUNNING, DB_TX_OVER };
+enum db_tx_state { DB_TX_BUILDING, DB_TX_WAITING, DB_TX_RUNNING, DB_TX_OVER, DB_TX_STATES };
 /* What the caller of a held transaction wants. An ordinary one wants COMMIT
  * from the start. */
 enum db_tx_wish { DB_TX_HOLD, DB_TX_COMMIT, DB_TX_ROLLBACK };
@@ -88,7 +88,8 @@ enum db_conn_state {
     DB_CONN_CONNECTING,
     DB_CONN_CHECKING,
     DB_CONN_IDLE,
-    DB_CONN_BUSY
+    DB_CONN_BUSY,
+    DB_CONN_STATES
 };
 
 /* What the next result of the pipeline answers. */
