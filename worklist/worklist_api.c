@@ -118,42 +118,45 @@ static void post_priority(struct net_http_request *req, void *arg)
 
 /* The other verbs differ in who may use them; the table of transitions knows
  * the rest. */
+static bool is_verb_of_reader(const char *verb)
+{
+    static const char *const verbs[] = {"release", "reject", "return",
+                                        "forward", "amend",  "retract"};
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(verb, verbs[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_verb_of_centre(const char *verb)
+{
+    return strcmp(verb, "withdraw") == 0 || strcmp(verb, "restore") == 0 ||
+           strcmp(verb, "cannot") == 0;
+}
+
 static void post_verb(struct net_http_request *req, void *arg)
 {
-    static const char *const readers[] = {"release", "reject", "return",
-                                          "forward", "amend",  "retract"};
-    static const char *const centres[] = {"withdraw", "restore", "cannot"};
     const char *verb = net_http_param(req, "verb");
     int64_t id;
     int64_t lease = 0;
     const char *reason = NULL;
     const char *hospital = NULL;
     json_t *body = api_path_id(req, "id", &id) ? api_body(req, true) : NULL;
-    if (!body)
-        return;
-    if (!api_body_int(req, body, "lease", false, &lease) ||
+    if (!body || !api_body_int(req, body, "lease", false, &lease) ||
         !api_body_text(req, body, "reason", false, &reason) ||
         !api_body_text(req, body, "hospital", false, &hospital)) {
         json_decref(body);
         return;
     }
-    for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
-        if (strcmp(verb, readers[i]) == 0) {
-            api_run(arg, req, DB_Q_EXAM_READER_ACT,
-                    (struct db_param[]){db_int(id), db_text(verb), db_int(lease), db_text(reason),
-                                        db_text(hospital)},
-                    5);
-            verb = "";
-        }
-    }
-    for (size_t i = 0; i < sizeof centres / sizeof centres[0]; i++) {
-        if (strcmp(verb, centres[i]) == 0) {
-            api_run(arg, req, DB_Q_EXAM_CENTRE_ACT,
-                    (struct db_param[]){db_int(id), db_text(verb), db_text(reason)}, 3);
-            verb = "";
-        }
-    }
-    if (verb[0])
+    if (is_verb_of_reader(verb))
+        api_run(arg, req, DB_Q_EXAM_READER_ACT,
+                (struct db_param[]){db_int(id), db_text(verb), db_int(lease), db_text(reason),
+                                    db_text(hospital)},
+                5);
+    else if (is_verb_of_centre(verb))
+        api_run(arg, req, DB_Q_EXAM_CENTRE_ACT,
+                (struct db_param[]){db_int(id), db_text(verb), db_text(reason)}, 3);
+    else
         net_http_problem(req, 404, "no such verb", "see docs/openapi.yaml");
     json_decref(body);
 }

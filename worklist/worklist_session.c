@@ -195,35 +195,39 @@ static void on_person(void *arg, const struct db_outcome *outcome)
                   check_password, on_checked, l);
 }
 
+static void find_person(const struct api *api, struct net_http_request *req, const char *login,
+                        const char *password)
+{
+    if (strlen(password) > MODEL_PASSWORD_MAX) {
+        net_http_problem(req, 401, "login or password is wrong", "");
+        return;
+    }
+    struct login *l = calloc(1, sizeof *l);
+    if (!l) {
+        api_problem_err(req, BASE_ENOMEM);
+        return;
+    }
+    l->api = api;
+    l->req = req;
+    l->began_ms = base_clock_mono_ms();
+    l->address = api_limits_login(api->limits, BASE_QUOTA_ADDRESS, api_limits_http_address(req));
+    memcpy(l->password, password, strlen(password) + 1);
+    enum base_err err =
+        db_call(api->db, DB_Q_SESSION_LOGIN, (struct db_param[]){db_text(login)}, 1, on_person, l);
+    if (err) {
+        api_problem_err(req, err);
+        login_free(l);
+    }
+}
+
 void worklist_post_session(struct net_http_request *req, void *arg)
 {
-    const struct api *api = arg;
     const char *login = NULL;
     const char *password = NULL;
     json_t *body = api_body(req, false);
-    if (!body)
-        return;
-    if (api_body_text(req, body, "login", true, &login) &&
-        api_body_text(req, body, "password", true, &password)) {
-        struct login *l = calloc(1, sizeof *l);
-        if (!l || strlen(password) >= sizeof l->password) {
-            net_http_problem(req, 401, "login or password is wrong", "");
-            free(l);
-        } else {
-            l->api = api;
-            l->req = req;
-            l->began_ms = base_clock_mono_ms();
-            l->address =
-                api_limits_login(api->limits, BASE_QUOTA_ADDRESS, api_limits_http_address(req));
-            memcpy(l->password, password, strlen(password) + 1);
-            enum base_err err = db_call(api->db, DB_Q_SESSION_LOGIN,
-                                        (struct db_param[]){db_text(login)}, 1, on_person, l);
-            if (err) {
-                api_problem_err(req, err);
-                login_free(l);
-            }
-        }
-    }
+    if (body && api_body_text(req, body, "login", true, &login) &&
+        api_body_text(req, body, "password", true, &password))
+        find_person(arg, req, login, password);
     json_decref(body);
 }
 
