@@ -218,6 +218,54 @@ static enum base_err insert(struct rebuild *r, const struct ingest_record *recor
     return BASE_OK;
 }
 
+/* Adds the rows of an object whose header and provenance are known. */
+static enum base_err index_object(struct rebuild *r, const struct ingest_file *file,
+                                  struct dicom_header *h, const struct store_object *object,
+                                  const struct model_provenance *p)
+{
+    struct store_object original = {0};
+    if (p->original_location) {
+        snprintf(original.location, sizeof original.location, "%s", p->original_location);
+        original.size = (uint64_t)p->original_size;
+    }
+    bool has_original = p->original_location && from_hex(p->original_sha256, original.sha256);
+    h->guessed |= p->charset_guessed;
+    fill_in(h->patient_id, sizeof h->patient_id, p->patient_id);
+    fill_in(h->patient_name, sizeof h->patient_name, p->patient_name);
+    fill_in(h->accession_number, sizeof h->accession_number, p->accession);
+    struct ingest_record record = {
+        .quiet_seconds = p->quiet_seconds,
+        .priority = p->priority,
+        .single = p->single,
+        .transfer_syntax = file->part10.syntax->uid,
+        .header = h,
+        .object = object,
+        .original = has_original ? &original : NULL,
+        .original_media = p->original_media,
+    };
+    return insert(r, &record, file->part10.private_information);
+}
+
+/* The data set of the object ends too early. True: it is left out, or comes later. */
+static bool pass_over_cut(struct rebuild *r, const struct ingest_file *file, const char *location,
+                          int64_t received_us, bool cut_too, enum base_err *err)
+{
+    *err = BASE_OK;
+    if (file->at.unacknowledged) {
+        note(r, "file_torn", location, "it came when the power failed, and was not acknowledged");
+        return true;
+    }
+    if (!cut_too) {
+        r->progress.objects_total++;
+        *err = add_entry(&r->cut, &r->cut_n, &r->cut_size, received_us, location);
+        return true;
+    }
+    note(r, "file_cut_off", location,
+         "its data set cannot be read to its end, and the store has lost what tells whether "
+         "it came so or a power failure cut it");
+    return false;
+}
+
 static enum base_err rebuild_object(struct rebuild *r, const char *location,
                                     struct ingest_file *file, bool cut_too)
 {
@@ -226,7 +274,6 @@ static enum base_err rebuild_object(struct rebuild *r, const char *location,
     struct model_provenance_text *text;
     struct dicom_header *h = calloc(1, sizeof *h);
     struct store_object object = {.size = file->size};
-    struct store_object original = {0};
     enum base_err err = h ? ingest_file_digest(file, object.sha256, NULL, NULL) : BASE_ENOMEM;
     const char *wrong = err ? base_err_text(err) : scan(file, h, &whole);
     if (!wrong && file->at.has_sha256 &&
@@ -238,43 +285,10 @@ static enum base_err rebuild_object(struct rebuild *r, const char *location,
         free(h);
         return err == BASE_ENOMEM ? err : BASE_OK;
     }
-    if (!whole && file->at.unacknowledged) {
-        note(r, "file_torn", location, "it came when the power failed, and was not acknowledged");
-        model_provenance_free(text);
-        free(h);
-        return BASE_OK;
+    if (whole || !pass_over_cut(r, file, location, p.received_us, cut_too, &err)) {
+        snprintf(object.location, sizeof object.location, "%s", location);
+        err = index_object(r, file, h, &object, &p);
     }
-    if (!whole && !cut_too) {
-        model_provenance_free(text);
-        free(h);
-        r->progress.objects_total++;
-        return add_entry(&r->cut, &r->cut_n, &r->cut_size, p.received_us, location);
-    }
-    if (!whole)
-        note(r, "file_cut_off", location,
-             "its data set cannot be read to its end, and the store has lost what tells whether "
-             "it came so or a power failure cut it");
-    snprintf(object.location, sizeof object.location, "%s", location);
-    if (p.original_location) {
-        snprintf(original.location, sizeof original.location, "%s", p.original_location);
-        original.size = (uint64_t)p.original_size;
-    }
-    bool has_original = p.original_location && from_hex(p.original_sha256, original.sha256);
-    h->guessed |= p.charset_guessed;
-    fill_in(h->patient_id, sizeof h->patient_id, p.patient_id);
-    fill_in(h->patient_name, sizeof h->patient_name, p.patient_name);
-    fill_in(h->accession_number, sizeof h->accession_number, p.accession);
-    struct ingest_record record = {
-        .quiet_seconds = p.quiet_seconds,
-        .priority = p.priority,
-        .single = p.single,
-        .transfer_syntax = file->part10.syntax->uid,
-        .header = h,
-        .object = &object,
-        .original = has_original ? &original : NULL,
-        .original_media = p.original_media,
-    };
-    err = insert(r, &record, file->part10.private_information);
     model_provenance_free(text);
     free(h);
     return err;
