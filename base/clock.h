@@ -1,6 +1,7 @@
 /*
  * Time. Wall clock in microseconds since 1970 UTC, monotonic clock in
- * milliseconds. A test can set both; nothing else may read a clock.
+ * milliseconds. A test can set both. Nothing else may read a clock, but for the time-outs of
+ * net/, which are libuv's.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

@@ -1,5 +1,6 @@
 #include "ingest/ingest_spool.h"
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "ingest/ingest_priv.h"
@@ -12,7 +13,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PENDING_MAX = 1 << 20, PATH_SIZE = 4096 + 64 };
@@ -387,7 +387,7 @@ static void sweep_work(void *arg)
     char path[PATH_SIZE + 64];
     snprintf(folder, sizeof folder, "%s/uploads", s->g->config->conf->data);
     DIR *dir = opendir(folder);
-    time_t before = time(NULL) - (time_t)s->length;
+    time_t before = (time_t)(base_clock_wall_us() / 1000000) - (time_t)s->length;
     for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
         if (!ingest_spool_is_id(e->d_name))
             continue;
