@@ -49,15 +49,6 @@ int ingest_http_status(enum base_err err)
     }
 }
 
-const char *ingest_outcome_text(const struct ingest_stored *stored)
-{
-    static const char *const outcomes[] = {[INGEST_STORED] = "stored",
-                                           [INGEST_DUPLICATE] = "duplicate",
-                                           [INGEST_CONFLICT] = "conflict",
-                                           [INGEST_REFUSED] = "refused"};
-    return outcomes[stored->outcome];
-}
-
 enum base_err ingest_arrival_new(struct ingest *g, const struct ingest_arrival_options *options,
                                  struct ingest_arrival **out)
 {

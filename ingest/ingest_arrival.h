@@ -41,7 +41,5 @@ void ingest_arrival_abort(struct ingest_arrival *f);
 
 /* The HTTP status of a result's error. */
 int ingest_http_status(enum base_err err);
-/* "stored", "duplicate", "conflict". */
-const char *ingest_outcome_text(const struct ingest_stored *stored);
 
 #endif

@@ -75,6 +75,15 @@ static void on_timer(void *arg)
     send(arg);
 }
 
+const char *ingest_outcome_text(const struct ingest_stored *stored)
+{
+    static const char *const outcomes[] = {[INGEST_STORED] = "stored",
+                                           [INGEST_DUPLICATE] = "duplicate",
+                                           [INGEST_CONFLICT] = "conflict",
+                                           [INGEST_REFUSED] = "refused"};
+    return outcomes[stored->outcome];
+}
+
 enum base_err ingest_batch_new(struct loop *loop, struct db *db, struct store *store,
                                struct ingest_batch **out)
 {

@@ -53,6 +53,9 @@ struct ingest_stored {
         *have; /* of a duplicate: the files that are here. NULL: none to look at. Likewise */
 };
 
+/* "stored", "duplicate", "conflict". */
+const char *ingest_outcome_text(const struct ingest_stored *stored);
+
 /* err: BASE_OK with what became of it; BASE_EUNAVAILABLE: certainly not
  * committed; BASE_EUNKNOWN: perhaps; BASE_ECANCELED; BASE_ENOMEM. */
 typedef void ingest_stored_fn(void *arg, enum base_err err, const struct ingest_stored *stored);
