@@ -1,4 +1,20 @@
-/* What the files of ingest/ share. */
+/*
+ * What the files of ingest/ share. Where to look:
+ *
+ *   one object     ingest_object; _record, _group and _batch (its rows, group commit); _duplicate
+ *                  (it came again), _urgent (STAT orders)
+ *   what is sent   _arrival (a file, by its content), _ecg (one that is no DICOM), _many (several
+ *                  files), _parts (multipart), _zip, _set and _pack (of one recording), _intake (a
+ *                  whole body), _manifest
+ *   by DIMSE       _scp (the table of services), _store_scp, _request (MPPS, N-ACTION), _dataset,
+ *                  _commitment (and its _check and _report)
+ *   by HTTP        _http (the table of routes), _permit (who sends), _upload, _resume and _spool
+ *                  (in pieces), _stow and _stow_answer, _models, _bulk and _media (metadata and
+ *                  bulk data)
+ *   by folder      _watch, _local, _beside
+ *   what follows   _metadata, _check, _measure: jobs; _notes (their outcomes)
+ *   upkeep         _sweep; _fsck, _rebuild, _export, _file: commands
+ */
 #ifndef INGEST_PRIV_H
 #define INGEST_PRIV_H
 
