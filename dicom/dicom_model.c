@@ -1,27 +1,20 @@
 #include "dicom/dicom_model.h"
 
-#include "base/base64.h"
 #include "dicom/dicom_dataset.h"
 #include "dicom/dicom_model_priv.h"
 
-#include <errno.h>
-#include <float.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { IS_MAX = 12, DS_MAX = 16 /* PS3.5 6.2 */ };
-#define DS_WHOLE INT64_C(1000000000000000) /* whole numbers below it fit, with their sign */
-
 struct builder {
     struct dicom_writer w;
     struct dicom_model *m;
     struct base_error *error;
-    struct base_buf value; /* of the element under way */
-    uint32_t tag;          /* that is under way */
+    struct dicom_model_value value; /* of the element under way */
+    uint32_t tag;                   /* that is under way */
     uint32_t parent[DICOM_MODEL_DEPTH + 1];
     size_t item[DICOM_MODEL_DEPTH + 1];
     unsigned depth;
@@ -54,360 +47,6 @@ static enum base_err out_of(struct builder *b, enum base_err err)
 {
     return base_fail(b->error, err, BASE_NOPOS,
                      err == BASE_ELIMIT ? "its data set would be too large" : "out of memory");
-}
-
-/* ---- values of text ---- */
-
-static bool is_single(enum dicom_vr vr)
-{
-    return vr == DICOM_VR_LT || vr == DICOM_VR_ST || vr == DICOM_VR_UT || vr == DICOM_VR_UR;
-}
-
-/* PS3.5 6.2: the characters of dates and times, in the forms of ACR-NEMA too. What other programs
- * mean by them, such as 1980-01-02, would be no date for any device. */
-static enum base_err check_time(struct builder *b, enum dicom_vr vr, const char *s, size_t n)
-{
-    static const struct {
-        enum dicom_vr vr;
-        const char *characters;
-        const char *form;
-    } known[] = {{DICOM_VR_DA, "0123456789.", "YYYYMMDD"},
-                 {DICOM_VR_TM, "0123456789.:", "HHMMSS"},
-                 {DICOM_VR_DT, "0123456789.+-", "YYYYMMDDHHMMSS+ZZZZ"},
-                 {DICOM_VR_AS, "0123456789DWMY", "045Y"}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        size_t signs = 0; /* one is that of the offset */
-        for (size_t k = 0; k < n && vr == known[i].vr; k++) {
-            signs += s[k] == '-' || s[k] == '+';
-            if (signs > 1 || (s[k] != ' ' && !strchr(known[i].characters, s[k])))
-                return bad(b, "a value of %s is not written as %s", dicom_vr_text(vr),
-                           known[i].form);
-        }
-    }
-    return BASE_OK;
-}
-
-/* PS3.5 6.1.3: of the control characters only these. A backslash would part it
- * in two (6.4). */
-static enum base_err check_text(struct builder *b, enum dicom_vr vr, const char *s, size_t n)
-{
-    bool free_text = vr == DICOM_VR_LT || vr == DICOM_VR_ST || vr == DICOM_VR_UT;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        bool line = c == '\t' || c == '\n' || c == '\f' || c == '\r';
-        if ((c < ' ' && !(free_text && line)) || c == 0x7F)
-            return bad(b, "a value has a control character");
-        if (c > 0x7F && !dicom_vr_has_charset(vr))
-            return bad(b, "a value of %s is not ASCII", dicom_vr_text(vr));
-        if (c == '\\' && !is_single(vr))
-            return bad(b, "a value has a backslash in it");
-    }
-    return check_time(b, vr, s, n);
-}
-
-/* F.2.2: the component groups of a name. */
-static enum base_err add_name(struct builder *b, const json_t *name)
-{
-    static const char *const groups[] = {"Alphabetic", "Ideographic", "Phonetic"};
-    size_t end = b->value.n;
-    if (!json_is_object(name))
-        return bad(b, "a value of PN is no object of names");
-    for (size_t g = 0; g < 3; g++) {
-        const json_t *text = json_object_get(name, groups[g]);
-        const char *s = json_string_value(text);
-        if (text && !s && !json_is_null(text))
-            return bad(b, "%s of a name is no text", groups[g]);
-        if (s && strchr(s, '='))
-            return bad(b, "%s of a name has a = in it", groups[g]);
-        enum base_err err = s ? check_text(b, DICOM_VR_PN, s, strlen(s)) : BASE_OK;
-        if (err)
-            return err;
-        if (s)
-            base_buf_add_str(&b->value, s);
-        if (s && s[0])
-            end = b->value.n;
-        if (g < 2)
-            base_buf_add_byte(&b->value, '=');
-    }
-    if (!b->value.err) /* empty groups at the end are left out */
-        b->value.n = end;
-    return BASE_OK;
-}
-
-/* The shortest text of at most 16 characters that reads as this number, or else
- * comes nearest. */
-static void add_decimal(struct builder *b, double v)
-{
-    char text[40];
-    int digits = 1;
-    int n = 0;
-    for (; digits <= 17; digits++) {
-        n = snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtod(text, NULL) == v)
-            break;
-    }
-    for (; n > DS_MAX && digits > 1; digits--)
-        n = snprintf(text, sizeof text, "%.*g", digits - 1, v);
-    base_buf_add(&b->value, text, (size_t)n);
-}
-
-static bool integer_of(const json_t *v, int64_t *out)
-{
-    const char *s = json_string_value(v);
-    char *end;
-    if (json_is_integer(v)) {
-        *out = json_integer_value(v);
-        return true;
-    }
-    if (json_is_real(v) && fabs(json_real_value(v)) < 9e15 &&
-        json_real_value(v) == trunc(json_real_value(v))) {
-        *out = (int64_t)json_real_value(v);
-        return true;
-    }
-    if (!s || !s[0] || s[strspn(s, "+-0123456789")])
-        return false;
-    errno = 0;
-    *out = strtoll(s, &end, 10);
-    return *end == '\0' && !errno;
-}
-
-/* PS3.5 6.2 */
-static bool is_in_range_of_is(int64_t n)
-{
-    return n >= INT32_MIN && n <= INT32_MAX;
-}
-
-/* The text of a DS or IS. */
-static enum base_err add_number_text(struct builder *b, enum dicom_vr vr, const char *s)
-{
-    size_t n = strlen(s);
-    char *end;
-    bool integer = vr == DICOM_VR_IS;
-    const char *digits = s + strspn(s, " ");
-    size_t used = strspn(digits, integer ? "+-0123456789" : "+-0123456789.eE");
-    if (digits[used + strspn(digits + used, " ")])
-        return bad(b, "a value of %s is no number", dicom_vr_text(vr));
-    bool in_range = true;
-    if (integer)
-        in_range = is_in_range_of_is(strtoll(digits, &end, 10));
-    else
-        (void)strtod(digits, &end);
-    if (n > 0 && (end == digits || end != digits + used))
-        return bad(b, "a value of %s is no number", dicom_vr_text(vr));
-    if (!in_range)
-        return bad(b, "a value is out of the range of IS");
-    if (n > (integer ? IS_MAX : DS_MAX))
-        return bad(b, "a value of %s is too long", dicom_vr_text(vr));
-    base_buf_add(&b->value, s, n);
-    return BASE_OK;
-}
-
-static enum base_err add_number(struct builder *b, enum dicom_vr vr, const json_t *v)
-{
-    int64_t n;
-    bool whole = integer_of(v, &n);
-    if (json_is_string(v))
-        return add_number_text(b, vr, json_string_value(v));
-    if (!json_is_number(v) || (vr == DICOM_VR_IS && !whole))
-        return bad(b, "a value of %s is no number", dicom_vr_text(vr));
-    if (vr == DICOM_VR_IS && !is_in_range_of_is(n))
-        return bad(b, "a value is out of the range of IS");
-    if (whole && n > -DS_WHOLE && n < DS_WHOLE)
-        base_buf_printf(&b->value, "%lld", (long long)n);
-    else
-        add_decimal(b, json_number_value(v));
-    return BASE_OK;
-}
-
-static enum base_err add_string(struct builder *b, enum dicom_vr vr, const json_t *v)
-{
-    const char *s = json_string_value(v);
-    if (!s)
-        return bad(b, "a value of %s is no text", dicom_vr_text(vr));
-    if (vr == DICOM_VR_UI && s[0] && !dicom_uid_usable(s))
-        return bad(b, "a value of UI is no UID");
-    enum base_err err = check_text(b, vr, s, json_string_length(v));
-    base_buf_add(&b->value, s, json_string_length(v));
-    return err;
-}
-
-static enum base_err add_texts(struct builder *b, enum dicom_vr vr, const json_t *values)
-{
-    size_t i;
-    json_t *v;
-    if (is_single(vr) && json_array_size(values) > 1)
-        return bad(b, "%s has one value only", dicom_vr_text(vr));
-    json_array_foreach(values, i, v)
-    {
-        enum base_err err = BASE_OK;
-        if (i)
-            base_buf_add_byte(&b->value, '\\');
-        if (json_is_null(v)) /* F.2.5: an empty value among others */
-            continue;
-        if (vr == DICOM_VR_PN)
-            err = add_name(b, v);
-        else if (vr == DICOM_VR_DS || vr == DICOM_VR_IS)
-            err = add_number(b, vr, v);
-        else
-            err = add_string(b, vr, v);
-        if (err)
-            return err;
-    }
-    return BASE_OK;
-}
-
-/* ---- values of bits ---- */
-
-static const struct binary {
-    enum dicom_vr vr;
-    unsigned bytes;
-    int64_t min;
-    int64_t max;
-} binaries[] = {
-    {DICOM_VR_US, 2, 0, UINT16_MAX}, {DICOM_VR_SS, 2, INT16_MIN, INT16_MAX},
-    {DICOM_VR_UL, 4, 0, UINT32_MAX}, {DICOM_VR_SL, 4, INT32_MIN, INT32_MAX},
-    {DICOM_VR_UV, 8, 0, 0},          {DICOM_VR_SV, 8, INT64_MIN, INT64_MAX},
-    {DICOM_VR_AT, 4, 0, UINT32_MAX}, {DICOM_VR_FL, 4, 0, 0},
-    {DICOM_VR_FD, 8, 0, 0},
-};
-
-static const struct binary *binary_of(enum dicom_vr vr)
-{
-    for (size_t i = 0; i < sizeof binaries / sizeof binaries[0]; i++)
-        if (binaries[i].vr == vr)
-            return &binaries[i];
-    return NULL;
-}
-
-static void add_le(struct builder *b, uint64_t v, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        base_buf_add_byte(&b->value, (uint8_t)(v >> 8 * i));
-}
-
-/* F.2.3.1: a text where the number is larger than those of JSON's readers. */
-static bool unsigned_of(const json_t *v, uint64_t *out)
-{
-    const char *s = json_string_value(v);
-    int64_t n;
-    if (!s) {
-        bool whole = integer_of(v, &n) && n >= 0;
-        *out = whole ? (uint64_t)n : 0;
-        return whole;
-    }
-    if (!s[0] || s[strspn(s, "0123456789")])
-        return false;
-    errno = 0;
-    *out = strtoull(s, NULL, 10);
-    return !errno;
-}
-
-/* Numbers, and F.2.3's strings for what JSON has no number for. */
-static bool real_of(const json_t *v, double *out)
-{
-    const char *s = json_string_value(v);
-    char *end;
-    if (json_is_number(v)) {
-        *out = json_number_value(v);
-        return true;
-    }
-    if (!s || !s[0] || strlen(s) > 40)
-        return false;
-    *out = strtod(s, &end);
-    return *end == '\0' && !strpbrk(s, "xXpP(");
-}
-
-static enum base_err add_real(struct builder *b, enum dicom_vr vr, const json_t *v)
-{
-    double real;
-    float single;
-    uint64_t bits;
-    uint32_t half;
-    if (!real_of(v, &real))
-        return bad(b, "a value of %s is no number", dicom_vr_text(vr));
-    if (vr == DICOM_VR_FL && isfinite(real) && fabs(real) > (double)FLT_MAX)
-        return bad(b, "a value is out of the range of FL");
-    single = (float)real;
-    memcpy(&bits, &real, sizeof bits);
-    memcpy(&half, &single, sizeof half);
-    add_le(b, vr == DICOM_VR_FL ? half : bits, vr == DICOM_VR_FL ? 4 : 8);
-    return BASE_OK;
-}
-
-/* F.2.3: AT is a text of eight hexadecimal digits. */
-static enum base_err add_tag(struct builder *b, const json_t *v)
-{
-    const char *s = json_string_value(v);
-    if (!s || strlen(s) != 8 || strspn(s, "0123456789abcdefABCDEF") != 8)
-        return bad(b, "a value of AT is no tag of 8 digits");
-    uint32_t tag = (uint32_t)strtoul(s, NULL, 16);
-    add_le(b, DICOM_GROUP(tag), 2);
-    add_le(b, DICOM_ELEMENT_NUMBER(tag), 2);
-    return BASE_OK;
-}
-
-static enum base_err add_binaries(struct builder *b, const struct binary *t, const json_t *values)
-{
-    size_t i;
-    json_t *v;
-    json_array_foreach(values, i, v)
-    {
-        int64_t n;
-        uint64_t u;
-        enum base_err err = BASE_OK;
-        if (t->vr == DICOM_VR_AT)
-            err = add_tag(b, v);
-        else if (t->vr == DICOM_VR_UV && unsigned_of(v, &u))
-            add_le(b, u, t->bytes);
-        else if (t->vr == DICOM_VR_UV)
-            err = bad(b, "a value of UV is no whole number from 0 to 2^64 - 1");
-        else if (t->vr == DICOM_VR_FL || t->vr == DICOM_VR_FD)
-            err = add_real(b, t->vr, v);
-        else if (!integer_of(v, &n))
-            err = bad(b, "a value of %s is no whole number", dicom_vr_text(t->vr));
-        else if (n < t->min || n > t->max)
-            err = bad(b, "a value is out of the range of %s", dicom_vr_text(t->vr));
-        else
-            add_le(b, (uint64_t)n, t->bytes);
-        if (err)
-            return err;
-    }
-    return BASE_OK;
-}
-
-/* How many bytes one value has, to be checked against. */
-static unsigned unit_of(enum dicom_vr vr)
-{
-    switch ((int)vr) {
-    case DICOM_VR_OW:
-        return 2;
-    case DICOM_VR_OF:
-    case DICOM_VR_OL:
-        return 4;
-    case DICOM_VR_OD:
-    case DICOM_VR_OV:
-        return 8;
-    case DICOM_VR_OB:
-    case DICOM_VR_UN:
-        return 1;
-    default: {
-        const struct binary *t = binary_of(vr);
-        return t ? t->bytes : 1;
-    }
-    }
-}
-
-/* F.2.7: little endian, as it stands in the data set. Older editions' example has it
- * in an array. */
-static enum base_err add_inline(struct builder *b, enum dicom_vr vr, const json_t *v)
-{
-    const json_t *text = json_array_size(v) == 1 ? json_array_get(v, 0) : v;
-    const char *s = json_string_value(text);
-    if (!s || !base_base64_decode(s, json_string_length(text), &b->value))
-        return bad(b, "InlineBinary is no Base64");
-    if (!b->value.err && b->value.n % unit_of(vr))
-        return bad(b, "InlineBinary is no multiple of %u bytes", unit_of(vr));
-    return BASE_OK;
 }
 
 /* ---- elements ---- */
@@ -512,22 +151,23 @@ static void copy_uid(char *to, const struct base_buf *value)
 /* What the caller needs of the top level. */
 static void note(struct builder *b, enum dicom_vr vr)
 {
-    uint64_t number = vr == DICOM_VR_US && b->value.n >= 2 ? base_load_le16(b->value.p)
-                      : vr == DICOM_VR_IS ? strtoull(base_buf_cstr(&b->value), NULL, 10)
-                                          : 0;
+    const struct base_buf *value = &b->value.bytes;
+    uint64_t number = vr == DICOM_VR_US && value->n >= 2 ? base_load_le16(value->p)
+                      : vr == DICOM_VR_IS                ? strtoull(base_buf_cstr(value), NULL, 10)
+                                                         : 0;
     switch ((int)b->tag) {
     case DICOM_TAG_SOPClassUID:
-        copy_uid(b->m->sop_class, &b->value);
+        copy_uid(b->m->sop_class, value);
         break;
     case DICOM_TAG_SOPInstanceUID:
-        copy_uid(b->m->sop_instance, &b->value);
+        copy_uid(b->m->sop_instance, value);
         break;
     case DICOM_TAG_SamplesPerPixel:
         b->samples = number;
         break;
     case DICOM_TAG_PhotometricInterpretation:
-        b->subsampled = strncmp(base_buf_cstr(&b->value), "YBR_FULL_422", 12) == 0 ||
-                        strncmp(base_buf_cstr(&b->value), "YBR_PARTIAL_42", 14) == 0;
+        b->subsampled = strncmp(base_buf_cstr(value), "YBR_FULL_422", 12) == 0 ||
+                        strncmp(base_buf_cstr(value), "YBR_PARTIAL_42", 14) == 0;
         break;
     case DICOM_TAG_NumberOfFrames:
         b->m->frames = number > 0 && number <= INT32_MAX ? number : 1;
@@ -565,21 +205,20 @@ static enum dicom_vr vr_of_pixels(const struct builder *b, enum dicom_vr vr)
 
 static enum base_err write_value(struct builder *b, enum dicom_vr vr)
 {
-    if (b->value.err || b->m->data.err)
-        return out_of(b, b->value.err ? b->value.err : b->m->data.err);
-    if (!dicom_vr_wide(vr) && b->value.n > 0xFFFE)
+    const struct base_buf *value = &b->value.bytes;
+    if (value->err || b->m->data.err)
+        return out_of(b, value->err ? value->err : b->m->data.err);
+    if (!dicom_vr_wide(vr) && value->n > 0xFFFE)
         return bad(b, "its value is too long for %s", dicom_vr_text(vr));
     if (!b->depth)
         note(b, vr);
     if (!b->depth && b->tag == DICOM_TAG_PixelData) {
         measure_pixels(b);
-        if (b->m->pixel_bytes && b->value.n &&
-            b->value.n != b->m->pixel_bytes + b->m->pixel_bytes % 2 &&
-            b->value.n != b->m->pixel_bytes)
-            return bad(b, "%zu bytes; rows × columns … need %" PRIu64, b->value.n,
-                       b->m->pixel_bytes);
+        if (b->m->pixel_bytes && value->n &&
+            value->n != b->m->pixel_bytes + b->m->pixel_bytes % 2 && value->n != b->m->pixel_bytes)
+            return bad(b, "%zu bytes; rows × columns … need %" PRIu64, value->n, b->m->pixel_bytes);
     }
-    dicom_write(&b->w, b->tag, vr, b->value.p, b->value.n);
+    dicom_write(&b->w, b->tag, vr, value->p, value->n);
     return BASE_OK;
 }
 
@@ -588,7 +227,6 @@ static enum base_err add_attribute(struct builder *b, const json_t *attribute)
     const json_t *values = json_object_get(attribute, "Value");
     const json_t *binary = json_object_get(attribute, "InlineBinary");
     const json_t *uri = json_object_get(attribute, "BulkDataURI");
-    const struct binary *t;
     enum dicom_vr vr = DICOM_VR_UN;
     enum base_err err = read_vr(b, attribute, &vr);
     if (err)
@@ -598,23 +236,14 @@ static enum base_err add_attribute(struct builder *b, const json_t *attribute)
     if (values && !json_is_array(values))
         return bad(b, "Value is no array");
     vr = vr_of_pixels(b, vr);
-    t = binary_of(vr);
-    base_buf_reset(&b->value);
+    base_buf_reset(&b->value.bytes);
     if (uri)
         return add_bulk(b, vr, uri);
     if (vr == DICOM_VR_SQ && !binary)
         return add_items(b, values);
-    if (binary && (vr == DICOM_VR_SQ || dicom_vr_is_text(vr)))
-        return bad(b, "%s is not written as InlineBinary", dicom_vr_text(vr));
-    if (binary)
-        err = add_inline(b, vr, binary);
-    else if (dicom_vr_is_text(vr))
-        err = add_texts(b, vr, values);
-    else if (t)
-        err = add_binaries(b, t, values);
-    else if (json_array_size(values))
-        err = bad(b, "%s needs InlineBinary or BulkDataURI", dicom_vr_text(vr));
-    return err ? err : write_value(b, vr);
+    err = binary ? dicom_model_add_inline(&b->value, vr, binary)
+                 : dicom_model_add_values(&b->value, vr, values);
+    return err ? bad(b, "%s", b->value.wrong) : write_value(b, vr);
 }
 
 /* ---- data sets ---- */
@@ -739,7 +368,7 @@ enum base_err dicom_model_build(const json_t *dataset, struct dicom_model *out,
     memset(out, 0, sizeof *out);
     base_buf_init(&out->data, DICOM_MODEL_DATA_MAX);
     base_arena_init(&out->arena, DICOM_MODEL_TEXT_MAX);
-    base_buf_init(&b.value, DICOM_MODEL_TEXT_MAX);
+    base_buf_init(&b.value.bytes, DICOM_MODEL_TEXT_MAX);
     out->frames = 1;
     read_uids(dataset, out);
     dicom_writer_init(&b.w, &out->data, DICOM_EXPLICIT_LE);
@@ -748,7 +377,7 @@ enum base_err dicom_model_build(const json_t *dataset, struct dicom_model *out,
     if (!err && out->data.err)
         err = out_of(&b, out->data.err);
     measure_pixels(&b);
-    base_buf_deinit(&b.value);
+    base_buf_deinit(&b.value.bytes);
     return err;
 }
 
