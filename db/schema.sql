@@ -785,6 +785,14 @@ CREATE FUNCTION public.device_advice(p_devices bigint[]) RETURNS jsonb
             group by 1, 2) w
         group by 1) x join advice_code c on c.code = x.code
 $$;
+CREATE FUNCTION public.device_commitments(p_devices bigint[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('waiting', count(*), 'since', min(c.created_at),
+        'last_error', (array_agg(c.last_error order by c.state_at desc) filter (where c.last_error is not null))[1],
+        'callback', coalesce(bool_and(d.callback_host is not null), true))
+    from commitment c join device d on d.id = c.device_id where c.device_id = any (p_devices) and c.state = 'due'
+$$;
 CREATE FUNCTION public.device_doctor(p_aet text, p_causes jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -812,6 +820,7 @@ begin
         'contexts', (select coalesce((select c.contexts from device_contact c
             where c.device_id = any (v_devices) and c.contexts is not null
             order by c.contexts_at desc, c.id desc limit 1), '[]')),
+        'commitments', device_commitments(v_devices),
         'advice', device_advice(v_devices));
 end $$;
 CREATE FUNCTION public.device_find(p_aet text, p_address inet, p_called text, p_certificate text DEFAULT NULL::text) RETURNS jsonb
@@ -5227,6 +5236,9 @@ ALTER TABLE public.advice_code ENABLE ROW LEVEL SECURITY;
 CREATE POLICY all_read ON public.exam_order_transition USING (true);
 CREATE POLICY all_read ON public.exam_transition USING (true);
 CREATE POLICY api_read ON public.advice_code FOR SELECT TO rdc_api USING (true);
+CREATE POLICY api_read ON public.commitment FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
+   FROM public.device d
+  WHERE (d.id = commitment.device_id))));
 CREATE POLICY api_read ON public.contract FOR SELECT TO rdc_api USING (((( SELECT public.rdc_org() AS rdc_org) = centre_id) OR (( SELECT public.rdc_org() AS rdc_org) = hospital_id)));
 CREATE POLICY api_read ON public.delivery FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.report r
@@ -5462,6 +5474,7 @@ GRANT ALL ON FUNCTION public.commitment_done(p_id bigint, p_lease bigint, p_erro
 REVOKE ALL ON FUNCTION public.commitment_input(p_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_input(p_id bigint) TO rdc_ingest;
 GRANT SELECT ON TABLE public.commitment TO rdc_ingest;
+GRANT SELECT ON TABLE public.commitment TO rdc_api;
 REVOKE ALL ON FUNCTION public.commitment_move(p_id bigint, p_event text, p_lease_seconds integer, p_error text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.commitment_report(c public.commitment) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
@@ -5484,6 +5497,8 @@ GRANT ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_
 REVOKE ALL ON FUNCTION public.delivery_retry(p_delivery bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.device_advice(p_devices bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_advice(p_devices bigint[]) TO rdc_api;
+REVOKE ALL ON FUNCTION public.device_commitments(p_devices bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.device_commitments(p_devices bigint[]) TO rdc_api;
 REVOKE ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_doctor(p_aet text, p_causes jsonb) TO rdc_api;
 REVOKE ALL ON FUNCTION public.device_find(p_aet text, p_address inet, p_called text, p_certificate text) FROM PUBLIC;

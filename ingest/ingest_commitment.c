@@ -268,9 +268,12 @@ static void on_noted_check(void *arg, const struct db_outcome *outcome)
         ingest_commitment_tell(hold, r->row, on_reported, r);
         return;
     }
+    const char *why = hold && api_scp_hold_open(hold)
+                          ? "the association that asked has begun something else"
+                          : "the association that asked has ended";
     add_later(c, id, hold);
     if (r) {
-        on_reported(r, "the association that asked has begun something else");
+        on_reported(r, why);
     } else {
         claim(c);
     }

@@ -224,6 +224,28 @@ static void print_advice(const json_t *advice)
     }
 }
 
+static void print_commitments(const json_t *c, const char *aet)
+{
+    int waiting = (int)json_integer_value(json_object_get(c, "waiting"));
+    if (waiting == 0)
+        return;
+    printf("\ncommitments   %d not reported yet, the oldest of %s\n", waiting, text_of(c, "since"));
+    if (json_is_true(json_object_get(c, "callback")))
+        printf("  设备尚未收到存储确认的结果\n"
+               "  the device does not have the results of its storage commitments yet\n"
+               "  → 请检查设备是否在其回叫地址上接收,及网络\n"
+               "  → check that the device listens at its callback address, and the network\n");
+    else
+        printf("  设备尚未收到存储确认的结果,且未登记其回叫地址\n"
+               "  the device does not have the results of its storage commitments, and no address "
+               "for them\n"
+               "  → 请登记:rdc device change %s --callback HOST:PORT\n"
+               "  → register it: rdc device change %s --callback HOST:PORT\n",
+               aet, aet);
+    if (text_of(c, "last_error")[0])
+        printf("  %s\n", text_of(c, "last_error"));
+}
+
 static void print_device(const json_t *answer, bool all_contexts)
 {
     size_t i;
@@ -239,6 +261,7 @@ static void print_device(const json_t *answer, bool all_contexts)
     const char *ok = text_of(answer, "last_ok_at");
     printf("last contact  %s\nlast in order %s\n", last[0] ? last : "never", ok[0] ? ok : "never");
     print_causes(json_object_get(answer, "causes"));
+    print_commitments(json_object_get(answer, "commitments"), text_of(answer, "aet"));
     print_advice(json_object_get(answer, "advice"));
     if (all_contexts)
         print_contexts(json_object_get(answer, "contexts"));

@@ -81,6 +81,19 @@ $$
             'called', nullif(c.called, ''), 'stranger', c.device_id is null, 'detail', c.detail)
 $$;
 
+grant select on commitment to rdc_api;
+create policy api_read on commitment for select to rdc_api using (
+    exists (select from device d where d.id = commitment.device_id));
+
+-- Results of storage commitments that these devices do not have yet, and whether all have an address for them.
+create function device_commitments(p_devices bigint[]) returns jsonb language sql stable as
+$$
+    select jsonb_build_object('waiting', count(*), 'since', min(c.created_at),
+        'last_error', (array_agg(c.last_error order by c.state_at desc) filter (where c.last_error is not null))[1],
+        'callback', coalesce(bool_and(d.callback_host is not null), true))
+    from commitment c join device d on d.id = c.device_id where c.device_id = any (p_devices) and c.state = 'due'
+$$;
+
 -- What is known of the devices with this AE title that the asker may see, and
 -- of strangers who might be one of them.
 create function device_doctor(p_aet text, p_causes jsonb) returns jsonb
@@ -110,6 +123,7 @@ begin
         'contexts', (select coalesce((select c.contexts from device_contact c
             where c.device_id = any (v_devices) and c.contexts is not null
             order by c.contexts_at desc, c.id desc limit 1), '[]')),
+        'commitments', device_commitments(v_devices),
         'advice', device_advice(v_devices));
 end $$;
 
@@ -122,5 +136,6 @@ $$
           order by last_at desc, id desc limit 200) c
 $$;
 
+grant execute on function device_commitments(bigint[]) to rdc_api;
 grant execute on function contact_note(jsonb) to rdc_ingest;
 grant execute on function contact_row(device_contact, jsonb), device_doctor(text, jsonb) to rdc_api;

@@ -266,6 +266,33 @@ class ADevice(SystemTest):
         peer.finish()
         wait_for('the answer to be noted', lambda: self.reported(transaction))
 
+    def test_without_a_callback_address_is_named_by_the_doctor(self):
+        paths, uids = slices('commitment nowhere', 1)
+        self.rdc.storescu(*paths)
+        self.rdc.cli('device', 'add', 'NOWHERE', '--org', 'QINGHE')
+        a = dicom_scu.Association(self.rdc.dicom_port, 'NOWHERE', contexts=[(1, COMMITMENT, [dicom_scu.IMPLICIT_LE])])
+        transaction = make_dicom.uid('transaction nowhere')
+        self.assertEqual(self.commit(a, transaction, uids), 0)
+        a.close()
+
+        def waiting():
+            answer = json.loads(self.rdc.cli('device', 'doctor', 'NOWHERE', '--json'))['commitments']
+            return answer if answer['waiting'] else None
+        answer = wait_for('the doctor to know it', waiting)
+        self.assertEqual((answer['waiting'], answer['callback']), (1, False))
+        text = self.rdc.cli('device', 'doctor', 'NOWHERE')
+        self.assertIn('rdc device change NOWHERE --callback HOST:PORT', text)
+        self.assertEqual(Client(self.rdc, 'tech').get('/api/v1/devices/NOWHERE/doctor').json()['commitments']['waiting'], 1)
+        self.assertNotEqual(Client(self.rdc, 'tech2').get('/api/v1/devices/NOWHERE/doctor').status, 200)
+        peer = dicom_scu.Peer()
+        self.addCleanup(peer.listener.close)
+        self.rdc.cli('device', 'change', 'NOWHERE', '--callback', f'127.0.0.1:{peer.port}')
+        peer.accept()
+        self.assertEqual(self.report(peer), (1, transaction, uids, {}))
+        self.assertTrue(peer.finish())
+        wait_for('the doctor to have nothing to say', lambda: not waiting())
+        self.assertNotIn('--callback', self.rdc.cli('device', 'doctor', 'NOWHERE'))
+
     def test_is_told_the_truth_after_power_cuts_in_the_middle_of_the_check(self):
         [path], [uid] = slices('commitment cut', 1)
         sop_class, instance, _, data = dicom_scu.part10(path)
