@@ -8,6 +8,7 @@
 #include "report/report_pdf.h"
 #include "report/report_sr.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +190,7 @@ static void note(struct render *r)
 
 static void file_ended(struct render *r, enum base_err err)
 {
+    assert(r->storing > 0);
     if (err)
         r->err = err;
     if (--r->storing)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "loop/loop_process.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -102,8 +103,10 @@ static void leave(struct run *r)
 {
     struct viewer_helper *h = r->h;
     struct run **at = &h->running_list;
-    while (*at != r)
+    while (*at != r) {
+        assert(*at);
         at = &(*at)->next;
+    }
     *at = r->next;
     h->running--;
 }
@@ -169,6 +172,7 @@ static struct run *take(struct viewer_helper *h)
         q->first = r->next;
         if (!q->first)
             q->last = &q->first;
+        assert(h->waiting > 0);
         h->waiting--;
         return r;
     }

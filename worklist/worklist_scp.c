@@ -8,6 +8,7 @@
 #include "worklist/worklist_query.h"
 #include "model/model_answer.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct find {
 
 static void find_free(struct find *f)
 {
+    assert(!f->asking);
     base_buf_deinit(&f->identifier);
     worklist_query_deinit(&f->query);
     json_decref(f->rows);
@@ -73,6 +75,7 @@ static bool answer_one(struct find *f, const json_t *row)
 static void on_turn(void *arg)
 {
     struct find *f = arg;
+    assert(f->call); /* its end ends the timer */
     size_t total = json_array_size(f->rows);
     size_t most = (size_t)f->config->conf->worklist_max_answers;
     for (int i = 0; i < ANSWERS_PER_TURN && f->answered < total && f->answered < most; i++) {
