@@ -149,9 +149,15 @@ static int match_name(const char *name, size_t n)
     static const struct {
         char name[NAME_SIZE];
         int id;
-    } aliases[] = {
-        {"DI", ECG_LEAD_I}, {"DII", ECG_LEAD_II}, {"DIII", ECG_LEAD_III}, {"vx", 16}, {"vy", 17},
-        {"vz", 18}}; /* Frank's X, Y and Z in the PTB database */
+    } aliases[] = {{"DI", ECG_LEAD_I},
+                   {"DII", ECG_LEAD_II},
+                   {"DIII", ECG_LEAD_III},
+                   {"Ⅰ", ECG_LEAD_I},
+                   {"Ⅱ", ECG_LEAD_II},
+                   {"Ⅲ", ECG_LEAD_III},
+                   {"vx", 16},
+                   {"vy", 17},
+                   {"vz", 18}}; /* Frank's X, Y and Z in the PTB database */
     char own[NAME_SIZE] = "";
     if (n >= sizeof own)
         return ECG_LEAD_NONE;
@@ -179,14 +185,22 @@ int ecg_lead_by_name(const char *name, size_t n)
         name++;
         n--;
     }
-    static const char *const before[] = {"ECG ", "EKG ", "Lead "}; /* what it is, and again */
+    /* What it is, and again. */
+    static const char *const before[] = {"ECG ", "EKG ", "Lead ", "MDC_ECG_LEAD_"};
+    static const char after[] = "导联"; /* lead */
+    size_t end = sizeof after - 1;
+    if (n > end && memcmp(name + n - end, after, end) == 0)
+        n -= end;
     for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
         size_t length = strlen(before[i]);
         bool has = n > length && strncasecmp(name, before[i], length) == 0;
         name += has ? length : 0;
         n -= has ? length : 0;
     }
-    return n ? match_name(name, n) : ECG_LEAD_NONE;
+    int id = n ? match_name(name, n) : ECG_LEAD_NONE;
+    if (n == 3 && !id && name[1] == ' ' && (name[0] | 32) == 'v') /* "V 1" */
+        id = match_name((const char[]){name[0], name[2]}, 2);
+    return id;
 }
 
 int ecg_lead_by_meaning(const char *meaning)

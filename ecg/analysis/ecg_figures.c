@@ -197,13 +197,19 @@ static float area(const float *x, int from, int to, float level)
     return sum;
 }
 
+/* An electrode gives noise. */
+static bool is_one_value(const struct ecg_figures *f, size_t lead)
+{
+    return f->lead[lead].qrs_range_uv < 1;
+}
+
 /* From the areas in I and aVF = II - I / 2, whose lead vector is shorter by the square root
  * of 3 over 2. */
 static float axis(const struct ecg_figures *f, const struct leads *l, int from, int to,
                   int level_at, float least_uv)
 {
     if (l->one == SIZE_MAX || l->two == SIZE_MAX || from == ECG_POINT_NONE ||
-        to == ECG_POINT_NONE || to <= from)
+        to == ECG_POINT_NONE || to <= from || is_one_value(f, l->one) || is_one_value(f, l->two))
         return NAN;
     const float *one = f->mean.x[l->one], *two = f->mean.x[l->two];
     float a = area(one, from, to, level_before(one, level_at));

@@ -59,7 +59,7 @@ struct ecg_figures {
     struct ecg_waves_of_mean waves;
 };
 
-/* Of all leads, or of this one (NULL = all). *out is large: about 130 KiB. BASE_EUNSUPPORTED:
+/* Of all leads, or of this one (NULL = all). *out is large: about 150 KiB. BASE_EUNSUPPORTED:
  * there is no lead to measure on. A recording without beats gives figures that are NAN; so has a
  * lead all of whose samples are missing no heights, and no axis is taken of it. */
 enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_lead *only,

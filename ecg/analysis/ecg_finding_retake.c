@@ -186,10 +186,11 @@ void ecg_finding_retake(struct ecg_case *c)
 {
     ecg_finding_damage(c);
     quality(c);
-    if (c->f->in_mean == 0 || c->is_paced || c->quality->n < ECG_RESTING_LEADS ||
-        c->out->no_complexes)
+    if (c->f->in_mean == 0 || c->quality->n < ECG_RESTING_LEADS || c->out->no_complexes)
         return;
     high_gain(c);
+    if (c->is_paced) /* no electrode is told by complexes that come from elsewhere */
+        return;
     arms(c);
     leg(c);
     if (c->f->waves.all.at[ECG_POINT_T_OFF] != ECG_POINT_NONE)

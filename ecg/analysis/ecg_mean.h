@@ -10,7 +10,7 @@
 #include "ecg/analysis/ecg_window.h"
 
 enum {
-    ECG_MEAN_LEADS = 16,
+    ECG_MEAN_LEADS = 18,  /* twelve, right and posterior chest leads */
     ECG_MEAN_BEATS = 12,  /* of a block */
     ECG_MEAN_SPAN_S = 14, /* of a block, from its first beat to its last */
     ECG_MEAN_BOX = 10,    /* samples */

@@ -8,7 +8,7 @@
 #include "ecg/analysis/ecg_window.h"
 
 enum {
-    ECG_QUALITY_LEADS = 16,
+    ECG_QUALITY_LEADS = 18,
     ECG_RESTING_LEADS = 8 /* a resting ECG has as many or more: of twelve, those that are no sums */
 };
 

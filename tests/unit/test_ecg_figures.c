@@ -110,6 +110,42 @@ START_TEST(axes_follow_from_the_limb_leads)
 }
 END_TEST
 
+/* One value all the time: without its electrode II would make any axis one of -30 degrees. */
+START_TEST(a_limb_lead_without_a_signal_has_no_axis)
+{
+    double gains[SYNTHETIC_LEADS];
+    struct synthetic s = synthetic_plain;
+    memcpy(gains, synthetic_gains, sizeof synthetic_gains);
+    gains[_i] = 0;
+    s.noise_uv = 0;
+    s.gains = gains;
+    struct ecg_figures *f = measure(&s);
+    ck_assert(isnan(f->qrs_axis_deg) && isnan(f->p_axis_deg) && isnan(f->t_axis_deg));
+    free(f);
+}
+END_TEST
+
+START_TEST(all_of_eighteen_leads_are_measured)
+{
+    enum { ALL = 18 };
+    static const int ids[ALL] = {
+        ECG_LEAD_I,  ECG_LEAD_II, ECG_LEAD_III, ECG_LEAD_AVR, ECG_LEAD_AVL, ECG_LEAD_AVF,
+        ECG_LEAD_V1, ECG_LEAD_V2, ECG_LEAD_V3,  ECG_LEAD_V4,  ECG_LEAD_V5,  ECG_LEAD_V6,
+        9,           10,          11,           12,           13,           14};
+    double gains[ALL];
+    struct synthetic s = synthetic_plain;
+    for (size_t i = 0; i < ALL; i++)
+        gains[i] = 0.5 + (double)i / 40;
+    s.ids = ids;
+    s.gains = gains;
+    s.nleads = ALL;
+    struct ecg_figures *f = measure(&s);
+    ck_assert_uint_eq(f->nleads, ALL);
+    assert_near(f->lead[ALL - 1].r_uv, 1200 * gains[ALL - 1], 25);
+    free(f);
+}
+END_TEST
+
 START_TEST(st_is_measured_from_the_end_of_qrs)
 {
     struct synthetic s = synthetic_plain;
@@ -159,6 +195,8 @@ int main(void)
     tcase_add_test(t, limb_leads_that_are_not_stored_are_derived);
     tcase_add_loop_test(t, a_lead_without_a_sample_has_no_heights_and_no_axis, 0, 3);
     tcase_add_loop_test(t, axes_follow_from_the_limb_leads, 0, 6);
+    tcase_add_loop_test(t, a_limb_lead_without_a_signal_has_no_axis, 0, 2);
+    tcase_add_test(t, all_of_eighteen_leads_are_measured);
     tcase_add_test(t, st_is_measured_from_the_end_of_qrs);
     tcase_add_test(t, long_recordings_are_measured_all_over);
     tcase_add_test(t, without_beats_there_are_no_figures);

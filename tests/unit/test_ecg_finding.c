@@ -729,6 +729,21 @@ START_TEST(a_wrong_gain_is_told_and_is_no_alarm)
 }
 END_TEST
 
+/* So high that its q waves pass for spikes. */
+START_TEST(a_high_gain_is_told_of_a_paced_rhythm_too)
+{
+    double gains[SYNTHETIC_LEADS];
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    for (size_t i = 0; i < s.nleads; i++)
+        gains[i] = 8 * synthetic_gains[i];
+    s.gains = gains;
+    find(&s, &all);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_PACED));
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_GAIN);
+}
+END_TEST
+
 START_TEST(what_is_an_alarm_at_any_gain_stays_one)
 {
     struct ecg_findings all;
@@ -865,6 +880,7 @@ int main(void)
     tcase_add_test(t, bundle_branch_blocks_are_those_of_the_criteria);
     tcase_add_test(t, low_complexes_are_a_rhythm);
     tcase_add_loop_test(t, a_wrong_gain_is_told_and_is_no_alarm, 0, 5);
+    tcase_add_test(t, a_high_gain_is_told_of_a_paced_rhythm_too);
     tcase_add_test(t, what_is_an_alarm_at_any_gain_stays_one);
     tcase_add_loop_test(t, p_waves_without_complexes_are_no_wrong_gain, 0, 2);
     tcase_add_loop_test(t, noise_is_no_rhythm_however_high_it_is, 0, 4);

@@ -30,10 +30,27 @@ START_TEST(leads_are_found_by_name_and_by_code)
     static const struct {
         const char *name;
         int id;
-    } names[] = {{"I", 1},           {"avr", 62},    {"AVF", 64},    {"Lead V1", 3}, {"ECG I", 1},
-                 {"EKG lead V2", 4}, {"v6 ", 8},     {"V3R", 11},    {"DII", 2},     {"dI", 31},
-                 {"X", 16},          {"", 0},        {"nothing", 0}, {" III ", 61},  {"vx", 16},
-                 {"vz", 18},         {"Left Leg", 0}};
+    } names[] = {{"I", 1},
+                 {"avr", 62},
+                 {"AVF", 64},
+                 {"Lead V1", 3},
+                 {"ECG I", 1},
+                 {"EKG lead V2", 4},
+                 {"v6 ", 8},
+                 {"V3R", 11},
+                 {"DII", 2},
+                 {"Ⅱ", 2},
+                 {"I导联", 1},
+                 {"V 1", 3},
+                 {"MDC_ECG_LEAD_AVR", 62},
+                 {"dI", 31},
+                 {"X", 16},
+                 {"", 0},
+                 {"nothing", 0},
+                 {" III ", 61},
+                 {"vx", 16},
+                 {"vz", 18},
+                 {"Left Leg", 0}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         ck_assert_int_eq(ecg_lead_by_name(names[i].name, strlen(names[i].name)), names[i].id);
     ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("MDC"), base_bytes_str("2:61")), 61);
