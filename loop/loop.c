@@ -74,6 +74,19 @@ static void run_posted(struct loop *l)
     run_calls(l, c);
 }
 
+void loop_catch_up(struct loop *l)
+{
+    run_posted(l);
+}
+
+bool loop_is_awaited(struct loop *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool awaited = l->posted.first != NULL;
+    pthread_mutex_unlock(&l->lock);
+    return awaited;
+}
+
 static void on_wake(uv_async_t *wake)
 {
     run_posted(wake->data);

@@ -84,6 +84,13 @@ struct loop_call {
  * posting. A call posted on the loop thread itself runs when the loop has next looked
  * for events and handled them, and keeps loop_run going until then. */
 void loop_post(struct loop *l, struct loop_call *call, loop_call_fn *fn, void *arg);
+/* Runs what other threads have posted, the ends of jobs above all, which else wait until all
+ * sockets of a turn are read: 3 ms where many devices send. The last that a callback of a socket
+ * does, with nothing of ours below it. */
+void loop_catch_up(struct loop *l);
+/* Whether there is such a call: then a long computation on the loop leaves its rest to the next
+ * turn. */
+bool loop_is_awaited(struct loop *l);
 
 /* ---- work on the pools ---- */
 

@@ -330,6 +330,7 @@ static void take_cipher(struct net_assoc *a, struct base_bytes in)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct net_assoc *a = stream->data;
+    struct loop *l = a->loop;
     if (n == UV_ENOBUFS) {
         net_assoc_give_up(a, NET_ASSOC_MEMORY, "out of memory");
     } else if (n < 0) {
@@ -347,6 +348,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     if (!a->server)
         free(buf->base);
+    loop_catch_up(l);
 }
 
 void net_assoc_update_reading(struct net_assoc *a)

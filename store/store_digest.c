@@ -7,7 +7,7 @@
  */
 #include "store/store_priv.h"
 
-enum { PARTS = 64 };
+enum { PARTS = 64, AT_ONCE = 2 };
 
 /* The part of a chunk to digest next, without the header of the file. */
 static struct base_sha256_part part_of(struct store_put *p, const struct store_chunk *c)
@@ -28,34 +28,46 @@ static struct store_chunk *undigested_of(const struct store_put *p)
     return c || !p->open || p->open->digested == p->open->n ? c : p->open;
 }
 
-/* Takes one part of each put at a time, until there are no more. */
-void store_digest_now(struct store *s)
+/* One part of each put, of at most so many puts. */
+static void digest_parts(struct store *s, size_t most)
 {
     struct base_sha256_part parts[PARTS];
-    while (s->undigested) {
-        size_t n = 0;
-        for (struct store_put **at = &s->undigested; *at && n < PARTS;) {
-            struct store_put *p = *at;
-            struct store_chunk *c = undigested_of(p);
-            if (c) {
-                parts[n++] = part_of(p, c);
-                c->digested = c->n;
-                at = &p->undigested_next;
-            } else {
-                p->undigested = false;
-                *at = p->undigested_next;
-            }
+    size_t n = 0;
+    for (struct store_put **at = &s->undigested; *at && n < most;) {
+        struct store_put *p = *at;
+        struct store_chunk *c = undigested_of(p);
+        if (c) {
+            parts[n++] = part_of(p, c);
+            c->digested = c->n;
+            at = &p->undigested_next;
+        } else {
+            p->undigested = false;
+            *at = p->undigested_next;
         }
-        if (n)
-            base_sha256_add_all(parts, n);
     }
+    if (n)
+        base_sha256_add_all(parts, n);
 }
 
+void store_digest_now(struct store *s)
+{
+    while (s->undigested)
+        digest_parts(s, PARTS);
+}
+
+/* Two at a time, and the rest in the next turn when the pools have finished something: the disk
+ * has nothing to do until that is looked at. */
 static void on_turn(void *arg)
 {
     struct store *s = arg;
+    do
+        digest_parts(s, AT_ONCE);
+    while (s->undigested && !loop_is_awaited(s->loop));
+    if (s->undigested) {
+        loop_post(s->loop, &s->digest_call, on_turn, s);
+        return;
+    }
     s->digest_due = false;
-    store_digest_now(s);
     store_release(s);
 }
 

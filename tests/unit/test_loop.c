@@ -268,6 +268,40 @@ START_TEST(calls_from_another_thread_run_on_the_loop)
 }
 END_TEST
 
+struct turn {
+    struct loop *l;
+    int done;
+    int done_before;
+    int done_after;
+};
+
+static void one_long_turn(void *arg)
+{
+    struct turn *t = arg;
+    while (!loop_is_awaited(t->l))
+        usleep(100);
+    t->done_before = t->done;
+    loop_catch_up(t->l);
+    t->done_after = t->done;
+    ck_assert(!loop_is_awaited(t->l));
+}
+
+START_TEST(what_a_job_has_done_is_caught_up_with_within_a_turn)
+{
+    struct turn t = {.l = make_loop(1, 0)};
+    struct loop_job job;
+    struct loop_call call;
+    ck_assert(!loop_is_awaited(t.l));
+    loop_work(t.l, &job, LOOP_DISK, LOOP_ORDINARY, no_work, count_done, &t.done);
+    loop_post(t.l, &call, one_long_turn, &t);
+    loop_run(t.l);
+    ck_assert_int_eq(t.done_before, 0);
+    ck_assert_int_eq(t.done_after, 1);
+    ck_assert_int_eq(t.done, 1);
+    loop_free(t.l);
+}
+END_TEST
+
 START_TEST(a_call_posted_on_the_loop_keeps_it_going_until_it_ran)
 {
     struct loop *l = make_loop(0, 0);
@@ -293,6 +327,7 @@ int main(void)
     tcase_add_test(tc, stat_goes_first_but_does_not_starve_the_rest);
     tcase_add_test(tc, freeing_the_loop_cancels_what_waits);
     tcase_add_test(tc, calls_from_another_thread_run_on_the_loop);
+    tcase_add_test(tc, what_a_job_has_done_is_caught_up_with_within_a_turn);
     tcase_add_test(tc, a_call_posted_on_the_loop_keeps_it_going_until_it_ran);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
