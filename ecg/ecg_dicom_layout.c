@@ -5,12 +5,15 @@
 #include "dicom/dicom_dataset.h"
 #include "ecg/ecg_write.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* PS3.3 A.34.3.4, A.34.4.4 and A.34.5.4: what an object of each class holds at most. */
+/* PS3.3 A.34.3.4, A.34.4.4, A.34.5.4 and the Content Constraints of General 32-bit ECG: what an
+ * object of each class holds at most. The last one leaves the sampling frequency to the conformance
+ * statement; ours is any that a recording has. */
 static const struct kind {
     const char *sop_class;
     size_t groups;
@@ -18,15 +21,14 @@ static const struct kind {
     size_t total;    /* channels of all groups */
     size_t samples;  /* of each channel */
     double rate_min; /* Hz */
+    double rate_max;
+    unsigned bits; /* of a sample */
+    bool medians;  /* has a place for the median beat */
 } kinds[] = {
-    {DICOM_UID_TWELVE_LEAD_ECG, 5, 13, 13, 16384, 200},
-    {DICOM_UID_GENERAL_ECG, 4, 24, 4 * 24, SIZE_MAX, 200},
-    {DICOM_UID_AMBULATORY_ECG, 1, 12, 12, SIZE_MAX, 50},
-};
-enum {
-    GENERAL = 1,   /* the only class that has a place for the median beat */
-    RATE_MIN = 50, /* Hz: the least of any class, and the most of all */
-    RATE_MAX = 1000
+    {DICOM_UID_TWELVE_LEAD_ECG, 5, 13, 13, 16384, 200, 1000, 16, false},
+    {DICOM_UID_GENERAL_ECG, 4, 24, 4 * 24, SIZE_MAX, 200, 1000, 16, true},
+    {DICOM_UID_AMBULATORY_ECG, 1, 12, 12, SIZE_MAX, 50, 1000, 16, false},
+    {DICOM_UID_GENERAL_32BIT_ECG, 4, 24, 4 * 24, SIZE_MAX, DBL_MIN, DBL_MAX, 32, true},
 };
 
 static bool lead_has_gaps(const struct ecg_lead *lead)
@@ -41,7 +43,7 @@ static enum base_err measure_group(struct ecg_dicom_multiplex *g, struct base_er
 {
     for (size_t i = 0; i < g->n; i++) {
         const struct ecg_lead *lead = g->lead[i];
-        if (!(fabs(lead->start_s) < 1e6))
+        if (!(fabs(lead->start_s) < 1e6 && fabs(lead->start_s * lead->rate_hz) < 1e15))
             return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "a lead starts after %g s",
                              lead->start_s);
         int64_t end = ecg_write_first(lead) + (int64_t)lead->samples;
@@ -75,17 +77,22 @@ static bool is_in(const struct ecg_dicom_layout *all, const struct ecg_lead *lea
     return false;
 }
 
+static bool can_hold(const struct kind *kind, double rate)
+{
+    return rate >= kind->rate_min && rate <= kind->rate_max;
+}
+
 /* Of the leads that are in no group yet, the rate within the limits that most of them have; the
  * earlier of two. 0: there is none. */
-static double commonest_rate(const struct ecg_dicom_layout *all, const struct ecg_record *r,
-                             double least)
+static double commonest_rate(const struct kind *kind, const struct ecg_dicom_layout *all,
+                             const struct ecg_record *r)
 {
     double best = 0;
     size_t most = 0;
     for (size_t i = 0; i < r->nleads; i++) {
         const struct ecg_lead *lead = &r->leads[i];
         size_t n = 0;
-        if (lead->samples == 0 || !(lead->rate_hz >= least && lead->rate_hz <= RATE_MAX))
+        if (lead->samples == 0 || !can_hold(kind, lead->rate_hz))
             continue;
         for (size_t k = 0; k < r->nleads; k++)
             n += r->leads[k].samples && is_at(&r->leads[k], lead->rate_hz) &&
@@ -103,10 +110,10 @@ static double commonest_rate(const struct ecg_dicom_layout *all, const struct ec
 static enum base_err fill(const struct kind *kind, const struct ecg_record *r,
                           struct ecg_dicom_layout *all, struct base_error *err)
 {
-    *all = (struct ecg_dicom_layout){.sop_class = kind->sop_class};
+    *all = (struct ecg_dicom_layout){.sop_class = kind->sop_class, .bits = kind->bits};
     double rate;
     while (all->n < kind->groups && all->leads < kind->total &&
-           (rate = commonest_rate(all, r, kind->rate_min)) > 0) {
+           (rate = commonest_rate(kind, all, r)) > 0) {
         struct ecg_dicom_multiplex *g = &all->of[all->n];
         g->rate = rate;
         for (size_t i = 0; i < r->nleads && g->n < kind->channels && all->leads < kind->total;
@@ -139,15 +146,14 @@ static void add_name(struct ecg_dicom_layout *w, const struct ecg_lead *lead)
     w->left_out[n + m] = '\0';
 }
 
-static void add_median(const struct ecg_record *r, struct ecg_dicom_layout *all)
+static void add_median(const struct kind *kind, const struct ecg_record *r,
+                       struct ecg_dicom_layout *all)
 {
-    const struct kind *kind = &kinds[GENERAL];
     struct ecg_dicom_multiplex g = {.n = r->nmedians, .median = true};
-    if (strcmp(all->sop_class, kind->sop_class) != 0 || g.n == 0 || g.n > kind->channels ||
-        all->n == kind->groups)
+    if (!kind->medians || g.n == 0 || g.n > kind->channels || all->n == kind->groups)
         return;
     g.rate = r->medians[0].rate_hz;
-    bool fits = g.rate >= kind->rate_min && g.rate <= RATE_MAX;
+    bool fits = can_hold(kind, g.rate);
     for (size_t i = 0; i < g.n; i++) {
         g.lead[i] = &r->medians[i];
         fits &= is_at(g.lead[i], g.rate);
@@ -157,41 +163,47 @@ static void add_median(const struct ecg_record *r, struct ecg_dicom_layout *all)
         all->of[all->n++] = g;
 }
 
-/* The class that holds most of the leads; the first of several. */
+/* The class that holds most of the leads; the first of several. *kind is left NULL when none holds
+ * any. */
 static enum base_err choose_class(const struct ecg_record *r, struct ecg_dicom_layout *out,
-                                  struct base_error *err)
+                                  const struct kind **kind, struct base_error *err)
 {
     struct ecg_dicom_layout *found = malloc(sizeof *found);
     if (!found)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     enum base_err e = BASE_OK;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !e; i++) {
-        e = fill(&kinds[i], r, found, err);
-        if (!e && found->leads > out->leads)
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        enum base_err cannot = fill(&kinds[i], r, found, err);
+        if (cannot) {
+            e = cannot;
+        } else if (found->leads > out->leads) {
             *out = *found;
+            *kind = &kinds[i];
+        }
     }
     free(found);
-    return e;
+    return *kind ? BASE_OK : e;
 }
 
 enum base_err ecg_dicom_lay_out(const struct ecg_record *r, struct ecg_dicom_layout *out,
                                 struct base_error *err)
 {
+    const struct kind *kind = NULL;
     *out = (struct ecg_dicom_layout){.n = 0};
     if (!ecg_record_has_leads(r))
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          r->nothers ? "none of the channels is an ECG lead"
                                     : "the record has no samples");
-    enum base_err e = choose_class(r, out, err);
+    enum base_err e = choose_class(r, out, &kind, err);
     if (e)
         return e;
-    if (out->leads == 0)
+    if (!kind)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "%g samples per second; a DICOM ECG object holds %d to %d",
-                         r->leads[0].rate_hz, RATE_MIN, RATE_MAX);
+                         "no lead has a sampling frequency; the first one has %g Hz",
+                         r->leads[0].rate_hz);
     for (size_t i = 0; i < r->nleads; i++)
         if (r->leads[i].samples && !is_in(out, &r->leads[i]))
             add_name(out, &r->leads[i]);
-    add_median(r, out);
+    add_median(kind, r, out);
     return BASE_OK;
 }

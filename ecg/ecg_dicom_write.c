@@ -331,7 +331,7 @@ static void write_channel(struct job *j, const struct ecg_dicom_multiplex *g, si
     dicom_write_double(w, DICOM_TAG_ChannelSensitivityCorrectionFactor, 1);
     dicom_write_double(w, DICOM_TAG_ChannelBaseline, lead->offset_uv);
     dicom_write_double(w, DICOM_TAG_ChannelSampleSkew, 0);
-    dicom_write_int(w, DICOM_TAG_WaveformBitsStored, 16);
+    dicom_write_int(w, DICOM_TAG_WaveformBitsStored, j->layout.bits);
     if (x->high_pass_hz > 0)
         dicom_write_double(w, DICOM_TAG_FilterLowFrequency, x->high_pass_hz);
     if (x->low_pass_hz > 0)
@@ -351,9 +351,18 @@ static int16_t to_word(int32_t v, int32_t divide)
     return (int16_t)((v + half) / divide);
 }
 
+/* Of 32 bits in Little Endian: the lower half first. */
+static void put_long(uint16_t words[2], int32_t v)
+{
+    words[0] = (uint16_t)((uint32_t)v & 0xffff);
+    words[1] = (uint16_t)((uint32_t)v >> 16);
+}
+
 static void write_samples(struct job *j, const struct ecg_dicom_multiplex *g, const int32_t *divide)
 {
-    uint16_t *words = malloc(g->n * g->samples * sizeof *words);
+    bool is_long = j->layout.bits == 32;
+    size_t nwords = g->n * g->samples * (is_long ? 2 : 1);
+    uint16_t *words = malloc(nwords * sizeof *words);
     if (!words) {
         if (!j->w.out->err)
             j->w.out->err = BASE_ENOMEM;
@@ -363,19 +372,31 @@ static void write_samples(struct job *j, const struct ecg_dicom_multiplex *g, co
         const struct ecg_lead *lead = g->lead[k];
         for (size_t i = 0; i < g->samples; i++) {
             int32_t v = ecg_write_sample(lead, (int64_t)i);
-            words[i * g->n + k] = (uint16_t)to_word(v, divide[k]);
+            if (is_long)
+                put_long(words + 2 * (i * g->n + k), v);
+            else
+                words[i * g->n + k] = (uint16_t)to_word(v, divide[k]);
         }
     }
-    dicom_write_u16(&j->w, DICOM_TAG_WaveformData, DICOM_VR_OW, words, g->n * g->samples);
+    dicom_write_u16(&j->w, DICOM_TAG_WaveformData, DICOM_VR_OW, words, nwords);
     free(words);
+}
+
+static void write_padding(struct dicom_writer *w, bool is_long)
+{
+    uint16_t padding[2] = {(uint16_t)PADDING};
+    if (is_long)
+        put_long(padding, ECG_SAMPLE_NONE);
+    dicom_write_u16(w, DICOM_TAG_WaveformPaddingValue, DICOM_VR_OW, padding, is_long ? 2 : 1);
 }
 
 static void write_group(struct job *j, const struct ecg_dicom_multiplex *g)
 {
     struct dicom_writer *w = &j->w;
+    bool is_long = j->layout.bits == 32;
     int32_t divide[ECG_DICOM_CHANNELS_MAX];
     for (size_t i = 0; i < g->n; i++) {
-        divide[i] = divisor(g->lead[i], g->padded);
+        divide[i] = is_long ? 1 : divisor(g->lead[i], g->padded);
         divide[i] = divide[i] ? divide[i] : 1;
         j->ids.coarse += divide[i] > 1;
     }
@@ -389,12 +410,10 @@ static void write_group(struct job *j, const struct ecg_dicom_multiplex *g)
     for (size_t i = 0; i < g->n; i++)
         write_channel(j, g, i, divide[i]);
     dicom_write_seq_close(w);
-    dicom_write_int(w, DICOM_TAG_WaveformBitsAllocated, 16);
-    dicom_write_text(w, DICOM_TAG_WaveformSampleInterpretation, "SS");
-    if (g->padded) {
-        const uint16_t padding = (uint16_t)PADDING;
-        dicom_write_u16(w, DICOM_TAG_WaveformPaddingValue, DICOM_VR_OW, &padding, 1);
-    }
+    dicom_write_int(w, DICOM_TAG_WaveformBitsAllocated, j->layout.bits);
+    dicom_write_text(w, DICOM_TAG_WaveformSampleInterpretation, is_long ? "SL" : "SS");
+    if (g->padded)
+        write_padding(w, is_long);
     write_samples(j, g, divide);
     dicom_write_item_close(w);
 }

@@ -1,9 +1,10 @@
 /*
  * Writes a record as a DICOM ECG object: 12-Lead ECG Waveform Storage where
  * PS3.3 A.34.3.4 allows, else General ECG (A.34.4.4), else Ambulatory ECG Waveform
- * Storage (A.34.5.4), unless a later one holds more of the leads. Leads of one rate are a
- * multiplex group. The notes of the record are kept in it, and read again with it. The result is a
- * whole Part 10 file, Explicit VR Little Endian, text in UTF-8.
+ * Storage (A.34.5.4), else General 32-bit ECG, which holds any rate, unless a later one holds
+ * more of the leads. Leads of one rate are a multiplex group. The notes of the record are kept in
+ * it, and read again with it. The result is a whole Part 10 file, Explicit VR Little Endian, text
+ * in UTF-8.
  */
 #ifndef ECG_DICOM_WRITE_H
 #define ECG_DICOM_WRITE_H
@@ -47,9 +48,9 @@ struct ecg_dicom_written {
 
 /* Appends the file to out. BASE_EINVAL: an option is longer than DICOM allows or
  * is no UID. BASE_EUNSUPPORTED when no ECG object can hold any of
- * it: there is no lead of 50 to 1000 Hz; BASE_ELIMIT, BASE_ENOMEM as in out; *err says which.
+ * it: there is no lead with samples; BASE_ELIMIT, BASE_ENOMEM as in out; *err says which.
  * written may be NULL. Leads of different length are padded; values that do not fit 16 bits are
- * written in a coarser unit. */
+ * written in a coarser unit, unless the class has 32. */
 enum base_err ecg_dicom_write(const struct ecg_record *r, const struct ecg_dicom_options *options,
                               struct base_buf *out, struct ecg_dicom_written *written,
                               struct base_error *err) BASE_MUST_CHECK;

@@ -19,6 +19,7 @@ struct ecg_dicom_multiplex {
 
 struct ecg_dicom_layout {
     const char *sop_class; /* static */
+    unsigned bits;         /* of a sample: 16 or 32 */
     struct ecg_dicom_multiplex of[ECG_DICOM_MULTIPLEX_MAX];
     size_t n;
     size_t leads;       /* in all of them, medians not counted */

@@ -20,7 +20,7 @@ struct conversion {
     size_t n_parts;
     struct base_buf file;   /* the original, to be kept */
     struct base_buf dicom;  /* Part 10 */
-    struct base_buf damage; /* what of the file could not be read, a line each */
+    struct base_buf damage; /* what of the file could not be read or kept, a line each */
     enum ecg_format format;
     struct ingest_pack pack;
     struct loop_job pool;
@@ -50,7 +50,8 @@ static bool is_given(const char *text)
 }
 
 /* The sender's word on the patient takes precedence over the file's. */
-static void write_dicom(struct conversion *c, const struct ecg_record *record)
+static void write_dicom(struct conversion *c, const struct ecg_record *record,
+                        struct ecg_dicom_written *written)
 {
     uint8_t sha[BASE_SHA256];
     char hex[BASE_SHA256_HEX];
@@ -67,10 +68,10 @@ static void write_dicom(struct conversion *c, const struct ecg_record *record)
     };
     c->source.charset_guessed = (!is_given(c->source.patient_id) && record->patient.id.guessed) ||
                                 (!is_given(c->source.patient_name) && record->patient.name.guessed);
-    c->err = ecg_dicom_write(record, &options, &c->dicom, NULL, &c->error);
+    c->err = ecg_dicom_write(record, &options, &c->dicom, written, &c->error);
 }
 
-static void list_damage(const struct ecg_record *r, struct base_buf *out)
+static void list_damage(const struct ecg_record *r, const char *left_out, struct base_buf *out)
 {
     enum { LINES = 20 };
     size_t n = 0;
@@ -83,6 +84,8 @@ static void list_damage(const struct ecg_record *r, struct base_buf *out)
     }
     if (n > LINES)
         base_buf_printf(out, "\n%zu more", n - LINES);
+    if (left_out[0])
+        base_buf_printf(out, "%sDICOM has no place for leads: %s", n ? "\n" : "", left_out);
 }
 
 static enum base_err open_parts(struct conversion *c, const struct ecg_limits *limits,
@@ -122,10 +125,11 @@ static void convert(void *arg)
         c->format = ecg_detect(input.bytes);
         c->err = ecg_open(&input, 1, &limits, NULL, &record, &c->error);
     }
+    struct ecg_dicom_written written;
     if (!c->err)
-        write_dicom(c, record);
+        write_dicom(c, record, &written);
     if (!c->err)
-        list_damage(record, &c->damage);
+        list_damage(record, written.left_out, &c->damage);
     ecg_record_free(record);
 }
 
