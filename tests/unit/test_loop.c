@@ -270,6 +270,7 @@ END_TEST
 
 struct turn {
     struct loop *l;
+    struct loop_job job;
     int done;
     int done_before;
     int done_after;
@@ -278,6 +279,7 @@ struct turn {
 static void one_long_turn(void *arg)
 {
     struct turn *t = arg;
+    loop_work(t->l, &t->job, LOOP_DISK, LOOP_ORDINARY, no_work, count_done, &t->done);
     while (!loop_is_awaited(t->l))
         usleep(100);
     t->done_before = t->done;
@@ -289,10 +291,8 @@ static void one_long_turn(void *arg)
 START_TEST(what_a_job_has_done_is_caught_up_with_within_a_turn)
 {
     struct turn t = {.l = make_loop(1, 0)};
-    struct loop_job job;
     struct loop_call call;
     ck_assert(!loop_is_awaited(t.l));
-    loop_work(t.l, &job, LOOP_DISK, LOOP_ORDINARY, no_work, count_done, &t.done);
     loop_post(t.l, &call, one_long_turn, &t);
     loop_run(t.l);
     ck_assert_int_eq(t.done_before, 0);
