@@ -306,7 +306,7 @@ END_TEST
 
 START_TEST(what_no_ecg_object_can_hold_is_an_error_that_says_why)
 {
-    static const double rates[] = {0, NAN, INFINITY};
+    static const double rates[] = {0, (double)NAN, (double)INFINITY};
     struct ecg_record *r = make_record(2, 100, rates[_i]);
     must_refuse(r, NULL, BASE_EUNSUPPORTED, "no lead has a sampling frequency");
     ecg_record_free(r);
