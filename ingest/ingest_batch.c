@@ -287,8 +287,7 @@ static void on_done(void *arg, const struct db_outcome *outcome)
         failed(b, outcome->err, outcome->sqlstate);
         return;
     }
-    /* The database works on the next batch while the answers go out, which takes as long as
-     * half of its rows. */
+    /* The database works on the next batch while the answers go out. */
     struct ingest_entry *stored = b->flying;
     b->flying = NULL;
     send(b);
