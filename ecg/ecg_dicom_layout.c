@@ -39,7 +39,9 @@ static bool lead_has_gaps(const struct ecg_lead *lead)
     return false;
 }
 
-static enum base_err measure_group(struct ecg_dicom_multiplex *g, struct base_error *err)
+/* Leads of one group that begin hours apart are padded: a small file must not make a large one. */
+static enum base_err measure_group(struct ecg_dicom_multiplex *g, size_t *room,
+                                   struct base_error *err)
 {
     for (size_t i = 0; i < g->n; i++) {
         const struct ecg_lead *lead = g->lead[i];
@@ -52,9 +54,12 @@ static enum base_err measure_group(struct ecg_dicom_multiplex *g, struct base_er
     if (g->samples == 0)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          "all samples lie before the start of the record");
-    if (g->samples > ecg_limits_default.samples / g->n)
-        return base_fail(err, BASE_ELIMIT, BASE_NOPOS, "%zu samples are too many for DICOM",
-                         g->samples);
+    if (g->samples > *room / g->n)
+        return base_fail(err, BASE_ELIMIT, BASE_NOPOS,
+                         "%zu samples of each of %zu leads are too many for DICOM, from the "
+                         "start of the record to the end of its last lead",
+                         g->samples, g->n);
+    *room -= g->samples * g->n;
     for (size_t i = 0; i < g->n; i++) {
         int64_t first = ecg_write_first(g->lead[i]);
         g->padded |= first > 0 || first + (int64_t)g->lead[i]->samples < (int64_t)g->samples ||
@@ -107,10 +112,11 @@ static double commonest_rate(const struct kind *kind, const struct ecg_dicom_lay
 
 /* The leads that an object of this kind holds; a group is of one rate. A lead without samples is
  * left out: as a row of missing ones it would stand in the way of what follows from other leads. */
-static enum base_err fill(const struct kind *kind, const struct ecg_record *r,
+static enum base_err fill(const struct kind *kind, const struct ecg_record *r, size_t samples,
                           struct ecg_dicom_layout *all, struct base_error *err)
 {
-    *all = (struct ecg_dicom_layout){.sop_class = kind->sop_class, .bits = kind->bits};
+    *all = (struct ecg_dicom_layout){
+        .sop_class = kind->sop_class, .bits = kind->bits, .room = samples};
     double rate;
     while (all->n < kind->groups && all->leads < kind->total &&
            (rate = commonest_rate(kind, all, r)) > 0) {
@@ -124,7 +130,7 @@ static enum base_err fill(const struct kind *kind, const struct ecg_record *r,
                 all->leads++;
             }
         }
-        enum base_err e = measure_group(g, err);
+        enum base_err e = measure_group(g, &all->room, err);
         if (e)
             return e;
         if (g->samples > kind->samples) {
@@ -158,22 +164,23 @@ static void add_median(const struct kind *kind, const struct ecg_record *r,
         g.lead[i] = &r->medians[i];
         fits &= is_at(g.lead[i], g.rate);
     }
-    all->medians = fits && !measure_group(&g, NULL);
+    all->medians = fits && !measure_group(&g, &all->room, NULL);
     if (all->medians)
         all->of[all->n++] = g;
 }
 
 /* The class that holds most of the leads; the first of several. *kind is left NULL when none holds
  * any. */
-static enum base_err choose_class(const struct ecg_record *r, struct ecg_dicom_layout *out,
-                                  const struct kind **kind, struct base_error *err)
+static enum base_err choose_class(const struct ecg_record *r, size_t samples,
+                                  struct ecg_dicom_layout *out, const struct kind **kind,
+                                  struct base_error *err)
 {
     struct ecg_dicom_layout *found = malloc(sizeof *found);
     if (!found)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     enum base_err e = BASE_OK;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        enum base_err cannot = fill(&kinds[i], r, found, err);
+        enum base_err cannot = fill(&kinds[i], r, samples, found, err);
         if (cannot) {
             e = cannot;
         } else if (found->leads > out->leads) {
@@ -185,8 +192,8 @@ static enum base_err choose_class(const struct ecg_record *r, struct ecg_dicom_l
     return *kind ? BASE_OK : e;
 }
 
-enum base_err ecg_dicom_lay_out(const struct ecg_record *r, struct ecg_dicom_layout *out,
-                                struct base_error *err)
+enum base_err ecg_dicom_lay_out(const struct ecg_record *r, size_t samples,
+                                struct ecg_dicom_layout *out, struct base_error *err)
 {
     const struct kind *kind = NULL;
     *out = (struct ecg_dicom_layout){.n = 0};
@@ -194,7 +201,7 @@ enum base_err ecg_dicom_lay_out(const struct ecg_record *r, struct ecg_dicom_lay
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
                          r->nothers ? "none of the channels is an ECG lead"
                                     : "the record has no samples");
-    enum base_err e = choose_class(r, out, &kind, err);
+    enum base_err e = choose_class(r, samples, out, &kind, err);
     if (e)
         return e;
     if (!kind)

@@ -28,7 +28,8 @@ struct job {
 
 static enum base_err lay_out(struct job *j, struct base_error *err)
 {
-    enum base_err e = ecg_dicom_lay_out(j->r, &j->layout, err);
+    size_t most = j->o->samples ? j->o->samples : ecg_limits_default.samples;
+    enum base_err e = ecg_dicom_lay_out(j->r, most, &j->layout, err);
     if (e)
         return e;
     j->ids.sop_class = j->layout.sop_class;

@@ -33,6 +33,7 @@ struct ecg_dicom_options {
     bool has_zone;  /* for the times of a record that has none */
     int zone_min;   /* minutes east of UTC */
     int64_t now_us; /* wall clock, for the creation date and where the record has no time */
+    size_t samples; /* at most, of all leads, padded; 0 = as ecg_limits_default */
 };
 
 struct ecg_dicom_written {

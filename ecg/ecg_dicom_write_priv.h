@@ -23,12 +23,15 @@ struct ecg_dicom_layout {
     struct ecg_dicom_multiplex of[ECG_DICOM_MULTIPLEX_MAX];
     size_t n;
     size_t leads;       /* in all of them, medians not counted */
+    size_t room;        /* samples that may come yet */
     bool medians;       /* the last group is the median beat */
     char left_out[200]; /* as in ecg_dicom_written */
 };
 
-/* BASE_EUNSUPPORTED, BASE_ELIMIT and BASE_ENOMEM as ecg_dicom_write. */
-enum base_err ecg_dicom_lay_out(const struct ecg_record *r, struct ecg_dicom_layout *out,
+/* samples: at most, of all leads, padded. BASE_EUNSUPPORTED, BASE_ELIMIT and BASE_ENOMEM as
+ * ecg_dicom_write. */
+enum base_err ecg_dicom_lay_out(const struct ecg_record *r, size_t samples,
+                                struct ecg_dicom_layout *out,
                                 struct base_error *err) BASE_MUST_CHECK;
 
 #endif

@@ -50,6 +50,10 @@ static bool is_given(const char *text)
 }
 
 /* The sender's word on the patient takes precedence over the file's. */
+/* Of an ECG as it is read, and as it is written: twelve leads of a day; more than a sender may
+ * make a worker hold. */
+enum { SAMPLES = 64 << 20 };
+
 static void write_dicom(struct conversion *c, const struct ecg_record *record,
                         struct ecg_dicom_written *written)
 {
@@ -65,6 +69,7 @@ static void write_dicom(struct conversion *c, const struct ecg_record *record,
         .patient_name = c->source.patient_name,
         .accession = c->source.accession,
         .now_us = base_clock_wall_us(),
+        .samples = SAMPLES,
     };
     c->source.charset_guessed = (!is_given(c->source.patient_id) && record->patient.id.guessed) ||
                                 (!is_given(c->source.patient_name) && record->patient.name.guessed);
@@ -113,10 +118,9 @@ static enum base_err open_parts(struct conversion *c, const struct ecg_limits *l
 static void convert(void *arg)
 {
     struct conversion *c = arg;
-    /* Twelve leads of a day; more than a sender may make a worker hold. */
     struct ecg_limits limits = ecg_limits_default;
     limits.bytes = (size_t)256 << 20;
-    limits.samples = (size_t)64 << 20;
+    limits.samples = SAMPLES;
     struct ecg_input input = {.name = "", .bytes = base_buf_bytes(&c->file)};
     struct ecg_record *record = NULL;
     if (c->n_parts) {

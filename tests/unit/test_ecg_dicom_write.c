@@ -489,6 +489,31 @@ START_TEST(options_that_dicom_cannot_hold_are_refused)
 }
 END_TEST
 
+/* The second lead begins late: in one group with the first it pads it, in one of its own it is left
+ * out where it is too much. */
+START_TEST(what_is_padded_counts_in_all_groups_together)
+{
+    struct ecg_record *r = make_record(2, 1000, 500);
+    struct ecg_dicom_written written;
+    struct base_buf out = {0};
+    struct base_error err = {0};
+    struct ecg_dicom_options o = {.now_us = 1, .samples = 2 * (50000 + 1000)};
+    r->leads[1].start_s = 100;
+    ck_assert_int_eq(ecg_dicom_write(r, &o, &out, &written, &err), BASE_OK);
+    o.samples--;
+    must_refuse(r, &o, BASE_ELIMIT, "too many for DICOM");
+    r->leads[1].rate_hz = 250;
+    o.samples = 1000 + 25000 + 1000;
+    ck_assert_int_eq(ecg_dicom_write(r, &o, &out, &written, &err), BASE_OK);
+    ck_assert_str_eq(written.left_out, "");
+    o.samples--;
+    ck_assert_int_eq(ecg_dicom_write(r, &o, &out, &written, &err), BASE_OK);
+    ck_assert_ptr_nonnull(strstr(written.left_out, "250 Hz"));
+    base_buf_deinit(&out);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(a_full_buffer_is_an_error)
 {
     struct ecg_record *r = make_record(2, 1000, 500);
@@ -527,6 +552,7 @@ int main(void)
     tcase_add_test(t, the_same_seed_gives_the_same_object_and_options_override);
     tcase_add_test(t, a_time_of_an_hour_and_a_file_without_a_preamble_are_read);
     tcase_add_test(t, options_that_dicom_cannot_hold_are_refused);
+    tcase_add_test(t, what_is_padded_counts_in_all_groups_together);
     tcase_add_test(t, a_full_buffer_is_an_error);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
