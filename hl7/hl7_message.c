@@ -13,23 +13,21 @@ static bool is_name(const uint8_t *p)
     return true;
 }
 
-/* 2.5.4: MSH-1 and MSH-2 name the delimiters; all are different, none is a letter. */
-static enum base_err read_delimiters(struct base_bytes text, struct hl7_delimiters *d,
-                                     struct base_error *error)
+/* 2.5.4: all are different, none is a letter. */
+enum base_err hl7_read_delimiters(struct base_bytes text, const char *header,
+                                  struct hl7_delimiters *d, struct base_error *error)
 {
-    if (text.n >= 3 && (memcmp(text.p, "FHS", 3) == 0 || memcmp(text.p, "BHS", 3) == 0))
-        return base_fail(error, BASE_EFORMAT, 0,
-                         "this is a batch (FHS, BHS): send each message in a frame of its own");
-    if (text.n < 8 || memcmp(text.p, "MSH", 3) != 0)
-        return base_fail(error, BASE_EFORMAT, 0, "the message does not begin with MSH");
+    if (text.n < 8 || memcmp(text.p, header, 3) != 0)
+        return base_fail(error, BASE_EFORMAT, 0, "the message does not begin with %s", header);
     const char *p = (const char *)text.p;
-    *d = (struct hl7_delimiters){p[3], p[4], p[5], p[6], p[7]};
     for (size_t i = 3; i < 8; i++)
         for (size_t k = 3; k < 8; k++)
             if (p[i] <= ' ' || p[i] > '~' || (i != k && p[i] == p[k]))
                 return base_fail(error, BASE_EFORMAT, i,
-                                 "MSH-1 and MSH-2 must be five different "
-                                 "characters, such as |^~\\&");
+                                 "%s-1 and %s-2 must be five different "
+                                 "characters, such as |^~\\&",
+                                 header, header);
+    *d = (struct hl7_delimiters){p[3], p[4], p[5], p[6], p[7]};
     return BASE_OK;
 }
 
@@ -78,7 +76,7 @@ enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out, struct 
     if (text.n > HL7_MESSAGE_MAX)
         return base_fail(error, BASE_ELIMIT, BASE_NOPOS, "the message is larger than %d bytes",
                          HL7_MESSAGE_MAX);
-    enum base_err err = read_delimiters(text, &out->d, error);
+    enum base_err err = hl7_read_delimiters(text, "MSH", &out->d, error);
     size_t pos = 0;
     const uint8_t *cr = memchr(text.p, '\r', text.n);
     const uint8_t *lf = memchr(text.p, '\n', text.n);
@@ -102,8 +100,7 @@ size_t hl7_find(const struct hl7_message *m, const char *name, size_t from)
     return SIZE_MAX;
 }
 
-/* Part i (from 0) between delimiters; empty when there are fewer. */
-static struct base_bytes part_of(struct base_bytes b, char delimiter, unsigned i)
+struct base_bytes hl7_part(struct base_bytes b, char delimiter, unsigned i)
 {
     if (b.n == 0) /* perhaps at no address at all */
         return b;
@@ -128,14 +125,14 @@ static struct base_bytes raw(const struct hl7_message *m, size_t segment, unsign
     bool header = strcmp(s->name, "MSH") == 0;
     if (header && field == 1)
         return base_bytes_of(s->text.p + 3, 1);
-    struct base_bytes v = part_of(s->text, m->d.field, header ? field - 1 : field);
+    struct base_bytes v = hl7_part(s->text, m->d.field, header ? field - 1 : field);
     /* MSH-2 is the delimiters, not text with delimiters. */
     if (!(header && field == 2)) {
-        v = part_of(v, m->d.repetition, repetition);
+        v = hl7_part(v, m->d.repetition, repetition);
         if (component)
-            v = part_of(v, m->d.component, component - 1);
+            v = hl7_part(v, m->d.component, component - 1);
         if (component && subcomponent)
-            v = part_of(v, m->d.subcomponent, subcomponent - 1);
+            v = hl7_part(v, m->d.subcomponent, subcomponent - 1);
     }
     /* 2.5.3.1: "" means delete; for us that is empty. */
     return v.n == 2 && memcmp(v.p, "\"\"", 2) == 0 ? base_bytes_of(NULL, 0) : v;
@@ -145,7 +142,7 @@ unsigned hl7_repetitions(const struct hl7_message *m, size_t segment, unsigned f
 {
     if (segment >= m->n)
         return 0;
-    struct base_bytes v = part_of(m->segments[segment].text, m->d.field, field);
+    struct base_bytes v = hl7_part(m->segments[segment].text, m->d.field, field);
     unsigned n = v.n ? 1 : 0;
     for (size_t i = 0; i < v.n; i++)
         n += (char)v.p[i] == m->d.repetition;

@@ -30,6 +30,13 @@ struct hl7_delimiters {
     char subcomponent;
 };
 
+/* Reads the delimiters that a header (MSH; FHS, BHS) names in its first two fields. */
+enum base_err hl7_read_delimiters(struct base_bytes text, const char *header,
+                                  struct hl7_delimiters *d,
+                                  struct base_error *error) BASE_MUST_CHECK;
+/* Part i (from 0) between delimiters; empty when there are fewer. */
+struct base_bytes hl7_part(struct base_bytes b, char delimiter, unsigned i);
+
 struct hl7_message {
     struct hl7_delimiters d;
     size_t n;

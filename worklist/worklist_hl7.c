@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "dicom/dicom_charset.h"
+#include "hl7/hl7_batch.h"
 #include "hl7/hl7_order.h"
 #include "net/net_mllp.h"
 #include "worklist/worklist_priv.h"
@@ -31,12 +32,18 @@ struct worklist_hl7 {
     struct hl7_message parsed; /* scratch: used within one callback at a time */
 };
 
-/* One message under way. */
+/* A frame under way, and the message in it that is. */
 struct request {
     struct worklist_hl7 *h;
     struct net_mllp_conn *c;
-    struct base_bytes raw; /* borrowed from the connection until it is answered */
-    struct base_buf text;  /* as UTF-8 */
+    bool is_batch;
+    struct hl7_batch batch;
+    struct base_buf answers; /* to the batch */
+    bool owes;               /* an answer to the batch */
+    bool walking;            /* through the batch */
+    bool ended;              /* the message */
+    struct base_bytes raw;   /* borrowed from the connection until it is answered */
+    struct base_buf text;    /* as UTF-8 */
     int64_t sender;
     char control_id[200];
     char app[256];
@@ -81,18 +88,59 @@ static void send_ack(struct request *r, const struct hl7_message *m, const struc
                           .location = a->location,
                           .control_id = control_id,
                           .time = now};
+    if (r->is_batch) {
+        hl7_write_ack(m, &ack, &r->answers);
+        r->batch.answers++;
+        return;
+    }
     hl7_write_ack(m, &ack, &out);
     if (!out.err)
         net_mllp_send(r->c, base_buf_bytes(&out));
     base_buf_deinit(&out);
 }
 
-static void end(struct request *r)
+static void finish(struct request *r)
 {
+    /* What refers to a batch and has no message but answers is an answer itself (2.9.2). */
+    if (r->is_batch && r->owes && !r->answers.err)
+        net_mllp_send(r->c, base_buf_bytes(&r->answers));
     r->h->busy--;
+    base_buf_deinit(&r->answers);
     base_buf_deinit(&r->text);
     net_mllp_done(r->c);
     free(r);
+}
+
+static void take(struct request *r);
+
+/* Takes the messages of a batch one after the other; those that are answered at once must not
+ * nest. */
+static void walk(struct request *r)
+{
+    r->walking = true;
+    while (r->ended) {
+        if (!hl7_batch_next(&r->batch, &r->raw, &r->answers)) {
+            finish(r);
+            return;
+        }
+        r->ended = false;
+        take(r);
+    }
+    r->walking = false;
+}
+
+static void end(struct request *r)
+{
+    if (!r->is_batch) {
+        finish(r);
+        return;
+    }
+    base_buf_reset(&r->text);
+    r->sender = 0;
+    r->control_id[0] = r->app[0] = r->facility[0] = 0;
+    r->ended = true;
+    if (!r->walking)
+        walk(r);
 }
 
 /* Original mode: one answer. Enhanced mode (2.9.3, MSH-15 or MSH-16 valued): a commit
@@ -213,7 +261,11 @@ static void take_orders(struct request *r)
         return;
     }
     char *text = json.err ? NULL : with_pinyin(base_buf_cstr(&json));
-    base_sha256_once(r->raw.p, r->raw.n, digest);
+    /* The same message, though its last segment may have no end. */
+    size_t n = r->raw.n;
+    while (n && (r->raw.p[n - 1] == '\r' || r->raw.p[n - 1] == '\n'))
+        n--;
+    base_sha256_once(r->raw.p, n, digest);
     struct db_param params[] = {db_int(r->sender), db_text(r->control_id),
                                 db_bytes(digest, sizeof digest), db_text(text)};
     err = text ? db_call(r->h->db, DB_Q_HL7_RECEIVE, params, 4, on_received, r) : BASE_ENOMEM;
@@ -331,11 +383,48 @@ static void on_sender(void *arg, const struct db_outcome *outcome)
     json_decref(v);
 }
 
-/* NULL: answered. */
-static struct request *begin(struct worklist_hl7 *h, struct net_mllp_conn *c,
-                             struct base_bytes message)
+/* Parses the header of the message. */
+static bool find_header(struct request *r)
 {
     struct base_error error;
+    /* Its first fields are ASCII in every set; a later segment that cannot be read yet does not
+     * matter here. */
+    (void)!hl7_parse(r->raw, &r->h->parsed, &error);
+    if (r->h->parsed.n)
+        return true;
+    r->owes = true;
+    refuse(r, "AR", "100", "Segment sequence error", "MSH", error.msg);
+    return false;
+}
+
+static void take(struct request *r)
+{
+    struct worklist_hl7 *h = r->h;
+    if (!find_header(r))
+        return;
+    if (is_answer(&h->parsed)) {
+        pass_over(r);
+        return;
+    }
+    r->owes = true;
+    hl7_text(&h->parsed, 0, 3, 0, 1, r->app, sizeof r->app);
+    hl7_text(&h->parsed, 0, 4, 0, 1, r->facility, sizeof r->facility);
+    uint8_t print[BASE_SHA256];
+    char certificate[BASE_SHA256_HEX] = "";
+    if (net_mllp_fingerprint(r->c, print))
+        base_hex(print, sizeof print, certificate);
+    struct db_param params[] = {db_text(r->app), db_text(r->facility), db_text(net_mllp_peer(r->c)),
+                                certificate[0] ? db_text(certificate) : db_null()};
+    if (db_call(h->db, DB_Q_HL7_SENDER_FIND, params, 4, on_sender, r))
+        refuse_passing(r);
+}
+
+/* ---- frames ---- */
+
+/* NULL: out of memory. */
+static struct request *begin(struct worklist_hl7 *h, struct net_mllp_conn *c,
+                             struct base_bytes frame)
+{
     struct request *r = calloc(1, sizeof *r);
     if (!r) {
         net_mllp_done(c);
@@ -343,15 +432,21 @@ static struct request *begin(struct worklist_hl7 *h, struct net_mllp_conn *c,
     }
     r->h = h;
     r->c = c;
-    r->raw = hl7_beginning(message);
+    r->raw = hl7_beginning(frame);
+    r->is_batch = hl7_is_batch(r->raw);
+    r->batch.rest = r->raw;
     h->busy++;
-    /* The header's first fields are ASCII in every set; a later segment that
-     * cannot be read yet does not matter here. */
-    (void)!hl7_parse(r->raw, &h->parsed, &error);
-    if (h->parsed.n)
-        return r;
-    refuse(r, "AR", "100", "Segment sequence error", "MSH", error.msg);
-    return NULL;
+    return r;
+}
+
+/* Nothing of the batch was taken: its answer has one acknowledgement, of no message. */
+static void refuse_batch(struct request *r, const char *code, const char *error_code,
+                         const char *error_name, const char *text)
+{
+    hl7_batch_refuse(&r->batch, &r->answers);
+    r->owes = true;
+    r->raw = base_bytes_str("");
+    refuse(r, code, error_code, error_name, NULL, text);
 }
 
 static void on_too_long(void *arg, struct net_mllp_conn *c, struct base_bytes beginning)
@@ -360,31 +455,36 @@ static void on_too_long(void *arg, struct net_mllp_conn *c, struct base_bytes be
     struct request *r = begin(h, c, beginning);
     if (!r)
         return;
+    if (r->is_batch) {
+        refuse_batch(r, "AR", "207", "Application internal error",
+                     "the batch has more than 1 MiB, which is the limit: send it in several");
+        return;
+    }
+    if (!find_header(r))
+        return;
     hl7_text(&h->parsed, 0, 10, 0, 1, r->control_id, sizeof r->control_id);
     refuse(r, "AR", "207", "Application internal error", NULL,
            "the message has more than 1 MiB, which is the limit: send it without what it embeds");
 }
 
-static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes message)
+static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes frame)
 {
-    struct worklist_hl7 *h = arg;
-    struct request *r = begin(h, c, message);
+    struct request *r = begin(arg, c, frame);
+    struct base_error error;
+    unsigned messages = 0;
     if (!r)
         return;
-    if (is_answer(&h->parsed)) {
-        pass_over(r);
+    if (!r->is_batch) {
+        take(r);
         return;
     }
-    hl7_text(&h->parsed, 0, 3, 0, 1, r->app, sizeof r->app);
-    hl7_text(&h->parsed, 0, 4, 0, 1, r->facility, sizeof r->facility);
-    uint8_t print[BASE_SHA256];
-    char certificate[BASE_SHA256_HEX] = "";
-    if (net_mllp_fingerprint(c, print))
-        base_hex(print, sizeof print, certificate);
-    struct db_param params[] = {db_text(r->app), db_text(r->facility), db_text(net_mllp_peer(c)),
-                                certificate[0] ? db_text(certificate) : db_null()};
-    if (db_call(h->db, DB_Q_HL7_SENDER_FIND, params, 4, on_sender, r))
-        refuse_passing(r);
+    if (hl7_batch_check(r->raw, &messages, &error)) {
+        refuse_batch(r, "AR", "100", "Segment sequence error", error.msg);
+        return;
+    }
+    r->owes = messages == 0 && !hl7_batch_refers(r->raw);
+    r->ended = true;
+    walk(r);
 }
 
 static void on_fault(void *arg, const char *peer, const char *cause)

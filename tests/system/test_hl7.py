@@ -161,8 +161,42 @@ class TheHl7Listener(SystemTest):
         said = self.ask(order('two1', 120) + order('two2', 121).replace('P1^^^', 'P2^^^'))
         self.assertIn('MSA|AE|two1', said)
         self.assertIn('|MSH^2|100^', said)
-        self.assertIn('a batch', self.ask('FHS|^~\\&|HIS|QINGHE\r' + order('two3', 122)))
-        self.assertEqual(self.rdc.sql("select 1 from exam_order where accession in ('ACC120', 'ACC121', 'ACC122')"), [])
+        self.assertEqual(self.rdc.sql("select 1 from exam_order where accession in ('ACC120', 'ACC121')"), [])
+
+    def test_takes_a_batch_and_answers_each_message_in_another(self):
+        """2.10.3: each as alone, with its own character set and rules of acknowledgement."""
+        head = 'BHS|^~\\&|HIS|QINGHE|RDC|RDC|20260131||night||B1\r'
+        quiet = order('b5', 145).replace('|P|2.5.1||||||', '|P|2.5.1|||ER|NE||', 1)
+        messages = [order('b1', 141), order('b2', 142, charset='GB 18030-2000'), order('b3', 149, 'CA'),
+                    'MSH|^~\\&|HIS|QINGHE|RDC|RDC|20260131||ACK|b4|P|2.5.1\rMSA|AA|77\r', quiet]
+        batch = [head.encode()] + [m.encode('gb18030' if 'GB 1' in m else 'utf-8') for m in messages] + [b'BTS|5\r']
+        for _ in range(2):  # sent again, it does nothing twice
+            said = self.ask(b''.join(batch))
+            self.assertRegex(said, r'^BHS\|\^~\\&\|RDC\|RDC\|HIS\|QINGHE\|\|\|\|\|\|B1\rMSH')
+            self.assertEqual([line[4:] for line in said.split('\r') if line[:3] in ('MSA', 'BTS')],
+                             ['AA|b1', 'AA|b2', 'AE|b3', '3'])
+        self.assertEqual(self.rdc.sql("select accession, name from exam_order o join patient p on p.id = o.patient_id "
+                                      "where accession ~ '^ACC14[1-5]' order by 1"),
+                         [[f'ACC14{n}', '测试^一'] for n in (1, 2, 5)])
+        # A control ID is the same message alone and anywhere in a batch.
+        self.assertIn('MSA|AA|b2', self.ask(messages[1].encode('gb18030')))
+        many = self.ask('FHS|^~\\&|HIS|QINGHE|||||||F1\r' + ''.join(order(f'm{n}', 150) for n in range(100)))
+        self.assertEqual((many.count('MSA|AA|m'), many[-7:]), (100, '\rFTS|1\r'))
+
+    def test_takes_nothing_of_a_batch_that_lost_a_part(self):
+        head = 'BHS|^~\\&|HIS|QINGHE|||||||B2\r'
+        for batch, word in ((order('c1', 146) + 'BTS|2\r', 'BTS-1'), ('PID|1\r' + order('c2', 146), 'nothing of it'),
+                            (order('c3', 146) + 'x' * (2 << 20), '1 MiB')):
+            said = self.ask(head + batch)
+            self.assertRegex(said, rf'^BHS.*\|B2\rMSH(.|\r)*MSA\|AR\|\r(.|\r)*{word}(.|\r)*BTS\|1\r$')
+        self.assertEqual(self.rdc.sql("select 1 from exam_order where accession = 'ACC146'"), [])
+
+    def test_answers_no_batch_of_answers(self):
+        head = b'BHS|^~\\&|HIS|QINGHE||||||||B1\r'
+        for batch in (head + b'BTS|0\r', head + b'MSH|^~\\&|HIS|QINGHE|||2026||ACK|7|P|2.5.1\rMSA|AA|1\rBTS|1\r'):
+            self.socket.sendall(b'\x0b' + batch + b'\x1c\r')
+        self.assertIn('MSA|AA|behind', self.ask(order('behind', 147)))
+        self.assertRegex(self.ask('BHS|^~\\&|HIS|QINGHE|||||||none\r'), r'^BHS.*\|none\rBTS\|0\r$')
 
     def test_takes_each_obr_and_what_replaces_an_order(self):
         second = order('obr', 131).split('\r')[3].replace('OBR|1', 'OBR|2')
