@@ -230,6 +230,7 @@ declare
     s study;
     e exam;
     v_have record;
+    v_report bigint; -- the study whose report it is
     v_instance bigint;
     v_check boolean;
 begin
@@ -250,22 +251,27 @@ begin
     from instance i join object o on o.id = i.object_id left join object f on f.id = i.original_id
     where i.centre_id = v_centre and i.sop_uid = p ->> 'sop_uid'
     order by 1 desc, 5 desc limit 1;
-    if v_have.own or v_have.same then
-        select * into e from exam where study_id = v_have.study_id;
+    -- A report has no instance while its files are made again (integrity_rerender); what came then
+    -- would open its exam again, and stand where they belong.
+    select x.study_id into v_report from (select exam_id from report where sr_uid = p ->> 'sop_uid'
+        union all select exam_id from report where pdf_uid = p ->> 'sop_uid') r
+        join exam x on x.id = r.exam_id and x.centre_id = v_centre;
+    if v_have.own or v_have.same or v_report is not null then
+        select * into e from exam where study_id = coalesce(v_report, v_have.study_id);
         -- What was read may be committed here only, where the wait for a standby was
         -- broken off. A transaction that writes nothing would not wait: this one writes.
         perform pg_logical_emit_message(true, 'rdc', '')
         where current_setting('synchronous_standby_names') <> '';
         if v_have.lost or v_have.large then
             return jsonb_build_object('outcome', case when v_have.lost then 'stored' else 'duplicate' end,
-                'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id),
+                'exam', e.id, 'study_uid', (select study_uid from study where id = e.study_id),
                 'replaced', jsonb_build_array(object_replace(v_have.object_id, p),
                     case when p ? 'original' then object_replace(v_have.original_id, p -> 'original') end));
         end if;
         -- The same file again: the outcome of its first commit was unknown.
         return jsonb_build_object('outcome', case when v_have.ours then 'stored' else 'duplicate' end,
-            'exam', e.id, 'study_uid', (select study_uid from study where id = v_have.study_id),
-            'have', case when v_have.own or v_have.ours then null
+            'exam', e.id, 'study_uid', (select study_uid from study where id = e.study_id),
+            'have', case when v_have.own or v_have.ours or v_report is not null then null
                 when p ? 'original' and v_have.original_id is not null
                     then jsonb_build_array(v_have.file, v_have.original)
                 else jsonb_build_array(v_have.file) end);

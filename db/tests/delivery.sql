@@ -65,4 +65,14 @@ begin
     -- what rdc made is not a late object when a copy comes back
     v := t_object('1.5.1', (select sr_uid from report where version = 1));
     assert v ->> 'outcome' = 'duplicate' and t_state(e) = 'final';
+    -- nor while its files are made again, which then take their place
+    select sr_object_id into strict l from report where version = 1;
+    assert integrity_rerender(l, (select location from object where id = l));
+    v := t_object('1.5.1', (select sr_uid from report where version = 1));
+    assert v ->> 'outcome' = 'duplicate' and (v ->> 'exam')::bigint = e and v ->> 'study_uid' = '1.5.1'
+        and v -> 'have' = 'null' and t_state(e) = 'final', v;
+    v := job_claim('render', 1, 60);
+    assert report_rendered((v -> 0 ->> 'id')::bigint, (v -> 0 ->> 'subject')::bigint, f || '{"location": "r/31"}',
+        f || '{"location": "r/32"}', f || '{"location": "r/33"}');
+    assert not exists (select from integrity_findings() where open);
 end $$;
