@@ -37,7 +37,8 @@ enum net_http_body {
 };
 
 enum net_http_flags {
-    NET_HTTP_QUIET = 1 /* logged at level debug: probes */
+    NET_HTTP_QUIET = 1,     /* logged at level debug: probes */
+    NET_HTTP_UNCOUNTED = 2, /* not asked about with on_admit; its handler has a limit of its own */
 };
 
 /* arg is that of the table. */

@@ -191,7 +191,7 @@ static bool admit(struct net_http_conn *c)
     struct net_http_request *req = c->req;
     const struct net_http_options *o = &c->server->o;
     char seconds[16];
-    if (!o->on_admit || req->route->flags & NET_HTTP_QUIET)
+    if (!o->on_admit || req->route->flags & (NET_HTTP_QUIET | NET_HTTP_UNCOUNTED))
         return true;
     unsigned wait = o->on_admit(o->arg, req);
     if (wait == 0)

@@ -174,10 +174,12 @@ enum { REPORT_BODY_MAX = 512 * 1024 };
 
 #define NO_BODY    NET_HTTP_BODY_NONE, 0, 0
 #define SMALL_BODY NET_HTTP_BODY_COLLECTED, 16 * 1024, 0
+/* Others share the address, which is what a request without a session is counted by. */
+#define LOGIN_BODY NET_HTTP_BODY_COLLECTED, 16 * 1024, NET_HTTP_UNCOUNTED
 #define FHIR_BODY  NET_HTTP_BODY_COLLECTED, 512 * 1024, 0
 
 static const struct net_http_route routes[] = {
-    {"POST", "/api/v1/session", "", worklist_post_session, SMALL_BODY},
+    {"POST", "/api/v1/session", "", worklist_post_session, LOGIN_BODY},
     {"DELETE", "/api/v1/session", "", worklist_delete_session, NO_BODY},
     {"GET", "/api/v1/worklist", "", get_worklist, NO_BODY},
     {"GET", "/api/v1/exams", "limit, since, state", get_exams, NO_BODY},

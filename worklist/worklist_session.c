@@ -6,7 +6,9 @@
  * - logins of people who exist are checked first; their number is bounded, since an account
  *   has a share of the queue and is closed after ten failures;
  * - the others, and the answers to wrong passwords, wait behind; of those an address has a
- *   share. Beyond it they are put off: only what is wrong can be, so this refuses nobody.
+ *   share. Beyond it they are put off: only what is wrong can be, so this refuses nobody;
+ * - no rate of requests is asked for, since the address would be its only measure. Whoever is
+ *   refused without a turn in the queue is put off, so a connection has no more of them.
  *
  * Whether a login exists must not show. So a wrong password of a person who exists has the turn
  * in the queue, the answers and, as far as the checks of others let it, the time of a login that
@@ -39,7 +41,8 @@ struct login {
     struct base_quota_row *address; /* a seat of each; NULL: none */
     struct base_quota_row *account;
     int64_t began_ms;
-    int64_t person; /* 0 = no such login */
+    int64_t person;   /* 0 = no such login */
+    int64_t closed_s; /* so long the account stays closed */
     char hash[MODEL_PASSWORD_HASH];
     char password[MODEL_PASSWORD_MAX + 1];
     bool matches;
@@ -76,7 +79,12 @@ static void refuse_until(struct login *l, int64_t seconds, const char *title, co
 
 static void on_put_off(void *arg)
 {
-    refuse_until(arg, 1, "too many logins from this address or of this account are waiting",
+    struct login *l = arg;
+    if (l->closed_s > 0) {
+        refuse_until(l, l->closed_s, "too many failed logins", closed_detail);
+        return;
+    }
+    refuse_until(l, 1, "too many logins from this address or of this account are waiting",
                  "from this address only wrong ones are refused, so look at login and password; "
                  "of one account any: try again as Retry-After says");
 }
@@ -181,12 +189,8 @@ static void on_person(void *arg, const struct db_outcome *outcome)
     const struct db_rows *rows = db_outcome_rows(outcome, 0);
     l->person = db_rows_int(rows, 0, 0);
     snprintf(l->hash, sizeof l->hash, "%s", db_rows_text(rows, 0, 1));
-    int64_t closed = db_rows_int(rows, 0, 2);
-    if (closed > 0) {
-        refuse_until(l, closed, "too many failed logins", closed_detail);
-        return;
-    }
-    if (l->person)
+    l->closed_s = db_rows_int(rows, 0, 2);
+    if (l->person && l->closed_s <= 0)
         l->account = api_limits_login(l->api->limits, BASE_QUOTA_ACCOUNT, l->person);
     if (l->person ? !l->account : !l->address)
         put_off(l);

@@ -51,6 +51,14 @@ begin
     assert (select received_at from instance where sop_uid = '1.9.2.1.1')
         = to_timestamp(1700000000);
     assert (select kind from organisation where code = 'NEWONE') = 'centre';
+    -- another object under the UID is beside it again, for a person to decide which is shown
+    assert rebuild_one(('{"study_uid": "1.9.2", "series_uid": "1.9.2.1", "sop_uid": "1.9.2.1.1",
+        "sop_class": "1.2.840.10008.5.1.4.1.1.2", "transfer_syntax": "1.2.840.10008.1.2.1",
+        "location": "r/0/4.dcm", "sha256": "'
+        || repeat('ba', 32) || '", "size": 10, "quiet": 0, "modality": "CT"}')::jsonb,
+        '{"centre": "NEWONE", "device": "CT1", "received_us": 1700000000500000}') = 'conflict';
+    assert (select conflicts #>> '{0,cause}' = 'content' and not conflicts -> 0 ? 'resolved'
+        from exam e join study s on s.id = e.study_id where study_uid = '1.9.2');
     assert rebuild_one(('{"study_uid": "1.9.2", "series_uid": "1.9.2.2", "sop_uid": "1.9.2.2.1",
         "sop_class": "1.2.840.10008.5.1.4.1.1.88.11", "transfer_syntax": "1.2.840.10008.1.2.1",
         "location": "r/0/2.dcm", "sha256": "'

@@ -9,7 +9,7 @@ import unittest
 
 import dicom_scu
 import make_dicom
-from rdc_system import Client, Rdc, SystemTest, place, wait_for
+from rdc_system import PASSWORD, Client, Rdc, SystemTest, place, wait_for
 
 CT = make_dicom.CT
 # PS3.8 9.3.4: rejected-transient, provider (presentation), local-limit-exceeded
@@ -283,6 +283,18 @@ class AnHttpSession(LimitTest):
         answers = [c.get('/api/v1/worklist').status for _ in range(40) for c in (one, other)]
         self.assertIn(429, answers[1::2], 'the other session of the organisation was not counted')
         self.assertGreater(self.metric('http_limited_total'), 0)
+
+
+class AnAddress(LimitTest):
+    conf = {'http.session-max-rate': '1'}
+
+    def test_of_many_lets_people_log_in_while_one_of_them_asks_too_often(self):
+        """Without a session the address is all that is known of a client; behind it may be a whole centre."""
+        stranger = Client(self.rdc)
+        for who in ('tech', 'doctor', 'reader1'):
+            self.assertIn(429, [stranger.get('/api/v1/worklist').status for _ in range(5)])
+            login = stranger.post('/api/v1/session', {'login': who, 'password': PASSWORD})
+            self.assertEqual(login.status, 200)
 
 
 class AnOrganisation(LimitTest):
