@@ -1011,6 +1011,7 @@ begin
             join instance x on x.study_id = t.id join ecg_measurement m on m.instance_id = x.id
             join object o on o.id = x.object_id
         where i.id = p_instance and x.sop_uid <> i.sop_uid and x.variant = 0 and ecg_same_patient(e, y)
+            and not m.figures ? 'error'
             and (ecg_recorded(t, x), x.id) < (ecg_recorded(s, i), i.id)
         order by ecg_recorded(t, x) desc, x.id desc limit 1);
 end $$;
@@ -1075,6 +1076,14 @@ begin
         and exists (select from study s join study t on t.patient_id = s.patient_id join patient p on p.id = s.patient_id
             where s.id = a.study_id and t.id = b.study_id and p.patient_id is not null);
 end $$;
+CREATE FUNCTION public.ecg_unmeasured(p_cause text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object('confirmed', false, 'error', p_cause, 'statements', '[]'::jsonb, 'alarms', '[]'::jsonb,
+        'retake', jsonb_build_array(jsonb_build_object('code', code, 'text_en', text_en, 'text_zh', text_zh,
+            'figures', p_cause)))
+    from advice_code where code = 'ecg_not_measured'
+$$;
 CREATE FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) RETURNS public.exam
     LANGUAGE plpgsql
     AS $$
@@ -3047,11 +3056,11 @@ begin
     for v in select m.instance, m.figures, nullif(m.earlier, 0) as earlier, e.id as exam
         from unnest(p_instances, p_figures, p_earlier) m(instance, figures, earlier) join instance i on i.id = m.instance
             join study s on s.id = i.study_id join exam e on e.study_id = s.id
-        where m.figures is not null
         order by s.study_uid, i.sop_uid loop
         select * into v_instance from instance where id = v.instance;
         begin
-            perform ecg_measured(v_instance, v.exam, v.figures::jsonb, v.earlier);
+            perform ecg_measured(v_instance, v.exam, case when v.figures like '!%' then ecg_unmeasured(substr(v.figures, 2))
+                else v.figures::jsonb end, v.earlier);
         exception
             when data_exception or integrity_constraint_violation then
                 raise warning 'figures of instance % cannot be kept: %', v.instance, sqlerrm;
@@ -5539,6 +5548,7 @@ REVOKE ALL ON FUNCTION public.ecg_recorded(s public.study, i public.instance) FR
 GRANT ALL ON FUNCTION public.ecg_recorded(s public.study, i public.instance) TO rdc_api;
 REVOKE ALL ON FUNCTION public.ecg_same_patient(a public.exam, b public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ecg_same_patient(a public.exam, b public.exam) TO rdc_api;
+REVOKE ALL ON FUNCTION public.ecg_unmeasured(p_cause text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_exam(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_grew(p_instances bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.evidence_note(p_centre bigint, p_study_uid text, p_kind text, p_open boolean, p_add boolean, p_uids text[], p_count integer) FROM PUBLIC;

@@ -608,9 +608,6 @@ static enum base_err settle(struct ecg_dicom_reader *d, struct group **groups, s
     }
     for (enum kind kind = LEADS; kind <= OTHERS && !e; kind++)
         e = make_leads(d, groups, n, kind);
-    if (!e && d->rec->nleads == 0)
-        e = base_fail(d->err, BASE_EUNSUPPORTED, groups[0]->pos,
-                      "DICOM: the object has no channel that is an ECG lead");
     for (size_t i = 0; i < n && !e; i++)
         if (!groups[i]->left_out)
             note_uncalibrated(d, groups[i]);

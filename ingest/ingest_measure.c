@@ -24,7 +24,7 @@ struct work {
     struct ingest_note note; /* first; also its place among those that wait */
     int64_t earlier;         /* instance that it is compared with; 0 = none */
     struct base_buf request;
-    struct base_buf figures; /* JSON, or nothing: it could not be measured */
+    struct base_buf figures; /* as the process printed them: JSON, or "!" and why there is none */
 };
 
 struct ingest_measure {
@@ -79,7 +79,7 @@ static enum base_err send(void *arg, struct ingest_note *list, db_done_fn *fn, v
         jobs[n] = note->job->id;
         instances[n] = note->job->subject;
         earlier[n] = w->earlier;
-        figures[n++] = w->figures.n ? base_buf_cstr(&w->figures) : NULL;
+        figures[n++] = base_buf_cstr(&w->figures);
     }
     struct base_buf scratch[4] = {0};
     struct db_param params[] = {
@@ -107,6 +107,7 @@ static void not_measured(struct ingest_measure *m, const char *cause)
     BASE_LOG(WARN, "ecg_not_measured", LOG_I("instance", m->current->note.job->subject),
              LOG_S("cause", cause));
     base_buf_deinit(&m->current->figures);
+    base_buf_printf(&m->current->figures, "!%s", cause);
     measured(m);
 }
 

@@ -44,7 +44,7 @@ static void source_close(struct source *s)
 }
 
 /* Measures the recording, and compares it with the earlier one; if that cannot be read, the
- * measurements are printed alone. Of a damaged file that cannot be measured this is printed. */
+ * measurements are printed alone. Of a file that cannot be measured it is printed why. */
 static enum base_err measure(const char *path, const char *earlier, const char *limits,
                              struct base_pages *pages, struct base_buf *out, struct base_error *e)
 {
@@ -61,10 +61,10 @@ static enum base_err measure(const char *path, const char *earlier, const char *
     a.earlier = NULL;
     if (!err && !compares)
         err = rdc_ecg_measure_write(&a, true, out, e);
-    if (err) {
+    if (err == BASE_EFORMAT || err == BASE_EUNSUPPORTED || err == BASE_ELIMIT) {
         base_buf_reset(out);
-        if (rdc_ecg_unmeasured_write(now.record, e, out))
-            err = BASE_OK;
+        rdc_ecg_unmeasured_write(now.record, e, out);
+        err = BASE_OK;
     }
     source_close(&before);
     source_close(&now);

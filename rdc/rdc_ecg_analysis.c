@@ -311,14 +311,12 @@ static void unmeasured_json(const struct ecg_record *r, const struct ecg_quality
 
 enum { NOTES = 64 }; /* that are repeated; the file has them all */
 
-bool rdc_ecg_unmeasured_write(const struct ecg_record *r, const struct base_error *why,
+void rdc_ecg_unmeasured_write(const struct ecg_record *r, const struct base_error *why,
                               struct base_buf *out)
 {
     struct ecg_findings findings;
     struct base_json j;
-    ecg_findings_of_file(r, why, &findings);
-    if (findings.n == 0)
-        return false;
+    ecg_findings_unmeasured(r, why, &findings);
     base_json_init(&j, out);
     base_json_open_object(&j);
     base_json_member_bool(&j, "confirmed", false);
@@ -330,7 +328,6 @@ bool rdc_ecg_unmeasured_write(const struct ecg_record *r, const struct base_erro
         ecg_info_notes(r, NOTES, &j);
     base_json_close_object(&j);
     base_buf_add_byte(out, '\n');
-    return true;
 }
 
 static void write_json(const struct ecg_record *r, const struct rdc_ecg_result *x,

@@ -36,9 +36,9 @@ enum base_err rdc_ecg_compare(const struct rdc_ecg_analysis *a, const struct rdc
 /* An annotation file: beats, and with waves also "(", "p", "N", "t" and ")". */
 enum base_err rdc_ecg_beats_write(const struct rdc_ecg_analysis *a, bool waves,
                                   struct base_buf *out, struct base_error *err) BASE_MUST_CHECK;
-/* The JSON of a recording that cannot be measured, or (NULL) not even read, for the reason given:
- * that its file is damaged, and how. False: that is not why; nothing is written. */
-bool rdc_ecg_unmeasured_write(const struct ecg_record *record, const struct base_error *why,
+/* The JSON of a recording that cannot be measured, or (NULL) not even read, for the reason given.
+ */
+void rdc_ecg_unmeasured_write(const struct ecg_record *record, const struct base_error *why,
                               struct base_buf *out);
 /* One JSON object, or text for people. */
 enum base_err rdc_ecg_measure_write(const struct rdc_ecg_analysis *a, bool json,

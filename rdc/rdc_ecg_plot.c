@@ -185,6 +185,20 @@ static enum base_err draw_analysed(const struct rdc_ecg_analysis *of,
     return e;
 }
 
+/* The sheet says why there are no figures. */
+static enum base_err draw_unmeasured(const struct ecg_record *r,
+                                     const struct ecg_draw_options *given,
+                                     const struct base_error *why, struct base_buf *out,
+                                     struct base_error *err)
+{
+    struct ecg_findings findings;
+    struct ecg_draw_analysis a = {.findings = &findings};
+    struct ecg_draw_options o = *given;
+    ecg_findings_unmeasured(r, why, &findings);
+    o.analysis = &a;
+    return ecg_draw_sheet(r, &o, out, err);
+}
+
 enum base_err rdc_ecg_plot(const struct ecg_record *r, const struct ecg_record *earlier,
                            const struct ecg_draw_options *options, struct base_buf *out,
                            struct base_error *err)
@@ -193,7 +207,7 @@ enum base_err rdc_ecg_plot(const struct ecg_record *r, const struct ecg_record *
     struct rdc_ecg_result *x = NULL;
     struct base_error why = {0};
     if (rdc_ecg_analyse(&a, &x, &why))
-        return ecg_draw_sheet(r, options, out, err);
+        return draw_unmeasured(r, options, &why, out, err);
     struct ecg_changes *changes = earlier ? malloc(sizeof *changes) : NULL;
     bool compared = changes && rdc_ecg_compare(&a, x, changes, &why) == BASE_OK;
     enum base_err e = draw_analysed(&a, options, x, compared ? changes : NULL, out, err);

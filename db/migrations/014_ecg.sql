@@ -35,7 +35,15 @@ insert into advice_code (code, text_en, text_zh) values
     ('ecg_arms_reversed', 'possible: arm electrodes exchanged', '可能左右手电极接反,请核对后重采'),
     ('ecg_limb_foot_reversed', 'possible: an arm and a leg electrode exchanged', '可能上肢与下肢电极接反,请核对后重采'),
     ('ecg_chest_order', 'possible: chest electrodes in another order', '可能胸前电极顺序错误,请核对后重采'),
-    ('ecg_gain', 'amplitudes out of range: check gain and calibration', '幅度超出正常范围,请检查增益与定标');
+    ('ecg_gain', 'amplitudes out of range: check gain and calibration', '幅度超出正常范围,请检查增益与定标'),
+    ('ecg_no_signal', 'no lead has a signal: look at the patient at once, then check electrodes and cable and record again',
+        '所有导联均无信号:请立即查看患者,再检查电极与导联线后重采'),
+    ('ecg_no_lead', 'no channel is an ECG that can be measured: where one was to be recorded, check leads and settings and record again',
+        '无可测量的心电导联:如应记录心电图,请检查导联与设置后重采'),
+    ('ecg_sampling_rate', 'sampled at a frequency that cannot be measured: set the recorder to 500 Hz (at least 250) and record again',
+        '采样率不适合测量:请将设备采样率设为500Hz(至少250Hz)后重采'),
+    ('ecg_not_measured', 'could not be measured: there are no figures and no alarms, it is to be read by hand',
+        '未能自动测量:无测量值与危急提示,请人工判读');
 
 do $$
 declare
@@ -93,6 +101,7 @@ begin
             join instance x on x.study_id = t.id join ecg_measurement m on m.instance_id = x.id
             join object o on o.id = x.object_id
         where i.id = p_instance and x.sop_uid <> i.sop_uid and x.variant = 0 and ecg_same_patient(e, y)
+            and not m.figures ? 'error'
             and (ecg_recorded(t, x), x.id) < (ecg_recorded(s, i), i.id)
         order by ecg_recorded(t, x) desc, x.id desc limit 1);
 end $$;
@@ -134,7 +143,16 @@ begin
     end if;
 end $$;
 
--- What was measured of these instances; null, or no JSON: nothing. p_earlier: what each was compared
+-- What is kept of an ECG that could not be measured, for another reason than its file.
+create function ecg_unmeasured(p_cause text) returns jsonb language sql stable as
+$$
+    select jsonb_build_object('confirmed', false, 'error', p_cause, 'statements', '[]'::jsonb, 'alarms', '[]'::jsonb,
+        'retake', jsonb_build_array(jsonb_build_object('code', code, 'text_en', text_en, 'text_zh', text_zh,
+            'figures', p_cause)))
+    from advice_code where code = 'ecg_not_measured'
+$$;
+
+-- What was measured of these instances: JSON, or '!' and why there is none. p_earlier: what each was compared
 -- with, 0 = nothing. In the order in which rows are locked everywhere.
 create function measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) returns void
 language plpgsql security definer set search_path = public as
@@ -146,11 +164,11 @@ begin
     for v in select m.instance, m.figures, nullif(m.earlier, 0) as earlier, e.id as exam
         from unnest(p_instances, p_figures, p_earlier) m(instance, figures, earlier) join instance i on i.id = m.instance
             join study s on s.id = i.study_id join exam e on e.study_id = s.id
-        where m.figures is not null
         order by s.study_uid, i.sop_uid loop
         select * into v_instance from instance where id = v.instance;
         begin
-            perform ecg_measured(v_instance, v.exam, v.figures::jsonb, v.earlier);
+            perform ecg_measured(v_instance, v.exam, case when v.figures like '!%' then ecg_unmeasured(substr(v.figures, 2))
+                else v.figures::jsonb end, v.earlier);
         exception
             when data_exception or integrity_constraint_violation then
                 raise warning 'figures of instance % cannot be kept: %', v.instance, sqlerrm;

@@ -127,6 +127,17 @@ begin
     from instance i where sop_uid = '1.6.40.1';
     assert (select priority = 'routine' and t_codes(e) = 'ecg_short' from exam where id = e), t_codes(e);
     assert not exists (select from job where kind = 'measure');
+    -- or why there is nothing, which is not compared with
+    v := t_object('1.6.50', '1.6.50.1', '{"modality": "ECG", "sop_class": "1.2.840.10008.5.1.4.1.1.9.1.1", "patient_id": "P50"}');
+    perform measure_done(array[0::bigint], array[i.id], array['!it took too long'], array[0])
+    from instance i where sop_uid = '1.6.50.1';
+    assert t_codes((v ->> 'exam')::bigint) = 'ecg_not_measured'
+        and exam_ecg((v ->> 'exam')::bigint) @> '[{"error": "it took too long", "alarms": [],
+            "retake": [{"code": "ecg_not_measured", "figures": "it took too long"}]}]', exam_ecg((v ->> 'exam')::bigint)::text;
+    perform t_object('1.6.51', '1.6.51.1', '{"modality": "ECG", "sop_class": "1.2.840.10008.5.1.4.1.1.9.1.1", "patient_id": "P50"}');
+    assert measure_input((select id from instance where sop_uid = '1.6.51.1')) ->> 'earlier' is null;
+    delete from job where kind = 'measure';
+    delete from ecg_measurement where instance_id = (select id from instance where sop_uid = '1.6.50.1');
     perform measure_done(array[0::bigint], array[i.id],
         array['{"hr_bpm": 30, "alarms": [{"code": "alarm_bradycardia"}], "retake": []}'], array[0])
     from instance i where sop_uid = '1.6.40.1';

@@ -261,13 +261,9 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b, st
     ecg_finding_scope(&c);
 }
 
-void ecg_findings_of_file(const struct ecg_record *r, const struct base_error *why,
-                          struct ecg_findings *out)
+void ecg_findings_of_file(const struct ecg_record *r, struct ecg_findings *out)
 {
     struct ecg_case c = {.record = r, .out = out};
     *out = (struct ecg_findings){.n = 0};
-    if (r)
-        ecg_finding_damage(&c);
-    else if (why->code == BASE_EFORMAT)
-        ecg_finding_add(&c, ECG_FINDING_RETAKE_DAMAGED, "%s", why->msg);
+    ecg_finding_damage(&c);
 }

@@ -101,7 +101,16 @@ enum ecg_finding_kind {
     X(RETAKE_CHEST, RETAKE, "ecg_chest_order", "possible: chest electrodes in another order",      \
       "可能胸前电极顺序错误,请核对后重采")                                                         \
     X(RETAKE_GAIN, RETAKE, "ecg_gain", "amplitudes out of range: gain or calibration",             \
-      "幅度超出正常范围,请检查增益与定标")
+      "幅度超出正常范围,请检查增益与定标")                                                         \
+    X(RETAKE_NO_SIGNAL, RETAKE, "ecg_no_signal",                                                   \
+      "no lead has a signal: look at the patient, then at electrodes and cable",                   \
+      "所有导联均无信号,请先查看患者,再检查电极与导联线")                                          \
+    X(RETAKE_NO_LEAD, RETAKE, "ecg_no_lead", "no channel is an ECG that can be measured",          \
+      "无可测量的心电导联")                                                                        \
+    X(RETAKE_RATE, RETAKE, "ecg_sampling_rate", "sampled at a frequency that cannot be measured",  \
+      "采样率不适合测量,请调整采样率后重采")                                                       \
+    X(RETAKE_UNMEASURED, RETAKE, "ecg_not_measured", "could not be measured: read it by hand",     \
+      "未能自动测量,请人工判读")
 
 #define ECG_FINDING_ENUM(name, kind, key, en, zh) ECG_FINDING_##name,
 enum ecg_finding_code { ECG_FINDING_MAP(ECG_FINDING_ENUM) ECG_FINDING_COUNT };
@@ -165,9 +174,13 @@ bool ecg_findings_leave_shape(const struct ecg_findings *f);
 void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b, struct ecg_figures *f,
                        const struct ecg_quality *q, const struct ecg_alarm_limits *limits,
                        struct ecg_findings *out);
-/* Of a recording that cannot be measured: only that its file is damaged, where it is. r: NULL =
- * the file cannot even be read, and why not; else why may be NULL. */
-void ecg_findings_of_file(const struct ecg_record *r, const struct base_error *why,
-                          struct ecg_findings *out);
+/* Only that the file is damaged, where it is. */
+void ecg_findings_of_file(const struct ecg_record *r, struct ecg_findings *out);
+/* Of a recording that was not measured for the reason given, or (r: NULL) cannot even be read: that
+ * its file is damaged, where it is, and what is in the way: it is sampled too slowly or too fast,
+ * no channel is an ECG with samples, or else that it is not measured. There is always one of these.
+ */
+void ecg_findings_unmeasured(const struct ecg_record *r, const struct base_error *why,
+                             struct ecg_findings *out);
 
 #endif

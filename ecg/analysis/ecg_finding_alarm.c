@@ -3,9 +3,10 @@
 
 #include <math.h>
 
-/* A line without any beat may be a heart that stands still, or no electrode at all: without any
- * beat one lead must have a signal. So must it in a pause, if only its noise: a device that
- * gets none writes one value. */
+/* A line without any beat may be a heart that stands still, or no electrode at all. The first is
+ * not to be missed: where the noise of an amplifier is there in a resting ECG, whose ten
+ * electrodes seldom all come off, it is looked at at once. Of fewer leads one must have a signal.
+ * So must it in a pause, if only its noise: a device that gets none writes one value. */
 static bool has_signal(const struct ecg_case *c)
 {
     enum { LOOK = ECG_WINDOW_HZ / 2 };
@@ -16,7 +17,8 @@ static bool has_signal(const struct ecg_case *c)
     for (size_t i = 0; i < c->quality->n; i++) {
         const struct ecg_quality_lead *q = &c->quality->lead[i];
         float low = INFINITY, high = -INFINITY;
-        if ((c->f->rate.beats == 0 && q->is_flat) || !ecg_window_read(q->lead, at_s, LOOK, x))
+        bool is_none = c->quality->n < ECG_RESTING_LEADS ? q->is_flat : q->is_still;
+        if ((c->f->rate.beats == 0 && is_none) || !ecg_window_read(q->lead, at_s, LOOK, x))
             continue;
         for (int k = 0; k < LOOK; k++) {
             low = fminf(low, x[k]);

@@ -23,7 +23,7 @@ void ecg_finding_damage(struct ecg_case *c)
         ecg_finding_add(c, ECG_FINDING_RETAKE_DAMAGED, "%s", first);
 }
 
-/* ---- the signal ---- */
+/* ---- what cannot be measured ---- */
 
 enum { NAMES = 64 };
 
@@ -32,6 +32,59 @@ static void add_name(char names[NAMES], const char *name)
     size_t n = strlen(names);
     snprintf(names + n, NAMES - n, "%s%s", n ? " " : "", name);
 }
+
+/* Whether there is a lead with samples, but only at frequencies that are not measured. */
+static bool is_rate_unfit(const struct ecg_record *r, const struct ecg_lead **first)
+{
+    *first = NULL;
+    for (size_t i = 0; i < r->nleads; i++) {
+        const struct ecg_lead *lead = &r->leads[i];
+        if (lead->samples == 0)
+            continue;
+        if (lead->rate_hz >= ECG_WINDOW_LEAST_HZ && lead->rate_hz <= ECG_WINDOW_MOST_HZ)
+            return false;
+        *first = *first ? *first : lead;
+    }
+    return *first != NULL;
+}
+
+static void no_lead(struct ecg_case *c)
+{
+    const struct ecg_record *r = c->record;
+    char others[NAMES] = "";
+    for (size_t i = 0; i < r->nothers; i++)
+        add_name(others, r->others[i].name);
+    if (r->nothers)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_NO_LEAD, "%zu channels that are no ECG: %s",
+                        r->nothers, others);
+    else
+        ecg_finding_add(c, ECG_FINDING_RETAKE_NO_LEAD, "%s",
+                        r->nmedians ? "only a median beat" : "no samples");
+}
+
+void ecg_findings_unmeasured(const struct ecg_record *r, const struct base_error *why,
+                             struct ecg_findings *out)
+{
+    struct ecg_case c = {.record = r, .out = out};
+    const struct ecg_lead *unfit = NULL;
+    bool has_samples = false;
+    *out = (struct ecg_findings){.n = 0};
+    if (r)
+        ecg_finding_damage(&c);
+    else if (why->code == BASE_EFORMAT)
+        ecg_finding_add(&c, ECG_FINDING_RETAKE_DAMAGED, "%s", why->msg);
+    for (size_t i = 0; r && i < r->nleads; i++)
+        has_samples = has_samples || r->leads[i].samples > 0;
+    if (r && is_rate_unfit(r, &unfit))
+        ecg_finding_add(&c, ECG_FINDING_RETAKE_RATE, "%s: %.6g Hz, not %d to %d", unfit->name,
+                        unfit->rate_hz, ECG_WINDOW_LEAST_HZ, ECG_WINDOW_MOST_HZ);
+    else if (out->n == 0 && r && !has_samples)
+        no_lead(&c);
+    else if (out->n == 0)
+        ecg_finding_add(&c, ECG_FINDING_RETAKE_UNMEASURED, "%s", why->msg);
+}
+
+/* ---- the signal ---- */
 
 /* Half of the lead or more went with damage of the file: no electrode is to be checked. */
 static bool is_lost(const struct ecg_case *c, const struct ecg_lead *lead)
@@ -45,12 +98,16 @@ static bool is_lost(const struct ecg_case *c, const struct ecg_lead *lead)
 static void quality(struct ecg_case *c)
 {
     char flat[NAMES] = "", saturated[NAMES] = "", mains[NAMES] = "";
+    size_t nflat = 0, nstill = 0;
     double uv = 0;
     int hz = 0;
     for (size_t i = 0; i < c->quality->n; i++) {
         const struct ecg_quality_lead *l = &c->quality->lead[i];
-        if (l->is_flat && !is_lost(c, l->lead))
+        if (l->is_flat && !is_lost(c, l->lead)) {
             add_name(flat, l->lead->name);
+            nflat++;
+            nstill += l->is_still;
+        }
         if (l->is_saturated)
             add_name(saturated, l->lead->name);
         if (l->has_mains)
@@ -60,7 +117,11 @@ static void quality(struct ecg_case *c)
             hz = l->mains_hz;
         }
     }
-    if (flat[0])
+    if (nflat && nflat == c->quality->n)
+        ecg_finding_add(c, ECG_FINDING_RETAKE_NO_SIGNAL, "%s in %zu lead%s",
+                        nstill == nflat ? "one value" : "under 30 uV", nflat,
+                        nflat == 1 ? "" : "s");
+    else if (nflat)
         ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "%s", flat);
     if (saturated[0])
         ecg_finding_add(c, ECG_FINDING_RETAKE_SATURATED, "%s", saturated);

@@ -12,6 +12,7 @@ enum {
     RESTS = 8    /* equal samples in a row at the extreme value */
 };
 static const float FLAT_UV = 30; /* from lowest to highest of a second and its neighbour */
+static const float STILL_UV = 2; /* of a second: amplifiers have noise */
 static const float FLAT_SHARE = 0.5F;
 static const float SATURATED_SHARE = 0.02F;
 static const float MAINS_UV = 30;   /* amplitude, half of peak to peak */
@@ -134,7 +135,7 @@ static void look_at(const struct ecg_lead *lead, struct ecg_quality_lead *out)
     float x[PIECE];
     double seconds = (double)lead->samples / lead->rate_hz;
     size_t n = seconds < PIECES_MAX ? (size_t)seconds : PIECES_MAX;
-    size_t flat = 0, resting = 0;
+    size_t flat = 0, still = 0, resting = 0;
     float low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < n; i++) {
         bool whole = ecg_window_read(lead, lead->start_s + (double)i, PIECE, x);
@@ -147,6 +148,7 @@ static void look_at(const struct ecg_lead *lead, struct ecg_quality_lead *out)
         size_t next = i + 1 < n ? i + 1 : i ? i - 1 : i;
         flat += r[i].is_missing ||
                 (r[i].high - r[i].low < FLAT_UV && r[next].high - r[next].low < FLAT_UV);
+        still += r[i].is_missing || r[i].high - r[i].low < STILL_UV;
         if (high - low < FLAT_UV || (r[i].high < high && r[i].low > low))
             continue;
         (void)ecg_window_read(lead, lead->start_s + (double)i, PIECE, x);
@@ -155,6 +157,7 @@ static void look_at(const struct ecg_lead *lead, struct ecg_quality_lead *out)
     out->flat_share = n ? (float)flat / (float)n : 0;
     out->saturated_share = n ? (float)resting / (float)(n * PIECE) : 0;
     out->is_flat = out->flat_share >= FLAT_SHARE;
+    out->is_still = out->is_flat && 2 * still >= n;
     out->is_saturated = !out->is_flat && out->saturated_share >= SATURATED_SHARE;
     if (!out->is_flat && seconds > 1)
         find_mains(lead, fmin(seconds, PIECES_MAX), out);

@@ -15,7 +15,9 @@ enum {
 struct ecg_quality_lead {
     const struct ecg_lead *lead; /* borrowed */
     bool is_flat;                /* half of it or more has no signal, or is missing */
-    bool is_saturated;           /* it rests at its highest or lowest value */
+    bool
+        is_still; /* flat, and one value half of the time: a recorder writes that which gets none */
+    bool is_saturated; /* it rests at its highest or lowest value */
     bool has_mains;
     float flat_share;
     float saturated_share;

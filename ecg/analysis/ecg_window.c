@@ -7,9 +7,9 @@ enum { BLOCK = 2048 };
 
 bool ecg_window_can(const struct ecg_lead *lead)
 {
-    return lead->samples > 0 && lead->rate_hz >= 50 && lead->rate_hz <= 20000 &&
-           fabs(lead->uv_per_count) > 1e-9 && fabs(lead->uv_per_count) < 1e6 &&
-           lead->start_s > -1e6 && lead->start_s < 1e6;
+    return lead->samples > 0 && lead->rate_hz >= ECG_WINDOW_LEAST_HZ &&
+           lead->rate_hz <= ECG_WINDOW_MOST_HZ && fabs(lead->uv_per_count) > 1e-9 &&
+           fabs(lead->uv_per_count) < 1e6 && lead->start_s > -1e6 && lead->start_s < 1e6;
 }
 
 /* Lead samples [from, from + n), those outside NAN. */

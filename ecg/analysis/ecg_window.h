@@ -16,6 +16,7 @@ static inline int ecg_window_ms(int ms)
     return ms * ECG_WINDOW_HZ / 1000;
 }
 
+enum { ECG_WINDOW_LEAST_HZ = 50, ECG_WINDOW_MOST_HZ = 20000 };
 /* True of leads that windows can be read from: with samples at 50 Hz to 20 kHz. */
 bool ecg_window_can(const struct ecg_lead *lead);
 /* n samples from this time on, by straight lines between the lead's samples (means of groups

@@ -22,7 +22,8 @@ enum ecg_draw_page { ECG_DRAW_LEADS, ECG_DRAW_BEATS, ECG_DRAW_STRIP, ECG_DRAW_HO
 /* Of the page of leads: rows x columns, and strips of the whole time below. */
 enum ecg_draw_format { ECG_DRAW_3X4_1, ECG_DRAW_3X4_3, ECG_DRAW_6X2, ECG_DRAW_12X1 };
 
-/* Ours, of this record; borrowed during the call. NULL where it was not made. */
+/* Ours, of this record; borrowed during the call. NULL where it was not made. Of what cannot be
+ * measured there is nothing but the findings, which say so. */
 struct ecg_draw_analysis {
     const char *version; /* of the program that made it */
     const struct ecg_beats *beats;

@@ -254,7 +254,7 @@ static void add_damage(struct statements *all, const struct ecg_record *r)
 {
     struct ecg_findings f;
     char text[256];
-    ecg_findings_of_file(r, NULL, &f);
+    ecg_findings_of_file(r, &f);
     if (f.n == 0)
         return;
     const struct ecg_finding_row *row = ecg_finding_row(f.of[0].code);
@@ -451,7 +451,7 @@ static void draw_notes(struct sheet *s)
                           base_buf_cstr(&line));
         base_buf_reset(&line);
     }
-    if (s->o->analysis)
+    if (s->o->analysis && s->o->analysis->figures)
         base_buf_printf(&line, "分析 analysis: rdc %s, QTc: Bazett, 未经确认的建议 a proposal    ",
                         s->o->analysis->version ? s->o->analysis->version : "");
     if (s->derived)

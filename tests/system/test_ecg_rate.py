@@ -1,19 +1,22 @@
 """ECG files of any sampling frequency and any number of leads become exams."""
 import os
+import random
 import struct
 import subprocess
 
 import ecg_model
-from rdc_system import Client, SystemTest, wait_for
+import make_dicom
+from rdc_system import Client, SystemTest, needs, wait_for
 from test_way import folder
 
 TWELVE_LEAD, GENERAL, AMBULATORY, GENERAL_32BIT = ('1.2.840.10008.5.1.4.1.1.9.1.%d' % n for n in (1, 2, 3, 4))
+HAEMODYNAMIC = '1.2.840.10008.5.1.4.1.1.9.2.1'
 LEADS = ecg_model.LEADS
 
 
-def edf(leads, name, seconds=10):
+def edf(leads, name, seconds=10, model=ecg_model.record):
     """leads: (label, Hz). In records of two seconds, so that half a hertz has its place."""
-    records = {hz: ecg_model.record(seconds, hz) for hz in {hz for _, hz in leads}}
+    records = {hz: model(seconds, hz) for hz in {hz for _, hz in leads}}
     rows = [(label, int(2 * hz), records[hz]) for label, hz in leads]
     fields = (([label for label, _, _ in rows], 16), ([''] * len(rows), 80), (['uV'] * len(rows), 8),
               (['-32768'] * len(rows), 8), (['32767'] * len(rows), 8), (['-32768'] * len(rows), 8),
@@ -26,6 +29,12 @@ def edf(leads, name, seconds=10):
         for label, n, record in rows:
             data += struct.pack(f'<{n}h', *record[label if label in LEADS else 'V2'][i * n:(i + 1) * n])
     return head.encode() + data
+
+
+def line(noise_uv):
+    """A model of no heart."""
+    noise = random.Random(9)
+    return lambda seconds, hz: {lead: [noise.randint(-noise_uv, noise_uv) for _ in range(seconds * hz)] for lead in LEADS}
 
 
 def figures(ecg):
@@ -54,6 +63,12 @@ class EcgRate(SystemTest):
         exam = wait_for('the measurement', lambda: (x := self.tech.exam(answer['exam']))['ecg'] and x, 30)
         [ecg] = exam['ecg']
         return ecg
+
+    def sheet_words(self, uid):
+        sheet = self.reader.get(f'/api/v1/instances/{uid}/rendered?type=pdf')
+        self.assertEqual(sheet.status, 200, sheet)
+        return subprocess.run(['pdftotext', '-layout', '-', '-'], input=sheet.body, capture_output=True, check=True,
+                              timeout=60).stdout.decode()
 
     def test_above_1000_hz_is_measured_and_drawn_like_any_other(self):
         usual = figures(self.measured(self.upload('500', edf([(lead, 500) for lead in LEADS], '500'))))
@@ -99,17 +114,48 @@ class EcgRate(SystemTest):
                 self.assertEqual(self.object_of(answer)[0], sop_class)
                 self.assertAlmostEqual(self.measured(answer)['hr_bpm'], 72, delta=3)
 
-    def test_that_is_too_slow_to_be_measured_is_an_exam_all_the_same(self):
+    def test_that_is_too_slow_to_be_measured_is_an_exam_all_the_same_and_says_why(self):
+        needs('pdftotext')
         for hz in (40, 10, 1):
             with self.subTest(hz):
                 answer = self.upload(f'slow-{hz}', edf([('I', hz), ('II', hz)], str(hz)))
                 sop_class, uid, _ = self.object_of(answer)
                 self.assertEqual(sop_class, GENERAL_32BIT)
-                wait_for('the attempt to measure it', lambda: self.rdc.sql(
-                    "select count(*) from job where kind = 'measure'") == [['0']])
-                self.assertEqual(self.tech.exam(answer['exam'])['ecg'], [])
+                found = self.measured(answer)
+                self.assertIn('50 Hz to 20 kHz', found['error'])
+                [advice] = self.tech.exam(answer['exam'])['advice']
+                self.assertEqual((advice['code'], advice['detail']), ('ecg_sampling_rate', f'I: {hz} Hz, not 50 to 20000'))
+                self.assertIn('采样率', advice['text_zh'])
+                self.assertIn('record again', advice['text_en'])
                 sheet = self.reader.get(f'/api/v1/instances/{uid}/rendered')
                 self.assertEqual((sheet.status, sheet.body[1:4]), (200, b'PNG'), sheet)
+                words = self.sheet_words(uid)
+                self.assertIn('采样率不适合测量', words)
+                self.assertNotIn('分析', words)
+
+    def pressures(self):
+        """As a haemodynamic system stores them: channels in mmHg."""
+        made = f"{folder('rate')}/pressure.dcm"
+        data_set = make_dicom.ecg12('pressure', accession='PRESSURE')
+        data_set.add(0x00080016, 'UI', HAEMODYNAMIC)
+        for channel in data_set.elements[0x54000100][1][0].elements[0x003a0200][1]:
+            channel.add(0x003a0211, 'SQ', make_dicom.code('mm[Hg]', 'UCUM', 'mmHg'))
+        make_dicom.write(made, data_set)
+        with open(made, 'rb') as f:
+            return f.read()
+
+    def test_without_an_ecg_or_without_a_beat_says_so(self):
+        all_leads = [(lead, 500) for lead in LEADS]
+        cases = (('pressure', self.pressures(), ['ecg_no_lead'], 'routine'),
+                 ('short', edf(all_leads, 'short', 2), ['ecg_short'], 'routine'),
+                 ('off', edf(all_leads, 'off', model=line(0)), ['ecg_no_signal'], 'routine'),
+                 ('still', edf(all_leads, 'still', model=line(9)), ['ecg_no_signal'], 'stat'))
+        for name, content, codes, priority in cases:
+            with self.subTest(name):
+                answer = self.upload(name, content)
+                self.measured(answer)
+                exam = self.tech.exam(answer['exam'])
+                self.assertEqual(([a['code'] for a in exam['advice']], exam['priority']), (codes, priority))
 
     def test_with_more_leads_than_any_class_holds_names_those_that_are_left_out(self):
         answer = self.upload('97', edf([(f'ECG {n}', 2000) for n in range(1, 98)], '97', 4))

@@ -810,10 +810,10 @@ START_TEST(damage_of_the_file_is_told_and_notes_that_are_none_are_not)
     struct ecg_findings all;
     struct ecg_record *r = synthetic_make(&synthetic_plain);
     ecg_record_note(r, 7, "birth date is no date");
-    ecg_findings_of_file(r, NULL, &all);
+    ecg_findings_of_file(r, &all);
     ck_assert_uint_eq(all.n, 0);
     ecg_record_damage(r, 310, "lead V1 is cut");
-    ecg_findings_of_file(r, NULL, &all);
+    ecg_findings_of_file(r, &all);
     ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_DAMAGED), "lead V1 is cut");
     for (int i = 0; i < 60; i++)
         ecg_record_damage(r, 311,
@@ -828,15 +828,104 @@ START_TEST(damage_of_the_file_is_told_and_notes_that_are_none_are_not)
 }
 END_TEST
 
-START_TEST(nothing_is_said_of_nothing)
+/* Of one lead or of eight, in noise of this amplitude. */
+static void find_line(double noise_uv, size_t nleads, struct ecg_findings *all)
+{
+    struct synthetic s = synthetic_plain;
+    s.wave[0].uv = 0;
+    s.noise_uv = noise_uv;
+    s.nleads = nleads;
+    find(&s, all);
+    assert_only(all, ECG_FINDING_STATEMENT, ECG_FINDING_COUNT);
+}
+
+/* Ten electrodes that touch somebody show noise even when the heart stands still. */
+START_TEST(a_line_in_all_leads_of_a_resting_ecg_is_an_alarm_and_to_be_recorded_again)
+{
+    static const double noise_uv[] = {3, 5, 8, 12};
+    struct ecg_findings all;
+    find_line(noise_uv[_i], 8, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_ALARM_ASYSTOLE);
+    ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_NO_SIGNAL), "under 30 uV in 8 leads");
+    find_line(noise_uv[_i], 2, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_NO_SIGNAL);
+}
+END_TEST
+
+START_TEST(one_value_in_all_leads_is_no_heart_that_stands_still)
+{
+    struct ecg_findings all;
+    for (size_t nleads = 1; nleads <= 8; nleads += 7) {
+        find_line(0, nleads, &all);
+        assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+        assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_NO_SIGNAL);
+        ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_NO_SIGNAL),
+                         nleads == 1 ? "one value in 1 lead" : "one value in 8 leads");
+    }
+}
+END_TEST
+
+START_TEST(what_all_leads_lost_with_damage_is_no_electrode)
+{
+    struct ecg_findings all;
+    struct ecg_record *r = synthetic_make(&synthetic_plain);
+    for (size_t k = 0; k < r->nleads; k++) {
+        struct ecg_lead *lead = &r->leads[k];
+        for (size_t i = lead->samples / 40; i < lead->samples; i++)
+            lead->i32[i] = ECG_SAMPLE_NONE;
+        ecg_record_count(lead);
+    }
+    ecg_record_damage(r, 310, "the file is cut");
+    find_in(r, NULL, &all);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_DAMAGED);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* Why there are no figures, and what to do: each with its own code, and what is not known with the
+ * words of whoever failed. */
+START_TEST(of_what_cannot_be_measured_it_is_said_why)
 {
     struct ecg_findings all;
     struct synthetic s = synthetic_plain;
-    s.wave[0].uv = 0;
-    find(&s, &all);
-    assert_only(&all, ECG_FINDING_STATEMENT, ECG_FINDING_COUNT);
-    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
-    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_FLAT);
+    const struct base_error why = {.code = BASE_EUNSUPPORTED, .msg = "words of the analysis"};
+    s.rate_hz = 40;
+    struct ecg_record *r = synthetic_make(&s);
+    ecg_findings_unmeasured(r, &why, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_RATE);
+    ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_RATE), "I: 40 Hz, not 50 to 20000");
+    ecg_record_damage(r, 310, "the file is cut");
+    ecg_findings_unmeasured(r, &why, &all);
+    ck_assert_uint_eq(all.n, 2);
+    ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_DAMAGED), "the file is cut");
+    ecg_record_free(r);
+
+    r = synthetic_make(&synthetic_plain);
+    ecg_findings_unmeasured(r, &why, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_UNMEASURED);
+    ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_UNMEASURED), "words of the analysis");
+    for (size_t i = 0; i < r->nleads; i++)
+        r->leads[i].samples = 0;
+    ecg_findings_unmeasured(r, &why, &all);
+    ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_NO_LEAD), "no samples");
+    ck_assert_ptr_nonnull(ecg_record_add_median(r));
+    ecg_findings_unmeasured(r, &why, &all);
+    ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_NO_LEAD), "only a median beat");
+    for (size_t i = 0; i < 2; i++)
+        ecg_record_add_other(r)->name = i ? "Resp" : "EEG Fpz";
+    ecg_findings_unmeasured(r, &why, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_NO_LEAD);
+    ck_assert_str_eq(figures_of(&all, ECG_FINDING_RETAKE_NO_LEAD),
+                     "2 channels that are no ECG: EEG Fpz Resp");
+    ecg_record_free(r);
+
+    ecg_findings_unmeasured(NULL, &why, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_UNMEASURED);
+    const struct base_error cut = {.code = BASE_EFORMAT, .msg = "the file is cut"};
+    ecg_findings_unmeasured(NULL, &cut, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_DAMAGED);
 }
 END_TEST
 
@@ -885,7 +974,11 @@ int main(void)
     tcase_add_loop_test(t, p_waves_without_complexes_are_no_wrong_gain, 0, 2);
     tcase_add_loop_test(t, noise_is_no_rhythm_however_high_it_is, 0, 4);
     tcase_add_loop_test(t, a_rate_of_60_or_100_is_neither_slow_nor_fast, 0, 2);
-    tcase_add_test(t, nothing_is_said_of_nothing);
+    tcase_add_loop_test(
+        t, a_line_in_all_leads_of_a_resting_ecg_is_an_alarm_and_to_be_recorded_again, 0, 4);
+    tcase_add_test(t, one_value_in_all_leads_is_no_heart_that_stands_still);
+    tcase_add_test(t, what_all_leads_lost_with_damage_is_no_electrode);
+    tcase_add_test(t, of_what_cannot_be_measured_it_is_said_why);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
