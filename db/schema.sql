@@ -1456,6 +1456,17 @@ CREATE FUNCTION public.exam_contract(p_centre bigint, p_line bigint) RETURNS SET
     where k.centre_id = p_centre and k.line_id = p_line and k.disabled_at is null
     order by k.id limit 1
 $$;
+CREATE FUNCTION public.exam_damaged(e public.exam) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return exists (select from exam_advice a join instance i on i.id = a.instance_id
+            where a.exam_id = e.id and a.code in ('object_damaged', 'ecg_damaged') and a.resolved_at is null and i.variant = 0)
+        or exists (select from jsonb_array_elements(e.conflicts) c
+            join instance i on i.study_id = e.study_id and i.sop_uid = c ->> 'sop_uid' and i.variant = 0
+            join object o on o.id = i.object_id
+            where c ->> 'cause' = 'content' and c -> 'damaged' ? encode(o.sha256, 'hex'));
+end $$;
 CREATE FUNCTION public.exam_detail(e public.exam) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1476,7 +1487,7 @@ begin
         'reports', (select coalesce(jsonb_agg(jsonb_build_object('version', r.version,
                 'state', r.state, 'content', r.content, 'signed_at', r.signed_at,
                 'content_sha256', encode(r.content_sha256, 'hex'),
-                'objects_digest', encode(r.objects_digest, 'hex'),
+                'objects_digest', encode(r.objects_digest, 'hex'), 'damaged', r.damaged,
                 'author', person_name(r.author_id), 'signer', person_name(r.signer_id),
                 'sr_uid', r.sr_uid, 'pdf_uid', r.pdf_uid, 'rendered_at', r.rendered_at)
                 order by r.version), '[]')
@@ -2023,10 +2034,10 @@ begin
     v_content := exam_written_content(e);
     -- The text form of jsonb is canonical: one order of keys, no free white space.
     v_canonical := v_content::text;
-    insert into report (exam_id, version, state, content, canonical, content_sha256, objects_digest,
+    insert into report (exam_id, version, state, content, canonical, content_sha256, objects_digest, damaged,
         author_id, signer_id, sr_uid, sr_series_uid, pdf_uid, pdf_series_uid)
     select e.id, v, case when v = 1 then 'final' else 'amended' end, v_content, v_canonical,
-        sha256(convert_to(v_canonical, 'UTF8')), v_digest,
+        sha256(convert_to(v_canonical, 'UTF8')), v_digest, exam_damaged(e),
         case when e.state = 'reviewing' then e.author_id else rdc_person() end, rdc_person(),
         uid_new(), uid_new(), uid_new(), uid_new()
     from (select coalesce(max(version), 0) + 1 as v from report where exam_id = e.id) n
@@ -3166,6 +3177,17 @@ begin
     raise exception using errcode = 'restrict_violation',
         message = format('rows of %I are not deleted', tg_table_name), hint = tg_argv[0];
 end $$;
+CREATE FUNCTION public.object_broken(p_instance bigint, p_why text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+begin
+    insert into exam_advice (exam_id, instance_id, device_id, code, detail)
+    select e.id, i.id, i.device_id, 'object_damaged', left(p_why, 500)
+    from instance i join exam e on e.study_id = i.study_id
+    where i.id = p_instance and not i.own and not ecg_class(i.sop_class)
+    on conflict on constraint exam_advice_once do nothing;
+end $$;
 CREATE FUNCTION public.object_damage(p_ids bigint[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -3916,7 +3938,7 @@ CREATE FUNCTION public.report_render_input(p_report bigint) RETURNS jsonb
     select jsonb_build_object(
         'report', r.id, 'version', r.version, 'state', r.state,
         'findings', r.content ->> 'findings', 'impression', r.content ->> 'impression',
-        'content_sha256', encode(r.content_sha256, 'hex'),
+        'content_sha256', encode(r.content_sha256, 'hex'), 'damaged', r.damaged,
         'author', person_name(r.author_id), 'signer', person_name(r.signer_id),
         'signed_at_us', (extract(epoch from r.signed_at) * 1000000)::bigint,
         'utc_offset_minutes', (extract(epoch from (r.signed_at at time zone c.timezone)
@@ -4849,6 +4871,7 @@ CREATE TABLE public.report (
     canonical text NOT NULL,
     content_sha256 bytea NOT NULL,
     objects_digest bytea NOT NULL,
+    damaged boolean NOT NULL,
     author_id bigint NOT NULL,
     signer_id bigint NOT NULL,
     signed_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -5576,6 +5599,7 @@ GRANT ALL ON FUNCTION public.exam_conflicts(e public.exam) TO rdc_api;
 GRANT SELECT ON TABLE public.contract TO rdc_api;
 GRANT SELECT ON TABLE public.contract TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.exam_contract(p_centre bigint, p_line bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.exam_damaged(e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exam_detail(e public.exam) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exam_detail(e public.exam) TO rdc_api;
 REVOKE ALL ON FUNCTION public.exam_draft(p_exam bigint, p_lease bigint, p_content jsonb, p_lease_seconds integer) FROM PUBLIC;
@@ -5694,6 +5718,8 @@ REVOKE ALL ON FUNCTION public.name_hanzi(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.name_key(p_name text, p_pinyin text) TO rdc_api;
 REVOKE ALL ON FUNCTION public.noun_kept() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.object_broken(p_instance bigint, p_why text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.object_broken(p_instance bigint, p_why text) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.object_damage(p_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.object_damaged(p_locations jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.object_damaged(p_locations jsonb) TO rdc_ingest;

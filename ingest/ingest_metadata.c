@@ -60,9 +60,21 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
     work_free(w);
 }
 
+static void on_told(void *arg, const struct db_outcome *outcome)
+{
+    struct work *w = arg;
+    (void)outcome;
+    give_up(w, w->error.msg);
+}
+
 static void on_read(void *arg, bool cancelled)
 {
     struct work *w = arg;
+    if (!cancelled && w->err == BASE_EFORMAT) {
+        struct db_param params[] = {db_int(w->job->subject), db_text(w->error.msg)};
+        if (!db_call(w->g->config->db, DB_Q_OBJECT_BROKEN, params, 2, on_told, w))
+            return;
+    }
     if (cancelled || w->err) {
         give_up(w, cancelled ? "stopped" : w->error.msg);
         return;

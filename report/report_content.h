@@ -42,6 +42,7 @@ struct report_content {
     const char *findings;
     const char *impression;
     bool critical; /* 危急值 */
+    bool damaged;  /* something of the recording or the images was lost before it came */
 
     uint32_t version; /* from 1 */
     enum report_status status;

@@ -83,6 +83,7 @@ static void fill_content(struct render *r, const json_t *in)
         .exam_id = json_integer_value(json_object_get(in, "exam")),
         .findings = text_of(in, "findings"),
         .impression = text_of(in, "impression"),
+        .damaged = json_is_true(json_object_get(in, "damaged")),
         .version = (uint32_t)json_integer_value(json_object_get(in, "version")),
         .status = status_of(text_of(in, "state")),
         .author_name = text_of(in, "author"),

@@ -473,12 +473,30 @@ static void signatures(struct sheet *s)
     cells(s, row, 3);
 }
 
+/* Above all that is said: whoever reads on must know. */
+static void damage(struct sheet *s)
+{
+    const char *text = report_sr_damage(s->c);
+    const double pad = 6;
+    if (!text)
+        return;
+    bool draw = s->draw;
+    s->draw = false; /* for its height */
+    double height = put(s, MARGIN + 2 * pad, s->y, WIDTH - 3 * pad, LEFT, 10, warn, text) + 2 * pad;
+    s->draw = draw;
+    box(s, MARGIN, s->y, WIDTH, height, warn, 0.10);
+    box(s, MARGIN, s->y, 3, height, warn, 1);
+    put(s, MARGIN + 2 * pad, s->y + pad, WIDTH - 3 * pad, LEFT, 10, warn, text);
+    s->y += height + 12;
+}
+
 static void lay_out(struct sheet *s)
 {
     s->page = 0;
     next_page(s);
     letterhead(s);
     patient_table(s);
+    damage(s);
     heading(s, "检查所见", "FINDINGS");
     body(s, s->c->findings, 11);
     heading(s, "诊断意见", "IMPRESSION");

@@ -15,6 +15,13 @@ const char *report_sr_title(const char *line)
     return "影像诊断报告";
 }
 
+const char *report_sr_damage(const struct report_content *c)
+{
+    return c->damaged ? "注意：送检数据有损坏或缺失，本报告依据可读取的部分作出。"
+                        "The data were damaged or incomplete; this report is of what could be read."
+                      : NULL;
+}
+
 /* CID 7000. PS3.16 prints 11524-0, which fails LOINC's own check digit; the
  * code that LOINC has for an ECG report is 11524-6. */
 static struct shim_code title_code(const struct report_content *c)
@@ -73,6 +80,7 @@ enum base_err report_sr_render(const struct report_content *c, const struct repo
     bool is_signed = c->signer_name && c->signer_name[0];
     struct shim_sr sr = {
         .doc = document_of(c, id),
+        .remark = report_sr_damage(c),
         .findings = c->findings,
         .impression = c->impression,
         .author_name = c->author_name,

@@ -33,6 +33,9 @@ enum base_err report_sr_wrap_pdf(const struct report_content *c, const struct re
                                  const struct report_evidence *evidence, struct base_bytes pdf,
                                  struct base_buf *part10, struct base_error *e) BASE_MUST_CHECK;
 
+/* That what was read was damaged, in Chinese and English; NULL = it was not. */
+const char *report_sr_damage(const struct report_content *c);
+
 /* The title in Chinese for a line: 影像诊断报告, 心电图诊断报告, … */
 const char *report_sr_title(const char *line);
 

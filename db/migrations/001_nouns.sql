@@ -373,6 +373,7 @@ create table report (
     canonical text not null,
     content_sha256 bytea not null,
     objects_digest bytea not null,
+    damaged boolean not null, -- something of these objects, as the report's files say
     author_id bigint not null references person,
     signer_id bigint not null references person,
     signed_at timestamptz not null default now(),

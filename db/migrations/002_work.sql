@@ -557,10 +557,10 @@ begin
     v_content := exam_written_content(e);
     -- The text form of jsonb is canonical: one order of keys, no free white space.
     v_canonical := v_content::text;
-    insert into report (exam_id, version, state, content, canonical, content_sha256, objects_digest,
+    insert into report (exam_id, version, state, content, canonical, content_sha256, objects_digest, damaged,
         author_id, signer_id, sr_uid, sr_series_uid, pdf_uid, pdf_series_uid)
     select e.id, v, case when v = 1 then 'final' else 'amended' end, v_content, v_canonical,
-        sha256(convert_to(v_canonical, 'UTF8')), v_digest,
+        sha256(convert_to(v_canonical, 'UTF8')), v_digest, exam_damaged(e),
         case when e.state = 'reviewing' then e.author_id else rdc_person() end, rdc_person(),
         uid_new(), uid_new(), uid_new(), uid_new()
     from (select coalesce(max(version), 0) + 1 as v from report where exam_id = e.id) n
@@ -751,7 +751,7 @@ begin
         'reports', (select coalesce(jsonb_agg(jsonb_build_object('version', r.version,
                 'state', r.state, 'content', r.content, 'signed_at', r.signed_at,
                 'content_sha256', encode(r.content_sha256, 'hex'),
-                'objects_digest', encode(r.objects_digest, 'hex'),
+                'objects_digest', encode(r.objects_digest, 'hex'), 'damaged', r.damaged,
                 'author', person_name(r.author_id), 'signer', person_name(r.signer_id),
                 'sr_uid', r.sr_uid, 'pdf_uid', r.pdf_uid, 'rendered_at', r.rendered_at)
                 order by r.version), '[]')

@@ -672,7 +672,7 @@ $$
     select jsonb_build_object(
         'report', r.id, 'version', r.version, 'state', r.state,
         'findings', r.content ->> 'findings', 'impression', r.content ->> 'impression',
-        'content_sha256', encode(r.content_sha256, 'hex'),
+        'content_sha256', encode(r.content_sha256, 'hex'), 'damaged', r.damaged,
         'author', person_name(r.author_id), 'signer', person_name(r.signer_id),
         'signed_at_us', (extract(epoch from r.signed_at) * 1000000)::bigint,
         'utc_offset_minutes', (extract(epoch from (r.signed_at at time zone c.timezone)

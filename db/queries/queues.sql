@@ -27,6 +27,9 @@ select job_failed($1::bigint, $2::text, $3::int);
 -- name: metadata_done
 select metadata_done($1::bigint, $2::bigint, $3::json);
 
+-- name: object_broken
+select object_broken($1::bigint, $2::text);
+
 -- name: check_done
 select check_done($1::jsonb);
 

@@ -110,6 +110,25 @@ begin
     assert t_object('1.6.33', '1.6.33.1', '{"modality": "CT", "metadata": {}, "sha256": "aa00000000000000000000000000000000000000000000000000000000000003"}')
         ->> 'job' = 'check';
     assert metadata_done(0, (select id from instance where sop_uid = '1.6.32.1'), v_chest::json);
+    -- an object that cannot be read is told once, and not an ECG, which is measured
+    e := t_image('1.6.35', '1.6.35.1', v_chest);
+    assert (select not exam_damaged(x) from exam x where id = e);
+    for i in 1 .. 2 loop
+        perform object_broken((select id from instance where sop_uid = '1.6.35.1'), 'it breaks off');
+    end loop;
+    assert t_codes(e) = 'object_damaged' and exam_advice_list(e) -> 0 ->> 'detail' = 'it breaks off';
+    assert (select exam_damaged(x) from exam x where id = e);
+    v := t_object('1.6.36', '1.6.36.1', '{"modality": "ECG", "sop_class": "1.2.840.10008.5.1.4.1.1.9.1.1"}');
+    perform object_broken((select id from instance where sop_uid = '1.6.36.1'), 'it breaks off');
+    assert t_codes((v ->> 'exam')::bigint) is null;
+    -- of two objects under one UID only the one that is shown counts
+    update exam set conflicts = jsonb_build_array(jsonb_build_object('cause', 'content', 'sop_uid', '1.6.36.1',
+        'damaged', jsonb_build_array('00'))) where id = (v ->> 'exam')::bigint;
+    assert (select not exam_damaged(x) from exam x where id = (v ->> 'exam')::bigint);
+    update exam set conflicts = jsonb_set(conflicts, '{0,damaged,0}', to_jsonb(encode(o.sha256, 'hex')))
+    from instance i join object o on o.id = i.object_id where i.sop_uid = '1.6.36.1' and exam.id = (v ->> 'exam')::bigint;
+    assert (select exam_damaged(x) from exam x where id = (v ->> 'exam')::bigint);
+    delete from job where kind = 'measure';
     -- a UID of another centre is kept apart and flagged
     e := t_image('1.6.31', '1.6.30.1', v_chest, jsonb_build_object('centre_id', org_id('C2')));
     assert (select conflicts -> 0 ->> 'cause' = 'centre' and centre_id = org_id('C2') from exam where id = e);

@@ -59,9 +59,9 @@ insert into draft (exam_id, author_id, lease_no, content)
 select id, (select min(id) from person), 0, '{}' from exam where hospital_id is not null;
 insert into object (location, sha256, size, media)
 select 't/pdf/' || id, sha256('x'), 1, 'application/pdf' from exam;
-insert into report (exam_id, version, state, content, canonical, content_sha256, objects_digest, author_id, signer_id,
+insert into report (exam_id, version, state, content, canonical, content_sha256, objects_digest, damaged, author_id, signer_id,
     sr_uid, sr_series_uid, pdf_uid, pdf_series_uid, sr_object_id, pdf_object_id, pdf_file_id, rendered_at)
-select e.id, 1, 'final', '{}', '{}', '', '', p.id, p.id, uid_new(), uid_new(), uid_new(), uid_new(), o.id, o.id, o.id, now()
+select e.id, 1, 'final', '{}', '{}', '', '', false, p.id, p.id, uid_new(), uid_new(), uid_new(), uid_new(), o.id, o.id, o.id, now()
 from exam e, object o, (select min(id) as id from person) p where o.location = 't/pdf/' || e.id;
 insert into delivery (report_id, destination_id)
 select r.id, t.id from report r join exam e on e.id = r.exam_id join destination t on t.org_id = e.centre_id;

@@ -141,6 +141,7 @@ struct shim_document {
 /* A Basic Text SR after TID 2000, completed; verified when a verifier is named. */
 struct shim_sr {
     struct shim_document doc;
+    const char *remark;        /* on what was read: the first finding; left out when empty */
     const char *findings;      /* (59776-5, LN) > (121071, DCM); left out when empty */
     const char *impression;    /* (19005-8, LN) > (121073, DCM); left out when empty */
     const char *author_name;   /* required: person observer and Author Observer */

@@ -82,13 +82,15 @@ static void add_context(DcmItem &root, const struct shim_sr &in)
 }
 
 static void add_section(DcmItem &root, const struct shim_code &heading,
-                        const struct shim_code &element, const char *text)
+                        const struct shim_code &element, const char *remark, const char *text)
 {
-    if (shim_empty(text))
+    if (shim_empty(remark) && shim_empty(text))
         return;
     DcmItem &section = add_content(root, "CONTAINS", "CONTAINER", heading);
     shim_put(section, DCM_ContinuityOfContent, "SEPARATE");
-    add_text(section, "CONTAINS", element, text);
+    for (const char *t : {remark, text})
+        if (!shim_empty(t))
+            add_text(section, "CONTAINS", element, t);
 }
 
 static void add_tree(DcmItem &root, const struct shim_sr &in)
@@ -101,8 +103,9 @@ static void add_tree(DcmItem &root, const struct shim_sr &in)
     shim_put(tmpl, DCM_TemplateIdentifier, "2000");
     add_language(root);
     add_context(root, in);
-    add_section(root, {"59776-5", "LN", "Findings"}, {"121071", "DCM", "Finding"}, in.findings);
-    add_section(root, {"19005-8", "LN", "Impressions"}, {"121073", "DCM", "Impression"},
+    add_section(root, {"59776-5", "LN", "Findings"}, {"121071", "DCM", "Finding"}, in.remark,
+                in.findings);
+    add_section(root, {"19005-8", "LN", "Impressions"}, {"121073", "DCM", "Impression"}, nullptr,
                 in.impression);
 }
 

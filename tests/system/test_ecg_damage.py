@@ -7,9 +7,9 @@ import zipfile
 
 import dicom_scu
 import make_dicom
-from rdc_system import Client, PASSWORD, ROOT, SystemTest, needs, place, unprivileged, wait_for
+from rdc_system import Client, PASSWORD, ROOT, needs, place, unprivileged, wait_for
 from stored import stored_file
-from test_way import folder
+from test_way import Way, folder
 
 
 def read(path):
@@ -29,7 +29,7 @@ def archive(files):
     return out.getvalue()
 
 
-class EcgDamage(SystemTest):
+class EcgDamage(Way):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -104,6 +104,38 @@ class EcgDamage(SystemTest):
             whole_one = self.measured(good.json()['exam'])
             self.assertNotIn('ecg_damaged', self.advice(whole_one), name)
             self.assertNotIn('文件损坏', self.words(whole_one['ecg'][0]['instance']), name)
+
+    def report_of(self, exam):
+        """Words of the PDF, and what dcmdump says of the SR."""
+        self.sign(exam, self.reader)
+        pdf = self.reader.get(f'/api/v1/exams/{exam}/report.pdf')
+        self.assertEqual(pdf.status, 200, pdf)
+        words = subprocess.run(['pdftotext', '-layout', '-', '-'], input=pdf.body, capture_output=True, check=True,
+                               timeout=60).stdout.decode()
+        [(location,)] = self.rdc.sql('select o.location from report r join object o on o.id = r.sr_object_id '
+                                     f'where r.exam_id = {exam}')
+        return words, read(stored_file(self.rdc, location)).decode('utf-8', 'replace')
+
+    def test_is_told_in_the_report(self):
+        needs('pdftotext')
+        made = os.path.join(self.made, 'cut-image.dcm')
+        make_dicom.write(made, make_dicom.cr_image())
+        scp, image = read(f'{self.made}/a.scp'), read(made)
+        for name, damaged, code in (('ecg', scp[:-501], 'ecg_damaged'),
+                                    ('image', image[:len(image) * 7 // 10 & ~1], 'object_damaged')):
+            with self.subTest(name):
+                exam = self.upload(damaged, patient_id=f'REPORT {name}', patient_name='TEST^ONE').json()['exam']
+                wait_for('the advice', lambda: code in self.advice(self.tech.exam(exam)), 30)
+                words, sr = self.report_of(exam)
+                for text in (words, sr):
+                    self.assertIn('送检数据有损坏或缺失', text)
+                    self.assertIn('damaged or incomplete', text)
+                [report] = self.reader.exam(exam)['reports']
+                self.assertTrue(report['damaged'])
+        exam = self.upload(scp + b'   ', patient_id='REPORT WHOLE', patient_name='TEST^ONE').json()['exam']
+        self.measured(exam)
+        words, sr = self.report_of(exam)
+        self.assertNotIn('损坏', words + sr)
 
     def test_of_a_dicom_ecg_that_a_device_sends_is_counted_for_the_device(self):
         sop_class, instance, syntax, data = dicom_scu.part10(self.dicom)

@@ -59,6 +59,25 @@ static void expect(const struct base_buf *text, const char *needle)
                   base_buf_cstr(text));
 }
 
+START_TEST(damage_of_what_was_read_is_printed)
+{
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct base_buf pdf = {0}, text = {0};
+        struct report_content c = content();
+        c.damaged = damaged;
+        render(&c, &pdf);
+        if (text_of(&pdf, &text) && damaged) {
+            expect(&text, "送检数据有损坏或缺失");
+            expect(&text, "damaged or incomplete");
+            expect(&text, "胸廓对称");
+        }
+        ck_assert(damaged || !strstr(base_buf_cstr(&text), "损坏"));
+        base_buf_deinit(&text);
+        base_buf_deinit(&pdf);
+    }
+}
+END_TEST
+
 START_TEST(a_name_is_printed_as_people_write_it)
 {
     static const char *const names[][2] = {
@@ -290,6 +309,7 @@ int main(void)
     Suite *s = suite_create("report_pdf");
     TCase *t = tcase_create("pdf");
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, damage_of_what_was_read_is_printed);
     tcase_add_test(t, a_name_is_printed_as_people_write_it);
     tcase_add_test(t, chinese_text_can_be_read_back);
     tcase_add_test(t, the_same_content_gives_the_same_bytes);

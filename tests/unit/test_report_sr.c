@@ -59,6 +59,32 @@ START_TEST(a_signed_report_becomes_a_verified_sr)
 }
 END_TEST
 
+START_TEST(damage_of_what_was_read_stands_before_the_findings)
+{
+    struct base_buf file = {0}, json = {0};
+    struct report_content c = content();
+    c.damaged = true;
+    ck_assert_int_eq(report_sr_render(&c, &object, &evidence, &file, NULL), BASE_OK);
+    metadata(&file, &json);
+    expect(&json, report_sr_damage(&c));
+    ck_assert(strstr(base_buf_cstr(&json), report_sr_damage(&c)) <
+              strstr(base_buf_cstr(&json), c.findings));
+    base_buf_reset(&file);
+    c.findings = NULL;
+    ck_assert_int_eq(report_sr_render(&c, &object, &evidence, &file, NULL), BASE_OK);
+    metadata(&file, &json);
+    expect(&json, report_sr_damage(&c));
+    base_buf_reset(&file);
+    base_buf_reset(&json);
+    c.damaged = false;
+    ck_assert_int_eq(report_sr_render(&c, &object, &evidence, &file, NULL), BASE_OK);
+    metadata(&file, &json);
+    ck_assert_ptr_null(strstr(base_buf_cstr(&json), "损坏"));
+    base_buf_deinit(&json);
+    base_buf_deinit(&file);
+}
+END_TEST
+
 START_TEST(an_unsigned_report_is_preliminary_and_unverified)
 {
     struct base_buf file = {0}, json = {0};
@@ -118,6 +144,7 @@ int main(void)
     TCase *t = tcase_create("objects");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_signed_report_becomes_a_verified_sr);
+    tcase_add_test(t, damage_of_what_was_read_stands_before_the_findings);
     tcase_add_test(t, an_unsigned_report_is_preliminary_and_unverified);
     tcase_add_test(t, the_pdf_travels_in_an_object_of_its_own);
     tcase_add_test(t, the_title_follows_the_line);
