@@ -148,9 +148,10 @@ static bool is_gbk_pair(uint8_t a, uint8_t b)
     return a >= 0x81 && a <= 0xFE && b >= 0x40 && b <= 0xFE && b != 0x7F;
 }
 
-/* All bytes above 7F pair up as GBK, and one pair is a hanzi of GB 2312 level 1. */
-static bool looks_gbk(struct base_bytes v)
+bool dicom_charset_is_gbk(struct base_bytes v)
 {
+    if (base_utf8_valid((const char *)v.p, v.n))
+        return false;
     bool common = false;
     for (size_t i = 0; i < v.n; i++) {
         if (v.p[i] < 0x80)
@@ -170,7 +171,7 @@ static enum base_err guess(struct base_bytes v, struct base_buf *out)
         base_buf_add(out, v.p, v.n);
         return out->err;
     }
-    if (looks_gbk(v)) {
+    if (dicom_charset_is_gbk(v)) {
         enum base_err err = convert("UTF-8", "GB18030", v, out);
         if (err != BASE_EFORMAT)
             return err;
@@ -322,7 +323,7 @@ static enum base_err convert_declared(const struct dicom_charset *cs, struct bas
         return convert_2022(cs, v, out, guessed);
     if (first == SET_ASCII)
         return BASE_EFORMAT;
-    if (first == SET_8859_1 && (looks_gbk(v) || base_utf8_valid((const char *)v.p, v.n)))
+    if (first == SET_8859_1 && (dicom_charset_is_gbk(v) || base_utf8_valid((const char *)v.p, v.n)))
         return BASE_EFORMAT;
     return convert("UTF-8", sets[first].iconv, v, out);
 }

@@ -42,6 +42,9 @@ BASE_MUST_CHECK enum base_err dicom_charset_to_utf8(const struct dicom_charset *
                                                     struct base_bytes value, struct base_buf *out,
                                                     bool *guessed);
 
+/* Is the value, whose set is not known, read as GBK? No: as UTF-8 (ASCII too) or ISO 8859-1. */
+bool dicom_charset_is_gbk(struct base_bytes value);
+
 /* Appends UTF-8 text in the set. BASE_EUNSUPPORTED when the set cannot express
  * it (nothing is appended), BASE_EINVAL when the text is not UTF-8. Japanese
  * multi-byte sets are read but not written. */

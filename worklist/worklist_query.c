@@ -123,6 +123,7 @@ static enum base_err add_match(struct worklist_query *q, const struct attribute 
     struct base_bytes value = dicom_value_text(e->value);
     if (dicom_vr_has_charset(e->vr)) {
         err = dicom_charset_to_utf8(&q->requested, value, &text, &guessed);
+        q->gbk |= guessed && dicom_charset_is_gbk(value);
     } else {
         base_buf_add(&text, value.p, value.n);
         err = text.err;
@@ -281,7 +282,7 @@ void worklist_charset_choose(const char *configured, const struct worklist_query
         if (q->requested.n == out->set.n && memcmp(q->requested.set, out->set.set, out->set.n) == 0)
             return;
     }
-    set_charset(out, "ISO_IR 192");
+    set_charset(out, q->gbk ? "GBK" : "ISO_IR 192");
 }
 
 /* ---- answering ---- */

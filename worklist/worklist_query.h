@@ -36,6 +36,7 @@ struct worklist_query {
     json_t *match;                  /* name: value; owned */
     bool unmatched;                 /* it has an optional key that we do not support */
     struct dicom_charset requested; /* its own Specific Character Set */
+    bool gbk;                       /* a key that this does not fit is in GBK */
     char step_station[17];          /* the Scheduled Station AE Title asked for, or "" */
 };
 
@@ -51,7 +52,7 @@ void worklist_query_deinit(struct worklist_query *q);
 
 /* The character set of the answers: the one configured for the device (UTF-8, ISO_IR
  * 192, GB18030, GBK, ISO 2022 IR 58, ASCII), else that of the query if we can write it
- * and it has Chinese, else UTF-8. */
+ * and it has Chinese, else GBK if a key of the query is in it, else UTF-8. */
 void worklist_charset_choose(const char *configured, const struct worklist_query *q,
                              struct worklist_charset *out);
 

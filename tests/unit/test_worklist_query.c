@@ -218,15 +218,29 @@ START_TEST(each_device_gets_the_set_that_it_reads)
 }
 END_TEST
 
+/* Declared, asked for, answered in. */
+static const char *const queries[][3] = {
+    {"GBK", "", "GBK"},
+    {NULL, "\xB2\xE2\xCA\xD4*", "GBK"}, /* what it evidently is */
+    {"ISO_IR 100", "\xB2\xE2\xCA\xD4*", "GBK"},
+    {"GB18030", "\xB2\xE2\xCA\xD4*", "GB18030"},
+    {NULL, "测试*", "ISO_IR 192"},
+    {NULL, "TEST*", "ISO_IR 192"},
+    {NULL, "M\xFCller*", "ISO_IR 192"},
+    {"\\ISO 2022 IR 58", "\x1B$)A\xB2\xE2\xCA\xD4*", "\\ISO 2022 IR 58"},
+};
+
 START_TEST(a_device_without_a_set_gets_that_of_its_query)
 {
     struct base_buf out = {0};
-    dicom_write_text(&w, DICOM_TAG_SpecificCharacterSet, "GBK");
-    dicom_write_text(&w, DICOM_TAG_PatientName, "");
+    const char *const *c = queries[_i];
+    if (c[0])
+        dicom_write_text(&w, DICOM_TAG_SpecificCharacterSet, c[0]);
+    dicom_write_text(&w, DICOM_TAG_PatientName, c[1]);
     ck_assert_int_eq(parse(), BASE_OK);
     answer("", &out);
     ck_assert_str_eq(value_in(base_bytes_of(out.p, out.n), 0, DICOM_TAG_SpecificCharacterSet),
-                     "GBK");
+                     c[2]);
     base_buf_deinit(&out);
 }
 END_TEST
@@ -274,7 +288,8 @@ int main(void)
     tcase_add_test(tc, an_empty_step_asks_for_all_of_it);
     tcase_add_loop_test(tc, each_device_gets_the_set_that_it_reads, 0,
                         (int)(sizeof sets / sizeof sets[0]));
-    tcase_add_test(tc, a_device_without_a_set_gets_that_of_its_query);
+    tcase_add_loop_test(tc, a_device_without_a_set_gets_that_of_its_query, 0,
+                        (int)(sizeof queries / sizeof queries[0]));
     tcase_add_test(tc, a_cut_identifier_is_an_error_or_a_shorter_one);
     tcase_add_test(tc, too_many_keys_are_refused);
     suite_add_tcase(suite, tc);
