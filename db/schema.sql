@@ -2558,28 +2558,36 @@ begin
         -- order_of_study(), manifest_covers() and the question of check_wanted(), written
         -- out: as functions they would be called for each object. The object goes from join to
         -- join as one value, o, and beside it only what is asked for on the way: every column costs
-        -- the start of each join, which is most of what a small batch takes.
+        -- the start of each join, which is most of what a small batch takes. Each row is looked up by
+        -- itself (offset 0 keeps it so): a join of tables that were small when it was planned would
+        -- read them whole, and go on when they have grown.
         select x as o, x.n, x.study_no, x.series_no, x.patient_no, x.leads, x.many, x.urgency,
             btrim(x.patient_id) as pid, p_metadata[x.n] is null as unread,
-            case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.id
-                when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.id end as ordered,
-            case when a.id is not null and (a.state <> 'cancelled' or order_expects(a)) then a.priority
-                when b.id is not null and (b.state <> 'cancelled' or order_expects(b)) then b.priority end as wish,
+            case when a.id is not null and (a.state <> 'cancelled' or order_expects(a.r)) then a.id
+                when b.id is not null and (b.state <> 'cancelled' or order_expects(b.r)) then b.id end as ordered,
+            case when a.id is not null and (a.state <> 'cancelled' or order_expects(a.r)) then a.priority
+                when b.id is not null and (b.state <> 'cancelled' or order_expects(b.r)) then b.priority end as wish,
             x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null or i.elsewhere as check_it,
             coalesce(i.here, false) as here,
             v.id is not null as evident, x.complete is true and v.kind is distinct from 'manifest' as closes,
             s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
             s.patient_id = p.id as hers, q.id as old_series, p.resident_id, p.birth_date as born, p.sex as of_sex
         from jsonb_populate_recordset(null::ingest_row, p_batch) x
-            left join exam_order a on a.study_uid = x.study_uid and a.centre_id + 0 = x.centre_id
-            left join exam_order b on b.accession = nullif(btrim(x.accession), '') and b.centre_id + 0 = x.centre_id
-            left join evidence v on v.study_uid = x.study_uid and v.centre_id = x.centre_id
+            left join lateral (select id, state, priority, r from exam_order r
+                where study_uid = x.study_uid and centre_id + 0 = x.centre_id offset 0) a on true
+            left join lateral (select id, state, priority, r from exam_order r
+                where accession = nullif(btrim(x.accession), '') and centre_id + 0 = x.centre_id offset 0) b on true
+            left join lateral (select id, kind from evidence
+                where study_uid = x.study_uid and centre_id = x.centre_id offset 0) v on true
             left join lateral (select bool_or(centre_id = x.centre_id) as here,
                 bool_or(centre_id <> x.centre_id) as elsewhere from instance where sop_uid = x.sop_uid) i on true
-            left join study s on s.study_uid = x.study_uid and s.centre_id = x.centre_id
-            left join exam e on e.study_id = s.id
-            left join series q on q.study_id = s.id and q.series_uid = x.series_uid
-            left join patient p on p.patient_id = btrim(x.patient_id) and p.issuer_id + 0 = x.centre_id
+            left join lateral (select id, patient_id from study
+                where study_uid = x.study_uid and centre_id = x.centre_id offset 0) s on true
+            left join lateral (select id, state, priority from exam where study_id = s.id offset 0) e on true
+            left join lateral (select id from series
+                where study_id = s.id and series_uid = x.series_uid offset 0) q on true
+            left join lateral (select id, resident_id, birth_date, sex from patient
+                where patient_id = btrim(x.patient_id) and issuer_id + 0 = x.centre_id offset 0) p on true
         where x.study_no is not null
     ), known as materialized (
         select *, not here and (old_study is null or state = 'arriving' and hers)
@@ -2610,7 +2618,8 @@ begin
         where study_no not in (select study_no from known where plain is not true)
     ), grown as (
         update exam e set last_object_at = now(), objects = e.objects + r.many, priority = r.rank from r
-        where e.id = r.old_exam and r.leads returning e.state
+        where e.id = any (array(select old_exam from r where leads)) and e.id = r.old_exam and r.leads
+        returning e.state
     ), patients as (
         insert into patient (id, issuer_id, patient_id, name, name_raw, charset, charset_guessed, birth_date, sex)
         overriding system value
