@@ -60,11 +60,16 @@ bool net_mime_param(const char *value, const char *name, char *out, size_t size)
     while (s && *s == ';') {
         s += 1 + strspn(s + 1, " \t");
         size_t n = strcspn(s, "=;");
+        const char *equals = s + n;
+        /* RFC 9110 5.6.6 has no blanks around it, but mail may (RFC 2045 5.1). */
+        while (n && is_blank(s[n - 1]))
+            n--;
         bool mine = n == name_n && strncasecmp(s, name, n) == 0;
-        s += n;
+        s = equals;
         if (*s != '=')
             continue;
-        s = take_value(s + 1, mine ? out : NULL, size);
+        s += 1 + strspn(s + 1, " \t");
+        s = take_value(s, mine ? out : NULL, size);
         if (mine && !s)
             out[0] = '\0';
         if (mine)
@@ -103,6 +108,9 @@ const char *net_multipart_lack(const struct net_multipart *p)
     return p->state == PREAMBLE ? "the body has no delimiter with the boundary of Content-Type"
                                 : "the closing delimiter is missing: the body is incomplete";
 }
+
+static const char lf_alone[] =
+    "a line of the framing ends with LF alone: between the parts they end with CR LF";
 
 static enum net_multipart_event refuse(struct net_multipart *p, const char *cause)
 {
@@ -174,7 +182,7 @@ static enum net_multipart_event head_byte(struct net_multipart *p, char c)
 {
     if (c == '\0' || (p->head_n && p->head[p->head_n - 1] == '\r' && c != '\n') ||
         (c == '\n' && (!p->head_n || p->head[p->head_n - 1] != '\r')))
-        return refuse(p, "a header field of a part does not end with CR LF");
+        return refuse(p, c == '\n' ? lf_alone : "a header field of a part does not end with CR LF");
     if (p->head_n == NET_MULTIPART_HEAD_MAX)
         return refuse(p, "the header of a part is longer than 8 KiB");
     p->head[p->head_n++] = c;
@@ -197,7 +205,9 @@ static enum net_multipart_event line_byte(struct net_multipart *p, char c)
         else if (c == '\r')
             p->state = AFTER_CR;
         else
-            return refuse(p, "a delimiter is followed by something else than the end of its line");
+            return refuse(p, c == '\n' ? lf_alone
+                                       : "a delimiter is followed by something else than the "
+                                         "end of its line");
         return NET_MULTIPART_MORE;
     case AFTER_DASH:
         if (c != '-')

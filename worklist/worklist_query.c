@@ -279,7 +279,8 @@ void worklist_charset_choose(const char *configured, const struct worklist_query
         if (!charsets[i].term)
             continue;
         set_charset(out, charsets[i].term);
-        if (q->requested.n == out->set.n && memcmp(q->requested.set, out->set.set, out->set.n) == 0)
+        /* Whatever stands beside it, or before it as it should. */
+        if (memchr(q->requested.set, out->set.set[out->set.n - 1], q->requested.n))
             return;
     }
     set_charset(out, q->gbk ? "GBK" : "ISO_IR 192");

@@ -105,6 +105,10 @@ START_TEST(broken_framing_is_refused)
     expect("B", "--B\r\nA: b\nC: d\r\n\r\nx", "!");
     expect("B", "--B\r\nA: b\rC: d\r\n\r\nx", "!");
     expect("B", "--B\rx", "!");
+    expect("B", "--B\nA: b\n\nx\n--B--\n", "!");
+    ck_assert_ptr_nonnull(strstr(p.cause, "LF alone"));
+    expect("B", "--B\r\nA: b\n\nx", "!");
+    ck_assert_ptr_nonnull(strstr(p.cause, "LF alone"));
 }
 END_TEST
 
@@ -166,6 +170,9 @@ START_TEST(parameters_are_found_in_any_form)
     ck_assert(!net_mime_param(value, "start", out, sizeof out));
     ck_assert(!net_mime_param("a/b; boundary=\"open", "boundary", out, sizeof out));
     ck_assert(!net_mime_param("a/b; boundary", "boundary", out, sizeof out));
+    ck_assert(
+        net_mime_param("a/b; type x; c d = 1 ; boundary\t= \"B B\" ", "boundary", out, sizeof out));
+    ck_assert_str_eq(out, "B B");
     ck_assert(!net_mime_param("a/b", "boundary", out, sizeof out));
 }
 END_TEST

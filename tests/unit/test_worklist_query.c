@@ -227,6 +227,8 @@ static const char *const queries[][3] = {
     {NULL, "测试*", "ISO_IR 192"},
     {NULL, "TEST*", "ISO_IR 192"},
     {NULL, "M\xFCller*", "ISO_IR 192"},
+    {"ISO 2022 IR 58", "", "\\ISO 2022 IR 58"}, /* without the empty value before it */
+    {"ISO 2022 IR 100\\ISO 2022 IR 58", "", "\\ISO 2022 IR 58"},
     {"\\ISO 2022 IR 58", "\x1B$)A\xB2\xE2\xCA\xD4*", "\\ISO 2022 IR 58"},
 };
 
