@@ -31,12 +31,19 @@ enum base_err hl7_read_delimiters(struct base_bytes text, const char *header,
     return BASE_OK;
 }
 
-struct base_bytes hl7_beginning(struct base_bytes text)
+/* How many blanks and ends of segments stand at its front. */
+static size_t blanks_of(struct base_bytes text)
 {
-    bool mark = text.n >= 3 && memcmp(text.p, "\xEF\xBB\xBF", 3) == 0;
-    size_t n = mark ? 3 : 0;
+    size_t n = 0;
     while (n < text.n && memchr("\r\n\t ", text.p[n], 4))
         n++;
+    return n;
+}
+
+struct base_bytes hl7_beginning(struct base_bytes text)
+{
+    size_t mark = text.n >= 3 && memcmp(text.p, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    size_t n = mark + blanks_of(base_bytes_of(text.p + mark, text.n - mark));
     return base_bytes_of(text.p + n, text.n - n);
 }
 
@@ -85,8 +92,9 @@ enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out, struct 
         size_t end = pos;
         while (end < text.n && !is_end(text, end, out->d.field, lf_is_text))
             end++;
-        if (end > pos)
-            err = add_segment(out, base_bytes_of(text.p + pos, end - pos), pos, error);
+        struct base_bytes line = base_bytes_of(text.p + pos, end - pos);
+        if (blanks_of(line) < line.n)
+            err = add_segment(out, line, pos, error);
         pos = end + 1;
     }
     return err;

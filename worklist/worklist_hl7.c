@@ -186,6 +186,12 @@ static void refuse(struct request *r, const char *code, const char *error_code,
     answer(r, &(struct answer){code, text, error_code, error_name, location});
 }
 
+/* What a peer that speaks MLLP release 2 says to our acknowledgement: <ACK>, or <NAK>. */
+static bool is_commit(struct base_bytes frame)
+{
+    return frame.n == 1 && (frame.p[0] == 0x06 || frame.p[0] == 0x15);
+}
+
 /* 2.9.2: an acknowledgement, and what else answers a message (MSA), is not acknowledged. */
 static bool is_answer(const struct hl7_message *m)
 {
@@ -400,9 +406,10 @@ static bool find_header(struct request *r)
 static void take(struct request *r)
 {
     struct worklist_hl7 *h = r->h;
-    if (!find_header(r))
+    bool commit = is_commit(r->raw);
+    if (!commit && !find_header(r))
         return;
-    if (is_answer(&h->parsed)) {
+    if (commit || is_answer(&h->parsed)) {
         pass_over(r);
         return;
     }

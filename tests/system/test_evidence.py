@@ -31,7 +31,7 @@ def slices(name, count):
 def node_modules(package):
     """The folder where npm put this package; a skip where it cannot be had."""
     needs('node', 'npm')
-    folder = os.path.join(place().folder, 'npm')
+    folder = os.path.join(place().folder, 'npm', package)
     found = os.path.join(folder, 'node_modules')
     if not os.path.isdir(os.path.join(found, package)):
         os.makedirs(folder, exist_ok=True)

@@ -82,6 +82,8 @@ class TheHl7Listener(SystemTest):
         """2.9.2: two systems that did would never end."""
         for type in ('ACK', 'ACK^O01^ACK', 'ORR^O02'):
             self.socket.sendall(b'\x0bMSH|^~\\&|HIS|QINGHE|RDC|RDC|20260131||%b|7|P|2.5.1\rMSA|AR|77\r\x1c\r' % type.encode())
+        for byte in b'\x06\x15':  # MLLP release 2
+            self.socket.sendall(b'\x0b%c\x1c\r' % byte)
         self.assertIn('MSA|AA|then', self.ask(order('then', 49)))
 
     def test_answers_what_is_too_long_and_takes_the_next(self):

@@ -1,11 +1,13 @@
-"""An order and its images by programs of others that no other test has: python3-hl7, CTN
-of the RSNA, one of the first toolkits, and Odil, whose upper layer is its own."""
+"""An order and its images by programs of others that no other test has: python3-hl7,
+node-hl7-client, CTN of the RSNA, one of the first toolkits, Odil and PixelMed, whose upper layers are their own."""
+import glob
 import json
 import os
 import subprocess
 
 import make_dicom
 from rdc_system import ROOT, Client, free_port, needs, place, tool
+from test_evidence import node_modules
 from test_hl7 import order
 from test_way import Way, ct_series
 
@@ -71,3 +73,25 @@ class OtherPeers(Way):
         names = out.pop('names')
         self.assertEqual(out, {'echoes': 4, 'stored': 3})
         self.assertEqual([bytes.fromhex(x).decode('gb18030') for x in names], ['测试^一'])
+
+    def test_batch_of_orders(self):
+        modules = node_modules('node-hl7-client')
+        messages = [order(f'node{n}', n=n, control=control).strip('\r') for n, control in ((91, 'NW'), (92, 'NW'), (93, 'CA'))]
+        said = tool('node', os.path.join(ROOT, 'tests/system/node_hl7_batch.js'), modules, str(self.hl7_port),
+                    self.path('batch.json', json.dumps(messages)))
+        self.assertEqual([json.loads(line) for line in said.splitlines()],
+                         [['AA', 'node91'], ['AA', 'node92'], ['AE', 'node93']])
+
+    def test_of_pixelmed_echo_and_store(self):
+        jars = glob.glob('/usr/share/java/*.jar')
+        if not any('pixelmed' in jar for jar in jars):
+            self.skipTest('libpixelmed-java is not installed')
+        needs('java')
+        def run(name, *args):
+            return tool('java', '-cp', ':'.join(jars), f'com.pixelmed.network.{name}', '127.0.0.1', str(self.rdc.dicom_port),
+                        'RDC', 'QH_CT', *args)
+        # With a user and a password, which are negotiated and ignored.
+        self.assertIn('was successful', run('VerificationSOPClassSCU', 'NONSECURE', 'user', 'secret'))
+        for path in ct_series('pixelmed', make_dicom.TWO, 3):
+            run('StorageSOPClassSCU', path, '0')
+        self.assertEqual(self.waiting(make_dicom.uid('study pixelmed'), Client(self.rdc, 'reader1'))['objects'], 3)

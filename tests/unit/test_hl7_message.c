@@ -80,6 +80,8 @@ START_TEST(a_new_line_within_a_text_ends_no_segment)
     ck_assert_uint_eq(m.segments[1].text.n, 9);
     parse("MSH|^~\\&|A\rPID|1\nORC|NW\n\n");
     ck_assert_uint_eq(m.n, 3);
+    parse("MSH|^~\\&|A\r\n  \r\nPID|1\r\n\t\r\n ");
+    ck_assert_uint_eq(m.n, 2);
     ck_assert_int_eq(hl7_parse(base_bytes_str("MSH|^~\\&|A\nOBR|1|a\nb\n"), &m, &error),
                      BASE_EFORMAT);
 }
