@@ -136,16 +136,28 @@ static int outer(const struct opinions *o, int at, int way)
     return (int)floorf((float)at + part * (float)(o->of[second].at - at));
 }
 
+/* Samples from .. to. */
+struct range {
+    int from;
+    int to;
+};
+
 /* ---- QRS ---- */
 
 enum {
+    QRS_FIRST = 90, /* before the beat */
+    QRS_LAST = 110, /* and after it */
     QRS_SLOPE = 5,
     QRS_QUIET = 3, /* samples without a slope end it */
     QRS_FAR = 11,  /* what is compared with lies so far out, */
     QRS_FAR_END = 21,
     QRS_EARLIER = 3, /* what the smoothing takes away */
     QRS_LATER = 2,
+    QRS_BEND = 5,
+    QRS_STRAIGHT = 8, /* samples that all leads go straight on end it in all of them, */
+    QRS_SHARE = 5,    /* from this part of the interval on, where P and T may be */
 };
+static const float QRS_BENT = 0.1F;       /* of the most that all leads bend by: straight */
 static const float QRS_STEEP_ON = 0.35F;  /* of the steepest slope: certainly QRS */
 static const float QRS_STEEP_OFF = 0.15F; /* the end of QRS is less steep */
 static const float QRS_LEVEL_ON = 0.04F;  /* of the steepest slope: not QRS any more */
@@ -189,17 +201,54 @@ static int largest(const float *x, int from, int to)
     return best;
 }
 
-/* One of ventricular origin begins slowly, and no P wave lies before it. */
-static void find_complex(const float *x, bool ventricular, struct opinion *on, struct opinion *off,
-                         int *peak)
+/* How much all leads bend, and the most of it about the beat. */
+static float bends_of(const struct ecg_mean *m, float (*s)[W], float out[W])
 {
-    float s[W], d[W];
+    float top = 0;
     for (int i = 0; i < W; i++)
-        s[i] = (x[i > 1 ? i - 1 : 0] + x[i] + x[i + 1 < W ? i + 1 : W - 1]) / 3;
+        out[i] = 0;
+    for (size_t k = 0; k < m->nleads; k++)
+        for (int i = F - QRS_FIRST; i < F + QRS_LAST && !m->silent[k]; i++)
+            out[i] += fabsf(s[k][i + QRS_BEND] - 2 * s[k][i] + s[k][i - QRS_BEND]);
+    for (int i = F - 40; i < F + 50; i++)
+        top = fmaxf(top, out[i]);
+    return top;
+}
+
+/* As far as QRS can reach. In a lead of low complexes T is as steep as they are, and where T
+ * follows at once, or P lies before, no lead has a slope that ends. But T and P bend little beside
+ * QRS: what comes after all leads went straight on is none of it. While the ventricles are being
+ * excited they hardly do so all at once; and near the beat, as slow rhythms have no T there, each
+ * lead is taken at its word. */
+static struct range complex_span(const struct ecg_mean *m, float (*s)[W])
+{
+    float bend[W];
+    float level = QRS_BENT * bends_of(m, s, bend);
+    struct range r = {F - QRS_FIRST, F + QRS_LAST};
+    int straight = 0;
+    for (int i = F; i > r.from; i--) {
+        straight = bend[i] < level ? straight + 1 : 0;
+        if (straight >= QRS_STRAIGHT && F - i >= m->before / QRS_SHARE)
+            r.from = i;
+    }
+    straight = 0;
+    for (int i = F; i < r.to; i++) {
+        straight = bend[i] < level ? straight + 1 : 0;
+        if (straight >= QRS_STRAIGHT && i - F >= m->after / QRS_SHARE)
+            r.to = i;
+    }
+    return r;
+}
+
+/* One of ventricular origin begins slowly, and no P wave lies before it. s: the lead, smoothed. */
+static void find_complex(const float *s, bool ventricular, struct range span, struct opinion *on,
+                         struct opinion *off)
+{
+    float d[W];
     slope_of(s, QRS_SLOPE, d);
     float top = fmaxf(fabsf(d[steepest(d, F - 40, F + 49)]), 1);
     float noise = fminf(quietest(d, F - 130, F - 20), quietest(d, F + 50, F + 150));
-    int first = F - 65, last = F + 80;
+    int first = clamp(F - 65, span.from, F), last = clamp(F + 80, F, span.to);
     while (first < F && fabsf(d[first]) < fmaxf(QRS_STEEP_ON * top, 4 * noise))
         first++;
     while (last > F && fabsf(d[last]) < fmaxf(QRS_STEEP_OFF * top, 4 * noise))
@@ -207,32 +256,37 @@ static void find_complex(const float *x, bool ventricular, struct opinion *on, s
     /* the steeper, the surer */
     float weight = top * sqrtf(sqrtf(top));
     float level = fmaxf(QRS_LEVEL_ON * top, QRS_NOISE * noise);
-    *on = (struct opinion){edge_of(d, first, -1, level, F - 90, ventricular) - QRS_EARLIER, weight};
+    *on = (struct opinion){edge_of(d, first, -1, level, span.from, ventricular) - QRS_EARLIER,
+                           weight};
     level = fmaxf(QRS_LEVEL_OFF * top, QRS_NOISE * noise);
-    *off = (struct opinion){edge_of(d, last, 1, level, F + 110, false) + QRS_LATER, weight};
-    *peak = largest(x, on->at, off->at);
+    *off = (struct opinion){edge_of(d, last, 1, level, span.to, false) + QRS_LATER, weight};
 }
 
 static void find_complexes(const struct ecg_mean *m, struct ecg_waves_of_mean *out)
 {
     struct opinions on = {.n = m->nleads}, off = {.n = m->nleads};
+    float s[LEADS][W];
     for (size_t k = 0; k < m->nleads; k++) {
-        int *peak = &out->lead[k].at[ECG_POINT_QRS_PEAK];
-        find_complex(m->x[k], m->ventricular, &on.of[k], &off.of[k], peak);
-        *peak = m->silent[k] ? F : *peak;
+        const float *x = m->x[k];
+        for (int i = 0; i < W; i++)
+            s[k][i] = (x[i > 1 ? i - 1 : 0] + x[i] + x[i + 1 < W ? i + 1 : W - 1]) / 3;
     }
+    struct range span = complex_span(m, s);
+    for (size_t k = 0; k < m->nleads; k++)
+        find_complex(s[k], m->ventricular, span, &on.of[k], &off.of[k]);
     struct drawing own = {0.4F, 17};
     settle(m, &on, ECG_POINT_QRS_ON, own, (struct drawing){1, 11}, 0.14F, out);
     settle(m, &off, ECG_POINT_QRS_OFF, own, (struct drawing){1, 16}, 0.99F, out);
+    /* within what all leads leave of it: a lead of low complexes may have gone on into T */
+    for (size_t k = 0; k < m->nleads; k++) {
+        int *at = out->lead[k].at;
+        at[ECG_POINT_QRS_PEAK] =
+            m->silent[k] ? F : largest(m->x[k], at[ECG_POINT_QRS_ON], at[ECG_POINT_QRS_OFF]);
+    }
     out->all.at[ECG_POINT_QRS_PEAK] = F;
 }
 
 /* ---- where P and T are ---- */
-
-struct range {
-    int from;
-    int to;
-};
 
 void ecg_delineate_cut(const float *x, int from, int to, int h, float *out)
 {

@@ -281,7 +281,7 @@ static struct intervals intervals_of(const struct ecg_points *p)
                               .qt_ms = between(p, ECG_POINT_QRS_ON, ECG_POINT_T_OFF)};
 }
 
-/* The middle one of those that are there; NAN when fewer than half are. */
+/* The middle of those that are there; NAN when fewer than half are. */
 static float middle(const struct intervals *v, size_t n, size_t offset)
 {
     float there[BLOCKS];
@@ -296,7 +296,7 @@ static float middle(const struct intervals *v, size_t n, size_t offset)
             there[k] = there[k - 1];
         there[k] = x;
     }
-    return m * 2 > n || (m == 1 && n == 2) ? there[m / 2] : NAN;
+    return m * 2 > n || (m == 1 && n == 2) ? (there[(m - 1) / 2] + there[m / 2]) / 2 : NAN;
 }
 
 /* QT for a rate of 60: Bazett 1920, Fridericia 1920, Framingham (Sagie 1992), Hodges 1983. */

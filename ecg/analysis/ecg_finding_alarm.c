@@ -52,9 +52,10 @@ static void av_alarm(struct ecg_case *c)
                         bpm, c->limits->av_block_bpm, (double)c->atrial.atrial_bpm);
 }
 
+static const float WIDE_MS = 140; /* QRS: rather of the ventricles */
+
 bool ecg_finding_is_fast_and_wide(const struct ecg_case *c)
 {
-    static const float WIDE_MS = 140;
     return c->f->rate.beats > 1 && c->f->rate.hr_bpm >= c->limits->vt_bpm &&
            c->f->qrs_ms >= WIDE_MS && !c->is_paced;
 }
@@ -79,7 +80,7 @@ static void rate_alarms(struct ecg_case *c)
                         (double)c->f->qrs_ms, bpm, l->vt_bpm);
     if (y->is_af && !y->alternates && bpm >= l->af_bpm)
         ecg_finding_add(c, ECG_FINDING_ALARM_AF, "HR %.0f/min >= %g", bpm, l->af_bpm);
-    else if (bpm >= l->svt_bpm && !(c->age_years < 6) && c->f->qrs_ms < 120)
+    else if (bpm >= l->svt_bpm && !(c->age_years < 6) && c->f->qrs_ms < WIDE_MS)
         ecg_finding_add(c, ECG_FINDING_ALARM_SVT, "HR %.0f/min >= %g, QRS %.0f ms", bpm, l->svt_bpm,
                         (double)c->f->qrs_ms);
     /* Fast, broad and irregular; one short interval alone may be noise, and short ones by turns

@@ -94,14 +94,29 @@ static inline void synthetic_add(struct ecg_record *r, const double *gains,
                                  const double *at_s, size_t n)
 {
     struct synthetic s = {.wave = {{0}}};
+    double first_s = 0, last_s = 0; /* about a beat */
     memcpy(s.wave, waves, nwaves * sizeof *waves);
-    for (size_t k = 0; k < r->nleads; k++)
-        for (size_t i = 0; i < r->leads[k].samples; i++) {
-            double uv = 0;
-            for (size_t b = 0; b < n; b++)
-                uv += gains[k] * synthetic_uv(&s, (double)i / r->leads[k].rate_hz - at_s[b]);
-            r->leads[k].i32[i] += (int32_t)lrint(uv / r->leads[k].uv_per_count);
+    for (size_t i = 0; i < nwaves; i++) {
+        first_s = fmin(first_s, waves[i].at_s - waves[i].half_s);
+        last_s = fmax(last_s, waves[i].at_s + waves[i].half_s);
+    }
+    for (size_t k = 0; k < r->nleads; k++) {
+        struct ecg_lead *lead = &r->leads[k];
+        double *uv = calloc(lead->samples + 1, sizeof *uv);
+        ck_assert_ptr_nonnull(uv);
+        for (size_t b = 0; b < n; b++) {
+            double from = fmax(floor((at_s[b] + first_s) * lead->rate_hz), 0);
+            for (size_t i = (size_t)from; i < lead->samples; i++) {
+                double t = (double)i / lead->rate_hz - at_s[b];
+                if (t > last_s)
+                    break;
+                uv[i] += gains[k] * synthetic_uv(&s, t);
+            }
         }
+        for (size_t i = 0; i < lead->samples; i++)
+            lead->i32[i] += (int32_t)lrint(uv[i] / lead->uv_per_count);
+        free(uv);
+    }
 }
 
 static const int synthetic_ids[] = {ECG_LEAD_I,  ECG_LEAD_II, ECG_LEAD_V1, ECG_LEAD_V2,

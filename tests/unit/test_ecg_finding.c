@@ -189,6 +189,25 @@ START_TEST(a_pause_with_a_gap_in_it_is_an_alarm)
 }
 END_TEST
 
+/* Wide enough to be no narrow one, and not for one of the ventricles. */
+START_TEST(very_fast_complexes_of_any_width_are_an_alarm)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.interval_s = 0.31;
+    s.wave[0] = (struct synthetic_wave){0.19, 0.05, 150}; /* T, and no P */
+    s.wave[1].at_s -= 0.010;
+    s.wave[2].half_s += 0.008;
+    s.wave[3] = (struct synthetic_wave){0.050, 0.040, -400};
+    s.wave[4].uv = 0;
+    find(&s, &all);
+    const char *figures = figures_of(&all, ECG_FINDING_ALARM_SVT);
+    ck_assert_ptr_nonnull(figures);
+    ck_assert_ptr_nonnull(strstr(figures, "QRS "));
+    ck_assert_int_ge(atoi(strstr(figures, "QRS ") + 4), 120);
+}
+END_TEST
+
 START_TEST(very_fast_narrow_complexes_are_an_alarm)
 {
     struct ecg_findings all;
@@ -943,6 +962,7 @@ int main(void)
     tcase_add_loop_test(t, what_was_not_recorded_is_no_pause, 0, 5);
     tcase_add_test(t, a_pause_with_a_gap_in_it_is_an_alarm);
     tcase_add_test(t, very_fast_narrow_complexes_are_an_alarm);
+    tcase_add_test(t, very_fast_complexes_of_any_width_are_an_alarm);
     tcase_add_test(t, st_elevation_is_an_alarm_in_its_leads);
     tcase_add_test(t, limits_decide_what_is_an_alarm);
     tcase_add_loop_test(t, limits_that_are_none_are_refused, 0, 10);
