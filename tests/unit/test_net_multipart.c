@@ -5,11 +5,12 @@
 #include <check.h>
 #include <stdlib.h>
 
+static struct net_multipart p; /* of the last run */
+
 /* The events as text: "<type|location|name|filename>content." per part, "$" at
  * the end, "!" when refused. */
 static char *run(const char *boundary, struct base_bytes in, size_t split)
 {
-    static struct net_multipart p;
     struct base_buf out = {0};
     enum net_multipart_event event = NET_MULTIPART_MORE;
     ck_assert_int_eq(net_multipart_init(&p, boundary), BASE_OK);
@@ -131,7 +132,6 @@ END_TEST
 
 START_TEST(an_incomplete_body_is_not_complete)
 {
-    static struct net_multipart p;
     enum net_multipart_event event;
     struct base_bytes data;
     ck_assert_int_eq(net_multipart_init(&p, "B"), BASE_OK);
@@ -144,7 +144,6 @@ END_TEST
 
 START_TEST(a_boundary_has_200_characters_at_most)
 {
-    static struct net_multipart p;
     char long_one[202];
     memset(long_one, 'a', 201);
     long_one[201] = '\0';
