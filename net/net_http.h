@@ -85,7 +85,7 @@ struct net_http_options {
     struct net_tls_context *tls;         /* borrowed for the server's life; NULL = plain */
     const struct net_http_table *tables; /* borrowed for the server's life */
     size_t table_count;
-    size_t max_connections;     /* 0 = 10000 */
+    size_t max_connections;     /* 0 = 10000; of more, the oldest without a request is closed */
     uint64_t max_body;          /* 0 = 1 MiB */
     uint64_t max_stream;        /* of a streamed body; 0 = no limit */
     uint64_t max_collected;     /* bytes of all collected bodies together; 0 = 256 MiB. Beyond it

@@ -536,6 +536,18 @@ static const struct net_stream_events events = {
     .on_error = on_error,
 };
 
+/* RFC 9112 9.5: a connection without a request may be closed at any time. The oldest of them makes
+ * room, so that one client which opens more and more keeps nobody else out. */
+static bool make_room(struct net_http_server *s)
+{
+    for (struct net_http_conn *c = s->last; c; c = c->prev)
+        if (!c->req && !net_http_parser_begun(&c->parser) && net_stream_queued(c->stream) == 0) {
+            net_http_conn_drop(c);
+            return true;
+        }
+    return false;
+}
+
 void net_http_conn_open(struct net_http_server *s, struct net_stream *stream)
 {
     struct net_http_conn *c = calloc(1, sizeof *c);
@@ -547,7 +559,7 @@ void net_http_conn_open(struct net_http_server *s, struct net_stream *stream)
     c->stream = stream;
     c->fresh = true;
     net_http_parser_init(&c->parser);
-    bool full = s->conn_count >= s->o.max_connections;
+    bool full = s->conn_count >= s->o.max_connections && !make_room(s);
     net_http_server_add(s, c);
     net_stream_start(stream, &events, c);
     if (full) {

@@ -90,7 +90,8 @@ struct net_http_conn {
 struct net_http_server {
     struct net_http_options o;
     struct net_listener *listener;
-    struct net_http_conn *conns;
+    struct net_http_conn *conns; /* newest first */
+    struct net_http_conn *last;
     size_t conn_count;
     size_t refs;        /* itself and its requests */
     uint64_t collected; /* bytes of their bodies */

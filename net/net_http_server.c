@@ -18,6 +18,8 @@ void net_http_server_add(struct net_http_server *s, struct net_http_conn *c)
     c->next = s->conns;
     if (c->next)
         c->next->prev = c;
+    else
+        s->last = c;
     s->conns = c;
     s->conn_count++;
 }
@@ -49,6 +51,8 @@ void net_http_server_remove(struct net_http_server *s, struct net_http_conn *c)
         s->conns = c->next;
     if (c->next)
         c->next->prev = c->prev;
+    else
+        s->last = c->prev;
     s->conn_count--;
     stopped_if_empty(s);
 }

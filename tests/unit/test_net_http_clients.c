@@ -16,13 +16,19 @@ static void leave_while_uploading(struct fixture *x)
     close(s);
 }
 
-static void leave_while_held(struct fixture *x)
+/* A connection whose request is under way. */
+static int hold_one(struct fixture *x)
 {
     int s = dial();
     put(s, "GET /hold HTTP/1.1\r\n" KEEP);
     while (!atomic_load(&x->holding))
         sched_yield();
-    reset(s);
+    return s;
+}
+
+static void leave_while_held(struct fixture *x)
+{
+    reset(hold_one(x));
 }
 
 static void *leaving_client(void *arg)
@@ -120,28 +126,39 @@ START_TEST(silent_connections_are_closed)
 }
 END_TEST
 
-static void crowd_client(struct fixture *x)
+static void get_hello(int s)
 {
-    (void)x;
-    int a = dial();
-    int b = dial();
-    put(a, "GET /hello HTTP/1.1\r\n" KEEP);
-    put(b, "GET /hello HTTP/1.1\r\n" KEEP);
-    struct base_buf one = get(a, "hello");
-    struct base_buf two = get(b, "hello");
-    int c = dial();
-    struct base_buf three = get(c, NULL);
-    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&three), " 503 "));
-    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&three), "\r\nRetry-After: 5\r\n"));
-    base_buf_deinit(&one);
-    base_buf_deinit(&two);
-    base_buf_deinit(&three);
-    close(a);
-    close(b);
-    close(c);
+    put(s, "GET /hello HTTP/1.1\r\n" KEEP);
+    struct base_buf b = get(s, "hello");
+    ck_assert_ptr_nonnull(strstr(base_buf_cstr(&b), "\r\n\r\nhello"));
+    base_buf_deinit(&b);
 }
 
-START_TEST(a_connection_too_many_is_told_so)
+static bool is_closed(int s)
+{
+    struct base_buf b = get(s, NULL);
+    bool closed = b.n == 0;
+    base_buf_deinit(&b);
+    close(s);
+    return closed;
+}
+
+static void crowd_client(struct fixture *x)
+{
+    int busy = hold_one(x);
+    int idle = dial();
+    get_hello(idle);
+    int next = dial();
+    get_hello(next);
+    ck_assert(is_closed(idle));
+    int last = dial();
+    get_hello(last);
+    ck_assert(is_closed(next));
+    close(last);
+    close(busy);
+}
+
+START_TEST(one_connection_too_many_takes_the_place_of_one_without_a_request)
 {
     f->options.max_connections = 2;
     run(crowd_client);
@@ -295,16 +312,13 @@ END_TEST
 
 static void refused_client(struct fixture *x)
 {
-    (void)x;
-    int held = dial();
-    put(held, "GET /hello HTTP/1.1\r\n" KEEP);
-    struct base_buf b = get(held, "hello");
-    base_buf_deinit(&b);
+    int held = hold_one(x);
     int refused[2];
     for (int i = 0; i < 2; i++) {
         refused[i] = dial();
-        b = get(refused[i], NULL);
+        struct base_buf b = get(refused[i], NULL);
         ck_assert_ptr_nonnull(strstr(base_buf_cstr(&b), " 503 "));
+        ck_assert_ptr_nonnull(strstr(base_buf_cstr(&b), "\r\nRetry-After: 5\r\n"));
         base_buf_deinit(&b);
     }
     ck_assert(sends_on(refused[0]));
@@ -351,22 +365,14 @@ static void begin_stop(void *arg)
 static void stopping_client(struct fixture *x)
 {
     int idle = dial();
-    int busy = dial();
-    put(idle, "GET /hello HTTP/1.1\r\n" KEEP);
-    struct base_buf b = get(idle, "hello");
-    base_buf_deinit(&b);
-    put(busy, "GET /hold HTTP/1.1\r\n" KEEP);
-    while (!atomic_load(&x->holding))
-        sched_yield();
+    get_hello(idle);
+    int busy = hold_one(x);
     loop_post(x->loop, &x->stop_call, begin_stop, x);
-    b = get(busy, NULL);
+    struct base_buf b = get(busy, NULL);
     ck_assert_ptr_nonnull(strstr(base_buf_cstr(&b), "Connection: close\r\n"));
     ck_assert_ptr_nonnull(strstr(base_buf_cstr(&b), "later"));
     base_buf_deinit(&b);
-    b = get(idle, NULL);
-    ck_assert_uint_eq(b.n, 0);
-    base_buf_deinit(&b);
-    close(idle);
+    ck_assert(is_closed(idle));
     close(busy);
 }
 
@@ -486,7 +492,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_client_that_resets_before_the_answer_is_noticed);
     tcase_add_test(tc, a_client_that_does_not_read_is_given_up);
     tcase_add_test(tc, silent_connections_are_closed);
-    tcase_add_test(tc, a_connection_too_many_is_told_so);
+    tcase_add_test(tc, one_connection_too_many_takes_the_place_of_one_without_a_request);
     tcase_add_test(tc, as_many_refused_connections_are_read_on_as_may_be_open);
     tcase_add_test(tc, bodies_that_are_collected_are_bounded_together);
     tcase_add_test(tc, who_sends_much_to_be_collected_is_asked_who_it_is);
