@@ -161,10 +161,17 @@ static void fill_in(char *field, size_t size, const char *value)
         snprintf(field, size, "%s", value);
 }
 
-/* A 12-lead ECG is a whole exam. */
+/* An ECG at rest is a whole exam: one recording is one object, of the class that holds its rate and
+ * channels, and what comes after it is shown as well. Of a Holter or a catheter there may be many.
+ */
 static bool is_single(const struct ingest_object *o)
 {
-    return o->source.single || strcmp(o->header.sop_class, DICOM_UID_TWELVE_LEAD_ECG) == 0;
+    static const char *const classes[] = {DICOM_UID_TWELVE_LEAD_ECG, DICOM_UID_GENERAL_ECG,
+                                          DICOM_UID_GENERAL_32BIT_ECG};
+    bool is = o->source.single;
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        is = is || strcmp(o->header.sop_class, classes[i]) == 0;
+    return is;
 }
 
 static void write_provenance(const struct ingest_object *o, struct base_buf *out)

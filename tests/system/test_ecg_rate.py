@@ -4,6 +4,7 @@ import random
 import struct
 import subprocess
 
+import dicom_scu
 import ecg_model
 import make_dicom
 from rdc_system import Client, SystemTest, needs, wait_for
@@ -132,6 +133,21 @@ class EcgRate(SystemTest):
                 words = self.sheet_words(uid)
                 self.assertIn('采样率不适合测量', words)
                 self.assertNotIn('分析', words)
+
+    def test_at_rest_is_a_whole_exam_and_one_of_many_objects_is_not(self):
+        self.rdc.cli('device', 'add', 'SLOWLY', '--org', 'QINGHE', '--quiet', '600')
+        for sop_class, state in ((TWELVE_LEAD, 'waiting'), (GENERAL, 'waiting'), (GENERAL_32BIT, 'waiting'),
+                                 (AMBULATORY, 'arriving'), (HAEMODYNAMIC, 'arriving')):
+            with self.subTest(sop_class):
+                made = f"{folder('rate')}/{sop_class}.dcm"
+                data_set = make_dicom.ecg12(sop_class, accession='REST')
+                make_dicom.write(made, data_set.add(0x00080016, 'UI', sop_class))
+                _, instance, syntax, data = dicom_scu.part10(made)
+                association = dicom_scu.Association(self.rdc.dicom_port, 'SLOWLY', contexts=[(1, sop_class, [syntax])])
+                self.assertEqual(association.store(sop_class, instance, data), 0)
+                association.close()
+                self.assertEqual(self.rdc.sql('select e.state from exam e join instance i on i.study_id = e.study_id '
+                                              f"where i.sop_uid = '{instance}'"), [[state]])
 
     def pressures(self):
         """As a haemodynamic system stores them: channels in mmHg."""
