@@ -33,7 +33,9 @@ double ecg_aecg_time(const struct aecg *a, const char *value, const char *unit)
     /* A date has 8 digits at least, and no unit. */
     if (unit[0] == '\0' && strspn(value, "0123456789") >= 8 && ecg_hl7_time_parse(value, &t))
         return isnan(a->start_s) ? (double)NAN : ecg_time_seconds(&t) - a->start_s;
-    return ecg_text_number(value, &number) ? number * ecg_aecg_unit_in_s(unit) : (double)NAN;
+    if (!ecg_text_number(value, &number))
+        return (double)NAN;
+    return number * ecg_aecg_unit_in_s(unit) + (a->derived ? 0 : a->series_s);
 }
 
 /* ---- sequences ---- */
@@ -46,6 +48,17 @@ static void set_start(struct aecg *a, const char *value)
         return;
     a->r->start = t;
     a->start_s = ecg_time_seconds(&t);
+}
+
+/* A further series begins at a time of its own: before the first one, or years later, it hardly
+ * does. */
+static void set_series_start(struct aecg *a, const char *value)
+{
+    static const double MOST_S = 1e6;
+    struct ecg_time t;
+    set_start(a, value);
+    double after_s = ecg_hl7_time_parse(value, &t) ? ecg_time_seconds(&t) - a->start_s : 0;
+    a->series_s = after_s > 0 && after_s < MOST_S ? after_s : 0;
 }
 
 static void begin_sequence(struct aecg *a)
@@ -62,6 +75,7 @@ static void begin_set(struct aecg *a)
 {
     a->first_lead = a->derived ? a->r->nmedians : a->r->nleads;
     a->head_s = 0;
+    a->is_absolute = false;
     a->increment_s = (double)NAN;
 }
 
@@ -80,6 +94,7 @@ static void sequence_value(struct aecg *a, const char *name)
             if (a->r->nleads == 0 && !a->derived)
                 a->start_s = (double)NAN;
             set_start(a, value);
+            a->is_absolute = true;
             a->head_s = ecg_time_seconds(&t) - a->start_s;
         }
     } else if (strcmp(name, "head") == 0) {
@@ -170,9 +185,11 @@ static void end_set(struct aecg *a)
                           a->digits_line);
         rate = 500;
     }
+    /* Relative times are after their own series'. */
+    double head_s = a->head_s + (a->is_absolute ? 0 : a->series_s);
     for (size_t i = a->first_lead; i < n; i++) {
         leads[i].rate_hz = rate;
-        leads[i].start_s = !a->derived && isfinite(a->head_s) ? a->head_s : 0;
+        leads[i].start_s = !a->derived && isfinite(head_s) ? head_s : 0;
     }
     a->first_lead = n;
 }
@@ -231,7 +248,7 @@ static void take_start(struct aecg *a, const char *name)
     bool is_series = strcmp(owner, "series") == 0;
     /* Of the whole only for want of a better one: see finish. */
     if (is_series)
-        set_start(a, value);
+        set_series_start(a, value);
     else if (strcmp(owner, "AnnotatedECG") == 0 && !a->r->start.date.year &&
              ecg_hl7_time_parse(value, &t))
         a->r->start = t;
@@ -251,6 +268,8 @@ static void on_start(void *arg, struct ecg_xml *x, const char *name)
     } else if (strcmp(name, "digits") == 0) {
         a->has_digits = a->in_digits = true;
         a->digits_line = ecg_xml_line(x);
+    } else if (strcmp(name, "series") == 0) {
+        a->series_s = 0;
     } else if (strcmp(name, "derivedSeries") == 0) {
         a->derived = true;
     } else if (strcmp(name, "code") == 0) {

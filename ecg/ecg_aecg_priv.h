@@ -36,6 +36,8 @@ struct aecg {
 
     /* The sequence set: what its leads wait for. */
     size_t first_lead;
+    double series_s;  /* when the series begins, after the record does */
+    bool is_absolute; /* head_s is after the record's start, else after the series' */
     double head_s;
     double increment_s;
 

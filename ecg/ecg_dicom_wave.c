@@ -144,6 +144,8 @@ static void read_channel(struct ecg_dicom_reader *d, struct dicom_cursor *c, str
             if (!ch->id) {
                 ch->name = ecg_dicom_text(d, e.value);
                 ch->id = ecg_lead_by_name(ch->name, strlen(ch->name));
+                if (ch->id && ch->id != ECG_LEAD_ML)
+                    ch->name = ecg_lead_name(ch->id);
             }
             break;
         case DICOM_TAG_ChannelSourceSequence:

@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 #include "ecg/ecg_format.h"
+#include "ecg/ecg_join.h"
 #include "ecg/ecg_kind.h"
 #include "ecg/ecg_locale.h"
 
@@ -217,6 +218,8 @@ static enum base_err parse(const struct ecg_set *set, const struct ecg_format_ro
         tell_damage(r, err);
     if (!e && !r->err)
         r->err = ecg_kind_settle(r);
+    if (!e && !r->err)
+        r->err = ecg_join_settle(r);
     if (!e)
         count_leads(r);
     if (!e && r->err)

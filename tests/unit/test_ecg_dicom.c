@@ -18,9 +18,10 @@ struct group {
     const char *correction;
     const char *baseline;
     const char *time_skew;
-    const char *scheme; /* of the lead codes */
-    bool sites;         /* no leads but places on the body, of another partition of MDC */
-    unsigned again;     /* a second number of channels, behind their definitions; 0 = none */
+    const char *scheme;        /* of the lead codes */
+    const char *channel_label; /* instead of codes that are known; NULL = none */
+    bool sites;                /* no leads but places on the body, of another partition of MDC */
+    unsigned again;            /* a second number of channels, behind their definitions; 0 = none */
     const uint8_t *padding;
     struct base_bytes data;
 };
@@ -44,12 +45,16 @@ static void write_channel(struct dicom_writer *w, const struct group *g, unsigne
 {
     char code[16];
     snprintf(code, sizeof code,
-             strcmp(g->scheme, "MDC") != 0 ? "5.6.3-9-1-%u"
-             : g->sites                    ? "7:%u"
-                                           : "2:%u",
+             g->channel_label                ? "X%u"
+             : strcmp(g->scheme, "MDC") != 0 ? "5.6.3-9-1-%u"
+             : g->sites                      ? "7:%u"
+                                             : "2:%u",
              i + 1);
     dicom_write_item_open(w);
-    dicom_write_code(w, DICOM_TAG_ChannelSourceSequence, code, g->scheme, "1.3", "some lead");
+    if (g->channel_label)
+        dicom_write_text(w, DICOM_TAG_ChannelLabel, g->channel_label);
+    dicom_write_code(w, DICOM_TAG_ChannelSourceSequence, code, g->scheme, "1.3",
+                     g->channel_label ? "" : "some lead");
     if (g->sensitivity)
         dicom_write_text(w, DICOM_TAG_ChannelSensitivity, g->sensitivity);
     if (g->unit[0])
@@ -437,6 +442,42 @@ START_TEST(old_lead_codes_and_skew_are_understood)
 }
 END_TEST
 
+/* As files of other formats have it: the standard name, but for MLII. */
+START_TEST(a_lead_that_only_its_label_names_has_the_name_of_the_standard)
+{
+    static const char *const names[][2] = {
+        {"Lead II", "II"}, {"ECG v5", "V5"}, {"MLII", "MLII"}, {"my own", "my own"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct group g = plain;
+        g.channels = 1;
+        g.samples = 6;
+        g.channel_label = names[i][0];
+        struct ecg_record *r = open_groups(&g, 1);
+        ck_assert_str_eq(r->leads[0].name, names[i][1]);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+/* A device that stores what it records from time to time. */
+START_TEST(groups_of_the_same_leads_at_other_times_are_joined)
+{
+    struct group g[2] = {plain, plain};
+    g[1].time_skew = "0.02";
+    struct ecg_record *r = open_groups(g, 2);
+    ck_assert_uint_eq(r->nleads, 2);
+    for (size_t k = 0; k < 2; k++) {
+        ck_assert_uint_eq(r->leads[k].samples, 13);
+        ck_assert_uint_eq(r->leads[k].tally.missing, 7);
+        for (size_t i = 0; i < 3; i++)
+            ck_assert_int_eq(ecg_lead_sample(&r->leads[k], i),
+                             ecg_lead_sample(&r->leads[k], 10 + i));
+        ck_assert_int_eq(ecg_lead_sample(&r->leads[k], 5), ECG_SAMPLE_NONE);
+    }
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(padding_is_missing_unless_it_is_zero)
 {
     struct group g = plain;
@@ -699,6 +740,8 @@ int main(void)
     tcase_add_test(t, samples_of_arbitrary_units_are_told);
     tcase_add_test(t, rhythm_and_median_groups_are_told_apart);
     tcase_add_test(t, old_lead_codes_and_skew_are_understood);
+    tcase_add_test(t, a_lead_that_only_its_label_names_has_the_name_of_the_standard);
+    tcase_add_test(t, groups_of_the_same_leads_at_other_times_are_joined);
     tcase_add_test(t, padding_is_missing_unless_it_is_zero);
     tcase_add_test(t, channels_that_are_no_voltage_are_kept_apart_in_their_unit);
     tcase_add_test(t, channels_of_other_parts_of_the_body_are_no_leads);

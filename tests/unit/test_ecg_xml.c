@@ -108,6 +108,50 @@ START_TEST(annotations_of_aecg_become_marks_in_seconds)
 }
 END_TEST
 
+#define SERIES(time, set)                                                                          \
+    "<component><series><code code='RHYTHM'/>" time "<component><sequenceSet><component>"          \
+    "<sequence><code code='TIME_RELATIVE'/><value><head value='0' unit='s'/>"                      \
+    "<increment value='0.01' unit='s'/></value></sequence></component><component>"                 \
+    "<sequence><code code='MDC_ECG_LEAD_II'/><value><origin value='0' unit='uV'/>"                 \
+    "<scale value='5' unit='uV'/><digits>" set "</digits></value></sequence></component>"          \
+    "</sequenceSet></component></series></component>"
+#define LOW(time) "<effectiveTime><low value='" time "'/></effectiveTime>"
+
+/* Their times are relative to their own series: two recordings are not one at the same time. */
+START_TEST(a_further_series_is_where_its_time_says)
+{
+    static const struct {
+        const char *text;
+        size_t leads;
+        size_t samples;
+    } cases[] = {
+        {"<AnnotatedECG>" SERIES(LOW("20260105093000"), "1 2 3")
+             SERIES(LOW("20260105093000.050"), "4 5") "</AnnotatedECG>",
+         1, 7},
+        {"<AnnotatedECG>" SERIES(LOW("20260105093000"), "1 2 3")
+             SERIES("", "4 5") "</AnnotatedECG>",
+         2, 3},
+        {"<AnnotatedECG>" SERIES(LOW("20260105093000"), "1 2 3")
+             SERIES(LOW("20250105093000"), "4 5") "</AnnotatedECG>",
+         2, 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ecg_record *r = NULL;
+        struct base_error err = {0};
+        struct base_bytes bytes = base_bytes_str(cases[i].text);
+        ck_assert_int_eq(open_bytes(bytes, NULL, &r, &err), BASE_OK);
+        ck_assert_uint_eq(r->nleads, cases[i].leads);
+        ck_assert_uint_eq(r->leads[0].samples, cases[i].samples);
+        ck_assert_double_eq(r->leads[0].start_s, 0);
+        if (cases[i].leads == 1) {
+            ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 3), ECG_SAMPLE_NONE);
+            ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 5), 4);
+        }
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
 static double measured(const struct ecg_record *r, enum ecg_measure what, int lead)
 {
     for (size_t i = 0; i < r->nmeasurements; i++)
@@ -608,6 +652,7 @@ int main(void)
     TCase *t = tcase_create("xml");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, each_file_has_its_samples_name_and_findings, 0, OWN);
+    tcase_add_test(t, a_further_series_is_where_its_time_says);
     tcase_add_test(t, annotations_of_aecg_become_marks_in_seconds);
     tcase_add_test(t, what_a_cart_adds_to_aecg_is_read);
     tcase_add_test(t, muse_has_its_matrix_its_beats_and_its_onsets);
