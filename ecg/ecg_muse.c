@@ -16,6 +16,8 @@
 #include <strings.h>
 #include <zlib.h>
 
+enum { USUAL_HZ = 500 }; /* what carts have */
+
 struct muse {
     struct ecg_xml *x;
     struct ecg_record *r;
@@ -30,6 +32,7 @@ struct muse {
     double per_bit; /* of the lead, in its unit */
     double unit_uv;
     double time_offset_ms;
+    double first_sample; /* of the waveform, where the lead begins */
     unsigned line;
     char lead[24];
     bool has_crc;
@@ -73,7 +76,7 @@ static void begin_lead(struct muse *m)
 {
     m->per_bit = 4.88; /* what all carts have */
     m->unit_uv = 1;
-    m->time_offset_ms = 0;
+    m->time_offset_ms = m->first_sample = 0;
     m->lead[0] = '\0';
     m->has_crc = m->lead_off = m->wrong_size = false;
     m->stated = 0;
@@ -105,6 +108,8 @@ static void lead_field(struct muse *m, const char *name)
         m->per_bit = v;
     else if (is(name, "LeadTimeOffset"))
         m->time_offset_ms = v;
+    else if (is(name, "LeadOffsetFirstSample") && v >= 0 && v < 1e9)
+        m->first_sample = v;
     else if (is(name, "LeadSampleCountTotal") && v >= 0 && v < 1e9)
         m->stated = (size_t)v;
     else if (is(name, "LeadSampleSize"))
@@ -163,7 +168,9 @@ static void end_lead(struct muse *m)
     lead->name =
         lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(m->r, base_bytes_str(m->lead));
     lead->uv_per_count = m->per_bit * m->unit_uv;
-    lead->start_s = m->median ? 0 : m->time_offset_ms / 1000;
+    double rate = rate_of(m->base, m->exponent);
+    lead->start_s =
+        m->median ? 0 : m->time_offset_ms / 1000 + m->first_sample / (rate > 0 ? rate : USUAL_HZ);
     if (lowest && !m->r->err)
         m->r->err = ecg_record_widen(m->r, lead); /* here it is a value */
 }
@@ -177,9 +184,9 @@ static void end_waveform(struct muse *m)
         return;
     if (rate == 0) {
         ecg_record_damage(m->r, BASE_NOPOS,
-                          "GE MUSE, line %u: a waveform without SampleBase, 500 Hz assumed",
-                          ecg_xml_line(m->x));
-        rate = 500;
+                          "GE MUSE, line %u: a waveform without SampleBase, %d Hz assumed",
+                          ecg_xml_line(m->x), USUAL_HZ);
+        rate = USUAL_HZ;
     }
     for (size_t i = m->first_lead; i < n; i++)
         leads[i].rate_hz = rate;

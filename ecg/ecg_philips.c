@@ -70,6 +70,9 @@ static void begin_waves(struct philips *p)
     if (ecg_xml_attribute(p->x, "compressflag", value, sizeof value) &&
         strcasecmp(value, "False") == 0)
         p->compressed = false;
+    p->plain = ecg_xml_attribute(p->x, "dataencoding", value, sizeof value) &&
+               strcasecmp(value, "Plain") == 0;
+    p->compressed = p->compressed && !p->plain;
 }
 
 static void begin_data(struct philips *p)
@@ -142,14 +145,18 @@ static bool on_text(void *arg, struct ecg_xml *x, const char *s, size_t n)
 
 /* ---- ends ---- */
 
-static void end_data(struct philips *p)
+static void end_data(struct philips *p, const char *name)
 {
     p->in_data = false;
     base_buf_reset(&p->data);
-    if (!base_base64_decode(base_buf_cstr(&p->encoded), p->encoded.n, &p->data))
+    bool numbers = p->plain && is(name, "parsedwaveforms");
+    bool ok = numbers ? ecg_philips_numbers(p)
+                      : base_base64_decode(base_buf_cstr(&p->encoded), p->encoded.n, &p->data);
+    if (!ok)
         ecg_record_damage(p->r, BASE_NOPOS,
-                          "Philips XML, line %u: Base64 data are damaged, the rest of them is lost",
-                          p->line);
+                          "Philips XML, line %u: %s data are damaged, the rest of them is lost",
+                          p->line, numbers ? "plain" : "Base64");
+    p->data_cut = !ok || ecg_xml_is_broken(p->x);
     if (p->data.err && !p->r->err)
         p->r->err = p->data.err;
     base_buf_reset(&p->encoded);
@@ -264,7 +271,7 @@ static void on_end(void *arg, struct ecg_xml *x, const char *name)
     struct philips *p = arg;
     p->x = x;
     if (p->in_data) {
-        end_data(p);
+        end_data(p, name);
         if (is(name, "parsedwaveforms") && p->r->nleads == 0)
             ecg_philips_waves(p);
         else if (!is(name, "parsedwaveforms"))

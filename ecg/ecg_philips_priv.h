@@ -13,6 +13,7 @@ struct philips {
 
     struct base_buf encoded; /* Base64, of the element that is open */
     struct base_buf data;
+    bool data_cut; /* there should be more of it */
     bool in_data;
     unsigned line;
 
@@ -22,6 +23,7 @@ struct philips {
     double duration_ms;
     size_t nleads;
     bool compressed;
+    bool plain; /* dataencoding "Plain": numbers instead of Base64, nothing is compressed */
     const char *labels;
 
     /* repbeats and the repbeat that is open */
@@ -39,6 +41,9 @@ struct philips {
     const char *names[3]; /* last, first, middle */
 };
 
+/* Of numbers in p->encoded, parted by blanks or commas, the same bytes in p->data as Base64 has.
+ * False: something else came, what follows is left out. */
+bool ecg_philips_numbers(struct philips *p);
 /* The leads of <parsedwaveforms>, of which the decoded bytes are in p->data. */
 void ecg_philips_waves(struct philips *p);
 /* The median beat of <repbeat>, likewise. */

@@ -21,6 +21,26 @@ static void BASE_PRINTF(2, 3) note(struct philips *p, const char *fmt, ...)
     ecg_record_damage(p->r, BASE_NOPOS, "Philips XML, line %u: %s", p->line, text);
 }
 
+bool ecg_philips_numbers(struct philips *p)
+{
+    const char *s = base_buf_cstr(&p->encoded);
+    bool is_cut = ecg_xml_is_broken(p->x);
+    for (;;) {
+        s += strspn(s, " \t\r\n,");
+        bool is_negative = *s == '-';
+        size_t n = strspn(s + is_negative, "0123456789");
+        const char *end = s + is_negative + n;
+        int v = 0;
+        for (const char *c = end - n; c < end && v <= -INT16_MIN; c++)
+            v = 10 * v + (*c - '0');
+        v = is_negative ? -v : v;
+        if (n == 0 || v < INT16_MIN || v > INT16_MAX || (!*end && is_cut)) /* or cut itself */
+            return !*s || (!*end && is_cut);
+        base_buf_add_le16(&p->data, (uint16_t)v);
+        s = end;
+    }
+}
+
 /* The next name of the list. */
 static size_t next_label(const char **labels, const char **out)
 {
@@ -77,15 +97,19 @@ static bool next_chunk(struct philips *p, size_t *at, size_t most, size_t count,
     return true;
 }
 
-static bool next_plain(struct philips *p, size_t *at, size_t nleads, struct base_buf *out)
+/* stated: samples of each lead; 0 = not known. Of a file that is cut there are fewer of the last
+ * ones. */
+static bool next_plain(struct philips *p, size_t *at, size_t nleads, size_t stated,
+                       struct base_buf *out)
 {
     size_t n = p->data.n / nleads & ~(size_t)1;
+    size_t left = (p->data.n - *at) & ~(size_t)1;
     base_buf_reset(out);
-    if (n == 0 || p->data.n - *at < n)
-        return false;
+    n = p->data_cut && n / 2 < stated ? 2 * stated : n;
+    n = n < left ? n : left;
     base_buf_add(out, p->data.p + *at, n);
     *at += n;
-    return true;
+    return n > 0;
 }
 
 /* ---- limb leads ---- */
@@ -217,7 +241,7 @@ void ecg_philips_waves(struct philips *p)
     for (size_t k = 0; k < nleads && !p->r->err; k++) {
         size_t n = next_label(&labels, &label);
         if (!(p->compressed ? next_chunk(p, &at, most, count, &samples)
-                            : next_plain(p, &at, nleads, &samples))) {
+                            : next_plain(p, &at, nleads, is_stated ? most : 0, &samples))) {
             note(p, "%zu leads are stated, of which %zu are there", nleads, k);
             break;
         }

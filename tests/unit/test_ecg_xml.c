@@ -152,6 +152,91 @@ START_TEST(a_further_series_is_where_its_time_says)
 }
 END_TEST
 
+static struct ecg_record *open_philips(const char *attributes, const char *samples,
+                                       const char *rest)
+{
+    char text[1024];
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    snprintf(text, sizeof text,
+             "<restingecgdata><documentinfo><documenttype>PhilipsECG</documenttype></documentinfo>"
+             "<waveforms><parsedwaveforms numberofleads='2' leadlabels='V1 V2' resolution='5' "
+             "samplespersecond='500' durationperchannel='8' %s>%s%s",
+             attributes, samples, rest);
+    ck_assert_int_eq(open_bytes(base_bytes_str(text), NULL, &r, &err), BASE_OK);
+    return r;
+}
+
+static const char philips_end[] = "</parsedwaveforms></waveforms></restingecgdata>";
+
+START_TEST(samples_of_philips_may_be_numbers)
+{
+    static const struct {
+        const char *samples;
+        bool is_cut;
+        size_t n[2];
+        const char *note;
+    } cases[] = {
+        {"1 -2 3 4\n-5,6 7 -32768 ", false, {4, 4}, NULL},
+        {"1 -2 3 4 -5 6 ", true, {4, 2}, "2 samples of 4"},
+        {"1 -2 3 4 -5 6", true, {4, 1}, "1 samples of 4"}, /* 6 may go on */
+        {"1 -2 3 4 -5 6.5 7 8", false, {4, 2}, "plain data are damaged"},
+        {"1 -2 3 4 -5 60000 7 8", false, {4, 1}, "plain data are damaged"},
+    };
+    static const int32_t want[] = {1, -2, 3, 4, -5, 6, 7, -32768};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ecg_record *r = open_philips("dataencoding='Plain' compression='XLI'",
+                                            cases[i].samples, cases[i].is_cut ? "" : philips_end);
+        ck_assert_uint_eq(r->nleads, 2);
+        for (size_t k = 0; k < 2; k++) {
+            ck_assert_uint_eq(r->leads[k].samples, cases[i].n[k]);
+            for (size_t j = 0; j < r->leads[k].samples; j++)
+                ck_assert_int_eq(ecg_lead_sample(&r->leads[k], j), want[4 * k + j]);
+        }
+        ck_assert(cases[i].note ? has_note(r, cases[i].note) : r->nnotes == 0);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+/* The leads stand one after the other: what is lost is of the last ones. */
+START_TEST(of_philips_samples_that_are_cut_each_stays_in_its_lead)
+{
+    static const char base64[] = "AQACAAMABAAFAAYABwAIAA=="; /* 1 to 8 */
+    struct ecg_record *r = open_philips("dataencoding='Base64'", base64, philips_end);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[1], 3), 8);
+    ck_assert_uint_eq(r->nnotes, 0);
+    ecg_record_free(r);
+    r = open_philips("dataencoding='Base64'", "AQACAAMABAAFAAYA", "");
+    ck_assert_uint_eq(r->leads[0].samples, 4);
+    ck_assert_uint_eq(r->leads[1].samples, 2);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 3), 4);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[1], 0), 5);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(a_lead_of_muse_begins_where_it_says)
+{
+    static const char lead[] = "<LeadData><LeadID>%s</LeadID><LeadOffsetFirstSample>%d"
+                               "</LeadOffsetFirstSample><WaveFormData>AQACAAMA</WaveFormData>"
+                               "</LeadData>";
+    char one[256], two[256], text[1024];
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    snprintf(one, sizeof one, lead, "V1", 0);
+    snprintf(two, sizeof two, lead, "V2", 500);
+    snprintf(text, sizeof text,
+             "<RestingECG><MuseInfo/><Waveform><WaveformType>Rhythm</WaveformType><SampleBase>250"
+             "</SampleBase>%s%s</Waveform></RestingECG>",
+             one, two);
+    ck_assert_int_eq(open_bytes(base_bytes_str(text), NULL, &r, &err), BASE_OK);
+    ck_assert_double_eq(r->leads[0].start_s, 0);
+    ck_assert_double_eq(r->leads[1].start_s, 2);
+    ecg_record_free(r);
+}
+END_TEST
+
 static double measured(const struct ecg_record *r, enum ecg_measure what, int lead)
 {
     for (size_t i = 0; i < r->nmeasurements; i++)
@@ -652,6 +737,9 @@ int main(void)
     TCase *t = tcase_create("xml");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, each_file_has_its_samples_name_and_findings, 0, OWN);
+    tcase_add_test(t, samples_of_philips_may_be_numbers);
+    tcase_add_test(t, of_philips_samples_that_are_cut_each_stays_in_its_lead);
+    tcase_add_test(t, a_lead_of_muse_begins_where_it_says);
     tcase_add_test(t, a_further_series_is_where_its_time_says);
     tcase_add_test(t, annotations_of_aecg_become_marks_in_seconds);
     tcase_add_test(t, what_a_cart_adds_to_aecg_is_read);
