@@ -274,19 +274,25 @@ static enum base_err read_flac(const struct wfdb_header *h, struct ecg_record *r
     enum { CHANNELS_MAX = 8 };
     struct ecg_unpack u;
     struct ecg_lead *leads[CHANNELS_MAX];
-    if (g->n > CHANNELS_MAX || !g->even)
+    size_t spf = g->signals[0].spf;
+    bool is_even = true;
+    for (size_t i = 0; i < g->n; i++)
+        is_even = is_even && g->signals[i].spf == spf;
+    if (g->n > CHANNELS_MAX || !is_even)
         return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
-                         "WFDB: %zu signals in one FLAC file (up to 8, with one sample per frame)",
+                         "WFDB: %zu signals in one FLAC file (up to 8, with as many samples per "
+                         "frame each)",
                          g->n);
     for (size_t i = 0; i < g->n; i++)
         leads[i] = &g->leads[i];
-    enum base_err e = ecg_wfdb_flac(g->bytes, g->format - 500, r, leads, g->n, h->frames, err);
+    uint64_t most = h->frames < UINT64_MAX / spf ? h->frames * spf : UINT64_MAX;
+    enum base_err e = ecg_wfdb_flac(g->bytes, g->format - 500, r, leads, g->n, most, err);
     if (e)
         return e;
     ecg_unpack_choose(ECG_SIMD_SCALAR, &u);
-    g->frames = g->leads[0].samples;
+    g->frames = g->leads[0].samples / spf;
     for (size_t i = 0; i < g->n; i++)
-        for (size_t k = 0; k < g->frames; k++) {
+        for (size_t k = 0; k < g->frames * spf; k++) {
             int32_t v = ecg_lead_sample(&g->leads[i], k);
             v = v == ECG_SAMPLE_NONE ? -(int32_t)(1U << (g->format - 501)) : v;
             g->sums[i] = (uint16_t)(g->sums[i] + (unsigned)v);

@@ -168,6 +168,49 @@ START_TEST(several_files_frames_skew_units_and_offsets_are_read)
 }
 END_TEST
 
+/* RFC 9639: a stream of one frame, of two channels of 16 samples as they are. */
+static const uint8_t flac[] = {
+    'f',  'L',  'a',  'C',  0x80, 0x00, 0x00, 0x22, 0x00, 0x10, 0x00, 0x10, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x3e, 0x82, 0xf0, 0x00, 0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* the stream */
+    0xff, 0xf8, 0x60, 0x18, 0x00, 0x0f, 0x34,                               /* the frame */
+    0x02, 0xff, 0xba, 0xff, 0xc4, 0xff, 0xce, 0xff, 0xd8, 0xff, 0xe2, 0xff, 0xec, 0xff, 0xf6,
+    0x00, 0x00, 0x00, 0x0a, 0x00, 0x14, 0x00, 0x1e, 0x00, 0x28, 0x00, 0x32, 0x00, 0x3c, 0x00,
+    0x46, 0x00, 0x50, /* -70 to 80 */
+    0x02, 0x00, 0x00, 0xff, 0xfd, 0xff, 0xfa, 0xff, 0xf7, 0xff, 0xf4, 0xff, 0xf1, 0xff, 0xee,
+    0xff, 0xeb, 0xff, 0xe8, 0xff, 0xe5, 0xff, 0xe2, 0xff, 0xdf, 0xff, 0xdc, 0xff, 0xd9, 0xff,
+    0xd6, 0xff, 0xd3, /* 0 to -45 */
+    0xda, 0xc8};
+
+START_TEST(signals_of_a_flac_file_have_as_many_samples_per_frame_each)
+{
+    char header[256];
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    for (unsigned spf = 1; spf <= 2; spf++) {
+        snprintf(
+            header, sizeof header,
+            "r 2 100 %u\nr.dat 516x%u 200 16 0 -70 80 0 I\nr.dat 516x%u 200 16 0 0 -360 0 II\n",
+            16 / spf, spf, spf);
+        struct file files[] = {{"r.hea", header, 0}, {"r.dat", (const char *)flac, sizeof flac}};
+        r = must_open_set(files, 2);
+        ck_assert_uint_eq(r->nnotes, 0);
+        for (size_t k = 0; k < 2; k++) {
+            ck_assert_double_eq(r->leads[k].rate_hz, 100 * spf);
+            ck_assert_uint_eq(r->leads[k].samples, 16);
+            for (int i = 0; i < 16; i++)
+                ck_assert_int_eq(ecg_lead_sample(&r->leads[k], (size_t)i),
+                                 k ? -3 * i : 10 * i - 70);
+        }
+        ecg_record_free(r);
+    }
+    struct file files[] = {{"r.hea", "r 2 100 8\nr.dat 516x2\nr.dat 516\n", 0},
+                           {"r.dat", (const char *)flac, sizeof flac}};
+    ck_assert_int_eq(open_set(files, 2, &r, &err), BASE_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.msg, "samples per frame"));
+}
+END_TEST
+
 START_TEST(a_series_of_segments_is_joined_with_its_gaps)
 {
     static const struct file files[] = {
@@ -443,6 +486,7 @@ int main(void)
                         sizeof formats / sizeof *formats);
     tcase_add_test(t, signals_of_another_kind_in_volts_are_no_leads);
     tcase_add_test(t, several_files_frames_skew_units_and_offsets_are_read);
+    tcase_add_test(t, signals_of_a_flac_file_have_as_many_samples_per_frame_each);
     tcase_add_test(t, a_series_of_segments_is_joined_with_its_gaps);
     tcase_add_loop_test(t, headers_are_refused_with_the_reason, 0,
                         sizeof refusals / sizeof *refusals);
