@@ -68,6 +68,30 @@ enum base_err ecg_wfdb_signals(const struct ecg_set *set, const struct wfdb_head
 void ecg_wfdb_describe(struct ecg_record *r, const struct wfdb_header *h, size_t signal,
                        struct ecg_lead *lead);
 
+/* The frames of a FLAC stream, for ecg_wfdb_flac. */
+struct wfdb_flac_frames {
+    struct base_bytes file;
+    unsigned channels;
+    unsigned bits;
+    size_t largest; /* samples of each channel that a frame may have, as the stream says */
+    size_t begin;   /* of the first; 0 = the file ends before */
+    size_t at;
+    uint16_t crc[256];
+};
+
+struct wfdb_flac_frame {
+    struct base_bytes bytes;
+    size_t samples; /* of each channel, as its header says */
+    bool is_sound;  /* its checksum is right */
+};
+
+/* False: it is no stream of so many channels and bits. */
+bool ecg_wfdb_flac_begin(struct base_bytes file, unsigned channels, unsigned bits,
+                         struct wfdb_flac_frames *f);
+/* The next one whose header is sound, up to where its checksum is right and another one begins, or
+ * the file ends; of one that is damaged or cut up to the next header. False: there is none. */
+bool ecg_wfdb_flac_next(struct wfdb_flac_frames *f, struct wfdb_flac_frame *out);
+
 /* Formats 508, 516 and 524: up to `frames` frames of each of n channels. Sets the
  * leads' samples. */
 enum base_err ecg_wfdb_flac(struct base_bytes file, unsigned bits, struct ecg_record *r,

@@ -211,6 +211,47 @@ START_TEST(signals_of_a_flac_file_have_as_many_samples_per_frame_each)
 }
 END_TEST
 
+/* A frame whose checksum is wrong gives no silence but missing samples, at their place; what is cut
+ * gives none; and nothing that a frame says of its size is believed without that checksum. */
+START_TEST(damaged_frames_of_flac_are_missing_samples)
+{
+    enum { STREAM = 42, FRAME = sizeof flac - STREAM, FRAMES = 3 };
+    uint8_t bytes[STREAM + FRAMES * FRAME];
+    memcpy(bytes, flac, STREAM);
+    for (size_t i = 0; i < FRAMES; i++)
+        memcpy(bytes + STREAM + i * FRAME, flac + STREAM, FRAME);
+    struct file files[] = {{"r.hea", "r 2 100\nr.dat 516\nr.dat 516\n", 0},
+                           {"r.dat", (const char *)bytes, sizeof bytes}};
+    struct ecg_record *r = must_open_set(files, 2);
+    ck_assert_uint_eq(r->leads[0].samples, 48);
+    ck_assert(!has_note(r, "FLAC"));
+    ecg_record_free(r);
+
+    bytes[STREAM + FRAME + 30] ^= 1;
+    r = must_open_set(files, 2);
+    ck_assert_uint_eq(r->leads[1].samples, 48);
+    ck_assert_uint_eq(r->leads[1].tally.missing, 16);
+    for (size_t i = 0; i < 48; i++)
+        ck_assert_int_eq(ecg_lead_sample(&r->leads[1], i),
+                         i / 16 == 1 ? ECG_SAMPLE_NONE : -3 * (int32_t)(i % 16));
+    ck_assert(has_note(r, "a frame of 16 samples is damaged"));
+    ecg_record_free(r);
+
+    bytes[STREAM + FRAME + 30] ^= 1;
+    files[1].n = sizeof bytes - 1;
+    r = must_open_set(files, 2);
+    ck_assert_uint_eq(r->leads[0].samples, 32);
+    ecg_record_free(r);
+
+    files[1].n = sizeof bytes;
+    bytes[STREAM + 2] ^= 0x10; /* the header of the first: it is none */
+    r = must_open_set(files, 2);
+    ck_assert_uint_eq(r->leads[0].samples, 32);
+    ck_assert(has_note(r, "75 bytes that are of no frame"));
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(a_series_of_segments_is_joined_with_its_gaps)
 {
     static const struct file files[] = {
@@ -487,6 +528,7 @@ int main(void)
     tcase_add_test(t, signals_of_another_kind_in_volts_are_no_leads);
     tcase_add_test(t, several_files_frames_skew_units_and_offsets_are_read);
     tcase_add_test(t, signals_of_a_flac_file_have_as_many_samples_per_frame_each);
+    tcase_add_test(t, damaged_frames_of_flac_are_missing_samples);
     tcase_add_test(t, a_series_of_segments_is_joined_with_its_gaps);
     tcase_add_loop_test(t, headers_are_refused_with_the_reason, 0,
                         sizeof refusals / sizeof *refusals);
