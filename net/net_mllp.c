@@ -231,17 +231,34 @@ static void on_error(void *arg, enum base_err err)
     conn_close(c);
 }
 
+static bool is_of(const struct net_mllp_conn *c, const char *peer)
+{
+    return strcmp(net_stream_peer(c->stream), peer) == 0;
+}
+
+/* Some senders open a connection for each message and forget it. Closes the oldest of this address
+ * that is between messages. False: there is none. */
+static bool make_room(struct net_mllp_server *s, const char *peer)
+{
+    struct net_mllp_conn *oldest = NULL;
+    for (struct net_mllp_conn *c = s->conns; c; c = c->next)
+        if (is_of(c, peer) && !c->waiting && c->decoder.at != NET_MLLP_INSIDE)
+            oldest = c;
+    if (oldest)
+        conn_close(oldest);
+    return oldest != NULL;
+}
+
 /* NULL: one more may be open. */
-static const char *too_many(const struct net_mllp_server *s, const char *peer)
+static const char *too_many(struct net_mllp_server *s, const char *peer)
 {
     unsigned same = 0;
     for (const struct net_mllp_conn *c = s->conns; c; c = c->next)
-        same += strcmp(net_stream_peer(c->stream), peer) == 0;
-    if (s->n >= s->o.max_connections)
-        return "as many connections are open as are allowed";
-    return s->o.max_per_address && same >= s->o.max_per_address
-               ? "as many connections of this address are open as are allowed"
-               : NULL;
+        same += is_of(c, peer);
+    if (s->o.max_per_address && same >= s->o.max_per_address)
+        return make_room(s, peer) ? NULL
+                                  : "as many connections of this address are open as are allowed";
+    return s->n >= s->o.max_connections ? "as many connections are open as are allowed" : NULL;
 }
 
 static void on_accept(void *arg, struct net_stream *stream)

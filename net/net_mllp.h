@@ -46,7 +46,8 @@ struct net_mllp_options {
     struct net_tls_context *tls; /* borrowed for the server's life; NULL = plain */
     size_t max_message;          /* bytes */
     unsigned max_connections;
-    unsigned max_per_address; /* of those; 0 = no limit */
+    /* Of those; 0 = no limit. Of more, the oldest between messages is closed. */
+    unsigned max_per_address;
     uint64_t idle_timeout_ms; /* between messages, and for each KiB of one */
     /* A message came; borrowed until net_mllp_done, now or later. Nothing more is read
      * before that. */

@@ -146,12 +146,20 @@ static void turn(void)
     loop_run(loop);
 }
 
+static bool is_closed(int s)
+{
+    char byte;
+    return recv(s, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
 START_TEST(one_address_does_not_take_the_places_of_all)
 {
     int fds[5];
     ck_assert_int_eq(loop_timer_new(loop, stop, NULL, &tick), BASE_OK);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         fds[i] = dial("127.0.0.1");
+        ck_assert_int_eq(send(fds[i], "\x0bMSH", 4, 0), 4);
+    }
     turn();
     ck_assert_uint_eq(net_mllp_connections(server), 3);
     fds[3] = dial("127.0.0.1");
@@ -161,6 +169,25 @@ START_TEST(one_address_does_not_take_the_places_of_all)
     fds[4] = dial("127.0.0.2");
     turn();
     ck_assert_uint_eq(net_mllp_connections(server), 4);
+    for (int i = 0; i < 5; i++)
+        close(fds[i]);
+}
+END_TEST
+
+START_TEST(who_forgets_connections_gets_the_place_of_the_oldest)
+{
+    int fds[5];
+    ck_assert_int_eq(loop_timer_new(loop, stop, NULL, &tick), BASE_OK);
+    fds[0] = dial("127.0.0.1");
+    ck_assert_int_eq(send(fds[0], "\x0bMSH", 4, 0), 4); /* in the middle of a message */
+    turn();
+    for (int i = 1; i < 5; i++)
+        fds[i] = dial("127.0.0.1");
+    turn();
+    ck_assert_uint_eq(net_mllp_connections(server), 3);
+    ck_assert_str_eq(cause, "");
+    ck_assert(is_closed(fds[1]) && is_closed(fds[2]));
+    ck_assert(!is_closed(fds[0]) && !is_closed(fds[3]) && !is_closed(fds[4]));
     for (int i = 0; i < 5; i++)
         close(fds[i]);
 }
@@ -201,6 +228,7 @@ int main(void)
     tcase_add_test(t, what_comes_between_messages_keeps_no_connection);
     tcase_add_test(t, small_messages_keep_theirs);
     tcase_add_test(t, one_address_does_not_take_the_places_of_all);
+    tcase_add_test(t, who_forgets_connections_gets_the_place_of_the_oldest);
     tcase_add_test(t, as_many_refused_connections_are_read_on_as_may_be_open);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
