@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OLDEST = 256 /* connections that are looked at for one to close */ };
+
 /* ---- life ---- */
 
 static void conn_free(struct net_http_conn *c)
@@ -537,10 +539,12 @@ static const struct net_stream_events events = {
 };
 
 /* RFC 9112 9.5: a connection without a request may be closed at any time. The oldest of them makes
- * room, so that one client which opens more and more keeps nobody else out. */
+ * room, so that one client which opens more and more keeps nobody else out. Where even the oldest
+ * connections have requests, looking at all would cost a flood less than us. */
 static bool make_room(struct net_http_server *s)
 {
-    for (struct net_http_conn *c = s->last; c; c = c->prev)
+    struct net_http_conn *c = s->last;
+    for (int i = 0; c && i < OLDEST; i++, c = c->prev)
         if (!c->req && !net_http_parser_begun(&c->parser) && net_stream_queued(c->stream) == 0) {
             net_http_conn_drop(c);
             return true;
