@@ -69,19 +69,24 @@ void ecg_finding_noise(struct ecg_case *c)
 {
     float most;
     bool is_resting = c->quality->n >= ECG_RESTING_LEADS;
-    bool is_flat = true, is_low = is_too_low(c, LEAST_UV, &most), is_p = are_only_p(c);
-    for (size_t i = 0; i < c->quality->n; i++)
+    bool is_still = true, is_flat = true, is_low = is_too_low(c, LEAST_UV, &most),
+         is_p = are_only_p(c);
+    for (size_t i = 0; i < c->quality->n; i++) {
+        is_still = is_still && c->quality->lead[i].is_still;
         is_flat = is_flat && c->quality->lead[i].is_flat;
-    bool is_told = ecg_findings_one(c->out, ECG_FINDING_RETAKE_NO_SIGNAL) != NULL;
+    }
+    bool is_told = ecg_findings_one(c->out, ECG_FINDING_RETAKE_NO_SIGNAL) ||
+                   (is_still && ecg_findings_one(c->out, ECG_FINDING_RETAKE_DAMAGED));
     if (is_low && !is_told)
         ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "QRS up to %.0f uV < %.0f", floor((double)most),
                         (double)LEAST_UV);
     else if (!is_told)
         ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "no QRS %s",
                         is_p ? "but waves as broad as P" : "stands out of the noise");
-    /* One lead that is noisy and high is an electrode, not a heart that stands still. */
-    bool is_alarm =
-        (is_resting || (!is_flat && most < LEAST_UV)) && c->beats->seconds >= c->limits->pause_s;
+    /* One lead that is noisy and high is an electrode, not a heart that stands still; and of what
+     * is missing for most of the time nothing is known. */
+    bool is_alarm = (is_resting ? !is_still : !is_flat && most < LEAST_UV) &&
+                    c->beats->seconds >= c->limits->pause_s;
     if ((double)c->chaos.seconds >= c->limits->vf_s)
         ecg_finding_chaos(c);
     else if (is_alarm && is_low)

@@ -119,7 +119,7 @@ static void quality(struct ecg_case *c)
     }
     if (nflat && nflat == c->quality->n)
         ecg_finding_add(c, ECG_FINDING_RETAKE_NO_SIGNAL, "%s in %zu lead%s",
-                        nstill == nflat ? "one value" : "under 30 uV", nflat,
+                        nstill == nflat ? "one value or none" : "under 30 uV", nflat,
                         nflat == 1 ? "" : "s");
     else if (nflat)
         ecg_finding_add(c, ECG_FINDING_RETAKE_FLAT, "%s", flat);
