@@ -13,10 +13,22 @@ static bool is_name(const uint8_t *p)
     return true;
 }
 
+/* With a byte order mark or a first letter of two bytes. */
+static bool is_utf16(struct base_bytes text)
+{
+    return text.n >= 2 &&
+           (memcmp(text.p, "\xFF\xFE", 2) == 0 || memcmp(text.p, "\xFE\xFF", 2) == 0 ||
+            memcmp(text.p, "M", 2) == 0 || memcmp(text.p, "\0M", 2) == 0);
+}
+
 /* 2.5.4: all are different, none is a letter. */
 enum base_err hl7_read_delimiters(struct base_bytes text, const char *header,
                                   struct hl7_delimiters *d, struct base_error *error)
 {
+    if (is_utf16(text))
+        return base_fail(error, BASE_EFORMAT, 0,
+                         "the text is in UTF-16, which MLLP does not carry: send it in UTF-8 or "
+                         "GB 18030, as MSH-18 then says");
     if (text.n < 8 || memcmp(text.p, header, 3) != 0)
         return base_fail(error, BASE_EFORMAT, 0, "the message does not begin with %s", header);
     const char *p = (const char *)text.p;

@@ -65,6 +65,13 @@ START_TEST(what_is_no_message_is_refused_with_its_place)
     ck_assert_int_eq(hl7_parse(base_bytes_str("MSH|^~\\&|a\rpid|1\r"), &m, &error), BASE_EFORMAT);
     ck_assert_uint_eq(error.pos, 11);
     ck_assert_int_eq(hl7_parse(base_bytes_str(""), &m, &error), BASE_EFORMAT);
+    static const struct base_bytes wide[] = {{(const uint8_t *)"M\0S\0H\0|\0", 8},
+                                             {(const uint8_t *)"\0M\0S\0H\0|", 8},
+                                             {(const uint8_t *)"\xFF\xFEM\0S\0H\0", 8}};
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
+        ck_assert_int_eq(hl7_parse(wide[i], &m, &error), BASE_EFORMAT);
+        ck_assert_ptr_nonnull(strstr(error.msg, "UTF-16"));
+    }
 }
 END_TEST
 
