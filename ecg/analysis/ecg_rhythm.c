@@ -23,6 +23,7 @@ enum {
     AF_T_ONE_OF = 5,
     SURE_LEADS = 6, /* P waves that are found in so many are there, */
     SURE_FEW = 2,   /* and in so many when two halves of the beats have the same ones */
+    BIGEMINY = 6,   /* intervals that take turns */
     RUN = 3,        /* ventricular beats */
     SINUS_LEAST = 3 /* intervals, for a rate of their own */
 };
@@ -89,20 +90,42 @@ static bool is_steady(const struct ecg_beats *b, size_t from, size_t to)
     return certainty >= CERTAIN && most - least <= sum / (float)(to - from - 1) / 2;
 }
 
-/* Every other interval is like this one, and the next one is not: bigeminy, or T waves that were
- * taken for beats. */
-static bool alternates(const struct ecg_beats *b)
+/* How often, of so many, an interval is like the one before it, and like the one before that. */
+struct turns {
+    size_t n;
+    size_t next;
+    size_t second;
+};
+
+static struct turns turns_of(const struct ecg_beats *b)
 {
-    size_t n = 0, next = 0, second = 0;
+    struct turns t = {0};
     for (size_t i = 3; i < b->n; i++) {
         if (!has_interval(b, i - 2) || !has_interval(b, i - 1) || !has_interval(b, i))
             continue;
         float most = interval_ms(b, i) / 8;
-        n++;
-        next += fabsf(interval_ms(b, i) - interval_ms(b, i - 1)) < most;
-        second += fabsf(interval_ms(b, i) - interval_ms(b, i - 2)) < most;
+        t.n++;
+        t.next += fabsf(interval_ms(b, i) - interval_ms(b, i - 1)) < most;
+        t.second += fabsf(interval_ms(b, i) - interval_ms(b, i - 2)) < most;
     }
-    return n >= AF_BEATS && second * 3 > n * 2 && next * 3 < n;
+    return t;
+}
+
+/* Every other interval is like this one, and the next one is not: bigeminy, or T waves that were
+ * taken for beats. */
+static bool take_turns(const struct turns *t, size_t least)
+{
+    return t->n >= least && t->second * 3 > t->n * 2 && t->next * 3 < t->n;
+}
+
+/* So do the intervals, and with them beats of the usual shape and others: what is early by turns
+ * comes from elsewhere, and the rest has no rhythm of its own to be uneven. */
+static bool is_bigeminy(const struct ecg_beats *b, const struct turns *t)
+{
+    size_t changes = 0;
+    for (size_t i = 1; i < b->n; i++)
+        changes += (b->beat[i].shape == b->dominant) != (b->beat[i - 1].shape == b->dominant);
+    return take_turns(t, BIGEMINY) && changes * 4 >= (b->n - 1) * 3;
 }
 
 static void find_runs(const struct ecg_beats *b, const struct ecg_figures *f,
@@ -212,7 +235,8 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
     find_runs(b, f, out);
     find_extremes(b, out);
     find_sinus(b, out);
-    out->alternates = alternates(b);
+    struct turns turns = turns_of(b);
+    out->alternates = take_turns(&turns, AF_BEATS);
     size_t pairs;
     out->irregular_share = irregular_share(b, (float)f->rate.rr_median_ms, &pairs);
     bool is_fast = f->rate.rr_median_ms < AF_FAST_MS;
@@ -224,5 +248,5 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
                    (f->p_likeness >= SURE_LIKENESS || f->waves.p_steady >= ECG_P_STEADY);
     bool is_sure_p = out->has_p && !is_fast && (f->nleads >= SURE_LEADS || is_same);
     out->is_af = pairs >= AF_PAIRS && b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 &&
-                 !is_sure_p && !out->is_flutter;
+                 !is_sure_p && !out->is_flutter && !is_bigeminy(b, &turns);
 }

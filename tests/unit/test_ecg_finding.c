@@ -422,6 +422,43 @@ START_TEST(one_interval_unlike_the_next_is_no_fibrillation)
 }
 END_TEST
 
+/* Usual beats with early ones between them, which have this shape in turn; 0 is the usual one. */
+static bool is_af_of_turns(const uint8_t *shapes, size_t nshapes, double vary_s)
+{
+    enum { BEATS = 14 };
+    struct ecg_beat beat[BEATS] = {{0}};
+    struct ecg_beats b = {.beat = beat, .n = BEATS, .seconds = 14, .leads = 1};
+    struct ecg_figures *f = calloc(1, sizeof *f);
+    struct ecg_rhythm y;
+    double at_s = 0.5;
+    uint32_t state = 7;
+    for (size_t i = 0; i < b.n; i++) {
+        uint8_t shape = i % 2 ? shapes[i / 2 % nshapes] : 0;
+        beat[i] = (struct ecg_beat){.at_s = at_s, .code = ECG_CODE_NORMAL, .shape = shape};
+        at_s += (i % 2 ? 1.1 : 0.6) + vary_s * synthetic_random(&state);
+    }
+    f->nleads = 1;
+    f->in_mean = 7;
+    f->pr_ms = f->p_likeness = f->qt_ms = (float)NAN;
+    f->lead[0].qrs_range_uv = 1000;
+    f->rate.rr_median_ms = 850;
+    ecg_rhythm_find(&b, f, &y);
+    ck_assert(y.irregular_share > 0.9F && y.af_score > 0);
+    free(f);
+    return y.is_af;
+}
+
+/* Beats that come early by turns and look otherwise were not known as ventricular: each of their
+ * intervals is unlike the next one. Of one shape they may be those of fibrillation. */
+START_TEST(bigeminy_is_no_fibrillation)
+{
+    static const uint8_t other[] = {1, 1, 2, 1, ECG_SHAPE_NONE}, same[] = {0};
+    ck_assert(!is_af_of_turns(other, 5, 0.03));
+    ck_assert(is_af_of_turns(same, 1, 0.03));
+    ck_assert(is_af_of_turns(other, 5, 0.4));
+}
+END_TEST
+
 /* The same P waves before all beats are no fibrillation, in two leads as well; also where one or
  * two of them are not like the rest, so that the means of two halves of the beats are less alike.
  */
@@ -983,6 +1020,7 @@ int main(void)
     tcase_add_test(t, keys_are_told_apart);
     tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 4);
     tcase_add_test(t, one_interval_unlike_the_next_is_no_fibrillation);
+    tcase_add_test(t, bigeminy_is_no_fibrillation);
     tcase_add_loop_test(t, p_waves_that_stay_the_same_are_no_fibrillation, 0, 3);
     tcase_add_loop_test(t, leads_that_were_stored_one_group_after_the_other_are_no_pause, 0,
                         4 * RESTS);
