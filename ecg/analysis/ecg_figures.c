@@ -260,6 +260,7 @@ static void measure_axes(const struct leads *l, struct ecg_figures *f)
 /* ---- intervals ---- */
 
 struct intervals {
+    size_t beats; /* that they are the means of */
     float p_ms;
     float pr_ms;
     float qrs_ms;
@@ -281,22 +282,34 @@ static struct intervals intervals_of(const struct ecg_points *p)
                               .qt_ms = between(p, ECG_POINT_QRS_ON, ECG_POINT_T_OFF)};
 }
 
-/* The middle of those that are there; NAN when fewer than half are. */
-static float middle(const struct intervals *v, size_t n, size_t offset)
+/* The middle of those that are there, each of which counts by its beats, or the mean of the two
+ * that it lies between. NAN when too few beats have one; in an even rhythm one of two blocks is
+ * enough, however short, in others a wave stands before one beat or two by chance. */
+static float middle(const struct intervals *v, size_t n, size_t offset, bool is_even)
 {
-    float there[BLOCKS];
-    size_t m = 0;
+    struct {
+        float ms;
+        size_t beats;
+    } there[BLOCKS];
+    size_t m = 0, all = 0, with = 0;
     for (size_t i = 0; i < n; i++) {
-        float x;
-        memcpy(&x, (const char *)&v[i] + offset, sizeof x);
-        if (isnan(x))
+        float ms;
+        memcpy(&ms, (const char *)&v[i] + offset, sizeof ms);
+        all += v[i].beats;
+        if (isnan(ms))
             continue;
         size_t k = m++;
-        for (; k > 0 && there[k - 1] > x; k--)
+        for (; k > 0 && there[k - 1].ms > ms; k--)
             there[k] = there[k - 1];
-        there[k] = x;
+        there[k].ms = ms;
+        with += there[k].beats = v[i].beats;
     }
-    return m * 2 > n || (m == 1 && n == 2) ? (there[(m - 1) / 2] + there[m / 2]) / 2 : NAN;
+    if (m == 0 || (with * 3 < all && !(is_even && n == 2)))
+        return NAN;
+    size_t k = 0, up_to = there[0].beats;
+    while (up_to * 2 < with)
+        up_to += there[++k].beats;
+    return up_to * 2 == with ? (there[k].ms + there[k + 1].ms) / 2 : there[k].ms;
 }
 
 /* QT for a rate of 60: Bazett 1920, Fridericia 1920, Framingham (Sagie 1992), Hodges 1983. */
@@ -335,7 +348,7 @@ static size_t measure_blocks(const struct leads *l, const struct ecg_beats *b,
     for (size_t at = 0; at < b->n && n < BLOCKS; at = is_long ? n * b->n / BLOCKS : at + k.n) {
         bool member[ECG_MEAN_BEATS];
         ecg_block_init(&k, l->lead, l->n, b, at);
-        v[n++] = (struct intervals){NAN, NAN, NAN, NAN};
+        v[n++] = (struct intervals){0, NAN, NAN, NAN, NAN};
         if (usual_beats(&k, member) == 0)
             continue;
         ecg_mean_take(&k, member, &scratch->mean);
@@ -343,6 +356,7 @@ static size_t measure_blocks(const struct leads *l, const struct ecg_beats *b,
         ecg_mean_find_silent(&scratch->mean);
         ecg_delineate(&scratch->mean, &scratch->waves);
         v[n - 1] = intervals_of(&scratch->waves.all);
+        v[n - 1].beats = scratch->mean.beats;
         if (scratch->mean.beats > out->in_mean) {
             out->mean = scratch->mean;
             out->waves = scratch->waves;
@@ -399,10 +413,10 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
     if (b->n > 1)
         out->rr_ms = (float)(out->irregular > IRREGULAR ? out->rate.rr_ms : out->rate.rr_median_ms);
     out->p_likeness = out->waves.p_likeness;
-    out->p_ms = middle(v, n, offsetof(struct intervals, p_ms));
-    out->pr_ms = middle(v, n, offsetof(struct intervals, pr_ms));
-    out->qrs_ms = middle(v, n, offsetof(struct intervals, qrs_ms));
-    out->qt_ms = middle(v, n, offsetof(struct intervals, qt_ms));
+    out->p_ms = middle(v, n, offsetof(struct intervals, p_ms), out->irregular <= IRREGULAR);
+    out->pr_ms = middle(v, n, offsetof(struct intervals, pr_ms), out->irregular <= IRREGULAR);
+    out->qrs_ms = middle(v, n, offsetof(struct intervals, qrs_ms), out->irregular <= IRREGULAR);
+    out->qt_ms = middle(v, n, offsetof(struct intervals, qt_ms), out->irregular <= IRREGULAR);
     correct_qt(out);
     if (!only)
         out->flutter_conduction = ecg_flutter_conduction(r, out, &out->flutter_likeness);

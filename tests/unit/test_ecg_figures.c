@@ -171,6 +171,31 @@ START_TEST(long_recordings_are_measured_all_over)
 }
 END_TEST
 
+/* Twelve beats make a block; what only the thirteenth has is not the recording's. */
+START_TEST(a_wave_before_one_irregular_beat_is_no_p_wave)
+{
+    enum { BLOCK = 12 };
+    double at_s[SYNTHETIC_BEATS];
+    struct synthetic s = synthetic_plain;
+    s.wave[0] = s.wave[4];
+    s.wave[4].uv = 0;
+    s.interval_s = 0.75;
+    s.jitter_s = 0.25;
+    s.seconds = 12;
+    size_t n = synthetic_beats(&s, at_s);
+    ck_assert_uint_gt(n, BLOCK);
+    s.seconds = at_s[BLOCK] + 0.6;
+    ck_assert_uint_eq(synthetic_beats(&s, at_s), BLOCK + 1);
+    struct ecg_record *r = synthetic_make(&s);
+    synthetic_add(r, synthetic_gains, synthetic_plain.wave, 1, at_s + BLOCK, 1);
+    struct ecg_figures *f = measure_record(r);
+    ck_assert(isnan(f->pr_ms));
+    ck_assert(isnan(f->p_ms));
+    ecg_record_free(r);
+    free(f);
+}
+END_TEST
+
 START_TEST(without_beats_there_are_no_figures)
 {
     struct synthetic s = synthetic_plain;
@@ -199,6 +224,7 @@ int main(void)
     tcase_add_test(t, all_of_eighteen_leads_are_measured);
     tcase_add_test(t, st_is_measured_from_the_end_of_qrs);
     tcase_add_test(t, long_recordings_are_measured_all_over);
+    tcase_add_test(t, a_wave_before_one_irregular_beat_is_no_p_wave);
     tcase_add_test(t, without_beats_there_are_no_figures);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
