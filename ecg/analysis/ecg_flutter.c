@@ -12,8 +12,10 @@ enum {
     GAPS = 64,
     LAG_LEAST = 168 * HZ / 1000, /* 357 a minute, */
     LAG_MOST = 288 * HZ / 1000,  /* and 208: the ends are no tops */
-    PAIRS_LEAST = 80             /* samples that are compared with those a cycle later */
+    PAIRS_LEAST = 80,            /* samples that are compared with those a cycle later */
+    MEAN = 18 * ECG_WINDOW_HZ / 1000
 };
+static const float LEAST_UV = 5 * MEAN;  /* in MEAN samples, of all leads: what the mains leave */
 static const float SURE_P_MS = 110;      /* waves of flutter fill their cycle; */
 static const float SURE_P_EVEN_MS = 145; /* in an even rhythm T is always as far before P */
 static const float EVEN = 0.045F;
@@ -58,15 +60,20 @@ static void find_gaps(const struct ecg_beats *b, size_t first, const struct ecg_
     }
 }
 
+/* Of means over 18 ms, in which the mains, of 50 or 60 Hz, have hardly a tenth of their part: a
+ * cycle of flutter is a whole number of their periods now and then, and then they come again as its
+ * waves do. */
 static void take_slopes(const struct ecg_lead *const *leads, double from_s, struct strip *s)
 {
-    enum { APART = 3 };
-    float wide[(LONGEST + APART) * GROUP];
+    float wide[LONGEST * GROUP + 2 * MEAN];
     for (size_t k = 0; k < s->nleads; k++) {
-        (void)ecg_window_read(leads[k], from_s, (size_t)(s->n + APART) * GROUP, wide);
+        (void)ecg_window_read(leads[k], from_s, (size_t)s->n * GROUP + 2 * MEAN, wide);
         for (size_t i = 0; i < (size_t)s->n; i++) {
-            const float *a = wide + i * GROUP, *c = a + APART * GROUP;
-            s->x[k][i] = c[0] + c[1] + c[2] + c[3] - a[0] - a[1] - a[2] - a[3];
+            const float *a = wide + i * GROUP;
+            float sum = 0;
+            for (size_t j = 0; j < MEAN; j++)
+                sum += a[j + MEAN] - a[j];
+            s->x[k][i] = sum;
         }
     }
 }
@@ -87,7 +94,8 @@ static float likeness_at(const struct strip *s, int lag)
                 bb += c * c;
             }
     }
-    return pairs < PAIRS_LEAST ? -1 : ab / sqrtf(aa * bb);
+    float least = LEAST_UV * LEAST_UV * (float)pairs * (float)s->nleads;
+    return pairs < PAIRS_LEAST || sqrtf(aa * bb) < least ? -1 : ab / sqrtf(aa * bb);
 }
 
 /* The lag at which they are most alike, if it is a top (waves of any other kind are the more

@@ -161,6 +161,28 @@ START_TEST(waves_of_fibrillation_are_none)
 }
 END_TEST
 
+/* Its cycle fits into one of flutter a whole number of times, at 50 Hz as at 60. */
+START_TEST(mains_are_no_flutter)
+{
+    static const double PHASE = 0.37; /* from lead to lead */
+    double at_s[SYNTHETIC_BEATS];
+    for (double even_s = 0.9; even_s < 1.1; even_s += 0.013) {
+        size_t n = 0;
+        for (double at = 0.6; at < SECONDS - 0.2; at += n % 3 ? even_s + 0.08 : even_s)
+            at_s[n++] = at;
+        struct ecg_record *r = with_beats(at_s, n, 8);
+        for (size_t k = 0; k < r->nleads; k++)
+            for (size_t i = 0; i < r->leads[k].samples; i++) {
+                double t = (double)i / r->leads[k].rate_hz, hz = _i % 2 ? 60 : 50;
+                double uv = (_i < 2 ? 30 : 80) * sin(2 * M_PI * hz * t + PHASE * (double)k);
+                r->leads[k].i32[i] += (int32_t)lrint(uv / r->leads[k].uv_per_count);
+            }
+        double bpm = said_of(r);
+        ck_assert_msg(isnan(bpm), "%.0f/min at %.3f s", bpm, even_s);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ecg_flutter");
@@ -171,6 +193,7 @@ int main(void)
     tcase_add_test(t, in_few_leads_nothing_is_said);
     tcase_add_loop_test(t, p_waves_are_no_flutter, 0, 3);
     tcase_add_loop_test(t, waves_of_fibrillation_are_none, 0, 8);
+    tcase_add_loop_test(t, mains_are_no_flutter, 0, 4);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
