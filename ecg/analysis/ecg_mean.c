@@ -1,6 +1,7 @@
 #include "ecg/analysis/ecg_mean.h"
 
 #include "ecg/analysis/ecg_gap.h"
+#include "ecg/analysis/ecg_mains.h"
 #include "ecg/analysis/ecg_section.h"
 
 #include <math.h>
@@ -461,6 +462,9 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
             out->half[0][lead][k] /= (float)(count[0] ? count[0] : 1);
             out->half[1][lead][k] /= (float)(count[1] ? count[1] : 1);
         }
+        ecg_mains_remove(out->x[lead], out->before, out->after);
+        ecg_mains_remove(out->half[0][lead], out->before, out->after);
+        ecg_mains_remove(out->half[1][lead], out->before, out->after);
         for (int box = 0; box < ECG_MEAN_BOXES && n > 1; box++) {
             float v = ecg_mean_box(out->x[lead], box);
             out->rest[lead][box] =
