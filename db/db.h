@@ -46,6 +46,9 @@ struct db_config {
      * failover is never used again (db_fence.h). NULL: kept only while this pool
      * lives. */
     const char *fence;
+    /* Every statement looks few rows up. So plans go from row to row by index: one is kept while
+     * tables grow, and one that was made while they were small would go on reading them whole. */
+    bool by_index;
     /* No connection is made before db_release; until then transactions wait. */
     bool held;
     /* For tests: accepts a server with fsync off, and a login that bypasses row-level

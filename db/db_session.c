@@ -13,6 +13,10 @@
 static const char settings[] = " -c jit=off -c timezone=UTC -c datestyle=ISO -c bytea_output=hex"
                                " -c client_min_messages=warning";
 
+static const char by_index[] =
+    " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+    " -c enable_material=off";
+
 /* In the options of the startup packet a backslash protects a blank. */
 static void add_escaped(struct base_buf *b, const char *s)
 {
@@ -35,6 +39,8 @@ static char *options_of(const struct db_config *config, const char *given)
         base_buf_add_str(&b, " -c role=");
         add_escaped(&b, config->role);
     }
+    if (config->by_index)
+        base_buf_add_str(&b, by_index);
     if (config->worker) {
         base_buf_add_str(&b, " -c rdc.worker=");
         add_escaped(&b, config->worker);

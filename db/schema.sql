@@ -334,10 +334,11 @@ declare
     e exam;
     v_kept bigint[] := '{}';
 begin
-    for r in select c.*, s.id as study
-        from jsonb_to_recordset(p) c(job bigint, instance bigint, other text, verdict text, why text)
-            join instance x on x.id = c.instance join study s on s.id = x.study_id
-        order by s.study_uid, x.sop_uid, x.variant loop
+    for r in select c.*, x.study
+        from jsonb_to_recordset(p) c(job bigint, instance bigint, other text, verdict text, why text) cross join lateral (
+            select s.id as study, s.study_uid, t.sop_uid, t.variant
+            from instance t join study s on s.id = t.study_id where t.id = c.instance offset 0) x
+        order by x.study_uid, x.sop_uid, x.variant loop
         begin
             select * into e from exam where study_id = r.study for update;
             continue when not found;
@@ -2986,7 +2987,7 @@ begin
         update job j set state = 'running', owner = v_owner,
             broken_off = broken_off + (state = 'running')::int,
             lease_until = now() + make_interval(secs => p_lease_seconds)
-        from picked where j.id = picked.id returning j.*
+        where j.id = any (array(select id from picked)) returning j.*
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
         'attempt', t.attempts + 1, 'priority', t.priority, 'input', case t.kind
@@ -3073,10 +3074,12 @@ declare
     v record;
     v_instance instance;
 begin
-    for v in select m.instance, m.figures, nullif(m.earlier, 0) as earlier, e.id as exam
-        from unnest(p_instances, p_figures, p_earlier) m(instance, figures, earlier) join instance i on i.id = m.instance
-            join study s on s.id = i.study_id join exam e on e.study_id = s.id
-        order by s.study_uid, i.sop_uid loop
+    for v in select m.instance, m.figures, nullif(m.earlier, 0) as earlier, x.exam
+        from unnest(p_instances, p_figures, p_earlier) m(instance, figures, earlier) cross join lateral (
+            select s.study_uid, i.sop_uid, e.id as exam
+            from instance i join study s on s.id = i.study_id join exam e on e.study_id = s.id
+            where i.id = m.instance offset 0) x
+        order by x.study_uid, x.sop_uid loop
         select * into v_instance from instance where id = v.instance;
         begin
             perform ecg_measured(v_instance, v.exam, case when v.figures like '!%' then ecg_unmeasured(substr(v.figures, 2))
@@ -3702,7 +3705,7 @@ CREATE FUNCTION public.patient_spell(p_ids bigint[], p_pinyin text[]) RETURNS vo
     SET search_path TO 'public'
     AS $$
     update patient p set pinyin = v.pinyin from unnest(p_ids, p_pinyin) v(id, pinyin)
-    where p.id = v.id and p.pinyin is null
+    where p.id = any (p_ids) and p.id = v.id and p.pinyin is null
 $$;
 CREATE FUNCTION public.patient_unspelled(p_limit integer) RETURNS TABLE(id bigint, name text)
     LANGUAGE sql STABLE SECURITY DEFINER

@@ -93,6 +93,7 @@ static enum base_err open_databases(struct worker *w)
     if (err)
         return err;
     config.role = "rdc_ingest";
+    config.by_index = true;
     return db_open(w->loop, &config, &w->queue_db);
 }
 

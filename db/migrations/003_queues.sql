@@ -628,7 +628,7 @@ begin
         update job j set state = 'running', owner = v_owner,
             broken_off = broken_off + (state = 'running')::int,
             lease_until = now() + make_interval(secs => p_lease_seconds)
-        from picked where j.id = picked.id returning j.*
+        where j.id = any (array(select id from picked)) returning j.*
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
         'attempt', t.attempts + 1, 'priority', t.priority, 'input', case t.kind

@@ -302,7 +302,7 @@ create function patient_spell(p_ids bigint[], p_pinyin text[]) returns void
 language sql security definer set search_path = public as
 $$
     update patient p set pinyin = v.pinyin from unnest(p_ids, p_pinyin) v(id, pinyin)
-    where p.id = v.id and p.pinyin is null
+    where p.id = any (p_ids) and p.id = v.id and p.pinyin is null
 $$;
 grant execute on function patient_unspelled(int), patient_spell(bigint[], text[]) to rdc_ingest;
 

@@ -453,10 +453,11 @@ declare
     e exam;
     v_kept bigint[] := '{}';
 begin
-    for r in select c.*, s.id as study
-        from jsonb_to_recordset(p) c(job bigint, instance bigint, other text, verdict text, why text)
-            join instance x on x.id = c.instance join study s on s.id = x.study_id
-        order by s.study_uid, x.sop_uid, x.variant loop
+    for r in select c.*, x.study
+        from jsonb_to_recordset(p) c(job bigint, instance bigint, other text, verdict text, why text) cross join lateral (
+            select s.id as study, s.study_uid, t.sop_uid, t.variant
+            from instance t join study s on s.id = t.study_id where t.id = c.instance offset 0) x
+        order by x.study_uid, x.sop_uid, x.variant loop
         begin
             select * into e from exam where study_id = r.study for update;
             continue when not found;

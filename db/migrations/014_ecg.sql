@@ -161,10 +161,12 @@ declare
     v record;
     v_instance instance;
 begin
-    for v in select m.instance, m.figures, nullif(m.earlier, 0) as earlier, e.id as exam
-        from unnest(p_instances, p_figures, p_earlier) m(instance, figures, earlier) join instance i on i.id = m.instance
-            join study s on s.id = i.study_id join exam e on e.study_id = s.id
-        order by s.study_uid, i.sop_uid loop
+    for v in select m.instance, m.figures, nullif(m.earlier, 0) as earlier, x.exam
+        from unnest(p_instances, p_figures, p_earlier) m(instance, figures, earlier) cross join lateral (
+            select s.study_uid, i.sop_uid, e.id as exam
+            from instance i join study s on s.id = i.study_id join exam e on e.study_id = s.id
+            where i.id = m.instance offset 0) x
+        order by x.study_uid, x.sop_uid loop
         select * into v_instance from instance where id = v.instance;
         begin
             perform ecg_measured(v_instance, v.exam, case when v.figures like '!%' then ecg_unmeasured(substr(v.figures, 2))
