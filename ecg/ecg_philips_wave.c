@@ -107,9 +107,11 @@ static bool next_plain(struct philips *p, size_t *at, size_t nleads, size_t stat
     base_buf_reset(out);
     n = p->data_cut && n / 2 < stated ? 2 * stated : n;
     n = n < left ? n : left;
+    if (n == 0)
+        return false;
     base_buf_add(out, p->data.p + *at, n);
     *at += n;
-    return n > 0;
+    return true;
 }
 
 /* ---- limb leads ---- */
