@@ -304,7 +304,7 @@ static float middle(const struct intervals *v, size_t n, size_t offset, bool is_
         there[k].ms = ms;
         with += there[k].beats = v[i].beats;
     }
-    if (m == 0 || (with * 3 < all && !(is_even && n == 2)))
+    if (with == 0 || (with * 3 < all && !(is_even && n == 2)))
         return NAN;
     size_t k = 0, up_to = there[0].beats;
     while (up_to * 2 < with)
