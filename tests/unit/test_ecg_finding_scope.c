@@ -1,5 +1,5 @@
 /* What is not said beside what: statements that have no meaning in a rhythm. */
-#include "ecg/analysis/ecg_finding.h"
+#include "ecg_found.h"
 #include "ecg_synthetic.h"
 
 enum { MOST = SYNTHETIC_BEATS };
@@ -25,30 +25,6 @@ static void add_beats(struct ecg_record *r, const double *gains, const struct sy
 static void add_usual(struct ecg_record *r, double from_s, double to_s, double interval_s)
 {
     add_beats(r, synthetic_gains, synthetic_plain.wave, 5, from_s, to_s, interval_s);
-}
-
-struct found {
-    struct ecg_findings all;
-    struct ecg_figures f;
-};
-
-/* Frees r. */
-static void find(struct ecg_record *r, struct found *out)
-{
-    struct base_error err = {0};
-    struct ecg_beats beats = {0};
-    struct ecg_quality quality;
-    ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
-    ck_assert_int_eq(ecg_figures_measure(r, NULL, &beats, &out->f, &err), BASE_OK);
-    ecg_quality_find(r, &quality);
-    ecg_findings_make(r, &beats, &out->f, &quality, NULL, &out->all);
-    ecg_beats_deinit(&beats);
-    ecg_record_free(r);
-}
-
-static bool says(const struct found *x, enum ecg_finding_code code)
-{
-    return ecg_findings_one(&x->all, code) != NULL;
 }
 
 /* Of statements there are these alone. */

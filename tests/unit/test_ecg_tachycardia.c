@@ -2,7 +2,7 @@
  * Fast rhythms, in which T and P reach QRS: its width is that of the same complex alone, a narrow
  * tachycardia is none of the ventricles, and one of the ventricles stays one.
  */
-#include "ecg/analysis/ecg_finding.h"
+#include "ecg_found.h"
 #include "ecg_synthetic.h"
 
 enum { PARTS = 4, LEADS = 8 };
@@ -140,30 +140,6 @@ static struct ecg_record *tachycardia(const struct shape *s, double bpm, const s
     if (atria != NONE)
         add(r, &p, at_s, n);
     return r;
-}
-
-struct found {
-    struct ecg_findings all;
-    struct ecg_figures f;
-};
-
-/* Frees r. */
-static void find(struct ecg_record *r, struct found *out)
-{
-    struct base_error err = {0};
-    struct ecg_beats beats = {0};
-    struct ecg_quality quality;
-    ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
-    ck_assert_int_eq(ecg_figures_measure(r, NULL, &beats, &out->f, &err), BASE_OK);
-    ecg_quality_find(r, &quality);
-    ecg_findings_make(r, &beats, &out->f, &quality, NULL, &out->all);
-    ecg_beats_deinit(&beats);
-    ecg_record_free(r);
-}
-
-static bool says(const struct found *x, enum ecg_finding_code code)
-{
-    return ecg_findings_one(&x->all, code) != NULL;
 }
 
 static const double RATES[] = {140, 160, 180, 200, 220, 240};
