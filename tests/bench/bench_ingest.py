@@ -40,6 +40,7 @@ PLUGIN = '/usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so'
 CELLS = [('ct', 8, False, 600, 16), ('ct', 64, False, 900, 64), ('ecg', 8, False, 1500, 32),
          ('ecg', 64, False, 2000, 64), ('ecg', 16, True, 800, 16), ('dx', 8, False, 48, 2)]
 IDLE = 2000
+IDLE_AT_A_TIME = (1, 16)  # one device after the other, and as many as call a centre that comes back
 FORKED_MIB = 8  # that a process of storescp may take
 _run = int(time.time()) % 1000000
 
@@ -226,28 +227,28 @@ def one_object(server, name):
     return out['stored'] == 1
 
 
-def idle(server, count, seconds=0):
-    """Idle associations: memory for each, how long they take to open, C-ECHO beside them."""
+def idle(server, count, lanes, seconds=0):
+    """Idle associations: memory for each, how long they take to open, so many at a time, C-ECHO beside them."""
     before = machine.pss_kib(server.pids())
-    process = load(server, '--idle', count, '--seconds', seconds, stdin=subprocess.PIPE)
+    process = load(server, '--idle', count, '--lanes', lanes, '--seconds', seconds, stdin=subprocess.PIPE)
     out = json.loads(process.stdout.readline())
     kib = (machine.pss_kib(server.pids()) - before) / max(out['idle'], 1)
     process.communicate('\n')
-    result = {'bench': 'idle', 'who': server.name, 'opened': out['idle'], 'kib_each': round(kib, 1),
+    result = {'bench': 'idle', 'who': server.name, 'at_a_time': lanes, 'opened': out['idle'], 'kib_each': round(kib, 1),
               'open_ms_each': round(out['open_seconds'] * 1000 / max(out['idle'], 1), 3),
               'echo_ms_alone': out['echo_ms_alone'], 'echo_ms': out['echo_ms']}
     print(json.dumps(result), flush=True)
     return result
 
 
-def idle_both(ours, forked, count, rounds):
+def idle_both(ours, forked, count, lanes, rounds):
     """In turn, the best of each counts. Of storescp --fork only as many as the memory holds, and as it
     opens in half a minute."""
     fit = int(max(machine.available_mib() - 2048, 0) // FORKED_MIB)
-    runs = [(idle(ours, count), idle(forked, min(count, fit), 30)) for _ in range(rounds)]
+    runs = [(idle(ours, count, lanes), idle(forked, min(count, fit), lanes, 30)) for _ in range(rounds)]
     opened = [[run[who]['open_ms_each'] for run in runs] for who in range(2)]
     alone, beside = (min(run[0][key] for run in runs) for key in ('echo_ms_alone', 'echo_ms'))
-    print(json.dumps({'bench': 'idle', 'open_time_to_storescp': round(min(opened[0]) / min(opened[1]), 3),
+    print(json.dumps({'bench': 'idle', 'at_a_time': lanes, 'open_time_to_storescp': round(min(opened[0]) / min(opened[1]), 3),
                       'open_ms': [min(opened[0]), max(opened[0])], 'storescp_open_ms': [min(opened[1]), max(opened[1])],
                       'echo_to_alone': round(beside / alone, 2), 'storescp_opened': runs[0][1]['opened'],
                       'fits_in_memory': fit}), flush=True)
@@ -319,7 +320,8 @@ def main():
         print(f'{stored} of {expected} objects are indexed and on the worklist', file=sys.stderr)
         ok = False
     if only in (None, 'idle'):
-        ok = idle_both(servers[0], servers[-1], 50 if quick else IDLE, rounds) and ok
+        for lanes in IDLE_AT_A_TIME:
+            ok = idle_both(servers[0], servers[-1], 50 if quick else IDLE, lanes, rounds) and ok
     for server in servers:
         server.stop()
     if cells:

@@ -6,8 +6,9 @@
  *
  *   load --port P [--host 127.0.0.1] [--calling A] [--called B]
  *        --set ct|ecg|dx|large|huge --lanes N --objects N [--per-association K] [--run R]
- *   load --port P --idle N [--seconds S]   opens N idle associations, or as many as it can in
- *                                          S seconds, and echoes beside them
+ *   load --port P --idle N [--lanes L] [--seconds S]
+ *        opens N idle associations, L at a time, or as many as it can in S seconds, and echoes
+ *        beside them
  *
  * Prints one JSON line. Ends with 1 when an object was not stored.
  */
@@ -203,20 +204,34 @@ static int dial(void)
     return -1;
 }
 
-static bool open_association(struct association *a, const char *abstract)
+/* Connects and asks; the answer is for hear_association(). */
+static bool ask_association(struct association *a, const char *abstract)
 {
-    uint8_t b[4096];
+    uint8_t b[1024];
     a->message = 0;
     a->fd = dial();
     if (a->fd < 0)
         return false;
     struct iovec v = {b, make_request(b, abstract)};
-    if (write_all(a->fd, &v, 1) && read_all(a->fd, b, 6) && b[0] == PDU_AC &&
-        get32(b + 2) <= sizeof b && read_all(a->fd, b + 6, get32(b + 2)) &&
-        read_answer(a, b + 6, get32(b + 2)))
+    if (write_all(a->fd, &v, 1))
         return true;
     close(a->fd);
     return false;
+}
+
+static bool hear_association(struct association *a)
+{
+    uint8_t b[4096];
+    if (read_all(a->fd, b, 6) && b[0] == PDU_AC && get32(b + 2) <= sizeof b &&
+        read_all(a->fd, b + 6, get32(b + 2)) && read_answer(a, b + 6, get32(b + 2)))
+        return true;
+    close(a->fd);
+    return false;
+}
+
+static bool open_association(struct association *a, const char *abstract)
+{
+    return ask_association(a, abstract) && hear_association(a);
 }
 
 static void release(const struct association *a)
@@ -455,6 +470,20 @@ static double echo_ms(unsigned associations)
     return best;
 }
 
+/* Asks for as many as there are lanes before it hears the first answer. How many were opened. */
+static unsigned open_row(struct association *row, unsigned n)
+{
+    unsigned asked = 0;
+    while (asked < n && ask_association(&row[asked], "1.2.840.10008.1.1"))
+        asked++;
+    unsigned opened = 0;
+    for (unsigned i = 0; i < asked; i++) {
+        row[opened] = row[i];
+        opened += hear_association(&row[opened]);
+    }
+    return opened;
+}
+
 static int run_idle(void)
 {
     struct association *all = calloc(options.idle, sizeof *all);
@@ -465,8 +494,10 @@ static int run_idle(void)
     unsigned open = 0;
     bool good = true;
     while (good && open < options.idle && (!options.seconds || now() - began < options.seconds)) {
-        good = open_association(&all[open], "1.2.840.10008.1.1");
-        open += good;
+        unsigned row = options.idle - open < options.lanes ? options.idle - open : options.lanes;
+        unsigned opened = open_row(all + open, row);
+        good = opened == row;
+        open += opened;
     }
     double opened = now() - began;
     double beside = echo_ms(ECHO_ASSOCIATIONS);
