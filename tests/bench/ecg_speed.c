@@ -22,7 +22,7 @@
 #include "ecg/analysis/ecg_trend.h"
 #include "ecg/ecg_write.h"
 #include "rdc/rdc_ecg_files.h"
-#include "tests/unit/ecg_tallies.h"
+#include "tests/unit/ecg_sound.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -187,7 +187,7 @@ static bool find_files(struct recording *r)
     struct ecg_record *record = NULL;
     struct base_error err;
     bool ok = rdc_ecg_open(r->path, NULL, &files, &record, &err) == BASE_OK;
-    if (ok && !ecg_tallies_hold(record)) {
+    if (ok && ecg_record_fault(record)) {
         fprintf(stderr, "%s: a lead's sum is not that of its samples\n", r->path);
         exit(1);
     }

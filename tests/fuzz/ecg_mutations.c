@@ -7,16 +7,16 @@
  * bytes say, reading takes at most 1 MiB and 16 bytes for each sample that it returns, a few
  * seconds, and gives all of it back. Every third is read again into arrays that others had before,
  * as `rdc measure` has them: the same must come out, with the sums of it, and all arrays go back to
- * their pool. Ends at the first that does not, with the mutation's number, and the files as they
- * were then in the folder that ECG_MUTATIONS_KEEP names. No crash is caught here: that is for the
- * sanitizers.
+ * their pool. Every tenth is measured, and written in every format and read again. Ends at the
+ * first that does not, with the mutation's number, and the files as they were then in the folder
+ * that ECG_MUTATIONS_KEEP names. No crash is caught here: that is for the sanitizers.
  */
 #include "count_memory.h"
+#include "ecg_follow.h"
 #include "mutate.h"
 
 #include "base/pages.h"
 #include "rdc/rdc_ecg_files.h"
-#include "tests/unit/ecg_tallies.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -31,6 +31,9 @@ enum {
     BASE = 1 << 20,
     PER_SAMPLE = 16,
     SECONDS = 20,
+    POOLED = 3,    /* one in so many is read into a pool, */
+    FOLLOWED = 10, /* measured and written, */
+    DRAWN = 10,    /* and one in so many of those drawn */
 };
 
 struct recording {
@@ -103,9 +106,10 @@ static uint64_t digest_of(size_t n, const struct ecg_limits *limits, enum base_e
     uint64_t sum = 14695981039346656037ULL;
     alarm(SECONDS);
     *code = ecg_open_all(current, n, limits, &r, &err);
-    if (*code == BASE_OK && !ecg_tallies_hold(r)) {
-        fprintf(stderr, "%s, mutation %lu: a lead's tally is not that of its samples\n",
-                current_path, current_number);
+    const char *fault = *code == BASE_OK ? ecg_record_fault(r) : NULL;
+    if (fault) {
+        fprintf(stderr, "%s, mutation %lu: %s is none\n", current_path, current_number, fault);
+        keep(n);
         abort();
     }
     const struct ecg_lead *groups[] = {r ? r->leads : NULL, r ? r->others : NULL,
@@ -158,6 +162,28 @@ static bool check(size_t n)
     return false;
 }
 
+/* What was read is measured, written in every format and, now and then, drawn. */
+static bool check_follow(size_t n)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err;
+    if (ecg_open_all(current, n, NULL, &r, &err))
+        return true;
+    alarm(SECONDS);
+    const char *wrong = ecg_follow_measure(r);
+    for (unsigned f = ECG_FORMAT_UNKNOWN; f < ECG_FORMAT_COUNT && !wrong; f++)
+        wrong = ecg_follow_write(r, (enum ecg_format)f);
+    if (!wrong && current_number % (FOLLOWED * DRAWN) == 0)
+        wrong = ecg_follow_draw(r);
+    alarm(0);
+    ecg_record_free(r);
+    if (!wrong)
+        return true;
+    fprintf(stderr, "%s, mutation %lu: %s\n", current_path, current_number, wrong);
+    keep(n);
+    return false;
+}
+
 /* Exact copies, so that the sanitizer sees a read past the end. */
 static bool check_mutation(struct recording *r, bool mutated)
 {
@@ -180,7 +206,8 @@ static bool check_mutation(struct recording *r, bool mutated)
         }
         current[i] = (struct ecg_input){r->input[i].name, base_bytes_of(copy[i], size)};
     }
-    bool ok = check(r->n) && (current_number % 3 != 0 || check_pool(r->n));
+    bool ok = check(r->n) && (current_number % POOLED != 0 || check_pool(r->n)) &&
+              (current_number % FOLLOWED != 0 || check_follow(r->n));
     for (size_t i = 0; i < r->n; i++)
         free(copy[i]);
     return ok;
