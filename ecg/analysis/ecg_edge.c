@@ -359,6 +359,17 @@ static int over_all(const struct ecg_mean *m, const struct ecg_waves_of_mean *ru
     return m->live <= FEW ? at + later / (int)m->live : (at + extreme) / 2 + v->way * SCATTER;
 }
 
+/* T begins after QRS, wherever that was found to end, and before its peak. */
+static void keep_t_behind(struct ecg_points *p)
+{
+    if (p->at[ECG_POINT_T_PEAK] == ECG_POINT_NONE)
+        return;
+    if (p->at[ECG_POINT_QRS_OFF] > p->at[ECG_POINT_T_PEAK])
+        p->at[ECG_POINT_QRS_OFF] = p->at[ECG_POINT_T_PEAK];
+    p->at[ECG_POINT_T_ON] =
+        clamp(p->at[ECG_POINT_T_ON], p->at[ECG_POINT_QRS_OFF], p->at[ECG_POINT_T_PEAK]);
+}
+
 void ecg_edge_correct(const struct ecg_mean *m, struct ecg_waves_of_mean *w)
 {
     /* P's end is held against QRS where that was moved to */
@@ -386,5 +397,8 @@ void ecg_edge_correct(const struct ecg_mean *m, struct ecg_waves_of_mean *w)
         moved.all.at[point] = over_all(m, w, &moved, &views[which]);
         moved.all.at[point] = in_order(&moved.all, which, moved.all.at[point]);
     }
+    keep_t_behind(&moved.all);
+    for (size_t k = 0; k < m->nleads; k++)
+        keep_t_behind(&moved.lead[k]);
     *w = moved;
 }

@@ -141,6 +141,61 @@ static void steady_t(const struct ecg_beats *b, const float *t_later_s, struct e
     }
 }
 
+static void forget(struct ecg_waves *w, enum ecg_point from, enum ecg_point to)
+{
+    for (enum ecg_point i = from; i <= to; i++)
+        w->at_s[i] = (double)NAN;
+}
+
+/* One wave ends before the next begins, so that annotations are pairs: what single beats have of
+ * their own can move boundaries past each other. Comparisons with what is not there are false. */
+static void part_own(struct ecg_waves *w)
+{
+    double *at_s = w->at_s;
+    if (at_s[ECG_POINT_P_PEAK] >= at_s[ECG_POINT_QRS_ON])
+        forget(w, ECG_POINT_P_ON, ECG_POINT_P_OFF);
+    if (at_s[ECG_POINT_P_OFF] > at_s[ECG_POINT_QRS_ON])
+        at_s[ECG_POINT_P_OFF] = at_s[ECG_POINT_QRS_ON];
+    if (at_s[ECG_POINT_T_PEAK] <= at_s[ECG_POINT_QRS_OFF])
+        forget(w, ECG_POINT_T_ON, ECG_POINT_T_OFF);
+    if (at_s[ECG_POINT_T_ON] < at_s[ECG_POINT_QRS_OFF])
+        at_s[ECG_POINT_T_ON] = at_s[ECG_POINT_QRS_OFF];
+}
+
+/* T and the P after it part half way; a P before T's peak, or a T that is highest when the next
+ * complex has begun, is none that can be told. */
+static void part_two(struct ecg_waves *w, struct ecg_waves *next)
+{
+    double *t_s = w->at_s, *next_s = next->at_s;
+    if (t_s[ECG_POINT_QRS_OFF] > next_s[ECG_POINT_QRS_ON])
+        t_s[ECG_POINT_QRS_OFF] = next_s[ECG_POINT_QRS_ON] = fmin(
+            fmax((t_s[ECG_POINT_QRS_OFF] + next_s[ECG_POINT_QRS_ON]) / 2, t_s[ECG_POINT_QRS_PEAK]),
+            next_s[ECG_POINT_QRS_PEAK]);
+    if (t_s[ECG_POINT_T_PEAK] >= next_s[ECG_POINT_QRS_ON])
+        forget(w, ECG_POINT_T_ON, ECG_POINT_T_OFF);
+    if (t_s[ECG_POINT_T_OFF] > next_s[ECG_POINT_QRS_ON])
+        t_s[ECG_POINT_T_OFF] = next_s[ECG_POINT_QRS_ON];
+    double ended_s =
+        fmax(t_s[ECG_POINT_QRS_OFF], t_s[ECG_POINT_T_PEAK]); /* NAN counts for nothing */
+    if (ended_s >= next_s[ECG_POINT_P_PEAK])
+        forget(next, ECG_POINT_P_ON, ECG_POINT_P_OFF);
+    if (t_s[ECG_POINT_T_OFF] > next_s[ECG_POINT_P_ON]) {
+        double half_s = (t_s[ECG_POINT_T_OFF] + next_s[ECG_POINT_P_ON]) / 2;
+        half_s = fmin(fmax(half_s, ended_s), next_s[ECG_POINT_P_PEAK]);
+        t_s[ECG_POINT_T_OFF] = next_s[ECG_POINT_P_ON] = half_s;
+    }
+    if (next_s[ECG_POINT_P_ON] < ended_s)
+        next_s[ECG_POINT_P_ON] = ended_s;
+}
+
+static void part_waves(struct ecg_waves *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        part_own(&w[i]);
+    for (size_t i = 0; i + 1 < n; i++)
+        part_two(&w[i], &w[i + 1]);
+}
+
 enum base_err ecg_waves_find(const struct ecg_record *r, const struct ecg_beats *b,
                              const struct ecg_lead *only, struct ecg_waves *out,
                              struct base_error *err)
@@ -170,6 +225,7 @@ enum base_err ecg_waves_find(const struct ecg_record *r, const struct ecg_beats 
     }
     free(w);
     steady_t(b, t_later_s, out);
+    part_waves(out, b->n);
     free(t_later_s);
     return BASE_OK;
 }

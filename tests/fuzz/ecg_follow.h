@@ -6,10 +6,12 @@
 #include "ecg/ecg_write.h"
 #include "rdc/rdc_ecg_analysis.h"
 #include "rdc/rdc_ecg_plot.h"
+#include "tests/unit/ecg_order.h"
 #include "tests/unit/ecg_sound.h"
 
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* What is measured is JSON: text in UTF-8, and no figure that is none. */
 static inline const char *ecg_follow_measure(const struct ecg_record *r)
@@ -25,6 +27,27 @@ static inline const char *ecg_follow_measure(const struct ecg_record *r)
     json_decref(json);
     base_buf_deinit(&out);
     return wrong;
+}
+
+/* What is found in it is in order. */
+static inline const char *ecg_follow_analyse(const struct ecg_record *r)
+{
+    static struct base_error err;
+    const struct rdc_ecg_analysis a = {.record = r};
+    struct rdc_ecg_result *x = NULL;
+    enum base_err e = rdc_ecg_analyse(&a, &x, &err);
+    if (e)
+        return e == BASE_EUNSUPPORTED ? NULL : err.msg;
+    bool in_order = ecg_points_in_order(&x->f.waves.all);
+    for (size_t k = 0; k < x->f.mean.nleads; k++)
+        in_order &= ecg_points_in_order(&x->f.waves.lead[k]);
+    size_t n = x->beats.n;
+    struct ecg_waves *w = calloc(n + 1, sizeof *w);
+    e = w ? ecg_waves_find(r, &x->beats, NULL, w, &err) : BASE_ENOMEM;
+    in_order &= e || ecg_out_of_order(w, n) == n;
+    free(w);
+    rdc_ecg_result_free(x);
+    return in_order ? NULL : "waves out of order";
 }
 
 static inline const char *ecg_follow_draw(const struct ecg_record *r)

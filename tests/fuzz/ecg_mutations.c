@@ -171,6 +171,7 @@ static bool check_follow(size_t n)
         return true;
     alarm(SECONDS);
     const char *wrong = ecg_follow_measure(r);
+    wrong = wrong ? wrong : ecg_follow_analyse(r);
     for (unsigned f = ECG_FORMAT_UNKNOWN; f < ECG_FORMAT_COUNT && !wrong; f++)
         wrong = ecg_follow_write(r, (enum ecg_format)f);
     if (!wrong && current_number % (FOLLOWED * DRAWN) == 0)
