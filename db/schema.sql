@@ -1028,10 +1028,17 @@ declare
     e exam;
     v_retake jsonb := p -> 'retake';
 begin
+    if p ? 'error' and exists (select from ecg_measurement m where m.instance_id = i.id and not m.figures ? 'error') then
+        return; -- of the same bytes more was found before, and it still holds
+    end if;
     insert into ecg_measurement (instance_id, exam_id, figures, earlier_id) values (i.id, p_exam, p, p_earlier)
     on conflict (instance_id) do update set figures = excluded.figures, earlier_id = excluded.earlier_id, at = now();
     if i.variant > 0 then
         return; -- another one is shown in its place
+    end if;
+    if not p ? 'error' then
+        update exam_advice set resolved_at = now()
+        where exam_id = p_exam and instance_id = i.id and code = 'ecg_not_measured' and resolved_at is null;
     end if;
     if v_retake <> '[]' then
         insert into exam_advice (exam_id, instance_id, device_id, code, detail)

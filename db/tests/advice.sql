@@ -146,6 +146,10 @@ begin
     from instance i where sop_uid = '1.6.40.1';
     assert (select priority = 'routine' and t_codes(e) = 'ecg_short' from exam where id = e), t_codes(e);
     assert not exists (select from job where kind = 'measure');
+    -- a measurement that fails takes nothing away from an earlier one
+    perform measure_done(array[0::bigint], array[i.id], array['!the process crashed'], array[0])
+    from instance i where sop_uid = '1.6.40.1';
+    assert (select exam_ecg(e) -> 0 ->> 'hr_bpm' = '72' and t_codes(e) = 'ecg_short'), exam_ecg(e)::text;
     -- or why there is nothing, which is not compared with
     v := t_object('1.6.50', '1.6.50.1', '{"modality": "ECG", "sop_class": "1.2.840.10008.5.1.4.1.1.9.1.1", "patient_id": "P50"}');
     perform measure_done(array[0::bigint], array[i.id], array['!it took too long'], array[0])
@@ -156,6 +160,10 @@ begin
     perform t_object('1.6.51', '1.6.51.1', '{"modality": "ECG", "sop_class": "1.2.840.10008.5.1.4.1.1.9.1.1", "patient_id": "P50"}');
     assert measure_input((select id from instance where sop_uid = '1.6.51.1')) ->> 'earlier' is null;
     delete from job where kind = 'measure';
+    -- until it is measured after all
+    perform measure_done(array[0::bigint], array[i.id], array['{"hr_bpm": 60, "alarms": [], "retake": []}'], array[0])
+    from instance i where sop_uid = '1.6.50.1';
+    assert t_codes((select exam_id from ecg_measurement m join instance i on i.id = m.instance_id where sop_uid = '1.6.50.1')) is null;
     delete from ecg_measurement where instance_id = (select id from instance where sop_uid = '1.6.50.1');
     perform measure_done(array[0::bigint], array[i.id],
         array['{"hr_bpm": 30, "alarms": [{"code": "alarm_bradycardia"}], "retake": []}'], array[0])
