@@ -99,26 +99,53 @@ void ecg_finding_noise(struct ecg_case *c)
 
 /* ---- gain ---- */
 
-/* Most of the leads that show the complexes well show them sharp, as no P wave is (1.0 at most),
- * most of the beats are alike, and they have a T wave: no noise is so, nor are spikes of a
- * pacemaker that excite nothing. */
+/* How much the leads that show the complexes well bend, over their heights there. */
+static float usual_bend(const struct ecg_figures *f, float most_uv)
+{
+    float bend = 0, height = 0;
+    for (size_t i = 0; i < f->nleads; i++)
+        if (f->lead[i].qrs_range_uv > most_uv / 3) {
+            bend += bend_of(f->mean.x[i]) * f->lead[i].qrs_range_uv;
+            height += f->lead[i].qrs_range_uv;
+        }
+    return height > 0 ? bend / height : 0;
+}
+
+/* Correlation of the complexes of every other beat with those of the rest, all leads as one. */
+static float halves_alike(const struct ecg_figures *f)
+{
+    const int *at = f->waves.all.at;
+    double ab = 0, aa = 1, bb = 1;
+    for (size_t k = 0; k < f->nleads; k++)
+        for (int i = at[ECG_POINT_QRS_ON]; i <= at[ECG_POINT_QRS_OFF]; i++) {
+            double a = (double)f->mean.half[0][k][i], b = (double)f->mean.half[1][k][i];
+            ab += a * b;
+            aa += a * a;
+            bb += b * b;
+        }
+    return (float)(ab / sqrt(aa * bb));
+}
+
+/* The complexes are sharper than P waves (1.0 at most) and have a T wave, and most of the beats are
+ * alike; or, where the rhythm or noise makes them differ, sharp beyond doubt and the same in two
+ * halves of the usual ones. No noise is so, nor are spikes of a pacemaker that excite nothing. */
 static bool is_heart(const struct ecg_beats *b, const struct ecg_figures *f)
 {
-    enum { BEATS = 3 };
-    static const float SHARP = 1.2F, QRS_MS = 50;
+    enum { BEATS = 3, BEATS_OF_HALVES = 4 };
+    static const float SHARP = 1.12F, SHARP_BEYOND_DOUBT = 1.4F, LIKENESS = 0.97F, QRS_MS = 50;
     float most = 0;
-    size_t alike = 0, tall = 0, sharp = 0;
+    size_t alike = 0;
     for (size_t i = 0; i < b->n; i++)
         alike += b->beat[i].shape == b->dominant;
     for (size_t i = 0; i < f->nleads; i++)
         most = fmaxf(most, f->lead[i].qrs_range_uv);
-    for (size_t i = 0; i < f->nleads; i++)
-        if (f->lead[i].qrs_range_uv > most / 3) {
-            tall++;
-            sharp += bend_of(f->mean.x[i]) >= SHARP;
-        }
-    return most >= LEAST_UV && f->in_mean >= BEATS && f->rate.paced == 0 && alike * 3 >= b->n * 2 &&
-           sharp * 2 > tall && f->qrs_ms >= QRS_MS && !isnan(f->qt_ms);
+    if (most < LEAST_UV || f->in_mean < BEATS || f->rate.paced || isnan(f->qt_ms) ||
+        !(f->qrs_ms >= QRS_MS))
+        return false;
+    float bend = usual_bend(f, most);
+    return (alike * 3 >= b->n * 2 && bend >= SHARP) ||
+           (f->in_mean >= BEATS_OF_HALVES && bend >= SHARP_BEYOND_DOUBT &&
+            halves_alike(f) >= LIKENESS);
 }
 
 static bool is_by_amplitude(enum ecg_finding_code code)

@@ -14,7 +14,8 @@ enum {
     FLUTTER_LONGEST = 160, /* 188 a minute */
     FLUTTER_LEADS = 6,     /* fewer agree by chance */
     CONDUCTED_PERCENT = 4,
-    FAST = 240 /* samples of an interval: 125 a minute */
+    FAST = 240, /* samples of an interval: 125 a minute */
+    ON_T = 222  /* likewise, 135 a minute: T goes on to P or over it */
 };
 static const float TREND_SQUARES = (float)ECG_P_HALF * (4.0F * ECG_P_HALF * ECG_P_HALF - 1) /
                                    6; /* of the distances from the middle */
@@ -23,7 +24,9 @@ static const float P_UV_FEW = 20;     /* of fewer than 4 beats */
 static const float P_LIKENESS = 0.6F;
 static const float P_LIKENESS_IRREGULAR = 0.9F; /* f waves are alike now and then, */
 static const float IRREGULAR = 0.1F;            /* where the rhythm is so */
-static const float EVEN = 0.045F; /* an interval differs from the one before by less */
+static const float P_RISEN = 0.1F; /* of the height of a wave on T: the end of T has 0.05 at most
+                                    * for the most part */
+static const float EVEN = 0.045F;  /* an interval differs from the one before by less */
 
 /* Of a line through what is compared, per sample. */
 static float trend_of(const float *x)
@@ -126,6 +129,37 @@ static float steadiness(const struct ecg_mean *m, int at, int q_on)
     return power > 0 ? power / (power + rest) : 0;
 }
 
+/* From what lies before and after, in the direction in which the lead bends at p. */
+static float rise_of(const float *x, int p, int end, float *height)
+{
+    enum { REACH = 31, NEAR = 10 };
+    int from = clamp(p - REACH - NEAR, 0, p), to = clamp(p + REACH + NEAR, p, end);
+    float bend = 2 * x[p] - x[clamp(p - REACH, 0, p)] - x[clamp(p + REACH, p, end)];
+    float way = bend > 0 ? 1 : -1, before = INFINITY, after = INFINITY;
+    int top = clamp(p - NEAR, 0, p);
+    for (int i = top; i <= clamp(p + NEAR, p, end); i++)
+        top = way * x[i] > way * x[top] ? i : top;
+    for (int i = from; i < top; i++)
+        before = fminf(before, way * x[i]);
+    for (int i = top + 1; i <= to; i++)
+        after = fminf(after, way * x[i]);
+    *height = fabsf(bend) / 2;
+    return fmaxf(way * x[top] - fmaxf(before, after), 0);
+}
+
+/* The end of T bends as a P wave does, but goes on as it came: a wave on it turns back, in some of
+ * the leads at least. */
+static bool is_end_of_t(const struct ecg_mean *m, float (*s)[W], int p, int q_on)
+{
+    float rise = 0, heights = 0, height;
+    for (size_t k = 0; k < m->nleads && m->before <= ON_T; k++)
+        if (!m->silent[k]) {
+            rise += rise_of(s[k], p, q_on - 2, &height);
+            heights += height;
+        }
+    return rise < P_RISEN * heights;
+}
+
 bool ecg_p_is_there(const struct ecg_mean *m, float (*s)[W], int p, int q_on, float height,
                     struct ecg_waves_of_mean *out)
 {
@@ -144,6 +178,6 @@ bool ecg_p_is_there(const struct ecg_mean *m, float (*s)[W], int p, int q_on, fl
     out->flutters = flutters(m, s, at, q_on - m->before + 90);
     bool is_doubtful = m->irregular > IRREGULAR && out->p_steady < ECG_P_STEADY;
     return !m->ventricular && !out->flutters && !ecg_p_is_fast_uneven(m) &&
-           height >= (m->beats > 3 ? P_UV : P_UV_FEW) &&
+           !is_end_of_t(m, s, p, q_on) && height >= (m->beats > 3 ? P_UV : P_UV_FEW) &&
            likeness >= (is_doubtful ? P_LIKENESS_IRREGULAR : P_LIKENESS);
 }

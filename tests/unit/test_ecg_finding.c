@@ -785,6 +785,51 @@ START_TEST(a_wrong_gain_is_told_and_is_no_alarm)
 }
 END_TEST
 
+/* Complexes of 72 ms, nearly as round as P waves. */
+START_TEST(a_wrong_gain_of_blunt_complexes_is_no_standstill)
+{
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    s.wave[1] = (struct synthetic_wave){0, 0.036, 1200};
+    s.wave[2] = s.wave[4];
+    s.wave[3].uv = 0;
+    find_at_gain(&s, 0.05, &all);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_GAIN);
+    assert_only(&all, ECG_FINDING_ALARM, ECG_FINDING_COUNT);
+}
+END_TEST
+
+/* Of twelve beats every third is like the others of its kind only. */
+START_TEST(a_wrong_gain_of_a_rhythm_of_several_shapes_is_no_standstill)
+{
+    static const double early[] = {-0.6, -0.9, 0.7, 0.9, -0.5, -0.3, 0.2, 0.5};
+    static const double late[] = {0.7, -0.9, -0.6, 0.9, 0.9, -0.8, 0.6, -0.7};
+    static const struct synthetic_wave waves[] = {{0, 0.025, 1200}, {0.26, 0.08, 350}};
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    double at_s[SYNTHETIC_BEATS], at_gain[3][SYNTHETIC_LEADS];
+    s.interval_s = 2.1;
+    size_t n = synthetic_beats(&s, at_s);
+    for (size_t i = 0; i < s.nleads; i++) {
+        at_gain[0][i] = synthetic_gains[i] / 20;
+        at_gain[1][i] = early[i] / 20;
+        at_gain[2][i] = late[i] / 20;
+    }
+    s.gains = at_gain[0];
+    s.noise_uv = 1;
+    struct ecg_record *r = synthetic_make(&s);
+    for (size_t kind = 1; kind < 3; kind++)
+        for (size_t i = 0; i < n; i++) {
+            double other_s = at_s[i] + 0.7 * (double)kind;
+            synthetic_add(r, at_gain[kind], waves, 2, &other_s, 1);
+        }
+    find_in(r, NULL, &all);
+    ecg_record_free(r);
+    assert_only(&all, ECG_FINDING_RETAKE, ECG_FINDING_RETAKE_GAIN);
+    ck_assert_ptr_null(figures_of(&all, ECG_FINDING_ALARM_ASYSTOLE));
+}
+END_TEST
+
 /* So high that its q waves pass for spikes. */
 START_TEST(a_high_gain_is_told_of_a_paced_rhythm_too)
 {
@@ -1029,6 +1074,8 @@ int main(void)
     tcase_add_test(t, bundle_branch_blocks_are_those_of_the_criteria);
     tcase_add_test(t, low_complexes_are_a_rhythm);
     tcase_add_loop_test(t, a_wrong_gain_is_told_and_is_no_alarm, 0, 5);
+    tcase_add_test(t, a_wrong_gain_of_blunt_complexes_is_no_standstill);
+    tcase_add_test(t, a_wrong_gain_of_a_rhythm_of_several_shapes_is_no_standstill);
     tcase_add_test(t, a_high_gain_is_told_of_a_paced_rhythm_too);
     tcase_add_test(t, what_is_an_alarm_at_any_gain_stays_one);
     tcase_add_loop_test(t, p_waves_without_complexes_are_no_wrong_gain, 0, 2);

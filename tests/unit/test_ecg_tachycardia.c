@@ -171,6 +171,26 @@ START_TEST(a_narrow_tachycardia_is_none_of_the_ventricles)
 }
 END_TEST
 
+/* What bends there is no P wave, but one that turns back on it is. */
+START_TEST(the_end_of_t_is_no_p_wave)
+{
+    static const struct st ts[] = {
+        {200, 0.8, 0.6, -0.2}, {400, 0.7, 0.6, -0.4}, {500, 0.9, 0.4, 0}};
+    static const double rates[] = {140, 150, 160, 170};
+    static struct found x;
+    const struct shape *s = &narrow[_i];
+    for (size_t rate = 0; rate < sizeof rates / sizeof *rates; rate++)
+        for (size_t t = 0; t < sizeof ts / sizeof *ts; t++) {
+            find(tachycardia(s, rates[rate], &ts[t], NONE), &x);
+            ck_assert_msg(isnan(x.f.pr_ms) && !says(&x, ECG_FINDING_SINUS_TACHY),
+                          "%s, %.0f/min, T %zu: PR %.0f ms", s->name, rates[rate], t,
+                          (double)x.f.pr_ms);
+        }
+    find(tachycardia(s, rates[0], &ts[0], SINUS), &x);
+    ck_assert_msg(!isnan(x.f.pr_ms) && says(&x, ECG_FINDING_SINUS_TACHY), "%s: no P", s->name);
+}
+END_TEST
+
 /* T goes against QRS, as it does then. */
 START_TEST(a_wide_tachycardia_stays_one)
 {
@@ -229,6 +249,7 @@ int main(void)
     TCase *t = tcase_create("tachycardia");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, a_narrow_tachycardia_is_none_of_the_ventricles, 0, NARROW);
+    tcase_add_loop_test(t, the_end_of_t_is_no_p_wave, 0, NARROW);
     tcase_add_loop_test(t, a_wide_tachycardia_stays_one, 0, BROAD);
     tcase_add_test(t, a_lead_of_low_complexes_does_not_widen_qrs);
     suite_add_tcase(suite, t);
