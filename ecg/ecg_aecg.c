@@ -119,10 +119,9 @@ static void describe(struct aecg *a, struct ecg_lead *lead)
         label += sizeof prefix - 1;
     double uv = ecg_unit_uv(base_bytes_str(a->scale_unit));
     double origin_uv = ecg_unit_uv(base_bytes_str(a->origin_unit));
-    lead->id = ecg_lead_by_name(label, strlen(label));
-    lead->name = !lead->id ? ecg_text_undeclared(a->r, base_bytes_str(label))
-                 : lead->id == ECG_LEAD_ML && a->is_mlii ? "MLII"
-                                                         : ecg_lead_name(lead->id);
+    ecg_text_name_lead(a->r, base_bytes_str(label), lead);
+    if (lead->id == ECG_LEAD_ML && a->is_mlii)
+        lead->name = "MLII";
     lead->uv_per_count = a->scale * uv;
     lead->offset_uv = a->origin * (origin_uv > 0 ? origin_uv : uv);
 }

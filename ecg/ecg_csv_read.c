@@ -98,9 +98,7 @@ static enum base_err read_header(struct table *t)
         if (!lead)
             return base_fail(t->err, t->r->err ? t->r->err : BASE_ELIMIT, pos,
                              "CSV: more columns than there may be leads");
-        lead->id = ecg_lead_by_name(field, strlen(field));
-        lead->name =
-            lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(t->r, base_bytes_str(field));
+        ecg_text_name_lead(t->r, base_bytes_str(field), lead);
         lead->rate_hz = t->rate_hz;
         t->leads++;
     }

@@ -31,6 +31,8 @@ struct channel {
     bool elsewhere;
     const char *unit;
     bool has_sensitivity;
+    bool has_unit;
+    bool has_no_correction; /* it is stated, and no factor */
     double sensitivity;
     double correction;
     double baseline;
@@ -87,6 +89,16 @@ static bool read_number(const struct dicom_element *e, double *out)
     return true;
 }
 
+/* By 0 a recorder that does not know it would make every sample 0. False: *out is as it was. */
+static bool read_factor(const struct dicom_element *e, double *out)
+{
+    double v;
+    if (!read_number(e, &v) || v == 0)
+        return false;
+    *out = v;
+    return true;
+}
+
 /* ISO/IEEE 11073-10101: leads are codes of partition 2, sites (as CID 3030 of the electrodes
  * of EEG, EMG and EOG has them) of partition 7. */
 static bool is_site(const struct ecg_dicom_code *code)
@@ -124,13 +136,14 @@ static void read_unit(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct
 {
     struct ecg_dicom_code code;
     ecg_dicom_read_code(c, &code);
+    ch->has_unit = code.value.n > 0;
+    if (!ch->has_unit)
+        return;
     ch->unit_uv = ecg_unit_uv(code.value);
     ch->other = ch->unit_uv == 0;
     if (ch->other)
         ch->unit_uv = 1;
     ch->unit = ch->other ? ecg_dicom_text(d, code.value) : "";
-    if (ch->other && !ch->unit[0])
-        ch->unit = "1";
 }
 
 static void read_channel(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
@@ -152,13 +165,13 @@ static void read_channel(struct ecg_dicom_reader *d, struct dicom_cursor *c, str
             read_source(d, c, ch);
             break;
         case DICOM_TAG_ChannelSensitivity:
-            ch->has_sensitivity = read_number(&e, &ch->sensitivity);
+            ch->has_sensitivity = read_factor(&e, &ch->sensitivity);
             break;
         case DICOM_TAG_ChannelSensitivityUnitsSequence:
             read_unit(d, c, ch);
             break;
         case DICOM_TAG_ChannelSensitivityCorrectionFactor:
-            read_number(&e, &ch->correction);
+            ch->has_no_correction = !read_factor(&e, &ch->correction);
             break;
         case DICOM_TAG_ChannelBaseline:
             read_number(&e, &ch->baseline);
@@ -211,8 +224,14 @@ static enum base_err read_channels(struct ecg_dicom_reader *d, struct dicom_curs
         g->channels[i] = (struct channel){
             .name = "", .unit = "", .sensitivity = 1, .correction = 1, .unit_uv = 1};
     dicom_cursor_enter(c);
-    for (size_t i = 0; i < g->nchannels && dicom_cursor_next(c, &e) == DICOM_ELEMENT; i++)
-        read_channel(d, c, &g->channels[i]);
+    size_t n = 0;
+    while (n < g->nchannels && dicom_cursor_next(c, &e) == DICOM_ELEMENT)
+        read_channel(d, c, &g->channels[n++]);
+    if (n == g->nchannels && dicom_cursor_next(c, &e) == DICOM_ELEMENT)
+        ecg_record_damage(d->rec, d->offset + e.offset,
+                          "DICOM: a multiplex group of %zu channels defines more: samples may be "
+                          "in the wrong lead",
+                          g->nchannels);
     dicom_cursor_leave(c);
     return BASE_OK;
 }
@@ -487,7 +506,7 @@ static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g
         return base_fail(d->err, e, g->pos, "DICOM: a channel of %zu samples: %s", g->nsamples,
                          base_err_text(e));
     lead->id = ch->id;
-    lead->name = ch->name;
+    lead->name = ch->name[0] ? ch->name : ecg_record_printf(d->rec, "channel %zu", channel + 1);
     lead->is_ecg = ch->is_ecg;
     lead->unit = ch->unit;
     lead->rate_hz = g->rate;
@@ -521,17 +540,19 @@ static size_t count_leads(struct group *const *groups, size_t n, enum kind kind)
     return count;
 }
 
-/* PS3.3 C.10.9, (003A,0210): without it samples are of arbitrary units. */
+/* PS3.3 C.10.9, (003A,0210) to (003A,0212): what the amplitudes need, and is not there. */
 static void note_uncalibrated(struct ecg_dicom_reader *d, const struct group *g)
 {
     for (size_t i = 0; i < g->nchannels; i++) {
         const struct channel *ch = &g->channels[i];
-        if (ch->has_sensitivity || ch->other)
-            continue;
-        ecg_record_damage(d->rec, g->pos,
-                          "DICOM: channel %zu (%s) states no sensitivity: 1 uV per count assumed, "
-                          "amplitudes may be wrong",
-                          i + 1, ch->name);
+        const char *what = !ch->has_sensitivity    ? "no sensitivity: 1 uV per count"
+                           : !ch->has_unit         ? "no unit of its sensitivity: uV"
+                           : ch->has_no_correction ? "no factor as its correction: 1"
+                                                   : NULL;
+        if (what && !ch->other)
+            ecg_record_damage(d->rec, g->pos,
+                              "DICOM: channel %zu (%s) states %s assumed, amplitudes may be wrong",
+                              i + 1, ch->name, what);
     }
 }
 

@@ -342,13 +342,9 @@ static void name_lead(struct ecg_record *r, struct base_bytes label, size_t i,
     size_t length = own.n;
     if (length > TYPE && strncasecmp((const char *)own.p + length - TYPE, "-Ref", TYPE) == 0)
         length -= TYPE;
-    lead->id = ecg_lead_by_name((const char *)own.p, length);
-    lead->name = lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(r, own);
-    if (!lead->name[0]) {
-        char text[32];
-        int n = snprintf(text, sizeof text, "channel %zu", i + 1);
-        lead->name = ecg_record_text(r, text, (size_t)n);
-    }
+    ecg_text_name_lead(r, base_bytes_of(own.p, length), lead);
+    if (!lead->name[0])
+        lead->name = ecg_record_printf(r, "channel %zu", i + 1);
 }
 
 static enum base_err make_lead(const struct edf_file *f, size_t i)

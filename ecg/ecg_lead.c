@@ -152,6 +152,10 @@ static int match_name(const char *name, size_t n)
     } aliases[] = {{"DI", ECG_LEAD_I},
                    {"DII", ECG_LEAD_II},
                    {"DIII", ECG_LEAD_III},
+                   {"D1", ECG_LEAD_I},
+                   {"D2", ECG_LEAD_II},
+                   {"D3", ECG_LEAD_III},
+                   {"MLII", ECG_LEAD_ML},
                    {"Ⅰ", ECG_LEAD_I},
                    {"Ⅱ", ECG_LEAD_II},
                    {"Ⅲ", ECG_LEAD_III},
@@ -177,6 +181,28 @@ static int match_name(const char *name, size_t n)
     return ECG_LEAD_NONE;
 }
 
+/* How much of it says what it is, and again: "ECG lead II". A sign stands behind such a word, or
+ * else one of the twelve names. */
+static size_t prefix_of(const char *name, size_t n)
+{
+    static const char *const words[] = {"MDC_ECG_LEAD_", "ECG", "EKG", "Lead", "导联"};
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t length = strlen(words[i]);
+        size_t rest = n - at;
+        if (rest <= length || strncasecmp(name + at, words[i], length) != 0)
+            continue;
+        const char *behind = name + at + length;
+        bool parted = strchr(" _-:.", *behind) != NULL;
+        if (!parted && i > 0 && !ecg_lead_is_standard(match_name(behind, rest - length)))
+            continue;
+        at += length + (parted && i > 0);
+        while (at < n && name[at] == ' ')
+            at++;
+    }
+    return at;
+}
+
 int ecg_lead_by_name(const char *name, size_t n)
 {
     while (n && (name[n - 1] == ' ' || name[n - 1] == '\0'))
@@ -185,22 +211,24 @@ int ecg_lead_by_name(const char *name, size_t n)
         name++;
         n--;
     }
-    /* What it is, and again. */
-    static const char *const before[] = {"ECG ", "EKG ", "Lead ", "MDC_ECG_LEAD_"};
     static const char after[] = "导联"; /* lead */
     size_t end = sizeof after - 1;
     if (n > end && memcmp(name + n - end, after, end) == 0)
         n -= end;
-    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
-        size_t length = strlen(before[i]);
-        bool has = n > length && strncasecmp(name, before[i], length) == 0;
-        name += has ? length : 0;
-        n -= has ? length : 0;
-    }
+    size_t skip = prefix_of(name, n);
+    name += skip;
+    n -= skip;
     int id = n ? match_name(name, n) : ECG_LEAD_NONE;
     if (n == 3 && !id && name[1] == ' ' && (name[0] | 32) == 'v') /* "V 1" */
         id = match_name((const char[]){name[0], name[2]}, 2);
     return id;
+}
+
+const char *ecg_lead_shown(int id, const char *label, size_t n)
+{
+    enum { MLII = 4 };
+    bool is_mlii = id == ECG_LEAD_ML && n >= MLII && memcmp(label + n - MLII, "MLII", MLII) == 0;
+    return is_mlii ? "MLII" : ecg_lead_name(id);
 }
 
 int ecg_lead_by_meaning(const char *meaning)

@@ -34,12 +34,22 @@ static inline bool ecg_lead_is_sum(int id)
     return id >= ECG_LEAD_III && id <= ECG_LEAD_AVF;
 }
 
+/* One of the twelve. */
+static inline bool ecg_lead_is_standard(int id)
+{
+    return (id >= ECG_LEAD_I && id <= ECG_LEAD_V6) || ecg_lead_is_sum(id);
+}
+
 /* "I", "aVR", "V3R"; NULL for a number that is not in the table. */
 const char *ecg_lead_name(int id);
 /* The code meaning of DICOM CID 3001, "Lead V1"; NULL as above. */
 const char *ecg_lead_meaning(int id);
-/* Number of a lead from its name in any case ("avr", "Lead V1", "ECG lead V1", "DII"), else 0. */
+/* Number of a lead from its name in any case ("avr", "Lead V1", "ECG lead V1", "LeadII", "DII",
+ * "D2"), else 0. */
 int ecg_lead_by_name(const char *name, size_t n);
+/* What to call a lead that has this number by its label: as ecg_lead_name, but "MLII" where the
+ * label is that, for which the codes have only ML. */
+const char *ecg_lead_shown(int id, const char *label, size_t n);
 /* The same from a code meaning as CID 3001 has them, or a name. */
 int ecg_lead_by_meaning(const char *meaning);
 /* Number from an MDC code "2:61" or "131133", or an SCPECG code "5.6.3-9-61" or

@@ -3,6 +3,7 @@
  * in turn; channels may have blocks of different length and so different rates.
  */
 #include "ecg/ecg_mfer_priv.h"
+#include "ecg/ecg_text.h"
 #include "ecg/ecg_unpack.h"
 
 #include <math.h>
@@ -258,7 +259,7 @@ static void name_lead(struct ecg_record *r, const struct mfer_defs *d, size_t i,
     if (lead->id)
         lead->name = ecg_lead_name(lead->id);
     else if (d->label && d->label[0])
-        lead->name = d->label;
+        ecg_text_name_lead(r, base_bytes_str(d->label), lead);
     else
         lead->name = d->has_lead && own ? names[d->lead - 31] : ecg_record_text(r, text, (size_t)n);
 }

@@ -8,6 +8,7 @@
 #include "ecg/ecg_format.h"
 #include "ecg/ecg_hl7_time.h"
 #include "ecg/ecg_text.h"
+#include "ecg/ecg_unit.h"
 #include "ecg/ecg_xml.h"
 
 #include <math.h>
@@ -40,6 +41,7 @@ struct muse {
     size_t stated; /* samples */
     bool lead_off;
     bool wrong_size;
+    bool odd_scale; /* its amplitude is stated in a way that is not known */
 
     double onsets[5]; /* POnset, POffset, QOnset, QOffset, TOffset, in samples */
     double beat_ms;
@@ -78,7 +80,7 @@ static void begin_lead(struct muse *m)
     m->unit_uv = 1;
     m->time_offset_ms = m->first_sample = 0;
     m->lead[0] = '\0';
-    m->has_crc = m->lead_off = m->wrong_size = false;
+    m->has_crc = m->lead_off = m->wrong_size = m->odd_scale = false;
     m->stated = 0;
     m->line = ecg_xml_line(m->x);
     base_buf_reset(&m->data);
@@ -91,21 +93,33 @@ static void begin_waveform(struct muse *m)
     m->first_lead = SIZE_MAX;
 }
 
+/* How many µV one count has, and in what unit. What is not understood leaves what all carts have.
+ */
+static void amplitude_field(struct muse *m, const char *name)
+{
+    const char *s = ecg_xml_bytes(m->x);
+    double *to = is(name, "LeadAmplitudeUnits") ? &m->unit_uv : &m->per_bit;
+    double v = 0;
+    bool known = to == &m->per_bit ? ecg_text_number(s, &v) && v > 0
+                                   : (v = ecg_unit_uv(base_bytes_str(s))) > 0;
+    if (known)
+        *to = v;
+    m->odd_scale |= !known && s[0];
+}
+
 static void lead_field(struct muse *m, const char *name)
 {
     const char *s = ecg_xml_bytes(m->x);
     double v = 0;
     bool number = ecg_text_number(s, &v);
-    if (is(name, "LeadID"))
+    if (is(name, "LeadAmplitudeUnits") || is(name, "LeadAmplitudeUnitsPerBit"))
+        amplitude_field(m, name);
+    else if (is(name, "LeadID"))
         snprintf(m->lead, sizeof m->lead, "%s", s);
     else if (is(name, "LeadOff"))
         m->lead_off = strcasecmp(s, "TRUE") == 0;
-    else if (is(name, "LeadAmplitudeUnits"))
-        m->unit_uv = strcasecmp(s, "MILLIVOLTS") == 0 ? 1e3 : 1;
     else if (!number)
         return;
-    else if (is(name, "LeadAmplitudeUnitsPerBit") && v > 0)
-        m->per_bit = v;
     else if (is(name, "LeadTimeOffset"))
         m->time_offset_ms = v;
     else if (is(name, "LeadOffsetFirstSample") && v >= 0 && v < 1e9)
@@ -134,6 +148,10 @@ static void check_lead(struct muse *m, size_t n)
         note(m, false, "was off, as the cart says");
     if (m->stated && n < m->stated)
         note(m, true, "has fewer samples than it states");
+    if (m->odd_scale)
+        note(m, true,
+             "what is not understood of its scale is taken to be as carts have it, 4.88 uV "
+             "per bit: amplitudes may be wrong");
     if (m->has_crc && (m->data.n > UINT32_MAX ||
                        crc32(crc32(0, NULL, 0), m->data.p, (unsigned)m->data.n) != m->crc))
         note(m, true, "its checksum (LeadDataCRC32) disagrees: samples may be wrong");
@@ -164,9 +182,7 @@ static void end_lead(struct muse *m)
         lead->i16[i] = (int16_t)base_load_le16(m->data.p + 2 * i);
         lowest |= lead->i16[i] == INT16_MIN;
     }
-    lead->id = ecg_lead_by_name(m->lead, strlen(m->lead));
-    lead->name =
-        lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(m->r, base_bytes_str(m->lead));
+    ecg_text_name_lead(m->r, base_bytes_str(m->lead), lead);
     lead->uv_per_count = m->per_bit * m->unit_uv;
     double rate = rate_of(m->base, m->exponent);
     lead->start_s =

@@ -51,13 +51,6 @@ static size_t next_label(const char **labels, const char **out)
     return n;
 }
 
-static void name_lead(struct philips *p, struct ecg_lead *lead, const char *label, size_t n)
-{
-    lead->id = ecg_lead_by_name(label, n);
-    lead->name =
-        lead->id ? ecg_lead_name(lead->id) : ecg_text_undeclared(p->r, base_bytes_of(label, n));
-}
-
 static bool add_samples(struct philips *p, struct ecg_lead *lead, struct base_bytes b)
 {
     size_t n = b.n / 2;
@@ -255,7 +248,7 @@ void ecg_philips_waves(struct philips *p)
         last = is_stated ? most : lead->samples;
         if (is_stated && lead->samples < most)
             note(p, "lead %zu has %zu samples of %zu", k + 1, lead->samples, most);
-        name_lead(p, lead, label, n);
+        ecg_text_name_lead(p->r, base_bytes_of(label, n), lead);
         lead->rate_hz = p->rate;
         lead->uv_per_count = p->resolution;
     }
@@ -288,7 +281,7 @@ void ecg_philips_beat(struct philips *p)
     struct ecg_lead *lead = ecg_record_add_median(p->r);
     if (!add_samples(p, lead, base_buf_bytes(&p->data)))
         return;
-    name_lead(p, lead, p->beat_lead, strlen(p->beat_lead));
+    ecg_text_name_lead(p->r, base_bytes_str(p->beat_lead), lead);
     lead->rate_hz = p->beat_rate > 0 ? p->beat_rate : has_rate(p) ? p->rate : USUAL_HZ;
     lead->uv_per_count = p->beat_resolution > 0 ? p->beat_resolution : p->resolution;
     ecg_record_narrow(p->r, lead);

@@ -60,6 +60,13 @@ const char *ecg_text_undeclared(struct ecg_record *r, struct base_bytes raw)
     return ecg_text_utf8(r, raw, &none, &guessed);
 }
 
+void ecg_text_name_lead(struct ecg_record *r, struct base_bytes label, struct ecg_lead *lead)
+{
+    const char *name = (const char *)label.p;
+    lead->id = ecg_lead_by_name(name, label.n);
+    lead->name = lead->id ? ecg_lead_shown(lead->id, name, label.n) : ecg_text_undeclared(r, label);
+}
+
 struct ecg_text ecg_text_of(struct ecg_record *r, struct base_bytes raw,
                             const struct dicom_charset *declared)
 {

@@ -21,6 +21,8 @@ struct ecg_text ecg_text_of_name(struct ecg_record *r, const struct base_bytes *
                                  const struct dicom_charset *declared);
 /* The same of text in no declared character set. */
 const char *ecg_text_undeclared(struct ecg_record *r, struct base_bytes raw);
+/* Number and name of a lead from its label; what is no lead's name is kept as text. */
+void ecg_text_name_lead(struct ecg_record *r, struct base_bytes label, struct ecg_lead *lead);
 /* To the first NUL byte, without white space around it. */
 struct base_bytes ecg_text_trim(struct base_bytes b);
 /* A plain decimal number, which must be the whole of s but for white space; not

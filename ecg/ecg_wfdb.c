@@ -54,13 +54,10 @@ void ecg_wfdb_describe(struct ecg_record *r, const struct wfdb_header *h, size_t
     const struct wfdb_signal *s = &h->signals[signal];
     double uv = unit_in_uv(s->unit);
     double gain = s->gain != 0 ? s->gain : 200; /* header(5): the default */
-    bool modified = s->name.n == 4 && memcmp(s->name.p, "MLII", 4) == 0;
-    lead->id = modified ? ECG_LEAD_ML : ecg_lead_by_name((const char *)s->name.p, s->name.n);
-    if (lead->id && !modified)
-        lead->name = ecg_lead_name(lead->id);
+    if (s->name.n)
+        ecg_text_name_lead(r, s->name, lead);
     else
-        lead->name = s->name.n ? ecg_text_undeclared(r, s->name)
-                               : ecg_record_printf(r, "signal %zu", signal + 1);
+        lead->name = ecg_record_printf(r, "signal %zu", signal + 1);
     lead->unit = uv > 0 ? "" : ecg_text_undeclared(r, s->unit);
     lead->uv_per_count = (uv > 0 ? uv : 1) / gain;
     lead->offset_uv = -(double)s->baseline * lead->uv_per_count;

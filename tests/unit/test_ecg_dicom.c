@@ -8,6 +8,7 @@ struct group {
     const char *label;
     const char *originality;
     unsigned channels;
+    unsigned stated; /* 0: as many */
     unsigned samples;
     double rate;
     unsigned allocated;
@@ -73,7 +74,7 @@ static void write_group(struct dicom_writer *w, const struct group *g)
 {
     dicom_write_item_open(w);
     dicom_write_text(w, DICOM_TAG_WaveformOriginality, g->originality);
-    dicom_write_int(w, DICOM_TAG_NumberOfWaveformChannels, g->channels);
+    dicom_write_int(w, DICOM_TAG_NumberOfWaveformChannels, g->stated ? g->stated : g->channels);
     dicom_write_int(w, DICOM_TAG_NumberOfWaveformSamples, g->samples);
     dicom_write_double(w, DICOM_TAG_SamplingFrequency, g->rate);
     dicom_write_text(w, DICOM_TAG_MultiplexGroupLabel, g->label);
@@ -402,16 +403,43 @@ START_TEST(sensitivity_correction_baseline_and_unit_make_the_value)
 }
 END_TEST
 
+static const struct {
+    const char *sensitivity;
+    const char *correction;
+    const char *unit;
+    double uv;
+    const char *note;
+} scales[] = {
+    {NULL, NULL, "", 1, "channel 2 (II) states no sensitivity: 1 uV per count assumed"},
+    {"0", "1", "mV", 1e3, "channel 2 (II) states no sensitivity"},
+    {"2.5", "1", "", 2.5, "channel 2 (II) states no unit of its sensitivity: uV assumed"},
+    {"2.5", "0", "uV", 2.5, "channel 2 (II) states no factor as its correction: 1 assumed"},
+};
+
 START_TEST(samples_of_arbitrary_units_are_told)
 {
     struct group g = plain;
-    g.sensitivity = g.correction = g.baseline = NULL;
-    g.unit = "";
+    g.sensitivity = scales[_i].sensitivity;
+    g.correction = scales[_i].correction;
+    g.unit = scales[_i].unit;
     struct ecg_record *r = open_groups(&g, 1);
     ck_assert_uint_eq(r->nleads, 2);
+    ck_assert_double_eq_tol(r->leads[1].uv_per_count, scales[_i].uv, 1e-9);
     ck_assert_uint_eq(r->nnotes, 2);
     ck_assert(r->notes[1].is_damage);
-    ck_assert_ptr_nonnull(strstr(r->notes[1].text, "channel 2 (II) states no sensitivity"));
+    ck_assert_ptr_nonnull(strstr(r->notes[1].text, scales[_i].note));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(more_channels_than_stated_are_told)
+{
+    struct group g = plain;
+    g.channels = 3;
+    g.stated = 2;
+    struct ecg_record *r = open_groups(&g, 1);
+    ck_assert_uint_eq(r->nleads, 2);
+    ck_assert(has_note(r, "group of 2 channels defines more"));
     ecg_record_free(r);
 }
 END_TEST
@@ -505,7 +533,8 @@ START_TEST(channels_that_are_no_voltage_are_kept_apart_in_their_unit)
     ck_assert_uint_eq(r->others[1].samples, 3);
     for (size_t i = 0; i < 3; i++)
         ck_assert_int_eq(ecg_lead_sample(&r->others[1], i), ecg_lead_sample(&r->leads[1], i));
-    ck_assert_uint_eq(r->nnotes, 0);
+    ck_assert_uint_eq(r->nnotes, 2);
+    ck_assert(has_note(r, "channel II is called a lead, but its values have the unit mm[Hg]"));
     ecg_record_free(r);
     r = open_groups(&g[1], 1);
     ck_assert_uint_eq(r->nleads, 0);
@@ -737,7 +766,8 @@ int main(void)
     tcase_add_test(t, samples_of_a_big_endian_object_are_swapped);
     tcase_add_loop_test(t, each_sample_interpretation_is_decoded, 0, KINDS);
     tcase_add_test(t, sensitivity_correction_baseline_and_unit_make_the_value);
-    tcase_add_test(t, samples_of_arbitrary_units_are_told);
+    tcase_add_loop_test(t, samples_of_arbitrary_units_are_told, 0, sizeof scales / sizeof *scales);
+    tcase_add_test(t, more_channels_than_stated_are_told);
     tcase_add_test(t, rhythm_and_median_groups_are_told_apart);
     tcase_add_test(t, old_lead_codes_and_skew_are_understood);
     tcase_add_test(t, a_lead_that_only_its_label_names_has_the_name_of_the_standard);

@@ -1,9 +1,6 @@
 /* What a label says of its channel, and that what is no ECG is none of the leads. */
 #include "ecg/ecg_kind.h"
-
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
+#include "ecg_fixture.h"
 
 static const struct {
     const char *label;
@@ -151,6 +148,29 @@ START_TEST(what_the_file_calls_an_ecg_stays_one)
 }
 END_TEST
 
+START_TEST(a_lead_in_a_unit_that_is_no_voltage_is_told)
+{
+    static const char *const names[] = {"V1"};
+    static const struct {
+        const char *name;
+        const char *unit;
+    } others[] = {{"II", "1"}, {"aVF", "NU"}, {"V2", "uV"}, {"X", "g"}, {"ABP", "mmHg"}};
+    struct ecg_record *r = record_of(names, 1);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct ecg_lead *other = ecg_record_add_other(r);
+        other->name = others[i].name;
+        other->id = ecg_lead_by_name(other->name, strlen(other->name));
+        other->unit = others[i].unit;
+    }
+    ck_assert_int_eq(ecg_kind_settle(r), BASE_OK);
+    ck_assert_uint_eq(r->nnotes, 2);
+    ck_assert(r->notes[0].is_damage);
+    ck_assert(has_note(r, "channel II is called a lead, but its values have no unit"));
+    ck_assert(has_note(r, "channel aVF is called a lead, but its values have the unit NU"));
+    ecg_record_free(r);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ecg_kind");
@@ -160,6 +180,7 @@ int main(void)
     tcase_add_test(t, channels_that_are_no_ecg_are_moved_in_their_order_with_their_samples);
     tcase_add_test(t, an_electrode_that_may_be_of_the_chest_is_of_the_head_where_others_are);
     tcase_add_test(t, what_the_file_calls_an_ecg_stays_one);
+    tcase_add_test(t, a_lead_in_a_unit_that_is_no_voltage_is_told);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);

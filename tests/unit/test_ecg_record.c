@@ -2,6 +2,7 @@
 #include "ecg/ecg_derive.h"
 #include "ecg/ecg_info.h"
 #include "ecg/ecg_scp_expand.h"
+#include "ecg/ecg_unit.h"
 #include "ecg/ecg_write.h"
 #include "ecg_fixture.h"
 
@@ -50,6 +51,22 @@ START_TEST(leads_are_found_by_name_and_by_code)
                  {" III ", 61},
                  {"vx", 16},
                  {"vz", 18},
+                 {"LeadII", 2},
+                 {"Lead_aVL", 63},
+                 {"ECGV1", 3},
+                 {"ECG_II", 2},
+                 {"ECG.III", 61},
+                 {"ECG -aVR", 65},
+                 {"导联II", 2},
+                 {"D2", 2},
+                 {"D3", 61},
+                 {"MLII", ECG_LEAD_ML},
+                 {"ECG1", 0},
+                 {"LeadX", 0},
+                 {"Leads", 0},
+                 {"ECG", 0},
+                 {"ECG ", 0},
+                 {"Lead", 0},
                  {"Left Leg", 0}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         ck_assert_int_eq(ecg_lead_by_name(names[i].name, strlen(names[i].name)), names[i].id);
@@ -70,6 +87,43 @@ START_TEST(leads_are_found_by_name_and_by_code)
     ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("MDC"), base_bytes_str("2:50")), 0);
     ck_assert_int_eq(ecg_lead_by_code(base_bytes_str("DCM"), base_bytes_str("2:1")), 0);
     ck_assert_ptr_null(ecg_lead_name(50));
+}
+END_TEST
+
+START_TEST(units_of_voltage_are_known_as_recorders_write_them)
+{
+    static const struct {
+        const char *unit;
+        double uv;
+    } rows[] = {{"uV", 1},
+                {"mV", 1e3},
+                {"nV", 1e-3},
+                {"V", 1e6},
+                {"\xc2\xb5V", 1},
+                {"\xce\xbcV", 1},
+                {"\xb5V", 1},
+                {"\xa6\xccV", 1},
+                {"\xe6V", 1},
+                {"UV", 1},
+                {"MV", 1e3},
+                {"mVolt", 1e3},
+                {"microV", 1},
+                {"MICROVOLTS", 1},
+                {"Millivolts", 1e3},
+                {"nanovolt", 1e-3},
+                {"Volts", 1e6},
+                {"MILLIVOL", 1e3}, /* all that EDF has of it */
+                {"", 0},
+                {"m", 0},
+                {"1", 0},
+                {"mvol", 0},
+                {"vol", 0},
+                {"Vol%", 0},
+                {"kV", 0},
+                {"mV/s", 0},
+                {"mmHg", 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ck_assert_msg(ecg_unit_uv(base_bytes_str(rows[i].unit)) == rows[i].uv, "%s", rows[i].unit);
 }
 END_TEST
 
@@ -298,6 +352,7 @@ int main(void)
     Suite *s = suite_create("ecg_record");
     TCase *t = tcase_create("record");
     tcase_add_test(t, leads_are_found_by_name_and_by_code);
+    tcase_add_test(t, units_of_voltage_are_known_as_recorders_write_them);
     tcase_add_test(t, measurements_are_found_by_the_codes_of_devices);
     tcase_add_test(t, limb_leads_follow_from_i_and_ii_exactly);
     tcase_add_test(t, json_says_what_is_there_and_null_for_what_is_not);

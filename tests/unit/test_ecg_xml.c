@@ -594,6 +594,34 @@ START_TEST(the_unit_of_muse_may_stand_before_the_steps)
 }
 END_TEST
 
+static const struct {
+    const char *steps;
+    const char *unit;
+    double uv;
+    bool is_told;
+} muse_scales[] = {
+    {"2.44", "microvolts", 2.44, false}, {"0.005", "mV", 5, false},
+    {"5", "FURLONGS", 5, true},          {"4,88", "MICROVOLTS", 4.88, true},
+    {"0", "MICROVOLTS", 4.88, true},     {"5", "", 5, false},
+};
+
+START_TEST(a_scale_of_muse_that_is_not_understood_is_told)
+{
+    char with[200];
+    snprintf(with, sizeof with,
+             "<LeadAmplitudeUnitsPerBit>%s</LeadAmplitudeUnitsPerBit>"
+             "<LeadAmplitudeUnits>%s</LeadAmplitudeUnits>",
+             muse_scales[_i].steps, muse_scales[_i].unit);
+    struct ecg_record *r = open_changed("../ecg-xml/muse-utf8.xml",
+                                        "<LeadAmplitudeUnitsPerBit>5</LeadAmplitudeUnitsPerBit>"
+                                        "<LeadAmplitudeUnits>MICROVOLTS</LeadAmplitudeUnits>",
+                                        with);
+    ck_assert_double_eq_tol(r->leads[0].uv_per_count, muse_scales[_i].uv, 1e-9);
+    ck_assert_int_eq(has_note(r, "amplitudes may be wrong"), muse_scales[_i].is_told);
+    ecg_record_free(r);
+}
+END_TEST
+
 /* Of both versions: an element, and an attribute. */
 START_TEST(a_rate_that_cannot_be_is_none)
 {
@@ -759,6 +787,8 @@ int main(void)
     tcase_add_loop_test(t, a_rate_that_cannot_be_is_none, 0, 2);
     tcase_add_loop_test(t, a_long_name_is_whole, 0, 3);
     tcase_add_test(t, the_unit_of_muse_may_stand_before_the_steps);
+    tcase_add_loop_test(t, a_scale_of_muse_that_is_not_understood_is_told, 0,
+                        sizeof muse_scales / sizeof *muse_scales);
     tcase_add_test(t, what_a_cut_file_has_is_kept_and_the_note_says_that_it_is_cut);
     tcase_add_test(t, a_wrong_checksum_of_muse_is_noted);
     tcase_add_loop_test(t, what_is_no_xml_within_a_text_is_left_out, 0, 6);
