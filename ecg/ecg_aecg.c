@@ -30,8 +30,7 @@ double ecg_aecg_time(const struct aecg *a, const char *value, const char *unit)
 {
     struct ecg_time t;
     double number;
-    /* A date has 8 digits at least, and no unit. */
-    if (unit[0] == '\0' && strspn(value, "0123456789") >= 8 && ecg_hl7_time_parse(value, &t))
+    if (unit[0] == '\0' && ecg_hl7_time_parse(value, &t))
         return isnan(a->start_s) ? (double)NAN : ecg_time_seconds(&t) - a->start_s;
     if (!ecg_text_number(value, &number))
         return (double)NAN;
@@ -227,9 +226,9 @@ static void patient_start(struct aecg *a, const char *name)
     } else if (strcmp(name, "administrativeGenderCode") == 0 &&
                ecg_xml_attribute(a->x, "code", value, sizeof value)) {
         /* HL7 AdministrativeGender */
-        p->sex = *value == 'M' ? 'M' : *value == 'F' ? 'F' : strcmp(value, "UN") == 0 ? 'O' : 0;
+        p->sex = strcmp(value, "UN") == 0 ? 'O' : ecg_text_sex(value);
     } else if (strcmp(name, "birthTime") == 0 &&
-               ecg_xml_attribute(a->x, "value", value, sizeof value) && strlen(value) >= 8 &&
+               ecg_xml_attribute(a->x, "value", value, sizeof value) &&
                ecg_hl7_time_parse(value, &t)) {
         p->birth = t.date;
     }

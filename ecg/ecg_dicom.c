@@ -73,10 +73,13 @@ static bool digits(struct base_bytes b, size_t at, size_t n, int *out)
     return true;
 }
 
+/* YYYYMMDD, or YYYY.MM.DD, as before DICOM (PS3.5 6.2, DA). */
 static bool read_date(struct base_bytes v, struct ecg_date *out)
 {
     struct ecg_date d;
-    if (!digits(v, 0, 4, &d.year) || !digits(v, 4, 2, &d.month) || !digits(v, 6, 2, &d.day))
+    size_t sign = v.n > 4 && v.p[4] == '.';
+    if (!digits(v, 0, 4, &d.year) || !digits(v, 4 + sign, 2, &d.month) ||
+        !digits(v, 6 + 2 * sign, 2, &d.day))
         return false;
     if (!ecg_date_is_real(d.year, d.month, d.day))
         return false;
@@ -84,12 +87,13 @@ static bool read_date(struct base_bytes v, struct ecg_date *out)
     return true;
 }
 
-/* HH[MM[SS[.FFFFFF]]] */
+/* HH[MM[SS[.FFFFFF]]], or with colons, as before DICOM. */
 static bool read_clock(struct base_bytes v, struct ecg_time *t)
 {
     int part[3] = {0};
+    size_t sign = v.n > 2 && v.p[2] == ':';
     for (size_t i = 0; i < 3; i++)
-        if (!digits(v, 2 * i, 2, &part[i]) && i == 0)
+        if (!digits(v, (2 + sign) * i, 2, &part[i]) && i == 0)
             return false;
     if (part[0] > 23 || part[1] > 59)
         return false;
@@ -97,9 +101,11 @@ static bool read_clock(struct base_bytes v, struct ecg_time *t)
     t->hour = part[0];
     t->minute = part[1];
     t->second = part[2];
-    if (v.n > 7 && v.p[6] == '.') {
+    size_t point = 6 + 2 * sign;
+    if (v.n > point && v.p[point] == '.') {
         int scale = 100000;
-        for (size_t i = 7; i < v.n && scale && v.p[i] >= '0' && v.p[i] <= '9'; i++, scale /= 10)
+        for (size_t i = point + 1; i < v.n && scale && v.p[i] >= '0' && v.p[i] <= '9';
+             i++, scale /= 10)
             t->usec += (v.p[i] - '0') * scale;
     }
     return true;
@@ -138,10 +144,11 @@ static void read_number(const struct dicom_element *e, double scale, double *out
 }
 
 /* Times of falling worth: acquisition, content, study. */
+enum { TIMES = 3 };
 struct times {
     struct base_bytes acquired;
-    struct base_bytes date[2];
-    struct base_bytes clock[2];
+    struct base_bytes date[TIMES];
+    struct base_bytes clock[TIMES];
     struct base_bytes zone;
 };
 
@@ -152,17 +159,23 @@ static bool take_time(const struct dicom_element *e, struct times *t)
     case DICOM_TAG_AcquisitionDateTime:
         t->acquired = v;
         return true;
-    case DICOM_TAG_ContentDate:
+    case DICOM_TAG_AcquisitionDate:
         t->date[0] = v;
         return true;
-    case DICOM_TAG_ContentTime:
+    case DICOM_TAG_AcquisitionTime:
         t->clock[0] = v;
         return true;
-    case DICOM_TAG_StudyDate:
+    case DICOM_TAG_ContentDate:
         t->date[1] = v;
         return true;
-    case DICOM_TAG_StudyTime:
+    case DICOM_TAG_ContentTime:
         t->clock[1] = v;
+        return true;
+    case DICOM_TAG_StudyDate:
+        t->date[2] = v;
+        return true;
+    case DICOM_TAG_StudyTime:
+        t->clock[2] = v;
         return true;
     case DICOM_TAG_TimezoneOffsetFromUTC:
         t->zone = v;
@@ -253,7 +266,7 @@ static void settle_time(struct ecg_record *r, const struct times *t)
         read_clock(clock, start);
         read_zone(clock, start);
     }
-    for (unsigned i = 0; i < 2 && !start->date.year; i++)
+    for (unsigned i = 0; i < TIMES && !start->date.year; i++)
         if (read_date(t->date[i], &start->date))
             read_clock(t->clock[i], start);
     if (!start->has_zone)

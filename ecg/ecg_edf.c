@@ -463,7 +463,7 @@ static void settle_start(const struct edf_file *f)
 {
     struct ecg_record *r = f->rec;
     if (f->first_s > 0 && f->first_s < 1)
-        r->start.usec = (int)(f->first_s * 1e6);
+        r->start.usec = (int)fmin(round(f->first_s * 1e6), 999999);
     else
         for (size_t i = 0; i < r->nleads + r->nothers; i++)
             (i < r->nleads ? &r->leads[i] : &r->others[i - r->nleads])->start_s = f->first_s;

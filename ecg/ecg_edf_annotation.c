@@ -68,7 +68,7 @@ static void read_patient(struct ecg_record *r, const struct ecg_text *text)
     const char *sex = subfield(r, &rest);
     const char *birth = subfield(r, &rest);
     const char *name = subfield(r, &rest);
-    p->sex = sex[0] && !sex[1] && strchr("MF", sex[0]) ? sex[0] : 0;
+    p->sex = ecg_text_sex(sex);
     if (birth[0] && !read_date(birth, &p->birth))
         ecg_record_note(r, 8, "EDF: the birth date is no date");
     p->id = part_of(text, id);
@@ -94,11 +94,13 @@ static void read_recording(struct ecg_record *r, const char *rest)
                         "taken");
 }
 
-/* Three numbers of two digits, or one, with any sign between: 8 bytes. */
+/* Three numbers of two digits, or one, which a blank may fill up, with any sign between: 8 bytes.
+ */
 static bool three(const uint8_t *p, int v[3])
 {
     const uint8_t *end = p + 8;
     for (int i = 0; i < 3; i++) {
+        p += p < end && *p == ' ';
         const uint8_t *from = p;
         v[i] = 0;
         for (; p < end && p - from < 2 && *p >= '0' && *p <= '9'; p++)
@@ -114,11 +116,13 @@ void ecg_edf_identity(struct ecg_record *r, const uint8_t *header, bool plus)
     int v[3];
     struct base_bytes patient = ecg_text_trim(base_bytes_of(header + 8, 80));
     struct base_bytes recording = ecg_text_trim(base_bytes_of(header + 88, 80));
+    /* EDF: years are 1985 to 2084, and "yy" after these. */
     if (three(header + 168, v)) {
-        /* EDF: years are 1985 to 2084. */
         struct ecg_date d = {v[2] + (v[2] < 85 ? 2000 : 1900), v[1], v[0]};
         if (ecg_date_is_real(d.year, d.month, d.day))
             r->start.date = d;
+    } else if (!plus) {
+        ecg_record_note(r, 168, "EDF: the start date is no date");
     }
     if (three(header + 176, v) && v[0] < 24 && v[1] < 60 && v[2] < 60) {
         r->start.has_time = true;

@@ -17,49 +17,54 @@ static bool take_digits(const char **s, int n, int *out)
     return true;
 }
 
+/* Two digits, with this sign in front of them, as ISO 8601 has it, or without. */
+static bool take_two(const char **s, char sign, int *out)
+{
+    const char *at = *s + (**s == sign);
+    if (!take_digits(&at, 2, out))
+        return false;
+    *s = at;
+    return true;
+}
+
+/* What stands behind the time: a zone, or nothing. Behind a blank it does not matter. */
 static bool take_zone(const char *s, struct ecg_time *t)
 {
+    enum { HOURS_MAX = 14 };
     int hours = 0;
     int minutes = 0;
-    bool minus = *s == '-';
-    if (*s == 'Z') {
+    int sign = *s == '-' ? -1 : 1;
+    if (*s == 'Z' || *s == '+' || *s == '-') {
         t->has_zone = true;
-        return true;
+        if (*s++ != 'Z' && (!take_digits(&s, 2, &hours) || hours > HOURS_MAX))
+            return false;
+        (void)take_two(&s, ':', &minutes);
+        t->zone_min = sign * (hours * 60 + minutes);
     }
-    if (*s != '+' && *s != '-')
-        return *s == '\0';
-    s++;
-    if (!take_digits(&s, 2, &hours))
-        return false;
-    s += *s == ':';
-    if (*s && !take_digits(&s, 2, &minutes))
-        return false;
-    t->has_zone = true;
-    t->zone_min = (minus ? -1 : 1) * (hours * 60 + minutes);
-    return true;
+    return *s == '\0' || *s == ' ' || *s == '\t' || *s == '\r' || *s == '\n';
 }
 
 bool ecg_hl7_time_parse(const char *s, struct ecg_time *out)
 {
     struct ecg_time t = {0};
     s += strspn(s, " \t\r\n");
-    if (!take_digits(&s, 4, &t.date.year))
+    if (!take_digits(&s, 4, &t.date.year) || !take_two(&s, '-', &t.date.month) ||
+        !take_two(&s, '-', &t.date.day))
         return false;
-    t.date.month = t.date.day = 1;
-    if (take_digits(&s, 2, &t.date.month) && take_digits(&s, 2, &t.date.day) &&
-        take_digits(&s, 2, &t.hour)) {
+    const char *clock = s + (*s == 'T' || *s == ' ');
+    if (take_digits(&clock, 2, &t.hour)) {
+        s = clock;
         t.has_time = true;
-        if (take_digits(&s, 2, &t.minute))
-            (void)take_digits(&s, 2, &t.second);
+        if (take_two(&s, ':', &t.minute))
+            (void)take_two(&s, ':', &t.second);
     }
     if (*s == '.' || *s == ',') {
         s++;
         for (int unit = 100000; *s >= '0' && *s <= '9'; s++, unit /= 10)
             t.usec += (*s - '0') * unit;
     }
-    (void)take_zone(s, &t);
-    if (!ecg_date_is_real(t.date.year, t.date.month, t.date.day) || t.hour > 23 || t.minute > 59 ||
-        t.second > 60)
+    if (!take_zone(s, &t) || !ecg_date_is_real(t.date.year, t.date.month, t.date.day) ||
+        t.hour > 23 || t.minute > 59 || t.second > 60)
         return false;
     *out = t;
     return true;

@@ -5,7 +5,8 @@
 
 #include "ecg/ecg_record.h"
 
-/* YYYY[MM[DD[HH[MM[SS[.F]]]]]][+ZZZZ]. False when it is none. */
+/* YYYYMMDD[HH[MM[SS[.F]]]][+ZZZZ], also as ISO 8601 has it, "YYYY-MM-DDTHH:MM:SS+ZZ:ZZ". False when
+ * it is none, or no day. */
 bool ecg_hl7_time_parse(const char *s, struct ecg_time *out);
 /* Seconds since 1970 of what the time says, its zone ignored; NAN without a date. */
 double ecg_time_seconds(const struct ecg_time *t);

@@ -89,8 +89,13 @@ static const char *text_at(struct ishne *x, size_t at, size_t n)
 /* i16 day, month, year. */
 static struct ecg_date date_at(const struct ishne *x, size_t at)
 {
+    enum { EARLIEST = 1800 }; /* a year of two digits may be of any century */
     struct ecg_date d = {.year = i16(x, at + 4), .month = i16(x, at + 2), .day = i16(x, at)};
-    return ecg_date_is_real(d.year, d.month, d.day) ? d : (struct ecg_date){0};
+    if (d.year >= EARLIEST && ecg_date_is_real(d.year, d.month, d.day))
+        return d;
+    if (d.year > 0 && d.day > 0)
+        ecg_record_note(x->r, at, "ISHNE: here is no date of day, month and year");
+    return (struct ecg_date){0};
 }
 
 static void read_patient(struct ishne *x)

@@ -50,8 +50,8 @@ struct muse {
     bool ends_line;
     const char *last_name;
     const char *first_name;
-    char date[16];
-    char time[16];
+    char date[24];
+    char time[24];
 };
 
 bool ecg_muse_probe(struct base_bytes file)
@@ -398,19 +398,29 @@ static void diagnosis(struct muse *m, const char *name)
 
 /* ---- patient and test ---- */
 
-/* MM-DD-YYYY and HH:MM:SS */
-static bool date_of(const char *date, const char *time, struct ecg_time *out)
+/* MM-DD-YYYY, or YYYY-MM-DD. */
+static bool day_of(const char *text, struct ecg_time *out)
 {
     char hl7[32];
     unsigned month, day, year;
-    unsigned h = 0, min = 0, s = 0;
-    if (strlen(date) != 10 || sscanf(date, "%2u-%2u-%4u", &month, &day, &year) != 3)
-        return false;
-    int n = sscanf(time, "%2u:%2u:%2u", &h, &min, &s);
+    int end = 0;
+    if (sscanf(text, "%2u-%2u-%4u%n", &month, &day, &year, &end) != 3 || text[end])
+        return ecg_hl7_time_parse(text, out);
     snprintf(hl7, sizeof hl7, "%04u%02u%02u", year, month, day);
-    if (n >= 2)
-        snprintf(hl7 + 8, sizeof hl7 - 8, "%02u%02u%02u", h, min, s);
-    return ecg_hl7_time_parse(hl7, out);
+    return year >= 1000 && ecg_hl7_time_parse(hl7, out); /* of two digits it may be any century */
+}
+
+/* HH:MM[:SS] and nothing behind it, as "PM" would be. */
+static bool clock_of(const char *text, struct ecg_time *out)
+{
+    unsigned h = 0, min = 0, s = 0;
+    int end = 0;
+    (void)sscanf(text, "%2u:%2u%n:%2u%n", &h, &min, &end, &s, &end);
+    out->has_time = end > 0 && text[end] == '\0' && h < 24 && min < 60 && s < 60;
+    out->hour = out->has_time ? (int)h : 0;
+    out->minute = out->has_time ? (int)min : 0;
+    out->second = out->has_time ? (int)s : 0;
+    return out->has_time;
 }
 
 static void patient(struct muse *m, const char *name)
@@ -426,9 +436,12 @@ static void patient(struct muse *m, const char *name)
     else if (is(name, "PatientFirstName"))
         m->first_name = ecg_xml_text_of_name(m->x, &m->r->patient.name.guessed);
     else if (is(name, "Gender"))
-        p->sex = strcasecmp(s, "MALE") == 0 ? 'M' : strcasecmp(s, "FEMALE") == 0 ? 'F' : 0;
-    else if (is(name, "DateofBirth") && date_of(s, "", &t))
+        p->sex = ecg_text_sex(s);
+    else if (is(name, "DateofBirth") && day_of(s, &t))
         p->birth = t.date;
+    else if (is(name, "DateofBirth") && s[0])
+        ecg_record_note(m->r, BASE_NOPOS, "GE MUSE, line %u: the birth date is no date",
+                        ecg_xml_line(m->x));
     else if (is(name, "AgeUnits"))
         p->age_unit = *s == 'M' ? 'M' : *s == 'W' ? 'W' : *s == 'D' ? 'D' : *s == 'H' ? 'H' : 'Y';
     else if (!ecg_text_number(s, &v) || v <= 0 || v > 1000)
@@ -572,8 +585,13 @@ static void finish(struct muse *m)
     if (m->last_name[0] || m->first_name[0])
         r->patient.name.utf8 = ecg_record_printf(r, "%s%s%s", m->last_name,
                                                  m->first_name[0] ? "^" : "", m->first_name);
-    if (date_of(m->date, m->time, &t))
+    bool is_dated = day_of(m->date, &t);
+    bool is_timed = is_dated && clock_of(m->time, &t);
+    if (is_dated)
         r->start = t;
+    if ((m->date[0] && !is_dated) || (m->time[0] && is_dated && !is_timed))
+        ecg_record_note(r, BASE_NOPOS,
+                        "GE MUSE: the acquisition has no date MM-DD-YYYY and time HH:MM:SS");
     r->device.manufacturer = "GE";
 }
 

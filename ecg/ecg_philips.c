@@ -221,7 +221,7 @@ static void patient(struct philips *p, const char *name)
     if (is(name, "patientid"))
         who->id = ecg_xml_text_raw(p->x);
     else if (is(name, "sex"))
-        who->sex = strcasecmp(s, "Male") == 0 ? 'M' : strcasecmp(s, "Female") == 0 ? 'F' : 0;
+        who->sex = ecg_text_sex(s);
     else if (is(name, "dateofbirth") && time_of(s, "", &t))
         who->birth = t.date;
     else if (!number)

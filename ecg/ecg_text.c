@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <strings.h>
 
 struct base_bytes ecg_text_trim(struct base_bytes raw)
 {
@@ -91,6 +92,13 @@ struct ecg_text ecg_text_of_name(struct ecg_record *r, const struct base_bytes *
     struct ecg_text name = ecg_text_of(r, base_buf_bytes(&raw), declared);
     base_buf_deinit(&raw);
     return name;
+}
+
+char ecg_text_sex(const char *s)
+{
+    if (strcasecmp(s, "M") == 0 || strcasecmp(s, "male") == 0)
+        return 'M';
+    return strcasecmp(s, "F") == 0 || strcasecmp(s, "female") == 0 ? 'F' : 0;
 }
 
 static const char *pass_blanks(const char *s)

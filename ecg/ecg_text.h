@@ -25,6 +25,8 @@ const char *ecg_text_undeclared(struct ecg_record *r, struct base_bytes raw);
 void ecg_text_name_lead(struct ecg_record *r, struct base_bytes label, struct ecg_lead *lead);
 /* To the first NUL byte, without white space around it. */
 struct base_bytes ecg_text_trim(struct base_bytes b);
+/* "M", "female", in any case: 'M' or 'F'; 0 for all else. */
+char ecg_text_sex(const char *s);
 /* A plain decimal number, which must be the whole of s but for white space; not
  * infinite. Independent of the locale. */
 bool ecg_text_number(const char *s, double *out);

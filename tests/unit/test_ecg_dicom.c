@@ -132,6 +132,14 @@ static void write_annotations(struct dicom_writer *w)
     dicom_write_seq_close(w);
 }
 
+/* What the object states of its time. */
+static struct {
+    uint32_t date_tag;
+    uint32_t clock_tag;
+    const char *date;
+    const char *clock;
+} when = {DICOM_TAG_AcquisitionDateTime, 0, "20260131080910.25+0800", NULL};
+
 static void write_dataset(struct base_buf *b, enum dicom_encoding encoding, bool undefined,
                           const struct group *groups, size_t n)
 {
@@ -140,7 +148,9 @@ static void write_dataset(struct base_buf *b, enum dicom_encoding encoding, bool
     w.undefined_lengths = undefined;
     dicom_write_text(&w, DICOM_TAG_SpecificCharacterSet, "ISO_IR 192");
     dicom_write_text(&w, DICOM_TAG_SOPClassUID, DICOM_UID_TWELVE_LEAD_ECG);
-    dicom_write_text(&w, DICOM_TAG_AcquisitionDateTime, "20260131080910.25+0800");
+    dicom_write_text(&w, when.date_tag, when.date);
+    if (when.clock)
+        dicom_write_text(&w, when.clock_tag, when.clock);
     dicom_write_text(&w, DICOM_TAG_AccessionNumber, "A1");
     dicom_write_text(&w, DICOM_TAG_Manufacturer, "maker");
     dicom_write_text(&w, DICOM_TAG_PatientName, "测试^一");
@@ -224,6 +234,36 @@ START_TEST(patient_time_and_findings_are_read)
     ck_assert_int_eq(r->marks[1].kind, ECG_MARK_QRS_ON);
     ck_assert_int_eq(r->marks[1].lead_id, ECG_LEAD_II);
     ck_assert_double_eq_tol(r->marks[1].at_s, 0.004, 1e-12);
+    ecg_record_free(r);
+}
+END_TEST
+
+static const struct {
+    uint32_t date_tag;
+    uint32_t clock_tag;
+    const char *date;
+    const char *clock;
+} moments[] = {
+    {DICOM_TAG_AcquisitionDate, DICOM_TAG_AcquisitionTime, "20260131", "080910.25"},
+    {DICOM_TAG_ContentDate, DICOM_TAG_ContentTime, "20260131", "080910.250000"},
+    {DICOM_TAG_StudyDate, DICOM_TAG_StudyTime, "2026.01.31", "08:09:10.25"},
+    {DICOM_TAG_StudyDate, DICOM_TAG_StudyTime, "20260131", "08:09:10.25"},
+};
+
+START_TEST(times_are_read_in_all_their_forms)
+{
+    when.date_tag = moments[_i].date_tag;
+    when.clock_tag = moments[_i].clock_tag;
+    when.date = moments[_i].date;
+    when.clock = moments[_i].clock;
+    struct ecg_record *r = open_groups(&plain, 1);
+    ck_assert_int_eq(r->start.date.year, 2026);
+    ck_assert_int_eq(r->start.date.day, 31);
+    ck_assert(r->start.has_time);
+    ck_assert_int_eq(r->start.hour, 8);
+    ck_assert_int_eq(r->start.minute, 9);
+    ck_assert_int_eq(r->start.second, 10);
+    ck_assert_int_eq(r->start.usec, 250000);
     ecg_record_free(r);
 }
 END_TEST
@@ -760,6 +800,7 @@ int main(void)
     Suite *s = suite_create("ecg_dicom");
     TCase *t = tcase_create("objects");
     tcase_add_test(t, patient_time_and_findings_are_read);
+    tcase_add_loop_test(t, times_are_read_in_all_their_forms, 0, sizeof moments / sizeof *moments);
     tcase_add_test(t, annotations_are_read_however_many_there_are);
     tcase_add_test(t, damage_inside_an_annotation_ends_only_the_annotations);
     tcase_add_loop_test(t, each_transfer_syntax_gives_the_same_record, 0, 6);

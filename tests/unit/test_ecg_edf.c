@@ -283,6 +283,7 @@ START_TEST(headers_that_bend_the_rules_are_read)
         {"Startdate 29-FEB-2024 X X X", DATE, "29.02.yy14.05.06", {2024, 2, 29}, 0},
         {"Startdate 31-FEB-2024 X X X", DATE, "01.03.2414.05.06", {2024, 3, 1}, 1},
         {"Startdate X X X X", DATE, "1.3.24  14.5.6  ", {2024, 3, 1}, 0},
+        {"Startdate X X X X", DATE, " 1. 3.24 4. 5. 6", {2024, 3, 1}, 0},
         {"Startdate X X X X", DATE, "31.02.2414.05.06", {0, 0, 0}, 0},
         {"Startdate 29-FEB-2024 X X X", RECORDS, "0       ", {2024, 2, 29}, 1},
     };
@@ -299,6 +300,49 @@ START_TEST(headers_that_bend_the_rules_are_read)
 }
 END_TEST
 
+START_TEST(a_date_that_is_none_is_told)
+{
+    struct header h = plain;
+    struct ecg_record *r = open_changed(&h, "II", 168, "dd.mm.yy");
+    ck_assert_int_eq(r->start.date.year, 0);
+    ck_assert(has_note(r, "the start date is no date"));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(the_sex_may_be_a_word)
+{
+    static const struct {
+        const char *patient;
+        char sex;
+    } rows[] = {{"P-9 f X T", 'F'}, {"P-9 Male X T", 'M'}, {"P-9 X X T", 0}, {"P-9 FM X T", 0}};
+    struct header h = plus;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        h.patient = rows[i].patient;
+        struct ecg_record *r = open_changed(&h, "II", 0, "0       ");
+        ck_assert_int_eq(r->patient.sex, rows[i].sex);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+/* 0.57 times a million is less than 570000. */
+START_TEST(the_fraction_of_the_start_is_the_nearest)
+{
+    static const struct channel channels[] = {LEAD("ECG II", "2"), ANNOTATIONS("8")};
+    struct header h = plus;
+    struct base_buf b = {0};
+    h.records = "1";
+    add_header(&b, &h, channels, 2);
+    base_buf_add(&b, "\1\0\2\0", 4);
+    LISTS(&b, "+0.57\x14\x14\0", 16);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_int_eq(r->start.usec, 570000);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(labels_of_leads_are_read_as_they_are_written)
 {
     static const struct {
@@ -306,7 +350,8 @@ START_TEST(labels_of_leads_are_read_as_they_are_written)
         int id;
     } rows[] = {{"ECG V5", ECG_LEAD_V5},   {"ECG-II", ECG_LEAD_II},
                 {"ekg_V1", ECG_LEAD_V1},   {"ECG V5-Ref", ECG_LEAD_V5},
-                {"III-REF", ECG_LEAD_III}, {"ECG V5-V6", ECG_LEAD_NONE}};
+                {"III-REF", ECG_LEAD_III}, {"ECG V5-V6", ECG_LEAD_NONE},
+                {"ECGII", ECG_LEAD_II},    {"MLII", ECG_LEAD_ML}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct ecg_record *r = open_changed(&plain, rows[i].label, 0, "0       ");
         ck_assert_int_eq(r->leads[0].id, rows[i].id);
@@ -544,6 +589,9 @@ int main(void)
     tcase_add_test(t, edf_plus_has_a_patient_and_annotations);
     tcase_add_loop_test(t, a_name_whose_character_set_is_guessed_is_marked, 0, 4);
     tcase_add_test(t, headers_that_bend_the_rules_are_read);
+    tcase_add_test(t, a_date_that_is_none_is_told);
+    tcase_add_test(t, the_sex_may_be_a_word);
+    tcase_add_test(t, the_fraction_of_the_start_is_the_nearest);
     tcase_add_test(t, labels_of_leads_are_read_as_they_are_written);
     tcase_add_test(t, fields_may_be_filled_up_with_zeros);
     tcase_add_test(t, records_with_gaps_between_have_missing_samples_there);

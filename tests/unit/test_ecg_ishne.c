@@ -262,10 +262,27 @@ START_TEST(each_prefix_is_an_error_or_has_a_note)
 }
 END_TEST
 
+START_TEST(a_year_of_two_digits_is_no_year)
+{
+    struct base_buf b = {0};
+    add_header(&b, "ISHNE1.0", 4);
+    put16(&b, 142, 26);
+    set_crc(&b, HEADER + 4);
+    add_samples(&b);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_int_eq(r->start.date.year, 0);
+    ck_assert(!r->start.has_time);
+    ck_assert(has_note(r, "no date of day, month and year"));
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ecg_ishne");
     TCase *t = tcase_create("ishne");
+    tcase_add_test(t, a_year_of_two_digits_is_no_year);
     tcase_add_test(t, a_recording_is_read_as_the_specification_says);
     tcase_add_test(t, both_parts_of_a_name_are_of_one_character_set);
     tcase_add_test(t, checksums_and_counts_are_checked_and_reported);

@@ -1,5 +1,6 @@
 /* The lead and measurement tables, derived leads, JSON and CSV. */
 #include "ecg/ecg_derive.h"
+#include "ecg/ecg_hl7_time.h"
 #include "ecg/ecg_info.h"
 #include "ecg/ecg_scp_expand.h"
 #include "ecg/ecg_unit.h"
@@ -124,6 +125,46 @@ START_TEST(units_of_voltage_are_known_as_recorders_write_them)
                 {"mmHg", 0}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         ck_assert_msg(ecg_unit_uv(base_bytes_str(rows[i].unit)) == rows[i].uv, "%s", rows[i].unit);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    const char *means; /* NULL: it is none */
+} times[] = {
+    {"20200315", "2020-03-15"},
+    {"20200315213005", "2020-03-15 21:30:05.000000"},
+    {"20200315213005.25+0800", "2020-03-15 21:30:05.250000 480"},
+    {"202003152130Z", "2020-03-15 21:30:00.000000 0"},
+    {"20200315-0330", "2020-03-15 -210"},
+    {"2020-03-15", "2020-03-15"},
+    {"2020-03-15T21:30:05", "2020-03-15 21:30:05.000000"},
+    {"2020-03-15 21:30:05,25-05:00", "2020-03-15 21:30:05.250000 -300"},
+    {" 20200315 CET", "2020-03-15"},
+    {"2020", NULL},
+    {"202003", NULL},
+    {"2020-03", NULL},
+    {"2020/03/15", NULL},
+    {"20200230", NULL},
+    {"20200315x", NULL},
+    {"20200315+9900", NULL},
+};
+
+START_TEST(times_of_xml_are_read_whole_or_not_at_all)
+{
+    struct ecg_time t;
+    bool is_one = ecg_hl7_time_parse(times[_i].text, &t);
+    ck_assert_msg(is_one == (times[_i].means != NULL), "%s", times[_i].text);
+    if (!is_one)
+        return;
+    char shown[80], clock[40] = "", zone[16] = "";
+    if (t.has_time)
+        snprintf(clock, sizeof clock, " %02d:%02d:%02d.%06d", t.hour, t.minute, t.second, t.usec);
+    if (t.has_zone)
+        snprintf(zone, sizeof zone, " %d", t.zone_min);
+    snprintf(shown, sizeof shown, "%04d-%02d-%02d%s%s", t.date.year, t.date.month, t.date.day,
+             clock, zone);
+    ck_assert_str_eq(shown, times[_i].means);
 }
 END_TEST
 
@@ -353,6 +394,8 @@ int main(void)
     TCase *t = tcase_create("record");
     tcase_add_test(t, leads_are_found_by_name_and_by_code);
     tcase_add_test(t, units_of_voltage_are_known_as_recorders_write_them);
+    tcase_add_loop_test(t, times_of_xml_are_read_whole_or_not_at_all, 0,
+                        sizeof times / sizeof *times);
     tcase_add_test(t, measurements_are_found_by_the_codes_of_devices);
     tcase_add_test(t, limb_leads_follow_from_i_and_ii_exactly);
     tcase_add_test(t, json_says_what_is_there_and_null_for_what_is_not);

@@ -595,6 +595,64 @@ START_TEST(the_unit_of_muse_may_stand_before_the_steps)
 END_TEST
 
 static const struct {
+    const char *date;
+    const char *time;
+    bool is_dated;
+    bool is_timed;
+} muse_times[] = {
+    {"01-31-2026", "08:00:00", true, true},     {"1-31-2026", "08:00", true, true},
+    {"2026-01-31", "08:00:00", true, true},     {"31-01-2026", "08:00:00", false, false},
+    {"01-31-26", "08:00:00", false, false},     {"31-JAN-2026", "08:00:00", false, false},
+    {"01-31-2026", "08:00:00 PM", true, false}, {"01-31-2026", "", true, false},
+};
+
+START_TEST(a_time_of_muse_is_read_or_told)
+{
+    char with[200];
+    snprintf(with, sizeof with,
+             "<AcquisitionDate>%s</AcquisitionDate><AcquisitionTime>%s</AcquisitionTime>",
+             muse_times[_i].date, muse_times[_i].time);
+    struct ecg_record *r = open_changed(
+        "../ecg-xml/muse-utf8.xml",
+        "<AcquisitionDate>01-31-2026</AcquisitionDate><AcquisitionTime>08:00:00</AcquisitionTime>",
+        with);
+    ck_assert_int_eq(r->start.date.month, muse_times[_i].is_dated ? 1 : 0);
+    ck_assert_int_eq(r->start.date.day, muse_times[_i].is_dated ? 31 : 0);
+    ck_assert_int_eq(r->start.has_time, muse_times[_i].is_timed);
+    ck_assert_int_eq(r->start.hour, muse_times[_i].is_timed ? 8 : 0);
+    bool is_read = muse_times[_i].is_dated && (muse_times[_i].is_timed || !muse_times[_i].time[0]);
+    ck_assert_int_eq(has_note(r, "the acquisition has no date"), !is_read);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(a_birth_date_of_muse_that_is_none_is_told)
+{
+    struct ecg_record *r =
+        open_changed("../ecg-xml/muse-utf8.xml", "01-02-1960</DateofBirth><Gender>FEMALE",
+                     "01-02-60</DateofBirth><Gender>f");
+    ck_assert_int_eq(r->patient.birth.year, 0);
+    ck_assert_int_eq(r->patient.sex, 'F');
+    ck_assert(has_note(r, "the birth date is no date"));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(dates_of_aecg_may_be_as_in_iso_8601)
+{
+    struct ecg_record *r = open_changed("../ecg-xml/aecg-bare.xml", "<birthTime value=\"19600102\"",
+                                        "<birthTime value=\"1960-01-02\"");
+    ck_assert_int_eq(r->patient.birth.day, 2);
+    ecg_record_free(r);
+    r = open_changed("../ecg-xml/aecg-bare.xml", "20260131080000", "2026-01-31T08:00:00");
+    ck_assert_int_eq(r->start.date.day, 31);
+    ck_assert_int_eq(r->start.hour, 8);
+    ck_assert_int_eq(r->start.usec, 500000);
+    ecg_record_free(r);
+}
+END_TEST
+
+static const struct {
     const char *steps;
     const char *unit;
     double uv;
@@ -787,6 +845,10 @@ int main(void)
     tcase_add_loop_test(t, a_rate_that_cannot_be_is_none, 0, 2);
     tcase_add_loop_test(t, a_long_name_is_whole, 0, 3);
     tcase_add_test(t, the_unit_of_muse_may_stand_before_the_steps);
+    tcase_add_loop_test(t, a_time_of_muse_is_read_or_told, 0,
+                        sizeof muse_times / sizeof *muse_times);
+    tcase_add_test(t, a_birth_date_of_muse_that_is_none_is_told);
+    tcase_add_test(t, dates_of_aecg_may_be_as_in_iso_8601);
     tcase_add_loop_test(t, a_scale_of_muse_that_is_not_understood_is_told, 0,
                         sizeof muse_scales / sizeof *muse_scales);
     tcase_add_test(t, what_a_cut_file_has_is_kept_and_the_note_says_that_it_is_cut);
