@@ -10,9 +10,12 @@
 
 /* ---- text ---- */
 
+/* A byte order mark knows better than the name of the set. */
 static void add_utf16(struct base_buf *out, struct base_bytes b, bool big)
 {
-    for (size_t at = 0; at + 2 <= b.n;) {
+    bool is_marked = b.n >= 2 && (b.p[0] ^ b.p[1]) == 1 && (b.p[0] | b.p[1]) == 0xff;
+    big = is_marked ? b.p[0] == 0xfe : big;
+    for (size_t at = is_marked ? 2 : 0; at + 2 <= b.n;) {
         char utf8[4];
         uint32_t c = base_utf16_next(b, big, &at);
         if (c == 0)
@@ -43,6 +46,26 @@ const char *ecg_mfer_string(struct ecg_record *r, const struct mfer_text *t, str
     return string_of(r, t, b, &guessed);
 }
 
+static bool is_sign(char c)
+{
+    return c == ' ' || c == '-' || c == '_';
+}
+
+/* "ISO-8859-1" is "ISO 8859-1", and "iso8859-1". */
+static bool is_set(struct base_bytes name, const char *set)
+{
+    size_t i = 0;
+    for (;; i++, set++) {
+        while (i < name.n && is_sign((char)name.p[i]))
+            i++;
+        set += strspn(set, " -_");
+        if (i == name.n || !*set)
+            return i == name.n && !*set;
+        if (strncasecmp((const char *)name.p + i, set, 1) != 0)
+            return false;
+    }
+}
+
 /* MWF_TXC: names of character sets, in words of their own. */
 void ecg_mfer_charset(struct mfer_file *f, struct base_bytes value)
 {
@@ -65,11 +88,10 @@ void ecg_mfer_charset(struct mfer_file *f, struct base_bytes value)
                 {"GBK", "GBK"}};
     struct base_bytes name = ecg_text_trim(value);
     f->text = (struct mfer_text){0};
-    f->text.utf16 = name.n >= 6 && strncasecmp((const char *)name.p, "UTF-16", 6) == 0;
-    f->text.utf16_big = f->text.utf16 && !(name.n == 8 && (name.p[6] | 32) == 'l');
+    f->text.utf16_big = is_set(name, "UTF-16") || is_set(name, "UTF-16BE");
+    f->text.utf16 = f->text.utf16_big || is_set(name, "UTF-16LE");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (name.n == strlen(rows[i].name) &&
-            strncasecmp((const char *)name.p, rows[i].name, name.n) == 0)
+        if (is_set(name, rows[i].name))
             dicom_charset_parse(&f->text.charset, base_bytes_str(rows[i].dicom));
 }
 
@@ -111,10 +133,15 @@ static bool set_date(struct ecg_date *to, uint64_t year, unsigned month, unsigne
 /* u8 years, u16 days, then the birth date; FF is unknown. */
 static void read_age(struct mfer_file *f, struct base_bytes v)
 {
+    enum { YEAR = 366 };
     struct ecg_patient *p = &f->rec->patient;
+    uint64_t days = v.n >= 3 ? ecg_mfer_uint(base_bytes_of(v.p + 1, 2), f->big_endian) : 0;
     if (v.n >= 1 && v.p[0] > 0 && v.p[0] < 0xff) {
         p->age = v.p[0];
         p->age_unit = 'Y';
+    } else if (v.n >= 1 && v.p[0] == 0 && days > 0 && days <= YEAR) {
+        p->age = (int)days;
+        p->age_unit = 'D';
     }
     if (v.n >= 7)
         set_date(&p->birth, ecg_mfer_uint(base_bytes_of(v.p + 3, 2), f->big_endian), v.p[5],

@@ -8,12 +8,13 @@
 
 struct base_bytes ecg_text_trim(struct base_bytes raw)
 {
+    enum { ESC = 0x1b }; /* begins text of ISO 2022 */
     const uint8_t *end = raw.n ? memchr(raw.p, 0, raw.n) : NULL;
     if (end)
         raw.n = (size_t)(end - raw.p);
     while (raw.n && raw.p[raw.n - 1] <= ' ')
         raw.n--;
-    while (raw.n && raw.p[0] <= ' ') {
+    while (raw.n && raw.p[0] <= ' ' && raw.p[0] != ESC) {
         raw.p++;
         raw.n--;
     }

@@ -227,6 +227,70 @@ START_TEST(a_name_without_a_character_set_is_guessed)
 }
 END_TEST
 
+static const struct {
+    const char *set;
+    const char *bytes;
+    size_t n;
+    const char *name;
+} sets[] = {
+    {"UTF-16LE", "\x4b\x6d\xd5\x8b", 4, "测试"},
+    {"UTF-16BE", "\x6d\x4b\x8b\xd5", 4, "测试"},
+    {"UTF-16", "\xff\xfe\x4b\x6d\xd5\x8b", 6, "测试"},
+    {"utf16", "\xfe\xff\x6d\x4b\x8b\xd5", 6, "测试"},
+    {"ISO-8859-1", "M\xfcller", 6, "Müller"},
+    {"ISO 8859-5", "\xb8\xda\xe1", 3, "Икс"},
+    {"JIS X0208", "\x1b$B;n83\x1b(B", 10, "試験"},
+    {"ANSI X3.4", "TEST", 4, "TEST"},
+};
+
+START_TEST(a_name_is_read_in_its_character_set)
+{
+    struct base_buf b = {0};
+    ADD(&b, preamble);
+    ADD(&b, "\x03");
+    base_buf_add_byte(&b, (uint8_t)strlen(sets[_i].set));
+    base_buf_add_str(&b, sets[_i].set);
+    ADD(&b, "\x81");
+    base_buf_add_byte(&b, (uint8_t)sets[_i].n);
+    base_buf_add(&b, sets[_i].bytes, sets[_i].n);
+    ADD(&b, common);
+    ADD(&b, "\x1e\x02\x00\x01");
+    struct ecg_record *r = open_ok(&b);
+    ck_assert_str_eq(r->patient.name.utf8, sets[_i].name);
+    ck_assert(!r->patient.name.guessed);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(an_infant_has_an_age_in_days)
+{
+    struct base_buf b = {0};
+    ADD(&b, preamble);
+    ADD(&b, "\x83\x03\x00\x00\x2d");
+    ADD(&b, common);
+    ADD(&b, "\x1e\x02\x00\x01");
+    struct ecg_record *r = open_ok(&b);
+    ck_assert_int_eq(r->patient.age, 45);
+    ck_assert_int_eq(r->patient.age_unit, 'D');
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(a_lead_without_a_code_may_have_the_name_of_one)
+{
+    struct base_buf b = {0};
+    ADD(&b, preamble);
+    ADD(&b, common);
+    ADD(&b, "\x09\x08\x00\x00"
+            "ECG II");
+    ADD(&b, "\x1e\x02\x00\x01");
+    struct ecg_record *r = open_ok(&b);
+    ck_assert_int_eq(r->leads[0].id, ECG_LEAD_II);
+    ck_assert_str_eq(r->leads[0].name, "II");
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(frames_are_joined_and_a_dominant_beat_is_kept_apart)
 {
     static const int32_t rhythm[] = {1, 2, 3};
@@ -351,6 +415,9 @@ int main(void)
     tcase_add_loop_test(t, channels_of_another_kind_in_volts_are_no_leads, 0,
                         sizeof kinds / sizeof *kinds);
     tcase_add_test(t, who_when_and_what_happened_are_read);
+    tcase_add_loop_test(t, a_name_is_read_in_its_character_set, 0, sizeof sets / sizeof *sets);
+    tcase_add_test(t, an_infant_has_an_age_in_days);
+    tcase_add_test(t, a_lead_without_a_code_may_have_the_name_of_one);
     tcase_add_test(t, a_name_without_a_character_set_is_guessed);
     tcase_add_test(t, frames_are_joined_and_a_dominant_beat_is_kept_apart);
     tcase_add_loop_test(t, what_cannot_be_read_is_refused_with_the_reason, 0,
