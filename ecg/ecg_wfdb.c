@@ -75,7 +75,7 @@ static enum base_err ask_signals(const struct ecg_set *set, const struct wfdb_he
 {
     char name[ECG_NAME_SIZE];
     struct base_bytes found;
-    for (size_t i = 0; i < h->nsignals; i++) {
+    for (size_t i = 0; h->signals && i < h->nsignals; i++) {
         const struct wfdb_signal *s = &h->signals[i];
         if (s->format == 0 || (i && base_bytes_equal(s->file, h->signals[i - 1].file)))
             continue;
@@ -184,6 +184,22 @@ static bool is_gap(const struct wfdb_segment *s)
     return s->name.n == 1 && *s->name.p == '~';
 }
 
+/* header(5): all segments have the rate of the record. One of another is a gap. */
+static bool fits(const struct segments *x, const struct wfdb_segment *s,
+                 const struct wfdb_header *h, const char *name)
+{
+    if (s->frames && h->frames && h->frames != s->frames)
+        ecg_record_damage(x->r, BASE_NOPOS,
+                          "WFDB: %s states %llu samples, the record's header %llu of it", name,
+                          (unsigned long long)h->frames, (unsigned long long)s->frames);
+    if (fabs(h->rate - x->h->rate) <= 1e-6 * x->h->rate)
+        return true;
+    ecg_record_damage(x->r, BASE_NOPOS,
+                      "WFDB: %s has %g samples per second, the record %g: the segment is a gap",
+                      name, h->rate, x->h->rate);
+    return false;
+}
+
 static enum base_err open_segment(struct segments *x, size_t i)
 {
     const struct wfdb_segment *s = &x->h->segments[i];
@@ -213,6 +229,8 @@ static enum base_err open_segment(struct segments *x, size_t i)
     if (!e && to->h.nsegments)
         e = base_fail(x->err, BASE_EFORMAT, BASE_NOPOS, "WFDB: segment %s has segments itself",
                       name);
+    if (!e && !fits(x, s, &to->h, name))
+        ecg_wfdb_header_free(&to->h);
     return e ? e : ask_signals(x->set, &to->h, x->err);
 }
 
@@ -459,6 +477,11 @@ enum base_err ecg_wfdb_parse(const struct ecg_set *set, struct ecg_record *r,
     if (!e)
         e = h.nsegments ? read_series(set, &h, r, err) : read_plain(set, &h, r, err);
     if (!e) {
+        if (h.more_line)
+            ecg_record_damage(r, BASE_NOPOS,
+                              "WFDB header, line %zu: more than the record line announces is not "
+                              "read",
+                              h.more_line);
         r->start = h.start;
         ecg_wfdb_comments(r, text);
         read_annotations(set, &h, r);

@@ -330,6 +330,8 @@ static enum base_err read_lines(struct reader *x, const struct ecg_limits *limit
             e = read_signal_line(x, line, &h->signals[done++]);
         }
     }
+    while (!e && !h->more_line && ecg_wfdb_next_line(h->text, &at, &x->line, &line))
+        h->more_line = line.n && *line.p != '#' ? x->line : 0;
     return e;
 }
 

@@ -40,6 +40,7 @@ struct wfdb_header {
     struct wfdb_signal *signals;
     size_t nsegments; /* 0: an ordinary record */
     struct wfdb_segment *segments;
+    size_t more_line; /* that none was announced for; 0 = none */
 };
 
 /* Text of one line, and its number from 1. False after the last. */

@@ -22,6 +22,7 @@ struct group {
     size_t n;
     size_t frame; /* samples of all of them */
     size_t frames;
+    size_t more; /* of them than the header states */
     unsigned format;
     struct base_bytes bytes;
     bool even;      /* one sample of each per frame */
@@ -254,6 +255,8 @@ static enum base_err read_plain(const struct wfdb_header *h, struct ecg_record *
     bool wide = g->format == 8 || g->format == 24 || g->format == 32;
     size_t there = capacity(p, g->bytes.n) / g->frame;
     g->frames = h->frames && h->frames < there ? (size_t)h->frames : there;
+    g->more = there - g->frames;
+    g->more = g->more * g->frame < p->samples ? 0 : g->more; /* what fills up the last bytes */
     enum base_err e = BASE_OK;
     for (size_t i = 0; i < g->n && !e; i++) {
         size_t n = g->frames * g->signals[i].spf;
@@ -323,6 +326,11 @@ static void check(const struct wfdb_header *h, struct ecg_record *r, const struc
     if (h->frames > g->frames)
         ecg_record_damage(r, BASE_NOPOS, "WFDB: %s has %zu of the %llu samples per signal", name,
                           g->frames, (unsigned long long)h->frames);
+    if (g->more)
+        ecg_record_damage(r, BASE_NOPOS,
+                          "WFDB: %s has %zu samples per signal more than the %zu that the header "
+                          "states; those stated are read",
+                          name, g->more, g->frames);
     for (size_t i = 0; i < g->n; i++)
         if (summed && g->signals[i].has_checksum && h->frames <= g->frames &&
             g->sums[i] != g->signals[i].checksum)

@@ -278,6 +278,50 @@ START_TEST(a_series_of_segments_is_joined_with_its_gaps)
 }
 END_TEST
 
+START_TEST(segments_that_are_not_as_the_record_says_are_told)
+{
+    static const struct file files[] = {{"m.hea", "m/3 1 250 6\ns1 2\ns2 2\ns3 2\n", 0},
+                                        {"s1.hea", "s1 1 250 2\ns1.dat 16 200 16 0 0 0 0 I\n", 0},
+                                        {"s1.dat", "\1\0\2\0", 4},
+                                        {"s2.hea", "s2 1 125 2\ns2.dat 16 200 16 0 0 0 0 I\n", 0},
+                                        {"s2.dat", "\3\0\4\0", 4},
+                                        {"s3.hea", "s3 1 250 1\ns3.dat 16 200 16 0 0 0 0 I\n", 0},
+                                        {"s3.dat", "\5\0", 2}};
+    const int32_t none = ECG_SAMPLE_NONE;
+    struct ecg_record *r = must_open_set(files, 7);
+    assert_samples(&r->leads[0], (const int32_t[]){1, 2, none, none, 5, none}, 6);
+    ck_assert_uint_eq(r->nnotes, 2);
+    ck_assert(has_note(r, "s2.hea has 125 samples per second, the record 250"));
+    ck_assert(has_note(r, "s3.hea states 1 samples, the record's header 2"));
+    ck_assert(r->notes[0].is_damage && r->notes[1].is_damage);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* What only fills up the last bytes of packed samples is none. */
+START_TEST(what_the_header_does_not_count_is_told)
+{
+    static const struct {
+        const char *header;
+        size_t bytes;
+        const char *words;
+    } rows[] = {
+        {"r 1 250 2\nr.dat 16 200 16 0 0 0 0 I\n", 6, "r.dat has 1 samples per signal more"},
+        {"r 1 250 3\nr.dat 212 200 12 0 0 0 0 I\n", 6, NULL},
+        {"r 1 250 1\nr.dat 212 200 12 0 0 0 0 I\n", 6, "r.dat has 3 samples per signal more"},
+        {"r 1 250 3\nr.dat 16 200 16 0 0 0 0 I\n\n# x\nr.dat 16 200\n", 6, "header, line 5: more"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct file files[] = {{"r.hea", rows[i].header, 0},
+                                     {"r.dat", "\1\0\2\0\3\0", rows[i].bytes}};
+        struct ecg_record *r = must_open_set(files, 2);
+        ck_assert_uint_eq(r->nnotes, rows[i].words != NULL);
+        ck_assert(!rows[i].words || (has_note(r, rows[i].words) && r->notes[0].is_damage));
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
 static const struct {
     const char *header;
     const char *words;
@@ -530,6 +574,8 @@ int main(void)
     tcase_add_test(t, signals_of_a_flac_file_have_as_many_samples_per_frame_each);
     tcase_add_test(t, damaged_frames_of_flac_are_missing_samples);
     tcase_add_test(t, a_series_of_segments_is_joined_with_its_gaps);
+    tcase_add_test(t, segments_that_are_not_as_the_record_says_are_told);
+    tcase_add_test(t, what_the_header_does_not_count_is_told);
     tcase_add_loop_test(t, headers_are_refused_with_the_reason, 0,
                         sizeof refusals / sizeof *refusals);
     tcase_add_test(t, diagnoses_given_as_bare_numbers_get_their_names);
