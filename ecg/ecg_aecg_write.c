@@ -78,17 +78,19 @@ static void put_id(struct job *j, const char *part)
     base_buf_printf(j->b, "<id root=\"%s\"/>", uid);
 }
 
-/* The record's start and so many seconds, as HL7 writes times. */
+/* The record's start and so many seconds, as HL7 writes times: with three digits of the fraction,
+ * or six where it has more. */
 static void put_time(struct job *j, double after_s)
 {
     const struct ecg_time *t = &j->r->start;
-    double ms = round(ecg_time_seconds(t) * 1000 + after_s * 1000);
-    time_t whole = (time_t)floor(ms / 1000);
+    double us = round((ecg_time_seconds(t) + after_s) * 1e6);
+    time_t whole = (time_t)floor(us / 1e6);
+    int rest = (int)(us - 1e6 * (double)whole);
     struct tm tm;
     gmtime_r(&whole, &tm);
-    base_buf_printf(j->b, "%04d%02d%02d%02d%02d%02d.%03d", tm.tm_year + 1900, tm.tm_mon + 1,
-                    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                    (int)(ms - 1000 * floor(ms / 1000)));
+    base_buf_printf(j->b, "%04d%02d%02d%02d%02d%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                    tm.tm_hour, tm.tm_min, tm.tm_sec);
+    base_buf_printf(j->b, rest % 1000 ? ".%06d" : ".%03d", rest % 1000 ? rest : rest / 1000);
     if (t->has_zone)
         base_buf_printf(j->b, "%c%02d%02d", t->zone_min < 0 ? '-' : '+', abs(t->zone_min) / 60,
                         abs(t->zone_min) % 60);

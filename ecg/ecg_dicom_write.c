@@ -123,12 +123,22 @@ static void settle_time(struct job *j)
                  (unsigned)abs(zone) / 60 % 24, (unsigned)abs(zone) % 60);
 }
 
-/* Text cut at `most` characters, without what DICOM forbids in it. */
-static void write_clean(struct job *j, uint32_t tag, const char *s, size_t most)
+/* The attribute's keyword behind those of the list, as far as there is room. */
+static void add_keyword(char *list, size_t size, uint32_t tag)
+{
+    const char *keyword = dicom_tag_keyword(tag);
+    size_t n = strlen(list);
+    if (!strstr(list, keyword))
+        snprintf(list + n, size - n, "%s%s", n ? ", " : "", keyword);
+}
+
+/* At most so many characters of a text, without what DICOM forbids in it. */
+static void write_limited(struct job *j, uint32_t tag, const char *s, size_t most, bool identifies)
 {
     struct base_buf text = {0};
     size_t n = strlen(s);
-    for (size_t i = 0; i < n && most; most--) {
+    size_t i = 0;
+    for (; i < n && most; most--) {
         size_t step = base_utf8_sequence(s + i, n - i);
         step = step ? step : 1;
         if (step == 1 && (uint8_t)s[i] < ' ')
@@ -139,10 +149,27 @@ static void write_clean(struct job *j, uint32_t tag, const char *s, size_t most)
             base_buf_add(&text, s + i, step);
         i += step;
     }
+    if (i < n && identifies) {
+        add_keyword(j->ids.too_long, sizeof j->ids.too_long, tag);
+        base_buf_reset(&text);
+    } else if (i < n) {
+        add_keyword(j->ids.shortened, sizeof j->ids.shortened, tag);
+    }
     if (text.err && !j->w.out->err)
         j->w.out->err = text.err;
     dicom_write_text(&j->w, tag, base_buf_cstr(&text));
     base_buf_deinit(&text);
+}
+
+static void write_clean(struct job *j, uint32_t tag, const char *s, size_t most)
+{
+    write_limited(j, tag, s, most, false);
+}
+
+/* Cut short it would be another's. */
+static void write_identity(struct job *j, uint32_t tag, const char *s, size_t most)
+{
+    write_limited(j, tag, s, most, true);
 }
 
 static void write_optional(struct job *j, uint32_t tag, const char *s, size_t most)
@@ -172,7 +199,7 @@ static void write_study(struct job *j)
     dicom_write_text(w, DICOM_TAG_StudyTime, j->clock);
     /* Type 1: there must be one. The others say that it is not known. */
     dicom_write_text(w, DICOM_TAG_ContentTime, j->clock[0] ? j->clock : "000000");
-    write_clean(j, DICOM_TAG_AccessionNumber, either(j->o->accession, r->accession), SH);
+    write_identity(j, DICOM_TAG_AccessionNumber, either(j->o->accession, r->accession), SH);
     dicom_write_text(w, DICOM_TAG_Modality, "ECG");
     write_clean(j, DICOM_TAG_Manufacturer, r->device.manufacturer, LO);
     write_optional(j, DICOM_TAG_InstitutionName, either(j->o->institution, r->device.institution),
@@ -194,7 +221,7 @@ static void write_patient(struct job *j)
     char birth[9] = "";
     char sex[2] = {p->sex, '\0'};
     write_clean(j, DICOM_TAG_PatientName, either(j->o->patient_name, p->name.utf8), PN);
-    write_clean(j, DICOM_TAG_PatientID, either(j->o->patient_id, p->id.utf8), LO);
+    write_identity(j, DICOM_TAG_PatientID, either(j->o->patient_id, p->id.utf8), LO);
     write_optional(j, DICOM_TAG_IssuerOfPatientID, j->o->issuer, LO);
     if (p->birth.year > 0)
         snprintf(birth, sizeof birth, "%04u%02u%02u", (unsigned)p->birth.year % 10000,
@@ -493,6 +520,10 @@ enum base_err ecg_dicom_write_row(const struct ecg_record *r,
                          r->nmeasurements - written.measurements);
     if (r->start.date.year == 0)
         ecg_outputs_lose(out, "that the time of the start is not known: it is that of writing");
+    if (written.too_long[0])
+        ecg_outputs_lose(out, "%s: longer than DICOM allows", written.too_long);
+    if (written.shortened[0])
+        ecg_outputs_lose(out, "the end of %s", written.shortened);
     if (written.coarse)
         ecg_outputs_lose(out, "%zu leads: more than 16 bits; written in larger steps",
                          written.coarse);

@@ -45,6 +45,8 @@ struct ecg_dicom_written {
     size_t measurements; /* of the record's */
     bool medians;        /* the median beat has a place */
     char left_out[200];  /* "V7 (100 Hz), V8 (100 Hz)": leads that have none; may be cut */
+    char shortened[200]; /* "InstitutionName, OperatorsName": of these the beginning is written */
+    char too_long[64];   /* "PatientID": what identifies is not cut short, but left out */
 };
 
 /* Appends the file to out. BASE_EINVAL: an option is longer than DICOM allows or

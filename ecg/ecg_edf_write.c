@@ -38,6 +38,7 @@ struct job {
     size_t records;
     size_t list_bytes; /* of annotations per record; even */
     struct base_buf *lists;
+    size_t cut_marks; /* of which the text is cut */
 };
 
 /* A number in the eight characters of a header field; its error relative to v. */
@@ -243,7 +244,7 @@ static double fraction_of(const struct job *j)
     return j->r->start.has_time ? j->r->start.usec / 1e6 : 0;
 }
 
-static void add_mark(const struct job *j, const struct ecg_mark *m, struct base_buf *b)
+static void add_mark(struct job *j, const struct ecg_mark *m, struct base_buf *b)
 {
     struct base_buf text = {0};
     add_onset(b, m->at_s + fraction_of(j));
@@ -255,8 +256,9 @@ static void add_mark(const struct job *j, const struct ecg_mark *m, struct base_
     }
     base_buf_add_byte(b, 0x14);
     ecg_edf_mark_write(m, &text);
-    base_buf_add(b, base_buf_cstr(&text),
-                 base_utf8_cut(base_buf_cstr(&text), text.n, LIST_MAX - 64));
+    size_t n = base_utf8_cut(base_buf_cstr(&text), text.n, LIST_MAX - 64);
+    base_buf_add(b, base_buf_cstr(&text), n);
+    j->cut_marks += n < text.n;
     base_buf_add(b, "\x14\0", 2);
     if (text.err && !b->err)
         b->err = text.err;
@@ -353,6 +355,9 @@ static void add_identity(struct job *j, struct base_buf *b)
     add_subfield(&field, o->accession ? o->accession : r->accession);
     add_subfield(&field, r->device.technician);
     add_subfield(&field, r->device.model);
+    if (field.n > 80)
+        ecg_outputs_lose(j->out, "the end of the order number, the technician and the device's "
+                                 "model: they have 80 bytes");
     add_field(b, base_buf_cstr(&field), 80);
     if (field.err && !b->err)
         b->err = field.err;
@@ -491,6 +496,9 @@ static enum base_err write_all(struct job *j, struct base_error *err)
                              j->s[i].unit);
     ecg_outputs_lose_all_but(
         j->out, j->r, ECG_HOLDS_MARKS | ECG_HOLDS_OTHERS | ECG_HOLDS_PATIENT | ECG_HOLDS_TIME);
+    if (j->cut_marks)
+        ecg_outputs_lose(j->out, "the end of the text of %zu annotations: it has %d bytes",
+                         j->cut_marks, LIST_MAX - 64);
     if (j->r->start.date.year > 0 && !j->r->start.has_time)
         ecg_outputs_lose(j->out, "that the time of the start is not known: it is 00:00:00");
     return BASE_OK;

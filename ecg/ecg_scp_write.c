@@ -2,6 +2,7 @@
  * Writes SCP-ECG version 1.3 (EN 1064): samples of 16 bits as they are, without
  * Huffman codes, differences or subtraction, which every reader understands.
  */
+#include "base/utf8.h"
 #include "ecg/ecg_crc.h"
 #include "ecg/ecg_format.h"
 
@@ -43,20 +44,21 @@ static void add_tag(struct base_buf *b, uint8_t tag, const void *p, size_t n)
     base_buf_add(b, p, n);
 }
 
-/* With its NUL, which belongs to the length; at most so many bytes of text. */
-static void add_text(struct base_buf *b, uint8_t tag, const char *s, size_t most)
+enum { NAME = 64, TEXT = 80 /* bytes of text, EN 1064 5.4.3 */ };
+
+/* With its NUL, which belongs to the length; at most so many bytes of text, of what is called so.
+ */
+static void add_text(struct job *j, uint8_t tag, const char *s, size_t most, const char *what)
 {
-    char text[256];
-    size_t n = strlen(s);
+    char text[TEXT + 1];
+    size_t n = base_utf8_cut(s, strlen(s), most);
     if (n == 0)
         return;
-    most = most < sizeof text - 1 ? most : sizeof text - 1;
-    if (n > most)
-        for (n = most; n > 0 && ((uint8_t)s[n] & 0xc0) == 0x80;)
-            n--;
+    if (s[n])
+        ecg_outputs_lose(j->out, "the end of %s: it has %zu bytes", what, most);
     memcpy(text, s, n);
     text[n] = '\0';
-    add_tag(b, tag, text, n + 1);
+    add_tag(&j->section[1], tag, text, n + 1);
 }
 
 static void add_number(struct base_buf *b, uint8_t tag, double value, uint8_t unit)
@@ -120,16 +122,26 @@ static void add_filters(const struct job *j, struct base_buf *b)
         add_tag(b, 29, &notch, 1);
 }
 
-static void add_name(struct job *j, struct base_buf *b)
+static void add_name(struct job *j)
 {
     const char *name = j->o->patient_name ? j->o->patient_name : j->r->patient.name.utf8;
     const char *given = strchr(name, '^');
     struct base_buf family = {0};
     base_buf_printf(&family, "%.*s", (int)(given ? given - name : (ptrdiff_t)strlen(name)), name);
-    add_text(b, 0, base_buf_cstr(&family), 64);
+    add_text(j, 0, base_buf_cstr(&family), NAME, "the patient's family name");
     base_buf_deinit(&family);
     if (given)
-        add_text(b, 1, given + 1, 64);
+        add_text(j, 1, given + 1, NAME, "the patient's given name");
+}
+
+/* Cut short it would be another's. */
+static void add_id(struct job *j)
+{
+    const char *id = j->o->patient_id ? j->o->patient_id : j->r->patient.id.utf8;
+    if (strlen(id) > NAME)
+        ecg_outputs_lose(j->out, "the patient's id: it has more than %d bytes", NAME);
+    else
+        add_text(j, 2, id, NAME, "");
 }
 
 static void write_header(struct job *j)
@@ -140,8 +152,8 @@ static void write_header(struct job *j)
     const struct ecg_time *t = &r->start;
     uint8_t sex = p->sex == 'M' ? 1 : p->sex == 'F' ? 2 : 0;
     const char *unit = p->age_unit ? strchr("YMWDH", p->age_unit) : NULL;
-    add_name(j, b);
-    add_text(b, 2, j->o->patient_id ? j->o->patient_id : p->id.utf8, 64);
+    add_name(j);
+    add_id(j);
     add_number(b, 4, unit ? p->age : 0, unit ? (uint8_t)(unit - "YMWDH" + 1) : 0);
     add_date(b, 5, &p->birth);
     add_number(b, 6, p->height_cm, 1);
@@ -149,21 +161,21 @@ static void write_header(struct job *j)
                p->weight_kg * 1000 < UINT16_MAX ? 2 : 1);
     add_tag(b, 8, &sex, 1);
     add_machine(j, b);
-    add_text(b, 16, r->device.institution, 64);
-    add_text(b, 18, r->device.department, 64);
-    add_text(b, 20, r->device.referring, 64);
-    add_text(b, 22, r->device.technician, 64);
+    add_text(j, 16, r->device.institution, NAME, "the institution");
+    add_text(j, 18, r->device.department, NAME, "the department");
+    add_text(j, 20, r->device.referring, NAME, "the referring physician");
+    add_text(j, 22, r->device.technician, NAME, "the technician");
     add_date(b, 25, &t->date);
     const uint8_t clock[3] = {(uint8_t)t->hour, (uint8_t)t->minute, (uint8_t)t->second};
     if (t->has_time)
         add_tag(b, 26, clock, 3);
     add_filters(j, b);
-    add_text(b, 30, r->comment, 80);
+    add_text(j, 30, r->comment, TEXT, "the comment");
     uint8_t zone[4] = {0}; /* i16 minutes, index, empty text */
     base_store_le16(zone, (uint16_t)t->zone_min);
     if (t->has_zone)
         add_tag(b, 34, zone, sizeof zone);
-    add_text(b, 35, p->history, 80);
+    add_text(j, 35, p->history, TEXT, "the patient's history");
     base_buf_add(b, "\xff\0\0", 3);
 }
 

@@ -116,7 +116,9 @@ static void write_record_line(const struct job *j, struct base_buf *out)
     if (t->has_time)
         base_buf_printf(out, " %02u:%02u:%02u", (unsigned)t->hour % 24, (unsigned)t->minute % 60,
                         (unsigned)t->second % 60);
-    if (t->has_time && t->usec)
+    if (t->has_time && t->usec % 1000)
+        base_buf_printf(out, ".%06u", (unsigned)t->usec % 1000000);
+    else if (t->has_time && t->usec)
         base_buf_printf(out, ".%03u", (unsigned)t->usec / 1000 % 1000);
     if (t->has_time && t->date.year)
         base_buf_printf(out, " %02u/%02u/%04u", (unsigned)t->date.day % 100,

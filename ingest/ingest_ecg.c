@@ -76,7 +76,8 @@ static void write_dicom(struct conversion *c, const struct ecg_record *record,
     c->err = ecg_dicom_write(record, &options, &c->dicom, written, &c->error);
 }
 
-static void list_damage(const struct ecg_record *r, const char *left_out, struct base_buf *out)
+static void list_damage(const struct ecg_record *r, const struct ecg_dicom_written *written,
+                        struct base_buf *out)
 {
     enum { LINES = 20 };
     size_t n = 0;
@@ -89,8 +90,12 @@ static void list_damage(const struct ecg_record *r, const char *left_out, struct
     }
     if (n > LINES)
         base_buf_printf(out, "\n%zu more", n - LINES);
-    if (left_out[0])
-        base_buf_printf(out, "%sDICOM has no place for leads: %s", n ? "\n" : "", left_out);
+    if (written->left_out[0])
+        base_buf_printf(out, "%sDICOM has no place for leads: %s", out->n ? "\n" : "",
+                        written->left_out);
+    if (written->too_long[0])
+        base_buf_printf(out, "%sleft out, being longer than DICOM allows: %s", out->n ? "\n" : "",
+                        written->too_long);
 }
 
 static enum base_err open_parts(struct conversion *c, const struct ecg_limits *limits,
@@ -133,7 +138,7 @@ static void convert(void *arg)
     if (!c->err)
         write_dicom(c, record, &written);
     if (!c->err)
-        list_damage(record, written.left_out, &c->damage);
+        list_damage(record, &written, &c->damage);
     ecg_record_free(record);
 }
 

@@ -420,6 +420,82 @@ START_TEST(each_field_is_in_the_output_or_listed)
 }
 END_TEST
 
+/* Longer than any field of a fixed size has room for. */
+START_TEST(a_long_text_is_whole_or_its_end_is_listed)
+{
+    static const int32_t samples[] = {0, 1, -1, 3};
+    static const char *const listed[] = {"the end of", "longer than", "has more than"};
+    char longer[301];
+    struct base_buf lost = {0};
+    struct ecg_record *again = NULL;
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    for (size_t t = 0; t < TARGETS; t++)
+        for (size_t i = 0; i < sizeof fields / sizeof *fields && fields[i].kind == TEXT; i++) {
+            struct ecg_record *r = one_lead(samples, 4, 5, 0);
+            const char *text = longer;
+            memcpy((char *)r + fields[i].at, &text, sizeof text);
+            const char *words = lost_of(r, targets[t], &again, &lost);
+            bool is_listed = strstr(words, fields[i].what) != NULL;
+            for (size_t k = 0; k < sizeof listed / sizeof *listed; k++)
+                is_listed |= strstr(words, listed[k]) != NULL;
+            memcpy(&text, (char *)again + fields[i].at, sizeof text);
+            ck_assert_msg(is_listed == (strcmp(text, longer) != 0), "%s, %s: %s",
+                          ecg_format_name(targets[t]), fields[i].what, words);
+            ecg_record_free(r);
+        }
+    ecg_record_free(again);
+    base_buf_deinit(&lost);
+}
+END_TEST
+
+/* The beginning of a number may be the number of another patient, or of another order. */
+START_TEST(what_identifies_is_never_cut_short)
+{
+    static const int32_t samples[2000] = {0, 1, -1, 3};
+    static const char id[] = "0123456789012345678901234567890123456789012345678901234567890123456";
+    static const enum ecg_format formats[] = {ECG_FORMAT_DICOM, ECG_FORMAT_SCP};
+    struct base_buf lost = {0};
+    struct ecg_record *again = NULL;
+    struct ecg_record *r = one_lead(samples, 2000, 5, 0);
+    for (size_t t = 0; t < sizeof formats / sizeof *formats; t++) {
+        r->patient.id.utf8 = id;
+        r->accession = "12345678901234567";
+        ck_assert_ptr_nonnull(
+            strstr(lost_of(r, formats[t], &again, &lost), t ? "id" : "PatientID"));
+        ck_assert_str_eq(again->patient.id.utf8, "");
+        ck_assert_str_eq(again->accession, "");
+        r->patient.id.utf8 = id + 3;
+        r->accession = "1234567890123456";
+        (void)lost_of(r, formats[t], &again, &lost);
+        ck_assert_str_eq(again->patient.id.utf8, id + 3);
+        ck_assert_str_eq(again->accession, t ? "" : "1234567890123456");
+    }
+    ecg_record_free(r);
+    ecg_record_free(again);
+    base_buf_deinit(&lost);
+}
+END_TEST
+
+START_TEST(a_start_is_right_to_the_microsecond_or_its_loss_is_listed)
+{
+    static const int32_t samples[2000] = {0, 1, -1, 3};
+    struct base_buf lost = {0};
+    struct ecg_record *again = NULL;
+    for (size_t t = 0; t < TARGETS; t++) {
+        struct ecg_record *r = one_lead(samples, 2000, 5, 0);
+        r->start =
+            (struct ecg_time){.date = {2026, 1, 31}, .has_time = true, .hour = 7, .usec = 570001};
+        const char *words = lost_of(r, targets[t], &again, &lost);
+        bool is_listed = strstr(words, "fraction") || strstr(words, "time of the start");
+        ck_assert_int_eq(again->start.usec, is_listed ? 0 : r->start.usec);
+        ecg_record_free(r);
+    }
+    ecg_record_free(again);
+    base_buf_deinit(&lost);
+}
+END_TEST
+
 START_TEST(what_an_output_says_otherwise_is_listed)
 {
     static const int32_t samples[] = {0, 1, -1, 3};
@@ -662,6 +738,9 @@ int main(void)
     tcase_add_loop_test(t, findings_and_the_median_beat_go_to_aecg_and_scp, 0, 2);
     tcase_add_test(t, odd_scales_large_values_and_gaps_survive_or_are_listed);
     tcase_add_test(t, each_field_is_in_the_output_or_listed);
+    tcase_add_test(t, a_long_text_is_whole_or_its_end_is_listed);
+    tcase_add_test(t, what_identifies_is_never_cut_short);
+    tcase_add_test(t, a_start_is_right_to_the_microsecond_or_its_loss_is_listed);
     tcase_add_test(t, what_an_output_says_otherwise_is_listed);
     tcase_add_test(t, a_date_without_a_time_and_a_zone_are_kept_or_listed);
     tcase_add_test(t, all_given_names_go_to_aecg_and_back);
