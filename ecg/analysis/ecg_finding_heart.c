@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 static const float LEAST_UV = 150; /* of the highest complex of a resting ECG */
+static const float SHARP = 1.12F;  /* the bend of complexes, over their heights */
 
 /* Nothing as steep as a complex for most of the time, and of what was taken for beats hardly one is
  * like another. */
@@ -45,18 +46,24 @@ static float bend_of(const float *x)
     return high > low ? bend / (high - low) : 0;
 }
 
-/* Waves no higher than P waves can be, and as broad in every lead that shows them well; complexes
- * of a pacemaker may be. */
+/* How much the leads that show the complexes well bend, over their heights there. */
+static float usual_bend(const struct ecg_figures *f, float most_uv)
+{
+    float bend = 0, height = 0;
+    for (size_t i = 0; i < f->nleads; i++)
+        if (f->lead[i].qrs_range_uv > most_uv / 3) {
+            bend += bend_of(f->mean.x[i]) * f->lead[i].qrs_range_uv;
+            height += f->lead[i].qrs_range_uv;
+        }
+    return height > 0 ? bend / height : 0;
+}
+
+/* Waves no higher than P waves can be, and as broad; complexes of a pacemaker may be. */
 static bool are_only_p(const struct ecg_case *c)
 {
-    static const float P_UV = 400, P_BEND = 0.9F;
+    static const float P_UV = 400;
     float most;
-    if (c->is_paced || !is_too_low(c, P_UV, &most))
-        return false;
-    for (size_t i = 0; i < c->f->nleads; i++)
-        if (c->f->lead[i].qrs_range_uv > most / 3 && bend_of(c->f->mean.x[i]) >= P_BEND)
-            return false;
-    return true;
+    return !c->is_paced && is_too_low(c, P_UV, &most) && usual_bend(c->f, most) < SHARP;
 }
 
 bool ecg_finding_is_noise(const struct ecg_case *c)
@@ -99,18 +106,6 @@ void ecg_finding_noise(struct ecg_case *c)
 
 /* ---- gain ---- */
 
-/* How much the leads that show the complexes well bend, over their heights there. */
-static float usual_bend(const struct ecg_figures *f, float most_uv)
-{
-    float bend = 0, height = 0;
-    for (size_t i = 0; i < f->nleads; i++)
-        if (f->lead[i].qrs_range_uv > most_uv / 3) {
-            bend += bend_of(f->mean.x[i]) * f->lead[i].qrs_range_uv;
-            height += f->lead[i].qrs_range_uv;
-        }
-    return height > 0 ? bend / height : 0;
-}
-
 /* Correlation of the complexes of every other beat with those of the rest, all leads as one. */
 static float halves_alike(const struct ecg_figures *f)
 {
@@ -132,7 +127,7 @@ static float halves_alike(const struct ecg_figures *f)
 static bool is_heart(const struct ecg_beats *b, const struct ecg_figures *f)
 {
     enum { BEATS = 3, BEATS_OF_HALVES = 4 };
-    static const float SHARP = 1.12F, SHARP_BEYOND_DOUBT = 1.4F, LIKENESS = 0.97F, QRS_MS = 50;
+    static const float SHARP_BEYOND_DOUBT = 1.4F, LIKENESS = 0.97F, QRS_MS = 50;
     float most = 0;
     size_t alike = 0;
     for (size_t i = 0; i < b->n; i++)
