@@ -37,6 +37,7 @@ struct place {
  * say is true of each. */
 struct order {
     const struct hl7_message *m;
+    size_t patient_end; /* where the segments of its patient end */
     size_t orc;
     size_t begin; /* its own segments: from the ORC, or from a further OBR … */
     size_t end;   /* … to here */
@@ -46,10 +47,11 @@ static size_t segment_of(const struct order *o, const char *name)
 {
     bool shared = strcmp(name, "ORC") == 0 || strcmp(name, "TQ1") == 0;
     bool patient = strcmp(name, "PID") == 0 || strcmp(name, "PV1") == 0;
+    size_t end = patient ? o->patient_end : o->end;
     size_t i = hl7_find(o->m, name, patient ? 0 : o->begin);
     if (shared && i >= o->end)
         i = hl7_find(o->m, name, o->orc);
-    return i < o->end ? i : SIZE_MAX;
+    return i < end ? i : SIZE_MAX;
 }
 
 static bool first_text(const struct order *o, const struct place *places, size_t n, char *out)
@@ -408,25 +410,36 @@ static enum base_err write_order(const struct order *o, struct base_json *j,
     return BASE_OK;
 }
 
-/* An ORC, and each OBR under it. */
-static enum base_err write_group(const struct hl7_message *m, size_t orc, size_t end,
-                                 struct base_json *j, struct hl7_problem *problem)
+/* Table 0119, PR: with an order come earlier results, perhaps of the patient by another ID. They
+ * are for who reads the images, and are no orders. */
+static bool is_earlier_result(const struct hl7_message *m, size_t orc)
 {
-    size_t first = hl7_find(m, "OBR", orc);
-    size_t begin = orc;
+    char code[16];
+    return hl7_text(m, orc, 1, 0, 1, code, sizeof code) && strcmp(code, "PR") == 0;
+}
+
+/* An ORC, and each OBR under it. */
+static enum base_err write_group(struct order o, size_t end, struct base_json *j,
+                                 struct hl7_problem *problem)
+{
+    size_t first = hl7_find(o.m, "OBR", o.orc);
+    size_t begin = o.orc;
     enum base_err err = BASE_OK;
     while (!err && begin < end) {
-        size_t next = hl7_find(m, "OBR", (begin == orc && first < end ? first : begin) + 1);
-        struct order o = {m, orc, begin, next < end ? next : end};
+        size_t next = hl7_find(o.m, "OBR", (begin == o.orc && first < end ? first : begin) + 1);
+        o.begin = begin;
+        o.end = next < end ? next : end;
         err = write_order(&o, j, problem);
         begin = o.end;
     }
     return err;
 }
 
-/* A frame whose end got lost holds two messages, of two patients perhaps: nothing of it is
- * taken, since whose an order is could not be told. */
-static enum base_err check_one_patient(const struct hl7_message *m, struct hl7_problem *problem)
+/* The segments of the patient whose orders these are end at a second PID, which is that of earlier
+ * results. A frame whose end got lost holds two messages, of two patients perhaps: nothing of it
+ * is taken, since whose an order is could not be told. */
+static enum base_err check_one_patient(const struct hl7_message *m, size_t *end,
+                                       struct hl7_problem *problem)
 {
     size_t pid = hl7_find(m, "PID", 0);
     if (hl7_find(m, "MSH", 1) != SIZE_MAX)
@@ -435,41 +448,78 @@ static enum base_err check_one_patient(const struct hl7_message *m, struct hl7_p
     if (pid == SIZE_MAX)
         return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "PID",
                       "an order needs a PID segment");
-    if (hl7_find(m, "PID", pid + 1) != SIZE_MAX)
-        return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "PID^2",
-                      "there is a second PID segment: a message has the orders of one patient");
+    *end = hl7_find(m, "PID", pid + 1);
+    for (size_t next = *end; next != SIZE_MAX; next = hl7_find(m, "PID", next + 1))
+        if (!is_earlier_result(m, hl7_find(m, "ORC", next)))
+            return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "PID^2",
+                          "there is a second PID segment: a message has the orders of one patient");
     return BASE_OK;
 }
 
-enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
-                               struct hl7_problem *problem)
+/* The messages that place orders (chapter 4); the last has one OBR under an ORC, and then
+ * perhaps earlier results. */
+static const char *const messages[][2] = {{"ORM", "O01"}, {"OMI", "O23"}, {"OMG", "O19"}};
+#define TAKEN "this listener takes ORM^O01, OMI^O23 and OMG^O19"
+
+static enum base_err check_type(const struct hl7_message *m, bool *one_obr,
+                                struct hl7_problem *problem)
 {
     char type[16];
     char event[16];
     hl7_text(m, 0, 9, 0, 1, type, sizeof type);
     hl7_text(m, 0, 9, 0, 2, event, sizeof event);
-    bool orm = strcmp(type, "ORM") == 0;
-    if (!orm && strcmp(type, "OMI") != 0)
-        return refuse(problem, BASE_EUNSUPPORTED, "200", "Unsupported message type", "MSH^1^9",
-                      "this listener takes ORM^O01 and OMI^O23");
-    if (strcmp(event, orm ? "O01" : "O23") != 0)
-        return refuse(problem, BASE_EUNSUPPORTED, "201", "Unsupported event code", "MSH^1^9",
-                      "this listener takes ORM^O01 and OMI^O23");
-    enum base_err err = check_one_patient(m, problem);
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        if (strcmp(type, messages[i][0]) != 0)
+            continue;
+        *one_obr = strcmp(type, "OMG") == 0;
+        return strcmp(event, messages[i][1]) == 0
+                   ? BASE_OK
+                   : refuse(problem, BASE_EUNSUPPORTED, "201", "Unsupported event code", "MSH^1^9",
+                            TAKEN);
+    }
+    return refuse(problem, BASE_EUNSUPPORTED, "200", "Unsupported message type", "MSH^1^9", TAKEN);
+}
+
+/* In a message that has one OBR under an ORC, another is an earlier result without an ORC, or the
+ * order of a sender that leaves its ORC out: which of them cannot be told. */
+static enum base_err check_one_obr(const struct hl7_message *m, size_t orc, size_t end,
+                                   struct hl7_problem *problem)
+{
+    size_t first = hl7_find(m, "OBR", orc);
+    if (first >= end || hl7_find(m, "OBR", first + 1) >= end)
+        return BASE_OK;
+    return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "OBR^2",
+                  "in OMG^O19 each OBR needs an ORC: with PR in ORC-1 that of an earlier result");
+}
+
+enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
+                               struct hl7_problem *problem)
+{
+    struct order o = {.m = m};
+    bool one_obr = false;
+    unsigned n = 0;
+    enum base_err err = check_type(m, &one_obr, problem);
+    if (!err)
+        err = check_one_patient(m, &o.patient_end, problem);
     if (err)
         return err;
-    size_t orc = hl7_find(m, "ORC", 0);
-    if (orc == SIZE_MAX)
+    base_json_open_array(j);
+    for (o.orc = hl7_find(m, "ORC", 0); o.orc != SIZE_MAX;) {
+        size_t next = hl7_find(m, "ORC", o.orc + 1);
+        size_t end = next == SIZE_MAX ? m->n : next;
+        if (!is_earlier_result(m, o.orc)) {
+            err = one_obr ? check_one_obr(m, o.orc, end, problem) : BASE_OK;
+            if (!err)
+                err = write_group(o, end, j, problem);
+            if (err)
+                return err;
+            n++;
+        }
+        o.orc = next;
+    }
+    if (n == 0)
         return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "ORC",
                       "the message has no order: ORC is missing");
-    base_json_open_array(j);
-    while (orc != SIZE_MAX) {
-        size_t next = hl7_find(m, "ORC", orc + 1);
-        err = write_group(m, orc, next == SIZE_MAX ? m->n : next, j, problem);
-        if (err)
-            return err;
-        orc = next;
-    }
     base_json_close_array(j);
     return BASE_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * Orders out of ORM^O01 and OMI^O23 (HL7 v2.5.1 chapter 4), as the JSON that
+ * Orders out of ORM^O01, OMI^O23 and OMG^O19 (HL7 v2.5.1 chapter 4), as the JSON that
  * order_upsert() of the database takes. Pure.
  */
 #ifndef HL7_ORDER_H
@@ -17,7 +17,8 @@ struct hl7_problem {
 };
 
 /*
- * Writes an array with one object per order (each OBR with its ORC) to j: control
+ * Writes an array with one object per order (each OBR with its ORC; earlier results, PR in ORC-1,
+ * are passed over) to j: control
  * ("", "change", "cancel", "complete"), hold, placer_number, placer_issuer, filler_number,
  * accession, study_uid, modality, procedure_code, procedure_scheme, description, station,
  * station_name, location, scheduled_at (as in the message), priority, requester,

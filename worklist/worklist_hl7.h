@@ -1,5 +1,5 @@
 /*
- * Orders by HL7 v2 (ORM^O01, OMI^O23) over MLLP: each message is answered once its
+ * Orders by HL7 v2 (ORM^O01, OMI^O23, OMG^O19) over MLLP: each message is answered once its
  * orders are committed. Senders are registered by MSH-3^MSH-4, address and, where one
  * is given, certificate. A control ID that came before gets the same answer again.
  */

@@ -209,6 +209,13 @@ class TheHl7Listener(SystemTest):
                                       "'ACC132') order by 1"),
                          [['ACC130', 'scheduled'], ['ACC131', 'cancelled'], ['ACC132', 'scheduled']])
 
+    def test_takes_a_general_order_and_not_the_result_that_comes_with_it(self):
+        message = order('omg', 170).replace('ORM^O01', 'OMG^O19^OMG_O19') + 'ORC|PR|PL171^HIS\rOBR|1|PL171^HIS||CTCH^x^L\r'
+        self.assertIn('ACK^O19^ACK', self.ask(message))
+        self.assertIn('MSA|AA|omg2', self.ask(message.replace('|omg|', '|omg2|').replace('ORC|NW', 'ORC|XO').replace('^^S', '^^R')))
+        self.assertEqual(self.rdc.sql("select accession, priority from exam_order where placer_number in ('PL170', 'PL171')"),
+                         [['ACC170', 'routine']])
+
     def test_frames_that_follow_at_once_and_broken_ones(self):
         one, two = order('q1', 95).encode(), order('q2', 96).encode()
         self.socket.sendall(b'\x0b' + one + b'\x1c\r\x0b' + two + b'\x1c\r')

@@ -213,6 +213,29 @@ START_TEST(each_obr_of_an_orc_is_an_order)
 }
 END_TEST
 
+/* The patient of the earlier result has another ID, and a visit of its own. */
+START_TEST(an_earlier_result_that_comes_with_an_order_is_no_order)
+{
+    static const char general[] =
+        "MSH|^~\\&|A|B|||2026||OMG^O19^OMG_O19|1|P|2.5.1\r" PERSON
+        "ORC|NW|PL1^HIS\rTQ1|1||||||202601311000||S\rOBR|1|PL1^HIS||C1^x^L"
+        "||||||||||||||ACC1||||||CT\r"
+        "PID|1||OLD||X\rPV1|1|O||||||^Wang|||||||||||V9\r"
+        "ORC|PR|PL0^HIS\rOBR|1|PL0^HIS||C0^before^L\rOBX|1|TX|1||text\r"
+        "ORC|NW|PL2^HIS\rOBR|1|PL2^HIS||C2^y^L||||||||||||||ACC2||||||DX\r";
+    struct base_buf out = {0};
+    struct hl7_problem problem;
+    ck_assert_int_eq(orders(general, &out, &problem), BASE_OK);
+    const char *json = base_buf_cstr(&out);
+    ck_assert_ptr_nonnull(strstr(json, "\"accession\":\"ACC1\",\"modality\":\"CT\""));
+    ck_assert_ptr_nonnull(strstr(json, "\"accession\":\"ACC2\",\"modality\":\"DX\""));
+    static const char *const absent[] = {"PL0", "before", "OLD", "V9", "referrer"};
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
+        ck_assert_msg(!strstr(json, absent[i]), "%s is in %s", absent[i], json);
+    base_buf_deinit(&out);
+}
+END_TEST
+
 START_TEST(what_a_device_cannot_show_does_not_refuse_an_order)
 {
     struct base_buf out = {0};
@@ -277,6 +300,10 @@ START_TEST(a_message_that_is_no_order_is_refused_as_table_0357_says)
         {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1||A\rORC|NW|1\rOBR|1\rPID|2||B\rORC|NW|2\rOBR|1\r",
          "100"},
         {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1||A\rORC|NW|1\rOBR|1\rOBR|2\r", "101"},
+        {"MSH|^~\\&|||||||OMG^O23|1|P|2.5\rPID|1||A\rORC|NW|1\rOBR|1\r", "201"},
+        /* an earlier result without its ORC, or an order without */
+        {"MSH|^~\\&|||||||OMG^O19|1|P|2.5\rPID|1||A\rORC|NW|1\rOBR|1|1\rOBR|1|2\r", "100"},
+        {"MSH|^~\\&|||||||OMG^O19|1|P|2.5\rPID|1||A\rORC|PR|1\rOBR|1|1\r", "100"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct base_buf out = {0};
@@ -357,6 +384,7 @@ int main(void)
     tcase_add_test(tc, an_order_can_be_held_released_completed_and_cancelled);
     tcase_add_test(tc, an_imaging_order_has_its_step_in_ipc_and_its_time_in_tq1);
     tcase_add_test(tc, each_obr_of_an_orc_is_an_order);
+    tcase_add_test(tc, an_earlier_result_that_comes_with_an_order_is_no_order);
     tcase_add_test(tc, what_a_device_cannot_show_does_not_refuse_an_order);
     tcase_add_test(tc, names_in_several_scripts_are_the_groups_of_one);
     tcase_add_test(tc, a_message_that_is_no_order_is_refused_as_table_0357_says);
