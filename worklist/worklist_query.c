@@ -136,8 +136,6 @@ static enum base_err add_match(struct worklist_query *q, const struct attribute 
             err = BASE_EFORMAT;
         else
             err = set_match(q, known, s);
-        if (!err && e->tag == DICOM_TAG_ScheduledStationAETitle && !strpbrk(s, "*?"))
-            snprintf(q->step_station, sizeof q->step_station, "%s", s);
     }
     base_buf_deinit(&text);
     return err;
@@ -242,6 +240,27 @@ void worklist_query_deinit(struct worklist_query *q)
 {
     json_decref(q->match);
     q->match = NULL;
+}
+
+void worklist_query_station(const struct worklist_query *q, const char *calling, char out[17])
+{
+    const char *s = json_string_value(json_object_get(q->match, "station"));
+    bool asked = false;
+    snprintf(out, 17, "%s", calling);
+    while (s && *s) {
+        size_t n = strcspn(s, "\\");
+        struct base_bytes value = dicom_value_text(base_bytes_of(s, n));
+        if (value.n == strlen(calling) && memcmp(value.p, calling, value.n) == 0) {
+            snprintf(out, 17, "%s", calling);
+            return;
+        }
+        if (!asked && value.n > 0 && value.n <= 16 && !memchr(value.p, '*', value.n) &&
+            !memchr(value.p, '?', value.n)) {
+            snprintf(out, 17, "%.*s", (int)value.n, (const char *)value.p);
+            asked = true;
+        }
+        s += s[n] ? n + 1 : n;
+    }
 }
 
 /* ---- the character set ---- */

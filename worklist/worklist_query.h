@@ -37,7 +37,6 @@ struct worklist_query {
     bool unmatched;                 /* it has an optional key that we do not support */
     struct dicom_charset requested; /* its own Specific Character Set */
     bool gbk;                       /* a key that this does not fit is in GBK */
-    char step_station[17];          /* the Scheduled Station AE Title asked for, or "" */
 };
 
 /* Reads a whole identifier. BASE_EFORMAT with the cause in error (a text for
@@ -49,6 +48,10 @@ BASE_MUST_CHECK enum base_err worklist_query_parse(struct base_bytes identifier,
                                                    struct worklist_query *out,
                                                    struct base_error *error);
 void worklist_query_deinit(struct worklist_query *q);
+
+/* The Scheduled Station AE Title of a step that has none of its own: the calling AE title, unless
+ * only others are asked for; then the first of these. */
+void worklist_query_station(const struct worklist_query *q, const char *calling, char out[17]);
 
 /* The character set of the answers: the one configured for the device (UTF-8, ISO_IR
  * 192, GB18030, GBK, ISO 2022 IR 58, ASCII), else that of the query if we can write it

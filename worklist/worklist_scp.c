@@ -129,12 +129,12 @@ static void ask(struct find *f)
 {
     const struct api_scp_device *device = api_scp_device(f->call);
     char *match = json_dumps(f->query.match, JSON_COMPACT);
-    struct db_param params[] = {
-        db_int(device->centre_id),
-        db_text(f->query.step_station[0] ? f->query.step_station : device->aet), db_text(match),
-        db_int(f->config->conf->worklist_expire_hours),
-        /* One more than we send, to know whether there are more. */
-        db_int(f->config->conf->worklist_max_answers + 1)};
+    char station[17];
+    worklist_query_station(&f->query, device->aet, station);
+    struct db_param params[] = {db_int(device->centre_id), db_text(station), db_text(match),
+                                db_int(f->config->conf->worklist_expire_hours),
+                                /* One more than we send, to know whether there are more. */
+                                db_int(f->config->conf->worklist_max_answers + 1)};
     enum base_err err =
         match ? db_call(f->config->db, DB_Q_WORKLIST_FIND, params, 5, on_found, f) : BASE_ENOMEM;
     free(match);

@@ -82,8 +82,31 @@ START_TEST(keys_with_a_value_match_and_the_others_are_asked_for)
     ck_assert_str_eq(match("patient_name"), "测试*");
     ck_assert_str_eq(match("modality"), "CT");
     ck_assert_str_eq(match("date"), "20300131-");
-    ck_assert_str_eq(q.step_station, "CT1");
     ck_assert(!q.unmatched);
+}
+END_TEST
+
+/* What stands in the answer for a step that no station is named for, and that any may do. */
+START_TEST(a_step_of_any_station_is_at_one_that_was_asked_for)
+{
+    static const char *const rows[][2] = {
+        {"CT1", "CT1"},        {"*", "MINE"},         {"C*", "MINE"},
+        {"CT1\\CT2", "CT1"},   {"CT1\\MINE", "MINE"}, {"C?\\CT2", "CT2"},
+        {"CT1 \\ CT2", "CT1"}, {"\\CT2", "CT2"},      {"12345678901234567\\CT2", "CT2"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char station[17];
+        teardown();
+        setup();
+        dicom_write_seq_open(&w, DICOM_TAG_ScheduledProcedureStepSequence);
+        dicom_write_item_open(&w);
+        dicom_write_text(&w, DICOM_TAG_ScheduledStationAETitle, rows[i][0]);
+        dicom_write_item_close(&w);
+        dicom_write_seq_close(&w);
+        ck_assert_int_eq(parse(), BASE_OK);
+        worklist_query_station(&q, "MINE", station);
+        ck_assert_str_eq(station, rows[i][1]);
+    }
 }
 END_TEST
 
@@ -282,6 +305,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, keys_with_a_value_match_and_the_others_are_asked_for);
+    tcase_add_test(tc, a_step_of_any_station_is_at_one_that_was_asked_for);
     tcase_add_test(tc, names_are_read_in_the_character_set_of_the_query);
     tcase_add_test(tc, each_attribute_with_the_same_value_has_to_match);
     tcase_add_test(tc, items_that_contradict_each_other_are_refused);
