@@ -353,8 +353,8 @@ begin
     if cardinality(v_against) > 0 and not coalesce((p ->> 'correct_patient')::boolean, false) then
         perform fail(409, format('patient %s is known with another %s', coalesce(v.patient_id, ''),
                 array_to_string(v_against, ' and ')),
-            'correct the order; or, if the order is right, say so: "correct_patient": true '
-            '(in FHIR: PUT of the Patient in the same transaction)');
+            'correct the order; or, if the order is right, correct the patient: "correct_patient": true, '
+            'in FHIR PUT of the Patient in the same transaction, or rdc order change');
     end if;
     perform patient_correct(v, null, null, p ->> 'reason', jsonb_strip_nulls(jsonb_build_object(
         'name', nullif(p ->> 'patient_name', ''), 'pinyin', nullif(p ->> 'patient_pinyin', ''),
@@ -876,8 +876,8 @@ $$
 $$;
 
 -- A person name matches without regard to case, each group of the key in any of its groups or
--- in pinyin, as a whole, component by component, or by its letters; what the key leaves out
--- of either matches all.
+-- in pinyin, as a whole, component by component, or by its letters (CESHIYI, and CESHI* as the
+-- devices write it that add the asterisk themselves); what the key leaves out of either matches all.
 create function dicom_name_like(p_name text, p_pinyin text, p_key text) returns boolean
 language sql immutable as
 $$
@@ -890,7 +890,8 @@ $$
                     select from unnest(string_to_array(k, '^')) with ordinality c(part, n)
                     where btrim(c.part) <> ''
                         and not dicom_like(btrim(split_part(g, '^', c.n::int)), btrim(c.part))))
-            and not coalesce(k !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(k, null), false))
+            and not coalesce(case when k !~ '[*?]' then name_key(p_name, p_pinyin) = name_key(k, null)
+                when k ~ '^[^*?^]*[a-z][*]$' then starts_with(name_key(p_name, p_pinyin), name_key(k, null)) end, false))
 $$;
 
 -- The moments that a date (p_tag) and a time key mean together (PS3.4 K.2.2.1.2), in the

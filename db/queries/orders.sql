@@ -19,9 +19,10 @@ from order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'new', 'centre
     'placer_number', $17::text, 'requester', $18::text, 'referrer', $19::text))) o;
 
 -- name: order_change
+-- What it says of the patient corrects what is known.
 select o ->> 'accession' as accession, order_notes(o) as note
 from order_upsert(jsonb_strip_nulls(jsonb_build_object('control', 'change', 'centre_id', org_id($2, 'centre'),
-    'accession', $1::text, 'patient_name', $3::text, 'patient_pinyin', $4::text, 'birth_date', $5::text,
+    'correct_patient', true, 'accession', $1::text, 'patient_name', $3::text, 'patient_pinyin', $4::text, 'birth_date', $5::text,
     'sex', upper($6::text), 'description', $7::text, 'scheduled_at', $8::text, 'priority', $9::text,
     'station', $10::text))) o;
 

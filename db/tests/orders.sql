@@ -136,7 +136,9 @@ begin
         ('{"patient_name": "li"}', 'W2'), ('{"patient_name": "^si"}', 'W2'), ('{"patient_name": "l?^s*"}', 'W2'),
         ('{"patient_name": "Li Si"}', 'W2'), ('{"patient_name": "=李^四"}', 'W2'), ('{"patient_name": "si"}', ''),
         ('{"patient_name": "ce*"}', 'W1'), ('{"patient_name": "CESHI YI"}', 'W1'), ('{"patient_name": "测试一"}', 'W1'),
-        ('{"patient_name": "100%_*"}', 'W3'), ('{"patient_name": "100__*"}', ''),
+        ('{"patient_name": "ceshi*"}', 'W1'), ('{"patient_name": "CESHIYI*"}', 'W1'), ('{"patient_name": "lis*"}', 'W2'),
+        ('{"patient_name": "ceshiyier*"}', ''), ('{"patient_name": "ceshi?*"}', ''), ('{"patient_name": "lis^*"}', ''),
+        ('{"patient_name": "*shi*"}', 'W1'), ('{"patient_name": "100%_*"}', 'W3'), ('{"patient_name": "100__*"}', ''),
         -- each group of the key has to match; letters are the same however they are parted
         ('{"patient_name": "LI^SI=李^四"}', 'W2'), ('{"patient_name": "LI^SI=李^五"}', ''),
         ('{"patient_name": "CESHI^YI=测试一"}', 'W1'), ('{"patient_name": "^^^^"}', 'W2,W1,W3'),

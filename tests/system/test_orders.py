@@ -68,6 +68,17 @@ class AnOrder(SystemTest):
         self.assertEqual(self.rdc.sql("select state, priority, pinyin from exam_order o join patient p "
                                       "on p.id = o.patient_id where accession = 'K1'"),
                          [['cancelled', 'stat', 'OUYANG^CESHI']])
+        # A name that was mistyped is mended where a person names the order; what stood there is kept.
+        said = self.rdc.cli('order', 'add', '--org', 'QINGHE', '--patient-id', 'O-2', '--patient-name', '欧阳测验',
+                            '--modality', 'CT', '--accession', 'K2', check=False)
+        self.assertIn('patient O-2 is known with another name', said)
+        self.assertIn('rdc order change', said)
+        self.rdc.cli('order', 'add', '--org', 'QINGHE', '--patient-id', 'O-2', '--patient-name', '欧阳测试',
+                     '--modality', 'CT', '--accession', 'K2')
+        self.rdc.cli('order', 'change', 'K2', '--org', 'QINGHE', '--patient-name', '欧阳测验', '--birth', '19800103')
+        self.assertEqual(self.rdc.sql("select p.name, p.birth_date, p.pinyin, c.before ->> 'name' from patient p "
+                                      "join patient_correction c on c.patient_id = p.id where p.patient_id = 'O-2'"),
+                         [['欧阳测验', '1980-01-03', 'OUYANG^CEYAN', '欧阳测试']])
         # What is odd about it is told to who enters it, and is no reason to refuse it.
         said = self.rdc.cli('order', 'add', '--org', 'QINGHE', '--patient-id', 'O-3', '--patient-name', '测试二',
                             '--resident-id', '110101199003070000', '--birth', '19900308', '--modality', 'CT')
