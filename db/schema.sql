@@ -130,6 +130,15 @@ begin
         on conflict on constraint exam_advice_once do nothing;
     end if;
 end $$;
+CREATE FUNCTION public.advice_damage(p_instance bigint, p_code text, p_why text) RETURNS void
+    LANGUAGE sql
+    AS $$
+    insert into exam_advice (exam_id, instance_id, device_id, code, detail)
+    select e.id, i.id, i.device_id, p_code, left(p_why, 500)
+    from instance i join exam e on e.study_id = i.study_id
+    where i.id = p_instance and not i.own
+    on conflict on constraint exam_advice_once do nothing
+$$;
 CREATE TABLE public.exam_order (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
@@ -913,7 +922,7 @@ CREATE FUNCTION public.dicom_like(p_value text, p_key text) RETURNS boolean
 $$;
 CREATE FUNCTION public.dicom_name_like(p_name text, p_pinyin text, p_key text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    AS $$
+    AS $_$
     select not exists (
         select from unnest(string_to_array(lower(btrim(p_key)), '=')) k
         where btrim(k, ' ^') <> '' and not exists (
@@ -923,8 +932,9 @@ CREATE FUNCTION public.dicom_name_like(p_name text, p_pinyin text, p_key text) R
                     select from unnest(string_to_array(k, '^')) with ordinality c(part, n)
                     where btrim(c.part) <> ''
                         and not dicom_like(btrim(split_part(g, '^', c.n::int)), btrim(c.part))))
-            and not coalesce(k !~ '[*?]' and name_key(p_name, p_pinyin) = name_key(k, null), false))
-$$;
+            and not coalesce(case when k !~ '[*?]' then name_key(p_name, p_pinyin) = name_key(k, null)
+                when k ~ '^[^*?^]*[a-z][*]$' then starts_with(name_key(p_name, p_pinyin), name_key(k, null)) end, false))
+$_$;
 CREATE FUNCTION public.dicom_number(m jsonb, p_tag text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE
     AS $_$
@@ -1469,7 +1479,7 @@ CREATE FUNCTION public.exam_damaged(e public.exam) RETURNS boolean
     AS $$
 begin
     return exists (select from exam_advice a join instance i on i.id = a.instance_id
-            where a.exam_id = e.id and a.code in ('object_damaged', 'ecg_damaged') and a.resolved_at is null and i.variant = 0)
+            where a.exam_id = e.id and a.code in ('object_damaged', 'image_damaged', 'ecg_damaged') and a.resolved_at is null and i.variant = 0)
         or exists (select from jsonb_array_elements(e.conflicts) c
             join instance i on i.study_id = e.study_id and i.sop_uid = c ->> 'sop_uid' and i.variant = 0
             join object o on o.id = i.object_id
@@ -2518,8 +2528,9 @@ begin
     if p_metadata is null then
         insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
     end if;
-    if v_have.last is null and ecg_class(p ->> 'sop_class') then
-        insert into job (kind, subject_id, priority) values ('measure', v_instance, e.priority);
+    if v_have.last is null then
+        insert into job (kind, subject_id, priority)
+        select k, v_instance, e.priority from look_kind(p ->> 'sop_class', p ->> 'transfer_syntax') k where k is not null;
     end if;
     perform evidence_grew(array[v_instance]);
     v_check := check_wanted(array[v_instance]);
@@ -2683,7 +2694,7 @@ begin
     ), jobs as (
         insert into job (kind, subject_id, priority)
         select kind, instance, rank
-        from r cross join lateral (values (next_job), (case when ecg_class((o).sop_class) then 'measure' end)) k(kind)
+        from r cross join lateral (values (next_job), (look_kind((o).sop_class, (o).transfer_syntax))) k(kind)
         where kind is not null
     )
     select array_agg(n), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', (o).study_uid,
@@ -2847,7 +2858,7 @@ CREATE FUNCTION public.integrity_findings() RETURNS TABLE(kind text, subject tex
     union all
     select 'job_orphan', 'job ' || j.id, j.kind || ' of something that is not there', true
     from job j
-    where (j.kind in ('metadata', 'check', 'measure') and not exists (select from instance i where i.id = j.subject_id))
+    where (j.kind in ('metadata', 'check', 'measure', 'pixels') and not exists (select from instance i where i.id = j.subject_id))
         or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id))
     union all
     select 'job_quarantined', 'job ' || j.id, j.kind || ': ' || coalesce(j.last_error, ''), false
@@ -2915,7 +2926,7 @@ CREATE FUNCTION public.integrity_repair() RETURNS void
     select from exam where objects <> exam_objects(study_id) order by id for update;
     update exam set objects = exam_objects(study_id) where objects <> exam_objects(study_id);
     delete from job j
-    where (j.kind in ('metadata', 'check', 'measure') and not exists (select from instance i where i.id = j.subject_id))
+    where (j.kind in ('metadata', 'check', 'measure', 'pixels') and not exists (select from instance i where i.id = j.subject_id))
         or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id));
     insert into job (kind, subject_id)
     select 'metadata', i.id from instance i where i.metadata is null and not i.own
@@ -2997,13 +3008,13 @@ begin
         where j.id = any (array(select id from picked)) returning j.*
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
-        'attempt', t.attempts + 1, 'priority', t.priority, 'input', case t.kind
-            when 'metadata' then (select jsonb_build_object('location', o.location)
+        'attempt', t.attempts + 1, 'priority', t.priority, 'input', case
+            when t.kind in ('metadata', 'pixels') then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
-            when 'commitment' then commitment_input(t.subject_id)
-            when 'check' then check_input(t.subject_id)
-            when 'measure' then measure_input(t.subject_id)
-            when 'render' then report_render_input(t.subject_id) end)
+            when t.kind = 'commitment' then commitment_input(t.subject_id)
+            when t.kind = 'check' then check_input(t.subject_id)
+            when t.kind = 'measure' then measure_input(t.subject_id)
+            when t.kind = 'render' then report_render_input(t.subject_id) end)
         order by array_position(array['stat', 'urgent', 'routine'], t.priority), t.id), '[]')
     into v from taken t;
     return v;
@@ -3043,6 +3054,12 @@ begin
     end if;
     return v;
 end $$;
+CREATE FUNCTION public.look_kind(p_sop_class text, p_syntax text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $_$
+    select case when ecg_class(p_sop_class) then 'measure'
+        when p_syntax ~ '^1\.2\.840\.10008\.1\.2\.(4\.(5\d|6\d|70|80|81|90|91)|5)$' then 'pixels' end
+$_$;
 CREATE FUNCTION public.manifest_covers(p_centre bigint, p_study_uid text) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -3089,6 +3106,11 @@ begin
         order by x.study_uid, x.sop_uid loop
         select * into v_instance from instance where id = v.instance;
         begin
+            if not ecg_class(v_instance.sop_class) then
+                perform advice_damage(v.instance, 'image_damaged', v.figures::jsonb ->> 'damage')
+                where v.figures like '{"damage"%';
+                continue;
+            end if;
             perform ecg_measured(v_instance, v.exam, case when v.figures like '!%' then ecg_unmeasured(substr(v.figures, 2))
                 else v.figures::jsonb end, v.earlier);
         exception
@@ -3105,13 +3127,14 @@ begin
     return (select jsonb_build_object('location', o.location, 'limits', ecg_limits(), 'earlier', ecg_earlier(p_instance))
         from instance i join object o on o.id = i.object_id where i.id = p_instance);
 end $$;
-CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata json) RETURNS boolean
+CREATE FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata json, p_short text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
     AS $$
 begin
     update instance set metadata = p_metadata where id = p_instance;
     delete from job where id = p_job;
+    perform advice_damage(p_instance, 'image_damaged', p_short) where p_short is not null;
     return check_wanted(array[p_instance]);
 end $$;
 CREATE FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
@@ -3201,11 +3224,7 @@ CREATE FUNCTION public.object_broken(p_instance bigint, p_why text) RETURNS void
     SET search_path TO 'public'
     AS $$
 begin
-    insert into exam_advice (exam_id, instance_id, device_id, code, detail)
-    select e.id, i.id, i.device_id, 'object_damaged', left(p_why, 500)
-    from instance i join exam e on e.study_id = i.study_id
-    where i.id = p_instance and not i.own and not ecg_class(i.sop_class)
-    on conflict on constraint exam_advice_once do nothing;
+    perform advice_damage(id, 'object_damaged', p_why) from instance where id = p_instance and not ecg_class(sop_class);
 end $$;
 CREATE FUNCTION public.object_damage(p_ids bigint[]) RETURNS void
     LANGUAGE sql
@@ -3514,8 +3533,8 @@ begin
     if cardinality(v_against) > 0 and not coalesce((p ->> 'correct_patient')::boolean, false) then
         perform fail(409, format('patient %s is known with another %s', coalesce(v.patient_id, ''),
                 array_to_string(v_against, ' and ')),
-            'correct the order; or, if the order is right, say so: "correct_patient": true '
-            '(in FHIR: PUT of the Patient in the same transaction)');
+            'correct the order; or, if the order is right, correct the patient: "correct_patient": true, '
+            'in FHIR PUT of the Patient in the same transaction, or rdc order change');
     end if;
     perform patient_correct(v, null, null, p ->> 'reason', jsonb_strip_nulls(jsonb_build_object(
         'name', nullif(p ->> 'patient_name', ''), 'pinyin', nullif(p ->> 'patient_pinyin', ''),
@@ -4715,7 +4734,7 @@ CREATE TABLE public.job (
     owner text,
     broken_off integer DEFAULT 0 NOT NULL,
     put_back integer DEFAULT 0 NOT NULL,
-    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'check'::text, 'measure'::text, 'render'::text, 'commitment'::text]))),
+    CONSTRAINT job_kind_known CHECK ((kind = ANY (ARRAY['metadata'::text, 'check'::text, 'measure'::text, 'pixels'::text, 'render'::text, 'commitment'::text]))),
     CONSTRAINT job_lease_tied CHECK (((state = 'running'::text) = (lease_until IS NOT NULL))),
     CONSTRAINT job_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'quarantined'::text])))
 );
@@ -5505,6 +5524,7 @@ GRANT SELECT ON TABLE public.exam TO rdc_ingest;
 GRANT SELECT ON TABLE public.instance TO rdc_api;
 GRANT SELECT ON TABLE public.instance TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.advice_check(i public.instance, e public.exam) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.advice_damage(p_instance bigint, p_code text, p_why text) FROM PUBLIC;
 GRANT SELECT ON TABLE public.exam_order TO rdc_api;
 GRANT SELECT ON TABLE public.exam_order TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.advice_order(o public.exam_order, m jsonb) FROM PUBLIC;
@@ -5719,6 +5739,7 @@ REVOKE ALL ON FUNCTION public.job_owner() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.job_put_back(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.job_put_back(p_job bigint, p_error text, p_retry_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.line_id(p_code text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.look_kind(p_sop_class text, p_syntax text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.manifest_covers(p_centre bigint, p_study_uid text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.manifest_put(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.manifest_put(p jsonb) TO rdc_api;
@@ -5727,8 +5748,8 @@ GRANT ALL ON FUNCTION public.manifest_take(p_centre bigint, p jsonb) TO rdc_inge
 REVOKE ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.measure_input(p_instance bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata json) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata json) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata json, p_short text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metadata_done(p_job bigint, p_instance bigint, p_metadata json, p_short text) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.mpps_create(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.mpps_set(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "dicom/dicom_charset.h"
+#include "dicom/dicom_extent.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -338,23 +339,44 @@ static void add_items(struct walk *w, const struct dicom_charset *charset, unsig
         base_json_close_array(&w->json);
 }
 
-/* The top level; true when it stopped at pixel data that need not be there. */
+/* Pixel Data of its VRs, Spectroscopy Data, Pixel Data Provider URL. */
+static bool is_pixels(uint32_t tag)
+{
+    return DICOM_GROUP(tag) == 0x7fe0 || DICOM_GROUP(tag) == 0x5600 ||
+           tag == DICOM_TAG_PixelDataProviderURL;
+}
+
+/* Fewer pixels than are stated. */
+static bool is_short(const struct dicom_element *e, const struct dicom_extent *extent)
+{
+    return e->tag == DICOM_TAG_PixelData && e->length != DICOM_UNDEFINED &&
+           e->length < dicom_extent_bytes(extent);
+}
+
+/* The top level; true when it stopped at pixel data that need not be there. Where pixels are
+ * missing, DCMTK is to look at it. */
 static bool add_dataset(struct walk *w, bool complete)
 {
     struct dicom_charset charset = {0};
+    struct dicom_extent extent = {0};
     struct dicom_element e;
-    bool pixels = false;
+    bool any = false; /* pixels */
+    bool stops = false;
     base_json_open_object(&w->json);
-    while (!w->other && !pixels && dicom_cursor_next(&w->c, &e) == DICOM_ELEMENT) {
-        pixels = !complete && e.tag == DICOM_TAG_PixelData && e.length != DICOM_UNDEFINED;
+    while (!w->other && !stops && dicom_cursor_next(&w->c, &e) == DICOM_ELEMENT) {
+        stops = !complete && e.tag == DICOM_TAG_PixelData && e.length != DICOM_UNDEFINED;
         take_charset(&e, &charset);
         /* A value that has not wholly arrived is not yet a reason to give up. */
         if (e.partial && !is_bulk(e.tag))
             break;
+        dicom_extent_take(&extent, e.tag, e.vr, e.value);
+        any |= is_pixels(e.tag);
+        w->other |= is_short(&e, &extent);
         add_element(w, &e, &charset, 0);
     }
+    w->other |= complete && !any && extent.rows && extent.columns;
     base_json_close_object(&w->json);
-    return pixels;
+    return stops;
 }
 
 enum dicom_scan dicom_json_write(struct base_bytes prefix, bool complete,
@@ -366,15 +388,15 @@ enum dicom_scan dicom_json_write(struct base_bytes prefix, bool complete,
         return DICOM_SCAN_BAD;
     dicom_cursor_init(&w.c, prefix, syntax->encoding, complete);
     base_json_init(&w.json, out);
-    bool pixels = add_dataset(&w, complete);
+    bool stops = add_dataset(&w, complete);
     enum dicom_step state = dicom_cursor_state(&w.c);
     base_buf_deinit(&w.text);
     if (out->err || state == DICOM_BAD)
         return DICOM_SCAN_BAD;
-    if (!pixels && !complete && (state == DICOM_MORE || w.c.last.partial))
+    if (!stops && !complete && (state == DICOM_MORE || w.c.last.partial))
         return DICOM_SCAN_MORE;
     if (w.other || state == DICOM_MORE)
         return DICOM_SCAN_BAD;
-    *end = pixels ? w.c.resume : prefix.n;
-    return pixels || complete ? DICOM_SCAN_DONE : DICOM_SCAN_MORE;
+    *end = stops ? w.c.resume : prefix.n;
+    return stops || complete ? DICOM_SCAN_DONE : DICOM_SCAN_MORE;
 }

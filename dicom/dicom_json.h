@@ -17,7 +17,7 @@
  *       complete, else where the pixel data end, which must be the last element;
  *       a caller that finds another size leaves the data set to DCMTK.
  * MORE: the prefix ends before the pixel data.
- * BAD:  unusual or malformed: leave it to DCMTK.
+ * BAD:  unusual (fewer pixels than are stated, too) or malformed: leave it to DCMTK.
  *
  * Omits and bounds the same values as shim_metadata_json(). Unless DONE, the content
  * of out is undefined.

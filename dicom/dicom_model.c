@@ -1,6 +1,7 @@
 #include "dicom/dicom_model.h"
 
 #include "dicom/dicom_dataset.h"
+#include "dicom/dicom_extent.h"
 #include "dicom/dicom_model_priv.h"
 
 #include <inttypes.h>
@@ -19,8 +20,7 @@ struct builder {
     size_t item[DICOM_MODEL_DEPTH + 1];
     unsigned depth;
     /* of the top level, for the size of the pixel data; 0 = not there */
-    uint64_t rows, columns, samples, bits;
-    bool subsampled;
+    struct dicom_extent extent;
 };
 
 /* ---- errors ---- */
@@ -152,47 +152,12 @@ static void copy_uid(char *to, const struct base_buf *value)
 static void note(struct builder *b, enum dicom_vr vr)
 {
     const struct base_buf *value = &b->value.bytes;
-    uint64_t number = vr == DICOM_VR_US && value->n >= 2 ? base_load_le16(value->p)
-                      : vr == DICOM_VR_IS                ? strtoull(base_buf_cstr(value), NULL, 10)
-                                                         : 0;
-    switch ((int)b->tag) {
-    case DICOM_TAG_SOPClassUID:
+    if (b->tag == DICOM_TAG_SOPClassUID)
         copy_uid(b->m->sop_class, value);
-        break;
-    case DICOM_TAG_SOPInstanceUID:
+    else if (b->tag == DICOM_TAG_SOPInstanceUID)
         copy_uid(b->m->sop_instance, value);
-        break;
-    case DICOM_TAG_SamplesPerPixel:
-        b->samples = number;
-        break;
-    case DICOM_TAG_PhotometricInterpretation:
-        b->subsampled = strncmp(base_buf_cstr(value), "YBR_FULL_422", 12) == 0 ||
-                        strncmp(base_buf_cstr(value), "YBR_PARTIAL_42", 14) == 0;
-        break;
-    case DICOM_TAG_NumberOfFrames:
-        b->m->frames = number > 0 && number <= INT32_MAX ? number : 1;
-        break;
-    case DICOM_TAG_Rows:
-        b->rows = number;
-        break;
-    case DICOM_TAG_Columns:
-        b->columns = number;
-        break;
-    case DICOM_TAG_BitsAllocated:
-        b->bits = number;
-        break;
-    default:
-        break;
-    }
-}
-
-/* PS3.5 8.1: bits over all frames, which need no padding between them. */
-static void measure_pixels(struct builder *b)
-{
-    uint64_t line = b->rows * b->columns * b->samples * b->bits; /* 16 bits each */
-    if (line == 0 || line > UINT64_MAX / 8 / b->m->frames || b->subsampled)
-        return;
-    b->m->pixel_bytes = (line * b->m->frames + 7) / 8;
+    else
+        dicom_extent_take(&b->extent, b->tag, vr, base_bytes_of(value->p, value->n));
 }
 
 /* PS3.5 8.2 and A.2: pixels of more than 8 bits are words. */
@@ -200,7 +165,7 @@ static enum dicom_vr vr_of_pixels(const struct builder *b, enum dicom_vr vr)
 {
     if (b->tag != DICOM_TAG_PixelData || b->depth)
         return vr;
-    return b->bits > 8 ? DICOM_VR_OW : vr == DICOM_VR_UN ? DICOM_VR_OB : vr;
+    return b->extent.bits > 8 ? DICOM_VR_OW : vr == DICOM_VR_UN ? DICOM_VR_OB : vr;
 }
 
 static enum base_err write_value(struct builder *b, enum dicom_vr vr)
@@ -213,7 +178,7 @@ static enum base_err write_value(struct builder *b, enum dicom_vr vr)
     if (!b->depth)
         note(b, vr);
     if (!b->depth && b->tag == DICOM_TAG_PixelData) {
-        measure_pixels(b);
+        b->m->pixel_bytes = dicom_extent_bytes(&b->extent);
         if (b->m->pixel_bytes && value->n &&
             value->n != b->m->pixel_bytes + b->m->pixel_bytes % 2 && value->n != b->m->pixel_bytes)
             return bad(b, "%zu bytes; rows × columns … need %" PRIu64, value->n, b->m->pixel_bytes);
@@ -369,14 +334,14 @@ enum base_err dicom_model_build(const json_t *dataset, struct dicom_model *out,
     base_buf_init(&out->data, DICOM_MODEL_DATA_MAX);
     base_arena_init(&out->arena, DICOM_MODEL_TEXT_MAX);
     base_buf_init(&b.value.bytes, DICOM_MODEL_TEXT_MAX);
-    out->frames = 1;
     read_uids(dataset, out);
     dicom_writer_init(&b.w, &out->data, DICOM_EXPLICIT_LE);
     b.w.undefined_lengths = true;
     enum base_err err = add_dataset(&b, dataset);
     if (!err && out->data.err)
         err = out_of(&b, out->data.err);
-    measure_pixels(&b);
+    out->frames = b.extent.frames ? b.extent.frames : 1;
+    out->pixel_bytes = dicom_extent_bytes(&b.extent);
     base_buf_deinit(&b.value.bytes);
     return err;
 }

@@ -33,7 +33,9 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     if (!err)
         err = ingest_check_start(g, &g->check);
     if (!err)
-        err = ingest_measure_start(config, g->batch, &g->measure);
+        err = ingest_measure_start(config, g->batch, "measure", &g->measure);
+    if (!err)
+        err = ingest_measure_start(config, g->batch, "pixels", &g->pixels);
     if (!err)
         err = loop_timer_new(config->loop, on_expiry, g, &g->expiry);
     if (!err)
@@ -60,6 +62,7 @@ void ingest_let_go(struct ingest *g)
     model_jobs_let_go(ingest_check_jobs(g->check));
     ingest_commitment_let_go(g->commitment);
     ingest_measure_let_go(g->measure);
+    ingest_measure_let_go(g->pixels);
 }
 
 void ingest_drain(struct ingest *g)
@@ -68,6 +71,7 @@ void ingest_drain(struct ingest *g)
     ingest_commitment_drain(g->commitment);
     model_jobs_stop(ingest_check_jobs(g->check));
     ingest_measure_drain(g->measure);
+    ingest_measure_drain(g->pixels);
     ingest_sweep_stop(g->sweep);
     g->sweep = NULL;
     loop_timer_stop(g->expiry);
@@ -79,7 +83,7 @@ unsigned ingest_busy(const struct ingest *g)
 {
     return g->objects + model_jobs_running(g->metadata) +
            model_jobs_running(ingest_check_jobs(g->check)) + ingest_measure_busy(g->measure) +
-           ingest_commitment_busy(g->commitment);
+           ingest_measure_busy(g->pixels) + ingest_commitment_busy(g->commitment);
 }
 
 void ingest_free(struct ingest *g)
@@ -93,6 +97,7 @@ void ingest_free(struct ingest *g)
     ingest_commitment_free(g->commitment);
     ingest_check_free(g->check);
     ingest_measure_free(g->measure);
+    ingest_measure_free(g->pixels);
     ingest_urgent_free(g->urgent);
     ingest_batch_free(g->batch);
     free(g);

@@ -17,12 +17,12 @@ enum {
     TIMEOUT_MS = 90000,
     IDLE_MS = 10000,
     FORK_MS = 2000,       /* before the next try, where no process could be made */
-    FIGURES_MAX = 1 << 18 /* bytes that are printed about one ECG */
+    FIGURES_MAX = 1 << 18 /* bytes that are printed about one object */
 };
 
 struct work {
     struct ingest_note note; /* first; also its place among those that wait */
-    int64_t earlier;         /* instance that it is compared with; 0 = none */
+    int64_t earlier;         /* ECG that it is compared with (instance); 0 = none */
     struct base_buf request;
     struct base_buf figures; /* as the process printed them: JSON, or "!" and why there is none */
 };
@@ -30,6 +30,7 @@ struct work {
 struct ingest_measure {
     const struct ingest_config *config;
     const struct ingest_batch *batch; /* goes first */
+    const char *kind;
     struct model_jobs *jobs;
     struct loop_process *process;
     struct loop_timer *idle;
@@ -104,8 +105,8 @@ static void measured(struct ingest_measure *m)
 
 static void not_measured(struct ingest_measure *m, const char *cause)
 {
-    BASE_LOG(WARN, "ecg_not_measured", LOG_I("instance", m->current->note.job->subject),
-             LOG_S("cause", cause));
+    BASE_LOG(WARN, "object_not_looked_at", LOG_S("kind", m->kind),
+             LOG_I("instance", m->current->note.job->subject), LOG_S("cause", cause));
     base_buf_deinit(&m->current->figures);
     base_buf_printf(&m->current->figures, "!%s", cause);
     measured(m);
@@ -126,7 +127,7 @@ static void on_output(void *arg, struct base_bytes bytes)
     if (line->err)
         not_measured(m, base_err_text(line->err));
     else if (line->p[0] == '!')
-        not_measured(m, "it cannot be read as an ECG");
+        not_measured(m, "it cannot be read");
     else
         measured(m);
     next(m);
@@ -157,7 +158,7 @@ static void on_ended(void *arg, const struct loop_process_exit *exit)
 
 static enum base_err start(struct ingest_measure *m)
 {
-    const char *argv[] = {"/proc/self/exe", "measure", NULL};
+    const char *argv[] = {"/proc/self/exe", m->kind, NULL};
     struct loop_process_options options = {
         .argv = argv, .input = true, .on_output = on_output, .on_exit = on_ended, .arg = m};
     return loop_process_spawn(m->config->loop, &options, &m->process);
@@ -256,20 +257,22 @@ static bool is_ingesting(void *arg)
 }
 
 enum base_err ingest_measure_start(const struct ingest_config *config,
-                                   const struct ingest_batch *batch, struct ingest_measure **out)
+                                   const struct ingest_batch *batch, const char *kind,
+                                   struct ingest_measure **out)
 {
     struct ingest_measure *m = calloc(1, sizeof *m);
     if (!m)
         return BASE_ENOMEM;
     m->config = config;
     m->batch = batch;
+    m->kind = kind;
     m->measured =
         (struct ingest_notes){.loop = config->loop, .send = send, .end = end_note, .arg = m};
     struct model_jobs_config jobs = {
         .loop = config->loop,
         .db = config->db,
         .counters = config->counters,
-        .kind = "measure",
+        .kind = kind,
         .parallel = PARALLEL,
         .lease_seconds = LEASE_SECONDS,
         .poll_ms = POLL_MS,

@@ -1,11 +1,13 @@
 /*
- * Measures acknowledged ECGs (jobs of kind "measure"), one after another, in a separate
- * process, `rdc measure`, which ends after some idle time and is restarted after a crash.
- * Results are written to the database several at a time.
+ * Looks at what acknowledged objects hold, one after another, in a separate process, which ends
+ * after some idle time and is restarted after a crash: measures ECGs (jobs of kind "measure", in
+ * `rdc measure`), and decodes compressed images (kind "pixels", in `rdc pixels`). Each kind has a
+ * process of its own, so that no ECG waits for images. Results are written to the database several
+ * at a time.
  *
- * The process reads one line per ECG: LIMITS, a tab, a path as store_path() gives it, a tab,
- * and the path of an earlier ECG of the patient, or nothing. It answers with one line: a JSON
- * object, or "!" and why there is none.
+ * The process reads one line per object: LIMITS, a tab, a path as store_path() gives it, a tab,
+ * and the path of an earlier ECG of the patient, or nothing; of an image only its path stands
+ * there. It answers with one line: a JSON object, or "!" and why there is none.
  */
 #ifndef INGEST_MEASURE_H
 #define INGEST_MEASURE_H
@@ -16,11 +18,12 @@
 
 struct ingest_measure;
 
-/* Measures fewer at a time while objects wait in this batch: ingest goes first. */
+/* kind: of the jobs, "measure" or "pixels"; also the name of the process's command. Looks at fewer
+ * at a time while objects wait in this batch: ingest goes first. */
 enum base_err ingest_measure_start(const struct ingest_config *config,
-                                   const struct ingest_batch *batch,
+                                   const struct ingest_batch *batch, const char *kind,
                                    struct ingest_measure **out) BASE_MUST_CHECK;
-/* An ECG was committed. */
+/* An object of the kind was committed. */
 void ingest_measure_poke(struct ingest_measure *m, enum loop_class class);
 /* Claims no more; what was claimed goes on. */
 void ingest_measure_drain(struct ingest_measure *m);

@@ -16,6 +16,7 @@ struct work {
     struct base_buf json;
     enum base_err err;
     struct base_error error;
+    struct base_error pixels; /* msg: why there are fewer than the object states; "" = no */
 };
 
 static void work_free(struct work *w)
@@ -43,6 +44,8 @@ static void read_metadata(void *arg)
     }
     struct shim_source source = {.path = plain.path};
     w->err = shim_metadata_json(&source, &w->json, NULL, &w->error);
+    if (!w->err && shim_check_pixels(plain.path, false, &w->pixels) != BASE_EFORMAT)
+        w->pixels.msg[0] = 0;
     store_plain_close(&plain);
 }
 
@@ -79,8 +82,9 @@ static void on_read(void *arg, bool cancelled)
         give_up(w, cancelled ? "stopped" : w->error.msg);
         return;
     }
-    struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject), db_buf(&w->json)};
-    enum base_err err = db_call(w->g->config->db, DB_Q_METADATA_DONE, params, 3, on_noted, w);
+    struct db_param params[] = {db_int(w->job->id), db_int(w->job->subject), db_buf(&w->json),
+                                w->pixels.msg[0] ? db_text(w->pixels.msg) : db_null()};
+    enum base_err err = db_call(w->g->config->db, DB_Q_METADATA_DONE, params, 4, on_noted, w);
     if (err) {
         model_job_excuse(w->job, err);
         give_up(w, base_err_text(err));

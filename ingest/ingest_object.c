@@ -408,6 +408,8 @@ static void begin_jobs(const struct ingest_object *o, const struct ingest_stored
                         class);
     if (dicom_sop_flags_of(o->header.sop_class) & DICOM_SOP_ECG)
         ingest_measure_poke(o->g->measure, class);
+    else if (o->source.syntax->flags & DICOM_TS_ENCAPSULATED)
+        ingest_measure_poke(o->g->pixels, class);
 }
 
 static void on_committed(void *arg, enum base_err err, const struct ingest_stored *stored);

@@ -31,7 +31,8 @@ struct ingest {
     struct model_jobs *metadata;
     struct ingest_commitment *commitment;
     struct ingest_check *check;
-    struct ingest_measure *measure;
+    struct ingest_measure *measure; /* ECGs */
+    struct ingest_measure *pixels;  /* compressed images */
     struct ingest_sweep *sweep;
     struct ingest_watch *watch;
     struct loop_timer *expiry; /* of unfinished uploads */

@@ -10,11 +10,8 @@
 #include "store/store_tree.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-enum { MEMORY_MIB = 2048, CPU_SECONDS = 60, BEHIND = 10 /* ingest goes first */ };
+enum { MEMORY_MIB = 2048, CPU_SECONDS = 60 };
 
 /* Kept for the next recording: a day of three leads. */
 static const size_t PAGES_KEPT = (size_t)128 << 20;
@@ -45,9 +42,10 @@ static void source_close(struct source *s)
 
 /* Measures the recording, and compares it with the earlier one; if that cannot be read, the
  * measurements are printed alone. Of a file that cannot be measured it is printed why. */
-static enum base_err measure(const char *path, const char *earlier, const char *limits,
-                             struct base_pages *pages, struct base_buf *out, struct base_error *e)
+static enum base_err measure(void *arg, const char *limits, const char *path, const char *earlier,
+                             struct base_buf *out, struct base_error *e)
 {
+    struct base_pages *pages = arg;
     struct source now, before = {.plain = {.fd = -1}};
     struct base_error ignored = {0};
     bool compares = earlier[0] && !source_open(earlier, pages, &before, &ignored);
@@ -71,33 +69,9 @@ static enum base_err measure(const char *path, const char *earlier, const char *
     return err ? err : out->err;
 }
 
-/* line: LIMITS, tab, path, tab, path of the earlier recording or nothing; without its newline.
- * False when nobody reads the answers any more. */
-static bool answer(char *line, struct base_pages *pages, struct base_buf *out)
-{
-    struct base_error e = {0};
-    char *path = strchr(line, '\t');
-    char *earlier = path ? strchr(path + 1, '\t') : NULL;
-    base_buf_reset(out);
-    if (earlier)
-        *path++ = *earlier++ = 0;
-    enum base_err err = earlier
-                            ? measure(path, earlier, line, pages, out, &e)
-                            : base_fail(&e, BASE_EINVAL, BASE_NOPOS, "no two tabs in the request");
-    if (err) {
-        base_buf_reset(out);
-        base_buf_printf(out, "!%s\n", e.msg);
-    }
-    return !out->err && fwrite(out->p, 1, out->n, stdout) == out->n && fflush(stdout) == 0;
-}
-
 int rdc_cmd_measure(struct rdc_context *ctx, int argc, char **argv)
 {
-    struct base_buf out = {0};
     struct base_pages pages = {.most = PAGES_KEPT};
-    char *line = NULL;
-    size_t room = 0;
-    bool heard = true;
     (void)ctx;
     (void)argv;
     if (argc != 1) {
@@ -105,16 +79,7 @@ int rdc_cmd_measure(struct rdc_context *ctx, int argc, char **argv)
               stderr);
         return 2;
     }
-    rdc_helper_limit(MEMORY_MIB, CPU_SECONDS);
-    if (nice(BEHIND) < 0)
-        perror("rdc measure: nice"); /* go on, but in competition with ingest */
-    for (ssize_t n; heard && (n = getline(&line, &room, stdin)) > 0;) {
-        line[n - 1] = 0; /* its '\n' */
-        rdc_helper_limit_cpu(CPU_SECONDS);
-        heard = answer(line, &pages, &out);
-    }
-    free(line);
-    base_buf_deinit(&out);
+    int status = rdc_helper_serve(MEMORY_MIB, CPU_SECONDS, measure, &pages);
     base_pages_drop(&pages);
-    return heard ? 0 : 1;
+    return status;
 }

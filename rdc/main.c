@@ -58,6 +58,7 @@ static const struct command commands[] = {
     {"render", rdc_cmd_render, NULL},
     {"same", rdc_cmd_same, NULL},
     {"measure", rdc_cmd_measure, NULL},
+    {"pixels", rdc_cmd_pixels, NULL},
 };
 
 static const struct command *find_command(const char *name)

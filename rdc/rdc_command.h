@@ -38,5 +38,6 @@ int rdc_cmd_send(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_render(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_same(struct rdc_context *ctx, int argc, char **argv);
 int rdc_cmd_measure(struct rdc_context *ctx, int argc, char **argv);
+int rdc_cmd_pixels(struct rdc_context *ctx, int argc, char **argv);
 
 #endif

@@ -437,7 +437,7 @@ create table job (
     -- How often the database could not note it: each time it waits longer.
     put_back int not null default 0,
     constraint job_once unique (kind, subject_id),
-    constraint job_kind_known check (kind in ('metadata', 'check', 'measure', 'render', 'commitment')),
+    constraint job_kind_known check (kind in ('metadata', 'check', 'measure', 'pixels', 'render', 'commitment')),
     constraint job_state_known check (state in ('queued', 'running', 'quarantined')),
     constraint job_lease_tied check ((state = 'running') = (lease_until is not null))
 );

@@ -298,8 +298,9 @@ begin
     if p_metadata is null then
         insert into job (kind, subject_id, priority) values ('metadata', v_instance, e.priority);
     end if;
-    if v_have.last is null and ecg_class(p ->> 'sop_class') then
-        insert into job (kind, subject_id, priority) values ('measure', v_instance, e.priority);
+    if v_have.last is null then
+        insert into job (kind, subject_id, priority)
+        select k, v_instance, e.priority from look_kind(p ->> 'sop_class', p ->> 'transfer_syntax') k where k is not null;
     end if;
     perform evidence_grew(array[v_instance]);
     v_check := check_wanted(array[v_instance]);
@@ -468,7 +469,7 @@ begin
     ), jobs as (
         insert into job (kind, subject_id, priority)
         select kind, instance, rank
-        from r cross join lateral (values (next_job), (case when ecg_class((o).sop_class) then 'measure' end)) k(kind)
+        from r cross join lateral (values (next_job), (look_kind((o).sop_class, (o).transfer_syntax))) k(kind)
         where kind is not null
     )
     select array_agg(n), array_agg(jsonb_build_object('outcome', 'stored', 'exam', exam, 'study_uid', (o).study_uid,
@@ -631,13 +632,13 @@ begin
         where j.id = any (array(select id from picked)) returning j.*
     )
     select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'subject', t.subject_id,
-        'attempt', t.attempts + 1, 'priority', t.priority, 'input', case t.kind
-            when 'metadata' then (select jsonb_build_object('location', o.location)
+        'attempt', t.attempts + 1, 'priority', t.priority, 'input', case
+            when t.kind in ('metadata', 'pixels') then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
-            when 'commitment' then commitment_input(t.subject_id)
-            when 'check' then check_input(t.subject_id)
-            when 'measure' then measure_input(t.subject_id)
-            when 'render' then report_render_input(t.subject_id) end)
+            when t.kind = 'commitment' then commitment_input(t.subject_id)
+            when t.kind = 'check' then check_input(t.subject_id)
+            when t.kind = 'measure' then measure_input(t.subject_id)
+            when t.kind = 'render' then report_render_input(t.subject_id) end)
         order by array_position(array['stat', 'urgent', 'routine'], t.priority), t.id), '[]')
     into v from taken t;
     return v;
@@ -663,13 +664,15 @@ $$
     where id = p_job and state = 'running' and owner is not distinct from job_owner()
 $$;
 
--- Gives whether there is something to check now.
-create function metadata_done(p_job bigint, p_instance bigint, p_metadata json) returns boolean
+-- p_short: why there are fewer pixels than the object states; null: there are not. Gives whether there is
+-- something to check now.
+create function metadata_done(p_job bigint, p_instance bigint, p_metadata json, p_short text default null) returns boolean
 language plpgsql security definer set search_path = public as
 $$
 begin
     update instance set metadata = p_metadata where id = p_instance;
     delete from job where id = p_job;
+    perform advice_damage(p_instance, 'image_damaged', p_short) where p_short is not null;
     return check_wanted(array[p_instance]);
 end $$;
 
@@ -899,6 +902,6 @@ grant execute on function session_login(text), session_failed(bigint), session_o
     to rdc_api;
 grant execute on function device_find(text, inet, text, text), ingest_store(jsonb, json[]), object_known(text[]),
     exam_expire_due(), job_claim(text, int, int, boolean), job_failed(bigint, text, int), job_put_back(bigint, text, int),
-    metadata_done(bigint, bigint, json), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
+    metadata_done(bigint, bigint, json, text), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
     delivery_claim(int, int), delivery_done(bigint, bigint, text, text, int, int)
     to rdc_ingest;

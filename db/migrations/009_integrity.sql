@@ -19,7 +19,7 @@ $$
     union all
     select 'job_orphan', 'job ' || j.id, j.kind || ' of something that is not there', true
     from job j
-    where (j.kind in ('metadata', 'check', 'measure') and not exists (select from instance i where i.id = j.subject_id))
+    where (j.kind in ('metadata', 'check', 'measure', 'pixels') and not exists (select from instance i where i.id = j.subject_id))
         or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id))
     union all
     select 'job_quarantined', 'job ' || j.id, j.kind || ': ' || coalesce(j.last_error, ''), false
@@ -88,7 +88,7 @@ $$
     select from exam where objects <> exam_objects(study_id) order by id for update;
     update exam set objects = exam_objects(study_id) where objects <> exam_objects(study_id);
     delete from job j
-    where (j.kind in ('metadata', 'check', 'measure') and not exists (select from instance i where i.id = j.subject_id))
+    where (j.kind in ('metadata', 'check', 'measure', 'pixels') and not exists (select from instance i where i.id = j.subject_id))
         or (j.kind = 'render' and not exists (select from report r where r.id = j.subject_id));
     insert into job (kind, subject_id)
     select 'metadata', i.id from instance i where i.metadata is null and not i.own

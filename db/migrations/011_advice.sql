@@ -22,6 +22,8 @@ insert into advice_code (code, text_en, text_zh) values
     ('order_body_part_mismatch', 'the order asks for another part of the body', '检查部位与申请单不符'),
     ('order_laterality_mismatch', 'the order asks for the other side', '左右侧与申请单不符'),
     ('object_damaged', 'the file breaks off or cannot be read as a whole: send it again', '文件不完整或损坏,请重新发送'),
+    ('image_damaged', 'the image cannot be decoded, or part of it is missing: send it again, else take it again',
+        '图像无法解码或不完整,请重新发送,仍然如此则请重拍'),
     ('views_missing', 'there are fewer images than the order asks for', '图像数少于申请单要求的体位数');
 
 -- What stands on an exam; instance_id null: the exam as a whole. A row that no
@@ -274,16 +276,22 @@ create trigger exam_completed after update of state on exam for each row
     when (old.state = 'arriving' and new.state <> 'arriving' and new.grade <> 'single')
     execute function exam_completed();
 
--- An object that cannot be read as a whole, and why. An ECG says so when it is measured.
+-- What of an object is damaged, and why.
+create function advice_damage(p_instance bigint, p_code text, p_why text) returns void language sql as
+$$
+    insert into exam_advice (exam_id, instance_id, device_id, code, detail)
+    select e.id, i.id, i.device_id, p_code, left(p_why, 500)
+    from instance i join exam e on e.study_id = i.study_id
+    where i.id = p_instance and not i.own
+    on conflict on constraint exam_advice_once do nothing
+$$;
+
+-- An object that cannot be read as a whole. An ECG says so when it is measured.
 create function object_broken(p_instance bigint, p_why text) returns void
 language plpgsql security definer set search_path = public as
 $$
 begin
-    insert into exam_advice (exam_id, instance_id, device_id, code, detail)
-    select e.id, i.id, i.device_id, 'object_damaged', left(p_why, 500)
-    from instance i join exam e on e.study_id = i.study_id
-    where i.id = p_instance and not i.own and not ecg_class(i.sop_class)
-    on conflict on constraint exam_advice_once do nothing;
+    perform advice_damage(id, 'object_damaged', p_why) from instance where id = p_instance and not ecg_class(sop_class);
 end $$;
 grant execute on function object_broken(bigint, text) to rdc_ingest;
 
@@ -292,7 +300,7 @@ create function exam_damaged(e exam) returns boolean language plpgsql stable as
 $$
 begin
     return exists (select from exam_advice a join instance i on i.id = a.instance_id
-            where a.exam_id = e.id and a.code in ('object_damaged', 'ecg_damaged') and a.resolved_at is null and i.variant = 0)
+            where a.exam_id = e.id and a.code in ('object_damaged', 'image_damaged', 'ecg_damaged') and a.resolved_at is null and i.variant = 0)
         or exists (select from jsonb_array_elements(e.conflicts) c
             join instance i on i.study_id = e.study_id and i.sop_uid = c ->> 'sop_uid' and i.variant = 0
             join object o on o.id = i.object_id

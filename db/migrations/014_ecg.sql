@@ -68,6 +68,14 @@ $$
         '1.2.840.10008.5.1.4.1.1.9.1.3', '1.2.840.10008.5.1.4.1.1.9.1.4', '1.2.840.10008.5.1.4.1.1.9.2.1')
 $$;
 
+-- The job that looks at what an object holds, once it is acknowledged: an ECG is measured, an image decoded where
+-- there is a decoder (JPEG, JPEG-LS, JPEG 2000 part 1, RLE). Null: there is none.
+create function look_kind(p_sop_class text, p_syntax text) returns text language sql immutable as
+$$
+    select case when ecg_class(p_sop_class) then 'measure'
+        when p_syntax ~ '^1\.2\.840\.10008\.1\.2\.(4\.(5\d|6\d|70|80|81|90|91)|5)$' then 'pixels' end
+$$;
+
 -- As `rdc ecg measure --limits` takes them.
 create function ecg_limits() returns text language sql stable as
 $$
@@ -159,8 +167,8 @@ $$
     from advice_code where code = 'ecg_not_measured'
 $$;
 
--- What was measured of these instances: JSON, or '!' and why there is none. p_earlier: what each was compared
--- with, 0 = nothing. In the order in which rows are locked everywhere.
+-- What was measured of these ECGs, or found of these images: JSON, or '!' and why there is none. p_earlier: what
+-- each was compared with, 0 = nothing. In the order in which rows are locked everywhere.
 create function measure_done(p_jobs bigint[], p_instances bigint[], p_figures text[], p_earlier bigint[]) returns void
 language plpgsql security definer set search_path = public as
 $$
@@ -176,6 +184,11 @@ begin
         order by x.study_uid, x.sop_uid loop
         select * into v_instance from instance where id = v.instance;
         begin
+            if not ecg_class(v_instance.sop_class) then
+                perform advice_damage(v.instance, 'image_damaged', v.figures::jsonb ->> 'damage')
+                where v.figures like '{"damage"%';
+                continue;
+            end if;
             perform ecg_measured(v_instance, v.exam, case when v.figures like '!%' then ecg_unmeasured(substr(v.figures, 2))
                 else v.figures::jsonb end, v.earlier);
         exception

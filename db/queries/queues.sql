@@ -25,7 +25,7 @@ select job_put_back($1::bigint, $2::text, $3::int);
 select job_failed($1::bigint, $2::text, $3::int);
 
 -- name: metadata_done
-select metadata_done($1::bigint, $2::bigint, $3::json);
+select metadata_done($1::bigint, $2::bigint, $3::json, $4::text);
 
 -- name: object_broken
 select object_broken($1::bigint, $2::text);

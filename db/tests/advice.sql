@@ -118,6 +118,19 @@ begin
     end loop;
     assert t_codes(e) = 'object_damaged' and exam_advice_list(e) -> 0 ->> 'detail' = 'it breaks off';
     assert (select exam_damaged(x) from exam x where id = e);
+    -- nor one whose pixels are missing, or cannot be decoded, when somebody has looked
+    e := t_image('1.6.37', '1.6.37.1', v_chest);
+    assert not exists (select from job where kind = 'pixels');
+    perform t_object('1.6.37', '1.6.37.2', '{"modality": "DX", "transfer_syntax": "1.2.840.10008.1.2.4.70"}');
+    v := job_claim('pixels', 10, 60);
+    assert (select jsonb_array_length(v) = 1 and (v #>> '{0,subject}')::bigint = i.id and v #>> '{0,input,location}' = o.location
+        from instance i join object o on o.id = i.object_id where i.sop_uid = '1.6.37.2'), v::text;
+    perform metadata_done(0, i.id, v_chest::json, '2 bytes of pixel data, 4 stated') from instance i where i.sop_uid = '1.6.37.1';
+    perform measure_done(array[(v #>> '{0,id}')::bigint], array[i.id], array[x], array[0])
+    from instance i, unnest(array['{}', '!it took too long', '{"damage":"it breaks off"}', '{"damage":"it breaks off"}']) x
+    where i.sop_uid = '1.6.37.2';
+    assert t_codes(e) = 'image_damaged image_damaged' and (select exam_damaged(x) from exam x where id = e), t_codes(e);
+    assert not exists (select from job where kind = 'pixels') and not exists (select from ecg_measurement where exam_id = e);
     v := t_object('1.6.36', '1.6.36.1', '{"modality": "ECG", "sop_class": "1.2.840.10008.5.1.4.1.1.9.1.1"}');
     perform object_broken((select id from instance where sop_uid = '1.6.36.1'), 'it breaks off');
     assert t_codes((v ->> 'exam')::bigint) is null;

@@ -67,10 +67,17 @@ enum base_err shim_same_object(const char *a, const char *b, bool *same,
 
 /*
  * Is all of the object there: can its data set be read to the end, is there as much pixel data as
- * it states, and can that be decoded where there is a decoder? BASE_EFORMAT: no, and e says why.
- * *waveform: it has one, which is not looked at. Decodes pixels, as shim_same_object.
+ * it states, and can that be decoded where there is a decoder (JPEG, JPEG-LS, RLE, JPEG 2000)?
+ * BASE_EFORMAT: no, and e says why. *waveform: it has one, which is not looked at. Decodes pixels,
+ * as shim_same_object.
  */
 enum base_err shim_is_whole(const char *path, bool *waveform, struct base_error *e) BASE_MUST_CHECK;
+
+/* The pixel data alone: is there as much as the object states, and (decodes) can it be decoded, as
+ * above? BASE_EFORMAT: no, and e says why. BASE_EUNSUPPORTED: the file as a whole cannot be read.
+ */
+enum base_err shim_check_pixels(const char *path, bool decodes,
+                                struct base_error *e) BASE_MUST_CHECK;
 
 struct shim_render {
     uint32_t frame;      /* from 1; 0 means 1 */

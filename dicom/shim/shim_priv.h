@@ -101,6 +101,12 @@ struct shim_time {
 };
 void shim_time_of(int64_t us, int utc_offset_minutes, struct shim_time *out);
 
+/* Of part 1, which shim_jp2k_decode reads. */
+static inline bool shim_is_jpeg2000(E_TransferSyntax syntax)
+{
+    return syntax == EXS_JPEG2000 || syntax == EXS_JPEG2000LosslessOnly;
+}
+
 static inline bool shim_empty(const char *s)
 {
     return s == nullptr || s[0] == 0;

@@ -246,11 +246,6 @@ static enum base_err draw(DcmDataset &ds, E_TransferSyntax xfer, uint32_t index,
     return encode(*small, png, e);
 }
 
-static bool is_jpeg2000(E_TransferSyntax xfer)
-{
-    return xfer == EXS_JPEG2000 || xfer == EXS_JPEG2000LosslessOnly;
-}
-
 enum base_err shim_render_png(const char *path, const struct shim_render *how, struct base_buf *png,
                               struct base_error *e)
 {
@@ -272,7 +267,7 @@ enum base_err shim_render_png(const char *path, const struct shim_render *how, s
             DcmDataset *ds = file.getDataset();
             E_TransferSyntax xfer = ds->getOriginalXfer();
             apply_groups(*ds, frame);
-            if (!is_jpeg2000(xfer))
+            if (!shim_is_jpeg2000(xfer))
                 return draw(*ds, xfer, frame - 1, *how, png, e);
             DcmDataset plain;
             err = decode_jp2k(*ds, size, frame, plain, e);

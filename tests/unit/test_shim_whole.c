@@ -120,6 +120,33 @@ START_TEST(each_frame_has_a_fragment_that_can_be_decoded)
     b.p[b.n - 8 - 66] = 9; /* more segments than there are samples */
     ck_assert_int_eq(look(&b, &e), BASE_EFORMAT);
     ck_assert_msg(strncmp(e.msg, "pixel data cannot be decoded: ", 30) == 0, "%s", e.msg);
+    /* the runs of a segment come to three pixels, and to four of which one is beyond the end */
+    for (uint8_t code = 0xFE; code >= 3; code = code == 0xFE ? 3 : 0) {
+        begin(&b, rle, "2");
+        fragments(&b, 2, true);
+        b.p[b.n - 8 - 2] = code;
+        ck_assert_int_eq(look(&b, &e), BASE_EFORMAT);
+        ck_assert_msg(strstr(e.msg, ": frame 2 has fewer pixels than stated") != NULL, "%s", e.msg);
+    }
+}
+END_TEST
+
+START_TEST(pixel_data_are_looked_at_apart_from_the_file)
+{
+    struct base_buf b = {0};
+    struct base_error e;
+    begin(&b, rle, NULL);
+    fragments(&b, 1, true);
+    b.p[b.n - 8 - 2] = 0xFE;
+    ck_assert_int_eq(look(&b, &e), BASE_EFORMAT); /* and the file is there */
+    ck_assert_int_eq(shim_check_pixels(path, false, &e), BASE_OK);
+    ck_assert_int_eq(shim_check_pixels(path, true, &e), BASE_EFORMAT);
+    begin(&b, rle, NULL);
+    fragments(&b, 1, false);
+    b.n -= 40;
+    ck_assert_int_eq(look(&b, &e), BASE_EFORMAT);
+    ck_assert_int_eq(shim_check_pixels(path, true, &e), BASE_EUNSUPPORTED);
+    ck_assert_int_eq(shim_check_pixels("/nowhere", true, &e), BASE_ENOTFOUND);
 }
 END_TEST
 
@@ -154,6 +181,7 @@ int main(void)
     tcase_add_test(tc, native_pixel_data_is_as_long_as_the_image_states);
     tcase_add_test(tc, a_data_set_that_breaks_off_is_damaged);
     tcase_add_test(tc, each_frame_has_a_fragment_that_can_be_decoded);
+    tcase_add_test(tc, pixel_data_are_looked_at_apart_from_the_file);
     tcase_add_test(tc, what_nobody_here_decodes_is_whole_as_far_as_can_be_seen);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
