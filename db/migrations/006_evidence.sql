@@ -624,7 +624,7 @@ create table commitment (
 );
 create index commitment_due on commitment (device_id, next_at, id) where state in ('checking', 'due', 'sending');
 
--- failure: Failure Reason (PS3.3 C.14.1.1); null = committed, once it was checked.
+-- n: from 1, without gaps. failure: Failure Reason (PS3.3 C.14.1.1); null = committed, once it was checked.
 create table commitment_item (
     commitment_id bigint not null references commitment,
     n int not null,
@@ -701,9 +701,10 @@ begin
         return dimse_reply(x'0131'::int, 'this Transaction UID was used before');
     end if;
     insert into commitment_item (commitment_id, n, sop_class, sop_uid)
-    select c.id, o.n, dicom_text(o.i, '00081150'), dicom_text(o.i, '00081155')
-    from dicom_items(p, '00081199') with ordinality o(i, n)
-    on conflict on constraint commitment_item_once do nothing;
+    select c.id, row_number() over (order by min(x.n)), x.sop_class, x.sop_uid
+    from (select o.n, dicom_text(o.i, '00081150') as sop_class, dicom_text(o.i, '00081155') as sop_uid
+        from dicom_items(p, '00081199') with ordinality o(i, n)) x
+    group by x.sop_class, x.sop_uid;
     insert into job (kind, subject_id, priority, state, owner, lease_until)
     values ('commitment', c.id, 'urgent', 'running', job_owner(), now() + interval '10 minutes');
     perform audit_write('commitment_request', 'commitment', c.id, jsonb_build_object('device', p_device)),
@@ -740,9 +741,9 @@ $$
 $$;
 
 -- The store was looked at: p_failures has a Failure Reason or null per item, p_locations where
--- it was looked for. With p_lease_seconds the caller reports at once and gets the report. {"again"}:
--- an object that was not found has another place now, since it came again meanwhile; all is to be
--- looked at once more.
+-- it was looked for; by subscript, since a join of two lists would take each against each. With
+-- p_lease_seconds the caller reports at once and gets the report. {"again"}: an object that was not
+-- found has another place now, since it came again meanwhile; all is to be looked at once more.
 create function commitment_checked(p_job bigint, p_id bigint, p_failures int[], p_locations text[], p_lease_seconds int)
 returns jsonb language plpgsql security definer set search_path = public as
 $$
@@ -758,21 +759,14 @@ begin
         join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
         join object o on o.id = i.object_id
     where x.id = p_id order by o.id for update of o;
-    if exists (select from unnest(p_failures, p_locations) with ordinality f(reason, location, k)
-            join (select n, sop_uid, row_number() over (order by n) as k from commitment_item
-                where commitment_id = p_id) t using (k)
-            join commitment x on x.id = p_id
+    if exists (select from commitment x join commitment_item t on t.commitment_id = x.id
             join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
             join object o on o.id = i.object_id
-        where f.reason = x'0110'::int and o.location <> f.location) then
+        where x.id = p_id and p_failures[t.n] = x'0110'::int and o.location <> p_locations[t.n]) then
         return jsonb_build_object('again', commitment_input(p_id));
     end if;
     delete from job where id = p_job;
-    update commitment_item t set failure = f.reason
-    from unnest(p_failures) with ordinality f(reason, i)
-        join (select n, row_number() over (order by n) as i from commitment_item
-            where commitment_id = p_id) x using (i)
-    where t.commitment_id = p_id and t.n = x.n;
+    update commitment_item set failure = p_failures[n] where commitment_id = p_id;
     -- The device will send them again.
     perform object_damage(array(select i.object_id
         from commitment x join commitment_item t on t.commitment_id = x.id

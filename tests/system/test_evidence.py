@@ -266,6 +266,19 @@ class ADevice(SystemTest):
         peer.finish()
         wait_for('the answer to be noted', lambda: self.reported(transaction))
 
+    def test_gets_its_commitment_of_thousands_of_objects(self):
+        paths, uids = slices('commitment of many', 2)
+        self.rdc.storescu(*paths)
+        others = [f'2.25.7.{n}' for n in range(6000)]
+        a = self.associate()
+        transaction = make_dicom.uid('transaction of many')
+        self.assertEqual(self.commit(a, transaction, [*others[:3000], *uids, *others[:3000], uids[0], *others[3000:]]), 0)
+        began = time.monotonic()
+        self.assertEqual(self.report(a), (2, transaction, sorted(uids), dict.fromkeys(others, 0x0112)))
+        self.assertLess(time.monotonic() - began, 25)
+        wait_for('the answer to be noted', lambda: self.reported(transaction))
+        a.close()
+
     def test_without_a_callback_address_is_named_by_the_doctor(self):
         paths, uids = slices('commitment nowhere', 1)
         self.rdc.storescu(*paths)
