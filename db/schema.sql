@@ -446,21 +446,14 @@ begin
         join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
         join object o on o.id = i.object_id
     where x.id = p_id order by o.id for update of o;
-    if exists (select from unnest(p_failures, p_locations) with ordinality f(reason, location, k)
-            join (select n, sop_uid, row_number() over (order by n) as k from commitment_item
-                where commitment_id = p_id) t using (k)
-            join commitment x on x.id = p_id
+    if exists (select from commitment x join commitment_item t on t.commitment_id = x.id
             join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
             join object o on o.id = i.object_id
-        where f.reason = x'0110'::int and o.location <> f.location) then
+        where x.id = p_id and p_failures[t.n] = x'0110'::int and o.location <> p_locations[t.n]) then
         return jsonb_build_object('again', commitment_input(p_id));
     end if;
     delete from job where id = p_job;
-    update commitment_item t set failure = f.reason
-    from unnest(p_failures) with ordinality f(reason, i)
-        join (select n, row_number() over (order by n) as i from commitment_item
-            where commitment_id = p_id) x using (i)
-    where t.commitment_id = p_id and t.n = x.n;
+    update commitment_item set failure = p_failures[n] where commitment_id = p_id;
     -- The device will send them again.
     perform object_damage(array(select i.object_id
         from commitment x join commitment_item t on t.commitment_id = x.id
@@ -606,9 +599,10 @@ begin
         return dimse_reply(x'0131'::int, 'this Transaction UID was used before');
     end if;
     insert into commitment_item (commitment_id, n, sop_class, sop_uid)
-    select c.id, o.n, dicom_text(o.i, '00081150'), dicom_text(o.i, '00081155')
-    from dicom_items(p, '00081199') with ordinality o(i, n)
-    on conflict on constraint commitment_item_once do nothing;
+    select c.id, row_number() over (order by min(x.n)), x.sop_class, x.sop_uid
+    from (select o.n, dicom_text(o.i, '00081150') as sop_class, dicom_text(o.i, '00081155') as sop_uid
+        from dicom_items(p, '00081199') with ordinality o(i, n)) x
+    group by x.sop_class, x.sop_uid;
     insert into job (kind, subject_id, priority, state, owner, lease_until)
     values ('commitment', c.id, 'urgent', 'running', job_owner(), now() + interval '10 minutes');
     perform audit_write('commitment_request', 'commitment', c.id, jsonb_build_object('device', p_device)),
@@ -2587,7 +2581,8 @@ begin
             case when a.id is not null and (a.state <> 'cancelled' or order_expects(a.r)) then a.priority
                 when b.id is not null and (b.state <> 'cancelled' or order_expects(b.r)) then b.priority end as wish,
             x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null or i.elsewhere as check_it,
-            coalesce(i.here, false) as here,
+            coalesce(i.here or x.sop_uid = any ((select array_agg(u) from report r, unnest(array[r.sr_uid, r.pdf_uid]) u
+                where r.rendered_at is null)::text[]), false) as here,
             v.id is not null as evident, x.complete is true and v.kind is distinct from 'manifest' as closes,
             s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
             s.patient_id = p.id as hers, q.id as old_series, p.resident_id, p.birth_date as born, p.sex as of_sex
@@ -5181,6 +5176,7 @@ CREATE INDEX performed_study_step ON public.performed_study USING btree (step_id
 CREATE UNIQUE INDEX report_pdf ON public.report USING btree (pdf_uid);
 CREATE INDEX report_pdf_file ON public.report USING btree (pdf_file_id);
 CREATE UNIQUE INDEX report_sr ON public.report USING btree (sr_uid);
+CREATE INDEX report_unrendered ON public.report USING btree (id) WHERE (rendered_at IS NULL);
 CREATE INDEX session_expiry ON public.session USING btree (expires_at);
 CREATE INDEX study_patient ON public.study USING btree (patient_id);
 CREATE INDEX upload_person ON public.upload USING btree (person_id) WHERE (done_at IS NULL);

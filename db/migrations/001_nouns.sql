@@ -394,6 +394,7 @@ create table report (
 create unique index report_sr on report (sr_uid);
 create unique index report_pdf on report (pdf_uid);
 create index report_pdf_file on report (pdf_file_id);
+create index report_unrendered on report (id) where rendered_at is null;
 
 create table delivery (
     id bigint generated always as identity primary key,

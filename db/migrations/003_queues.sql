@@ -362,7 +362,8 @@ begin
             case when a.id is not null and (a.state <> 'cancelled' or order_expects(a.r)) then a.priority
                 when b.id is not null and (b.state <> 'cancelled' or order_expects(b.r)) then b.priority end as wish,
             x.modality in ('CR', 'DX', 'RG', 'MG') or coalesce(a.id, b.id) is not null or i.elsewhere as check_it,
-            coalesce(i.here, false) as here,
+            coalesce(i.here or x.sop_uid = any ((select array_agg(u) from report r, unnest(array[r.sr_uid, r.pdf_uid]) u
+                where r.rendered_at is null)::text[]), false) as here,
             v.id is not null as evident, x.complete is true and v.kind is distinct from 'manifest' as closes,
             s.id as old_study, e.id as old_exam, e.state, e.priority as old_priority, p.id as old_patient,
             s.patient_id = p.id as hers, q.id as old_series, p.resident_id, p.birth_date as born, p.sex as of_sex

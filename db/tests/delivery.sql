@@ -71,6 +71,9 @@ begin
     v := t_object('1.5.1', (select sr_uid from report where version = 1));
     assert v ->> 'outcome' = 'duplicate' and (v ->> 'exam')::bigint = e and v ->> 'study_uid' = '1.5.1'
         and v -> 'have' = 'null' and t_state(e) = 'final', v;
+    -- under another study too: it would stand where they belong
+    v := t_object('1.5.2', (select pdf_uid from report where version = 1), '{"metadata": {}}');
+    assert v ->> 'outcome' = 'duplicate' and (v ->> 'exam')::bigint = e, v;
     v := job_claim('render', 1, 60);
     assert report_rendered((v -> 0 ->> 'id')::bigint, (v -> 0 ->> 'subject')::bigint, f || '{"location": "r/31"}',
         f || '{"location": "r/32"}', f || '{"location": "r/33"}');
