@@ -13,6 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* As tests/lsan.supp, which only tests under a runner have: what fontconfig and pango keep. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig\nleak:libpango";
+}
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
+
 /* What is measured is JSON: text in UTF-8, and no figure that is none. */
 static inline const char *ecg_follow_measure(const struct ecg_record *r)
 {

@@ -4,12 +4,13 @@
 
 #include "ecg/analysis/ecg_waves.h"
 
+#include <float.h>
 #include <math.h>
 
 /* The beat of n whose first point out of order that is; n = none. */
 static inline size_t ecg_out_of_order(const struct ecg_waves *w, size_t n)
 {
-    double last_s = -INFINITY;
+    double last_s = -DBL_MAX;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < ECG_POINT_COUNT; k++) {
             if (w[i].at_s[k] < last_s)
