@@ -307,7 +307,8 @@ static double distance(const struct sheet_row *a, const struct sheet_row *b)
     return need;
 }
 
-/* Moves rows apart, as little as possible from where they are. */
+/* Moves rows apart, as little as possible from where they are. Where there is not enough room they
+ * meet, but each has its part; at the edges, where traces would be cut, half a row first. */
 static void part_rows(struct sheet_row *rows, size_t n, double top, double bottom)
 {
     double need[SHEET_ROWS] = {0};
@@ -317,14 +318,18 @@ static void part_rows(struct sheet_row *rows, size_t n, double top, double botto
     double down = fmin(fmax(rows[n - 1].down + 1, 3), pitch);
     for (size_t i = 1; i < n; i++)
         sum += need[i] = fmin(distance(&rows[i - 1], &rows[i]), 2 * pitch);
-    /* Not enough room: then they meet, but each has its part. */
-    double squeeze = fmin(1, (bottom - top) / (up + sum + down));
-    double at = top + squeeze * up;
+    double first = fmin(up, pitch / 2);
+    double last = fmin(down, pitch / 2);
+    double rest = up - first + sum + down - last;
+    double squeeze = rest > 0 ? fmin(1, (bottom - top - first - last) / rest) : 1;
+    up = first + squeeze * (up - first);
+    down = last + squeeze * (down - last);
+    double at = top + up;
     for (size_t i = 0; i < n; i++) {
         at += i ? squeeze * need[i] : 0;
         at = rows[i].base = fmax(rows[i].base, at);
     }
-    at = bottom - squeeze * down;
+    at = bottom - down;
     for (size_t i = n; i-- > 0;) {
         at = rows[i].base = fmin(rows[i].base, at);
         at -= squeeze * need[i];

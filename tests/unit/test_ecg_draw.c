@@ -331,6 +331,23 @@ START_TEST(a_level_far_from_zero_does_not_leave_the_paper)
 }
 END_TEST
 
+/* However high others are, whose traces meet then. */
+START_TEST(a_trace_with_room_at_the_edge_of_the_paper_is_whole)
+{
+    static const int32_t times[] = {1, -1, -7, -7, -7, 7, 7, 7}; /* I, II, V1 to V6 */
+    struct ecg_record *r = picture_record(eight, 8, 10);
+    for (size_t k = 0; k < r->nleads; k++)
+        for (size_t i = 0; i < r->leads[k].samples; i++)
+            r->leads[k].i32[i] *= times[k];
+    struct picture p = picture_of(r, &(struct ecg_draw_options){0});
+    double base = picture_first_dark(&p, left + 0.25 * 25, 195, 150); /* of the strip */
+    double low = picture_first_dark(&p, left + 0.5 * 25, 195, 150);
+    assert_near(low - base, 10, near);
+    free(p.pixels);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(fifteen_leads_have_five_columns)
 {
     static const int ids[] = {1, 2, 61, 62, 63, 64, 3, 4, 5, 6, 7, 8, 0, 0, 0};
@@ -461,6 +478,7 @@ int main(void)
     tcase_add_test(t, all_leads_of_a_short_record_are_shown_at_the_same_time);
     tcase_add_test(t, one_lead_fills_the_page_row_by_row_and_missing_samples_are_gaps);
     tcase_add_test(t, a_level_far_from_zero_does_not_leave_the_paper);
+    tcase_add_test(t, a_trace_with_room_at_the_edge_of_the_paper_is_whole);
     tcase_add_test(t, fifteen_leads_have_five_columns);
     tcase_add_test(t, channels_that_are_no_voltage_have_an_axis_of_their_own);
     tcase_add_test(t, extreme_values_and_names_do_no_harm);
