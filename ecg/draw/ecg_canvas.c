@@ -112,12 +112,12 @@ static size_t count_used(const struct sheet *s, double x, double y, double w, do
     return n;
 }
 
-double ecg_draw_label(struct sheet *s, double x, double y, double top, double bottom, double size,
-                      struct sheet_colour colour, const char *text)
+double ecg_draw_label(struct sheet *s, double x, double y, double top, double bottom, double right,
+                      double size, struct sheet_colour colour, const char *text)
 {
     /* Nearest first. Above is better than below, as most traces are drawn. */
     static const double up[] = {0, 1, 2, -1, 3, -2, 4, 5, -3, 6, 7, 8, -4, 9, 10, 12};
-    static const double right[] = {0, 2, 4, 7, 10, 13};
+    static const double parts[] = {0, 2.0 / 13, 4.0 / 13, 7.0 / 13, 10.0 / 13, 1};
     double w = lay_out(s, 0, size, size >= 3, text);
     top = fmax(top, s->paper.top + 0.3);
     bottom = fmin(bottom, s->paper.bottom);
@@ -125,15 +125,15 @@ double ecg_draw_label(struct sheet *s, double x, double y, double top, double bo
     double best_x = x;
     double best_y = y;
     size_t least = SIZE_MAX;
-    for (size_t k = 0; k < sizeof right / sizeof *right && least > 0; k++) {
+    for (size_t k = 0; k < sizeof parts / sizeof *parts && least > 0; k++) {
         for (size_t i = 0; i < sizeof up / sizeof *up && least > 0; i++) {
             double at = y - up[i];
             if (at < top || at + size > bottom)
                 continue;
-            size_t n = count_used(s, x + right[k] - 0.5, at, w + 1, size + 0.8, false);
+            size_t n = count_used(s, x + right * parts[k] - 0.5, at, w + 1, size + 0.8, false);
             if (n < least) {
                 least = n;
-                best_x = x + right[k];
+                best_x = x + right * parts[k];
                 best_y = at;
             }
         }

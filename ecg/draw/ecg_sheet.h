@@ -17,6 +17,8 @@
 #define TRACE_WIDTH  250.0
 /* Where lines are already, in squares of half a millimetre. */
 #define USED_CELL 0.5
+/* How far to the right, in mm, a text may stand: one of a place, and one of a whole row. */
+enum { SHEET_NEAR = 13, SHEET_IN_ROW = 78 };
 enum { USED_COLUMNS = 594, USED_ROWS = 420, SHEET_ROWS = 18, SHEET_PIECES = 6, SHEET_STRIPS = 3 };
 
 struct sheet_colour {
@@ -71,10 +73,10 @@ void ecg_draw_fitted(struct sheet *s, double x, double y, double width, double s
  * byte line i begins. */
 size_t ecg_draw_wrap(struct sheet *s, double width, double size, const char *text, size_t most,
                      size_t *starts);
-/* Text near here, moved to where no line is, between top and bottom; bold from 3 mm on. Returns
- * where it ends. */
-double ecg_draw_label(struct sheet *s, double x, double y, double top, double bottom, double size,
-                      struct sheet_colour colour, const char *text);
+/* Text near here, moved to where no line is, between top and bottom and `right` mm to the right at
+ * most; bold from 3 mm on. Returns where it ends. */
+double ecg_draw_label(struct sheet *s, double x, double y, double top, double bottom, double right,
+                      double size, struct sheet_colour colour, const char *text);
 void ecg_draw_colour(struct sheet *s, struct sheet_colour c);
 void ecg_draw_line(struct sheet *s, double x0, double y0, double x1, double y1, double width,
                    struct sheet_colour c);

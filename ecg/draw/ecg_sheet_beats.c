@@ -269,8 +269,9 @@ static void draw_cells(struct sheet *s, const struct beats *all)
     }
     cairo_restore(s->cr);
     for (size_t i = 0; i < all->n; i++) {
-        ecg_draw_label(s, cells[i].left + 1, cells[i].base - 13, s->paper.top, s->paper.bottom, 3.8,
-                       ecg_draw_ink, is_turned(s, &all->of[i]) ? "−aVR" : all->of[i].name);
+        ecg_draw_label(s, cells[i].left + 1, cells[i].base - 13, s->paper.top, s->paper.bottom,
+                       SHEET_NEAR, 3.8, ecg_draw_ink,
+                       is_turned(s, &all->of[i]) ? "−aVR" : all->of[i].name);
     }
 }
 

@@ -357,8 +357,9 @@ static void draw_comparison(struct sheet *s, double y, size_t lines)
     }
 }
 
-/* Damage and alarms first, then what the device says, our proposals, what to record again. Where
- * there are too many, the device and we have half of the lines each. */
+/* Damage and alarms first, then what the device says, what to record again, which all else depends
+ * on, and our proposals. Where there are too many, the device and we have half of the lines each.
+ */
 static void draw_statements(struct sheet *s, double confirmation)
 {
     const struct ecg_findings *f = s->o->analysis ? s->o->analysis->findings : NULL;
@@ -370,8 +371,8 @@ static void draw_statements(struct sheet *s, double confirmation)
         if (s->r->statements[i].text[0])
             add_statement(&all, "设备", ecg_draw_ink, s->r->statements[i].text);
     size_t device = all.n - alarms;
+    add_findings(&all, f, ECG_FINDING_RETAKE, "重采", ecg_draw_ink);
     add_findings(&all, f, ECG_FINDING_STATEMENT, "建议", ecg_draw_ink);
-    add_findings(&all, f, ECG_FINDING_RETAKE, "重采", ecg_draw_grey);
     size_t ours = all.n - alarms - device;
     size_t compared = comparison_lines(s, all.n);
     size_t most = STATEMENT_LINES - compared;

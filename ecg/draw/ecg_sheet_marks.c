@@ -67,14 +67,15 @@ void ecg_draw_bands(struct sheet *s, const struct sheet_row *row)
 /* A short stroke below the trace. */
 static void draw_spike(struct sheet *s, const struct sheet_row *row, double at_s)
 {
-    double y = row->base + row->down + 1;
+    const double mm = 2.2;
+    double y = fmin(row->base + row->down + 1, s->paper.bottom - mm - 0.3);
     for (size_t k = 0; k < row->n; k++) {
         const struct sheet_piece *p = &row->piece[k];
         if (!(at_s >= p->from && at_s < p->to))
             continue;
         double x = p->x + (at_s - p->from) * s->mm_per_s;
-        ecg_draw_line(s, x, y, x, y + 2.2, 0.3, ecg_draw_blue);
-        ecg_draw_use(s, x, y, x, y + 2.2);
+        ecg_draw_line(s, x, y, x, y + mm, 0.3, ecg_draw_blue);
+        ecg_draw_use(s, x, y, x, y + mm);
     }
 }
 
@@ -96,13 +97,13 @@ static void draw_beat(struct sheet *s, const struct ecg_beat *beat, double x, do
     const double least_mm = 11; /* that a number needs */
     char text[24];
     bool odd = beat->code != ECG_CODE_NORMAL;
-    ecg_draw_label(s, x - 1, y, s->paper.top, s->paper.bottom, 2.8,
+    ecg_draw_label(s, x - 1, y, s->paper.top, s->paper.bottom, SHEET_NEAR, 2.8,
                    odd ? ecg_draw_red : ecg_draw_blue, ecg_code_mnemonic(beat->code));
     if (before_mm < least_mm)
         return;
     snprintf(text, sizeof text, "%.0f", before_mm / s->mm_per_s * 1000);
-    ecg_draw_label(s, x - before_mm / 2 - 2, y + 0.3, s->paper.top, s->paper.bottom, 2.4,
-                   ecg_draw_grey, text);
+    ecg_draw_label(s, x - before_mm / 2 - 2, y + 0.3, s->paper.top, s->paper.bottom, SHEET_NEAR,
+                   2.4, ecg_draw_grey, text);
 }
 
 static void draw_beats(struct sheet *s, const struct sheet_row *row)

@@ -277,11 +277,11 @@ static void draw_names(struct sheet *s, const struct sheet_row *row, double abov
         bool unit = row->is_channel && strcmp(p->lead->unit, "1") != 0;
         double y = row->base - fmin(11, pitch * 0.45);
         snprintf(text, sizeof text, "%s%s%s", p->name, unit ? "  " : "", unit ? p->lead->unit : "");
-        double end = ecg_draw_label(s, p->x + 1, y - size / 2, above + 0.5, row->base + 1, size,
-                                    ecg_draw_ink, text);
+        double end = ecg_draw_label(s, p->x + 1, y - size / 2, above + 0.5, row->base + 1,
+                                    SHEET_NEAR, size, ecg_draw_ink, text);
         if (i == 0 && row->note[0])
-            ecg_draw_label(s, end + 3, y - 1.2, above + 0.5, row->base + 1, 2.8, ecg_draw_grey,
-                           row->note);
+            ecg_draw_label(s, end + 3, y - 1.2, above + 0.5, row->base + 1, SHEET_IN_ROW, 2.8,
+                           ecg_draw_grey, row->note);
     }
 }
 

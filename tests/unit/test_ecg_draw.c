@@ -348,6 +348,23 @@ START_TEST(a_trace_with_room_at_the_edge_of_the_paper_is_whole)
 }
 END_TEST
 
+/* Below a strip that goes down to the edge of the paper. */
+START_TEST(spikes_of_a_pacemaker_are_marked_on_the_paper)
+{
+    const double at_s = 6.1, paper_bottom = 196;
+    struct ecg_record *r = picture_record(eight, 8, 10);
+    for (size_t i = 0; i < r->leads[1].samples; i++)
+        r->leads[1].i32[i] *= -8;
+    ecg_record_add_mark(r, (struct ecg_mark){.kind = ECG_MARK_PACE, .at_s = at_s, .text = ""});
+    struct picture p = picture_of(r, &(struct ecg_draw_options){0});
+    ck_assert(isnan(picture_first_dark(&p, left + at_s * 25, paper_bottom + 0.5, 204)));
+    ck_assert(
+        !isnan(picture_first_dark(&p, left + at_s * 25, paper_bottom - 0.2, paper_bottom - 3)));
+    free(p.pixels);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(fifteen_leads_have_five_columns)
 {
     static const int ids[] = {1, 2, 61, 62, 63, 64, 3, 4, 5, 6, 7, 8, 0, 0, 0};
@@ -479,6 +496,7 @@ int main(void)
     tcase_add_test(t, one_lead_fills_the_page_row_by_row_and_missing_samples_are_gaps);
     tcase_add_test(t, a_level_far_from_zero_does_not_leave_the_paper);
     tcase_add_test(t, a_trace_with_room_at_the_edge_of_the_paper_is_whole);
+    tcase_add_test(t, spikes_of_a_pacemaker_are_marked_on_the_paper);
     tcase_add_test(t, fifteen_leads_have_five_columns);
     tcase_add_test(t, channels_that_are_no_voltage_have_an_axis_of_their_own);
     tcase_add_test(t, extreme_values_and_names_do_no_harm);
