@@ -1,4 +1,5 @@
 /* CSV as ecg_csv.c writes it: a sampling rate in the header, then µV. */
+#include "base/utf8.h"
 #include "ecg/ecg_format.h"
 #include "ecg/ecg_text.h"
 
@@ -33,9 +34,9 @@ bool ecg_csv_probe(struct base_bytes file)
     return b.n > n && memcmp(b.p, first_word, n) == 0;
 }
 
-/* The field at *at, without its quotes; *at is moved behind the comma or line end, of
- * which *last tells. False: it is not ended, or longer than fits. */
-static bool next_field(struct base_bytes b, size_t *at, char *out, size_t size, bool *last)
+/* The field at *at, without its quotes; *at is moved behind the comma or line end, of which *last
+ * tells. How long it is: from size on what is in out was cut; SIZE_MAX = it does not end. */
+static size_t next_field(struct base_bytes b, size_t *at, char *out, size_t size, bool *last)
 {
     size_t n = 0;
     size_t i = *at;
@@ -52,18 +53,23 @@ static bool next_field(struct base_bytes b, size_t *at, char *out, size_t size, 
         } else if (!quoted && (c == ',' || c == '\n' || c == '\r')) {
             break;
         }
-        if (n + 1 >= size)
-            return false;
-        out[n++] = c;
+        if (n + 1 < size)
+            out[n] = c;
+        n++;
     }
-    out[n] = '\0';
+    out[n < size ? n : size - 1] = '\0';
     if (quoted)
-        return false;
+        return SIZE_MAX;
     *last = i >= b.n || b.p[i] != ',';
     if (i < b.n && b.p[i] == '\r')
         i++;
     *at = i < b.n ? i + 1 : i;
-    return true;
+    return n;
+}
+
+static bool next_number(struct base_bytes b, size_t *at, char out[FIELD], bool *last)
+{
+    return next_field(b, at, out, FIELD, last) < FIELD;
 }
 
 /* "sample (500 Hz)" */
@@ -85,15 +91,21 @@ static enum base_err read_header(struct table *t)
     char field[NAME];
     size_t at = t->text.n >= 3 && t->text.p[0] == 0xef ? 3 : 0;
     bool last = false;
-    if (!next_field(t->text, &at, field, sizeof field, &last) || !read_rate(field, &t->rate_hz))
+    if (next_field(t->text, &at, field, sizeof field, &last) >= sizeof field ||
+        !read_rate(field, &t->rate_hz))
         return base_fail(t->err, BASE_EFORMAT, 0,
                          "CSV: the first column does not say the sampling rate; its name must be "
                          "as in \"sample (500 Hz)\"");
     while (!last) {
         size_t pos = at;
-        if (!next_field(t->text, &at, field, sizeof field, &last))
+        size_t n = next_field(t->text, &at, field, sizeof field, &last);
+        if (n == SIZE_MAX)
             return base_fail(t->err, BASE_EFORMAT, pos,
                              "CSV: a name of a column that does not end");
+        if (n >= sizeof field) {
+            field[base_utf8_cut(field, strlen(field), sizeof field - 2)] = '\0';
+            ecg_record_note(t->r, pos, "CSV: a name of %zu bytes: cut to %zu", n, strlen(field));
+        }
         struct ecg_lead *lead = t->leads + 1 < COLUMNS_MAX ? ecg_record_add_lead(t->r) : NULL;
         if (!lead)
             return base_fail(t->err, t->r->err ? t->r->err : BASE_ELIMIT, pos,
@@ -128,12 +140,11 @@ static bool read_row(struct table *t, size_t *at, double *number, double *out)
 {
     char field[FIELD];
     bool last = false;
-    if (!next_field(t->text, at, field, sizeof field, &last) || last ||
-        !ecg_text_number(field, number))
+    if (!next_number(t->text, at, field, &last) || last || !ecg_text_number(field, number))
         return false;
     for (size_t i = 0; i < t->leads; i++) {
         double v = (double)NAN;
-        if (last || !next_field(t->text, at, field, sizeof field, &last))
+        if (last || !next_number(t->text, at, field, &last))
             return false;
         if (!is_blank(field)) {
             if (!ecg_text_number(field, &v))

@@ -75,6 +75,25 @@ START_TEST(a_line_out_of_sequence_ends_the_record_with_a_note)
 }
 END_TEST
 
+/* A name in another character set is longer in UTF-8 when it is written again. */
+START_TEST(a_long_name_is_cut_with_a_note)
+{
+    enum { LONG = 300 };
+    char name[LONG + 1] = "", text[LONG + 64];
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    for (size_t i = 0; i + 3 <= LONG - 1; i += 3)
+        strcat(name, _i ? "\xe5\xbf\x83" : "abc"); /* 心 */
+    snprintf(text, sizeof text, "sample (500 Hz),x%s,II\n0,1,2\n", name);
+    ck_assert_int_eq(open_text(text, &r, &err), BASE_OK);
+    ck_assert(has_note(r, "a name of 298 bytes: cut to"));
+    ck_assert_uint_ge(strlen(r->leads[0].name), 250);
+    ck_assert(strncmp(r->leads[0].name + 1, name, strlen(r->leads[0].name + 1)) == 0);
+    ck_assert_str_eq(r->leads[1].name, "II");
+    ecg_record_free(r);
+}
+END_TEST
+
 static const struct {
     const char *text;
     const char *words;
@@ -101,6 +120,7 @@ int main(void)
     tcase_add_test(t, names_missing_samples_steps_and_a_later_start_are_read);
     tcase_add_test(t, a_last_line_without_an_end_is_left_out_with_a_note);
     tcase_add_loop_test(t, a_line_out_of_sequence_ends_the_record_with_a_note, 0, 6);
+    tcase_add_loop_test(t, a_long_name_is_cut_with_a_note, 0, 2);
     tcase_add_loop_test(t, what_is_no_table_of_samples_is_refused, 0,
                         sizeof refused / sizeof *refused);
     suite_add_tcase(s, t);
