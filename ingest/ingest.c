@@ -33,9 +33,9 @@ enum base_err ingest_start(const struct ingest_config *config, struct ingest **o
     if (!err)
         err = ingest_check_start(g, &g->check);
     if (!err)
-        err = ingest_measure_start(config, g->batch, "measure", &g->measure);
+        err = ingest_measure_start(g, INGEST_MEASURE_ECG, &g->measure);
     if (!err)
-        err = ingest_measure_start(config, g->batch, "pixels", &g->pixels);
+        err = ingest_measure_start(g, INGEST_MEASURE_PIXELS, &g->pixels);
     if (!err)
         err = loop_timer_new(config->loop, on_expiry, g, &g->expiry);
     if (!err)

@@ -1,8 +1,10 @@
 #include "ingest/ingest_measure.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "ingest/ingest_notes.h"
+#include "ingest/ingest_priv.h"
 #include "loop/loop_process.h"
 #include "model/model_jobs.h"
 #include "store/store.h"
@@ -11,11 +13,11 @@
 #include <stdlib.h>
 
 enum {
-    PARALLEL = 16, /* claimed, and noted, together */
+    PARALLEL_MAX = 16,
     LEASE_SECONDS = 600,
-    POLL_MS = 500,
     TIMEOUT_MS = 90000,
     IDLE_MS = 10000,
+    QUIET_MS = 1000,
     FORK_MS = 2000,       /* before the next try, where no process could be made */
     FIGURES_MAX = 1 << 18 /* bytes that are printed about one object */
 };
@@ -27,10 +29,19 @@ struct work {
     struct base_buf figures; /* as the process printed them: JSON, or "!" and why there is none */
 };
 
+/* name: of the jobs, and of the process's command. parallel: claimed, and noted, together; every
+ * poll_ms also while ingest goes first. An image takes more from ingest than an ECG does, and does
+ * not raise an exam to STAT. */
+static const struct kind {
+    const char *name;
+    unsigned parallel;
+    unsigned poll_ms;
+} kinds[] = {[INGEST_MEASURE_ECG] = {"measure", PARALLEL_MAX, 500},
+             [INGEST_MEASURE_PIXELS] = {"pixels", 4, 2000}};
+
 struct ingest_measure {
-    const struct ingest_config *config;
-    const struct ingest_batch *batch; /* goes first */
-    const char *kind;
+    const struct ingest *g;
+    const struct kind *kind;
     struct model_jobs *jobs;
     struct loop_process *process;
     struct loop_timer *idle;
@@ -70,12 +81,12 @@ static void end_note(void *arg, struct ingest_note *note, const char *error)
 static enum base_err send(void *arg, struct ingest_note *list, db_done_fn *fn, void *fn_arg)
 {
     const struct ingest_measure *m = arg;
-    int64_t jobs[PARALLEL];
-    int64_t instances[PARALLEL];
-    const char *figures[PARALLEL];
-    int64_t earlier[PARALLEL];
+    int64_t jobs[PARALLEL_MAX];
+    int64_t instances[PARALLEL_MAX];
+    const char *figures[PARALLEL_MAX];
+    int64_t earlier[PARALLEL_MAX];
     size_t n = 0;
-    for (struct ingest_note *note = list; note && n < PARALLEL; note = note->next) {
+    for (struct ingest_note *note = list; note && n < PARALLEL_MAX; note = note->next) {
         struct work *w = work_of(note);
         jobs[n] = note->job->id;
         instances[n] = note->job->subject;
@@ -86,7 +97,7 @@ static enum base_err send(void *arg, struct ingest_note *list, db_done_fn *fn, v
     struct db_param params[] = {
         db_int_array(&scratch[0], jobs, n), db_int_array(&scratch[1], instances, n),
         db_text_array(&scratch[2], figures, n), db_int_array(&scratch[3], earlier, n)};
-    enum base_err err = db_call(m->config->db, DB_Q_MEASURE_DONE, params, 4, fn, fn_arg);
+    enum base_err err = db_call(m->g->config->db, DB_Q_MEASURE_DONE, params, 4, fn, fn_arg);
     for (size_t i = 0; i < 4; i++)
         base_buf_deinit(&scratch[i]);
     return err;
@@ -105,7 +116,7 @@ static void measured(struct ingest_measure *m)
 
 static void not_measured(struct ingest_measure *m, const char *cause)
 {
-    BASE_LOG(WARN, "object_not_looked_at", LOG_S("kind", m->kind),
+    BASE_LOG(WARN, "object_not_looked_at", LOG_S("kind", m->kind->name),
              LOG_I("instance", m->current->note.job->subject), LOG_S("cause", cause));
     base_buf_deinit(&m->current->figures);
     base_buf_printf(&m->current->figures, "!%s", cause);
@@ -158,10 +169,10 @@ static void on_ended(void *arg, const struct loop_process_exit *exit)
 
 static enum base_err start(struct ingest_measure *m)
 {
-    const char *argv[] = {"/proc/self/exe", m->kind, NULL};
+    const char *argv[] = {"/proc/self/exe", m->kind->name, NULL};
     struct loop_process_options options = {
         .argv = argv, .input = true, .on_output = on_output, .on_exit = on_ended, .arg = m};
-    return loop_process_spawn(m->config->loop, &options, &m->process);
+    return loop_process_spawn(m->g->config->loop, &options, &m->process);
 }
 
 static void end_process(struct ingest_measure *m)
@@ -217,7 +228,7 @@ static void add_earlier(struct ingest_measure *m, struct work *w)
     size_t before = w->request.n;
     if (!location)
         return;
-    if (store_path(m->config->store, location, &w->request))
+    if (store_path(m->g->config->store, location, &w->request))
         w->request.n = before;
     else
         w->earlier = json_integer_value(json_object_get(earlier, "instance"));
@@ -235,7 +246,7 @@ static void run(void *arg, struct model_job *job)
     }
     w->note.job = job;
     base_buf_printf(&w->request, "%s\t", limits ? limits : "");
-    if (!location || store_path(m->config->store, location, &w->request)) {
+    if (!location || store_path(m->g->config->store, location, &w->request)) {
         end(w, "the object is not in the store");
         return;
     }
@@ -253,29 +264,30 @@ static void run(void *arg, struct model_job *job)
 static bool is_ingesting(void *arg)
 {
     const struct ingest_measure *m = arg;
-    return ingest_batch_waiting(m->batch) > 0;
+    if (m->kind == &kinds[INGEST_MEASURE_ECG])
+        return ingest_batch_waiting(m->g->batch) > 0;
+    return m->g->objects > 0 || base_clock_mono_ms() - m->g->object_at < QUIET_MS;
 }
 
-enum base_err ingest_measure_start(const struct ingest_config *config,
-                                   const struct ingest_batch *batch, const char *kind,
+enum base_err ingest_measure_start(const struct ingest *g, enum ingest_measure_kind kind,
                                    struct ingest_measure **out)
 {
+    const struct ingest_config *config = g->config;
     struct ingest_measure *m = calloc(1, sizeof *m);
     if (!m)
         return BASE_ENOMEM;
-    m->config = config;
-    m->batch = batch;
-    m->kind = kind;
+    m->g = g;
+    m->kind = &kinds[kind];
     m->measured =
         (struct ingest_notes){.loop = config->loop, .send = send, .end = end_note, .arg = m};
     struct model_jobs_config jobs = {
         .loop = config->loop,
         .db = config->db,
         .counters = config->counters,
-        .kind = kind,
-        .parallel = PARALLEL,
+        .kind = m->kind->name,
+        .parallel = m->kind->parallel,
         .lease_seconds = LEASE_SECONDS,
-        .poll_ms = POLL_MS,
+        .poll_ms = m->kind->poll_ms,
         .run = run,
         .busy = is_ingesting,
         .arg = m,

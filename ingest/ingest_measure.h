@@ -12,16 +12,15 @@
 #ifndef INGEST_MEASURE_H
 #define INGEST_MEASURE_H
 
-#include "base/err.h"
 #include "ingest/ingest.h"
-#include "ingest/ingest_batch.h"
 
 struct ingest_measure;
 
-/* kind: of the jobs, "measure" or "pixels"; also the name of the process's command. Looks at fewer
- * at a time while objects wait in this batch: ingest goes first. */
-enum base_err ingest_measure_start(const struct ingest_config *config,
-                                   const struct ingest_batch *batch, const char *kind,
+enum ingest_measure_kind { INGEST_MEASURE_ECG, INGEST_MEASURE_PIXELS };
+
+/* Ingest goes first: while rows wait to be committed few ECGs are claimed at a time, and while
+ * objects come, until a second after the last, few images, unless they are STAT. */
+enum base_err ingest_measure_start(const struct ingest *g, enum ingest_measure_kind kind,
                                    struct ingest_measure **out) BASE_MUST_CHECK;
 /* An object of the kind was committed. */
 void ingest_measure_poke(struct ingest_measure *m, enum loop_class class);

@@ -90,6 +90,7 @@ enum base_err ingest_object_new(struct ingest *g, const struct ingest_source *so
 
 static void object_free(struct ingest_object *o)
 {
+    o->g->object_at = base_clock_mono_ms();
     if (--o->g->objects == 0)
         model_jobs_resume(ingest_check_jobs(o->g->check));
     base_buf_deinit(&o->prefix);

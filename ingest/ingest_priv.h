@@ -37,6 +37,7 @@ struct ingest {
     struct ingest_watch *watch;
     struct loop_timer *expiry; /* of unfinished uploads */
     unsigned objects;          /* and files of uploads, on their way */
+    int64_t object_at;         /* when the last of them ended: base_clock_mono_ms */
 };
 
 #define INGEST_MUCH_HELD "many ECG recordings come at once; send it again later"

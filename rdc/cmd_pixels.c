@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { MEMORY_MIB = 3072, CPU_SECONDS = 60 };
+enum { BEHIND = 19, MEMORY_MIB = 3072, CPU_SECONDS = 60 };
 
 /* A file that as a whole cannot be read is found where its metadata are. */
 static enum base_err decode(void *arg, const char *limits, const char *path, const char *earlier,
@@ -52,5 +52,5 @@ int rdc_cmd_pixels(struct rdc_context *ctx, int argc, char **argv)
         fprintf(stderr, "rdc pixels: %s\n", e.msg);
         return 1;
     }
-    return rdc_helper_serve(MEMORY_MIB, CPU_SECONDS, decode, NULL);
+    return rdc_helper_serve(BEHIND, MEMORY_MIB, CPU_SECONDS, decode, NULL);
 }

@@ -10,8 +10,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { BEHIND = 10 /* nice */ };
-
 /* The soft limit only, so that the next request can have its own. */
 static void limit(enum __rlimit_resource what, rlim_t most)
 {
@@ -54,7 +52,7 @@ static bool split(char *line, char **path, char **earlier)
     return true;
 }
 
-int rdc_helper_serve(uint64_t memory_mib, uint64_t cpu_seconds,
+int rdc_helper_serve(int behind, uint64_t memory_mib, uint64_t cpu_seconds,
                      enum base_err (*fn)(void *arg, const char *limits, const char *path,
                                          const char *earlier, struct base_buf *out,
                                          struct base_error *e),
@@ -65,7 +63,7 @@ int rdc_helper_serve(uint64_t memory_mib, uint64_t cpu_seconds,
     size_t room = 0;
     bool heard = true;
     rdc_helper_limit(memory_mib, cpu_seconds);
-    if (nice(BEHIND) < 0)
+    if (nice(behind) < 0)
         perror("rdc: nice"); /* go on, but in competition with ingest */
     for (ssize_t n; heard && (n = getline(&line, &room, stdin)) > 0;) {
         struct base_error e = {0};
