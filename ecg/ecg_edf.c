@@ -207,6 +207,22 @@ static void leave_out_after_gap(struct edf_file *f)
     }
 }
 
+/* EDF+C says that there are no gaps, in files in which some writers left some. */
+static bool has_gaps_for_all_that(const struct edf_file *f)
+{
+    double last;
+    if (!f->plus || f->records < 2 || !ecg_edf_record_time(f, f->records - 1, &last))
+        return false;
+    double want = f->first_s + (double)(f->records - 1) * f->duration_s;
+    if (!(last - want > fmax(1, f->duration_s))) /* clocks drift */
+        return false;
+    ecg_record_damage(f->rec, f->pos + (f->records - 1) * f->record_bytes,
+                      "EDF: the recording is called continuous, but its last data record begins at "
+                      "second %g, not %g: its gaps are where the times of the records say",
+                      last, want);
+    return true;
+}
+
 /* EDF+D: data records have times of their own. */
 static enum base_err read_times(struct edf_file *f, struct base_error *err)
 {
@@ -214,7 +230,7 @@ static enum base_err read_times(struct edf_file *f, struct base_error *err)
     bool known = ecg_edf_record_time(f, 0, &f->first_s);
     if (!known)
         f->first_s = 0;
-    if (!f->discontinuous || n == 0 || f->duration_s <= 0)
+    if (n == 0 || f->duration_s <= 0 || !(f->discontinuous || (known && has_gaps_for_all_that(f))))
         return BASE_OK;
     f->times = calloc(n, sizeof *f->times);
     if (!f->times)

@@ -1,6 +1,7 @@
 #include "ecg/ecg_hl7_time.h"
 
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 /* n digits; false when there are fewer. */
@@ -27,7 +28,7 @@ static bool take_two(const char **s, char sign, int *out)
     return true;
 }
 
-/* What stands behind the time: a zone, or nothing. Behind a blank it does not matter. */
+/* What stands behind the time: a zone, or nothing. */
 static bool take_zone(const char *s, struct ecg_time *t)
 {
     enum { HOURS_MAX = 14 };
@@ -41,7 +42,7 @@ static bool take_zone(const char *s, struct ecg_time *t)
         (void)take_two(&s, ':', &minutes);
         t->zone_min = sign * (hours * 60 + minutes);
     }
-    return *s == '\0' || *s == ' ' || *s == '\t' || *s == '\r' || *s == '\n';
+    return s[strspn(s, " \t\r\n")] == '\0';
 }
 
 bool ecg_hl7_time_parse(const char *s, struct ecg_time *out)

@@ -25,18 +25,22 @@ static bool is(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-/* "2011-12-01" and "07:27:34" */
+/* "2011-12-01" and "07:27:34", which may be empty. False when one is none of these: *out has the
+ * day, if that is one. */
 static bool time_of(const char *date, const char *time, struct ecg_time *out)
 {
-    char hl7[40];
-    size_t n = 0;
-    const char *parts[] = {date, time};
-    for (size_t i = 0; i < 2; i++)
-        for (const char *s = parts[i]; *s && n + 1 < sizeof hl7; s++)
-            if (*s != '-' && *s != ':')
-                hl7[n++] = *s;
-    hl7[n] = '\0';
-    return n >= 8 && ecg_hl7_time_parse(hl7, out);
+    char whole[64];
+    struct ecg_time t;
+    if (!ecg_hl7_time_parse(date, &t))
+        return false;
+    *out = t;
+    if (!time[0])
+        return true;
+    snprintf(whole, sizeof whole, "%sT%s", date, time);
+    if (!ecg_hl7_time_parse(whole, &t) || !t.has_time)
+        return false;
+    *out = t;
+    return true;
 }
 
 /* Of a rate, a resolution, a length or a number of leads: above 0. */
@@ -51,10 +55,31 @@ static bool number_attribute(struct philips *p, const char *name, double *out)
     return true;
 }
 
+/* How the samples are packed. In a way that is not known they would be read as a noise. */
+static void read_packing(struct philips *p)
+{
+    char encoding[24];
+    char method[24];
+    char flag[8];
+    if (!ecg_xml_attribute(p->x, "compression", method, sizeof method))
+        ecg_xml_attribute(p->x, "compressmethod", method, sizeof method);
+    ecg_xml_attribute(p->x, "compressflag", flag, sizeof flag);
+    ecg_xml_attribute(p->x, "dataencoding", encoding, sizeof encoding);
+    bool is_xli = strcasecmp(method, "XLI") == 0;
+    bool has_method = method[0] && strcasecmp(method, "None") != 0;
+    bool is_compressed = has_method || strcasecmp(flag, "True") == 0;
+    is_compressed = is_compressed && strcasecmp(flag, "False") != 0;
+    p->plain = strcasecmp(encoding, "Plain") == 0;
+    p->compressed = is_compressed && !p->plain;
+    if (encoding[0] && !p->plain && strcasecmp(encoding, "Base64") != 0)
+        memcpy(p->unknown, encoding, sizeof encoding);
+    else if (p->compressed && has_method && !is_xli)
+        memcpy(p->unknown, method, sizeof method);
+}
+
 /* 1.03 and 1.04 name the attributes differently. */
 static void begin_waves(struct philips *p)
 {
-    char value[64];
     double v;
     (void)number_attribute(p, "samplespersecond", &p->rate);
     (void)number_attribute(p, "resolution", &p->resolution);
@@ -64,15 +89,10 @@ static void begin_waves(struct philips *p)
     const char *labels = ecg_xml_attribute_text(p->x, "leadlabels");
     if (labels[0])
         p->labels = labels;
-    p->compressed = (ecg_xml_attribute(p->x, "compression", value, sizeof value) ||
-                     ecg_xml_attribute(p->x, "compressmethod", value, sizeof value)) &&
-                    strcasecmp(value, "XLI") == 0;
-    if (ecg_xml_attribute(p->x, "compressflag", value, sizeof value) &&
-        strcasecmp(value, "False") == 0)
-        p->compressed = false;
-    p->plain = ecg_xml_attribute(p->x, "dataencoding", value, sizeof value) &&
-               strcasecmp(value, "Plain") == 0;
-    p->compressed = p->compressed && !p->plain;
+    p->bits = 16;
+    (void)(number_attribute(p, "bitspersample", &p->bits) ||
+           number_attribute(p, "nbitspersample", &p->bits));
+    read_packing(p);
 }
 
 static void begin_data(struct philips *p)
@@ -97,7 +117,11 @@ static void begin_acquisition(struct philips *p)
     char time[24];
     ecg_xml_attribute(p->x, "date", date, sizeof date);
     ecg_xml_attribute(p->x, "time", time, sizeof time);
-    (void)time_of(date, time, &p->r->start);
+    if (!time_of(date, time, &p->r->start) && (date[0] || time[0]))
+        ecg_record_note(p->r, BASE_NOPOS,
+                        "Philips XML, line %u: the acquisition has no date YYYY-MM-DD and time "
+                        "HH:MM:SS",
+                        ecg_xml_line(p->x));
 }
 
 static void on_start(void *arg, struct ecg_xml *x, const char *name)
@@ -224,6 +248,9 @@ static void patient(struct philips *p, const char *name)
         who->sex = ecg_text_sex(s);
     else if (is(name, "dateofbirth") && time_of(s, "", &t))
         who->birth = t.date;
+    else if (is(name, "dateofbirth") && s[0])
+        ecg_record_note(p->r, BASE_NOPOS, "Philips XML, line %u: the birth date is no date",
+                        ecg_xml_line(p->x));
     else if (!number)
         return;
     else if (is(name, "years")) {
@@ -324,7 +351,6 @@ enum base_err ecg_philips_parse(struct base_bytes file, struct ecg_record *r,
     if (!p)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "Philips XML: out of memory");
     p->r = r;
-    p->resolution = 5;
     p->labels = p->code = p->left = p->right = "";
     p->names[0] = p->names[1] = p->names[2] = "";
     for (unsigned i = 0; i < ECG_MEASURE_COUNT; i++)

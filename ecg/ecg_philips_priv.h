@@ -22,8 +22,10 @@ struct philips {
     double resolution;
     double duration_ms;
     size_t nleads;
+    double bits; /* of a sample, as it is stated */
     bool compressed;
-    bool plain; /* dataencoding "Plain": numbers instead of Base64, nothing is compressed */
+    char unknown[24]; /* a way of packing samples that we do not know; "" = none */
+    bool plain;       /* dataencoding "Plain": numbers instead of Base64, nothing is compressed */
     const char *labels;
 
     /* repbeats and the repbeat that is open */

@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { USUAL_HZ = 500 }; /* what carts have */
+enum { USUAL_HZ = 500, USUAL_UV = 5 }; /* what carts have */
 
 static void BASE_PRINTF(2, 3) note(struct philips *p, const char *fmt, ...)
 {
@@ -213,16 +213,36 @@ static bool has_rate(const struct philips *p)
     return p->rate > 0 && p->rate <= 1e6;
 }
 
-void ecg_philips_waves(struct philips *p)
+/* What is not said, or not as it is always found. */
+static void settle_kind(struct philips *p, size_t nleads)
 {
+    enum { BITS = 16 };
     if (!has_rate(p)) {
         note(p, "the samples have no rate, %d Hz assumed", USUAL_HZ);
         p->rate = USUAL_HZ;
+    }
+    if (!(p->resolution > 0)) {
+        note(p, "the samples have no resolution, %d uV assumed: amplitudes may be wrong", USUAL_UV);
+        p->resolution = USUAL_UV;
+    }
+    if (p->bits != BITS)
+        note(p, "samples of %g bits are read as of %d, and may be wrong", p->bits, BITS);
+    if (!p->compressed && !p->data_cut && p->data.n % (2 * nleads))
+        note(p, "%zu bytes are not as many of each of %zu leads: samples may be in the wrong lead",
+             p->data.n, nleads);
+}
+
+void ecg_philips_waves(struct philips *p)
+{
+    if (p->unknown[0]) {
+        note(p, "samples packed as \"%s\" are not read: that is not known here", p->unknown);
+        return;
     }
     static const char standard[] = "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6";
     const char *labels = p->labels[0] ? p->labels : standard;
     const char *label;
     size_t nleads = p->nleads ? p->nleads : 12;
+    settle_kind(p, nleads);
     size_t at = 0;
     struct base_buf samples = {0};
     double stated = p->duration_ms * p->rate / 1000;
@@ -249,6 +269,8 @@ void ecg_philips_waves(struct philips *p)
         if (is_stated && lead->samples < most)
             note(p, "lead %zu has %zu samples of %zu", k + 1, lead->samples, most);
         ecg_text_name_lead(p->r, base_bytes_of(label, n), lead);
+        if (n == 0)
+            lead->name = ecg_record_printf(p->r, "lead %zu", k + 1);
         lead->rate_hz = p->rate;
         lead->uv_per_count = p->resolution;
     }
@@ -283,7 +305,9 @@ void ecg_philips_beat(struct philips *p)
         return;
     ecg_text_name_lead(p->r, base_bytes_str(p->beat_lead), lead);
     lead->rate_hz = p->beat_rate > 0 ? p->beat_rate : has_rate(p) ? p->rate : USUAL_HZ;
-    lead->uv_per_count = p->beat_resolution > 0 ? p->beat_resolution : p->resolution;
+    lead->uv_per_count = p->beat_resolution > 0 ? p->beat_resolution
+                         : p->resolution > 0    ? p->resolution
+                                                : USUAL_UV;
     ecg_record_narrow(p->r, lead);
     const double *b = p->beat;
     if (!(b[2] > 0))

@@ -300,6 +300,25 @@ START_TEST(headers_that_bend_the_rules_are_read)
 }
 END_TEST
 
+START_TEST(gaps_of_a_recording_that_is_called_continuous_are_told)
+{
+    static const struct channel channels[] = {LEAD("ECG II", "2"), ANNOTATIONS("8")};
+    static const int32_t none = ECG_SAMPLE_NONE;
+    struct base_buf b = {0};
+    add_header(&b, &plus, channels, 2);
+    base_buf_add(&b, "\1\0\2\0", 4);
+    LISTS(&b, "+0\x14\x14\0", 16);
+    base_buf_add(&b, "\3\0\4\0", 4);
+    LISTS(&b, "+3\x14\x14\0", 16);
+    struct ecg_record *r = must_open(&b);
+    assert_samples(&r->leads[0], (const int32_t[]){1, 2, none, none, none, none, 3, 4}, 8);
+    ck_assert_uint_eq(r->nnotes, 1);
+    ck_assert(has_note(r, "is called continuous") && r->notes[0].is_damage);
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(a_date_that_is_none_is_told)
 {
     struct header h = plain;
@@ -589,6 +608,7 @@ int main(void)
     tcase_add_test(t, edf_plus_has_a_patient_and_annotations);
     tcase_add_loop_test(t, a_name_whose_character_set_is_guessed_is_marked, 0, 4);
     tcase_add_test(t, headers_that_bend_the_rules_are_read);
+    tcase_add_test(t, gaps_of_a_recording_that_is_called_continuous_are_told);
     tcase_add_test(t, a_date_that_is_none_is_told);
     tcase_add_test(t, the_sex_may_be_a_word);
     tcase_add_test(t, the_fraction_of_the_start_is_the_nearest);

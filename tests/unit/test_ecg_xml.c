@@ -216,6 +216,93 @@ START_TEST(of_philips_samples_that_are_cut_each_stays_in_its_lead)
 }
 END_TEST
 
+/* Attributes of two leads of four samples, what is told of them, and the second lead. */
+static const struct {
+    const char *attributes;
+    const char *words; /* NULL: nothing */
+    const char *name;
+    double uv;
+} philips_kinds[] = {
+    {"leadlabels='V1 V2' resolution='4.88' compression='None' bitspersample='16'", NULL, "V2",
+     4.88},
+    {"leadlabels='V1 V2'", "no resolution, 5 uV assumed", "V2", 5},
+    {"leadlabels='V1 V2' resolution='4,88'", "no resolution, 5 uV assumed", "V2", 5},
+    {"leadlabels='V1 V2' resolution='5' nbitspersample='8'", "samples of 8 bits", "V2", 5},
+    {"leadlabels='V1' resolution='5'", NULL, "lead 2", 5},
+};
+
+static enum base_err open_philips_document(const char *start, const char *attributes,
+                                           struct ecg_record **r, struct base_error *err)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "<restingecgdata><documentinfo><documenttype>PhilipsECG</documenttype></documentinfo>"
+             "%s<waveforms><parsedwaveforms numberofleads='2' samplespersecond='500' %s>"
+             "AQACAAMABAAFAAYABwAIAA==%s",
+             start, attributes, philips_end);
+    return open_bytes(base_bytes_str(text), NULL, r, err);
+}
+
+START_TEST(what_philips_does_not_say_is_told)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_eq(open_philips_document("", philips_kinds[_i].attributes, &r, &err), BASE_OK);
+    ck_assert_str_eq(r->leads[1].name, philips_kinds[_i].name);
+    ck_assert_double_eq_tol(r->leads[1].uv_per_count, philips_kinds[_i].uv, 1e-9);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[1], 0), 5);
+    ck_assert(philips_kinds[_i].words ? has_note(r, philips_kinds[_i].words) : r->nnotes == 0);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(samples_of_philips_that_do_not_part_evenly_are_told)
+{
+    struct ecg_record *r = open_philips("", "AQACAAMABAAFAAYABwA=", philips_end); /* 7 of 8 */
+    ck_assert(has_note(r, "14 bytes are not as many of each of 2 leads"));
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(what_philips_packs_in_an_unknown_way_is_refused)
+{
+    static const char *const attributes[] = {"compression='LZW'", "compressmethod='ZIP'",
+                                             "dataencoding='Hex'"};
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
+        struct ecg_record *r = NULL;
+        struct base_error err = {0};
+        ck_assert_int_eq(open_philips_document("", attributes[i], &r, &err), BASE_EFORMAT);
+        ck_assert_msg(strstr(err.msg, "are not read: that is not known here"), "%s", err.msg);
+    }
+}
+END_TEST
+
+START_TEST(a_time_of_philips_is_read_or_told)
+{
+    static const struct {
+        const char *date;
+        const char *time;
+        int day;
+        int hour; /* -1: none */
+        bool is_told;
+    } rows[] = {{"2011-12-01", "07:27:34", 1, 7, false},    {"2011-12-01", "", 1, -1, false},
+                {"2011-12-01", "07:27:34 PM", 1, -1, true}, {"2011-12-01", "7:27", 1, -1, true},
+                {"01/12/2011", "07:27:34", 0, -1, true},    {"", "", 0, -1, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char start[200];
+        struct ecg_record *r = NULL;
+        struct base_error err = {0};
+        snprintf(start, sizeof start, "<dataacquisition date='%s' time='%s'></dataacquisition>",
+                 rows[i].date, rows[i].time);
+        ck_assert_int_eq(open_philips_document(start, "resolution='5'", &r, &err), BASE_OK);
+        ck_assert_int_eq(r->start.date.day, rows[i].day);
+        ck_assert_int_eq(r->start.has_time ? r->start.hour : -1, rows[i].hour);
+        ck_assert_int_eq(has_note(r, "the acquisition has no date"), rows[i].is_told);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
 START_TEST(a_lead_of_muse_begins_where_it_says)
 {
     static const char lead[] = "<LeadData><LeadID>%s</LeadID><LeadOffsetFirstSample>%d"
@@ -825,6 +912,11 @@ int main(void)
     tcase_add_loop_test(t, each_file_has_its_samples_name_and_findings, 0, OWN);
     tcase_add_test(t, samples_of_philips_may_be_numbers);
     tcase_add_test(t, of_philips_samples_that_are_cut_each_stays_in_its_lead);
+    tcase_add_loop_test(t, what_philips_does_not_say_is_told, 0,
+                        sizeof philips_kinds / sizeof *philips_kinds);
+    tcase_add_test(t, samples_of_philips_that_do_not_part_evenly_are_told);
+    tcase_add_test(t, what_philips_packs_in_an_unknown_way_is_refused);
+    tcase_add_test(t, a_time_of_philips_is_read_or_told);
     tcase_add_test(t, a_lead_of_muse_begins_where_it_says);
     tcase_add_test(t, a_further_series_is_where_its_time_says);
     tcase_add_test(t, annotations_of_aecg_become_marks_in_seconds);
