@@ -23,7 +23,7 @@ static bool is_bdf(const uint8_t *p)
     return p[0] == 0xff && memcmp(p + 1, "BIOSEMI", 7) == 0;
 }
 
-/* A number of a header field. Some writers have a comma for the point. */
+/* A number of a header field. */
 static bool number(struct base_bytes field, double *out)
 {
     char text[16];
@@ -34,8 +34,6 @@ static bool number(struct base_bytes field, double *out)
         return true;
     memcpy(text, b.p, b.n);
     text[b.n] = '\0';
-    for (char *c = text; *c; c++)
-        *c = (char)(*c == ',' ? '.' : *c);
     return ecg_text_number(text, out);
 }
 
@@ -283,16 +281,6 @@ static size_t samples_of(const struct edf_file *f, const struct edf_channel *c)
     return rest ? sample_of(f, c, f->records, next) + rest : next;
 }
 
-static void fill_gap(struct ecg_lead *lead, size_t from, size_t to)
-{
-    for (size_t i = from; i < to; i++)
-        if (lead->i16)
-            lead->i16[i] = ECG_SAMPLE_NONE16;
-        else
-            lead->i32[i] = ECG_SAMPLE_NONE;
-    lead->tally.missing += to - from;
-}
-
 /* The samples of a data record to their place. */
 static void copy_samples(const struct edf_file *f, struct edf_channel *c,
                          const struct ecg_unpack *u, size_t record)
@@ -318,7 +306,8 @@ static void fill_gaps(const struct edf_file *f, const struct edf_channel *c, str
         if (n == 0)
             continue;
         size_t at = sample_of(f, c, k, next);
-        fill_gap(lead, next, at);
+        ecg_lead_miss(lead, next, at);
+        lead->tally.missing += at - next;
         next = at + n;
     }
 }

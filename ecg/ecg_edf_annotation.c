@@ -10,6 +10,7 @@
 
 #include "base/decimal.h"
 #include "ecg/ecg_text.h"
+#include "ecg/ecg_write.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -288,23 +289,16 @@ static const char *kind_text(enum ecg_mark_kind kind)
     return "";
 }
 
-/* Control characters would end the list. */
-static void add_clean(struct base_buf *out, const char *s)
-{
-    for (; *s; s++)
-        base_buf_add_byte(out, (uint8_t)((uint8_t)*s < ' ' ? ' ' : *s));
-}
-
 void ecg_edf_mark_write(const struct ecg_mark *m, struct base_buf *out)
 {
     bool wave = m->kind != ECG_MARK_OTHER && m->kind != ECG_MARK_BEAT;
     const char *what =
         wave || m->code == ECG_CODE_NONE ? kind_text(m->kind) : ecg_code_meaning(m->code);
-    add_clean(out, what);
+    ecg_write_clean(out, what); /* control characters would end the list */
     if (what[0] && m->text[0])
         base_buf_add_str(out, ": ");
     if (m->text[0])
-        add_clean(out, m->text);
+        ecg_write_clean(out, m->text);
     else if (!what[0])
         base_buf_add_str(out, "annotation");
     /* As EDFbrowser has it, an annotation of one channel ends with its label. */

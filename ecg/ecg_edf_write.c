@@ -300,10 +300,7 @@ static enum base_err make_lists(struct job *j)
 /* Padded with blanks; cut between characters. */
 static void add_field(struct base_buf *b, const char *text, size_t size)
 {
-    size_t n = strlen(text);
-    if (n > size)
-        for (n = size; n > 0 && ((uint8_t)text[n] & 0xc0) == 0x80;)
-            n--;
+    size_t n = base_utf8_cut(text, strlen(text), size);
     base_buf_add(b, text, n);
     base_buf_add_fill(b, ' ', size - n);
 }

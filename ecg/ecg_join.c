@@ -68,22 +68,13 @@ static size_t place(const struct ecg_record *r, struct piece *piece, size_t n)
     return next;
 }
 
-static void fill(struct ecg_lead *to, size_t from, size_t past)
-{
-    for (size_t i = from; i < past; i++)
-        if (to->i16)
-            to->i16[i] = ECG_SAMPLE_NONE16;
-        else
-            to->i32[i] = ECG_SAMPLE_NONE;
-}
-
 static void copy(const struct ecg_record *r, const struct piece *piece, size_t n,
                  struct ecg_lead *to)
 {
     size_t next = 0;
     for (size_t i = 0; i < n; i++) {
         const struct ecg_lead *from = &r->leads[piece[i].lead];
-        fill(to, next, piece[i].at);
+        ecg_lead_miss(to, next, piece[i].at);
         if (to->i16)
             memcpy(to->i16 + piece[i].at, from->i16, from->samples * sizeof *to->i16);
         else

@@ -233,6 +233,15 @@ void ecg_record_count(struct ecg_lead *lead)
             lead->tally.sum += lead->i32[i];
 }
 
+void ecg_lead_miss(struct ecg_lead *lead, size_t from, size_t past)
+{
+    for (size_t i = from; i < past; i++)
+        if (lead->i16)
+            lead->i16[i] = ECG_SAMPLE_NONE16;
+        else
+            lead->i32[i] = ECG_SAMPLE_NONE;
+}
+
 void ecg_lead_read(const struct ecg_lead *lead, size_t from, size_t n, int32_t *out)
 {
     if (lead->i32 && n)

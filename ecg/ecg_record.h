@@ -285,6 +285,8 @@ void ecg_record_narrow(struct ecg_record *r, struct ecg_lead *lead);
 /* From 16 bits to 32, with -32768 as an ordinary value: for formats in which it
  * is one, when it occurs. */
 enum base_err ecg_record_widen(struct ecg_record *r, struct ecg_lead *lead) BASE_MUST_CHECK;
+/* Samples from .. past - 1 are missing ones. */
+void ecg_lead_miss(struct ecg_lead *lead, size_t from, size_t past);
 /* The tally of a lead whose maker took none. */
 void ecg_record_count(struct ecg_lead *lead);
 /* Of a lead that will not be one of the record's. */

@@ -87,6 +87,30 @@ static const char *text(struct scp_file *f, const struct fields *fields, unsigne
     return ecg_text_utf8(f->rec, fields->tag[tag], &f->charset, &guessed);
 }
 
+/* All texts of a tag that may occur several times, as lines. */
+static const char *texts(struct scp_file *f, unsigned wanted)
+{
+    enum { END = 255 };
+    struct scp_cursor c = {.b = f->sec[1].body};
+    struct base_buf lines = {0};
+    bool guessed;
+    while (c.at < c.b.n) {
+        uint8_t tag = scp_u8(&c);
+        struct base_bytes value = ecg_text_trim(scp_bytes(&c, scp_u16(&c)));
+        if (tag == END || c.short_)
+            break;
+        if (tag != wanted || value.n == 0)
+            continue;
+        base_buf_add(&lines, "\n", lines.n > 0);
+        base_buf_add(&lines, value.p, value.n);
+    }
+    if (lines.err && !f->rec->err)
+        f->rec->err = lines.err;
+    const char *text = ecg_text_utf8(f->rec, base_buf_bytes(&lines), &f->charset, &guessed);
+    base_buf_deinit(&lines);
+    return text;
+}
+
 /* Tags 0 last name, 1 first name, 3 second last name, as a DICOM person name. */
 static void read_name(struct scp_file *f, const struct fields *fields)
 {
@@ -122,7 +146,7 @@ static void read_person(struct scp_file *f, const struct fields *fields)
     struct base_bytes sex = fields->tag[8];
     if (sex.n && (sex.p[0] == 1 || sex.p[0] == 2))
         p->sex = sex.p[0] == 1 ? 'M' : 'F';
-    p->history = text(f, fields, 35);
+    p->history = texts(f, 35);
 }
 
 /* Tag 14 or 15: numbers, then five strings that end with NUL: program version,
@@ -210,5 +234,5 @@ void ecg_scp_patient(struct scp_file *f)
     d->department = text(f, &fields, 18);
     d->referring = text(f, &fields, 20);
     d->technician = text(f, &fields, 22);
-    f->rec->comment = text(f, &fields, 30);
+    f->rec->comment = texts(f, 30);
 }

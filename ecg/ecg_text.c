@@ -135,7 +135,7 @@ bool ecg_text_number(const char *s, double *out)
     const char *from = s;
     s = take_digits(s, &value);
     bool digits = s > from;
-    if (*s == '.') {
+    if (*s == '.' || *s == ',') {
         from = s + 1;
         s = take_digits(from, &value);
         digits |= s > from;

@@ -28,7 +28,7 @@ struct base_bytes ecg_text_trim(struct base_bytes b);
 /* "M", "female", in any case: 'M' or 'F'; 0 for all else. */
 char ecg_text_sex(const char *s);
 /* A plain decimal number, which must be the whole of s but for white space; not
- * infinite. Independent of the locale. */
+ * infinite. Independent of the locale; some recorders write a comma for the point. */
 bool ecg_text_number(const char *s, double *out);
 
 #endif

@@ -330,11 +330,7 @@ static enum base_err join(struct segments *x, size_t signal, size_t frames, stru
         narrow ? ecg_record_set_i16(x->r, to, total) : ecg_record_set_i32(x->r, to, total);
     if (e)
         return base_fail(x->err, e, BASE_NOPOS, "WFDB: %zu samples: %s", total, base_err_text(e));
-    for (size_t i = 0; i < total; i++)
-        if (narrow)
-            to->i16[i] = ECG_SAMPLE_NONE16;
-        else
-            to->i32[i] = ECG_SAMPLE_NONE;
+    ecg_lead_miss(to, 0, total);
     for (size_t i = 0; i < x->h->nsegments; i++) {
         const struct ecg_lead *from = signal_in(x, &x->list[i], signal, &skew);
         uint64_t stated = x->h->segments[i].frames * spf;

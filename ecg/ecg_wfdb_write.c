@@ -103,12 +103,6 @@ static void write_samples(const struct job *j, uint16_t *sums, int32_t *firsts,
         }
 }
 
-static void add_clean(struct base_buf *out, const char *text)
-{
-    for (; *text; text++)
-        base_buf_add_byte(out, (uint8_t)((uint8_t)*text < ' ' ? ' ' : *text));
-}
-
 static void write_record_line(const struct job *j, struct base_buf *out)
 {
     const struct ecg_time *t = &j->r->start;
@@ -149,7 +143,7 @@ static void write_signal_line(const struct job *j, size_t i, uint16_t sum, int32
         base_buf_add_byte(out, (uint8_t)((uint8_t)*u <= ' ' ? '_' : *u));
     base_buf_printf(out, " %u 0 %ld %d 0 ", j->format == 212 ? 12 : j->format, (long)first,
                     (int16_t)sum);
-    add_clean(out, lead->name);
+    ecg_write_clean(out, lead->name);
     base_buf_add_byte(out, '\n');
 }
 
@@ -164,7 +158,7 @@ static void write_comments(const struct ecg_record *r, struct base_buf *out)
         base_buf_add_str(out, "#<diagnoses>:\n");
     for (size_t i = 0; i < r->nstatements; i++) {
         base_buf_add_byte(out, '#');
-        add_clean(out, r->statements[i].text);
+        ecg_write_clean(out, r->statements[i].text);
         base_buf_add_byte(out, '\n');
     }
 }

@@ -171,6 +171,12 @@ const struct ecg_lead **ecg_write_channels(const struct ecg_record *r, size_t *n
     return list;
 }
 
+void ecg_write_clean(struct base_buf *out, const char *text)
+{
+    for (; *text; text++)
+        base_buf_add_byte(out, (uint8_t)((uint8_t)*text < ' ' ? ' ' : *text));
+}
+
 void ecg_outputs_lose(struct ecg_outputs *out, const char *fmt, ...)
 {
     char line[256];

@@ -47,6 +47,8 @@ struct base_buf *ecg_outputs_add(struct ecg_outputs *out, const struct ecg_write
                                  const char *extension);
 /* One line of out->lost. */
 void ecg_outputs_lose(struct ecg_outputs *out, const char *fmt, ...) BASE_PRINTF(2, 3);
+/* The text, with blanks for its control characters. */
+void ecg_write_clean(struct base_buf *out, const char *text);
 /* The number of the lead's first sample, at its rate after the record's start. */
 static inline int64_t ecg_write_first(const struct ecg_lead *lead)
 {

@@ -110,6 +110,20 @@ START_TEST(an_undeclared_name_in_two_tags_is_of_one_character_set)
 }
 END_TEST
 
+START_TEST(a_text_in_several_tags_is_whole)
+{
+    static const uint8_t tags[] = {30, 2, 0, 'a', 0, 30, 2, 0, 'b', 0};
+    struct base_buf b = {0};
+    load_testdata("7-gbk.scp", &b);
+    memcpy(b.p + section_at(&b, 1) + 16, tags, sizeof tags);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_str_eq(r->comment, "a\nb");
+    ck_assert_str_eq(r->patient.id.utf8, "SCP0007");
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(the_devices_findings_are_kept_apart)
 {
     struct ecg_record *r = open_testdata("1-second-differences.scp");
@@ -574,6 +588,7 @@ int main(void)
     tcase_add_test(t, patient_time_device_and_filters_are_read);
     tcase_add_test(t, an_undeclared_chinese_name_is_utf8_with_its_raw_bytes_kept);
     tcase_add_test(t, an_undeclared_name_in_two_tags_is_of_one_character_set);
+    tcase_add_test(t, a_text_in_several_tags_is_whole);
     tcase_add_test(t, the_devices_findings_are_kept_apart);
     tcase_add_test(t, the_reference_beat_is_a_median_and_its_beats_are_marks);
     suite_add_tcase(s, t);

@@ -226,7 +226,8 @@ static const struct {
     {"leadlabels='V1 V2' resolution='4.88' compression='None' bitspersample='16'", NULL, "V2",
      4.88},
     {"leadlabels='V1 V2'", "no resolution, 5 uV assumed", "V2", 5},
-    {"leadlabels='V1 V2' resolution='4,88'", "no resolution, 5 uV assumed", "V2", 5},
+    {"leadlabels='V1 V2' resolution='4,88'", NULL, "V2", 4.88},
+    {"leadlabels='V1 V2' resolution='0'", "no resolution, 5 uV assumed", "V2", 5},
     {"leadlabels='V1 V2' resolution='5' nbitspersample='8'", "samples of 8 bits", "V2", 5},
     {"leadlabels='V1' resolution='5'", NULL, "lead 2", 5},
 };
@@ -745,9 +746,13 @@ static const struct {
     double uv;
     bool is_told;
 } muse_scales[] = {
-    {"2.44", "microvolts", 2.44, false}, {"0.005", "mV", 5, false},
-    {"5", "FURLONGS", 5, true},          {"4,88", "MICROVOLTS", 4.88, true},
-    {"0", "MICROVOLTS", 4.88, true},     {"5", "", 5, false},
+    {"2.44", "microvolts", 2.44, false},
+    {"0.005", "mV", 5, false},
+    {"5", "FURLONGS", 5, true},
+    {"2,44", "MICROVOLTS", 2.44, false},
+    {"x", "MICROVOLTS", 4.88, true},
+    {"0", "MICROVOLTS", 4.88, true},
+    {"5", "", 5, false},
 };
 
 START_TEST(a_scale_of_muse_that_is_not_understood_is_told)
