@@ -29,7 +29,9 @@ struct dicom_charset {
 };
 
 /* Zero-initialised is the default repertoire (ASCII). value: the whole value
- * of (0008,0005), or a term from configuration. Never fails: see `unknown`. */
+ * of (0008,0005), or a term from configuration, or a name of IANA's that other formats declare
+ * ("windows-1251", "Shift_JIS", "EUC-JP", "EUC-KR", "Big5", "KOI8-R"). Never fails: see `unknown`.
+ */
 void dicom_charset_parse(struct dicom_charset *cs, struct base_bytes value);
 
 /*

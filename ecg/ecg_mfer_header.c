@@ -90,6 +90,7 @@ void ecg_mfer_charset(struct mfer_file *f, struct base_bytes value)
     f->text = (struct mfer_text){0};
     f->text.utf16_big = is_set(name, "UTF-16") || is_set(name, "UTF-16BE");
     f->text.utf16 = f->text.utf16_big || is_set(name, "UTF-16LE");
+    dicom_charset_parse(&f->text.charset, name);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (is_set(name, rows[i].name))
             dicom_charset_parse(&f->text.charset, base_bytes_str(rows[i].dicom));

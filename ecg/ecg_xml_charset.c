@@ -181,24 +181,38 @@ const char *ecg_xml_charset_choose(struct ecg_xml_charset *cs, struct base_bytes
                 {"Windows-1252", "ISO_IR 100"},
                 {"CP1252", "ISO_IR 100"},
                 {"ISO-8859-2", "ISO_IR 101"},
+                {"ISO-8859-3", "ISO_IR 109"},
+                {"ISO-8859-4", "ISO_IR 110"},
                 {"ISO-8859-5", "ISO_IR 144"},
-                {"ISO-8859-9", "ISO_IR 148"}};
+                {"ISO-8859-6", "ISO_IR 127"},
+                {"ISO-8859-7", "ISO_IR 126"},
+                {"ISO-8859-8", "ISO_IR 138"},
+                {"ISO-8859-9", "ISO_IR 148"},
+                {"ISO-8859-15", "ISO_IR 203"},
+                {"TIS-620", "ISO_IR 166"},
+                {"windows-31j", "Shift_JIS"},
+                {"ks_c_5601-1987", "EUC-KR"}};
     char name[40];
     bool big;
     const char *term = "ISO_IR 192";
     bool wide = ecg_xml_is_wide(file, &big);
     declared(file, name, sizeof name);
     if (!wide && !is_ascii(file)) {
-        cs->bytewise = !base_utf8_valid((const char *)file.p, file.n);
+        bool is_utf8 = base_utf8_valid((const char *)file.p, file.n);
+        dicom_charset_parse(&cs->declared, base_bytes_str(name));
+        if (!is_utf8 && name[0] && !cs->declared.unknown)
+            term = name; /* as dicom_charset knows it */
+        cs->bytewise = !is_utf8;
         for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
             if (strcasecmp(sets[i].name, name) == 0) {
                 term = sets[i].term;
                 cs->bytewise = true;
             }
+        /* These are declared also by who does not think of it. */
+        bool is_usual = strcmp(term, "ISO_IR 100") == 0 || strcmp(term, "ISO_IR 192") == 0 ||
+                        strcasecmp(term, "UTF-8") == 0;
+        cs->guessed = is_usual && !is_utf8 && is_gbk(file);
     }
-    bool chinese = term[0] == 'G';
-    cs->guessed =
-        cs->bytewise && !chinese && !base_utf8_valid((const char *)file.p, file.n) && is_gbk(file);
     if (cs->guessed)
         term = "GBK";
     cs->windows = cs->bytewise && strcmp(term, "ISO_IR 100") == 0;

@@ -240,6 +240,7 @@ static const struct {
     {"ISO-8859-1", "M\xfcller", 6, "Müller"},
     {"ISO 8859-5", "\xb8\xda\xe1", 3, "Икс"},
     {"JIS X0208", "\x1b$B;n83\x1b(B", 10, "試験"},
+    {"Shift_JIS", "\x8e\x8e\x8c\xb1", 4, "試験"},
     {"ANSI X3.4", "TEST", 4, "TEST"},
 };
 

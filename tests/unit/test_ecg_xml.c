@@ -683,6 +683,43 @@ START_TEST(the_unit_of_muse_may_stand_before_the_steps)
 END_TEST
 
 static const struct {
+    const char *set;
+    const char *family;
+    const char *name;
+    bool guessed;
+} xml_sets[] = {
+    {"windows-1251", "\xc8\xe2\xe0\xed\xee\xe2", "Иванов", false},
+    {"ISO-8859-7", "\xc4\xef\xea\xe9\xec\xde", "Δοκιμή", false},
+    {"ISO-8859-5", "\xb8\xd2\xd0\xdd\xde\xd2", "Иванов", false},
+    {"Shift_JIS", "\x8e\x8e\x8c\xb1", "試験", false},
+    {"EUC-JP", "\xbb\xee\xb8\xb3", "試験", false},
+    {"EUC-KR", "\xc8\xab\xb1\xe6\xb5\xbf", "홍길동", false},
+    {"Big5", "\xb4\xfa\xb8\xd5", "測試", false},
+    {"GBK", "\xb2\xe2\xca\xd4", "测试", false},
+    {"ISO-8859-1", "\xb2\xe2\xca\xd4", "测试", true}, /* not what it says */
+    {"windows-1251", "测试", "测试", false},          /* nor this */
+    {"no-such-set", "M\xfcller", "Müller", true},
+};
+
+START_TEST(a_name_is_read_in_the_set_that_xml_declares)
+{
+    char text[1024];
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    snprintf(text, sizeof text,
+             "<?xml version=\"1.0\" encoding=\"%s\"?><restingecgdata><documentinfo><documenttype>"
+             "PhilipsECG</documenttype></documentinfo><generalpatientdata><lastname>%s</lastname>"
+             "</generalpatientdata><parsedwaveforms numberofleads='2' resolution='5' "
+             "samplespersecond='500'>AQACAAMABAAFAAYABwAIAA==</parsedwaveforms></restingecgdata>",
+             xml_sets[_i].set, xml_sets[_i].family);
+    ck_assert_int_eq(open_bytes(base_bytes_str(text), NULL, &r, &err), BASE_OK);
+    ck_assert_str_eq(r->patient.name.utf8, xml_sets[_i].name);
+    ck_assert_int_eq(r->patient.name.guessed, xml_sets[_i].guessed);
+    ecg_record_free(r);
+}
+END_TEST
+
+static const struct {
     const char *date;
     const char *time;
     bool is_dated;
@@ -942,6 +979,8 @@ int main(void)
     tcase_add_loop_test(t, a_rate_that_cannot_be_is_none, 0, 2);
     tcase_add_loop_test(t, a_long_name_is_whole, 0, 3);
     tcase_add_test(t, the_unit_of_muse_may_stand_before_the_steps);
+    tcase_add_loop_test(t, a_name_is_read_in_the_set_that_xml_declares, 0,
+                        sizeof xml_sets / sizeof *xml_sets);
     tcase_add_loop_test(t, a_time_of_muse_is_read_or_told, 0,
                         sizeof muse_times / sizeof *muse_times);
     tcase_add_test(t, a_birth_date_of_muse_that_is_none_is_told);
