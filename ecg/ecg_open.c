@@ -208,6 +208,23 @@ static void tell_damage(const struct ecg_record *r, struct base_error *err)
               text, why);
 }
 
+/* In a damaged document a lead may end where nothing says its rate. */
+static void settle_rates(struct ecg_record *r)
+{
+    enum { USUAL_HZ = 500 };
+    struct ecg_lead *groups[] = {r->leads, r->others, r->medians};
+    const size_t counts[] = {r->nleads, r->nothers, r->nmedians};
+    for (size_t g = 0; g < 3; g++)
+        for (size_t i = 0; i < counts[g]; i++) {
+            struct ecg_lead *lead = &groups[g][i];
+            if (lead->samples == 0 || lead->rate_hz > 0)
+                continue;
+            lead->rate_hz = USUAL_HZ;
+            ecg_record_damage(r, BASE_NOPOS, "%s: lead %s has no sampling rate, %d Hz assumed",
+                              r->format, lead->name, USUAL_HZ);
+        }
+}
+
 static enum base_err parse(const struct ecg_set *set, const struct ecg_format_row *row,
                            struct ecg_record *r, struct base_error *err)
 {
@@ -216,6 +233,8 @@ static enum base_err parse(const struct ecg_set *set, const struct ecg_format_ro
         row->parse_set ? row->parse_set(set, r, err) : row->parse(set->files[0].bytes, r, err);
     if (e == BASE_EFORMAT)
         tell_damage(r, err);
+    if (!e)
+        settle_rates(r);
     if (!e && !r->err)
         r->err = ecg_kind_settle(r);
     if (!e && !r->err)

@@ -731,6 +731,23 @@ static const struct {
     {"01-31-2026", "08:00:00 PM", true, false}, {"01-31-2026", "", true, false},
 };
 
+START_TEST(a_lead_always_has_a_rate)
+{
+    static const struct {
+        const char *file;
+        const char *what;
+        const char *with;
+    } rows[] = {{"../ecg-xml/muse-utf8.xml", "<Waveform>", "<Wbveform>"},
+                {"../ecg-xml/aecg-bare.xml", "<sequenceSet>", "<sequenceBet>"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ecg_record *r = open_changed(rows[i].file, rows[i].what, rows[i].with);
+        ck_assert_double_eq(r->leads[0].rate_hz, 500);
+        ck_assert(has_note(r, "has no sampling rate, 500 Hz assumed"));
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
 START_TEST(a_time_of_muse_is_read_or_told)
 {
     char with[200];
@@ -981,6 +998,7 @@ int main(void)
     tcase_add_test(t, the_unit_of_muse_may_stand_before_the_steps);
     tcase_add_loop_test(t, a_name_is_read_in_the_set_that_xml_declares, 0,
                         sizeof xml_sets / sizeof *xml_sets);
+    tcase_add_test(t, a_lead_always_has_a_rate);
     tcase_add_loop_test(t, a_time_of_muse_is_read_or_told, 0,
                         sizeof muse_times / sizeof *muse_times);
     tcase_add_test(t, a_birth_date_of_muse_that_is_none_is_told);
