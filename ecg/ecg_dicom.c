@@ -8,6 +8,7 @@
 #include "ecg/ecg_format.h"
 #include "ecg/ecg_text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,6 +35,15 @@ const char *ecg_dicom_text(struct ecg_dicom_reader *d, struct base_bytes value)
 {
     bool guessed;
     return ecg_text_utf8(d->rec, dicom_value_text(value), &d->charset, &guessed);
+}
+
+bool ecg_dicom_number(const struct dicom_element *e, double *out)
+{
+    double v;
+    if (!dicom_value_double(e, 0, &v) || !isfinite(v))
+        return false;
+    *out = v;
+    return true;
 }
 
 void ecg_dicom_read_code(struct dicom_cursor *c, struct ecg_dicom_code *out)

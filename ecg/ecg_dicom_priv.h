@@ -15,6 +15,29 @@ struct ecg_dicom_code {
     struct base_bytes meaning;
 };
 
+/* What the definition of a channel says of it. */
+struct ecg_dicom_channel {
+    int id;
+    const char *name;
+    bool other; /* not a voltage: pressure, sound; or of another part of the body */
+    bool is_ecg;
+    bool elsewhere;
+    const char *unit;
+    bool has_sensitivity;
+    bool has_unit;
+    bool has_no_correction; /* it is stated, and no factor */
+    double sensitivity;
+    double correction;
+    double baseline;
+    double unit_uv; /* of sensitivity and baseline */
+    double time_skew;
+    double sample_skew;
+    unsigned stored;
+    double high_pass;
+    double low_pass;
+    double notch;
+};
+
 /* One multiplex group after reading: which leads of the record it became. */
 struct ecg_dicom_group {
     bool median;
@@ -41,6 +64,18 @@ struct ecg_dicom_reader {
  * when there is none. */
 void ecg_dicom_read_code(struct dicom_cursor *c, struct ecg_dicom_code *out);
 const char *ecg_dicom_text(struct ecg_dicom_reader *d, struct base_bytes value);
+
+/* A number that is one; else false, and *out as it was. */
+bool ecg_dicom_number(const struct dicom_element *e, double *out);
+
+/* Of which nothing is said. */
+extern const struct ecg_dicom_channel ecg_dicom_channel_default;
+/* The item of (003A,0200) at which the cursor stands, over the default. */
+void ecg_dicom_channel_read(struct ecg_dicom_reader *d, struct dicom_cursor *c,
+                            struct ecg_dicom_channel *ch);
+/* What its amplitudes need, (003A,0210) to (003A,0212), and is not there, and what is taken
+ * instead; NULL = nothing. */
+const char *ecg_dicom_channel_lacks(const struct ecg_dicom_channel *ch);
 
 /* (5400,0100), at which the cursor stands: fills leads, medians and d->groups. */
 enum base_err ecg_dicom_waves(struct ecg_dicom_reader *d, struct dicom_cursor *c) BASE_MUST_CHECK;

@@ -1,7 +1,6 @@
-/* Waveform Sequence (5400,0100), PS3.3 C.10.9: multiplex groups and channels. */
+/* Waveform Sequence (5400,0100), PS3.3 C.10.9: multiplex groups and their samples. */
 #include "ecg/ecg_dicom_priv.h"
 
-#include "ecg/ecg_unit.h"
 #include "ecg/ecg_unpack.h"
 
 #include <math.h>
@@ -23,28 +22,6 @@ enum sample_kind {
     KIND_UL
 };
 
-struct channel {
-    int id;
-    const char *name;
-    bool other; /* not a voltage: pressure, sound; or of another part of the body */
-    bool is_ecg;
-    bool elsewhere;
-    const char *unit;
-    bool has_sensitivity;
-    bool has_unit;
-    bool has_no_correction; /* it is stated, and no factor */
-    double sensitivity;
-    double correction;
-    double baseline;
-    double unit_uv; /* of sensitivity and baseline */
-    double time_skew;
-    double sample_skew;
-    unsigned stored;
-    double high_pass;
-    double low_pass;
-    double notch;
-};
-
 struct group {
     uint64_t pos;
     char label[17];
@@ -60,7 +37,7 @@ struct group {
     struct base_bytes data;
     bool median;
     bool left_out; /* it cannot be read; noted */
-    struct channel *channels;
+    struct ecg_dicom_channel *channels;
 };
 
 static enum sample_kind kind_of(struct base_bytes value)
@@ -80,134 +57,6 @@ static unsigned width_of(enum sample_kind kind)
     return kind >= KIND_SL ? 4 : kind >= KIND_SS ? 2 : 1;
 }
 
-static bool read_number(const struct dicom_element *e, double *out)
-{
-    double v;
-    if (!dicom_value_double(e, 0, &v) || !isfinite(v))
-        return false;
-    *out = v;
-    return true;
-}
-
-/* By 0 a recorder that does not know it would make every sample 0. False: *out is as it was. */
-static bool read_factor(const struct dicom_element *e, double *out)
-{
-    double v;
-    if (!read_number(e, &v) || v == 0)
-        return false;
-    *out = v;
-    return true;
-}
-
-/* ISO/IEEE 11073-10101: leads are codes of partition 2, sites (as CID 3030 of the electrodes
- * of EEG, EMG and EOG has them) of partition 7. */
-static bool is_site(const struct ecg_dicom_code *code)
-{
-    return code->value.n > 2 && memcmp(code->value.p, "7:", 2) == 0 &&
-           base_bytes_are(code->scheme, "MDC");
-}
-
-/* "Unspecified lead", which says less than the channel's label. */
-static bool is_unspecified(const struct ecg_dicom_code *code)
-{
-    return base_bytes_are(code->value, "2:0") && base_bytes_are(code->scheme, "MDC");
-}
-
-static void read_source(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
-{
-    struct ecg_dicom_code code;
-    ecg_dicom_read_code(c, &code);
-    ch->elsewhere = is_site(&code);
-    int id = ecg_lead_by_code(code.scheme, code.value);
-    const char *meaning = id ? "" : ecg_dicom_text(d, code.meaning);
-    if (!id)
-        id = ecg_lead_by_meaning(meaning);
-    if (id) {
-        bool as_labelled = id == ECG_LEAD_ML && strcmp(ch->name, "MLII") == 0;
-        ch->id = id;
-        ch->name = as_labelled ? ch->name : ecg_lead_name(id);
-        ch->is_ecg = true;
-    } else if (meaning[0] && !(ch->name[0] && is_unspecified(&code))) {
-        ch->name = meaning;
-    }
-}
-
-static void read_unit(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
-{
-    struct ecg_dicom_code code;
-    ecg_dicom_read_code(c, &code);
-    ch->has_unit = code.value.n > 0;
-    if (!ch->has_unit)
-        return;
-    ch->unit_uv = ecg_unit_uv(code.value);
-    ch->other = ch->unit_uv == 0;
-    if (ch->other)
-        ch->unit_uv = 1;
-    ch->unit = ch->other ? ecg_dicom_text(d, code.value) : "";
-}
-
-static void read_channel(struct ecg_dicom_reader *d, struct dicom_cursor *c, struct channel *ch)
-{
-    struct dicom_element e;
-    int64_t bits;
-    dicom_cursor_enter(c);
-    while (dicom_cursor_next(c, &e) == DICOM_ELEMENT) {
-        switch (e.tag) {
-        case DICOM_TAG_ChannelLabel:
-            if (!ch->id) {
-                ch->name = ecg_dicom_text(d, e.value);
-                ch->id = ecg_lead_by_name(ch->name, strlen(ch->name));
-                if (ch->id && ch->id != ECG_LEAD_ML)
-                    ch->name = ecg_lead_name(ch->id);
-            }
-            break;
-        case DICOM_TAG_ChannelSourceSequence:
-            read_source(d, c, ch);
-            break;
-        case DICOM_TAG_ChannelSensitivity:
-            ch->has_sensitivity = read_factor(&e, &ch->sensitivity);
-            break;
-        case DICOM_TAG_ChannelSensitivityUnitsSequence:
-            read_unit(d, c, ch);
-            break;
-        case DICOM_TAG_ChannelSensitivityCorrectionFactor:
-            ch->has_no_correction = !read_factor(&e, &ch->correction);
-            break;
-        case DICOM_TAG_ChannelBaseline:
-            read_number(&e, &ch->baseline);
-            break;
-        case DICOM_TAG_ChannelTimeSkew:
-            read_number(&e, &ch->time_skew);
-            break;
-        case DICOM_TAG_ChannelSampleSkew:
-            read_number(&e, &ch->sample_skew);
-            break;
-        case DICOM_TAG_WaveformBitsStored:
-            if (dicom_value_int(&e, 0, &bits) && bits > 0 && bits <= 32)
-                ch->stored = (unsigned)bits;
-            break;
-        case DICOM_TAG_FilterLowFrequency:
-            read_number(&e, &ch->high_pass);
-            break;
-        case DICOM_TAG_FilterHighFrequency:
-            read_number(&e, &ch->low_pass);
-            break;
-        case DICOM_TAG_NotchFilterFrequency:
-            read_number(&e, &ch->notch);
-            break;
-        default:
-            break;
-        }
-    }
-    dicom_cursor_leave(c);
-    if (ch->elsewhere && !ch->other) {
-        ch->id = ECG_LEAD_NONE;
-        ch->is_ecg = false;
-        ch->other = true;
-        ch->unit = "uV";
-    }
-}
-
 static enum base_err read_channels(struct ecg_dicom_reader *d, struct dicom_cursor *c,
                                    struct group *g)
 {
@@ -221,12 +70,11 @@ static enum base_err read_channels(struct ecg_dicom_reader *d, struct dicom_curs
     if (!g->channels)
         return base_fail(d->err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     for (size_t i = 0; i < g->nchannels; i++)
-        g->channels[i] = (struct channel){
-            .name = "", .unit = "", .sensitivity = 1, .correction = 1, .unit_uv = 1};
+        g->channels[i] = ecg_dicom_channel_default;
     dicom_cursor_enter(c);
     size_t n = 0;
     while (n < g->nchannels && dicom_cursor_next(c, &e) == DICOM_ELEMENT)
-        read_channel(d, c, &g->channels[n++]);
+        ecg_dicom_channel_read(d, c, &g->channels[n++]);
     if (n == g->nchannels && dicom_cursor_next(c, &e) == DICOM_ELEMENT)
         ecg_record_damage(d->rec, d->offset + e.offset,
                           "DICOM: a multiplex group of %zu channels defines more: samples may be "
@@ -243,7 +91,7 @@ static void read_group_value(struct group *g, const struct dicom_element *e)
         return;
     switch (e->tag) {
     case DICOM_TAG_MultiplexGroupTimeOffset:
-        read_number(e, &g->offset_ms);
+        ecg_dicom_number(e, &g->offset_ms);
         break;
     case DICOM_TAG_WaveformOriginality:
         g->derived = e->value.n && e->value.p[0] == 'D';
@@ -257,7 +105,7 @@ static void read_group_value(struct group *g, const struct dicom_element *e)
         g->nsamples = dicom_value_int(e, 0, &v) && v > 0 ? (size_t)v : 0;
         break;
     case DICOM_TAG_SamplingFrequency:
-        read_number(e, &g->rate);
+        ecg_dicom_number(e, &g->rate);
         break;
     case DICOM_TAG_MultiplexGroupLabel:
         dicom_value_copy(e->value, g->label, sizeof g->label);
@@ -498,7 +346,7 @@ static enum base_err part_plain(struct ecg_dicom_reader *d, const struct group *
 static enum base_err make_lead(struct ecg_dicom_reader *d, const struct group *g, size_t channel,
                                bool plain, struct ecg_lead *lead)
 {
-    const struct channel *ch = &g->channels[channel];
+    const struct ecg_dicom_channel *ch = &g->channels[channel];
     enum base_err e = plain || is_narrow(g, channel)
                           ? ecg_record_set_i16(d->rec, lead, g->nsamples)
                           : ecg_record_set_i32(d->rec, lead, g->nsamples);
@@ -540,16 +388,12 @@ static size_t count_leads(struct group *const *groups, size_t n, enum kind kind)
     return count;
 }
 
-/* PS3.3 C.10.9, (003A,0210) to (003A,0212): what the amplitudes need, and is not there. */
 static void note_uncalibrated(struct ecg_dicom_reader *d, const struct group *g)
 {
     for (size_t i = 0; i < g->nchannels; i++) {
-        const struct channel *ch = &g->channels[i];
-        const char *what = !ch->has_sensitivity    ? "no sensitivity: 1 uV per count"
-                           : !ch->has_unit         ? "no unit of its sensitivity: uV"
-                           : ch->has_no_correction ? "no factor as its correction: 1"
-                                                   : NULL;
-        if (what && !ch->other)
+        const struct ecg_dicom_channel *ch = &g->channels[i];
+        const char *what = ecg_dicom_channel_lacks(ch);
+        if (what)
             ecg_record_damage(d->rec, g->pos,
                               "DICOM: channel %zu (%s) states %s assumed, amplitudes may be wrong",
                               i + 1, ch->name, what);
@@ -597,7 +441,7 @@ static void remember(struct ecg_dicom_reader *d, const struct group *g)
 
 static void take_filters(struct ecg_record *r, const struct group *g)
 {
-    const struct channel *ch = &g->channels[0];
+    const struct ecg_dicom_channel *ch = &g->channels[0];
     r->filters = (struct ecg_filters){ch->high_pass, ch->low_pass, ch->notch};
 }
 
