@@ -114,6 +114,22 @@ static bool is_universal(const char *s, enum dicom_vr vr)
     return s[strspn(s, vr == DICOM_VR_PN ? "*^= " : "*")] == 0;
 }
 
+/* PS3.5 6.2: blanks around a value mean nothing, also where there are several. */
+static void trim_values(struct base_buf *text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text->n; i++) {
+        uint8_t c = text->p[i];
+        while (c == '\\' && n && text->p[n - 1] == ' ')
+            n--;
+        if (c != ' ' || n == 0 || text->p[n - 1] != '\\')
+            text->p[n++] = c;
+    }
+    if (n < text->n)
+        text->p[n] = 0;
+    text->n = n;
+}
+
 static enum base_err add_match(struct worklist_query *q, const struct attribute *known,
                                const struct dicom_element *e)
 {
@@ -128,6 +144,7 @@ static enum base_err add_match(struct worklist_query *q, const struct attribute 
         base_buf_add(&text, value.p, value.n);
         err = text.err;
     }
+    trim_values(&text);
     const char *s = base_buf_cstr(&text);
     if (!err && !is_universal(s, e->vr)) {
         if (!known || !known->name)
@@ -247,19 +264,16 @@ void worklist_query_station(const struct worklist_query *q, const char *calling,
     const char *s = json_string_value(json_object_get(q->match, "station"));
     bool asked = false;
     snprintf(out, 17, "%s", calling);
-    while (s && *s) {
-        size_t n = strcspn(s, "\\");
-        struct base_bytes value = dicom_value_text(base_bytes_of(s, n));
-        if (value.n == strlen(calling) && memcmp(value.p, calling, value.n) == 0) {
+    for (size_t n; s && *s; s += s[n] ? n + 1 : n) {
+        n = strcspn(s, "\\");
+        if (n == strlen(calling) && memcmp(s, calling, n) == 0) {
             snprintf(out, 17, "%s", calling);
             return;
         }
-        if (!asked && value.n > 0 && value.n <= 16 && !memchr(value.p, '*', value.n) &&
-            !memchr(value.p, '?', value.n)) {
-            snprintf(out, 17, "%.*s", (int)value.n, (const char *)value.p);
+        if (!asked && n > 0 && n <= 16 && strcspn(s, "*?") >= n) {
+            snprintf(out, 17, "%.*s", (int)n, s);
             asked = true;
         }
-        s += s[n] ? n + 1 : n;
     }
 }
 

@@ -110,6 +110,20 @@ START_TEST(a_step_of_any_station_is_at_one_that_was_asked_for)
 }
 END_TEST
 
+START_TEST(blanks_around_one_of_several_values_mean_nothing)
+{
+    dicom_write_text(&w, DICOM_TAG_AccessionNumber, "A 1 \\  A2\\ ");
+    dicom_write_seq_open(&w, DICOM_TAG_ScheduledProcedureStepSequence);
+    dicom_write_item_open(&w);
+    dicom_write_text(&w, DICOM_TAG_Modality, "CT \\MR ");
+    dicom_write_item_close(&w);
+    dicom_write_seq_close(&w);
+    ck_assert_int_eq(parse(), BASE_OK);
+    ck_assert_str_eq(match("accession"), "A 1\\A2\\");
+    ck_assert_str_eq(match("modality"), "CT\\MR");
+}
+END_TEST
+
 START_TEST(names_are_read_in_the_character_set_of_the_query)
 {
     dicom_write_text(&w, DICOM_TAG_SpecificCharacterSet, "GB18030");
@@ -306,6 +320,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, keys_with_a_value_match_and_the_others_are_asked_for);
     tcase_add_test(tc, a_step_of_any_station_is_at_one_that_was_asked_for);
+    tcase_add_test(tc, blanks_around_one_of_several_values_mean_nothing);
     tcase_add_test(tc, names_are_read_in_the_character_set_of_the_query);
     tcase_add_test(tc, each_attribute_with_the_same_value_has_to_match);
     tcase_add_test(tc, items_that_contradict_each_other_are_refused);
