@@ -1,5 +1,5 @@
 """An order and its images by programs of others that no other test has: python3-hl7,
-node-hl7-client, CTN of the RSNA, one of the first toolkits, Odil and PixelMed, whose upper layers are their own."""
+node-hl7-client, dicomweb-client, CTN of the RSNA, one of the first toolkits, Odil and PixelMed, whose upper layers are their own."""
 import glob
 import json
 import os
@@ -81,6 +81,14 @@ class OtherPeers(Way):
                     self.path('batch.json', json.dumps(messages)))
         self.assertEqual([json.loads(line) for line in said.splitlines()],
                          [['AA', 'node91'], ['AA', 'node92'], ['AE', 'node93']])
+
+    def test_of_dicomweb_client_stow(self):
+        modules = [node_modules(package) for package in ('dicomweb-client', 'xhr2')]
+        paths = ct_series('dicomweb', make_dicom.TWO, 3)
+        answer = json.loads(tool('node', os.path.join(ROOT, 'tests/system/dicomweb_stow.js'), str(self.rdc.http_port),
+                                 self.rdc.tokens['tech'], *paths, env=dict(os.environ, NODE_PATH=':'.join(modules))))
+        self.assertEqual(len(answer['00081199']['Value']), 3)
+        self.assertEqual(self.waiting(make_dicom.uid('study dicomweb'), Client(self.rdc, 'reader1'))['objects'], 3)
 
     def test_of_pixelmed_echo_and_store(self):
         jars = glob.glob('/usr/share/java/*.jar')
