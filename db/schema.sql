@@ -3444,6 +3444,14 @@ begin
     values (o.id, rdc_person(), p_event, o.state, v_next, p_detail);
     return v;
 end $$;
+CREATE FUNCTION public.order_moved(o public.exam_order) RETURNS void
+    LANGUAGE sql
+    AS $$
+    select ingest_against_order(e, jsonb_build_object('patient_id', p.patient_id, 'patient_name', p.name,
+        'birth_date', to_char(p.birth_date, 'YYYYMMDD'), 'sex', p.sex))
+    from exam e join study s on s.id = e.study_id join patient p on p.id = s.patient_id
+    where e.order_id = o.id and p.id <> o.patient_id and e.state <> 'withdrawn'
+$$;
 CREATE FUNCTION public.order_newest(p_state text, p_accession text, p_patient text, p_limit integer) RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'public'
@@ -3617,6 +3625,7 @@ declare
     v_control text := coalesce(p ->> 'control', '');
     v_outcome text := 'changed';
     v_before jsonb;
+    v_patient bigint;
     v_constraint text;
     o exam_order;
 begin
@@ -3653,8 +3662,12 @@ begin
         o := order_insert(v_centre, p);
         v_outcome := 'created';
     else
+        v_patient := o.patient_id;
         update exam_order set patient_id = order_patient(v_centre, p, o.patient_id)
         where id = o.id returning * into o;
+        if o.patient_id <> v_patient then
+            perform order_moved(o);
+        end if;
     end if;
     o := order_hold(order_fill(o, p), (p ->> 'hold')::boolean);
     if v_outcome = 'changed' and order_row(o) = v_before then
@@ -5777,6 +5790,7 @@ REVOKE ALL ON FUNCTION public.order_insert(p_centre bigint, p jsonb) FROM PUBLIC
 REVOKE ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_list(p_state text, p_accession text, p_patient text, p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_move(o public.exam_order, p_event text, p_detail jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_moved(o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_newest(p_state text, p_accession text, p_patient text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.order_newest(p_state text, p_accession text, p_patient text, p_limit integer) TO rdc_api;
 REVOKE ALL ON FUNCTION public.order_notes(p_order jsonb) FROM PUBLIC;

@@ -556,6 +556,7 @@ declare
     v_control text := coalesce(p ->> 'control', '');
     v_outcome text := 'changed';
     v_before jsonb;
+    v_patient bigint;
     v_constraint text;
     o exam_order;
 begin
@@ -592,8 +593,12 @@ begin
         o := order_insert(v_centre, p);
         v_outcome := 'created';
     else
+        v_patient := o.patient_id;
         update exam_order set patient_id = order_patient(v_centre, p, o.patient_id)
         where id = o.id returning * into o;
+        if o.patient_id <> v_patient then
+            perform order_moved(o);
+        end if;
     end if;
     o := order_hold(order_fill(o, p), (p ->> 'hold')::boolean);
     if v_outcome = 'changed' and order_row(o) = v_before then
@@ -795,6 +800,16 @@ begin
     insert into exam_event (exam_id, person_id, event, from_state, to_state, detail)
     values (e.id, rdc_person(), 'quarantine', e.state, e.state, jsonb_build_object('what', v_against));
 end $$;
+
+-- An order that became another patient's while its objects were coming: what has come is set aside
+-- where it contradicts that, as what comes is.
+create function order_moved(o exam_order) returns void language sql as
+$$
+    select ingest_against_order(e, jsonb_build_object('patient_id', p.patient_id, 'patient_name', p.name,
+        'birth_date', to_char(p.birth_date, 'YYYYMMDD'), 'sex', p.sex))
+    from exam e join study s on s.id = e.study_id join patient p on p.id = s.patient_id
+    where e.order_id = o.id and p.id <> o.patient_id and e.state <> 'withdrawn'
+$$;
 
 -- A person of the centre decides whose study it is: the order's patient, or who
 -- the objects say, and then it does not answer the order. The objects stay as

@@ -237,6 +237,15 @@ begin
     -- decided is decided: more of the same is no conflict
     perform t_object('1.9.5.1', '1.9.5.31', '{"accession": "N1", "patient_id": "PX"}');
     assert (select quarantined_at is null and jsonb_array_length(conflicts) = 1 from exam where id = v_id);
+    -- what has come stands against the patient whose the order is now
+    o := t_order('{"accession": "M8", "patient_id": "PM8"}');
+    v := t_object('1.9.8', '1.9.8.1', '{"accession": "M8", "patient_id": "PM8"}');
+    perform t_order('{"accession": "M8", "patient_id": "PM9"}');
+    assert (select quarantined_at is not null and conflicts #>> '{0,cause}' = 'patient_order' and conflicts #>> '{0,object,id}' = 'PM8'
+        and conflicts #> '{0,what}' = '["patient_id"]' from exam where id = (v ->> 'exam')::bigint);
+    perform t_as('tech1');
+    v := exam_resolve((v ->> 'exam')::bigint, 'order', 'registered twice')::jsonb;
+    assert v #>> '{patient,id}' = 'PM9';
     -- the objects are right: they do not answer the order, and its patient keeps the ID
     v_id := (select id from exam where study_id = (select id from study where study_uid = '1.9.5.2'));
     v := exam_resolve(v_id, 'object', 'wrong patient picked')::jsonb;
