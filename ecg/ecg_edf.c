@@ -84,7 +84,7 @@ static void read_scale(struct edf_file *f, const uint8_t *p, size_t i, struct ed
     c->zero = c->scaled ? physical[0] - digital[0] * c->gain : 0;
 }
 
-static bool is_annotations(struct base_bytes label)
+bool ecg_edf_is_annotations(struct base_bytes label)
 {
     return base_bytes_equal(label, base_bytes_str("EDF Annotations")) ||
            base_bytes_equal(label, base_bytes_str("BDF Annotations"));
@@ -100,7 +100,7 @@ static enum base_err read_channels(struct edf_file *f, const uint8_t *p, struct 
         c->label = ecg_text_trim(channel_field(p, n, i, 0, 16));
         c->unit = ecg_text_trim(channel_field(p, n, i, 96, 8));
         c->prefilter = channel_field(p, n, i, 136, 80);
-        c->annotations = is_annotations(c->label);
+        c->annotations = ecg_edf_is_annotations(c->label);
         if (!number(field, &samples) || samples < 0 || samples > 1e8 || samples != floor(samples))
             return base_fail(err, BASE_EFORMAT, (uint64_t)(field.p - p),
                              "EDF header: channel %zu has no number of samples per data record",

@@ -45,6 +45,9 @@ void ecg_edf_identity(struct ecg_record *r, const uint8_t *header, bool plus);
 /* The time that the first annotation of a data record states, EDF+ 2.2.4. */
 bool ecg_edf_record_time(const struct edf_file *f, size_t record, double *out);
 
+/* The label, without blanks around it, of a channel of annotations. */
+bool ecg_edf_is_annotations(struct base_bytes label);
+
 /* What becomes of annotations, over all data records. */
 struct edf_marker {
     const struct edf_file *f;

@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "ecg/ecg_format.h"
+#include "ecg/ecg_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -444,13 +445,23 @@ static void write_record(struct job *j, size_t record, struct base_buf *b)
     base_buf_add_fill(b, 0, j->list_bytes - j->lists[record].n);
 }
 
+/* What stands before the name. A lead may have any name, also that of the annotations. */
+static const char *type_of(const struct ecg_lead *lead)
+{
+    const char *name = lead->name;
+    size_t n = strlen(name);
+    if ((lead->id && ecg_lead_by_name(name, n) == lead->id) || lead->is_ecg)
+        return "ECG ";
+    struct base_bytes label = base_bytes_of(name, base_utf8_cut(name, n, 16));
+    return ecg_edf_is_annotations(ecg_text_trim(label)) ? "lead " : "";
+}
+
 static void name_signals(struct job *j)
 {
     for (size_t i = 0; i < j->n; i++) {
         struct signal *s = &j->s[i];
         const char *name = s->lead->name;
-        bool known = s->lead->id && ecg_lead_by_name(name, strlen(name)) == s->lead->id;
-        const char *type = known || s->lead->is_ecg ? "ECG " : "";
+        const char *type = type_of(s->lead);
         size_t n = base_utf8_cut(name, strlen(name), 16 - strlen(type));
         if (name[n])
             ecg_outputs_lose(j->out, "the end of the name %s: labels have 16 bytes", name);

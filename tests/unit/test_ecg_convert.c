@@ -686,6 +686,24 @@ START_TEST(what_fills_the_last_record_of_edf_is_no_wave)
 }
 END_TEST
 
+START_TEST(a_lead_called_as_annotations_are_stays_a_lead)
+{
+    static const int32_t samples[1000] = {1, 2, 3};
+    static const char *const names[] = {"EDF Annotations", "BDF Annotations ",
+                                        "EDF Annotations  2"};
+    struct base_buf lost = {0};
+    struct ecg_record *r = one_lead(samples, 1000, 5, 0);
+    r->leads[0].id = 0;
+    r->leads[0].name = names[_i];
+    struct ecg_record *again = write_and_read(r, ECG_FORMAT_EDF, &lost);
+    ck_assert_uint_eq(again->nleads + again->nothers, 1);
+    ck_assert_uint_eq(again->nnotes, 0);
+    base_buf_deinit(&lost);
+    ecg_record_free(again);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(annotations_go_to_edf_and_back)
 {
     static const int32_t samples[1000];
@@ -749,6 +767,7 @@ int main(void)
     tcase_add_test(t, what_would_grow_out_of_measure_is_refused);
     tcase_add_test(t, a_few_samples_of_a_very_high_rate_do_not_fill_a_second_of_edf);
     tcase_add_test(t, what_fills_the_last_record_of_edf_is_no_wave);
+    tcase_add_loop_test(t, a_lead_called_as_annotations_are_stays_a_lead, 0, 3);
     tcase_add_test(t, annotations_go_to_edf_and_back);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
