@@ -480,7 +480,7 @@ enum base_err ecg_edf_parse(struct base_bytes file, struct ecg_record *r, struct
     enum base_err e = read_header(&f, file, err);
     if (!e) {
         r->format = f.width == 3 ? "BDF" : "EDF";
-        r->version = f.plus ? ecg_record_text(r, (const char *)file.p + 192, 5) : "";
+        r->version = f.plus ? ecg_text_undeclared(r, base_bytes_of(file.p + 192, 5)) : "";
         ecg_edf_identity(r, file.p, f.plus);
         e = read_times(&f, err);
     }

@@ -363,7 +363,8 @@ static void end_beat(struct muse *m)
     double at = m->beat_ms / 1000;
     if (!(at >= 0))
         return;
-    const char *type = ecg_record_text(m->r, m->beat_type, strlen(m->beat_type));
+    /* A long one may be cut within a character. */
+    const char *type = ecg_text_undeclared(m->r, base_bytes_str(m->beat_type));
     ecg_record_add_mark(
         m->r, (struct ecg_mark){
                   .kind = ECG_MARK_BEAT, .at_s = at, .from_s = at, .to_s = at, .text = type});

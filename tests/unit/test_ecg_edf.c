@@ -319,6 +319,16 @@ START_TEST(gaps_of_a_recording_that_is_called_continuous_are_told)
 }
 END_TEST
 
+START_TEST(the_version_is_text_whatever_it_says)
+{
+    struct header h = plus;
+    h.reserved = "EDF+\xff";
+    struct ecg_record *r = open_changed(&h, "II", 0, "0       ");
+    ck_assert_str_eq(r->version, "EDF+ÿ");
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(a_date_that_is_none_is_told)
 {
     struct header h = plain;
@@ -609,6 +619,7 @@ int main(void)
     tcase_add_loop_test(t, a_name_whose_character_set_is_guessed_is_marked, 0, 4);
     tcase_add_test(t, headers_that_bend_the_rules_are_read);
     tcase_add_test(t, gaps_of_a_recording_that_is_called_continuous_are_told);
+    tcase_add_test(t, the_version_is_text_whatever_it_says);
     tcase_add_test(t, a_date_that_is_none_is_told);
     tcase_add_test(t, the_sex_may_be_a_word);
     tcase_add_test(t, the_fraction_of_the_start_is_the_nearest);

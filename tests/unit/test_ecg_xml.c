@@ -731,6 +731,17 @@ static const struct {
     {"01-31-2026", "08:00:00 PM", true, false}, {"01-31-2026", "", true, false},
 };
 
+START_TEST(a_long_type_of_a_beat_is_text)
+{
+    struct ecg_record *r =
+        open_changed("../ecg-xml/muse-utf8.xml", "<Type>0</Type>", "<Type>a测试测试测试</Type>");
+    ck_assert_uint_gt(r->nmarks, 0);
+    for (size_t i = 0; i < r->nmarks; i++)
+        ck_assert(base_utf8_valid(r->marks[i].text, strlen(r->marks[i].text)));
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(a_lead_always_has_a_rate)
 {
     static const struct {
@@ -998,6 +1009,7 @@ int main(void)
     tcase_add_test(t, the_unit_of_muse_may_stand_before_the_steps);
     tcase_add_loop_test(t, a_name_is_read_in_the_set_that_xml_declares, 0,
                         sizeof xml_sets / sizeof *xml_sets);
+    tcase_add_test(t, a_long_type_of_a_beat_is_text);
     tcase_add_test(t, a_lead_always_has_a_rate);
     tcase_add_loop_test(t, a_time_of_muse_is_read_or_told, 0,
                         sizeof muse_times / sizeof *muse_times);
