@@ -155,24 +155,27 @@ static enum ecg_kind kind_of_lead(const struct ecg_lead *lead)
     return lead->id && kind != ECG_KIND_HEAD ? ECG_KIND_ECG : kind;
 }
 
-/* A lead by its name whose values are in another unit, or in none, is not measured. */
-static void tell_other_units(struct ecg_record *r)
+/* A lead by its name whose values have no unit, or one that looks like a voltage and is none that
+ * we know, is not measured. In mmHg it is a pressure. */
+static void tell_odd_units(struct ecg_record *r)
 {
     for (size_t i = 0; i < r->nothers; i++) {
         const struct ecg_lead *lead = &r->others[i];
-        if (ecg_lead_is_standard(lead->id) && ecg_unit_uv(base_bytes_str(lead->unit)) == 0)
+        bool has_none = strcmp(lead->unit, "1") == 0;
+        bool is_odd =
+            has_none || (strpbrk(lead->unit, "vV") && ecg_unit_uv(base_bytes_str(lead->unit)) == 0);
+        if (is_odd && ecg_lead_is_standard(lead->id))
             ecg_record_damage(r, BASE_NOPOS,
                               "%s: channel %s is called a lead, but its values have %s%s: it is "
                               "not read as one",
-                              r->format, lead->name,
-                              strcmp(lead->unit, "1") == 0 ? "no unit" : "the unit ",
-                              strcmp(lead->unit, "1") == 0 ? "" : lead->unit);
+                              r->format, lead->name, has_none ? "no unit" : "the unit ",
+                              has_none ? "" : lead->unit);
     }
 }
 
 enum base_err ecg_kind_settle(struct ecg_record *r)
 {
-    tell_other_units(r);
+    tell_odd_units(r);
     size_t of[ECG_KIND_OTHER + 1] = {0}; /* leads of each kind */
     for (size_t i = 0; i < r->nleads; i++)
         of[kind_of_lead(&r->leads[i])]++;

@@ -392,6 +392,8 @@ void ecg_record_add_mark(struct ecg_record *r, struct ecg_mark mark)
         return;
     if (!mark.text)
         mark.text = "";
+    if (mark.to_s < mark.from_s) /* as damaged files say it */
+        mark.to_s = mark.from_s;
     r->marks = p;
     p[r->nmarks++] = mark;
 }

@@ -302,7 +302,7 @@ void ecg_record_add_statement(struct ecg_record *r, const char *text, const char
 void ecg_record_add_measurement(struct ecg_record *r, enum ecg_measure what, int lead_id,
                                 double value, const char *name, const char *unit);
 /* Marks over the limit are left out with one note. Samples come first: they raise
- * the limit. */
+ * the limit. What would end before it begins is a point. */
 void ecg_record_add_mark(struct ecg_record *r, struct ecg_mark mark);
 /* Notes over the limit are dropped silently, without an error. */
 void ecg_record_note(struct ecg_record *r, uint64_t pos, const char *fmt, ...) BASE_PRINTF(3, 4);

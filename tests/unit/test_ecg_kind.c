@@ -154,7 +154,8 @@ START_TEST(a_lead_in_a_unit_that_is_no_voltage_is_told)
     static const struct {
         const char *name;
         const char *unit;
-    } others[] = {{"II", "1"}, {"aVF", "NU"}, {"V2", "uV"}, {"X", "g"}, {"ABP", "mmHg"}};
+    } others[] = {{"II", "1"}, {"aVF", "uV/bit"}, {"V2", "uV"},
+                  {"X", "g"},  {"ABP", "mmHg"},   {"I", "mm[Hg]"}};
     struct ecg_record *r = record_of(names, 1);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         struct ecg_lead *other = ecg_record_add_other(r);
@@ -166,7 +167,7 @@ START_TEST(a_lead_in_a_unit_that_is_no_voltage_is_told)
     ck_assert_uint_eq(r->nnotes, 2);
     ck_assert(r->notes[0].is_damage);
     ck_assert(has_note(r, "channel II is called a lead, but its values have no unit"));
-    ck_assert(has_note(r, "channel aVF is called a lead, but its values have the unit NU"));
+    ck_assert(has_note(r, "channel aVF is called a lead, but its values have the unit uV/bit"));
     ecg_record_free(r);
 }
 END_TEST

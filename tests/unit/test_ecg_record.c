@@ -327,6 +327,15 @@ START_TEST(large_arrays_of_a_record_come_from_the_callers_pool_and_go_back)
 }
 END_TEST
 
+START_TEST(a_mark_that_ends_before_it_begins_is_a_point)
+{
+    struct ecg_record *r = two_leads();
+    ecg_record_add_mark(r, (struct ecg_mark){.kind = ECG_MARK_BEAT, .from_s = 2, .to_s = 1});
+    ck_assert_double_eq(r->marks[0].to_s, 2);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(annotations_over_the_limit_are_left_out_with_one_note)
 {
     struct ecg_limits limits = ecg_limits_default;
@@ -403,6 +412,7 @@ int main(void)
     tcase_add_test(t, csv_has_sample_numbers_microvolts_and_empty_fields);
     tcase_add_test(t, samples_are_narrowed_only_when_all_fit_and_read_the_same);
     tcase_add_test(t, large_arrays_of_a_record_come_from_the_callers_pool_and_go_back);
+    tcase_add_test(t, a_mark_that_ends_before_it_begins_is_a_point);
     tcase_add_test(t, annotations_over_the_limit_are_left_out_with_one_note);
     tcase_add_test(t, annotation_codes_have_names_and_are_found_by_them);
     tcase_add_test(t, formats_are_found_by_name_and_extension);
