@@ -65,7 +65,11 @@ static void rate_alarms(struct ecg_case *c)
     const struct ecg_alarm_limits *l = c->limits;
     const struct ecg_rhythm *y = &c->rhythm;
     double bpm = c->f->rate.hr_bpm;
-    if ((double)y->longest_s >= l->pause_s && has_signal(c))
+    double only_p_s = (double)ecg_finding_only_p_s(c);
+    if (only_p_s > 0)
+        ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s of P waves without a complex >= %g",
+                        only_p_s, l->pause_s);
+    else if ((double)y->longest_s >= l->pause_s && has_signal(c))
         ecg_finding_add(c, ECG_FINDING_ALARM_ASYSTOLE, "%.1f s without a beat >= %g",
                         (double)y->longest_s, l->pause_s);
     if (c->f->rate.beats < 2)

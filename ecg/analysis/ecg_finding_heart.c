@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 static const float LEAST_UV = 150; /* of the highest complex of a resting ECG */
-static const float SHARP = 1.12F;  /* the bend of complexes, over their heights */
+const float ecg_finding_sharp = 1.12F;
 
 /* Nothing as steep as a complex for most of the time, and of what was taken for beats hardly one is
  * like another. */
@@ -32,9 +32,8 @@ static bool is_too_low(const struct ecg_case *c, float least_uv, float *most)
     return c->f->in_mean > 0 && c->quality->n >= ECG_RESTING_LEADS && *most < least_uv;
 }
 
-/* By how much a mean bends within 40 ms where its complex is, over its height there: a wave of 100
- * ms by 0.7 at most, a complex of 60 ms by 1.5. */
-static float bend_of(const float *x)
+/* By how much a lead bends within 40 ms where its complex is, and its height there. */
+static float bend_of(const float *x, float *height)
 {
     enum { NEAR = ECG_WINDOW_HZ * 60 / 1000, REACH = ECG_WINDOW_HZ * 20 / 1000 };
     float low = INFINITY, high = -INFINITY, bend = 0;
@@ -43,19 +42,23 @@ static float bend_of(const float *x)
         high = fmaxf(high, x[i]);
         bend = fmaxf(bend, fabsf(x[i - REACH] + x[i + REACH] - 2 * x[i]));
     }
-    return high > low ? bend / (high - low) : 0;
+    *height = high - low;
+    return bend;
 }
 
-/* How much the leads that show the complexes well bend, over their heights there. */
-static float usual_bend(const struct ecg_figures *f, float most_uv)
+float ecg_finding_bend(const struct ecg_mean *m)
 {
-    float bend = 0, height = 0;
-    for (size_t i = 0; i < f->nleads; i++)
-        if (f->lead[i].qrs_range_uv > most_uv / 3) {
-            bend += bend_of(f->mean.x[i]) * f->lead[i].qrs_range_uv;
-            height += f->lead[i].qrs_range_uv;
+    float bend[ECG_MEAN_LEADS], height[ECG_MEAN_LEADS], most = 0, bends = 0, heights = 0;
+    for (size_t k = 0; k < m->nleads; k++) {
+        bend[k] = bend_of(m->x[k], &height[k]);
+        most = fmaxf(most, height[k]);
+    }
+    for (size_t k = 0; k < m->nleads; k++)
+        if (height[k] > most / 3) {
+            bends += bend[k];
+            heights += height[k];
         }
-    return height > 0 ? bend / height : 0;
+    return heights > 0 ? bends / heights : 0;
 }
 
 /* Waves no higher than P waves can be, and as broad; complexes of a pacemaker may be. */
@@ -63,7 +66,8 @@ static bool are_only_p(const struct ecg_case *c)
 {
     static const float P_UV = 400;
     float most;
-    return !c->is_paced && is_too_low(c, P_UV, &most) && usual_bend(c->f, most) < SHARP;
+    return !c->is_paced && is_too_low(c, P_UV, &most) &&
+           ecg_finding_bend(&c->f->mean) < ecg_finding_sharp;
 }
 
 bool ecg_finding_is_noise(const struct ecg_case *c)
@@ -137,8 +141,8 @@ static bool is_heart(const struct ecg_beats *b, const struct ecg_figures *f)
     if (most < LEAST_UV || f->in_mean < BEATS || f->rate.paced || isnan(f->qt_ms) ||
         !(f->qrs_ms >= QRS_MS))
         return false;
-    float bend = usual_bend(f, most);
-    return (alike * 3 >= b->n * 2 && bend >= SHARP) ||
+    float bend = ecg_finding_bend(&f->mean);
+    return (alike * 3 >= b->n * 2 && bend >= ecg_finding_sharp) ||
            (f->in_mean >= BEATS_OF_HALVES && bend >= SHARP_BEYOND_DOUBT &&
             halves_alike(f) >= LIKENESS);
 }

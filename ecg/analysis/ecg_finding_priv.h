@@ -53,10 +53,20 @@ void ecg_finding_scope(struct ecg_case *c);
 void ecg_finding_retake(struct ecg_case *c);
 void ecg_finding_damage(struct ecg_case *c);
 
+/* ecg_finding_standstill.c. The longest time of P waves without complexes, from the limit of a
+ * pause on; 0 = there is none. */
+float ecg_finding_only_p_s(const struct ecg_case *c);
+
 /* ecg_finding_heart.c. Whether what was taken for beats is none of a heart; ecg_finding_noise
  * says so. */
 bool ecg_finding_is_noise(const struct ecg_case *c);
 void ecg_finding_noise(struct ecg_case *c);
+/* By how much the leads that show the complexes well bend within 40 ms, over their heights there: a
+ * wave of 100 ms by 0.7, a complex of 60 ms by 1.5. Complexes: from ecg_finding_sharp on, but for
+ * broad ones.
+ */
+float ecg_finding_bend(const struct ecg_mean *m);
+extern const float ecg_finding_sharp;
 /* Whether complexes that are too low for any heart are those of one at another gain; then it says
  * so, and what is an alarm at any gain. */
 bool ecg_finding_low_gain(struct ecg_case *c);

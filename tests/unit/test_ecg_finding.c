@@ -874,6 +874,28 @@ START_TEST(p_waves_without_complexes_are_no_wrong_gain)
 }
 END_TEST
 
+/* From 4 s on, or up to 6 s, no P wave is followed by a complex: they are taken for beats then. */
+START_TEST(p_waves_that_go_on_alone_are_a_standstill)
+{
+    static const struct synthetic_wave p = {-0.2, 0.04, 150};
+    static const struct synthetic_wave complex[] = {{0, 0.05, 800}, {0.3, 0.09, 300}};
+    struct ecg_findings all;
+    struct synthetic s = synthetic_plain;
+    double at_s[SYNTHETIC_BEATS];
+    s.interval_s = 0.7;
+    size_t n = synthetic_beats(&s, at_s), stop = 0;
+    while (at_s[stop] < (_i ? 6 : 4))
+        stop++;
+    s.stop_s = 0.1;
+    struct ecg_record *r = synthetic_make(&s);
+    synthetic_add(r, s.gains, &p, 1, at_s, n);
+    synthetic_add(r, s.gains, complex, 2, at_s + (_i ? stop : 0), _i ? n - stop : stop);
+    find_in(r, NULL, &all);
+    ecg_record_free(r);
+    ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_ALARM_ASYSTOLE));
+}
+END_TEST
+
 /* Noise without a complex, of 10 to 80 uV in one lead to eight: no rhythm, no block, and where many
  * leads have it or it is low, an alarm. */
 START_TEST(noise_is_no_rhythm_however_high_it_is)
@@ -1079,6 +1101,7 @@ int main(void)
     tcase_add_test(t, a_wrong_gain_of_a_rhythm_of_several_shapes_is_no_standstill);
     tcase_add_test(t, a_high_gain_is_told_of_a_paced_rhythm_too);
     tcase_add_test(t, what_is_an_alarm_at_any_gain_stays_one);
+    tcase_add_loop_test(t, p_waves_that_go_on_alone_are_a_standstill, 0, 2);
     tcase_add_loop_test(t, p_waves_without_complexes_are_no_wrong_gain, 0, 2);
     tcase_add_loop_test(t, noise_is_no_rhythm_however_high_it_is, 0, 4);
     tcase_add_loop_test(t, a_rate_of_60_or_100_is_neither_slow_nor_fast, 0, 2);
