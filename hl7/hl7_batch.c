@@ -2,6 +2,7 @@
 
 #include "hl7/hl7_message.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -131,14 +132,20 @@ enum base_err hl7_batch_check(struct base_bytes text, unsigned *messages, struct
 
 /* ---- the answer ---- */
 
+/* The five that a header names, or, where it is refused for them, the usual ones. */
+static const char *delimiters_of(struct base_bytes header, enum kind kind)
+{
+    struct hl7_delimiters d;
+    return hl7_read_delimiters(header, names[kind], &d, NULL) == BASE_OK
+               ? (const char *)header.p + 3
+               : "|^~\\&";
+}
+
 /* 2.14.1, 2.14.3: the receiver answers the sender, and names the batch in the last field. */
 static void add_header(struct item item, struct base_buf *out)
 {
     static const unsigned ends[] = {5, 6, 3, 4};
-    const char *d = "|^~\\&";
-    struct hl7_delimiters own;
-    if (hl7_read_delimiters(item.text, names[item.kind], &own, NULL) == BASE_OK)
-        d = (const char *)item.text.p + 3;
+    const char *d = delimiters_of(item.text, item.kind);
     base_buf_printf(out, "%s%.5s%c", names[item.kind], d, d[0]);
     for (size_t i = 0; i < 4; i++) {
         struct base_bytes v = field(item, ends[i]);
@@ -161,7 +168,7 @@ static void begin(struct hl7_batch *b, struct item item, struct base_buf *out)
 static void end_batch(struct hl7_batch *b, struct base_buf *out)
 {
     if (b->batch.n)
-        base_buf_printf(out, "BTS%c%u\r", b->batch.p[3], b->answers);
+        base_buf_printf(out, "BTS%c%u\r", delimiters_of(b->batch, BHS)[0], b->answers);
     b->batches += b->batch.n || b->answers;
     b->batch = base_bytes_of(NULL, 0);
     b->answers = 0;
@@ -171,6 +178,7 @@ bool hl7_batch_next(struct hl7_batch *b, struct base_bytes *message, struct base
 {
     struct item item;
     while (next_item(&b->rest, &item)) {
+        assert(item.kind != NONE); /* the batch was checked */
         if (item.kind == MSH) {
             *message = item.text;
             return true;
@@ -182,7 +190,7 @@ bool hl7_batch_next(struct hl7_batch *b, struct base_bytes *message, struct base
     }
     end_batch(b, answer);
     if (b->file.n)
-        base_buf_printf(answer, "FTS%c%u\r", b->file.p[3], b->batches);
+        base_buf_printf(answer, "FTS%c%u\r", delimiters_of(b->file, FHS)[0], b->batches);
     b->file = base_bytes_of(NULL, 0);
     return false;
 }

@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -109,6 +110,7 @@ enum base_err hl7_parse(struct base_bytes text, struct hl7_message *out, struct 
             err = add_segment(out, line, pos, error);
         pos = end + 1;
     }
+    assert(err || out->n > 0); /* the delimiters that were read stand in its first segment */
     return err;
 }
 
@@ -139,12 +141,13 @@ struct base_bytes hl7_part(struct base_bytes b, char delimiter, unsigned i)
 static struct base_bytes raw(const struct hl7_message *m, size_t segment, unsigned field,
                              unsigned repetition, unsigned component, unsigned subcomponent)
 {
+    assert(field > 0);
     if (segment >= m->n)
         return base_bytes_of(NULL, 0);
     const struct hl7_segment *s = &m->segments[segment];
     bool header = strcmp(s->name, "MSH") == 0;
     if (header && field == 1)
-        return base_bytes_of(s->text.p + 3, 1);
+        return base_bytes_of(s->text.p + 3, s->text.n > 3);
     struct base_bytes v = hl7_part(s->text, m->d.field, header ? field - 1 : field);
     /* MSH-2 is the delimiters, not text with delimiters. */
     if (!(header && field == 2)) {
@@ -233,6 +236,7 @@ bool hl7_text(const struct hl7_message *m, size_t segment, unsigned field, unsig
     unescape(m, raw(m, segment, field, repetition, component, component ? 1 : 0), &b);
     const char *s = base_buf_cstr(&b);
     size_t n = 0;
+    assert(size > 0);
     for (size_t k; n < b.n && (k = base_utf8_sequence(s + n, b.n - n)) && n + k < size; n += k)
         ;
     memcpy(out, s, n);

@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,13 @@ struct order {
     size_t begin; /* its own segments: from the ORC, or from a further OBR … */
     size_t end;   /* … to here */
 };
+
+static bool order_holds(const struct order *o)
+{
+    return o->orc <= o->begin && o->begin < o->end && o->end <= o->m->n &&
+           strcmp(o->m->segments[o->orc].name, "ORC") == 0 &&
+           (o->begin == o->orc || strcmp(o->m->segments[o->begin].name, "OBR") == 0);
+}
 
 static size_t segment_of(const struct order *o, const char *name)
 {
@@ -429,6 +437,7 @@ static enum base_err write_group(struct order o, size_t end, struct base_json *j
         size_t next = hl7_find(o.m, "OBR", (begin == o.orc && first < end ? first : begin) + 1);
         o.begin = begin;
         o.end = next < end ? next : end;
+        assert(order_holds(&o)); /* so begin rises */
         err = write_order(&o, j, problem);
         begin = o.end;
     }

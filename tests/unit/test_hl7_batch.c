@@ -123,6 +123,31 @@ START_TEST(what_is_refused_as_a_whole_is_answered_to_its_header)
 }
 END_TEST
 
+/* Its answer, when it is refused. */
+static const char *refused(const char *text)
+{
+    static struct base_buf answer;
+    size_t n = strlen(text);
+    char *copy = malloc(n); /* without its NUL, as above */
+    memcpy(copy, text, n);
+    struct hl7_batch b = {.rest = base_bytes_of(copy, n)};
+    struct base_bytes one;
+    base_buf_reset(&answer);
+    hl7_batch_refuse(&b, &answer);
+    ck_assert(!hl7_batch_next(&b, &one, &answer));
+    free(copy);
+    return base_buf_cstr(&answer);
+}
+
+START_TEST(a_header_that_cannot_be_read_is_answered_with_the_usual_delimiters)
+{
+    ck_assert_str_eq(refused("FHS"), "FHS|^~\\&||||||||||\rFTS|0\r");
+    ck_assert_str_eq(refused("BHS\rMSH|"), "BHS|^~\\&||||||||||\rBTS|0\r");
+    ck_assert_str_eq(refused("BHS$$$$$"), "BHS|^~\\&||||||||||\rBTS|0\r");
+    ck_assert_str_eq(refused("FHS#*~\\&#A"), "FHS#*~\\&###A#######\rFTS#0\r");
+}
+END_TEST
+
 START_TEST(a_batch_may_refer_to_another)
 {
     ck_assert(!hl7_batch_refers(base_bytes_str(HEAD)));
@@ -140,6 +165,7 @@ int main(void)
     tcase_add_test(t, a_batch_that_lost_a_part_is_refused);
     tcase_add_test(t, a_batch_has_a_limit);
     tcase_add_test(t, what_is_refused_as_a_whole_is_answered_to_its_header);
+    tcase_add_test(t, a_header_that_cannot_be_read_is_answered_with_the_usual_delimiters);
     tcase_add_test(t, a_batch_may_refer_to_another);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

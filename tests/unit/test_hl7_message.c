@@ -40,6 +40,19 @@ START_TEST(fields_are_found_by_their_numbers)
 }
 END_TEST
 
+START_TEST(a_header_within_a_message_may_be_its_name_alone)
+{
+    static const char text[] = "MSH|^~\\&|HIS\rMSH";
+    char out[64];
+    char *copy = malloc(sizeof text - 1); /* without its NUL, so that a read beyond it is seen */
+    memcpy(copy, text, sizeof text - 1);
+    ck_assert_int_eq(hl7_parse(base_bytes_of(copy, sizeof text - 1), &m, &error), BASE_OK);
+    ck_assert(!hl7_text(&m, 1, 1, 0, 0, out, sizeof out));
+    ck_assert(!hl7_text(&m, 1, 2, 0, 0, out, sizeof out));
+    free(copy);
+}
+END_TEST
+
 START_TEST(escapes_stand_for_the_delimiters)
 {
     char out[64];
@@ -375,6 +388,7 @@ int main(void)
     Suite *suite = suite_create("hl7_message");
     TCase *tc = tcase_create("messages");
     tcase_add_test(tc, fields_are_found_by_their_numbers);
+    tcase_add_test(tc, a_header_within_a_message_may_be_its_name_alone);
     tcase_add_test(tc, escapes_stand_for_the_delimiters);
     tcase_add_test(tc, text_is_cut_at_a_character);
     tcase_add_test(tc, what_is_no_message_is_refused_with_its_place);
