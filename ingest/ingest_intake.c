@@ -6,6 +6,7 @@
 #include "ingest/ingest_priv.h"
 #include "ingest/ingest_zip.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,6 +269,7 @@ static void begin_file(struct ingest_intake *in)
 /* Reports an error of the archive itself as its last file. */
 static void refuse_archive(struct ingest_intake *in, enum base_err err, const char *cause)
 {
+    assert(!in->closed);
     ingest_many_refuse(in->many, ingest_zip_name(in->zip), err, cause);
     in->closed = true;
 }
@@ -296,7 +298,8 @@ static void write_archive(struct ingest_intake *in, struct base_bytes bytes)
             ingest_many_write(in->many, data);
         } else if (event == INGEST_ZIP_ENTRY_END) {
             ingest_many_end(in->many);
-        } else if (event == INGEST_ZIP_ENTRY_BAD) {
+        } else if (event == INGEST_ZIP_ENTRY_BAD &&
+                   !ingest_parts_is_index(ingest_zip_name(in->zip))) {
             ingest_many_refuse(in->many, ingest_zip_name(in->zip), BASE_EFORMAT,
                                "it is damaged in the archive: its CRC is wrong");
         } else if (event == INGEST_ZIP_REFUSED) {
@@ -319,6 +322,7 @@ static void write_on(struct ingest_intake *in, struct base_bytes bytes)
     const char *cause = "";
     if (in->err || in->closed || bytes.n == 0)
         return;
+    assert(in->kind != UNDECIDED);
     if (in->kind == FORM)
         err = ingest_parts_write(&in->parts, bytes, &cause);
     else if (in->kind == ARCHIVE)
@@ -396,10 +400,12 @@ static void end_of_body(struct ingest_intake *in)
 
 void ingest_intake_finish(struct ingest_intake *in, ingest_intake_fn *fn, void *arg)
 {
+    assert(!in->fn);
     in->fn = fn;
     in->arg = arg;
     in->on_room = NULL;
     end_of_body(in);
+    assert(in->err || !in->file != !in->many);
     if (in->err) {
         ingest_arrival_abort(in->file);
         ingest_many_abort(in->many);
@@ -415,6 +421,7 @@ void ingest_intake_abort(struct ingest_intake *in)
 {
     if (!in)
         return;
+    assert(!in->fn);
     ingest_arrival_abort(in->file);
     ingest_many_abort(in->many);
     intake_free(in);

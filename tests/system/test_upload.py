@@ -10,6 +10,7 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import uuid
@@ -321,6 +322,17 @@ class ArchiveTest(Upload):
             answer = self.post(body)
             self.assertEqual(answer.status, 415, answer)
             self.assertIn('one ZIP archive', answer.json()['detail'])
+
+    def test_entries_that_are_passed_over_are_not_answered(self):
+        # Their CRC is wrong as well, and there are more of them than an archive may have files.
+        name = b'._x'
+        entry = struct.pack('<4s5H3L2H', b'PK\3\4', 20, 0, 0, 0, 0, 1, 0, 0, len(name), 0) + name
+        answer = self.post(10001 * entry + self.archive({'note.txt': b'hello'}))
+        self.assertEqual(answer.status, 415, answer)
+        [ct] = ct_series('zip-over', count=1)
+        answer = self.post(10001 * entry + self.archive({'a': read(ct)}))
+        self.assertEqual(answer.status, 201, answer)
+        self.assertEqual([f['name'] for f in answer.json()['files']], ['a'])
 
     def test_a_bomb_is_refused(self):
         answer = self.post(self.archive({'bomb': bytes(100 << 20)}))
