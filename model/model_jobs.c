@@ -69,7 +69,7 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
 {
     struct model_jobs *j = arg;
     size_t claimed = 0;
-    j->claiming = false;
+    assert(j->claiming);
     if (outcome->err == BASE_OK) {
         j->known = true;
         json_t *rows = model_answer(outcome, 0);
@@ -81,6 +81,8 @@ static void on_claimed(void *arg, const struct db_outcome *outcome)
         BASE_LOG(WARN, "job_claim_failed", LOG_S("kind", j->config.kind),
                  LOG_S("sqlstate", outcome->sqlstate), LOG_S("error", base_err_text(outcome->err)));
     }
+    /* Not before: one that ends at once makes room for the others of this claim. */
+    j->claiming = false;
     j->more = claimed > 0;
     if (j->stat)
         claim(j);
@@ -101,6 +103,7 @@ static void claim(struct model_jobs *j)
         return;
     }
     j->stat = false;
+    assert(!j->claiming && j->running < j->config.parallel);
     j->asked = j->config.parallel - j->running;
     struct db_param params[] = {db_text(j->config.kind), db_int(j->asked),
                                 db_int(j->config.lease_seconds), db_bool(!j->known)};
@@ -180,6 +183,7 @@ static void ended(struct model_job *job)
         at = &(*at)->next;
     }
     *at = job->next;
+    assert(j->running > 0);
     j->running--;
     free_job(job);
     /* Half of them at a time: a claim costs as much as what is to be done in some. */

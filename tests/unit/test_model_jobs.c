@@ -173,7 +173,7 @@ END_TEST
 
 enum { FULL = 4 };
 
-static struct model_job *full[FULL + 1];
+static struct model_job *full[2 * FULL];
 static size_t begun_n;
 
 static void begin_all(void *arg, struct model_job *job)
@@ -224,6 +224,51 @@ START_TEST(a_place_that_comes_free_is_for_stat_at_once)
 }
 END_TEST
 
+/* The first ends at once, as one does that cannot begin; the others last. */
+static void end_first(void *arg, struct model_job *job)
+{
+    bool *ended = arg;
+    if (*ended)
+        full[begun_n++] = job;
+    else
+        model_job_done(job);
+    *ended = true;
+}
+
+START_TEST(no_more_run_than_may_when_one_ends_as_it_begins)
+{
+    struct model_jobs *all = NULL;
+    bool ended = false;
+    struct model_jobs_config config = {.loop = loop,
+                                       .db = db,
+                                       .counters = &counters,
+                                       .kind = "measure",
+                                       .parallel = FULL,
+                                       .lease_seconds = 600,
+                                       .poll_ms = 600000,
+                                       .run = end_first,
+                                       .arg = &ended};
+    begun_n = 0;
+    model_job_done(begun);
+    sql("delete from job");
+    ck_assert_int_eq(model_jobs_start(&config, &all), BASE_OK);
+    turn_ms(200); /* its first claim finds nothing */
+    sql("insert into job (kind, subject_id, priority) select 'measure', g, 'stat' from "
+        "generate_series(2, 9) g");
+    model_jobs_poke(all, LOOP_ORDINARY);
+    model_jobs_poke(all, LOOP_STAT);
+    for (int i = 0; i < 200 && begun_n < FULL; i++)
+        turn_ms(20);
+    turn_ms(200);
+    ck_assert_uint_eq(begun_n, FULL);
+    model_jobs_stop(all);
+    while (begun_n)
+        model_job_done(full[--begun_n]);
+    turn_ms(50);
+    model_jobs_free(all);
+}
+END_TEST
+
 START_TEST(what_was_poked_while_there_was_no_place_begins_when_one_comes_free)
 {
     struct model_jobs *one = NULL;
@@ -269,6 +314,7 @@ int main(void)
     tcase_add_test(tcase, what_is_put_back_over_and_over_waits_longer_each_time_and_is_shown);
     tcase_add_test(tcase, what_goes_first_is_waited_for_but_not_by_stat);
     tcase_add_test(tcase, a_place_that_comes_free_is_for_stat_at_once);
+    tcase_add_test(tcase, no_more_run_than_may_when_one_ends_as_it_begins);
     tcase_add_test(tcase, what_was_poked_while_there_was_no_place_begins_when_one_comes_free);
     Suite *suite = suite_create("model_jobs");
     suite_add_tcase(suite, tcase);
