@@ -5,6 +5,7 @@
 #include "ecg/analysis/ecg_gap.h"
 #include "ecg/analysis/ecg_pace.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,8 +195,8 @@ static enum base_err to_beats(const struct ecg_signal *s, const struct ecg_featu
     for (size_t i = 0; i < n && !e; i++) {
         size_t peak = main_extremum(s, f, at[i]);
         beat[i].at_s = ((double)peak + 0.5) / s->rate_hz - 0.5 / s->source[0]->rate_hz;
-        if (i > 0 && beat[i].at_s <= beat[i - 1].at_s)
-            beat[i].at_s = (double)at[i] / s->rate_hz;
+        /* Candidates that are beats lie further apart than twice the reach. */
+        assert(i == 0 || beat[i].at_s > beat[i - 1].at_s);
     }
     for (size_t i = 0; i < n && !e; i++)
         beat[i].at_s += later_s;
@@ -293,20 +294,32 @@ enum base_err ecg_beats_find_in(const struct ecg_record *r, const struct ecg_lea
     return e;
 }
 
+static bool beats_hold(const struct ecg_beats *b)
+{
+    for (size_t i = 1; i < b->n; i++)
+        if (!(b->beat[i - 1].at_s < b->beat[i].at_s))
+            return false;
+    for (size_t i = 0; i < b->ngaps; i++)
+        if (b->gap[i].from_s > b->gap[i].to_s || (i && b->gap[i - 1].to_s > b->gap[i].from_s))
+            return false;
+    return true;
+}
+
 enum base_err ecg_beats_find(const struct ecg_record *r, const struct ecg_lead *only,
                              struct ecg_beats *out, struct base_error *err)
 {
     struct ecg_section s[ECG_SECTIONS_MAX];
     struct ecg_part part;
     size_t strips, n = only ? 0 : ecg_section_find(r, s, &strips);
-    if (n && !strips)
-        return ecg_beats_find_in_sections(r, s, n, out, err);
-    if (n)
+    if (n && strips)
         ecg_section_take_strips(r, &part);
-    enum base_err e = ecg_beats_find_in(n ? &part.record : r, only, false, out, err);
-    if (!e)
-        out->in_sections = n > 0;
-    return e;
+    enum base_err e = n && !strips ? ecg_beats_find_in_sections(r, s, n, out, err)
+                                   : ecg_beats_find_in(n ? &part.record : r, only, false, out, err);
+    if (e)
+        return e;
+    out->in_sections = n > 0;
+    assert(beats_hold(out));
+    return BASE_OK;
 }
 
 enum base_err ecg_beats_terms(const struct ecg_record *r, float (**out)[ECG_CLASS_TERMS], size_t *n,

@@ -8,6 +8,7 @@
  */
 #include "ecg/analysis/ecg_detect_priv.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,6 @@ static const float EARLY_COST = 3;       /* per usual interval */
 static const float ON_TIME = 0.7F;       /* what a beat within 12 % of its time gains */
 static const float LONGEST_S = 2.5F;     /* interval that tells the usual one */
 static const float SLOWEST_S = 12;       /* likewise of a heart that hardly beats */
-static const float NOT_ALLOWED = 1e6F;
 static const float STEP_MOST = 8; /* more than WORTH_MAX, the likest shape and ON_TIME together */
 
 static bool is_peak(const uint16_t *f, size_t n, size_t i, size_t reach)
@@ -260,8 +260,6 @@ static float step_cost(const struct ecg_candidate *a, const struct ecg_candidate
 {
     float r = gap_s / rr_s;
     float cost = 0;
-    if (gap_s < REFRACTORY_S)
-        return NOT_ALLOWED;
     if (gap_s < T_WAVE_LATE_S) {
         float ratio = b->height / a->height;
         if (gap_s < T_WAVE_S)
@@ -299,6 +297,16 @@ static float noise_at(const struct choice *j, size_t i)
     return (float)j->f->noise[j->c[i].at / j->f->segment] / ECG_FUSED_ONE;
 }
 
+static float interval_s(const struct choice *j, size_t before, size_t i)
+{
+    return (float)(j->c[i].at - j->c[before].at) / (float)j->s->rate_hz;
+}
+
+static bool may_follow(const struct choice *j, size_t before, size_t i)
+{
+    return interval_s(j, before, i) >= REFRACTORY_S;
+}
+
 /* Of so many usual intervals without a beat before the first one, or after the last. */
 static float cost_outside(float intervals)
 {
@@ -314,12 +322,12 @@ static struct node best_node(const struct choice *j, size_t i)
     struct node best = {own - cost_outside(j->elapsed[i]), SIZE_MAX};
     for (size_t k = i; k > 0 && i - k < BACK; k--) {
         /* No step gains more than this: those far back are out of the question. */
-        if (j->node[k - 1].score + STEP_MOST < best.score)
+        if (j->node[k - 1].score + STEP_MOST < best.score || !may_follow(j, k - 1, i))
             continue;
         size_t gap = c->at - j->c[k - 1].at;
         float usual = gap < AFTER_BINS * j->bin ? after->usual[gap / j->bin] : 0;
         float score = j->node[k - 1].score + (usual > noise ? worth(c, usual) : own) -
-                      step_cost(&j->c[k - 1], c, (float)gap / (float)j->s->rate_hz, j->rr_s[i]);
+                      step_cost(&j->c[k - 1], c, interval_s(j, k - 1, i), j->rr_s[i]);
         if (score > best.score)
             best = (struct node){score, k - 1};
     }
@@ -346,7 +354,7 @@ static void choose(struct choice *j, size_t n)
         float begun = cost_outside(j->elapsed[i]);
         j->node[i] = best_node(j, i);
         /* Where nothing within reach leads here, it goes on from the best so far. */
-        if (j->node[i].back == SIZE_MAX && best != SIZE_MAX && i > BACK &&
+        if (j->node[i].back == SIZE_MAX && best != SIZE_MAX && i > BACK && may_follow(j, best, i) &&
             j->node[best].score + begun > PAUSE_COST) {
             j->node[i].score += begun + j->node[best].score - PAUSE_COST;
             j->node[i].back = best;
@@ -360,8 +368,11 @@ static void choose(struct choice *j, size_t n)
         }
         j->c[i].is_beat = false;
     }
-    for (size_t i = last; i != SIZE_MAX; i = j->node[i].back)
-        j->c[i].is_beat = j->node[i].back != SIZE_MAX || worth(&j->c[i], noise_at(j, i)) > 0;
+    for (size_t i = last; i != SIZE_MAX; i = j->node[i].back) {
+        size_t back = j->node[i].back;
+        assert(back == SIZE_MAX || (back < i && may_follow(j, back, i)));
+        j->c[i].is_beat = back != SIZE_MAX || worth(&j->c[i], noise_at(j, i)) > 0;
+    }
 }
 
 enum base_err ecg_candidates_choose(const struct ecg_signal *s, const struct ecg_feature *f,

@@ -1,5 +1,6 @@
 /* The beats of synthetic recordings, whose true places are known. */
 #include "ecg/analysis/ecg_beats.h"
+#include "ecg/analysis/ecg_detect_priv.h"
 #include "ecg_fixture.h"
 
 #include <math.h>
@@ -356,6 +357,23 @@ START_TEST(what_holds_no_beat_gives_none)
 }
 END_TEST
 
+START_TEST(two_high_peaks_of_one_complex_are_one_beat)
+{
+    enum { RATE = 200, LOW = 14, APART = 60, TWIN = 24, SEGMENT = 4000, N = SEGMENT };
+    static uint16_t fused[N], noise[N / SEGMENT];
+    struct ecg_candidate c[LOW + 2];
+    struct ecg_signal s = {.rate_hz = RATE, .n = N};
+    struct ecg_feature f = {.fused = fused, .segment = SEGMENT, .segments = 1, .noise = noise};
+    for (size_t i = 0; i < LOW; i++) /* so many that the first high one is out of their reach */
+        c[i] = (struct ecg_candidate){.at = i * APART, .height = 0.17F, .likeness = NAN};
+    c[LOW] = (struct ecg_candidate){.at = LOW * APART, .height = 1, .likeness = NAN};
+    c[LOW + 1] = (struct ecg_candidate){.at = LOW * APART + TWIN, .height = 1, .likeness = NAN};
+    struct ecg_candidates all = {.c = c, .n = LOW + 2};
+    ck_assert_int_eq(ecg_candidates_choose(&s, &f, &all), BASE_OK);
+    ck_assert_int_eq(c[LOW].is_beat + c[LOW + 1].is_beat, 1);
+}
+END_TEST
+
 START_TEST(a_record_without_samples_is_refused)
 {
     struct ecg_record *r = ecg_record_new(NULL);
@@ -392,6 +410,7 @@ int main(void)
     tcase_add_test(t, a_beat_after_a_pacemaker_spike_is_paced);
     tcase_add_test(t, the_rate_is_that_of_the_intervals);
     tcase_add_loop_test(t, what_holds_no_beat_gives_none, 0, 5);
+    tcase_add_test(t, two_high_peaks_of_one_complex_are_one_beat);
     tcase_add_test(t, a_record_without_samples_is_refused);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
