@@ -4,6 +4,7 @@
 #include "ingest/ingest_ecg.h"
 #include "ingest/ingest_priv.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,7 @@ static void file_free(struct ingest_arrival *f)
 
 static void refuse(struct ingest_arrival *f, enum base_err err, const char *message)
 {
+    assert(!f->object);
     f->refusal.err = err;
     snprintf(f->refusal.message, sizeof f->refusal.message, "%s", message);
     base_buf_deinit(&f->head);
@@ -246,6 +248,7 @@ bool ingest_arrival_part(struct ingest_arrival *f, struct base_buf *out)
 
 void ingest_arrival_finish(struct ingest_arrival *f, ingest_object_fn *fn, void *arg)
 {
+    assert(!f->fn);
     f->fn = fn;
     f->arg = arg;
     f->on_room = NULL;
@@ -256,6 +259,7 @@ void ingest_arrival_finish(struct ingest_arrival *f, ingest_object_fn *fn, void 
         ingest_ecg_take(f->g, &f->options.source, f->centre_code, &f->head, on_ecg_result, f);
     } else {
         struct ingest_object *o = f->object;
+        assert(o && !f->is_part); /* a part that was not refused is taken by ingest_arrival_part */
         f->object = NULL;
         ingest_object_finish(o, on_result, f);
     }
@@ -265,6 +269,7 @@ void ingest_arrival_abort(struct ingest_arrival *f)
 {
     if (!f)
         return;
+    assert(!f->fn);
     ingest_object_abort(f->object);
     file_free(f);
 }

@@ -139,6 +139,8 @@ void ingest_batch_free(struct ingest_batch *b)
 {
     if (!b)
         return;
+    assert_batch(b);
+    assert(b->open || !b->in_database);
     if (b->open)
         db_tx_rollback(b->open);
     fail_all(b, &b->flying, b->unknown ? BASE_EUNKNOWN : BASE_ECANCELED);
@@ -211,6 +213,7 @@ static void find_tail(struct ingest_batch *b)
  * came meanwhile. Gives how many of the queue reach to its last. */
 static unsigned take_back(struct ingest_batch *b)
 {
+    assert(!b->in_database); /* or its outcome would be told of others */
     struct ingest_entry *lists[] = {b->flying, b->waiting};
     struct ingest_entry *others = NULL;
     struct ingest_entry **stat = &b->waiting;
@@ -251,6 +254,7 @@ static bool is_patient(const struct ingest_batch *b)
 /* The batch did not come about: once more, or give up. */
 static void failed(struct ingest_batch *b, enum base_err err, const char *sqlstate)
 {
+    assert(b->flying && !b->in_database);
     bool patient = is_patient(b);
     b->unknown |= err == BASE_EUNKNOWN;
     b->refused += is_contended(sqlstate);
@@ -346,6 +350,7 @@ static void sort(struct ingest_batch *b)
 
 static void take_waiting(struct ingest_batch *b)
 {
+    assert(!b->flying && !b->in_database);
     b->unknown = false;
     b->refused = 0;
     if (!b->alone)
@@ -372,16 +377,20 @@ static void drop_failed(struct ingest_batch *b)
 {
     struct ingest_entry *failed = NULL;
     struct ingest_entry **at = &b->waiting;
+    unsigned stay = 0;
     while (*at) {
         struct ingest_entry *e = *at;
         if (e->settled && e->err) {
             *at = e->next;
             e->next = failed;
             failed = e;
+            b->alone -= stay < b->alone;
         } else {
             at = &e->next;
+            stay++;
         }
     }
+    assert(b->alone <= stay);
     find_tail(b); /* before the callbacks, which may add */
     while (failed) {
         struct ingest_entry *e = failed;

@@ -4,6 +4,7 @@
 #include "ingest/ingest_priv.h"
 #include "ingest/ingest_spool.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,7 @@ static bool grow(struct ingest_bulk *b)
 enum base_err ingest_bulk_begin(struct ingest_bulk *b, const char *location, const char *type)
 {
     size_t n = strlen(location);
+    assert(!b->found && !b->open); /* not sorted yet */
     if (b->n == PARTS_MAX || n > LOCATION_MAX)
         return BASE_ELIMIT;
     struct ingest_bulk_part *part = base_arena_alloc(&b->arena, sizeof *part);
@@ -182,6 +184,7 @@ enum base_err ingest_bulk_find(struct ingest_bulk *b, const char *location, uint
                                struct ingest_bulk_part *const **parts, size_t *found)
 {
     size_t n = 0;
+    assert(b->found || b->n == 0); /* flushed */
     if (b->again > PARTS_MAX || b->again_size > b->again_max)
         return BASE_ELIMIT;
     for (size_t i = lower_bound(b, location); is_at(b, i, location); i++)

@@ -6,6 +6,7 @@
 #include "model/model_jobs.h"
 #include "model/model_answer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,6 +62,7 @@ static void claim(struct ingest_commitment *c);
 static void reporting_free(struct reporting *r)
 {
     struct ingest_commitment *c = r->c;
+    assert(r->told ? c->telling > 0 : c->calling > 0);
     if (r->told)
         c->telling--;
     else
@@ -119,6 +121,7 @@ static struct reporting *reporting_new(struct ingest_commitment *c, json_t *row,
 static void on_claimed(void *arg, const struct db_outcome *outcome)
 {
     struct ingest_commitment *c = arg;
+    assert(c->claiming);
     c->claiming = false;
     if (outcome->err) {
         if (outcome->err != BASE_ECANCELED)
@@ -172,6 +175,7 @@ static void on_asked(void *arg, const struct db_outcome *outcome)
     json_t *row = model_answer(outcome, 0);
     struct reporting *r = json_is_object(row) ? reporting_new(c, json_incref(row), true) : NULL;
     json_decref(row);
+    assert(c->asking > 0);
     c->asking--;
     if (r) {
         ingest_commitment_tell(l->hold, r->row, on_reported, r);
@@ -346,6 +350,7 @@ static void run(void *arg, struct model_job *job)
 
 void ingest_commitment_begin(struct ingest_commitment *c, json_t *job, struct api_scp_hold *hold)
 {
+    assert(!c->begun); /* run takes it inside of model_jobs_take, or nobody does */
     c->begun = hold;
     model_jobs_take(c->jobs, job);
     api_scp_let_go(c->begun);
@@ -404,6 +409,7 @@ void ingest_commitment_free(struct ingest_commitment *c)
 {
     if (!c)
         return;
+    assert(!c->later && !c->calling && !c->telling && !c->claiming && !c->asking);
     loop_timer_free(c->timer);
     model_jobs_free(c->jobs);
     free(c);

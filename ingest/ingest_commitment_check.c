@@ -2,6 +2,7 @@
 
 #include "dicom/dicom_part10.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ static void finish(struct check *k, bool stopped)
 /* Ends the item under way with this result. */
 static void decide(struct check *k, uint16_t failure)
 {
+    assert(k->at < k->n);
     store_read_close(k->read);
     k->read = NULL;
     k->failures[k->at++] = failure;
@@ -112,6 +114,7 @@ static void on_piece(void *arg, enum base_err err, struct base_bytes data, bool 
 static void go_on(void *arg)
 {
     struct check *k = arg;
+    assert(!k->read && k->n == json_array_size(k->items));
     if (k->at == k->n) {
         finish(k, false);
         return;

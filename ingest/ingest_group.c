@@ -1,5 +1,6 @@
 #include "ingest/ingest_group.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool is_same(const char *a, const char *b)
@@ -78,6 +79,7 @@ void ingest_group(const struct ingest_record *const *all, size_t n, struct inges
     unsigned patients = 0;
     size_t end;
     for (size_t at = 0; at < n; at = end) {
+        assert(at == 0 || ingest_group_compare(all[at - 1], all[at]) < 0); /* a study is whole */
         struct ingest_place study = {.patient = patient_number(all, at, &patients, out)};
         for (end = at; end < n && is_same_study(all[at], all[end]); end++) {
             study.complete |= all[end]->single;

@@ -2,6 +2,7 @@
 
 #include "ingest/ingest_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,7 @@ static void on_read(void *arg, bool cancelled)
         end_with(t, 503, NULL, "the file changed while it was read; it is read again");
         return;
     }
+    assert(!t->waits); /* nothing is read until there is room */
     t->at += t->got;
     ingest_intake_write(t->intake, base_bytes_of(t->piece, (size_t)t->got));
     if (t->got == 0 || ingest_intake_is_refused(t->intake))

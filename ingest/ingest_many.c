@@ -4,6 +4,7 @@
 #include "ingest/ingest_priv.h"
 #include "ingest/ingest_set.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +129,7 @@ static void on_result(void *arg, const struct ingest_result *result)
     item->sop_instance = keep(m, result->sop_instance);
     item->series = keep(m, result->series);
     item->damage = keep(m, result->damage);
+    assert(m->in_flight > 0);
     if (result->err) {
         set_error(m, item, result->err, result->message);
     } else {
@@ -145,7 +147,8 @@ static void on_result(void *arg, const struct ingest_result *result)
 
 enum base_err ingest_many_begin(struct ingest_many *m, const char *name)
 {
-    if (m->n == INGEST_MANY_MAX)
+    assert(!m->file && !m->ended);
+    if (m->n >= INGEST_MANY_MAX)
         return BASE_ELIMIT;
     struct ingest_arrival *file = NULL;
     if (ingest_arrival_new(m->g, &m->options, &file))
@@ -161,6 +164,7 @@ enum base_err ingest_many_begin(struct ingest_many *m, const char *name)
 
 void ingest_many_write(struct ingest_many *m, struct base_bytes bytes)
 {
+    assert(!m->ended);
     if (m->file)
         ingest_arrival_write(m->file, bytes);
 }
@@ -173,6 +177,7 @@ void ingest_many_end(struct ingest_many *m)
     m->file = NULL;
     if (!file)
         return;
+    assert(item); /* each file that was begun has one, the last */
     if (ingest_arrival_part(file, &part)) {
         if (!api_limits_hold(m->g->config->limits, &m->held, m->set.bytes + part.n)) {
             base_buf_deinit(&part);
@@ -243,6 +248,7 @@ static void on_recording(void *arg, enum base_err err, const struct ingest_resul
     struct recording *rec = arg;
     struct ingest_many *m = rec->m;
     enum base_err e = err ? err : result->err;
+    assert(m->in_flight > 0);
     for (size_t i = 0; i < rec->n; i++) {
         struct ingest_many_item *item = rec->items[i];
         if (e) {
@@ -321,6 +327,7 @@ void ingest_many_finish(struct ingest_many *m, ingest_many_fn *fn, void *arg)
 {
     if (m->file)
         ingest_many_refuse(m, "", BASE_EFORMAT, "it is incomplete");
+    assert(!m->ended);
     take_sets(m);
     m->ended = true;
     m->fn = fn;
@@ -332,6 +339,7 @@ void ingest_many_abort(struct ingest_many *m)
 {
     if (!m)
         return;
+    assert(!m->ended);
     ingest_arrival_abort(m->file);
     m->file = NULL;
     m->ended = true;

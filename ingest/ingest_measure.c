@@ -9,6 +9,7 @@
 #include "model/model_jobs.h"
 #include "store/store.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -86,8 +87,9 @@ static enum base_err send(void *arg, struct ingest_note *list, db_done_fn *fn, v
     const char *figures[PARALLEL_MAX];
     int64_t earlier[PARALLEL_MAX];
     size_t n = 0;
-    for (struct ingest_note *note = list; note && n < PARALLEL_MAX; note = note->next) {
+    for (struct ingest_note *note = list; note; note = note->next) {
         struct work *w = work_of(note);
+        assert(n < m->kind->parallel); /* or a job would be done whose figures nobody wrote */
         jobs[n] = note->job->id;
         instances[n] = note->job->subject;
         earlier[n] = w->earlier;
@@ -109,6 +111,7 @@ static void next(struct ingest_measure *m);
 
 static void measured(struct ingest_measure *m)
 {
+    assert(m->current);
     struct ingest_note *note = &m->current->note;
     m->current = NULL;
     ingest_notes_add(&m->measured, note);
@@ -211,6 +214,7 @@ static void next(struct ingest_measure *m)
         err = loop_process_write(m->process, base_buf_bytes(&w->request));
     }
     if (!err) {
+        assert(!m->current && m->process);
         m->current = w;
         return;
     }

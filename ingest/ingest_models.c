@@ -5,6 +5,7 @@
 #include "ingest/ingest_priv.h"
 #include "net/net_multipart.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +171,7 @@ static void on_parsed(void *arg, bool cancelled)
 
 static void parse(struct ingest_models *m)
 {
+    assert(m->state == READING && !m->working);
     m->state = PARSING;
     m->working = true;
     m->text_n += m->parse.text.n;
@@ -206,6 +208,7 @@ static void begin_part(struct ingest_models *m)
 
 static void write_text(struct ingest_models *m, struct base_bytes bytes)
 {
+    assert(m->state == READING && m->text_n + m->parse.text.n <= INGEST_MODELS_TEXT_MAX);
     if (bytes.n > INGEST_MODELS_TEXT_MAX - m->text_n - m->parse.text.n) {
         refuse(m, BASE_ELIMIT, "the metadata of a request may have 32 MiB");
         return;
@@ -293,6 +296,7 @@ static void read_work(void *arg)
 {
     struct ingest_models *m = arg;
     const struct ingest_model_piece *p = &m->plan.pieces[m->piece];
+    assert(m->at < p->n);
     size_t n = p->n - m->at < PIECE ? (size_t)(p->n - m->at) : PIECE;
     do
         m->got = pread(ingest_bulk_fd(m->bulk), m->buffer, n, (off_t)(p->offset + m->at));
@@ -367,6 +371,7 @@ static bool begin_instance(struct ingest_models *m)
 static void end_instance(struct ingest_models *m)
 {
     struct ingest_model *done = m->first;
+    assert(m->piece >= m->plan.n || ingest_many_is_refused(m->many));
     ingest_many_end(m->many);
     m->first = done->next;
     ingest_model_free(done);
@@ -397,6 +402,7 @@ static bool build_some(struct ingest_models *m)
 
 static void build(struct ingest_models *m)
 {
+    assert(m->state == BUILDING && !m->building && !m->working);
     m->building = true;
     bool done = build_some(m);
     m->building = false;

@@ -1,5 +1,7 @@
 #include "ingest/ingest_notes.h"
 
+#include <assert.h>
+
 void ingest_note_add(struct ingest_note_list *list, struct ingest_note *note)
 {
     note->next = NULL;
@@ -43,6 +45,7 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
 static void on_turn(void *arg)
 {
     struct ingest_notes *notes = arg;
+    assert(notes->due && !notes->sent.first && notes->ready.first); /* one statement at a time */
     notes->due = false;
     notes->sent = notes->ready;
     notes->ready = (struct ingest_note_list){0};

@@ -259,6 +259,7 @@ static void begin_file(struct ingest_object *o, struct base_bytes seen)
 {
     struct dicom_header *h = &o->header;
     struct base_buf meta = {0};
+    assert(!o->put);
     if (!is_as_announced(o))
         return;
     if (h->damaged)
@@ -476,6 +477,7 @@ static void take_duplicate(struct ingest_object *o, const struct ingest_stored *
 static void on_committed(void *arg, enum base_err err, const struct ingest_stored *stored)
 {
     struct ingest_object *o = arg;
+    assert(!o->put && !o->result.err); /* it was settled, and is durable unless err says so */
     if (err) {
         end_unstored(o, err);
         return;
@@ -525,6 +527,7 @@ static void on_durable(void *arg, enum base_err err, const struct store_object *
         return;
     }
     err = err ? err : o->batch_err;
+    assert(err); /* without an entry it was either not written, or not added */
     remove_files(o);
     fail(o, err, why_not_stored(err));
     end(o);
@@ -544,6 +547,7 @@ void ingest_object_finish(struct ingest_object *o, ingest_object_fn *fn, void *a
         end(o);
         return;
     }
+    assert(o->put); /* a whole scan begins the file or fails */
     read_metadata(o, true);
     store_put_finish(o->put, on_written, on_durable, o);
 }

@@ -2,6 +2,7 @@
 
 #include "ecg/ecg_open.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,7 @@ enum { RECORDINGS_MAX = 64 /* the needs of each are looked up among all files */
 enum base_err ingest_set_add(struct ingest_set *s, const char *path, struct base_buf *bytes,
                              void *item)
 {
+    assert(!s->sorted && s->bytes <= INGEST_SET_BYTES);
     enum base_err e = bytes->n > INGEST_SET_BYTES - s->bytes ? BASE_ELIMIT : BASE_OK;
     if (!e && (s->n & (s->n - 1)) == 0) {
         struct ingest_set_file *p = realloc(s->files, (s->n ? 2 * s->n : 1) * sizeof *p);
@@ -117,6 +119,7 @@ size_t ingest_set_next(struct ingest_set *s, size_t *chosen)
             f->used = true;
             chosen[n++] = k;
         }
+    assert(n <= s->n); /* each file is used once */
     return n;
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "ingest/ingest_priv.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -72,6 +73,7 @@ void ingest_spool_close(struct ingest_spool *s)
 {
     if (!s)
         return;
+    assert(!s->sync && !s->closed);
     if (s->busy) { /* the job owns the buffer: on_written closes again */
         s->closed = true;
         return;
@@ -86,6 +88,7 @@ void ingest_spool_close(struct ingest_spool *s)
 
 static void run(struct ingest_spool *s, loop_work_fn *work, loop_done_fn *done)
 {
+    assert(!s->busy);
     s->busy = true;
     loop_work(s->g->config->loop, &s->job, LOOP_DISK, LOOP_ORDINARY, work, done, s);
 }
@@ -290,6 +293,7 @@ static void on_written(void *arg, bool cancelled)
     struct ingest_spool *s = arg;
     s->busy = false;
     if (s->closed) {
+        s->closed = false;
         ingest_spool_close(s);
         return;
     }
@@ -316,6 +320,7 @@ static void go_on(struct ingest_spool *s)
         return;
     if (s->pending.n && !s->err) {
         struct base_buf full = s->pending;
+        assert(s->writing.n == 0);
         s->pending = s->writing;
         s->writing = full;
         run(s, write_work, on_written);
@@ -327,6 +332,7 @@ static void go_on(struct ingest_spool *s)
 
 void ingest_spool_write(struct ingest_spool *s, struct base_bytes bytes)
 {
+    assert(!s->sync && !s->cut && !s->closed);
     if (s->err)
         return;
     base_buf_add(&s->pending, bytes.p, bytes.n);
@@ -348,6 +354,7 @@ void ingest_spool_on_room(struct ingest_spool *s, void (*fn)(void *arg), void *a
 
 void ingest_spool_cut(struct ingest_spool *s, uint64_t size)
 {
+    assert(!s->sync);
     base_buf_reset(&s->pending);
     s->cut = true;
     s->cut_to = size;
@@ -355,6 +362,7 @@ void ingest_spool_cut(struct ingest_spool *s, uint64_t size)
 
 void ingest_spool_sync(struct ingest_spool *s, ingest_spool_fn *fn, void *arg)
 {
+    assert(!s->sync && !s->closed);
     s->fn = fn;
     s->arg = arg;
     s->sync = true;

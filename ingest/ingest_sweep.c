@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ static void check(void *arg, struct store_sweep *under_way, const char *const *l
 {
     struct ingest_sweep *s = arg;
     struct base_buf scratch = {0};
+    assert(s->running && n <= STORE_SWEEP_BATCH); /* keep[] has no more */
     s->under_way = under_way;
     s->locations = locations;
     s->n = n;
@@ -70,6 +72,7 @@ static void free_when_unused(struct ingest_sweep *s)
 static void on_end(void *arg, enum base_err err, const struct store_sweep_result *r)
 {
     struct ingest_sweep *s = arg;
+    assert(s->running);
     s->running = false;
     if (err || r->lost || r->young)
         BASE_LOG(INFO, "store_swept", LOG_U("folders", r->folders), LOG_U("kept", r->kept),

@@ -5,6 +5,7 @@
 #include "ingest/ingest_watch_priv.h"
 #include "model/model_answer.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,10 +54,12 @@ static void tell_failures(struct ingest_watch_folder *f)
 
 static void on_taken(struct ingest_watch_folder *f)
 {
+    assert(f->busy && f->taking > 0);
     f->taking--;
     take_more(f);
     if (f->taking)
         return;
+    assert(f->sets == 0 && f->at <= f->n);
     tell_failures(f);
     base_count(&f->g->config->counters->watched_files_total, f->taken);
     base_count(&f->g->config->counters->watched_rounds_total, f->taken > 0);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "ingest/ingest_local.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,6 +36,7 @@ static void end(struct taking *t)
         close(t->fd);
     base_buf_deinit(&t->why);
     if (t->set) {
+        assert(f->sets > 0);
         f->sets--;
         ingest_beside_deinit(t->set);
     }

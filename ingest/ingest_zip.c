@@ -109,6 +109,7 @@ static enum ingest_zip_event refuse(struct ingest_zip *z, enum base_err err, con
 /* Collects up to n bytes into head; true when they are there. */
 static bool collect(struct ingest_zip *z, struct base_bytes *in, size_t n)
 {
+    assert(z->head_n <= n && n <= sizeof z->head);
     size_t take = n - z->head_n < in->n ? n - z->head_n : in->n;
     if (take)
         memcpy(z->head + z->head_n, in->p, take);
@@ -237,6 +238,7 @@ static enum ingest_zip_event give(struct ingest_zip *z, const uint8_t *p, size_t
 static enum ingest_zip_event stored(struct ingest_zip *z, struct base_bytes *in,
                                     struct base_bytes *data)
 {
+    assert(z->sized || z->left == 0); /* on_fixed refuses the others */
     size_t n = z->left < in->n ? (size_t)z->left : in->n;
     if (z->left == 0)
         return end_content(z);
@@ -305,6 +307,7 @@ static enum ingest_zip_event step(struct ingest_zip *z, struct base_bytes *in,
     case FIXED:
         return collect(z, in, HEADER) ? on_fixed(z) : INGEST_ZIP_MORE;
     case NAMES: {
+        assert(z->names_n <= z->name_len + z->extra_len);
         size_t want = z->name_len + z->extra_len - z->names_n;
         size_t n = want < in->n ? want : in->n;
         if (n)
