@@ -1,5 +1,6 @@
 #include "base/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ void *base_arena_alloc(struct base_arena *a, size_t n)
     if (n > SIZE_MAX / 2)
         return NULL;
     n = (n + align - 1) / align * align;
+    assert(!a->limit || a->used <= a->limit);
     if (a->limit && n > a->limit - a->used)
         return NULL;
     struct base_arena_block *b = a->blocks;

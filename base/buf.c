@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ uint8_t *base_buf_reserve(struct base_buf *b, size_t n)
 {
     if (b->err)
         return NULL;
+    assert(!b->cap || b->n <= b->cap);
     if (n > SIZE_MAX / 2 - b->n - 1 || (b->cap && n > b->cap - b->n)) {
         b->err = BASE_ELIMIT;
         return NULL;
@@ -128,6 +130,7 @@ void base_buf_printf(struct base_buf *b, const char *fmt, ...)
 
 void base_buf_consume(struct base_buf *b, size_t n)
 {
+    assert(n <= b->n);
     if (n == 0)
         return;
     memmove(b->p, b->p + n, b->n - n);

@@ -1,5 +1,6 @@
 #include "base/pages.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -32,6 +33,7 @@ static void *alloc(size_t n)
 
 static void forget(struct base_pages *pool, struct base_pages_block *block)
 {
+    assert(pool->n > 0 && (block->used || pool->kept >= block->size));
     pool->kept -= block->used ? 0 : block->size;
     *block = pool->block[--pool->n];
 }
@@ -85,6 +87,7 @@ void base_pages_give(struct base_pages *pool, void *p)
     for (size_t i = 0; p && pool && i < pool->n && !b; i++)
         if (pool->block[i].p == p)
             b = &pool->block[i];
+    assert(!b || b->used); /* it is given back once */
     if (b && b->size <= pool->most && pool->kept <= pool->most - b->size) {
         b->used = false;
         pool->kept += b->size;

@@ -55,6 +55,7 @@ static bool is_free(const struct base_quota *q, const struct base_quota_row *row
 static void make_new(struct base_quota *q, unsigned i, int64_t key)
 {
     struct base_quota_row *row = &q->rows[i];
+    assert(i > 0 && i < BASE_QUOTA_ROWS && key != 0);
     q->keys[i] = 0;
     for (unsigned s = 0; s < q->slots; s++)
         for (int thing = 0; thing < BASE_QUOTA_THINGS; thing++)
@@ -75,6 +76,7 @@ static unsigned find(struct base_quota *q, int64_t key)
     unsigned i = 1;
     while (i < used && !is_free(q, &q->rows[i], now_us))
         i++;
+    assert(used >= 1 && i <= used && used <= BASE_QUOTA_ROWS);
     if (i == BASE_QUOTA_ROWS)
         return 0;
     make_new(q, i, key);

@@ -209,6 +209,7 @@ void net_assoc_take_held(struct net_assoc *a)
     if (a->held.n)
         in = base_bytes_of(a->held.p + a->held_at, a->held.n - a->held_at);
     take(a, &in);
+    assert(in.n <= a->held.n);
     if (in.n)
         a->held_at = a->held.n - in.n;
     else

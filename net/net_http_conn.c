@@ -63,6 +63,7 @@ void net_http_conn_drop(struct net_http_conn *c)
 static void hand_over(struct net_http_conn *c)
 {
     struct net_http_request *req = c->req;
+    assert(!req->handed);
     req->handed = true;
     req->route->handler(req, req->route_arg);
 }
@@ -417,6 +418,7 @@ static bool ends(struct net_http_conn *c)
 static bool keep_rest(struct net_http_conn *c)
 {
     size_t rest = c->in.n;
+    assert(c->pending.n == 0 || rest <= c->pending.n); /* a view of its end */
     if (c->pending.n > 0)
         base_buf_consume(&c->pending, c->pending.n - rest);
     else if (rest > 0)

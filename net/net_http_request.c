@@ -36,6 +36,7 @@ void net_http_request_free(struct net_http_request *req)
         return;
     }
     base_buf_deinit(&req->head.bytes);
+    assert(req->server->collected >= req->body.n);
     req->server->collected -= req->body.n;
     base_buf_deinit(&req->body);
     base_buf_deinit(&req->fields);

@@ -19,6 +19,7 @@ static enum net_mllp_step take_inside(struct net_mllp_decoder *d, struct base_by
 {
     const uint8_t *end = memchr(in->p, FS, in->n);
     size_t n = end ? (size_t)(end - in->p) : in->n;
+    assert(d->message.n <= d->message.cap);
     size_t room = d->message.cap - d->message.n;
     size_t kept = n < room ? n : room;
     base_buf_add(&d->message, in->p, kept);
@@ -93,6 +94,8 @@ static void conn_close(struct net_mllp_conn *c)
         net_stream_finish(c->stream, FLUSH_MS);
     c->stream = NULL;
     if (s) {
+        assert(s->n > 0 && (c->prev ? c->prev->next : s->conns) == c);
+        assert(!c->next || c->next->prev == c);
         if (c->prev)
             c->prev->next = c->next;
         else
@@ -119,6 +122,7 @@ static void fault(struct net_mllp_conn *c, const char *cause)
 static bool handle(struct net_mllp_conn *c, bool too_long, struct base_bytes in)
 {
     const struct net_mllp_options *o = &c->server->o;
+    assert(!c->waiting && c->decoder.at == NET_MLLP_AT_END);
     c->waiting = true;
     c->handling = true;
     net_stream_pause(c->stream);

@@ -241,6 +241,7 @@ static size_t scan(struct net_multipart *p, struct base_bytes in, bool *found,
     *found = false;
     *data = base_bytes_of(NULL, 0);
     while (at < in.n) {
+        assert(p->unreal <= p->matched && p->matched < p->delimiter_n);
         if (!p->matched) {
             const uint8_t *cr = memchr(in.p + at, '\r', in.n - at);
             size_t n = cr ? (size_t)(cr - in.p) - at : in.n - at;

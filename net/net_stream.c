@@ -69,14 +69,17 @@ static enum base_err from_uv(int r)
 
 static void release_listener(struct net_listener *l)
 {
+    assert(l->refs > 0);
     if (--l->refs == 0)
         free(l);
 }
 
 static void release(struct net_stream *s)
 {
+    assert(s->pending > 0);
     if (--s->pending)
         return;
+    assert(s->state == CLOSED);
     net_tls_free(s->tls);
     if (s->listener)
         release_listener(s->listener);
@@ -107,6 +110,7 @@ static void close_now(struct net_stream *s)
 {
     if (s->state == CLOSED)
         return;
+    assert(s->state != FINISHING || s->listener->finishing > 0);
     if (s->state == FINISHING)
         s->listener->finishing--;
     s->state = CLOSED;

@@ -3,6 +3,7 @@
 
 #include "net/net_assoc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ static void on_pull(struct net_assoc *a, void *arg)
     struct sender *d = arg;
     if (d->fd < 0)
         return;
+    assert(d->file);
     uint64_t left = d->file->size - d->at;
     ssize_t n;
     do
@@ -116,6 +118,7 @@ static bool begin_file(struct sender *d, struct rdc_send_file *f)
         rdc_send_refused(d->s, f, strerror(errno));
         return false;
     }
+    assert(!d->file);
     d->at = f->dataset;
     d->file = f;
     if (net_assoc_send_stream(d->a, context, &rq, on_pull))

@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,7 @@ static long ask(CURL *curl, struct rdc_send_pieces *p, const char *at, struct cu
 static long patch(CURL *curl, struct rdc_send_pieces *p, const char *at, struct curl_slist *fields,
                   char *cause, size_t size)
 {
+    assert(p->offset <= p->file->size); /* ask refuses more, and a piece ends within the file */
     uint64_t left = p->file->size - p->offset;
     struct rdc_send_request r = {.s = p->s,
                                  .file = rdc_send_file_open(p->file),

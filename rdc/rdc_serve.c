@@ -15,6 +15,7 @@
 #include "rdc/rdc_tls.h"
 #include "rdc/rdc_worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -195,6 +196,7 @@ static void worker_ended(struct supervisor *s, pid_t pid, int status)
         if (slot->pid != pid)
             continue;
         int64_t now = base_clock_mono_ms();
+        assert(s->running > 0);
         slot->pid = 0;
         s->running--;
         rdc_shm_end(s->shm, i);

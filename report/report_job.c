@@ -146,6 +146,7 @@ static void render_files(void *arg)
 static void write_object(const struct render *r, enum file file, struct base_buf *out)
 {
     const struct store_object *o = &r->objects[file];
+    assert(r->stored[file]);
     char hex[BASE_SHA256_HEX];
     struct base_json j;
     base_hex(o->sha256, sizeof o->sha256, hex);
@@ -205,6 +206,7 @@ static void file_ended(struct render *r, enum base_err err)
 static void on_stored(struct render *r, enum file file, enum base_err err,
                       const struct store_object *object)
 {
+    assert(!r->stored[file]);
     if (!err) {
         r->objects[file] = *object;
         r->stored[file] = true;

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "report/report_sr.h"
 
+#include <assert.h>
 #include <cairo-pdf.h>
 #include <pango/pangocairo.h>
 #include <stdio.h>
@@ -504,6 +505,8 @@ static void lay_out(struct sheet *s)
     signatures(s);
     if (s->draw)
         footer(s);
+    assert(s->page > 0 && s->page <= MAX_PAGE);
+    assert(!s->draw || s->page == s->pages); /* what the footers said */
     s->pages = s->page;
 }
 

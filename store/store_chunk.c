@@ -13,6 +13,7 @@
 
 #include "base/pages.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct store_slab {
@@ -54,6 +55,7 @@ static void cut_slab(struct store *s, enum store_chunk_kind kind)
     }
     slab->next = s->slabs;
     s->slabs = slab;
+    assert(s->slabs_left[kind] > 0);
     s->slabs_left[kind]--;
 }
 
@@ -106,6 +108,8 @@ void store_chunk_put(struct store *s, struct store_chunk *list)
     while (list) {
         struct store_chunk *c = list;
         list = c->next;
+        assert(s->memory >= c->size && c->digested <= c->n && c->n <= c->size);
+        assert(c->alone || c->size != STORE_CHUNK_TINY);
         s->memory -= c->size;
         enum store_chunk_kind kind = c->size == STORE_CHUNK_LARGE ? STORE_LARGE : STORE_SMALL;
         if (c->alone) {
@@ -120,6 +124,7 @@ void store_chunk_put(struct store *s, struct store_chunk *list)
 
 void store_chunk_drop_slabs(struct store *s)
 {
+    assert(s->memory == 0);
     for (struct store_slab *slab; (slab = s->slabs);) {
         s->slabs = slab->next;
         base_pages_give(NULL, slab->bytes);

@@ -7,11 +7,14 @@
  */
 #include "store/store_priv.h"
 
+#include <assert.h>
+
 enum { PARTS = 64, AT_ONCE = 2 };
 
 /* The part of a chunk to digest next, without the header of the file. */
 static struct base_sha256_part part_of(struct store_put *p, const struct store_chunk *c)
 {
+    assert(c->digested < c->n);
     size_t n = c->n - c->digested;
     size_t skip = p->header < n ? (size_t)p->header : n;
     struct base_sha256_part part = {p->sha, base_bytes_of(c->data + c->digested + skip, n - skip)};
@@ -33,6 +36,7 @@ static void digest_parts(struct store *s, size_t most)
 {
     struct base_sha256_part parts[PARTS];
     size_t n = 0;
+    assert(most <= PARTS);
     for (struct store_put **at = &s->undigested; *at && n < most;) {
         struct store_put *p = *at;
         struct store_chunk *c = undigested_of(p);
@@ -156,6 +160,7 @@ static void digest_done(void *arg, bool cancelled)
     s->digest.n = 0;
     for (size_t i = 0; i < was.n; i++) {
         struct store_put *p = was.puts[i];
+        assert(p->digesting);
         was.chunks[i]->digested = was.chunks[i]->n;
         if (cancelled && !p->err)
             p->err = BASE_ECANCELED;

@@ -295,8 +295,10 @@ void store_put_drop_chunks(struct store_put *p)
         return;
     if (p->undigested)
         store_digest_now(p->store);
-    for (const struct store_chunk *c = p->first; c; c = c->next)
+    for (const struct store_chunk *c = p->first; c; c = c->next) {
+        assert(p->queued >= c->n);
         p->queued -= c->n;
+    }
     store_chunk_put(p->store, p->first);
     store_chunk_put(p->store, p->open);
     p->first = NULL;
@@ -310,6 +312,7 @@ static void write_done(void *arg, bool cancelled)
     struct store *s = p->store;
     p->running = false;
     for (struct store_chunk *c = p->writing; c; c = c->next) {
+        assert(p->queued >= c->n && c->digested == c->n);
         p->queued -= c->n;
         s->space -= c->n < s->space ? c->n : s->space;
     }
@@ -334,6 +337,7 @@ static void write_done(void *arg, bool cancelled)
 static void push_open(struct store_put *p)
 {
     struct store_chunk *c = p->open;
+    assert(!p->first == !p->last && !(p->last && p->last->next));
     p->open = NULL;
     p->queued += c->n;
     if (p->last)

@@ -189,6 +189,7 @@ static enum base_err write_batch(struct store *s)
     uint64_t next = at;
     int n = 0;
     for (const struct store_put *p = s->batch.first; p; p = p->next) {
+        assert(record_at(p) == next); /* one behind the other, as take_batch placed them */
         write_header(p);
         for (struct store_chunk *c = p->first; c; c = c->next) {
             if (n == PIECES) {
@@ -259,6 +260,7 @@ static void batch_done(void *arg, bool cancelled)
 {
     struct store *s = arg;
     enum base_err err = cancelled ? BASE_ECANCELED : s->segment_err;
+    assert(s->segment_busy && s->batch.first);
     if (!cancelled && err)
         drop_segment(s);
     for (struct store_put *p = s->batch.first; p; p = p->next) {
@@ -279,6 +281,7 @@ static void batch_done(void *arg, bool cancelled)
 /* No number is used twice, whatever becomes of it. */
 static void new_segment(struct store *s)
 {
+    assert(s->segment_busy && !s->batch.first);
     s->fresh = (struct store_segment){.fd = -1, .number = s->segments++};
     loop_work(s->loop, &s->segment_job, LOOP_DISK, LOOP_STAT, new_work, new_done, s);
 }
@@ -289,6 +292,7 @@ static bool place_record(struct store *s, struct store_put *p)
     struct store_segment *g = &s->segment;
     uint64_t n = store_record_room(p->object.size);
     assert(n % STORE_ALIGN == 0 && g->end % STORE_ALIGN == 0);
+    assert(g->fd < 0 || g->end <= g->size);
     s->segment_need = n;
     if (g->fd < 0 || g->size - g->end < n)
         return false;

@@ -139,6 +139,7 @@ static void round_start(struct store_lane *l)
     struct store *s = l->store;
     if (l->round_left > 0 || !l->pending.first)
         return;
+    assert(!l->round.first && !l->round_folders);
     l->round = l->pending;
     l->pending = (struct store_put_list){0};
     l->round_left = 1; /* what finishes in the callbacks waits for the next round */

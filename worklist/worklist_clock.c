@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "model/model_pinyin.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { TICK_MS = 500, SPELL_TICKS = 4, SPELL_NAMES = 20 };
@@ -26,6 +27,7 @@ static void free_when_idle(struct worklist_clock *c)
 static void on_done(void *arg, const struct db_outcome *outcome)
 {
     struct worklist_clock *c = arg;
+    assert(c->under_way > 0);
     c->under_way--;
     if (outcome->err && outcome->err != BASE_ECANCELED)
         BASE_LOG(WARN, "worklist_clock_failed", LOG_S("sqlstate", outcome->sqlstate),

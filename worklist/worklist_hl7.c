@@ -10,6 +10,7 @@
 #include "worklist/worklist_priv.h"
 #include "model/model_answer.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ static void finish(struct request *r)
     /* What refers to a batch and has no message but answers is an answer itself (2.9.2). */
     if (r->is_batch && r->owes && !r->answers.err)
         net_mllp_send(r->c, base_buf_bytes(&r->answers));
+    assert(r->h->busy > 0);
     r->h->busy--;
     base_buf_deinit(&r->answers);
     base_buf_deinit(&r->text);
@@ -135,6 +137,7 @@ static void end(struct request *r)
         finish(r);
         return;
     }
+    assert(!r->ended); /* each message once */
     base_buf_reset(&r->text);
     r->sender = 0;
     r->control_id[0] = r->app[0] = r->facility[0] = 0;

@@ -72,6 +72,7 @@ static const struct attribute *find_attribute(uint32_t parent, uint32_t tag)
  * item) counts once. */
 static size_t add_key(struct worklist_query *q, size_t parent, uint32_t tag, enum dicom_vr vr)
 {
+    assert(parent < q->n && q->n <= WORKLIST_KEYS_MAX && WORKLIST_KEYS_MAX <= UINT8_MAX);
     for (size_t i = 1; i < q->n; i++)
         if (q->keys[i].parent == parent && q->keys[i].tag == tag)
             return i;
@@ -209,6 +210,7 @@ static enum base_err read_level(struct worklist_query *q, struct dicom_cursor *c
 static enum base_err fill_sequences(struct worklist_query *q)
 {
     for (size_t i = 1; i < q->n; i++) {
+        assert(q->keys[i].parent < i); /* so what is written level by level ends */
         if (q->keys[i].vr != DICOM_VR_SQ)
             continue;
         bool empty = true;
@@ -312,6 +314,7 @@ void worklist_charset_choose(const char *configured, const struct worklist_query
         if (!charsets[i].term)
             continue;
         set_charset(out, charsets[i].term);
+        assert(out->set.n > 0); /* each of these terms names a set */
         /* Whatever stands beside it, or before it as it should. */
         if (memchr(q->requested.set, out->set.set[out->set.n - 1], q->requested.n))
             return;

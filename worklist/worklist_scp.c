@@ -75,7 +75,7 @@ static bool answer_one(struct find *f, const json_t *row)
 static void on_turn(void *arg)
 {
     struct find *f = arg;
-    assert(f->call); /* its end ends the timer */
+    assert(f->call && f->rows && !f->asking); /* its end ends the timer */
     size_t total = json_array_size(f->rows);
     size_t most = (size_t)f->config->conf->worklist_max_answers;
     for (int i = 0; i < ANSWERS_PER_TURN && f->answered < total && f->answered < most; i++) {
@@ -100,6 +100,7 @@ static void on_turn(void *arg)
 static void on_found(void *arg, const struct db_outcome *outcome)
 {
     struct find *f = arg;
+    assert(f->asking && !f->rows);
     f->asking = false;
     if (!f->call) {
         find_free(f);
