@@ -2,6 +2,7 @@
 
 #include "ecg/ecg_unpack.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Room for the numbers that n more bytes can be: a digit and a space each. */
@@ -35,6 +36,7 @@ static void close_number(struct ecg_digits *d)
     }
     int32_t v = d->negative ? -(int32_t)d->value : (int32_t)d->value;
     d->wide |= v <= INT16_MIN || v > INT16_MAX;
+    assert(d->n < d->size);
     d->v[d->n++] = v;
 }
 
@@ -101,6 +103,7 @@ static size_t take(enum ecg_simd level, struct ecg_digits *d, const char *s, siz
     (void)level;
     at = ecg_digits_take(s, at, n, &run);
 #endif
+    assert(run.n <= d->size - d->n); /* make_room counted what the bytes can be */
     d->n += run.n;
     d->wide = run.wide;
     return at;

@@ -1,5 +1,6 @@
 #include "ecg/ecg_join.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,7 @@ static void copy(const struct ecg_record *r, const struct piece *piece, size_t n
     size_t next = 0;
     for (size_t i = 0; i < n; i++) {
         const struct ecg_lead *from = &r->leads[piece[i].lead];
+        assert(next <= piece[i].at && from->samples <= to->samples - piece[i].at);
         ecg_lead_miss(to, next, piece[i].at);
         if (to->i16)
             memcpy(to->i16 + piece[i].at, from->i16, from->samples * sizeof *to->i16);
@@ -95,6 +97,7 @@ static enum base_err join(struct ecg_record *r, const struct piece *piece, size_
     whole.i16 = NULL;
     whole.i32 = NULL;
     whole.tally = (struct ecg_tally){0};
+    assert(r->samples_used >= there);
     r->samples_used -= there;
     enum base_err e =
         is_narrow ? ecg_record_set_i16(r, &whole, total) : ecg_record_set_i32(r, &whole, total);

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "ecg/ecg_unpack.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -158,6 +159,7 @@ static void *take_samples(struct ecg_record *r, size_t n)
 static enum base_err set_samples(struct ecg_record *r, struct ecg_lead *lead, size_t n, size_t size,
                                  void **out)
 {
+    assert(r->samples_used <= r->limits->samples); /* its own limits: it is still being made */
     if (n > r->limits->samples - r->samples_used)
         return BASE_ELIMIT;
     void *data = take_samples(r, n * size);
@@ -192,6 +194,7 @@ enum base_err ecg_record_set_i32(struct ecg_record *r, struct ecg_lead *lead, si
 void ecg_record_narrow(struct ecg_record *r, struct ecg_lead *lead)
 {
     struct ecg_unpack u;
+    assert(lead->samples == 0 || (lead->i32 && !lead->i16));
     ecg_unpack_choose(ecg_simd_level(), &u);
     if (!u.fits16(lead->i32, lead->samples))
         return;
@@ -205,6 +208,7 @@ void ecg_record_narrow(struct ecg_record *r, struct ecg_lead *lead)
 
 enum base_err ecg_record_widen(struct ecg_record *r, struct ecg_lead *lead)
 {
+    assert(lead->samples == 0 || (lead->i16 && !lead->i32));
     int32_t *data = take_samples(r, lead->samples * sizeof *data);
     if (!data)
         return BASE_ENOMEM;
@@ -244,6 +248,7 @@ void ecg_lead_miss(struct ecg_lead *lead, size_t from, size_t past)
 
 void ecg_lead_read(const struct ecg_lead *lead, size_t from, size_t n, int32_t *out)
 {
+    assert(from <= lead->samples && n <= lead->samples - from);
     if (lead->i32 && n)
         memcpy(out, lead->i32 + from, n * sizeof *out);
     const int16_t *in = lead->i16 ? lead->i16 + from : NULL;
@@ -253,6 +258,7 @@ void ecg_lead_read(const struct ecg_lead *lead, size_t from, size_t n, int32_t *
 
 void ecg_lead_read_uv(const struct ecg_lead *lead, size_t from, size_t n, float *out)
 {
+    assert(from <= lead->samples && n <= lead->samples - from);
     const double uv = lead->uv_per_count, zero = lead->offset_uv;
     const int16_t *words = lead->i16 ? lead->i16 + from : NULL;
     const int32_t *wide = lead->i16 ? NULL : lead->i32 + from;

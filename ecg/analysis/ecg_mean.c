@@ -4,6 +4,7 @@
 #include "ecg/analysis/ecg_mains.h"
 #include "ecg/analysis/ecg_section.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,6 +233,7 @@ void ecg_block_init(struct ecg_block *b, const struct ecg_lead *const *leads, si
            beat_of(b, b->n)->at_s - beat_of(b, 0)->at_s < ECG_MEAN_SPAN_S &&
            (b->n == 0 || beat_of(b, b->n)->at_s - beat_of(b, b->n - 1)->at_s < GAP_S))
         b->n++;
+    assert(b->n > 0); /* first < beats->n */
     for (size_t i = 0; i < b->n; i++)
         b->fiducial_s[i] = beat_of(b, i)->at_s;
     if (b->n < 2)
@@ -435,6 +437,7 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
     n = 0;
     for (size_t i = 0; i < b->n; i++)
         n += taken[i];
+    assert(n > 0); /* of the members, of which there is one at least */
     nearest_neighbours(b, taken, out);
     out->ventricular = is_ventricular(b, member);
     out->irregular = irregularity(b);
@@ -457,6 +460,7 @@ void ecg_mean_take(const struct ecg_block *b, const bool *member, struct ecg_mea
             turn = !turn;
         }
         n = count[0] + count[1];
+        assert(n > 0); /* a lead that has none of them is taken as it is */
         for (int k = 0; k < ECG_WINDOW; k++) {
             out->x[lead][k] = (out->half[0][lead][k] + out->half[1][lead][k]) / (float)n;
             out->half[0][lead][k] /= (float)(count[0] ? count[0] : 1);

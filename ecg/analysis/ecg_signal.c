@@ -4,6 +4,7 @@
 #include "ecg/analysis/ecg_energy.h"
 #include "ecg/analysis/ecg_window.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,7 @@ static void take_units(struct decimator *d, int32_t *units, size_t count)
 {
     int32_t v[BLOCK];
     const struct ecg_lead *lead = d->lead;
+    assert(count * d->k <= BLOCK && (d->g + count) * d->k <= lead->samples);
     const int16_t *words = lead->i16 && d->k == 2 ? lead->i16 + 2 * d->g : NULL;
     if (words && d->kernels->pairs(words, d->first, d->scale, units, count)) {
         d->last = words[2 * count - 1];

@@ -1,5 +1,6 @@
 #include "ecg/analysis/ecg_window.h"
 
+#include <assert.h>
 #include <math.h>
 
 /* Samples of a lead that are read at a time: 20 kHz. */
@@ -22,6 +23,7 @@ static void read_padded(const struct ecg_lead *lead, int64_t from, size_t n, flo
     int64_t ahead = first > from ? first - from : 0;
     size_t before = ahead < (int64_t)n ? (size_t)ahead : n;
     size_t there = (size_t)(end - first);
+    assert(before + there <= n);
     for (size_t i = 0; i < before; i++)
         v[i] = NAN;
     for (size_t i = before + there; i < n; i++)
@@ -84,6 +86,7 @@ bool ecg_window_read(const struct ecg_lead *lead, double from_s, size_t n, float
         size_t most = (size_t)((double)(BLOCK / k - 3) / step);
         size_t count = n - done < most ? n - done : most;
         size_t need = same ? count : (size_t)((double)count * step) + 3;
+        assert(count > 0 && need * k <= BLOCK);
         read_padded(lead, from * (int64_t)k, need * k, v);
         missing += bridge(v, need * k, &last) * count / (need * k);
         take_means(v, need, k);
