@@ -99,6 +99,7 @@ static enum base_err read_channels(struct edf_file *f, const uint8_t *p, struct 
         struct base_bytes field = channel_field(p, n, i, 216, 8);
         c->label = ecg_text_trim(channel_field(p, n, i, 0, 16));
         c->unit = ecg_text_trim(channel_field(p, n, i, 96, 8));
+        c->uv = ecg_unit_uv(c->unit);
         c->prefilter = channel_field(p, n, i, 136, 80);
         c->annotations = ecg_edf_is_annotations(c->label);
         if (!number(field, &samples) || samples < 0 || samples > 1e8 || samples != floor(samples))
@@ -329,7 +330,7 @@ static enum base_err settle_samples(const struct edf_file *f, const struct edf_c
 
 static bool is_voltage(const struct edf_channel *c)
 {
-    return c->scaled && ecg_unit_uv(c->unit) > 0;
+    return c->scaled && c->uv > 0;
 }
 
 /* EDF+ 2.1.3: "ECG V1" is the type of signal and the lead; some write "ECG-V1" or "ECG V1-Ref". */
@@ -356,7 +357,7 @@ static enum base_err make_lead(const struct edf_file *f, size_t i)
 {
     const struct edf_channel *c = &f->channels[i];
     struct ecg_record *r = f->rec;
-    double uv = is_voltage(c) ? ecg_unit_uv(c->unit) : 0;
+    double uv = is_voltage(c) ? c->uv : 0;
     struct ecg_lead *lead = uv > 0 ? ecg_record_add_lead(r) : ecg_record_add_other(r);
     if (!lead)
         return r->err;
@@ -451,7 +452,7 @@ static enum base_err read_all(struct edf_file *f, struct base_error *err)
         if (e)
             return base_fail(err, e, f->pos, "EDF: channel %zu: %s", i + 1, base_err_text(e));
         struct base_bytes prefilter = base_bytes_of(NULL, 0);
-        if (!filters && ecg_unit_uv(c->unit) > 0)
+        if (!filters && c->uv > 0)
             prefilter = ecg_text_trim(c->prefilter);
         if (prefilter.n) {
             read_filters(r, prefilter);

@@ -15,6 +15,7 @@ struct edf_channel {
     size_t per_record; /* samples */
     size_t offset;     /* bytes in a data record */
     bool annotations;
+    double uv;             /* of its unit; 0 = no voltage */
     bool scaled;           /* the four extremes make sense */
     double gain;           /* physical units per count */
     double zero;           /* physical value of count 0 */
