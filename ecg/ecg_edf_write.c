@@ -80,8 +80,8 @@ static double try_range(struct signal *s, int extreme, double gain, double zero)
 }
 
 /* Extremes that hold all samples and whose physical values eight characters hold
- * exactly, where there are such; else those that come nearest. */
-static void choose_scale(struct job *j, struct signal *s)
+ * exactly, where there are such; else those that come nearest. False: none comes near. */
+static bool choose_scale(struct job *j, struct signal *s)
 {
     const struct ecg_lead *lead = s->lead;
     double most = most_of(lead);
@@ -116,6 +116,7 @@ static void choose_scale(struct job *j, struct signal *s)
                          lead->name, gain * unit, lead->unit[0] ? lead->unit : "uV");
     if (best * chosen > 0.25) /* of a count, at the extremes */
         ecg_outputs_lose(j->out, "lead %s: its scale, but for %.1g of it", lead->name, best);
+    return best < 0.01;
 }
 
 /* ---- data records ---- */
@@ -481,7 +482,10 @@ static enum base_err write_all(struct job *j, struct base_error *err)
         return base_fail(err, BASE_ELIMIT, BASE_NOPOS, "%zu channels and %zu records are too many",
                          j->n, j->records);
     for (size_t i = 0; i < j->n; i++)
-        choose_scale(j, &j->s[i]);
+        if (!choose_scale(j, &j->s[i]))
+            return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS,
+                             "lead %s: steps of %g do not fit in the eight characters of EDF",
+                             j->s[i].lead->name, j->s[i].lead->uv_per_count);
     name_signals(j);
     e = make_lists(j);
     if (e)
