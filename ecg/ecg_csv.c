@@ -59,6 +59,8 @@ enum base_err ecg_csv_write_row(const struct ecg_record *r, const struct ecg_wri
         int64_t end = ecg_write_first(lead) + (int64_t)lead->samples;
         rows = end > rows ? end : rows;
     }
+    if (rows == 0)
+        return base_fail(err, BASE_EUNSUPPORTED, BASE_NOPOS, "there is no lead with samples");
     struct base_buf *csv = ecg_outputs_add(out, options, "csv");
     add_header(csv, r);
     for (int64_t row = 0; row < rows && !csv->err; row++)

@@ -108,7 +108,7 @@ static void add_marks(struct ecg_dicom_reader *d, const struct annotation *a)
 {
     const enum ecg_mark_kind kind = mark_of(&a->concept);
     const struct ecg_dicom_group *g = group_of(d, a);
-    if (!g)
+    if (!g || !(g->rate_hz > 0)) /* one without a rate is left out, and told */
         return;
     const char *text = ecg_dicom_text(d, a->text);
     if (!text[0])

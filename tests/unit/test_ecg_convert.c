@@ -704,6 +704,18 @@ START_TEST(a_lead_called_as_annotations_are_stays_a_lead)
 }
 END_TEST
 
+START_TEST(a_table_without_samples_is_refused)
+{
+    static const struct ecg_write_options options = {.stem = "out"};
+    struct base_error err = {0};
+    struct ecg_outputs out;
+    struct ecg_record *r = one_lead(NULL, 0, 5, 0);
+    ck_assert_int_eq(ecg_write(r, ECG_FORMAT_CSV, &options, &out, &err), BASE_EUNSUPPORTED);
+    ck_assert_str_eq(err.msg, "there is no lead with samples");
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(annotations_go_to_edf_and_back)
 {
     static const int32_t samples[1000];
@@ -768,6 +780,7 @@ int main(void)
     tcase_add_test(t, a_few_samples_of_a_very_high_rate_do_not_fill_a_second_of_edf);
     tcase_add_test(t, what_fills_the_last_record_of_edf_is_no_wave);
     tcase_add_loop_test(t, a_lead_called_as_annotations_are_stays_a_lead, 0, 3);
+    tcase_add_test(t, a_table_without_samples_is_refused);
     tcase_add_test(t, annotations_go_to_edf_and_back);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
