@@ -707,9 +707,10 @@ END_TEST
 START_TEST(a_table_without_samples_is_refused)
 {
     static const struct ecg_write_options options = {.stem = "out"};
+    static const int32_t none[1];
     struct base_error err = {0};
     struct ecg_outputs out;
-    struct ecg_record *r = one_lead(NULL, 0, 5, 0);
+    struct ecg_record *r = one_lead(none, 0, 5, 0);
     ck_assert_int_eq(ecg_write(r, ECG_FORMAT_CSV, &options, &out, &err), BASE_EUNSUPPORTED);
     ck_assert_str_eq(err.msg, "there is no lead with samples");
     ecg_record_free(r);
