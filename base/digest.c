@@ -4,6 +4,7 @@
 
 #include "base/sha256_simd.h"
 
+#include <assert.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -57,35 +58,74 @@ static void count(SHA256_CTX *ctx, uint64_t n)
     ctx->Nh = (SHA_LONG)(bits >> 32);
 }
 
-/* Adds whole blocks of both, until one of them has no more. */
-static void add_pair(struct base_sha256_part *a, struct base_sha256_part *b)
+/* Digests under way, each with a whole block or more left. */
+struct lanes {
+    struct base_sha256_part part[BASE_SHA256_LANES];
+    size_t n;
+};
+
+/* Adds whole blocks of each of the first n, until one has no more. */
+static void add_blocks(struct lanes *l, size_t n)
 {
-    size_t n = (a->bytes.n < b->bytes.n ? a->bytes.n : b->bytes.n) / SHA256_CBLOCK;
-    base_sha256_pair(a->h->ctx.h, a->bytes.p, b->h->ctx.h, b->bytes.p, n);
-    struct base_sha256_part *both[] = {a, b};
-    for (int i = 0; i < 2; i++) {
-        count(&both[i]->h->ctx, n * SHA256_CBLOCK);
-        both[i]->bytes.p += n * SHA256_CBLOCK;
-        both[i]->bytes.n -= n * SHA256_CBLOCK;
+    uint32_t *state[BASE_SHA256_LANES] = {NULL};
+    const uint8_t *bytes[BASE_SHA256_LANES] = {NULL};
+    size_t blocks = SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        assert(l->part[i].h->ctx.num == 0);
+        state[i] = l->part[i].h->ctx.h;
+        bytes[i] = l->part[i].bytes.p;
+        size_t own = l->part[i].bytes.n / SHA256_CBLOCK;
+        blocks = own < blocks ? own : blocks;
     }
+    if (n > 2)
+        base_sha256_lanes(state, bytes, n, blocks);
+    else
+        base_sha256_pair(state, bytes, blocks);
+    for (size_t i = 0; i < n; i++) {
+        struct base_bytes *rest = &l->part[i].bytes;
+        *rest = base_bytes_of(rest->p + blocks * SHA256_CBLOCK, rest->n - blocks * SHA256_CBLOCK);
+        count(&l->part[i].h->ctx, blocks * SHA256_CBLOCK);
+    }
+}
+
+/* Those that have less than a block left are ended, and leave. */
+static void drop_short(struct lanes *l)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->part[i].bytes.n < SHA256_CBLOCK)
+            add_first(&l->part[i], l->part[i].bytes.n);
+        else
+            l->part[kept++] = l->part[i];
+    }
+    l->n = kept;
 }
 
 void base_sha256_add_all(const struct base_sha256_part *parts, size_t n)
 {
-    struct base_sha256_part lane[2] = {0};
+    struct lanes l = {.n = 0};
     bool pairs = base_sha256_pair_can();
-    for (size_t i = 0; i < n; i++) {
-        struct base_sha256_part *free_one = &lane[lane[0].bytes.n > 0];
-        *free_one = parts[i];
-        add_first(free_one, (SHA256_CBLOCK - parts[i].h->ctx.num) % SHA256_CBLOCK);
-        if (pairs && lane[0].bytes.n && lane[1].bytes.n)
-            add_pair(&lane[0], &lane[1]);
-        for (int j = 0; j < 2; j++)
-            if (!pairs || lane[j].bytes.n < SHA256_CBLOCK)
-                add_first(&lane[j], lane[j].bytes.n);
+    bool many = base_sha256_lanes_can();
+    for (size_t next = 0; next < n || l.n;) {
+        for (; next < n && l.n < BASE_SHA256_LANES; next++) {
+            struct base_sha256_part *part = &l.part[l.n++];
+            *part = parts[next];
+            add_first(part, (SHA256_CBLOCK - part->h->ctx.num) % SHA256_CBLOCK);
+        }
+        drop_short(&l);
+        if (many && l.n >= BASE_SHA256_LANES_FROM)
+            add_blocks(&l, l.n);
+        else if (pairs && l.n >= 2)
+            add_blocks(&l, 2);
+        else if (l.n)
+            add_first(&l.part[0], l.part[0].bytes.n);
+        drop_short(&l);
     }
-    for (int j = 0; j < 2; j++)
-        add_first(&lane[j], lane[j].bytes.n);
+}
+
+size_t base_sha256_at_once(void)
+{
+    return base_sha256_lanes_can() ? BASE_SHA256_LANES : base_sha256_pair_can() ? 2 : 1;
 }
 
 void base_sha256_end(struct base_sha256 *h, uint8_t out[BASE_SHA256])

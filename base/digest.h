@@ -17,9 +17,11 @@ struct base_sha256_part {
     struct base_sha256 *h;
     struct base_bytes bytes;
 };
-/* base_sha256_add for n different digests; two at a time where the processor can, in little more
- * than half the time. */
+/* base_sha256_add for n different digests, as many at a time as the processor can: two in 1.2
+ * to 1.8 times the time of one, or sixteen in the time of seven to nine. */
 void base_sha256_add_all(const struct base_sha256_part *parts, size_t n);
+/* How many that is. */
+size_t base_sha256_at_once(void);
 /* Ends the digest; h starts anew for the next one. */
 void base_sha256_end(struct base_sha256 *h, uint8_t out[BASE_SHA256]);
 void base_sha256_once(const void *p, size_t n, uint8_t out[BASE_SHA256]);

@@ -1,14 +1,6 @@
 #include "base/sha256_simd.h"
 
-#if defined(__x86_64__)
-
-#include <cpuid.h>
-#include <immintrin.h>
-#include <stdatomic.h>
-
-#define FOR_SHA __attribute__((target("sha,sse4.1")))
-
-static const uint32_t k[64] __attribute__((aligned(16))) = {
+const uint32_t base_sha256_constants[64] __attribute__((aligned(16))) = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -17,6 +9,14 @@ static const uint32_t k[64] __attribute__((aligned(16))) = {
     0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <stdatomic.h>
+
+#define FOR_SHA __attribute__((target("sha,sse4.1")))
 
 /* The working variables in the order that the instructions want, and the last 16 words of the
  * message schedule. */
@@ -70,16 +70,18 @@ FOR_SHA static inline __attribute__((always_inline)) void rounds(struct lane *l,
         next = _mm_add_epi32(next, _mm_alignr_epi8(w[(i + 3) & 3], w[(i + 2) & 3], 4));
         w[i & 3] = _mm_sha256msg2_epu32(next, w[(i + 3) & 3]);
     }
-    __m128i wk = _mm_add_epi32(w[i & 3], _mm_load_si128((const void *)(k + 4 * i)));
+    __m128i wk =
+        _mm_add_epi32(w[i & 3], _mm_load_si128((const void *)(base_sha256_constants + 4 * i)));
     l->cdgh = _mm_sha256rnds2_epu32(l->cdgh, l->abef, wk);
     l->abef = _mm_sha256rnds2_epu32(l->abef, l->cdgh, _mm_shuffle_epi32(wk, 0x0e));
 }
 
-FOR_SHA void base_sha256_pair(uint32_t h0[8], const uint8_t *p0, uint32_t h1[8], const uint8_t *p1,
-                              size_t blocks)
+FOR_SHA void base_sha256_pair(uint32_t *const *state, const uint8_t *const *bytes, size_t blocks)
 {
-    struct lane a = lane_of(h0);
-    struct lane b = lane_of(h1);
+    struct lane a = lane_of(state[0]);
+    struct lane b = lane_of(state[1]);
+    const uint8_t *p0 = bytes[0];
+    const uint8_t *p1 = bytes[1];
     for (; blocks; blocks--, p0 += 64, p1 += 64) {
         const struct lane a0 = a;
         const struct lane b0 = b;
@@ -92,8 +94,8 @@ FOR_SHA void base_sha256_pair(uint32_t h0[8], const uint8_t *p0, uint32_t h1[8],
         b.abef = _mm_add_epi32(b.abef, b0.abef);
         b.cdgh = _mm_add_epi32(b.cdgh, b0.cdgh);
     }
-    lane_end(&a, h0);
-    lane_end(&b, h1);
+    lane_end(&a, state[0]);
+    lane_end(&b, state[1]);
 }
 
 #else
@@ -103,10 +105,9 @@ bool base_sha256_pair_can(void)
     return false;
 }
 
-void base_sha256_pair(uint32_t h0[8], const uint8_t *p0, uint32_t h1[8], const uint8_t *p1,
-                      size_t blocks)
+void base_sha256_pair(uint32_t *const *state, const uint8_t *const *bytes, size_t blocks)
 {
-    (void)h0, (void)p0, (void)h1, (void)p1, (void)blocks;
+    (void)state, (void)bytes, (void)blocks;
 }
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * The digests of data on its way to the disk. Data that puts gather in one turn of the loop is
- * digested in the next, all together: two digests at once take little longer than one
+ * digested in the next, all together: several digests at once take little longer than one
  * (base_sha256_add_all), and the bytes are still in the processor's cache. What puts stream is
  * more than the loop should do: full chunks are digested by the pool, before they are written.
  * One job at a time, so that meanwhile others gather for the next.
@@ -9,7 +9,7 @@
 
 #include <assert.h>
 
-enum { PARTS = 64, AT_ONCE = 2 };
+enum { PARTS = 64 };
 
 /* The part of a chunk to digest next, without the header of the file. */
 static struct base_sha256_part part_of(struct store_put *p, const struct store_chunk *c)
@@ -59,13 +59,13 @@ void store_digest_now(struct store *s)
         digest_parts(s, PARTS);
 }
 
-/* Two at a time, and the rest in the next turn when the pools have finished something: the disk
- * has nothing to do until that is looked at. */
+/* As many as go at once, and the rest in the next turn when the pools have finished something: the
+ * disk has nothing to do until that is looked at. */
 static void on_turn(void *arg)
 {
     struct store *s = arg;
     do
-        digest_parts(s, AT_ONCE);
+        digest_parts(s, base_sha256_at_once());
     while (s->undigested && !loop_is_awaited(s->loop));
     if (s->undigested) {
         loop_post(s->loop, &s->digest_call, on_turn, s);
