@@ -2305,7 +2305,11 @@ begin
     end if;
     begin
         for v in select * from jsonb_array_elements(p_orders) loop
-            perform order_upsert(hl7_order(s, v));
+            if v ->> 'control' = 'patient' then
+                perform patient_update(s.org_id, v);
+            else
+                perform order_upsert(hl7_order(s, v));
+            end if;
         end loop;
         v := '{"code": "AA"}';
     exception when others then
@@ -3745,6 +3749,26 @@ CREATE FUNCTION public.patient_unspelled(p_limit integer) RETURNS TABLE(id bigin
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public'
     AS $$ select id, name from patient where pinyin is null and name is not null order by id limit p_limit $$;
+CREATE FUNCTION public.patient_update(p_centre bigint, p jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v patient;
+    v_against text[];
+begin
+    select * into v from patient where issuer_id = p_centre and patient_id = btrim(p ->> 'patient_id') for update;
+    if v.id is null then
+        return;
+    end if;
+    v_against := patient_contradictions(v.name, v.pinyin, v.birth_date, v.sex, p ->> 'patient_name',
+        p ->> 'patient_pinyin', dicom_date(p ->> 'birth_date'), nullif(p ->> 'sex', ''));
+    if cardinality(v_against) > 1 and exists (select from study where patient_id = v.id) then
+        perform fail(409, format('patient %s has studies, and is known with another %s', v.patient_id,
+                array_to_string(v_against, ' and ')),
+            'give another person another ID; or correct one thing after the other');
+    end if;
+    perform order_patient(p_centre, p || '{"correct_patient": true, "reason": "registration"}', null);
+end $$;
 CREATE FUNCTION public.patient_view(p public.patient) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -5819,6 +5843,7 @@ REVOKE ALL ON FUNCTION public.patient_spell(p_ids bigint[], p_pinyin text[]) FRO
 GRANT ALL ON FUNCTION public.patient_spell(p_ids bigint[], p_pinyin text[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.patient_unspelled(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_unspelled(p_limit integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.patient_update(p_centre bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.patient_view(p public.patient) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.patient_view(p public.patient) TO rdc_api;
 REVOKE ALL ON FUNCTION public.performed_has(p_centre bigint, p_study_uid text, p_series_uid text) FROM PUBLIC;

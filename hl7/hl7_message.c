@@ -233,7 +233,9 @@ bool hl7_text(const struct hl7_message *m, size_t segment, unsigned field, unsig
               unsigned component, char *out, size_t size)
 {
     struct base_buf b = {.cap = HL7_MESSAGE_MAX};
-    unescape(m, raw(m, segment, field, repetition, component, component ? 1 : 0), &b);
+    struct base_bytes value = raw(m, segment, field, repetition, component, component ? 1 : 0);
+    if (!base_bytes_equal(value, base_bytes_str("\"\""))) /* 2.5.3, null: what is there is not so */
+        unescape(m, value, &b);
     const char *s = base_buf_cstr(&b);
     size_t n = 0;
     assert(size > 0);

@@ -59,7 +59,8 @@ size_t hl7_find(const struct hl7_message *m, const char *name, size_t from);
 
 /* Field `field` of a segment (from 1; MSH-1 is the field separator itself), repetition from 0, and
  * the first subcomponent of component (from 1; 0 = the whole field, with delimiters). Escape
- * sequences are resolved; NUL-terminated, cut between characters to fit. False when empty. */
+ * sequences are resolved; NUL-terminated, cut between characters to fit. False when empty
+ * or null (""). */
 bool hl7_text(const struct hl7_message *m, size_t segment, unsigned field, unsigned repetition,
               unsigned component, char *out, size_t size);
 /* Number of repetitions of a field; 0 when it is empty. */

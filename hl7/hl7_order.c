@@ -1,9 +1,9 @@
 #include "hl7/hl7_order.h"
 
 #include "base/utf8.h"
+#include "hl7/hl7_patient.h"
 
 #include <assert.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,14 +17,6 @@ static enum base_err refuse(struct hl7_problem *p, enum base_err err, const char
     snprintf(p->location, sizeof p->location, "%s", location);
     snprintf(p->text, sizeof p->text, "%s", text);
     return err;
-}
-
-static bool add(struct base_json *j, const char *key, const char *value)
-{
-    if (!value[0])
-        return false;
-    base_json_member_string(j, key, value);
-    return true;
 }
 
 /* The first of these fields that is filled. */
@@ -81,157 +73,16 @@ static void add_first(const struct order *o, struct base_json *j, const char *ke
 {
     char text[TEXT_MAX];
     if (first_text(o, places, n, text))
-        add(j, key, text);
-}
-
-/* What would part a PN, or cannot stand in one, came by an escape sequence. */
-static void add_name_part(struct base_buf *name, const char *part)
-{
-    for (; *part; part++) {
-        bool plain = (uint8_t)*part >= ' ' && *part != 0x7f && !strchr("^=\\", *part);
-        base_buf_add_byte(name, plain ? (uint8_t)*part : ' ');
-    }
-}
-
-/* XPN and XCN to PN (PS3.5 6.2.1): family^given^middle^prefix^suffix; `from`
- * is the component of the family name. */
-static void name_of(const struct order *o, const char *segment, unsigned field, unsigned repetition,
-                    unsigned from, struct base_buf *name)
-{
-    static const unsigned order[] = {0, 1, 2, 4, 3};
-    char part[TEXT_MAX];
-    size_t s = segment_of(o, segment);
-    size_t begin = name->n;
-    for (size_t i = 0; i < 5; i++) {
-        if (i)
-            base_buf_add_byte(name, '^');
-        if (hl7_text(o->m, s, field, repetition, from + order[i], part, sizeof part))
-            add_name_part(name, part);
-    }
-    while (name->n > begin && name->p[name->n - 1] == '^')
-        name->p[--name->n] = 0;
+        base_json_member_filled(j, key, text);
 }
 
 static void add_name(const struct order *o, struct base_json *j, const char *key,
                      const char *segment, unsigned field, unsigned from)
 {
     struct base_buf name = {.cap = TEXT_MAX};
-    name_of(o, segment, field, 0, from, &name);
-    add(j, key, base_buf_cstr(&name));
+    hl7_person_name(o->m, segment_of(o, segment), field, 0, from, &name);
+    base_json_member_filled(j, key, base_buf_cstr(&name));
     base_buf_deinit(&name);
-}
-
-enum { NAMES_MAX = 8 /* repetitions looked at */ };
-
-/* XPN-7, table 0200: an alias, the name at birth, a maiden, nick- or pseudonym. */
-static bool is_other_name(const struct order *o, unsigned repetition)
-{
-    char type[8];
-    return hl7_text(o->m, segment_of(o, "PID"), 5, repetition, 7, type, sizeof type) && !type[1] &&
-           strchr("ABMNS", type[0]);
-}
-
-/* The repetition whose XPN-8 (table 0465: A, I, P) is this; UINT_MAX when none is. */
-static unsigned representation(const struct order *o, char code)
-{
-    size_t pid = segment_of(o, "PID");
-    unsigned n = hl7_repetitions(o->m, pid, 5);
-    for (unsigned r = 0; r < n && r < NAMES_MAX; r++) {
-        char text[8];
-        if (hl7_text(o->m, pid, 5, r, 8, text, sizeof text) && text[0] == code &&
-            !is_other_name(o, r))
-            return r;
-    }
-    return UINT_MAX;
-}
-
-/* The first repetition that is the person's name, else the first. */
-static unsigned first_name(const struct order *o)
-{
-    unsigned n = hl7_repetitions(o->m, segment_of(o, "PID"), 5);
-    for (unsigned r = 0; r < n && r < NAMES_MAX; r++)
-        if (!is_other_name(o, r))
-            return r;
-    return 0;
-}
-
-/* PID-5. Where its repetitions say that they are alphabetic, ideographic and
- * phonetic, they are the groups of a PN; else the first is the name. */
-static void add_patient_name(const struct order *o, struct base_json *j)
-{
-    static const char groups[] = "AIP";
-    struct base_buf name = {.cap = TEXT_MAX};
-    if (representation(o, 'A') == UINT_MAX) {
-        unsigned ideographic = representation(o, 'I');
-        name_of(o, "PID", 5, ideographic == UINT_MAX ? first_name(o) : ideographic, 1, &name);
-    } else {
-        for (size_t i = 0; groups[i]; i++) {
-            unsigned r = representation(o, groups[i]);
-            if (i)
-                base_buf_add_byte(&name, '=');
-            if (r != UINT_MAX)
-                name_of(o, "PID", 5, r, 1, &name);
-        }
-        while (name.n && name.p[name.n - 1] == '=')
-            name.p[--name.n] = 0;
-    }
-    add(j, "patient_name", base_buf_cstr(&name));
-    base_buf_deinit(&name);
-}
-
-/* PID-3: the identifiers by their types (table 0203). That of type NNCHN or NI is the resident
- * ID; that of type MR or PI, else the first other one (of a visit, a card), the Patient ID. */
-static void add_ids(const struct order *o, struct base_json *j)
-{
-    size_t pid = segment_of(o, "PID");
-    char resident[TEXT_MAX] = "";
-    char id[TEXT_MAX] = "";
-    bool record = false;
-    for (unsigned r = 0; r < hl7_repetitions(o->m, pid, 3); r++) {
-        char text[TEXT_MAX];
-        char type[16];
-        hl7_text(o->m, pid, 3, r, 5, type, sizeof type);
-        bool of_record = strcmp(type, "MR") == 0 || strcmp(type, "PI") == 0;
-        if (!hl7_text(o->m, pid, 3, r, 1, text, sizeof text))
-            continue;
-        if (strcmp(type, "NNCHN") == 0 || strcmp(type, "NI") == 0) {
-            if (!resident[0])
-                memcpy(resident, text, strlen(text) + 1);
-        } else if (!id[0] || (of_record && !record)) {
-            memcpy(id, text, strlen(text) + 1);
-            record = of_record;
-        }
-    }
-    add(j, "patient_id", id);
-    add(j, "resident_id", resident);
-}
-
-/* PID-7, a TS (2.A.77): YYYY and YYYYMM, also as YYYY0000 and YYYYMM00, are no date of a DICOM
- * patient, and no reason to refuse the order. */
-static void add_birth_date(const struct order *o, struct base_json *j)
-{
-    char text[TEXT_MAX];
-    if (!hl7_text(o->m, segment_of(o, "PID"), 7, 0, 1, text, sizeof text))
-        return;
-    size_t digits = strspn(text, "0123456789");
-    if (digits >= 8)
-        text[8] = 0;
-    if (digits >= 8 && (memcmp(text + 4, "00", 2) == 0 || memcmp(text + 6, "00", 2) == 0))
-        return;
-    if (digits >= 8 || text[digits] == '-')
-        add(j, "birth_date", text);
-}
-
-static void add_patient(const struct order *o, struct base_json *j)
-{
-    char text[TEXT_MAX];
-    size_t pid = segment_of(o, "PID");
-    add_ids(o, j);
-    add_patient_name(o, j);
-    add_birth_date(o, j);
-    if (hl7_text(o->m, pid, 8, 0, 1, text, sizeof text) && strchr("MFO", text[0]) && !text[1])
-        add(j, "sex", text);
-    add_first(o, j, "admission_id", PLACES({"PV1", 19, 1}));
 }
 
 /* Table 0027 and its older letters. */
@@ -241,11 +92,11 @@ static void add_priority(const struct order *o, struct base_json *j)
     if (!first_text(o, PLACES({"TQ1", 9, 1}, {"OBR", 27, 6}, {"ORC", 7, 6}, {"OBR", 5, 0}), text))
         return;
     if (text[0] == 'S' || text[0] == 's')
-        add(j, "priority", "stat");
+        base_json_member_filled(j, "priority", "stat");
     else if (text[0] == 'A' || text[0] == 'a' || text[0] == 'C' || text[0] == 'T')
-        add(j, "priority", "urgent");
+        base_json_member_filled(j, "priority", "urgent");
     else
-        add(j, "priority", "routine");
+        base_json_member_filled(j, "priority", "routine");
 }
 
 const char *hl7_order_modality(const char *code)
@@ -271,13 +122,13 @@ static void add_modality(const struct order *o, struct base_json *j)
 {
     char text[TEXT_MAX];
     if (hl7_text(o->m, segment_of(o, "IPC"), 5, 0, 1, text, sizeof text)) {
-        add(j, "modality", text);
+        base_json_member_filled(j, "modality", text);
         return;
     }
     hl7_text(o->m, segment_of(o, "OBR"), 24, 0, 1, text, sizeof text);
     const char *modality = hl7_order_modality(text);
     if (modality)
-        add(j, "modality", modality);
+        base_json_member_filled(j, "modality", modality);
 }
 
 void hl7_order_shown(char *text, size_t most)
@@ -300,7 +151,7 @@ static void add_shown(const struct order *o, struct base_json *j, const char *ke
     if (!first_text(o, places, n, text))
         return;
     hl7_order_shown(text, most);
-    add(j, key, text);
+    base_json_member_filled(j, key, text);
 }
 
 /* An OBR behind the first one of its ORC has a number of its own only when that is not the
@@ -411,8 +262,9 @@ static enum base_err write_order(const struct order *o, struct base_json *j,
     base_json_open_object(j);
     base_json_member_string(j, "control", wish->control);
     if (wish->hold)
-        add(j, "hold", wish->hold);
-    add_patient(o, j);
+        base_json_member_filled(j, "hold", wish->hold);
+    (void)hl7_patient_write(o->m, segment_of(o, "PID"), j);
+    add_first(o, j, "admission_id", PLACES({"PV1", 19, 1}));
     add_procedure(o, j);
     base_json_close_object(j);
     return BASE_OK;
@@ -456,37 +308,63 @@ static enum base_err check_one_patient(const struct hl7_message *m, size_t *end,
                       "there is a second message in the frame: each needs one of its own");
     if (pid == SIZE_MAX)
         return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "PID",
-                      "an order needs a PID segment");
+                      "a message needs a PID segment: whom it is about");
     *end = hl7_find(m, "PID", pid + 1);
     for (size_t next = *end; next != SIZE_MAX; next = hl7_find(m, "PID", next + 1))
         if (!is_earlier_result(m, hl7_find(m, "ORC", next)))
             return refuse(problem, BASE_EFORMAT, "100", "Segment sequence error", "PID^2",
-                          "there is a second PID segment: a message has the orders of one patient");
+                          "there is a second PID segment: a message is about one patient");
     return BASE_OK;
 }
 
-/* The messages that place orders (chapter 4); the last has one OBR under an ORC, and then
- * perhaps earlier results. */
-static const char *const messages[][2] = {{"ORM", "O01"}, {"OMI", "O23"}, {"OMG", "O19"}};
-#define TAKEN "this listener takes ORM^O01, OMI^O23 and OMG^O19"
+/* The messages that place orders (chapter 4), of which OMG has one OBR under an ORC, and then
+ * perhaps earlier results; and those that say who a patient is (chapter 3). */
+struct kind {
+    const char *type;
+    const char *event;
+    bool patient;
+    bool one_obr;
+};
+static const struct kind kinds[] = {{"ORM", "O01", false, false},
+                                    {"OMI", "O23", false, false},
+                                    {"OMG", "O19", false, true},
+                                    {"ADT", "A08", true, false},
+                                    {"ADT", "A31", true, false}};
 
-static enum base_err check_type(const struct hl7_message *m, bool *one_obr,
-                                struct hl7_problem *problem)
+static enum base_err find_kind(const struct hl7_message *m, const struct kind **out,
+                               struct hl7_problem *problem)
 {
     char type[16];
     char event[16];
+    bool known = false;
     hl7_text(m, 0, 9, 0, 1, type, sizeof type);
     hl7_text(m, 0, 9, 0, 2, event, sizeof event);
-    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
-        if (strcmp(type, messages[i][0]) != 0)
-            continue;
-        *one_obr = strcmp(type, "OMG") == 0;
-        return strcmp(event, messages[i][1]) == 0
-                   ? BASE_OK
-                   : refuse(problem, BASE_EUNSUPPORTED, "201", "Unsupported event code", "MSH^1^9",
-                            TAKEN);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        bool is_type = strcmp(type, kinds[i].type) == 0;
+        known |= is_type;
+        if (is_type && strcmp(event, kinds[i].event) == 0) {
+            *out = &kinds[i];
+            return BASE_OK;
+        }
     }
-    return refuse(problem, BASE_EUNSUPPORTED, "200", "Unsupported message type", "MSH^1^9", TAKEN);
+    return refuse(problem, BASE_EUNSUPPORTED, known ? "201" : "200",
+                  known ? "Unsupported event code" : "Unsupported message type", "MSH^1^9",
+                  "this listener takes ORM^O01, OMI^O23, OMG^O19, ADT^A08 and ADT^A31");
+}
+
+/* ADT^A08 and A31 (3.3.8, 3.3.31): what the registration says of a patient now. */
+static enum base_err write_update(const struct hl7_message *m, struct base_json *j,
+                                  struct hl7_problem *problem)
+{
+    base_json_open_array(j);
+    base_json_open_object(j);
+    base_json_member_string(j, "control", "patient");
+    if (!hl7_patient_write(m, hl7_find(m, "PID", 0), j))
+        return refuse(problem, BASE_EFORMAT, "101", "Required field missing", "PID^1^3",
+                      "PID-3 has no Patient ID: whom the message is about cannot be told");
+    base_json_close_object(j);
+    base_json_close_array(j);
+    return BASE_OK;
 }
 
 /* In a message that has one OBR under an ORC, another is an earlier result without an ORC, or the
@@ -501,23 +379,18 @@ static enum base_err check_one_obr(const struct hl7_message *m, size_t orc, size
                   "in OMG^O19 each OBR needs an ORC: with PR in ORC-1 that of an earlier result");
 }
 
-enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
-                               struct hl7_problem *problem)
+static enum base_err write_orders(const struct hl7_message *m, const struct kind *kind,
+                                  size_t patient_end, struct base_json *j,
+                                  struct hl7_problem *problem)
 {
-    struct order o = {.m = m};
-    bool one_obr = false;
+    struct order o = {.m = m, .patient_end = patient_end};
     unsigned n = 0;
-    enum base_err err = check_type(m, &one_obr, problem);
-    if (!err)
-        err = check_one_patient(m, &o.patient_end, problem);
-    if (err)
-        return err;
     base_json_open_array(j);
     for (o.orc = hl7_find(m, "ORC", 0); o.orc != SIZE_MAX;) {
         size_t next = hl7_find(m, "ORC", o.orc + 1);
         size_t end = next == SIZE_MAX ? m->n : next;
         if (!is_earlier_result(m, o.orc)) {
-            err = one_obr ? check_one_obr(m, o.orc, end, problem) : BASE_OK;
+            enum base_err err = kind->one_obr ? check_one_obr(m, o.orc, end, problem) : BASE_OK;
             if (!err)
                 err = write_group(o, end, j, problem);
             if (err)
@@ -531,4 +404,18 @@ enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
                       "the message has no order: ORC is missing");
     base_json_close_array(j);
     return BASE_OK;
+}
+
+enum base_err hl7_orders_write(const struct hl7_message *m, struct base_json *j,
+                               struct hl7_problem *problem)
+{
+    const struct kind *kind = NULL;
+    size_t patient_end = 0;
+    enum base_err err = find_kind(m, &kind, problem);
+    if (!err)
+        err = check_one_patient(m, &patient_end, problem);
+    if (err)
+        return err;
+    return kind->patient ? write_update(m, j, problem)
+                         : write_orders(m, kind, patient_end, j, problem);
 }

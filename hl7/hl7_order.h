@@ -1,6 +1,7 @@
 /*
  * Orders out of ORM^O01, OMI^O23 and OMG^O19 (HL7 v2.5.1 chapter 4), as the JSON that
- * order_upsert() of the database takes. Pure.
+ * order_upsert() of the database takes, and what ADT^A08 and A31 (chapter 3) say of a patient, as
+ * patient_update() does. Pure.
  */
 #ifndef HL7_ORDER_H
 #define HL7_ORDER_H
@@ -23,7 +24,8 @@ struct hl7_problem {
  * accession, study_uid, modality, procedure_code, procedure_scheme, description, station,
  * station_name, location, scheduled_at (as in the message), priority, requester,
  * referrer, reason, admission_id, patient_id, resident_id, patient_name (DICOM
- * PN), birth_date, sex. Members that the message does not have are left out.
+ * PN), birth_date, sex. Members that the message does not have are left out. Of ADT: one object,
+ * with control "patient" and what is the patient's.
  * BASE_EUNSUPPORTED: another message type (problem 200, 201), or an order control
  * that we do not support (103). BASE_EFORMAT: a required segment or field is missing.
  */

@@ -380,6 +380,29 @@ begin
     end if;
 end $$;
 
+-- What the registration of the centre says of one of its patients now; of whom we have nothing
+-- it does not matter. It may correct a patient that is known, and the orders that wait with it.
+-- One who has studies already does not become somebody else: that would be an ID given twice.
+create function patient_update(p_centre bigint, p jsonb) returns void language plpgsql as
+$$
+declare
+    v patient;
+    v_against text[];
+begin
+    select * into v from patient where issuer_id = p_centre and patient_id = btrim(p ->> 'patient_id') for update;
+    if v.id is null then
+        return;
+    end if;
+    v_against := patient_contradictions(v.name, v.pinyin, v.birth_date, v.sex, p ->> 'patient_name',
+        p ->> 'patient_pinyin', dicom_date(p ->> 'birth_date'), nullif(p ->> 'sex', ''));
+    if cardinality(v_against) > 1 and exists (select from study where patient_id = v.id) then
+        perform fail(409, format('patient %s has studies, and is known with another %s', v.patient_id,
+                array_to_string(v_against, ' and ')),
+            'give another person another ID; or correct one thing after the other');
+    end if;
+    perform order_patient(p_centre, p || '{"correct_patient": true, "reason": "registration"}', null);
+end $$;
+
 -- ---------------------------------------------------------------- orders
 
 -- A moment as ISO 8601, as DICOM or HL7 write it, or a date alone; without an

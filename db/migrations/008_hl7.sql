@@ -109,7 +109,7 @@ $$
             s.app, s.facility, p_code) end
 $$;
 
--- All orders of a message, or none. The answer is what MSA and ERR say.
+-- All orders of a message, or none; or what it says of a patient. The answer is what MSA and ERR say.
 create function hl7_receive(p_sender bigint, p_control text, p_digest bytea, p_orders jsonb) returns jsonb
 language plpgsql security definer set search_path = public as
 $$
@@ -133,7 +133,11 @@ begin
     end if;
     begin
         for v in select * from jsonb_array_elements(p_orders) loop
-            perform order_upsert(hl7_order(s, v));
+            if v ->> 'control' = 'patient' then
+                perform patient_update(s.org_id, v);
+            else
+                perform order_upsert(hl7_order(s, v));
+            end if;
         end loop;
         v := '{"code": "AA"}';
     exception when others then

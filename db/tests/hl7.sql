@@ -59,3 +59,28 @@ begin
     -- and may come again when it was mended at our side
     assert not exists (select from hl7_message where control_id = 'M4');
 end $$;
+
+-- What the registration says of a patient: corrected, but nobody with studies becomes another person.
+do $$
+declare
+    s bigint := hl7_sender_id('HIS^QINGHE');
+    v jsonb;
+    v_patient bigint;
+begin
+    assert hl7_receive(s, 'A0', '\x20', '[{"control": "", "placer_number": "PL20", "patient_id": "P20",
+        "patient_name": "测试^二十", "patient_pinyin": "CESHI^ERSHI", "birth_date": "19800102", "sex": "F", "modality": "CT"}]') ->> 'code' = 'AA';
+    assert hl7_receive(s, 'A1', '\x21', '[{"control": "patient", "patient_id": "P20", "patient_name": "测试^廿",
+        "patient_pinyin": "CESHI^NIAN", "birth_date": "19800103", "sex": "M"}]') ->> 'code' = 'AA';
+    select id into v_patient from patient where patient_id = 'P20' and name = '测试^廿' and pinyin = 'CESHI^NIAN'
+        and birth_date = '1980-01-03' and sex = 'M';
+    assert v_patient is not null;
+    assert (select before ->> 'name' = '测试^二十' and reason = 'registration' from patient_correction
+        where patient_id = v_patient);
+    insert into study (centre_id, study_uid, patient_id) values (org_id('C1'), '1.2.20', v_patient);
+    v := hl7_receive(s, 'A2', '\x22', '[{"control": "patient", "patient_id": "P20", "patient_name": "李^四", "sex": "F"}]');
+    assert v ->> 'code' = 'AE' and v ->> 'error_code' = '207' and v ->> 'text' like '%name and sex%', v;
+    assert hl7_receive(s, 'A3', '\x23', '[{"control": "patient", "patient_id": "P20", "sex": "F"}]') ->> 'code' = 'AA';
+    assert (select name = '测试^廿' and sex = 'F' from patient where id = v_patient);
+    assert hl7_receive(s, 'A4', '\x24', '[{"control": "patient", "patient_id": "P21", "sex": "F"}]') ->> 'code' = 'AA';
+    assert not exists (select from patient where patient_id = 'P21');
+end $$;

@@ -66,7 +66,8 @@ class TheHl7Listener(SystemTest):
     def test_says_what_is_wrong_with_a_message(self):
         self.assertIn('103^', self.ask(order('control', 40, 'ZZ')))
         self.assertIn('MSA|AR|', self.ask('rubbish'))
-        self.assertIn('200^', self.ask('MSH|^~\\&|HIS|QINGHE|||2026||ADT^A01|1|P|2.5\r'))
+        self.assertIn('200^', self.ask('MSH|^~\\&|HIS|QINGHE|||2026||ORU^R01|1|P|2.5\r'))
+        self.assertIn('201^', self.ask('MSH|^~\\&|HIS|QINGHE|||2026||ADT^A01|1|P|2.5\r'))
         self.assertIn('MSH^1^3', self.ask(order('who', 41).replace('HIS|QINGHE', 'WHO|NOWHERE')))
         self.assertIn('203^', self.ask(order('version', 42).replace('|2.5.1|', '|3.0|')))
         when = self.ask(order('when', 44).replace('202601311000', '20261399'))
@@ -95,6 +96,19 @@ class TheHl7Listener(SystemTest):
         for byte in b'\r\n\x0b' + order('split', 50).encode() + b'\x1c\r':
             self.socket.sendall(bytes([byte]))
         self.assertIn('MSA|AA|split', self.answer())
+
+    def test_follows_what_the_registration_corrects(self):
+        def adt(id, patient, event='A08'):
+            return self.ask(f'MSH|^~\\&|HIS|QINGHE|RDC|RDC|2026||ADT^{event}|{id}|P|2.5.1||||||UNICODE UTF-8\r'
+                            f'EVN||2026\rPID|1||{patient}\r')
+        self.assertIn('MSA|AA|', self.ask(order('reg', 70).replace('P1^^^QINGHE^PI', 'P70^^^QINGHE^PI')))
+        self.assertIn('MSA|AA|a1', adt('a1', 'P70^^^QINGHE^PI||测^试七||19900308|F'))
+        self.assertIn('MSA|AA|a2', adt('a2', 'P70^^^QINGHE^PI||测^试零||""|', 'A31'))
+        self.assertEqual(self.rdc.sql("select name, pinyin, birth_date::text, sex from patient where patient_id = 'P70'"),
+                         [['测^试零', 'CE^SHILING', '1990-03-08', 'F']])
+        self.assertEqual(self.rdc.sql("select count(*) from patient_correction where after ->> 'id' = 'P70'"), [['2']])
+        self.assertIn('MSA|AA|a3', adt('a3', 'NOBODY^^^QINGHE^PI||测^试九'))
+        self.assertEqual(self.rdc.sql("select count(*) from patient where patient_id = 'NOBODY'"), [['0']])
 
     def test_holds_releases_and_ends_an_order(self):
         def state():

@@ -294,13 +294,38 @@ START_TEST(names_in_several_scripts_are_the_groups_of_one)
 }
 END_TEST
 
+/* Chapter 3, and 2.5.3: what is null there is left as it is. */
+START_TEST(what_the_registration_says_of_a_patient_becomes_json)
+{
+    static const char *const events[] = {"A08", "A31"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[256];
+        struct base_buf out = {0};
+        struct hl7_problem problem;
+        snprintf(text, sizeof text,
+                 "MSH|^~\\&|||||||ADT^%s^ADT_A01|1|P|2.5\rEVN||2026\r"
+                 "PID|1||P1^^^Q^MR||测^试一||\"\"|F\rPV1|1|O\r",
+                 events[i]);
+        ck_assert_int_eq(orders(text, &out, &problem), BASE_OK);
+        ck_assert_str_eq(base_buf_cstr(&out), "[{\"control\":\"patient\",\"patient_id\":\"P1\","
+                                              "\"patient_name\":\"测^试一\",\"sex\":\"F\"}]");
+        base_buf_deinit(&out);
+    }
+    check_order(HEAD "PID|1||P1||\"\"\rORC|CA|PL1\r", "\"patient_id\":\"P1\",\"placer_number\"");
+}
+END_TEST
+
 START_TEST(a_message_that_is_no_order_is_refused_as_table_0357_says)
 {
     static const struct {
         const char *text;
         const char *code;
     } rows[] = {
-        {"MSH|^~\\&|||||||ADT^A01|1|P|2.5\r", "200"},
+        {"MSH|^~\\&|||||||ORU^R01|1|P|2.5\r", "200"},
+        {"MSH|^~\\&|||||||ADT^A01|1|P|2.5\r", "201"},
+        {"MSH|^~\\&|||||||ADT^A08|1|P|2.5\r", "100"},
+        {"MSH|^~\\&|||||||ADT^A08|1|P|2.5\rPID|1||110101199003074477^^^^NI||A\r", "101"},
+        {"MSH|^~\\&|||||||ADT^A08|1|P|2.5\rPID|1||A\rPID|2||B\r", "100"},
         {"MSH|^~\\&|||||||ORM^O02|1|P|2.5\r", "201"},
         {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\r", "100"},
         {"MSH|^~\\&|||||||ORM^O01|1|P|2.5\rPID|1\r", "100"},
@@ -401,6 +426,7 @@ int main(void)
     tcase_add_test(tc, an_earlier_result_that_comes_with_an_order_is_no_order);
     tcase_add_test(tc, what_a_device_cannot_show_does_not_refuse_an_order);
     tcase_add_test(tc, names_in_several_scripts_are_the_groups_of_one);
+    tcase_add_test(tc, what_the_registration_says_of_a_patient_becomes_json);
     tcase_add_test(tc, a_message_that_is_no_order_is_refused_as_table_0357_says);
     tcase_add_test(tc, an_acknowledgement_answers_the_sender);
     tcase_add_test(tc, an_acknowledgement_is_of_the_version_of_its_message);
