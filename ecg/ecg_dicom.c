@@ -105,12 +105,8 @@ static bool read_clock(struct base_bytes v, struct ecg_time *t)
     for (size_t i = 0; i < 3; i++)
         if (!digits(v, (2 + sign) * i, 2, &part[i]) && i == 0)
             return false;
-    if (part[0] > 23 || part[1] > 59)
+    if (!ecg_time_set(t, part[0], part[1], part[2]))
         return false;
-    t->has_time = true;
-    t->hour = part[0];
-    t->minute = part[1];
-    t->second = part[2];
     size_t point = 6 + 2 * sign;
     if (v.n > point && v.p[point] == '.') {
         int scale = 100000;

@@ -125,12 +125,8 @@ void ecg_edf_identity(struct ecg_record *r, const uint8_t *header, bool plus)
     } else if (!plus) {
         ecg_record_note(r, 168, "EDF: the start date is no date");
     }
-    if (three(header + 176, v) && v[0] < 24 && v[1] < 60 && v[2] < 60) {
-        r->start.has_time = true;
-        r->start.hour = v[0];
-        r->start.minute = v[1];
-        r->start.second = v[2];
-    }
+    if (!three(header + 176, v) || !ecg_time_set(&r->start, v[0], v[1], v[2]))
+        ecg_record_note(r, 176, "EDF: the start time is no time");
     struct dicom_charset utf8; /* as the annotations of EDF+ are */
     dicom_charset_parse(&utf8, base_bytes_str("ISO_IR 192"));
     struct ecg_text who = ecg_text_of(r, patient, &utf8);

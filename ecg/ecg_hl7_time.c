@@ -53,19 +53,22 @@ bool ecg_hl7_time_parse(const char *s, struct ecg_time *out)
         !take_two(&s, '-', &t.date.day))
         return false;
     const char *clock = s + (*s == 'T' || *s == ' ');
-    if (take_digits(&clock, 2, &t.hour)) {
+    int hour;
+    int minute = 0;
+    int second = 0;
+    if (take_digits(&clock, 2, &hour)) {
         s = clock;
-        t.has_time = true;
-        if (take_two(&s, ':', &t.minute))
-            (void)take_two(&s, ':', &t.second);
+        if (take_two(&s, ':', &minute))
+            (void)take_two(&s, ':', &second);
+        if (!ecg_time_set(&t, hour, minute, second))
+            return false;
     }
     if (*s == '.' || *s == ',') {
         s++;
         for (int unit = 100000; *s >= '0' && *s <= '9'; s++, unit /= 10)
             t.usec += (*s - '0') * unit;
     }
-    if (!take_zone(s, &t) || !ecg_date_is_real(t.date.year, t.date.month, t.date.day) ||
-        t.hour > 23 || t.minute > 59 || t.second > 60)
+    if (!take_zone(s, &t) || !ecg_date_is_real(t.date.year, t.date.month, t.date.day))
         return false;
     *out = t;
     return true;

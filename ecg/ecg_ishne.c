@@ -128,13 +128,8 @@ static void read_recording(struct ishne *x)
     uint32_t from = base_load_le32(x->all.p + 18);
     uint32_t size = base_load_le32(x->all.p + 10);
     t->date = date_at(x, 138);
-    t->hour = i16(x, 150);
-    t->minute = i16(x, 152);
-    t->second = i16(x, 154);
-    t->has_time = t->date.year && t->hour >= 0 && t->hour < 24 && t->minute >= 0 &&
-                  t->minute < 60 && t->second >= 0 && t->second < 60;
-    if (!t->has_time)
-        t->hour = t->minute = t->second = 0;
+    if (t->date.year)
+        (void)ecg_time_set(t, i16(x, 150), i16(x, 152), i16(x, 154));
     x->r->device.model = text_at(x, 232, 40);
     if (from >= HEADER && from <= x->offset && size <= x->offset - from)
         x->r->comment = text_at(x, from, size);

@@ -156,12 +156,8 @@ static void read_time(struct mfer_file *f, struct base_bytes v)
     if (v.n < 4 ||
         !set_date(&t->date, ecg_mfer_uint(base_bytes_of(v.p, 2), f->big_endian), v.p[2], v.p[3]))
         return;
-    if (v.n < 7 || v.p[4] > 23 || v.p[5] > 59 || v.p[6] > 59)
+    if (v.n < 7 || !ecg_time_set(t, v.p[4], v.p[5], v.p[6]))
         return;
-    t->has_time = true;
-    t->hour = v.p[4];
-    t->minute = v.p[5];
-    t->second = v.p[6];
     uint64_t us = 0;
     if (v.n >= 9)
         us = 1000 * ecg_mfer_uint(base_bytes_of(v.p + 7, 2), f->big_endian);

@@ -417,11 +417,7 @@ static bool clock_of(const char *text, struct ecg_time *out)
     unsigned h = 0, min = 0, s = 0;
     int end = 0;
     (void)sscanf(text, "%2u:%2u%n:%2u%n", &h, &min, &end, &s, &end);
-    out->has_time = end > 0 && text[end] == '\0' && h < 24 && min < 60 && s < 60;
-    out->hour = out->has_time ? (int)h : 0;
-    out->minute = out->has_time ? (int)min : 0;
-    out->second = out->has_time ? (int)s : 0;
-    return out->has_time;
+    return end > 0 && text[end] == '\0' && ecg_time_set(out, h, min, s);
 }
 
 static void patient(struct muse *m, const char *name)

@@ -26,6 +26,18 @@ bool ecg_date_is_real(long year, long month, long day)
     return day <= days[month - 1] + leap;
 }
 
+bool ecg_time_set(struct ecg_time *t, long hour, long minute, long second)
+{
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
+        return false;
+    t->has_time = true;
+    t->hour = (int)hour;
+    t->minute = (int)minute;
+    t->second = second < 60 ? (int)second : 59;
+    t->usec = 0;
+    return true;
+}
+
 static void set_no_text(struct ecg_record *r)
 {
     r->format = r->version = "";

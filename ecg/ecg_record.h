@@ -70,6 +70,10 @@ struct ecg_time {
     int zone_min; /* minutes east of UTC */
 };
 
+/* Sets the time of day, with usec 0; false, and nothing is changed, when it is none. A leap second
+ * is the one before it: few formats have a place for a 60. */
+bool ecg_time_set(struct ecg_time *t, long hour, long minute, long second);
+
 struct ecg_text {
     const char *utf8;
     struct base_bytes raw; /* as in the file; empty when not kept */

@@ -182,12 +182,8 @@ static void read_time(struct scp_file *f, const struct fields *fields)
     if (date.n >= 4 && !read_date(date.p, &t->date))
         ecg_record_note(f->rec, fields->pos[25], "SCP-ECG: date of acquisition is no date");
     struct base_bytes time = fields->tag[26];
-    if (time.n >= 3 && time.p[0] < 24 && time.p[1] < 60 && time.p[2] < 60) {
-        t->has_time = true;
-        t->hour = time.p[0];
-        t->minute = time.p[1];
-        t->second = time.p[2];
-    }
+    if (time.n >= 3 && !ecg_time_set(t, time.p[0], time.p[1], time.p[2]))
+        ecg_record_note(f->rec, fields->pos[26], "SCP-ECG: time of acquisition is no time");
     /* i16 minutes from UTC; 0x7FFF = not used. */
     struct base_bytes zone = fields->tag[34];
     int minutes = zone.n >= 2 ? (int16_t)base_load_le16(zone.p) : INT16_MAX;

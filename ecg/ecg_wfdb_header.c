@@ -135,10 +135,7 @@ static void read_moment(struct base_bytes word, struct ecg_time *t)
                         : part[0];
     if (n == 0 || word.n || !(s >= 0 && s < 86400))
         return;
-    t->has_time = true;
-    t->hour = (int)s / 3600;
-    t->minute = (int)s / 60 % 60;
-    t->second = (int)s % 60;
+    (void)ecg_time_set(t, (int)s / 3600, (int)s / 60 % 60, (int)s % 60);
     t->usec = (int)lround((s - floor(s)) * 1e6) % 1000000;
 }
 

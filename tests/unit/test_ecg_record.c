@@ -27,6 +27,22 @@ static struct ecg_record *two_leads(void)
     return r;
 }
 
+START_TEST(a_time_of_day_is_one_that_every_format_has)
+{
+    struct ecg_time t = {.usec = 5};
+    ck_assert(!ecg_time_set(&t, 24, 0, 0));
+    ck_assert(!ecg_time_set(&t, 8, 60, 0));
+    ck_assert(!ecg_time_set(&t, 8, 0, 61));
+    ck_assert(!ecg_time_set(&t, -1, 0, 0));
+    ck_assert(!t.has_time && t.usec == 5);
+    ck_assert(ecg_time_set(&t, 23, 59, 60)); /* a leap second */
+    ck_assert(t.has_time && t.hour == 23 && t.minute == 59 && t.second == 59 && t.usec == 0);
+    ck_assert(ecg_hl7_time_parse("2026-01-31T08:00:60.25", &t));
+    ck_assert(t.second == 59 && t.usec == 250000);
+    ck_assert(!ecg_hl7_time_parse("2026-01-31T08:00:75", &t));
+}
+END_TEST
+
 START_TEST(leads_are_found_by_name_and_by_code)
 {
     static const struct {
@@ -402,6 +418,7 @@ int main(void)
 {
     Suite *s = suite_create("ecg_record");
     TCase *t = tcase_create("record");
+    tcase_add_test(t, a_time_of_day_is_one_that_every_format_has);
     tcase_add_test(t, leads_are_found_by_name_and_by_code);
     tcase_add_test(t, units_of_voltage_are_known_as_recorders_write_them);
     tcase_add_loop_test(t, times_of_xml_are_read_whole_or_not_at_all, 0,
