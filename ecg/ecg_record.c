@@ -272,11 +272,11 @@ void ecg_lead_read_uv(const struct ecg_lead *lead, size_t from, size_t n, float 
 {
     assert(from <= lead->samples && n <= lead->samples - from);
     const double uv = lead->uv_per_count, zero = lead->offset_uv;
-    const int16_t *words = lead->i16 ? lead->i16 + from : NULL;
     const int32_t *wide = lead->i16 ? NULL : lead->i32 + from;
-    for (size_t i = 0; i < n && words; i++) {
-        float v = (float)(words[i] * uv + zero);
-        out[i] = words[i] == ECG_SAMPLE_NONE16 ? NAN : v;
+    if (lead->i16) {
+        struct ecg_unpack kernels;
+        ecg_unpack_choose(n < 16 ? ECG_SIMD_SCALAR : ecg_simd_level(), &kernels);
+        kernels.scale16(lead->i16 + from, n, uv, zero, out);
     }
     for (size_t i = 0; i < n && wide; i++) {
         float v = (float)(wide[i] * uv + zero);

@@ -2,6 +2,8 @@
 
 #include "base/bytes.h"
 
+#include <math.h>
+
 /* The n low bits, sign extended; their most negative value is a missing sample. */
 static int16_t sample(unsigned bits, unsigned n)
 {
@@ -153,6 +155,14 @@ static void integrate(int32_t *p, size_t n, unsigned order)
     }
 }
 
+static void scale16(const int16_t *p, size_t n, double uv, double zero, float *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v = (float)(p[i] * uv + zero);
+        out[i] = p[i] == ECG_SAMPLE_NONE16 ? NAN : v;
+    }
+}
+
 const struct ecg_unpack ecg_unpack_scalar = {.u212 = u212,
                                              .u310 = u310,
                                              .u311 = u311,
@@ -167,6 +177,7 @@ const struct ecg_unpack ecg_unpack_scalar = {.u212 = u212,
                                              .copy16 = copy16,
                                              .fits16 = fits16,
                                              .narrow = narrow,
+                                             .scale16 = scale16,
                                              .integrate = integrate};
 
 static void overlay(struct ecg_unpack *to, const struct ecg_unpack *better)
@@ -188,6 +199,7 @@ static void overlay(struct ecg_unpack *to, const struct ecg_unpack *better)
     ECG_UNPACK_TAKE(copy16);
     ECG_UNPACK_TAKE(fits16);
     ECG_UNPACK_TAKE(narrow);
+    ECG_UNPACK_TAKE(scale16);
     ECG_UNPACK_TAKE(integrate);
 #undef ECG_UNPACK_TAKE
 }

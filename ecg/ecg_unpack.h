@@ -38,6 +38,8 @@ struct ecg_unpack {
     bool (*fits16)(const int32_t *p, size_t n);
     /* Samples that fit to 16 bits; out may be p. */
     void (*narrow)(const int32_t *p, size_t n, int16_t *out);
+    /* Times uv, plus zero, as doubles; NAN where one is missing. */
+    void (*scale16)(const int16_t *p, size_t n, double uv, double zero, float *out);
     /* Undoes first or second differences (order 1 or 2) in place, modulo 2^32. */
     void (*integrate)(int32_t *p, size_t n, unsigned order);
 };

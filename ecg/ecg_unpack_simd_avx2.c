@@ -1,6 +1,7 @@
 #include "ecg/ecg_unpack.h"
 
 #include <immintrin.h>
+#include <math.h>
 
 typedef __m256i vector;
 enum { LANES = 16 };
@@ -51,6 +52,27 @@ static vector spread_last(vector v)
 
 #include "ecg/ecg_unpack_simd_loops.h"
 
+static __m128 scale_four(__m128i v, __m256d uv, __m256d zero)
+{
+    return _mm256_cvtpd_ps(_mm256_add_pd(_mm256_mul_pd(_mm256_cvtepi32_pd(v), uv), zero));
+}
+
+static void scale16(const int16_t *p, size_t n, double uv, double zero, float *out)
+{
+    __m256d by = _mm256_set1_pd(uv), plus = _mm256_set1_pd(zero);
+    __m256i none = _mm256_set1_epi32(INT16_MIN);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256i v = _mm256_cvtepi16_epi32(_mm_loadu_si128((const void *)(p + i)));
+        __m128 low = scale_four(_mm256_castsi256_si128(v), by, plus);
+        __m128 high = scale_four(_mm256_extracti128_si256(v, 1), by, plus);
+        __m256 is_none = _mm256_castsi256_ps(_mm256_cmpeq_epi32(v, none));
+        _mm256_storeu_ps(
+            out + i, _mm256_blendv_ps(_mm256_set_m128(high, low), _mm256_set1_ps(NAN), is_none));
+    }
+    ecg_unpack_scalar.scale16(p + i, n - i, uv, zero, out + i);
+}
+
 const struct ecg_unpack ecg_unpack_avx2 = {.u212 = u212,
                                            .u80 = u80,
                                            .u61 = u61,
@@ -63,4 +85,5 @@ const struct ecg_unpack ecg_unpack_avx2 = {.u212 = u212,
                                            .copy16 = copy16,
                                            .fits16 = fits16,
                                            .narrow = narrow,
+                                           .scale16 = scale16,
                                            .integrate = integrate};

@@ -141,25 +141,26 @@ static enum base_err detect(const struct ecg_signal *s, const struct ecg_feature
  * elsewhere; in all leads together, so that one that is off for a second does not count. */
 static size_t main_extremum(const struct ecg_signal *s, const struct ecg_feature *f, size_t at)
 {
+    enum { MOST = 2 * 70 * 300 / 1000 + 8 }; /* the grid has at most 300 Hz */
+    int32_t sum[MOST] = {0};
     size_t reach = ecg_signal_span(s, 70);
     size_t wide = ecg_signal_span(s, 130);
     size_t from = at > wide ? at - wide : 0;
     size_t to = at + wide < s->n ? at + wide : s->n - 1;
-    size_t best = at;
-    int32_t most = -1;
-    for (size_t i = at > reach ? at - reach : 0; i <= at + reach && i < s->n; i++) {
-        int32_t sum = 0;
-        for (size_t k = 0; k < s->nleads; k++) {
-            int32_t level = (s->x[k][from] + s->x[k][to]) / 2;
-            int32_t weight = f->weights[k * f->segments + at / f->segment] + 1;
-            sum += weight * abs(s->x[k][i] - level);
-        }
-        if (sum > most) {
-            most = sum;
-            best = i;
-        }
+    size_t first = at > reach ? at - reach : 0;
+    size_t n = at + reach < s->n ? at + reach + 1 - first : s->n - first;
+    size_t best = 0;
+    assert(n <= MOST);
+    for (size_t k = 0; k < s->nleads; k++) {
+        const int16_t *x = s->x[k] + first;
+        int32_t level = (s->x[k][from] + s->x[k][to]) / 2;
+        int32_t weight = f->weights[k * f->segments + at / f->segment] + 1;
+        for (size_t i = 0; i < n; i++)
+            sum[i] += weight * abs(x[i] - level);
     }
-    return best;
+    for (size_t i = 1; i < n; i++)
+        best = sum[i] > sum[best] ? i : best;
+    return first + best;
 }
 
 int ecg_beats_by_length(const void *a, const void *b)

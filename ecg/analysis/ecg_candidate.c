@@ -17,7 +17,8 @@ enum {
     BACK = 12,     /* candidates over which a beat looks back */
     PERIOD_S = 30, /* what follows a beat is learnt per period and its neighbours */
     AFTER_BINS = 40,
-    AFTER_BIN_MS = 20
+    AFTER_BIN_MS = 20,
+    SUMMITS = 256 /* places that are looked at together */
 };
 
 /* The heights are those at which a threshold would stand between noise (0) and the usual
@@ -49,19 +50,61 @@ static const float LONGEST_S = 2.5F;     /* interval that tells the usual one */
 static const float SLOWEST_S = 12;       /* likewise of a heart that hardly beats */
 static const float STEP_MOST = 8; /* more than WORTH_MAX, the likest shape and ON_TIME together */
 
+/* Whether a place that is higher than the one before, and as high as the next, is the highest. */
 static bool is_peak(const uint16_t *f, size_t n, size_t i, size_t reach)
 {
     size_t from = i > reach ? i - reach : 0;
     size_t to = i + reach < n ? i + reach : n - 1;
-    if (i < to && f[i + 1] > f[i]) /* on the way up */
-        return false;
     for (size_t k = i; k > from; k--)
-        if (f[k - 1] > f[i] || (f[k - 1] == f[i] && k == i))
+        if (f[k - 1] > f[i])
             return false;
     for (size_t k = i + 1; k <= to; k++)
         if (f[k] > f[i])
             return false;
     return true;
+}
+
+/* One after the other: most places are far from any peak, which is seen of many at once. */
+struct summits {
+    const uint16_t *f;
+    size_t n;
+    uint16_t least;
+    size_t from; /* of the places in `is` */
+    uint8_t is[SUMMITS];
+};
+
+static bool is_summit(const struct summits *w, size_t i)
+{
+    uint16_t v = w->f[i];
+    return v >= w->least && (i == 0 || w->f[i - 1] < v) && (i + 1 == w->n || w->f[i + 1] <= v);
+}
+
+static void look_ahead(struct summits *w, size_t from)
+{
+    const uint16_t *f = w->f + from;
+    uint16_t least = w->least;
+    w->from = from;
+    if (from == 0 || from + SUMMITS >= w->n) {
+        for (size_t i = 0; i < SUMMITS; i++)
+            w->is[i] = from + i < w->n && is_summit(w, from + i);
+        return;
+    }
+    for (size_t i = 0; i < SUMMITS; i++)
+        w->is[i] = (uint8_t)((f[i] >= least) & (f[i - 1] < f[i]) & (f[i + 1] <= f[i]));
+}
+
+/* The first from there on; n or more: none. */
+static size_t next_summit(struct summits *w, size_t i)
+{
+    while (i < w->n) {
+        if (i - w->from >= SUMMITS)
+            look_ahead(w, i);
+        const uint8_t *hit = memchr(w->is + (i - w->from), 1, SUMMITS - (i - w->from));
+        if (hit)
+            return w->from + (size_t)(hit - w->is);
+        i = w->from + SUMMITS;
+    }
+    return i;
 }
 
 enum base_err ecg_candidates_find(const struct ecg_signal *s, const struct ecg_feature *f,
@@ -75,8 +118,9 @@ enum base_err ecg_candidates_find(const struct ecg_signal *s, const struct ecg_f
     size_t n = 0;
     if (!c)
         return BASE_ENOMEM;
-    for (size_t i = 0; i < s->n && n < most; i++) {
-        if (f->fused[i] < least || !is_peak(f->fused, s->n, i, reach))
+    struct summits w = {.f = f->fused, .n = s->n, .least = least, .from = SIZE_MAX / 2};
+    for (size_t i = next_summit(&w, 0); i < s->n && n < most; i = next_summit(&w, i + 1)) {
+        if (!is_peak(f->fused, s->n, i, reach))
             continue;
         float height = (float)f->fused[i] / ECG_FUSED_ONE;
         c[n++] = (struct ecg_candidate){
@@ -113,9 +157,11 @@ static void learn_after(const struct ecg_signal *s, const struct ecg_feature *f,
     size_t end = to - from > guard ? (to - from - guard) / step : 0;
     end = end < AFTER_BINS ? end : AFTER_BINS;
     const uint16_t *v = f->fused + from;
-    for (size_t bin = FIRST; bin < end; bin++)
-        for (size_t i = bin * step; i < (bin + 1) * step; i++)
-            top[bin] = v[i] > top[bin] ? v[i] : top[bin];
+    for (size_t i = 0; i < step; i++)
+        for (size_t bin = FIRST; bin < end; bin++) {
+            uint16_t x = v[bin * step + i];
+            top[bin] = x > top[bin] ? x : top[bin];
+        }
     for (size_t bin = FIRST; bin < end; bin++) {
         a->sum[bin] += top[bin] > ECG_FUSED_ONE ? 1 : (float)top[bin] / ECG_FUSED_ONE;
         a->n[bin] += 1;

@@ -21,14 +21,6 @@ static void sums(const int16_t *x, size_t n, int32_t *sum, int32_t *squares)
     *squares = q;
 }
 
-static int32_t dot(const int16_t *x, const int16_t *t, size_t n)
-{
-    int32_t sum = 0;
-    for (size_t i = 0; i < n / ECG_DOTS_VECTOR * ECG_DOTS_VECTOR; i++)
-        sum += (int32_t)x[i] * t[i];
-    return sum;
-}
-
 static float blend(int16_t *t, const int16_t *x, size_t n, int32_t share)
 {
     float parts = (float)(share + 1);

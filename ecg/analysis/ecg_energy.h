@@ -40,7 +40,7 @@ struct ecg_energy {
     bool (*pairs)(const int16_t *v, int32_t first, float scale, int32_t *out, size_t n);
     /* At each of n places, n at most ECG_ENERGY_SEGMENT + 2 ECG_ENERGY_WINDOW: the sum over the
      * window up to there of the amounts of slopes, a quarter of it, at most UINT16_MAX. x has
-     * n + mean + slope samples. out: from the place `skip` on. */
+     * n + mean + slope samples, within ECG_SIGNAL_RANGE. out: from the place `skip` on. */
     void (*energy)(const int16_t *x, size_t n, const struct ecg_energy_spans *spans, uint16_t *out);
     /* The k-th smallest of n places, n a multiple of ECG_ENERGY_VALUES; those that hold no value
      * have UINT16_MAX, as none of the values has, of which there are more than k. */

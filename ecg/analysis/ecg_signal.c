@@ -47,8 +47,9 @@ struct leveller {
 
 static inline int16_t level_unit(struct leveller *l, int32_t v)
 {
-    int32_t y = v - (int32_t)(l->base >> 16);
-    l->base += y * l->step;
+    int64_t level = l->base >> 16;
+    int32_t y = v - (int32_t)level;
+    l->base += v * l->step - level * l->step; /* the first product does not wait for the level */
     return (int16_t)(y > ECG_SIGNAL_RANGE    ? ECG_SIGNAL_RANGE
                      : y < -ECG_SIGNAL_RANGE ? -ECG_SIGNAL_RANGE
                                              : y);

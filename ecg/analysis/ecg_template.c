@@ -105,28 +105,26 @@ static size_t whole_vectors(const struct ecg_templates *ts)
 }
 
 /* A template has zero mean, so that of the samples does not matter. */
-static float likeness_of_middle(const struct ecg_templates *ts, const struct ecg_template *t,
-                                const struct pieces *p)
+static void likeness_of_middle(const struct ecg_templates *ts, const struct pieces *p,
+                               float out[ECG_TEMPLATES])
 {
     const struct ecg_signal *s = ts->signal;
     size_t n = whole_vectors(ts);
-    float sum = 0;
-    for (size_t k = 0; k < s->nleads; k++) {
-        int32_t dot = ts->dots->dot(s->x[k] + p->from + MIDDLE, t->t[k], n);
-        sum += t->norm[k] > 0 ? p->factor[k][MIDDLE] * (float)dot / t->norm[k] : 0;
-    }
-    return sum;
+    memset(out, 0, ECG_TEMPLATES * sizeof *out);
+    for (size_t k = 0; k < s->nleads; k++)
+        ts->dots->compare(s->x[k] + p->from + MIDDLE, ts->t[k], ts->n, n, p->factor[k][MIDDLE],
+                          ts->norm[k], out);
 }
 
-static void likeness_of_all(const struct ecg_templates *ts, const struct ecg_template *t,
-                            const struct pieces *p, float out[ECG_DOTS])
+static void likeness_of_all(const struct ecg_templates *ts, size_t which, const struct pieces *p,
+                            float out[ECG_DOTS])
 {
     const struct ecg_signal *s = ts->signal;
     size_t n = whole_vectors(ts);
     memset(out, 0, ECG_DOTS * sizeof *out);
     for (size_t k = 0; k < s->nleads; k++)
-        if (t->norm[k] > 0)
-            ts->dots->correlate(s->x[k] + p->from, t->t[k], n, p->factor[k], t->norm[k], out);
+        ts->dots->correlate(s->x[k] + p->from, ts->t[k][which], n, p->factor[k], ts->norm[k][which],
+                            out);
 }
 
 static bool start_of(const struct ecg_templates *ts, size_t at, size_t *from)
@@ -151,8 +149,9 @@ float ecg_template_match(const struct ecg_templates *ts, size_t at, size_t least
         return NAN;
     float best = -2;
     take_middle(ts, from - MIDDLE, &p);
+    likeness_of_middle(ts, &p, coarse);
     for (size_t i = 0; i < ts->n; i++) {
-        coarse[i] = ts->t[i].count >= least ? likeness_of_middle(ts, &ts->t[i], &p) : -2;
+        coarse[i] = ts->count[i] >= least ? coarse[i] : -2;
         if (coarse[i] > best) {
             best = coarse[i];
             *which = i;
@@ -168,7 +167,7 @@ float ecg_template_match(const struct ecg_templates *ts, size_t at, size_t least
     for (size_t i = 0; i < ts->n; i++)
         if (coarse[i] >= rough - 0.4F && coarse[i] >= -1) {
             list[n] = i;
-            likeness_of_all(ts, &ts->t[i], &p, likeness[n++]);
+            likeness_of_all(ts, i, &p, likeness[n++]);
         }
     for (int d = 0; d < PLACES && best < ENOUGH; d++)
         for (size_t i = 0; i < n && d != MIDDLE; i++)
@@ -190,7 +189,7 @@ float ecg_template_compare(const struct ecg_templates *ts, size_t which, size_t 
         return NAN;
     take_middle(ts, from - MIDDLE, &p);
     take_others(ts, &p);
-    likeness_of_all(ts, &ts->t[which], &p, likeness);
+    likeness_of_all(ts, which, &p, likeness);
     int best = 0;
     for (int d = 1; d < PLACES; d++)
         best = likeness[d] > likeness[best] ? d : best;
@@ -198,12 +197,22 @@ float ecg_template_compare(const struct ecg_templates *ts, size_t which, size_t 
     return likeness[best];
 }
 
-static void blend(struct ecg_templates *ts, struct ecg_template *t, size_t from)
+static void blend(struct ecg_templates *ts, size_t which, size_t from)
 {
-    int32_t share = (int32_t)(t->count < MEMORY ? t->count : MEMORY);
+    size_t count = ts->count[which]++;
+    int32_t share = (int32_t)(count < MEMORY ? count : MEMORY);
+    for (size_t k = 0; k < ts->signal->nleads; k++) {
+        const int16_t *x = ts->signal->x[k] + from;
+        float norm = ts->dots->blend(ts->t[k][which], x, ts->span, share);
+        ts->norm[k][which] = norm > 0 ? norm : 1;
+    }
+}
+
+static void forget(struct ecg_templates *ts, size_t which)
+{
+    ts->count[which] = 0;
     for (size_t k = 0; k < ts->signal->nleads; k++)
-        t->norm[k] = ts->dots->blend(t->t[k], ts->signal->x[k] + from, ts->span, share);
-    t->count++;
+        memset(ts->t[k][which], 0, sizeof ts->t[k][which]);
 }
 
 size_t ecg_template_learn(struct ecg_templates *ts, size_t at)
@@ -214,8 +223,8 @@ size_t ecg_template_learn(struct ecg_templates *ts, size_t at)
     if (!start_of(ts, at, &from))
         return SIZE_MAX;
     if (!isnan(l) && l >= SAME) {
-        blend(ts, &ts->t[which], (size_t)((int64_t)from + shift));
-        ts->t[which].last = at;
+        blend(ts, which, (size_t)((int64_t)from + shift));
+        ts->last[which] = at;
         return which;
     }
     size_t slot = ts->n;
@@ -224,12 +233,13 @@ size_t ecg_template_learn(struct ecg_templates *ts, size_t at)
     } else { /* the rarest gives way; of these the one not seen for longest */
         slot = 0;
         for (size_t i = 1; i < ts->n; i++)
-            if (ts->t[i].count < ts->t[slot].count ||
-                (ts->t[i].count == ts->t[slot].count && ts->t[i].last < ts->t[slot].last))
+            if (ts->count[i] < ts->count[slot] ||
+                (ts->count[i] == ts->count[slot] && ts->last[i] < ts->last[slot]))
                 slot = i;
     }
-    ts->t[slot] = (struct ecg_template){.last = at};
-    blend(ts, &ts->t[slot], from);
+    forget(ts, slot);
+    blend(ts, slot, from);
+    ts->last[slot] = at;
     return slot;
 }
 

@@ -10,22 +10,19 @@
 #include "ecg/analysis/ecg_detect_priv.h"
 #include "ecg/analysis/ecg_dots.h"
 
-enum { ECG_TEMPLATE_MAX = 64 /* samples */, ECG_TEMPLATES = ECG_SHAPES };
+enum { ECG_TEMPLATE_MAX = ECG_DOTS_SPAN, ECG_TEMPLATES = ECG_SHAPES };
 
-struct ecg_template {
-    int16_t t[ECG_SIGNAL_LEADS][ECG_TEMPLATE_MAX]; /* zero mean */
-    float norm[ECG_SIGNAL_LEADS];
-    size_t count;
-    size_t last; /* grid position of the last one */
-};
-
+/* Lead by lead, so that one lead is compared with all of them at once. */
 struct ecg_templates {
     const struct ecg_signal *signal;   /* borrowed */
     const struct ecg_feature *feature; /* borrowed: its weights */
     size_t span;                       /* samples of a template */
     const struct ecg_dots *dots;
     size_t n;
-    struct ecg_template t[ECG_TEMPLATES];
+    int16_t t[ECG_SIGNAL_LEADS][ECG_TEMPLATES][ECG_TEMPLATE_MAX]; /* zero mean */
+    float norm[ECG_SIGNAL_LEADS][ECG_TEMPLATES];                  /* 1 where all is 0 */
+    size_t count[ECG_TEMPLATES];                                  /* of complexes */
+    size_t last[ECG_TEMPLATES]; /* grid position of the last one */
 };
 
 /* span_ms: of the templates, about the peak of the feature. */

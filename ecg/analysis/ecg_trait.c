@@ -160,8 +160,8 @@ static enum base_err measure_shapes(const struct ecg_signal *s, const struct ecg
 
 /* The mean of the usual beats around, about their level, in units of the signal. */
 struct usual {
-    float x[ECG_SIGNAL_LEADS][WIDEST];
-    size_t n; /* beats in it, 0 = none yet */
+    float x[ECG_SIGNAL_LEADS][WIDEST + ECG_DOTS]; /* vectors are taken whole */
+    size_t n;                                     /* beats in it, 0 = none yet */
 };
 
 static bool is_whole(const struct ecg_signal *s, const struct parts *p, size_t at)
@@ -209,29 +209,23 @@ static float within(float v, float low, float high)
     return v < low ? low : v > high ? high : v;
 }
 
-/* Sums over a part of a beat x and of the usual one r. */
+/* Of a part of a beat x and of the usual one. */
 struct products {
-    float xx, rr, xr, x, r;
+    struct ecg_dots_products s;
     float n;
 };
 
-static struct products multiply(const int16_t *x, float level, const float *r, int from, int to)
+static struct products multiply(const struct ecg_dots *dots, const int16_t *x, float level,
+                                const float *r, int from, int to)
 {
     struct products m = {.n = (float)(to - from)};
-    for (int i = from; i < to; i++) {
-        float v = (float)x[i] - level;
-        m.x += v;
-        m.r += r[i];
-        m.xx += v * v;
-        m.rr += r[i] * r[i];
-        m.xr += v * r[i];
-    }
+    dots->multiply(x + from, level, r + from, (size_t)(to - from), &m.s);
     return m;
 }
 
 static float distance(const struct products *m)
 {
-    float d = (m->xx - 2 * m->xr + m->rr) / m->n;
+    float d = (m->s.xx - 2 * m->s.xr + m->s.rr) / m->n;
     return d > 0 ? d : 0;
 }
 
@@ -258,6 +252,7 @@ static void compare_usual(const struct ecg_signal *s, const struct ecg_feature *
                           const struct parts *p, const struct usual *u, size_t at, int clear,
                           float *t)
 {
+    const struct ecg_dots *dots = ecg_dots_choose(ecg_simd_level());
     float all = 0, far_q = 0, far_t = 0, against = 0, p_xr = 0, p_both = 0;
     struct areas own = {0}, usual = {0};
     int t_end = clear < p->to ? clear : p->to;
@@ -270,17 +265,17 @@ static void compare_usual(const struct ecg_signal *s, const struct ecg_feature *
         const float *r = u->x[k] - p->from;
         float level = level_of(x, p);
         float w = weight_of(f, k, at);
-        struct products q = multiply(x, level, r, p->qrs, p->qrs_end);
-        struct products st = multiply(x, level, r, p->t, t_end);
-        struct products b = multiply(x, level, r, p->from, p->p_end);
-        float size = q.rr / q.n + 1;
+        struct products q = multiply(dots, x, level, r, p->qrs, p->qrs_end);
+        struct products st = multiply(dots, x, level, r, p->t, t_end);
+        struct products b = multiply(dots, x, level, r, p->from, p->p_end);
+        float size = q.s.rr / q.n + 1;
         far_q += w * distance(&q) / size;
         far_t += w * distance(&st) / size;
-        against += w * (q.r * st.r - q.x * st.x) / (q.n * st.n) / size;
-        add_area(&own, w, q.x, st.x);
-        add_area(&usual, w, q.r, st.r);
-        p_xr += w * (b.xr - b.x * b.r / b.n) / size;
-        p_both += w * (b.xx - b.x * b.x / b.n + b.rr - b.r * b.r / b.n) / size;
+        against += w * (q.s.r * st.s.r - q.s.x * st.s.x) / (q.n * st.n) / size;
+        add_area(&own, w, q.s.x, st.s.x);
+        add_area(&usual, w, q.s.r, st.s.r);
+        p_xr += w * (b.s.xr - b.s.x * b.s.r / b.n) / size;
+        p_both += w * (b.s.xx - b.s.x * b.s.x / b.n + b.s.rr - b.s.r * b.s.r / b.n) / size;
         all += w;
     }
     t[ECG_TRAIT_FAR_QRS] = logf(sqrtf(far_q / all) + 0.02F);

@@ -95,7 +95,6 @@ static void check_products(const struct ecg_dots *k, const int16_t *x, const int
             sum += x[d + i] * t[i];
         float due = (float)d / 7 + factor[d] * (float)sum / norm;
         ck_assert_mem_eq(&likeness[d], &due, sizeof due);
-        ck_assert_int_eq(k->dot(x + d, t, n), sum);
     }
     for (size_t i = 0; i < n - 3; i++) {
         own[0] += x[i];
@@ -111,6 +110,46 @@ static void check_products(const struct ecg_dots *k, const int16_t *x, const int
         ck_assert_int_eq(added[i], (int32_t)i + (i < n - 3 ? x[i] : 0));
 }
 
+/* As many templates as there are places in a group of groups, some of which are asked for. */
+static void check_compare(const struct ecg_dots *k, const int16_t *x, size_t n, uint32_t seed)
+{
+    enum { MOST = 4 * ECG_DOTS_GROUP };
+    struct guarded g = guarded_new(MOST * ECG_DOTS_SPAN * sizeof(int16_t));
+    int16_t(*t)[ECG_DOTS_SPAN] = (int16_t(*)[ECG_DOTS_SPAN])(void *)g.p;
+    float likeness[MOST], norm[MOST];
+    size_t count = 1 + seed % MOST;
+    fill_samples(&g, seed + 7);
+    for (size_t i = 0; i < MOST; i++) {
+        likeness[i] = (float)i / 7;
+        norm[i] = 1 + (float)i / 3;
+    }
+    k->compare(x, (const int16_t(*)[ECG_DOTS_SPAN])t, count, n, 0.7F, norm, likeness);
+    for (size_t i = 0; i < count; i++) {
+        int32_t sum = 0;
+        for (size_t j = 0; j < n; j++)
+            sum += x[j] * t[i][j];
+        float due = (float)i / 7 + 0.7F * (float)sum / norm[i];
+        ck_assert_mem_eq(&likeness[i], &due, sizeof due);
+    }
+    guarded_free(&g);
+}
+
+/* The floats of all forms are the same, and those of plain sums but for rounding. */
+static void check_multiply(const struct ecg_dots *k, const int16_t *x, size_t n)
+{
+    struct ecg_dots_products own, scalar;
+    float r[128];
+    double sum = 0;
+    for (size_t i = 0; i < 128; i++)
+        r[i] = (float)(i * 37 % 101) - 50.3F;
+    k->multiply(x, 3.7F, r, n, &own);
+    ecg_dots_choose(ECG_SIMD_SCALAR)->multiply(x, 3.7F, r, n, &scalar);
+    ck_assert_mem_eq(&own, &scalar, sizeof own);
+    for (size_t i = 0; i < n; i++)
+        sum += ((double)x[i] - 3.7) * (double)r[i];
+    ck_assert_double_eq_tol((double)own.xr, sum, 1 + 1e-4 * (double)n * 5700 * 50);
+}
+
 START_TEST(products_equal_the_scalar_form)
 {
     enum ecg_simd level = (enum ecg_simd)_i;
@@ -122,6 +161,8 @@ START_TEST(products_equal_the_scalar_form)
             fill_samples(&t, seed + 100);
             check_products(ecg_dots_choose(level), (const int16_t *)(void *)x.p,
                            (const int16_t *)(void *)t.p, n);
+            check_compare(ecg_dots_choose(level), (const int16_t *)(void *)x.p, n, seed);
+            check_multiply(ecg_dots_choose(level), (const int16_t *)(void *)x.p, n - seed % 16);
             guarded_free(&x);
             guarded_free(&t);
         }

@@ -244,6 +244,29 @@ START_TEST(copies_and_narrowing_equal_the_scalar_form)
 }
 END_TEST
 
+START_TEST(voltages_equal_the_scalar_form)
+{
+    enum ecg_simd level = (enum ecg_simd)_i;
+    struct ecg_unpack u;
+    ecg_unpack_choose(level, &u);
+    for (size_t n = 0; simd_has(level) && n < SIZES; n++) {
+        struct guarded in = guarded_new(2 * n);
+        struct guarded want = guarded_new(4 * n);
+        struct guarded out = guarded_new(4 * n);
+        int16_t *v = (int16_t *)(void *)in.p;
+        guarded_fill(&in, (uint32_t)n);
+        for (size_t i = n % 5; i < n; i += 5)
+            v[i] = INT16_MIN;
+        ecg_unpack_scalar.scale16(v, n, 4.88281, -0.3, (float *)(void *)want.p);
+        u.scale16(v, n, 4.88281, -0.3, (float *)(void *)out.p);
+        ck_assert_mem_eq(want.p, out.p, out.n);
+        guarded_free(&in);
+        guarded_free(&want);
+        guarded_free(&out);
+    }
+}
+END_TEST
+
 START_TEST(differences_are_undone_as_by_the_scalar_form)
 {
     enum ecg_simd level = (enum ecg_simd)_i;
@@ -376,6 +399,7 @@ int main(void)
     tcase_add_loop_test(t, long_sums_do_not_overflow, ECG_SIMD_SCALAR, ECG_SIMD_COUNT);
     tcase_add_loop_test(t, copies_and_narrowing_equal_the_scalar_form, ECG_SIMD_SCALAR,
                         ECG_SIMD_COUNT);
+    tcase_add_loop_test(t, voltages_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
     tcase_add_loop_test(t, differences_are_undone_as_by_the_scalar_form, ECG_SIMD_SSE41,
                         ECG_SIMD_COUNT);
     tcase_add_loop_test(t, checksums_equal_the_scalar_form, ECG_SIMD_SSE41, ECG_SIMD_COUNT);
