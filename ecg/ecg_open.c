@@ -225,6 +225,27 @@ static void settle_rates(struct ecg_record *r)
         }
 }
 
+/* What no person measures and no filter has was no number, or has lost a digit. */
+static void settle_figures(struct ecg_record *r)
+{
+    static const double MOST = 100000;
+    const struct {
+        const char *what;
+        double *v;
+    } figures[] = {{"height", &r->patient.height_cm},
+                   {"weight", &r->patient.weight_kg},
+                   {"high-pass filter", &r->filters.high_pass_hz},
+                   {"low-pass filter", &r->filters.low_pass_hz},
+                   {"notch filter", &r->filters.notch_hz}};
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        if (*figures[i].v >= 0 && *figures[i].v <= MOST)
+            continue;
+        *figures[i].v = 0;
+        ecg_record_damage(r, BASE_NOPOS, "%s: the %s is none that there can be", r->format,
+                          figures[i].what);
+    }
+}
+
 static enum base_err parse(const struct ecg_set *set, const struct ecg_format_row *row,
                            struct ecg_record *r, struct base_error *err)
 {
@@ -235,6 +256,8 @@ static enum base_err parse(const struct ecg_set *set, const struct ecg_format_ro
         tell_damage(r, err);
     if (!e)
         settle_rates(r);
+    if (!e)
+        settle_figures(r);
     if (!e && !r->err)
         r->err = ecg_kind_settle(r);
     if (!e && !r->err)

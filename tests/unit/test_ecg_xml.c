@@ -837,6 +837,30 @@ START_TEST(a_scale_of_muse_that_is_not_understood_is_told)
 }
 END_TEST
 
+START_TEST(figures_that_nobody_has_are_none_and_told)
+{
+    static const struct {
+        const char *start;
+        const char *note;
+    } rows[] = {
+        {"<dataacquisition><signalbandwidth>0.0--150</signalbandwidth></dataacquisition>",
+         "the low-pass filter is none"},
+        {"<reportbandwidth><notchfiltersetting>-50</notchfiltersetting></reportbandwidth>",
+         "the notch filter is none"},
+        {"<reportbandwidth><notchfiltersetting>1e300</notchfiltersetting></reportbandwidth>",
+         "the notch filter is none"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ecg_record *r = NULL;
+        struct base_error err = {0};
+        ck_assert_int_eq(open_philips_document(rows[i].start, "resolution='5'", &r, &err), BASE_OK);
+        ck_assert(has_note(r, rows[i].note));
+        ck_assert_double_eq(r->filters.low_pass_hz + r->filters.notch_hz, 0);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
 /* Of both versions: an element, and an attribute. */
 START_TEST(a_rate_that_cannot_be_is_none)
 {
@@ -1004,6 +1028,7 @@ int main(void)
     tcase_add_test(t, numbers_parted_anywhere_are_the_same);
     tcase_add_test(t, no_entity_is_expanded_and_nesting_is_bounded);
     tcase_add_loop_test(t, every_prefix_gives_what_it_has_or_an_error, 0, OWN);
+    tcase_add_test(t, figures_that_nobody_has_are_none_and_told);
     tcase_add_loop_test(t, a_rate_that_cannot_be_is_none, 0, 2);
     tcase_add_loop_test(t, a_long_name_is_whole, 0, 3);
     tcase_add_test(t, the_unit_of_muse_may_stand_before_the_steps);
