@@ -4,6 +4,7 @@
 #include "ecg/ecg_text.h"
 #include "ecg/ecg_xml_charset.h"
 
+#include <libxml/HTMLparser.h>
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 #include <libxml/xmlerror.h>
@@ -26,7 +27,10 @@ struct ecg_xml {
     struct base_buf text;
     bool text_cut;
     bool ended;          /* the parser knows that nothing follows */
-    bool odd;            /* something in it is no XML, and was left out */
+    bool odd;            /* something in it is no XML, and was passed over, */
+    bool told;           /* or left out, of which a note says so */
+    xmlEntity entity;    /* what on_entity() gave last, */
+    char character[5];   /* and its text */
     size_t passed;       /* bytes that the parser did not see, */
     unsigned passed_eol; /* and the line ends among them */
     unsigned vain;       /* times in a row that it was looked for them in vain */
@@ -110,6 +114,24 @@ static void on_text(void *arg, const xmlChar *text, int n)
         fail(x, BASE_ENOMEM, "out of memory");
 }
 
+/* HTML's names of characters: who makes XML of a web page writes them (&uuml;, &nbsp;). No others
+ * are known, whatever a DOCTYPE declares. */
+static xmlEntityPtr on_entity(void *arg, const xmlChar *name)
+{
+    enum { NO_BREAK_SPACE = 0xa0 };
+    struct ecg_xml *x = arg;
+    const htmlEntityDesc *known = htmlEntityLookup(name);
+    if (!known)
+        return NULL;
+    unsigned c = known->value == NO_BREAK_SPACE ? ' ' : known->value;
+    x->character[base_utf8_put(c, x->character)] = '\0';
+    x->entity = (xmlEntity){.type = XML_ENTITY_DECL,
+                            .name = name,
+                            .content = (xmlChar *)x->character,
+                            .etype = XML_INTERNAL_PREDEFINED_ENTITY};
+    return &x->entity;
+}
+
 /* What carts write into names, of which libxml2 leaves the one character or reference out. */
 static bool is_left_out(int code)
 {
@@ -125,13 +147,16 @@ static void on_error(void *arg, xmlErrorPtr error)
     struct ecg_xml *x = arg;
     if (error->level != XML_ERR_FATAL)
         return;
-    if (is_left_out(error->code)) {
-        if (!x->odd)
+    /* A blank line or a comment stands before the XML declaration. */
+    if (error->code == XML_ERR_RESERVED_XML_NAME && x->depth == 0) {
+        x->odd = true;
+    } else if (is_left_out(error->code)) {
+        if (!x->told)
             ecg_record_note(x->r, BASE_NOPOS,
                             "%s, line %u: a character or reference that XML does not know is left "
                             "out (libxml2 error %d), and any after it",
                             x->what, ecg_xml_line(x), error->code);
-        x->odd = true;
+        x->odd = x->told = true;
     } else if (error->code == XML_ERR_DOCUMENT_END || error->code == XML_ERR_TAG_NOT_FINISHED ||
                (x->ended && error->code != XML_ERR_NO_MEMORY)) {
         fail(x, BASE_EFORMAT, "the XML ends before its last element does: the file is cut");
@@ -250,6 +275,7 @@ static enum base_err run(struct ecg_xml *x, struct base_bytes file, struct base_
         .characters = on_text,
         .ignorableWhitespace = on_text,
         .cdataBlock = on_text,
+        .getEntity = on_entity,
         .serror = on_error,
     };
     xmlSAXHandler sax = prototype;

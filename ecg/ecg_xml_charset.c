@@ -123,7 +123,7 @@ void ecg_xml_root(struct base_bytes file, char *out, size_t size)
 /* What the declaration says: encoding="…"; "" without one. */
 static void declared(struct base_bytes file, char *out, size_t size)
 {
-    char s[256];
+    char s[1024]; /* with what stands before it */
     size_t n = head_of(file, s, sizeof s - 1);
     s[n] = '\0';
     out[0] = '\0';

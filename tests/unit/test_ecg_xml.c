@@ -889,7 +889,7 @@ END_TEST
 /* Control characters, & and HTML's entities in names, as carts write them. */
 START_TEST(what_is_no_xml_within_a_text_is_left_out)
 {
-    static const char *const odd[] = {"&#x14;", "\x14", " & ", "&nbsp;", "&#xFFFF;", "&x "};
+    static const char *const odd[] = {"&#x14;", "\x14", " & ", "&nosuch;", "&#xFFFF;", "&x "};
     struct base_buf whole = {0};
     struct base_buf b = {0};
     load_testdata("../ecg-xml/aecg-bare.xml", &whole);
@@ -906,6 +906,50 @@ START_TEST(what_is_no_xml_within_a_text_is_left_out)
     ecg_record_free(r);
     base_buf_deinit(&whole);
     base_buf_deinit(&b);
+}
+END_TEST
+
+/* The same document with these bytes before it and in front of a name. */
+static struct ecg_record *open_with(const char *before, const char *in_name)
+{
+    struct base_buf whole = {0};
+    struct base_buf b = {0};
+    load_testdata("../ecg-xml/philips-1.03.xml", &whole);
+    const char *at = strstr((const char *)whole.p, "<lastname>");
+    ck_assert_ptr_nonnull(at);
+    size_t n = (size_t)(at - (const char *)whole.p) + strlen("<lastname>");
+    base_buf_add_str(&b, before);
+    base_buf_add(&b, whole.p, n);
+    base_buf_add_str(&b, in_name);
+    base_buf_add(&b, whole.p + n, whole.n - n);
+    struct ecg_record *r = must_open(&b);
+    base_buf_deinit(&whole);
+    base_buf_deinit(&b);
+    return r;
+}
+
+START_TEST(names_that_html_has_for_characters_are_these)
+{
+    struct ecg_record *r = open_with("", "&Uuml;&nbsp;&amp;&deg;");
+    ck_assert_str_eq(r->patient.name.utf8, "Ü &°测试^一");
+    ck_assert_uint_eq(r->nnotes, 0);
+    ecg_record_free(r);
+}
+END_TEST
+
+START_TEST(what_stands_before_the_declaration_is_passed_over)
+{
+    static const char *const before[] = {"\r\n  ", "\xef\xbb\xbf\n", "<!-- exported -->\n"};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        struct ecg_record *r = open_with(before[i], "");
+        ck_assert_str_eq(r->patient.name.utf8, "测试^一");
+        ck_assert_uint_eq(r->nnotes, 0);
+        assert_expected(r->leads, r->nleads, "leads");
+        ecg_record_free(r);
+        r = open_with(before[i], "&#x14;");
+        ck_assert(has_note(r, "a character or reference that XML does not know"));
+        ecg_record_free(r);
+    }
 }
 END_TEST
 
@@ -1045,6 +1089,8 @@ int main(void)
     tcase_add_test(t, what_a_cut_file_has_is_kept_and_the_note_says_that_it_is_cut);
     tcase_add_test(t, a_wrong_checksum_of_muse_is_noted);
     tcase_add_loop_test(t, what_is_no_xml_within_a_text_is_left_out, 0, 6);
+    tcase_add_test(t, names_that_html_has_for_characters_are_these);
+    tcase_add_test(t, what_stands_before_the_declaration_is_passed_over);
     tcase_add_test(t, one_recording_in_three_formats_is_equal);
     tcase_add_loop_test(t, einthoven_holds_on_philips, 0, 2);
     tcase_add_loop_test(t, muse_by_others_agrees_with_its_checksums, 0, 2);
