@@ -27,8 +27,7 @@ struct ecg_xml {
     struct base_buf text;
     bool text_cut;
     bool ended;          /* the parser knows that nothing follows */
-    bool odd;            /* something in it is no XML, and was passed over, */
-    bool told;           /* or left out, of which a note says so */
+    bool odd;            /* something in it is no XML, and was left out */
     xmlEntity entity;    /* what on_entity() gave last, */
     char character[5];   /* and its text */
     size_t passed;       /* bytes that the parser did not see, */
@@ -147,16 +146,13 @@ static void on_error(void *arg, xmlErrorPtr error)
     struct ecg_xml *x = arg;
     if (error->level != XML_ERR_FATAL)
         return;
-    /* A blank line or a comment stands before the XML declaration. */
-    if (error->code == XML_ERR_RESERVED_XML_NAME && x->depth == 0) {
-        x->odd = true;
-    } else if (is_left_out(error->code)) {
-        if (!x->told)
+    if (is_left_out(error->code)) {
+        if (!x->odd)
             ecg_record_note(x->r, BASE_NOPOS,
                             "%s, line %u: a character or reference that XML does not know is left "
                             "out (libxml2 error %d), and any after it",
                             x->what, ecg_xml_line(x), error->code);
-        x->odd = x->told = true;
+        x->odd = true;
     } else if (error->code == XML_ERR_DOCUMENT_END || error->code == XML_ERR_TAG_NOT_FINISHED ||
                (x->ended && error->code != XML_ERR_NO_MEMORY)) {
         fail(x, BASE_EFORMAT, "the XML ends before its last element does: the file is cut");
@@ -255,9 +251,11 @@ static void feed_narrow(struct ecg_xml *x, struct base_bytes b)
 
 static void feed(struct ecg_xml *x, struct base_bytes file)
 {
-    /* The byte order mark has done its work. */
-    size_t at = ecg_xml_mark(file);
+    size_t at = ecg_xml_lead(file);
     bool big;
+    x->passed = at;
+    for (size_t i = 0; i < at; i++)
+        x->passed_eol += file.p[i] == '\n';
     if (ecg_xml_is_wide(file, &big))
         feed_wide(x, base_bytes_of(file.p + at, file.n - at), big);
     else

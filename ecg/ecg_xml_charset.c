@@ -46,7 +46,7 @@ bool ecg_xml_is_wide(struct base_bytes file, bool *big)
     return width_of(file, &first, big) == 2;
 }
 
-size_t ecg_xml_mark(struct base_bytes b)
+static size_t mark_of(struct base_bytes b)
 {
     if (b.n >= 3 && memcmp(b.p, "\xef\xbb\xbf", 3) == 0)
         return 3;
@@ -75,6 +75,22 @@ static size_t pass_over(const char *s, size_t n, size_t i)
             return i + 1;
     }
     return n;
+}
+
+size_t ecg_xml_lead(struct base_bytes file)
+{
+    size_t mark = mark_of(file);
+    const char *s = (const char *)file.p;
+    size_t i = mark;
+    while (i < file.n) {
+        if (strchr(" \t\r\n", s[i]) && s[i])
+            i++;
+        else if (file.n - i >= 4 && memcmp(s + i, "<!--", 4) == 0)
+            i = pass_over(s, file.n, i);
+        else
+            break;
+    }
+    return file.n - i >= 5 && memcmp(s + i, "<?xml", 5) == 0 ? i : mark;
 }
 
 /* The name of the root element; false when these characters end before it does. */

@@ -20,8 +20,10 @@ struct ecg_xml_charset {
 
 /* Whether it is of two bytes to a character. */
 bool ecg_xml_is_wide(struct base_bytes file, bool *big_endian);
-/* Bytes of the mark at its beginning that tells the order of bytes: 0, 2 or 3. */
-size_t ecg_xml_mark(struct base_bytes file);
+/* Bytes at its beginning that the parser need not see: a byte order mark, which has done its work,
+ * and what some write before the XML declaration, which must be the first: blank lines, comments.
+ */
+size_t ecg_xml_lead(struct base_bytes file);
 /* From the declaration and all bytes. The name of the set as which they are to be fed, static. */
 const char *ecg_xml_charset_choose(struct ecg_xml_charset *cs, struct base_bytes file);
 /* What came from the parser as text of the record, in UTF-8. *raw: as the file has it, borrowed
