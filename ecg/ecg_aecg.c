@@ -222,7 +222,12 @@ static void patient_start(struct aecg *a, const char *name)
     char value[64];
     struct ecg_time t;
     if (strcmp(name, "id") == 0 && strcmp(ecg_xml_above(a->x, 1), "trialSubject") == 0) {
-        p->id.utf8 = ecg_xml_attribute_text(a->x, "extension");
+        /* Without an extension the root alone is the identifier (HL7 v3, II). */
+        const char *extension = ecg_xml_attribute_text(a->x, "extension");
+        if (extension[0])
+            p->id.utf8 = extension;
+        else if (!p->id.utf8[0])
+            p->id.utf8 = ecg_xml_attribute_text(a->x, "root");
     } else if (strcmp(name, "administrativeGenderCode") == 0 &&
                ecg_xml_attribute(a->x, "code", value, sizeof value)) {
         /* HL7 AdministrativeGender */

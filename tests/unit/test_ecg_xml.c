@@ -928,6 +928,34 @@ static struct ecg_record *open_with(const char *before, const char *in_name)
     return r;
 }
 
+START_TEST(a_subject_of_aecg_may_be_known_by_a_root_alone)
+{
+    static const struct {
+        const char *ids;
+        const char *id;
+    } rows[] = {{"<id root='1.2.3.4'/>", "1.2.3.4"},
+                {"<id root='1.2.3.4'/><id root='1.2' extension='X7'/>", "X7"},
+                {"<id root='1.2' extension='X7'/><id root='1.2.3.4'/>", "X7"},
+                {"<id nullFlavor='UNK'/>", ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct base_buf whole = {0};
+        struct base_buf b = {0};
+        load_testdata("../ecg-xml/aecg-bare.xml", &whole);
+        const char *text = base_buf_cstr(&whole);
+        const char *at = strstr(text, "<id root=\"1.2.3\" extension=\"X0001\"/>");
+        ck_assert_ptr_nonnull(at);
+        base_buf_add(&b, text, (size_t)(at - text));
+        base_buf_add_str(&b, rows[i].ids);
+        base_buf_add_str(&b, strchr(at, '>') + 1);
+        struct ecg_record *r = must_open(&b);
+        ck_assert_str_eq(r->patient.id.utf8, rows[i].id);
+        ecg_record_free(r);
+        base_buf_deinit(&whole);
+        base_buf_deinit(&b);
+    }
+}
+END_TEST
+
 START_TEST(names_that_html_has_for_characters_are_these)
 {
     struct ecg_record *r = open_with("", "&Uuml;&nbsp;&amp;&deg;");
@@ -1089,6 +1117,7 @@ int main(void)
     tcase_add_test(t, what_a_cut_file_has_is_kept_and_the_note_says_that_it_is_cut);
     tcase_add_test(t, a_wrong_checksum_of_muse_is_noted);
     tcase_add_loop_test(t, what_is_no_xml_within_a_text_is_left_out, 0, 6);
+    tcase_add_test(t, a_subject_of_aecg_may_be_known_by_a_root_alone);
     tcase_add_test(t, names_that_html_has_for_characters_are_these);
     tcase_add_test(t, what_stands_before_the_declaration_is_passed_over);
     tcase_add_test(t, one_recording_in_three_formats_is_equal);
