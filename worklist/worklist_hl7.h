@@ -1,7 +1,8 @@
 /*
- * Orders by HL7 v2 (ORM^O01, OMI^O23, OMG^O19) over MLLP: each message is answered once its
- * orders are committed. Senders are registered by MSH-3^MSH-4, address and, where one
- * is given, certificate. A control ID that came before gets the same answer again.
+ * Orders by HL7 v2 (ORM^O01, OMI^O23, OMG^O19), and what a registration corrects (ADT^A08, A31),
+ * over MLLP: each message is answered once it is committed. Senders are registered by MSH-3^MSH-4,
+ * address and, where one is given, certificate. A control ID that came before gets the same answer
+ * again.
  */
 #ifndef WORKLIST_HL7_H
 #define WORKLIST_HL7_H
