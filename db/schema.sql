@@ -430,6 +430,25 @@ begin
     end if;
     return v <> '{}';
 end $$;
+CREATE FUNCTION public.commitment_begin(p_id bigint) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+declare
+    c commitment;
+begin
+    select * into c from commitment where id = p_id and state = 'checking' for update;
+    if not found then
+        delete from job where kind = 'commitment' and subject_id = p_id;
+        return null;
+    end if;
+    select array_agg(x.sop_class order by x.n), array_agg(x.sop_uid order by x.n) into c.sop_classes, c.sop_uids
+    from (select min(t.n) as n, t.sop_class, t.sop_uid from commitment_items(c) t group by 2, 3) x;
+    update commitment set sop_classes = c.sop_classes, sop_uids = c.sop_uids
+    where id = p_id and cardinality(sop_uids) > cardinality(c.sop_uids);
+    perform evidence_of_commitment(c);
+    return commitment_input(c);
+end $$;
 CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_locations text[], p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public'
@@ -437,28 +456,24 @@ CREATE FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures 
 declare
     c commitment;
 begin
-    if not exists (select from commitment where id = p_id and state = 'checking' for update) then
+    select * into c from commitment where id = p_id and state = 'checking' for update;
+    if not found then
         delete from job where id = p_job;
         return null;
     end if;
+    c.failures := p_failures;
     -- Locked, so that what is marked below is what was looked at.
-    perform from commitment x join commitment_item t on t.commitment_id = x.id
-        join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
-        join object o on o.id = i.object_id
-    where x.id = p_id order by o.id for update of o;
-    if exists (select from commitment x join commitment_item t on t.commitment_id = x.id
-            join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
-            join object o on o.id = i.object_id
-        where x.id = p_id and p_failures[t.n] = x'0110'::int and o.location <> p_locations[t.n]) then
-        return jsonb_build_object('again', commitment_input(p_id));
+    perform from object o where o.id in (select f.object_id from commitment_found(c) f) order by o.id for update;
+    if exists (select from commitment_found(c) f join object o on o.id = f.object_id
+            join unnest(p_locations) with ordinality l(location, n) on l.n = f.n
+        where f.failure = x'0110'::int and o.location <> l.location) then
+        return jsonb_build_object('again', commitment_input(c));
     end if;
     delete from job where id = p_job;
-    update commitment_item set failure = p_failures[n] where commitment_id = p_id;
+    update commitment set failures = c.failures where id = p_id;
     -- The device will send them again.
-    perform object_damage(array(select i.object_id
-        from commitment x join commitment_item t on t.commitment_id = x.id
-            join instance i on i.sop_uid = t.sop_uid and i.centre_id = x.centre_id and i.variant = 0
-        where x.id = p_id and t.failure = x'0110'::int));
+    perform object_damage(array(select f.object_id from commitment_found(c) f
+        where f.failure = x'0110'::int and f.object_id is not null));
     if p_lease_seconds is null then
         perform commitment_move(p_id, 'checked');
         return null;
@@ -476,7 +491,7 @@ declare
 begin
     for c in select x.* from commitment x join job j on j.kind = 'commitment' and j.subject_id = x.id
         where x.state = 'checking' and j.state = 'quarantined' for update of x skip locked loop
-        update commitment_item set failure = x'0110'::int where commitment_id = c.id;
+        update commitment set failures = array_fill(x'0110'::int, array[cardinality(sop_uids)]) where id = c.id;
         delete from job where kind = 'commitment' and subject_id = c.id;
         perform commitment_move(c.id, 'checked', null, 'the check did not come to an end');
     end loop;
@@ -519,23 +534,14 @@ begin
     update commitment set next_at = now() + make_interval(secs => least(p_retry_max::double precision,
         p_retry_min * power(2, least(attempts - 1, 20)))) where id = p_id;
 end $$;
-CREATE FUNCTION public.commitment_input(p_id bigint) RETURNS jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'public'
-    AS $$
-    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('n', t.n, 'asked_class', t.sop_class,
-        'sop_class', i.sop_class, 'location', o.location, 'size', o.size, 'sha256', encode(o.sha256, 'hex')))
-        order by t.n)
-    from commitment c join commitment_item t on t.commitment_id = c.id
-        left join instance i on i.sop_uid = t.sop_uid and i.centre_id = c.centre_id and i.variant = 0
-        left join object o on o.id = i.object_id
-    where c.id = p_id
-$$;
 CREATE TABLE public.commitment (
     id bigint NOT NULL,
     centre_id bigint NOT NULL,
     device_id bigint NOT NULL,
     transaction_uid text NOT NULL,
+    sop_classes text[] NOT NULL,
+    sop_uids text[] NOT NULL,
+    failures integer[],
     state text DEFAULT 'checking'::text NOT NULL,
     state_at timestamp with time zone DEFAULT now() NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
@@ -549,6 +555,27 @@ CREATE TABLE public.commitment (
     CONSTRAINT commitment_transaction_form CHECK ((transaction_uid ~ '^[0-9.]{1,64}$'::text))
 );
 ALTER TABLE ONLY public.commitment FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION public.commitment_found(c public.commitment) RETURNS TABLE(n bigint, asked_class text, failure integer, sop_class text, object_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    select t.n, t.sop_class, t.failure, i.sop_class, i.object_id
+    from commitment_items(c) t left join lateral (select x.sop_class, x.object_id from instance x
+        where x.sop_uid = t.sop_uid and x.centre_id = c.centre_id and x.variant = 0 offset 0) i on true
+$$;
+CREATE FUNCTION public.commitment_input(c public.commitment) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('n', f.n, 'asked_class', f.asked_class,
+        'sop_class', f.sop_class, 'location', o.location, 'size', o.size, 'sha256', encode(o.sha256, 'hex')))
+        order by f.n)
+    from commitment_found(c) f left join object o on o.id = f.object_id
+$$;
+CREATE FUNCTION public.commitment_items(c public.commitment) RETURNS TABLE(n bigint, sop_class text, sop_uid text, failure integer)
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select i.n, i.sop_class, i.sop_uid, i.failure
+    from unnest(c.sop_classes, c.sop_uids, c.failures) with ordinality i(sop_class, sop_uid, failure, n)
+$$;
 CREATE FUNCTION public.commitment_move(p_id bigint, p_event text, p_lease_seconds integer DEFAULT NULL::integer, p_error text DEFAULT NULL::text) RETURNS public.commitment
     LANGUAGE plpgsql
     AS $$
@@ -574,7 +601,7 @@ CREATE FUNCTION public.commitment_report(c public.commitment) RETURNS jsonb
         'transaction', c.transaction_uid, 'aet', d.aet, 'called', d.called,
         'host', d.callback_host, 'port', d.callback_port,
         'items', (select jsonb_agg(jsonb_build_object('sop_class', t.sop_class, 'sop_uid', t.sop_uid,
-            'failure', t.failure) order by t.n) from commitment_item t where t.commitment_id = c.id))
+            'failure', t.failure) order by t.n) from commitment_items(c) t))
     from device d where d.id = c.device_id
 $$;
 CREATE FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) RETURNS jsonb
@@ -582,36 +609,33 @@ CREATE FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_ui
     SET search_path TO 'public'
     AS $$
 declare
-    c commitment;
-    v_study text;
+    v_id bigint;
+    v_job bigint;
+    v_classes text[];
+    v_uids text[];
 begin
     if p_uid <> '1.2.840.10008.1.20.1.1' then
         return dimse_reply(x'0112'::int, 'not the instance of the Storage Commitment Push Model');
     elsif dicom_text(p, '00081195') is null then
         return dimse_reply(x'0115'::int, 'TransactionUID is missing or has no value');
-    elsif not exists (select from dicom_items(p, '00081199')) then
-        return dimse_reply(x'0115'::int, 'ReferencedSOPSequence lists no object');
     end if;
-    insert into commitment (centre_id, device_id, transaction_uid)
-    values (p_centre, p_device, dicom_text(p, '00081195'))
-    on conflict (device_id, transaction_uid) do nothing returning * into c;
-    if c.id is null then
+    select array_agg(dicom_text(i, '00081150')), array_agg(dicom_text(i, '00081155')) into v_classes, v_uids
+    from dicom_items(p, '00081199') i;
+    if v_uids is null then
+        return dimse_reply(x'0115'::int, 'ReferencedSOPSequence lists no object');
+    elsif not commitment_uids_formed(dicom_text(p, '00081195') || v_classes || v_uids) then
+        return dimse_reply(x'0115'::int, 'a UID in the request is missing, or is none');
+    end if;
+    insert into commitment (centre_id, device_id, transaction_uid, sop_classes, sop_uids)
+    values (p_centre, p_device, dicom_text(p, '00081195'), v_classes, v_uids)
+    on conflict (device_id, transaction_uid) do nothing returning id into v_id;
+    if v_id is null then
         return dimse_reply(x'0131'::int, 'this Transaction UID was used before');
     end if;
-    insert into commitment_item (commitment_id, n, sop_class, sop_uid)
-    select c.id, row_number() over (order by min(x.n)), x.sop_class, x.sop_uid
-    from (select o.n, dicom_text(o.i, '00081150') as sop_class, dicom_text(o.i, '00081155') as sop_uid
-        from dicom_items(p, '00081199') with ordinality o(i, n)) x
-    group by x.sop_class, x.sop_uid;
     insert into job (kind, subject_id, priority, state, owner, lease_until)
-    values ('commitment', c.id, 'urgent', 'running', job_owner(), now() + interval '10 minutes');
-    perform audit_write('commitment_request', 'commitment', c.id, jsonb_build_object('device', p_device)),
-        evidence_of_commitment(c);
-    return dimse_reply(0) || jsonb_build_object('job', (select jsonb_build_object('id', j.id,
-            'subject', c.id, 'attempt', 1, 'input', commitment_input(c.id))
-        from job j where j.kind = 'commitment' and j.subject_id = c.id));
-exception when check_violation or not_null_violation then
-    return dimse_reply(x'0115'::int, 'a UID in the request is missing, or is none');
+    values ('commitment', v_id, 'urgent', 'running', job_owner(), now() + interval '10 minutes') returning id into v_job;
+    perform audit_write('commitment_request', 'commitment', v_id, jsonb_build_object('device', p_device));
+    return dimse_reply(0) || jsonb_build_object('job', jsonb_build_object('id', v_job, 'subject', v_id, 'attempt', 1));
 end $$;
 CREATE FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -621,6 +645,12 @@ begin
     perform from commitment where id = p_id and state = 'due' for update;
     return case when found then commitment_report(commitment_move(p_id, 'send', p_lease_seconds)) end;
 end $$;
+CREATE FUNCTION public.commitment_uids_formed(p_uids text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select not exists (select from unnest(p_uids) u
+        where (length(u) between 1 and 64 and translate(u, '0123456789.', '') = '') is not true)
+$$;
 CREATE FUNCTION public.conflict_note(e public.exam, p_sop_uid text, p_sha256 text, p jsonb) RETURNS public.exam
     LANGUAGE plpgsql
     AS $$
@@ -1157,22 +1187,18 @@ CREATE FUNCTION public.evidence_of_commitment(c public.commitment) RETURNS void
     AS $$
 declare
     v_study record;
-    v_studies int;
+    v_studies bigint[];
 begin
-    if (select count(*) from commitment_item where commitment_id = c.id) < 2 then
+    if cardinality(c.sop_uids) < 2 then
         return;
     end if;
-    select count(distinct i.study_id) into v_studies from commitment_item t
-        join instance i on i.sop_uid = t.sop_uid and i.centre_id = c.centre_id
-    where t.commitment_id = c.id;
-    for v_study in select s.id, s.study_uid from study s where s.id in (
-            select i.study_id from commitment_item t
-                join instance i on i.sop_uid = t.sop_uid and i.centre_id = c.centre_id
-            where t.commitment_id = c.id) order by s.study_uid loop
+    v_studies := array(select distinct i.study_id from commitment_items(c) t cross join lateral (
+        select x.study_id from instance x where x.sop_uid = t.sop_uid and x.centre_id = c.centre_id offset 0) i);
+    for v_study in select s.id, s.study_uid from study s where s.id = any (v_studies) order by s.study_uid loop
         perform evidence_note(c.centre_id, v_study.study_uid, 'commitment', false, true, (
-            select array_agg(distinct t.sop_uid) from commitment_item t
-            where t.commitment_id = c.id and (v_studies = 1 or exists (select from instance i
-                where i.sop_uid = t.sop_uid and i.study_id = v_study.id))));
+            select array_agg(distinct t.sop_uid) from commitment_items(c) t
+            where cardinality(v_studies) = 1 or exists (select from instance i
+                where i.sop_uid = t.sop_uid and i.study_id = v_study.id)));
     end loop;
 end $$;
 CREATE TABLE public.performed_step (
@@ -3010,7 +3036,6 @@ begin
         'attempt', t.attempts + 1, 'priority', t.priority, 'input', case
             when t.kind in ('metadata', 'pixels') then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
-            when t.kind = 'commitment' then commitment_input(t.subject_id)
             when t.kind = 'check' then check_input(t.subject_id)
             when t.kind = 'measure' then measure_input(t.subject_id)
             when t.kind = 'render' then report_render_input(t.subject_id) end)
@@ -4454,15 +4479,6 @@ ALTER TABLE public.commitment ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-CREATE TABLE public.commitment_item (
-    commitment_id bigint NOT NULL,
-    n integer NOT NULL,
-    sop_class text NOT NULL,
-    sop_uid text NOT NULL,
-    failure integer,
-    CONSTRAINT commitment_item_uids CHECK (((sop_class ~ '^[0-9.]{1,64}$'::text) AND (sop_uid ~ '^[0-9.]{1,64}$'::text)))
-);
-ALTER TABLE ONLY public.commitment_item FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.commitment_transition (
     state text NOT NULL,
     event text NOT NULL,
@@ -5036,10 +5052,6 @@ ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.body_part_word
     ADD CONSTRAINT body_part_word_pkey PRIMARY KEY (word, region);
-ALTER TABLE ONLY public.commitment_item
-    ADD CONSTRAINT commitment_item_once UNIQUE (commitment_id, sop_uid, sop_class);
-ALTER TABLE ONLY public.commitment_item
-    ADD CONSTRAINT commitment_item_pkey PRIMARY KEY (commitment_id, n);
 ALTER TABLE ONLY public.commitment
     ADD CONSTRAINT commitment_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.commitment
@@ -5233,8 +5245,6 @@ ALTER TABLE ONLY public.commitment
     ADD CONSTRAINT commitment_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.commitment
     ADD CONSTRAINT commitment_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
-ALTER TABLE ONLY public.commitment_item
-    ADD CONSTRAINT commitment_item_commitment_id_fkey FOREIGN KEY (commitment_id) REFERENCES public.commitment(id);
 ALTER TABLE ONLY public.contract
     ADD CONSTRAINT contract_centre_id_fkey FOREIGN KEY (centre_id) REFERENCES public.organisation(id);
 ALTER TABLE ONLY public.contract
@@ -5426,7 +5436,6 @@ CREATE POLICY api_read ON public.upload FOR SELECT TO rdc_api USING ((centre_id 
 ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.body_part_word ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.commitment ENABLE ROW LEVEL SECURITY;
-ALTER TABLE public.commitment_item ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.commitment_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.contract ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.delivery ENABLE ROW LEVEL SECURITY;
@@ -5452,7 +5461,6 @@ CREATE POLICY ingest_all ON public.advice_code FOR SELECT TO rdc_ingest USING (t
 CREATE POLICY ingest_all ON public.audit FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.body_part_word FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.commitment FOR SELECT TO rdc_ingest USING (true);
-CREATE POLICY ingest_all ON public.commitment_item FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.commitment_transition FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.contract FOR SELECT TO rdc_ingest USING (true);
 CREATE POLICY ingest_all ON public.delivery FOR SELECT TO rdc_ingest USING (true);
@@ -5497,7 +5505,6 @@ CREATE POLICY owner_all ON public.advice_code TO rdc USING (true) WITH CHECK (tr
 CREATE POLICY owner_all ON public.audit TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.body_part_word TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.commitment TO rdc USING (true) WITH CHECK (true);
-CREATE POLICY owner_all ON public.commitment_item TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.commitment_transition TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.contract TO rdc USING (true) WITH CHECK (true);
 CREATE POLICY owner_all ON public.delivery TO rdc USING (true) WITH CHECK (true);
@@ -5575,22 +5582,26 @@ REVOKE ALL ON FUNCTION public.check_input(p_instance bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_one(i public.instance, e public.exam, p_other text, p_verdict text, p_why text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_same(i public.instance, e public.exam) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.check_wanted(p_instances bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.commitment_begin(p_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.commitment_begin(p_id bigint) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_locations text[], p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_checked(p_job bigint, p_id bigint, p_failures integer[], p_locations text[], p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_claim(p_limit integer, p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_done(p_id bigint, p_lease bigint, p_error text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_done(p_id bigint, p_lease bigint, p_error text, p_retry_min integer, p_retry_max integer) TO rdc_ingest;
-REVOKE ALL ON FUNCTION public.commitment_input(p_id bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.commitment_input(p_id bigint) TO rdc_ingest;
 GRANT SELECT ON TABLE public.commitment TO rdc_ingest;
 GRANT SELECT ON TABLE public.commitment TO rdc_api;
+REVOKE ALL ON FUNCTION public.commitment_found(c public.commitment) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.commitment_input(c public.commitment) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.commitment_items(c public.commitment) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.commitment_move(p_id bigint, p_event text, p_lease_seconds integer, p_error text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.commitment_report(c public.commitment) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_request(p_centre bigint, p_device bigint, p_uid text, p jsonb) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.commitment_tell(p_id bigint, p_lease_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.commitment_uids_formed(p_uids text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.conflict_note(e public.exam, p_sop_uid text, p_sha256 text, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.constraint_text(p_constraint text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.contact_note(p_notes jsonb) FROM PUBLIC;
@@ -5919,7 +5930,6 @@ GRANT SELECT ON TABLE public.advice_code TO rdc_api;
 GRANT SELECT ON TABLE public.advice_code TO rdc_ingest;
 GRANT SELECT ON TABLE public.body_part_word TO rdc_api;
 GRANT SELECT ON TABLE public.body_part_word TO rdc_ingest;
-GRANT SELECT ON TABLE public.commitment_item TO rdc_ingest;
 GRANT SELECT ON TABLE public.commitment_transition TO rdc_ingest;
 GRANT SELECT ON TABLE public.delivery TO rdc_api;
 GRANT SELECT ON TABLE public.delivery TO rdc_ingest;

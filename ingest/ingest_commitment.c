@@ -333,6 +333,27 @@ static void look(struct checking *k)
         give_up(k, "out of memory");
 }
 
+/* The list is read here and not with the job, since the N-ACTION is answered before that. */
+static void on_begun(void *arg, const struct db_outcome *outcome)
+{
+    struct checking *k = arg;
+    if (outcome->err) {
+        model_job_excuse(k->job, outcome->err);
+        give_up(k, base_err_text(outcome->err));
+        return;
+    }
+    json_decref(k->job->input);
+    k->job->input = model_answer(outcome, 0);
+    if (json_is_array(k->job->input)) {
+        look(k);
+        return;
+    }
+    /* Another worker has checked it meanwhile, which reports it. */
+    api_scp_let_go(k->hold);
+    model_job_done(k->job);
+    free(k);
+}
+
 static void run(void *arg, struct model_job *job)
 {
     struct ingest_commitment *c = arg;
@@ -345,7 +366,12 @@ static void run(void *arg, struct model_job *job)
     k->job = job;
     k->hold = c->begun;
     c->begun = NULL;
-    look(k);
+    struct db_param params[] = {db_int(job->subject)};
+    enum base_err err = db_call(c->config->db, DB_Q_COMMITMENT_BEGIN, params, 1, on_begun, k);
+    if (err) {
+        model_job_excuse(job, err);
+        give_up(k, base_err_text(err));
+    }
 }
 
 void ingest_commitment_begin(struct ingest_commitment *c, json_t *job, struct api_scp_hold *hold)

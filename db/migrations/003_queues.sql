@@ -636,7 +636,6 @@ begin
         'attempt', t.attempts + 1, 'priority', t.priority, 'input', case
             when t.kind in ('metadata', 'pixels') then (select jsonb_build_object('location', o.location)
                 from instance i join object o on o.id = i.object_id where i.id = t.subject_id)
-            when t.kind = 'commitment' then commitment_input(t.subject_id)
             when t.kind = 'check' then check_input(t.subject_id)
             when t.kind = 'measure' then measure_input(t.subject_id)
             when t.kind = 'render' then report_render_input(t.subject_id) end)

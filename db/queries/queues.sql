@@ -69,6 +69,9 @@ select mpps_set($1::bigint, $2::bigint, $3::text, $4::jsonb)::text;
 -- name: commitment_request
 select commitment_request($1::bigint, $2::bigint, $3::text, $4::jsonb)::text;
 
+-- name: commitment_begin
+select commitment_begin($1::bigint)::text;
+
 -- name: commitment_checked
 select commitment_checked($1::bigint, $2::bigint, $3::int[], $4::text[], $5::int)::text;
 

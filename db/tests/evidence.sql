@@ -254,6 +254,7 @@ $$;
 do $$
 declare
     v jsonb;
+    w jsonb;
     c commitment;
 begin
     perform t_object('1.15', '1.15.1.1'), t_object('1.15', '1.15.1.2');
@@ -265,8 +266,10 @@ begin
     assert not exists (select from commitment);
     -- an object that is listed twice is one
     v := t_commit('1.1', array['1.15.1.1', '1.15.1.2', '1.15.1.1', '1.15.1.3']);
-    assert v ->> 'status' = '0' and jsonb_array_length(v #> '{job,input}') = 3;
-    assert v #>> '{job,input,0,size}' = '100' and not v #> '{job,input,2}' ? 'location';
+    assert v ->> 'status' = '0' and not v -> 'job' ? 'input';
+    w := commitment_begin((v #>> '{job,subject}')::bigint);
+    assert jsonb_array_length(w) = 3 and w #>> '{0,size}' = '100' and not w -> 2 ? 'location', w::text;
+    assert commitment_begin((v #>> '{job,subject}')::bigint) = w, 'begun again by who takes over';
     assert t_status(t_commit('1.1', array['1.15.1.1'])) = '131';
     assert jsonb_array_length(job_claim('commitment', 9, 60)) = 0, 'who was asked has begun';
     -- checked, and told at once; that fails, so it is due for the callback
@@ -301,7 +304,9 @@ begin
     assert commitment_claim(9, 60) #>> '{0,items,0,failure}' = '272';
 end $$;
 
--- Its list is evidence; one study's, and not of a request for a single object.
+-- Its list is evidence, when its check begins; one study's, and not of a request for a single object.
+create function t_listed(p_transaction text, p_uids text[]) returns void language sql as
+$$ select commitment_begin((t_commit(p_transaction, p_uids) #>> '{job,subject}')::bigint) $$;
 do $$
 begin
     assert t_counts('1.15') = 'arriving 2 of 3', t_counts('1.15');
@@ -311,16 +316,16 @@ begin
     update evidence set weighed_at = now();
     perform exam_complete_due();
     assert t_counts('1.15') = 'waiting commitment 3 of 3', t_counts('1.15');
-    perform t_object('1.16', '1.16.1.1'), t_commit('1.4', array['1.16.1.1']);
+    perform t_object('1.16', '1.16.1.1'), t_listed('1.4', array['1.16.1.1']);
     assert t_counts('1.16') = 'arriving 1 of';
     -- an object that no request lists: not all are
-    perform t_object('1.16', '1.16.1.2'), t_commit('1.5', array['1.16.1.1', '1.16.1.2']),
+    perform t_object('1.16', '1.16.1.2'), t_listed('1.5', array['1.16.1.1', '1.16.1.2']),
         t_object('1.16', '1.16.1.3');
     update exam set last_object_at = now() - interval '3 seconds', quiet_seconds = 3600
     where id = (t_exam('1.16')).id;
     perform exam_complete_due();
     assert t_counts('1.16') = 'arriving 2 of 2', t_counts('1.16');
-    perform t_commit('1.6', array['1.16.1.3', '1.16.1.2']);
+    perform t_listed('1.6', array['1.16.1.3', '1.16.1.2']);
     update exam set last_object_at = now() - interval '3 seconds' where id = (t_exam('1.16')).id;
     perform exam_complete_due();
     assert t_counts('1.16') = 'waiting commitment 3 of 3', t_counts('1.16');

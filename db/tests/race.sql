@@ -24,8 +24,8 @@ end $$;
 
 create function t_due(p_uid text, p_since interval) returns void language sql as
 $$
-    insert into commitment (centre_id, device_id, transaction_uid, state, next_at)
-    values (org_id('C1'), device_id('CR1', null, null), p_uid, 'due', now() - p_since)
+    insert into commitment (centre_id, device_id, transaction_uid, sop_classes, sop_uids, state, next_at)
+    values (org_id('C1'), device_id('CR1', null, null), p_uid, '{}', '{}', 'due', now() - p_since)
 $$;
 
 update device set callback_host = 'ct', callback_port = 104 where aet = 'CR1';
