@@ -192,6 +192,9 @@ static void on_open(void *arg, enum base_err err, struct ingest_spool *spool, ui
         ingest_resume_no_file(r);
     } else if (err) {
         ingest_resume_refuse(r, 503, NULL, "try again");
+    } else if (size > r->length) {
+        ingest_resume_refuse(r, 410, "what is there of the upload is longer than Upload-Length",
+                             "begin anew");
     } else if (r->offset != size) {
         reply_offset(r, 409, size, "Upload-Offset is not where the upload ends");
     } else if (net_http_body_length(r->req, &announced) && announced > r->length - size) {

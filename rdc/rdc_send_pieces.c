@@ -154,7 +154,10 @@ static long patch(CURL *curl, struct rdc_send_pieces *p, const char *at, struct 
         rdc_send_request_body(curl, &r);
         status = rdc_send_request_perform(curl, &r, cause, size);
     }
-    if (status == 204) {
+    if (status == 204 && r.size == 0) {
+        snprintf(cause, size, "the server has the whole file, and does not say what became of it");
+        status = 502;
+    } else if (status == 204) {
         p->offset += r.size;
         p->moved = true;
     }

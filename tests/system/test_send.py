@@ -410,6 +410,50 @@ class SendTest(SystemTest):
         self.assertEqual(status, 0, out)
         self.assertIn('1 taken, 0 taken before, 0 refused', out)
 
+    def test_a_server_that_wants_more_than_the_file_is_asked_before_the_next_try(self):
+        class Server(http.server.BaseHTTPRequestHandler):
+            size, seen, empty = 0, [], [204, 201]
+
+            def answer(self, status, **headers):
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name.replace('_', '-'), str(value))
+                if status != 204:
+                    self.send_header('Content-Length', '2' if self.command != 'HEAD' else '0')
+                self.end_headers()
+                if status != 204 and self.command != 'HEAD':
+                    self.wfile.write(b'{}')
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get('Content-Length', 0)))
+                if 'Upload-Length' in self.headers:
+                    self.answer(201, Location='/api/v1/uploads/1')
+                else:
+                    self.answer(200)
+
+            def do_HEAD(self):
+                Server.seen.append('HEAD')
+                self.answer(200, Upload_Offset=Server.size)
+
+            def do_PATCH(self):
+                n = len(self.rfile.read(int(self.headers.get('Content-Length', 0))))
+                Server.size += n
+                Server.seen.append(n > 0)
+                self.answer(204 if n else Server.empty.pop(0), **({'Upload_Offset': Server.size} if n else {}))
+
+            def log_message(self, *_):
+                pass
+
+        [path] = ct_series('send-endless', count=1, size=2200)
+        with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Server) as server:
+            threading.Thread(target=server.serve_forever).start()
+            try:
+                status, out = self.send('--to', f'http://127.0.0.1:{server.server_port}', path, token='any')
+            finally:
+                server.shutdown()
+        self.assertEqual(Server.seen[-3:], [False, 'HEAD', False], Server.seen)
+        self.assertEqual(status, 0, out)
+
     def test_without_or_with_a_wrong_login_nothing_is_sent(self):
         top = self.files_of('send-login')
         self.assertEqual(self.send(top)[0], 1)

@@ -444,6 +444,16 @@ class ResumedTest(Upload):
         self.assertEqual((answer.status, answer.headers['Upload-Offset']), (409, '10'), answer)
         self.assertEqual(self.tech.request('PATCH', path, b'x').status, 400)
 
+    def test_what_is_longer_than_announced_is_not_taken_for_the_whole(self):
+        path = self.place_of(self.begin(100))
+        self.assertEqual(self.patch(path, 0, b'x' * 10).status, 204)
+        with open(os.path.join(self.rdc.data, 'uploads', path.rpartition('/')[2]), 'ab') as f:
+            f.write(b'y' * 190)  # no program of ours does
+        for offset, piece in ((200, b''), (200, b'z'), (10, b'z')):
+            answer = self.patch(path, offset, piece)
+            self.assertEqual(answer.status, 410, answer)
+            self.assertIn('begin anew', answer.body.decode())
+
     def test_of_a_piece_that_is_too_long_nothing_is_kept(self):
         """Its file or the length is a wrong one: the part that fits must not become a whole."""
         content = read(ct_series('resume-long', count=1, size=128)[0])
