@@ -1,6 +1,7 @@
 /* What a beat is like, beside the usual ones around it. */
 #include "ecg/analysis/ecg_class_priv.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,7 @@ static struct products multiply(const struct ecg_dots *dots, const int16_t *x, f
                                 const float *r, int from, int to)
 {
     struct products m = {.n = (float)(to - from)};
+    assert(from < to);
     dots->multiply(x + from, level, r + from, (size_t)(to - from), &m.s);
     return m;
 }
