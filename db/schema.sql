@@ -633,7 +633,7 @@ begin
         return dimse_reply(x'0131'::int, 'this Transaction UID was used before');
     end if;
     insert into job (kind, subject_id, priority, state, owner, lease_until)
-    values ('commitment', v_id, 'urgent', 'running', job_owner(), now() + interval '10 minutes') returning id into v_job;
+    values ('commitment', v_id, 'urgent', 'running', job_owner(), now() + interval '1 minute') returning id into v_job;
     perform audit_write('commitment_request', 'commitment', v_id, jsonb_build_object('device', p_device));
     return dimse_reply(0) || jsonb_build_object('job', jsonb_build_object('id', v_job, 'subject', v_id, 'attempt', 1));
 end $$;
@@ -799,6 +799,14 @@ CREATE FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcom
             p_retry_min * power(2, least(attempts - 1, 20))))
     where id = p_delivery and lease_no = p_lease and state = 'sending'
     returning state
+$$;
+CREATE FUNCTION public.delivery_renew(p_deliveries bigint[], p_leases bigint[], p_lease_seconds integer) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update delivery d set lease_until = now() + make_interval(secs => p_lease_seconds)
+    from unnest(p_deliveries, p_leases) u(id, lease)
+    where d.id = u.id and d.lease_no = u.lease and d.state = 'sending'
 $$;
 CREATE FUNCTION public.delivery_retry(p_delivery bigint) RETURNS text
     LANGUAGE sql SECURITY DEFINER
@@ -3065,6 +3073,13 @@ CREATE FUNCTION public.job_put_back(p_job bigint, p_error text, p_retry_seconds 
         put_back = put_back + (p_retry_seconds > 0)::int, last_error = coalesce(left(p_error, 500), last_error),
         run_at = now() + make_interval(secs => least(600, p_retry_seconds * power(2, least(put_back, 10))))
     where id = p_job and state = 'running' and owner is not distinct from job_owner()
+$$;
+CREATE FUNCTION public.job_renew(p_jobs bigint[], p_lease_seconds integer) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public'
+    AS $$
+    update job set lease_until = now() + make_interval(secs => p_lease_seconds)
+    where id = any (p_jobs) and state = 'running' and owner is not distinct from job_owner()
 $$;
 CREATE FUNCTION public.line_id(p_code text) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -5615,6 +5630,8 @@ REVOKE ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds in
 GRANT ALL ON FUNCTION public.delivery_claim(p_limit integer, p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_message text, p_retry_min integer, p_retry_max integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_message text, p_retry_min integer, p_retry_max integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.delivery_renew(p_deliveries bigint[], p_leases bigint[], p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delivery_renew(p_deliveries bigint[], p_leases bigint[], p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.delivery_retry(p_delivery bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.device_advice(p_devices bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.device_advice(p_devices bigint[]) TO rdc_api;
@@ -5782,6 +5799,8 @@ GRANT ALL ON FUNCTION public.job_failed(p_job bigint, p_error text, p_retry_seco
 REVOKE ALL ON FUNCTION public.job_owner() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.job_put_back(p_job bigint, p_error text, p_retry_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.job_put_back(p_job bigint, p_error text, p_retry_seconds integer) TO rdc_ingest;
+REVOKE ALL ON FUNCTION public.job_renew(p_jobs bigint[], p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.job_renew(p_jobs bigint[], p_lease_seconds integer) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.line_id(p_code text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.look_kind(p_sop_class text, p_syntax text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.manifest_covers(p_centre bigint, p_study_uid text) FROM PUBLIC;

@@ -11,11 +11,16 @@
 enum {
     PARALLEL = 8, /* destinations that this worker sends to at a time */
     POLL_MS = 1000,
+    /* Renewed while it is being sent: what a machine took with it goes again within a minute. */
+    LEASE_SECONDS = 60,
+    RENEW_MS = LEASE_SECONDS * 1000 / 3,
 };
 
 struct delivery {
     const struct delivery_config *config;
     struct loop_timer *timer;
+    struct loop_timer *renewing;
+    struct claimed *under_way;
     unsigned sending;
     bool claiming;
     bool draining;
@@ -27,6 +32,7 @@ struct claimed {
     json_t *row;
     int64_t id;
     int64_t lease;
+    struct claimed *next; /* under way */
 };
 
 static void claim(struct delivery *d);
@@ -38,6 +44,12 @@ static void on_tick(void *arg)
 
 static void claimed_free(struct claimed *c)
 {
+    struct claimed **at = &c->d->under_way;
+    while (*at != c) {
+        assert(*at);
+        at = &(*at)->next;
+    }
+    *at = c->next;
     assert(c->d->sending > 0);
     c->d->sending--;
     json_decref(c->row);
@@ -55,6 +67,34 @@ static void on_noted(void *arg, const struct db_outcome *outcome)
                  LOG_S("error", base_err_text(outcome->err)));
     claimed_free(c);
     claim(d);
+}
+
+static void on_renewed(void *arg, const struct db_outcome *outcome)
+{
+    (void)arg;
+    if (outcome->err && outcome->err != BASE_ECANCELED)
+        BASE_LOG(WARN, "delivery_not_renewed", LOG_S("error", base_err_text(outcome->err)));
+}
+
+static void on_renewing(void *arg)
+{
+    struct delivery *d = arg;
+    int64_t ids[PARALLEL], leases[PARALLEL];
+    size_t n = 0;
+    for (const struct claimed *c = d->under_way; c; c = c->next) {
+        assert(n < PARALLEL);
+        ids[n] = c->id;
+        leases[n++] = c->lease;
+    }
+    if (n == 0)
+        return;
+    struct base_buf id_text = {0}, lease_text = {0};
+    struct db_param params[] = {db_int_array(&id_text, ids, n),
+                                db_int_array(&lease_text, leases, n), db_int(LEASE_SECONDS)};
+    if (db_call(d->config->db, DB_Q_DELIVERY_RENEW, params, 3, on_renewed, NULL))
+        BASE_LOG(WARN, "delivery_not_renewed", LOG_I("n", (int64_t)n));
+    base_buf_deinit(&id_text);
+    base_buf_deinit(&lease_text);
 }
 
 static const char *outcome_name(enum delivery_outcome outcome)
@@ -104,6 +144,8 @@ static void begin(struct delivery *d, json_t *row)
     c->row = json_incref(row);
     c->id = json_integer_value(json_object_get(row, "id"));
     c->lease = json_integer_value(json_object_get(row, "lease"));
+    c->next = d->under_way;
+    d->under_way = c;
     d->sending++;
     delivery_send(d->config, row, on_sent, c);
 }
@@ -128,7 +170,7 @@ static void claim(struct delivery *d)
 {
     if (d->draining || d->claiming || d->sending >= PARALLEL)
         return;
-    struct db_param params[] = {db_int(PARALLEL - d->sending), db_int(DELIVERY_LEASE_SECONDS)};
+    struct db_param params[] = {db_int(PARALLEL - d->sending), db_int(LEASE_SECONDS)};
     d->claiming = db_call(d->config->db, DB_Q_DELIVERY_CLAIM, params, 2, on_claimed, d) == BASE_OK;
 }
 
@@ -139,11 +181,14 @@ enum base_err delivery_start(const struct delivery_config *config, struct delive
         return BASE_ENOMEM;
     d->config = config;
     enum base_err err = loop_timer_new(config->loop, on_tick, d, &d->timer);
+    if (!err)
+        err = loop_timer_new(config->loop, on_renewing, d, &d->renewing);
     if (err) {
-        free(d);
+        delivery_free(d);
         return err;
     }
     loop_timer_start(d->timer, 1, POLL_MS);
+    loop_timer_start(d->renewing, RENEW_MS, RENEW_MS);
     *out = d;
     return BASE_OK;
 }
@@ -164,5 +209,6 @@ void delivery_free(struct delivery *d)
     if (!d)
         return;
     loop_timer_free(d->timer);
+    loop_timer_free(d->renewing);
     free(d);
 }

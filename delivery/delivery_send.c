@@ -7,7 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OBJECTS_MAX = 16, CONNECT_MS = 10000, RESPONSE_MS = 60000, MAX_PDU = 128 * 1024 };
+enum {
+    OBJECTS_MAX = 16,
+    CONNECT_MS = 10000,
+    RESPONSE_MS = 60000,
+    SEND_SECONDS = 270,
+    MAX_PDU = 128 * 1024
+};
 
 /* One delivery under way. Freed by the association or the store, whichever ends last. */
 struct sending {
@@ -214,7 +220,7 @@ static enum base_err connect_to(struct sending *s, const json_t *row)
         .n_contexts = (unsigned)s->n,
         .connect_ms = CONNECT_MS,
         .response_ms = RESPONSE_MS,
-        .total_ms = DELIVERY_SEND_SECONDS * 1000,
+        .total_ms = SEND_SECONDS * 1000,
         .max_pdu = MAX_PDU,
     };
     return net_assoc_connect(s->config->loop, &target, &handlers, s, &s->a);

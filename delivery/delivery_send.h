@@ -6,9 +6,6 @@
 
 #include <jansson.h>
 
-/* The lease outlasts the attempt, so that no other worker begins before its end is noted. */
-enum { DELIVERY_LEASE_SECONDS = 300, DELIVERY_SEND_SECONDS = 270 };
-
 enum delivery_outcome {
     DELIVERY_OK,       /* every object was answered with success or a warning */
     DELIVERY_RETRY,    /* a passing failure */

@@ -13,7 +13,7 @@ enum {
     POLL_MS = 250,
     TIMEOUT_MS = 90000,
     COMPARED_MAX = 2, /* at once; of what is claimed at once all may have to be compared: */
-    LEASE_SECONDS = PARALLEL / COMPARED_MAX * (TIMEOUT_MS / 1000) + 60
+    MOST_SECONDS = PARALLEL / COMPARED_MAX * (TIMEOUT_MS / 1000) + 60
 };
 
 struct work {
@@ -204,7 +204,7 @@ enum base_err ingest_check_start(const struct ingest *g, struct ingest_check **o
         .counters = g->config->counters,
         .kind = "check",
         .parallel = PARALLEL,
-        .lease_seconds = LEASE_SECONDS,
+        .most_seconds = MOST_SECONDS,
         .poll_ms = POLL_MS,
         .run = run,
         .busy = is_ingesting,

@@ -12,7 +12,7 @@
 
 enum {
     CHECKS = 4,
-    CHECK_LEASE_SECONDS = 600,
+    CHECK_MOST_SECONDS = 600,
     REPORTS = 8,             /* devices that this worker reports to at a time */
     TELL_LEASE_SECONDS = 15, /* of a report on the association that asked */
     POLL_MS = 1000
@@ -396,7 +396,7 @@ enum base_err ingest_commitment_start(const struct ingest_config *config,
         .counters = config->counters,
         .kind = "commitment",
         .parallel = CHECKS,
-        .lease_seconds = CHECK_LEASE_SECONDS,
+        .most_seconds = CHECK_MOST_SECONDS,
         .poll_ms = POLL_MS,
         .run = run,
         .arg = c,

@@ -15,7 +15,7 @@
 
 enum {
     PARALLEL_MAX = 16,
-    LEASE_SECONDS = 600,
+    MOST_SECONDS = 600,
     TIMEOUT_MS = 90000,
     IDLE_MS = 10000,
     QUIET_MS = 1000,
@@ -290,7 +290,7 @@ enum base_err ingest_measure_start(const struct ingest *g, enum ingest_measure_k
         .counters = config->counters,
         .kind = m->kind->name,
         .parallel = m->kind->parallel,
-        .lease_seconds = LEASE_SECONDS,
+        .most_seconds = MOST_SECONDS,
         .poll_ms = m->kind->poll_ms,
         .run = run,
         .busy = is_ingesting,

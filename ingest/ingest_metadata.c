@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { PARALLEL = 4, LEASE_SECONDS = 120, POLL_MS = 1000 };
+enum { PARALLEL = 4, MOST_SECONDS = 120, POLL_MS = 1000 };
 
 struct work {
     struct ingest *g;
@@ -117,7 +117,7 @@ enum base_err ingest_metadata_start(struct ingest *g, struct model_jobs **out)
         .counters = g->config->counters,
         .kind = "metadata",
         .parallel = PARALLEL,
-        .lease_seconds = LEASE_SECONDS,
+        .most_seconds = MOST_SECONDS,
         .poll_ms = POLL_MS,
         .run = run,
         .arg = g,

@@ -1,5 +1,6 @@
 #include "model/model_jobs.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "loop/loop.h"
 #include "model/model_answer.h"
@@ -9,12 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_SECONDS = 10, PUT_BACK_MS = 1000 };
+enum {
+    RETRY_SECONDS = 10,
+    PUT_BACK_MS = 1000,
+    LEASE_SECONDS = 60,
+};
 
 struct model_jobs {
     struct model_jobs_config config;
     struct loop_timer *timer;
     struct loop_timer *putting; /* back, what could not be yet */
+    struct loop_timer *renewing;
     struct model_job *under_way;
     unsigned running;
     bool claiming;
@@ -59,6 +65,7 @@ static void start_job(struct model_jobs *j, json_t *row)
     job->class = priority && strcmp(priority, "stat") == 0 ? LOOP_STAT : LOOP_ORDINARY;
     job->input = json_incref(json_object_get(row, "input"));
     job->owner = j;
+    job->begun_ms = base_clock_mono_ms();
     job->next = j->under_way;
     j->under_way = job;
     j->running++;
@@ -111,6 +118,36 @@ static void claim(struct model_jobs *j)
     j->claiming = db_call(j->config.db, DB_Q_JOB_CLAIM, params, 4, on_claimed, j) == BASE_OK;
 }
 
+/* ---- leases ---- */
+
+static void on_renewed(void *arg, const struct db_outcome *outcome)
+{
+    (void)arg;
+    if (outcome->err && outcome->err != BASE_ECANCELED)
+        BASE_LOG(WARN, "job_not_renewed", LOG_S("error", base_err_text(outcome->err)));
+}
+
+/* One that takes too long is left out: its lease runs out. */
+static void on_renewing(void *arg)
+{
+    struct model_jobs *j = arg;
+    int64_t since = base_clock_mono_ms() - (int64_t)j->config.most_seconds * 1000;
+    int64_t *ids = j->running ? calloc(j->running, sizeof *ids) : NULL;
+    if (!ids)
+        return;
+    size_t n = 0;
+    for (const struct model_job *job = j->under_way; job; job = job->next)
+        if (job->begun_ms > since)
+            ids[n++] = job->id;
+    assert(n <= j->running);
+    struct base_buf scratch = {0};
+    struct db_param params[] = {db_int_array(&scratch, ids, n), db_int(j->config.lease_seconds)};
+    if (n > 0 && db_call(j->config.db, DB_Q_JOB_RENEW, params, 2, on_renewed, NULL))
+        BASE_LOG(WARN, "job_not_renewed", LOG_S("kind", j->config.kind));
+    base_buf_deinit(&scratch);
+    free(ids);
+}
+
 static void on_putting(void *arg);
 
 enum base_err model_jobs_start(const struct model_jobs_config *config, struct model_jobs **out)
@@ -119,14 +156,20 @@ enum base_err model_jobs_start(const struct model_jobs_config *config, struct mo
     if (!j)
         return BASE_ENOMEM;
     j->config = *config;
+    if (!j->config.lease_seconds)
+        j->config.lease_seconds = LEASE_SECONDS;
     enum base_err err = loop_timer_new(config->loop, on_timer, j, &j->timer);
     if (!err)
         err = loop_timer_new(config->loop, on_putting, j, &j->putting);
+    if (!err)
+        err = loop_timer_new(config->loop, on_renewing, j, &j->renewing);
     if (err) {
         model_jobs_free(j);
         return err;
     }
     loop_timer_start(j->timer, 1, config->poll_ms);
+    uint64_t third_ms = (uint64_t)j->config.lease_seconds * 1000 / 3;
+    loop_timer_start(j->renewing, third_ms, third_ms);
     *out = j;
     return BASE_OK;
 }
@@ -145,6 +188,7 @@ void model_jobs_free(struct model_jobs *j)
     assert(!j->under_way && !j->claiming);
     loop_timer_free(j->timer);
     loop_timer_free(j->putting);
+    loop_timer_free(j->renewing);
     free(j);
 }
 

@@ -5,6 +5,9 @@
  * of its worker, is set aside. One that the database broke off is put back, uncounted, for
  * longer each time. The worker's name (db_config.worker) tells whose job it was.
  *
+ * A job is leased for a minute, and the lease renewed while the job is under way: what a machine
+ * took with it that is gone with all its workers is tried by others soon, however long it may take.
+ *
  * Everything runs on the loop thread.
  */
 #ifndef MODEL_JOBS_H
@@ -26,6 +29,7 @@ struct model_job {
     json_t *input;         /* what job_claim says of the subject; null when it is gone */
     struct model_jobs *owner;
     struct model_job *next; /* under way */
+    int64_t begun_ms;       /* monotonic */
     bool excused;           /* it failed, but not by itself */
     char error[120];        /* why, then */
     bool waiting;           /* to be put back */
@@ -35,10 +39,11 @@ struct model_jobs_config {
     struct loop *loop;
     struct db *db; /* as rdc_ingest */
     struct base_counters *counters;
-    const char *kind;  /* of table job */
-    unsigned parallel; /* most jobs at the same time */
-    unsigned lease_seconds;
-    unsigned poll_ms; /* how often the table is asked when nothing is known to be there */
+    const char *kind;       /* of table job */
+    unsigned parallel;      /* most jobs at the same time */
+    unsigned most_seconds;  /* that one may take; after that another worker may try it */
+    unsigned lease_seconds; /* renewed in thirds; 0: a minute */
+    unsigned poll_ms;       /* how often the table is asked when nothing is known to be there */
     /* Must end with exactly one model_job_failed, or model_job_done after it
      * removed the row itself (metadata_done, report_rendered). */
     void (*run)(void *arg, struct model_job *job);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARALLEL = 2, LEASE_SECONDS = 120, POLL_MS = 1000, EVIDENCE_MAX = 100000 };
+enum { PARALLEL = 2, MOST_SECONDS = 120, POLL_MS = 1000, EVIDENCE_MAX = 100000 };
 
 enum file { FILE_SR, FILE_PDF_OBJECT, FILE_PDF, FILE_COUNT };
 
@@ -318,7 +318,7 @@ enum base_err report_job_start(const struct report_job_config *config, struct mo
         .counters = config->counters,
         .kind = "render",
         .parallel = PARALLEL,
-        .lease_seconds = LEASE_SECONDS,
+        .most_seconds = MOST_SECONDS,
         .poll_ms = POLL_MS,
         .run = run,
         .arg = (void *)(uintptr_t)config,

@@ -588,7 +588,7 @@ $$;
 
 -- Takes up to p_limit jobs. p_first: the worker claims for the first time; so who had its slot before
 -- has ended, and what that had under way is tried again at once. That of workers which ended together
--- with their supervisor waits until its lease is over.
+-- with their supervisor waits until its lease is over, a minute at most.
 --
 -- What was under way at some end of its worker is tried alone among its kind: one that brings it about
 -- comes to five by itself, and others, or what a power cut broke off, are done before.
@@ -643,6 +643,14 @@ begin
     into v from taken t;
     return v;
 end $$;
+
+-- What is still under way.
+create function job_renew(p_jobs bigint[], p_lease_seconds int) returns void
+language sql security definer set search_path = public as
+$$
+    update job set lease_until = now() + make_interval(secs => p_lease_seconds)
+    where id = any (p_jobs) and state = 'running' and owner is not distinct from job_owner()
+$$;
 
 create function job_failed(p_job bigint, p_error text, p_retry_seconds int) returns void
 language sql security definer set search_path = public as
@@ -863,7 +871,16 @@ begin
     return v;
 end $$;
 
--- p_outcome: ok (p_message: with which warnings), retry, permanent (why). A lease that is not the newest changes nothing.
+-- What is still being sent. A lease that is not the newest changes nothing, here as below.
+create function delivery_renew(p_deliveries bigint[], p_leases bigint[], p_lease_seconds int) returns void
+language sql security definer set search_path = public as
+$$
+    update delivery d set lease_until = now() + make_interval(secs => p_lease_seconds)
+    from unnest(p_deliveries, p_leases) u(id, lease)
+    where d.id = u.id and d.lease_no = u.lease and d.state = 'sending'
+$$;
+
+-- p_outcome: ok (p_message: with which warnings), retry, permanent (why).
 create function delivery_done(p_delivery bigint, p_lease bigint, p_outcome text, p_message text,
     p_retry_min int, p_retry_max int) returns text
 language sql security definer set search_path = public as
@@ -901,7 +918,8 @@ grant execute on function session_login(text), session_failed(bigint), session_o
     upload_permit(), report_file(bigint, int), render_failed(bigint), instance_file(text)
     to rdc_api;
 grant execute on function device_find(text, inet, text, text), ingest_store(jsonb, json[]), object_known(text[]),
-    exam_expire_due(), job_claim(text, int, int, boolean), job_failed(bigint, text, int), job_put_back(bigint, text, int),
+    exam_expire_due(), job_claim(text, int, int, boolean), job_renew(bigint[], int), job_failed(bigint, text, int),
+    job_put_back(bigint, text, int),
     metadata_done(bigint, bigint, json, text), report_rendered(bigint, bigint, jsonb, jsonb, jsonb),
-    delivery_claim(int, int), delivery_done(bigint, bigint, text, text, int, int)
+    delivery_claim(int, int), delivery_renew(bigint[], bigint[], int), delivery_done(bigint, bigint, text, text, int, int)
     to rdc_ingest;

@@ -727,7 +727,7 @@ begin
         return dimse_reply(x'0131'::int, 'this Transaction UID was used before');
     end if;
     insert into job (kind, subject_id, priority, state, owner, lease_until)
-    values ('commitment', v_id, 'urgent', 'running', job_owner(), now() + interval '10 minutes') returning id into v_job;
+    values ('commitment', v_id, 'urgent', 'running', job_owner(), now() + interval '1 minute') returning id into v_job;
     perform audit_write('commitment_request', 'commitment', v_id, jsonb_build_object('device', p_device));
     return dimse_reply(0) || jsonb_build_object('job', jsonb_build_object('id', v_job, 'subject', v_id, 'attempt', 1));
 end $$;

@@ -21,6 +21,9 @@ select job_claim($1::text, $2::int, $3::int, $4::boolean)::text;
 -- name: job_put_back
 select job_put_back($1::bigint, $2::text, $3::int);
 
+-- name: job_renew
+select job_renew($1::bigint[], $2::int);
+
 -- name: job_failed
 select job_failed($1::bigint, $2::text, $3::int);
 
@@ -41,6 +44,9 @@ select report_rendered($1::bigint, $2::bigint, $3::jsonb, $4::jsonb, $5::jsonb);
 
 -- name: delivery_claim
 select delivery_claim($1::int, $2::int)::text;
+
+-- name: delivery_renew
+select delivery_renew($1::bigint[], $2::bigint[], $3::int);
 
 -- name: delivery_done
 select delivery_done($1::bigint, $2::bigint, $3::text, $4::text, $5::int, $6::int);

@@ -31,6 +31,12 @@ begin
     update delivery set next_at = now();
     v := delivery_claim(10, 60);
     assert (v -> 0 ->> 'attempt')::int = 2;
+    -- while it is being sent its lease is renewed, but not by who has an older one
+    update delivery set lease_until = now();
+    perform delivery_renew(array[(v -> 0 ->> 'id')::bigint], array[(v -> 0 ->> 'lease')::bigint - 1], 60);
+    assert (select lease_until = now() from delivery);
+    perform delivery_renew(array[(v -> 0 ->> 'id')::bigint], array[(v -> 0 ->> 'lease')::bigint], 60);
+    assert (select lease_until = now() + interval '60 seconds' from delivery);
     -- the worker dies: the lease runs out, and somebody else sends
     update delivery set lease_until = now() - interval '1 second';
     v := delivery_claim(10, 60);

@@ -136,6 +136,28 @@ $$
     select string_agg(subject_id || ' ' || state || ' ' || attempts || ' ' || broken_off, ', ' order by subject_id) from job
 $$;
 
+-- A lease is renewed by who has the job, and by nobody after.
+do $$
+declare
+    v_job bigint;
+begin
+    delete from job;
+    perform t_object('1.4.7', '1.4.7.1.2');
+    perform t_worker('run/0/1');
+    select id into strict v_job from job;
+    update job set lease_until = now();
+    perform set_config('rdc.worker', 'run/1/2', true);
+    perform job_renew(array[v_job], 60);
+    assert (select lease_until = now() from job);
+    perform set_config('rdc.worker', 'run/0/1', true);
+    perform job_renew(array[v_job], 60);
+    assert (select lease_until = now() + interval '60 seconds' from job);
+    perform job_put_back(v_job, 'over', 0);
+    perform job_renew(array[v_job], 60);
+    assert (select state = 'queued' and lease_until is null from job);
+    delete from job;
+end $$;
+
 -- A power cut ends the whole run; what it broke off comes again when its lease is over, and is no
 -- attempt. But nothing is tried for ever.
 do $$

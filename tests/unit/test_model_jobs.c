@@ -39,7 +39,7 @@ static void setup(void)
                                      .counters = &counters,
                                      .kind = "check",
                                      .parallel = 2,
-                                     .lease_seconds = 600,
+                                     .most_seconds = 600,
                                      .poll_ms = 100,
                                      .run = begin};
     ck_assert_int_eq(model_jobs_start(&made, &jobs), BASE_OK);
@@ -135,7 +135,7 @@ START_TEST(what_goes_first_is_waited_for_but_not_by_stat)
                                        .counters = &counters,
                                        .kind = "measure",
                                        .parallel = 2,
-                                       .lease_seconds = 600,
+                                       .most_seconds = 600,
                                        .poll_ms = 600000,
                                        .run = begin,
                                        .busy = is_busy};
@@ -192,7 +192,7 @@ START_TEST(a_place_that_comes_free_is_for_stat_at_once)
                                        .counters = &counters,
                                        .kind = "measure",
                                        .parallel = FULL,
-                                       .lease_seconds = 600,
+                                       .most_seconds = 600,
                                        .poll_ms = 600000,
                                        .run = begin_all};
     begun_n = 0;
@@ -244,7 +244,7 @@ START_TEST(no_more_run_than_may_when_one_ends_as_it_begins)
                                        .counters = &counters,
                                        .kind = "measure",
                                        .parallel = FULL,
-                                       .lease_seconds = 600,
+                                       .most_seconds = 600,
                                        .poll_ms = 600000,
                                        .run = end_first,
                                        .arg = &ended};
@@ -277,7 +277,7 @@ START_TEST(what_was_poked_while_there_was_no_place_begins_when_one_comes_free)
                                        .counters = &counters,
                                        .kind = "measure",
                                        .parallel = 1,
-                                       .lease_seconds = 600,
+                                       .most_seconds = 600,
                                        .poll_ms = 600000,
                                        .run = begin};
     model_job_done(begun);
@@ -302,6 +302,34 @@ START_TEST(what_was_poked_while_there_was_no_place_begins_when_one_comes_free)
 }
 END_TEST
 
+START_TEST(a_lease_is_renewed_as_long_as_its_job_may_take)
+{
+    struct model_jobs *short_lived = NULL;
+    struct model_jobs_config config = {.loop = loop,
+                                       .db = db,
+                                       .counters = &counters,
+                                       .kind = "measure",
+                                       .parallel = 1,
+                                       .lease_seconds = 3,
+                                       .most_seconds = 4,
+                                       .poll_ms = 600000,
+                                       .run = begin};
+    model_job_done(begun);
+    begun = NULL;
+    sql("delete from job; insert into job (kind, subject_id) values ('measure', 2)");
+    ck_assert_int_eq(model_jobs_start(&config, &short_lived), BASE_OK);
+    loop_run(loop);
+    ck_assert_ptr_nonnull(begun);
+    sql("create table first as select lease_until from job");
+    wait_until("lease_until > (select lease_until from first)");
+    wait_until("lease_until < now()");
+    model_jobs_stop(short_lived);
+    model_job_done(begun);
+    turn_ms(50);
+    model_jobs_free(short_lived);
+}
+END_TEST
+
 int main(void)
 {
     pg_cluster_start(&cluster);
@@ -316,6 +344,7 @@ int main(void)
     tcase_add_test(tcase, a_place_that_comes_free_is_for_stat_at_once);
     tcase_add_test(tcase, no_more_run_than_may_when_one_ends_as_it_begins);
     tcase_add_test(tcase, what_was_poked_while_there_was_no_place_begins_when_one_comes_free);
+    tcase_add_test(tcase, a_lease_is_renewed_as_long_as_its_job_may_take);
     Suite *suite = suite_create("model_jobs");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
