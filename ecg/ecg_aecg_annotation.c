@@ -205,9 +205,6 @@ static void end_measurement(struct aecg *a, const struct aecg_annotation *n)
     }
     const char *unit = ecg_measure_row(what)->unit;
     double uv = ecg_unit_uv(base_bytes_str(n->unit));
-    /* An interval or a rate of nothing was not measured, as some carts say it. */
-    if (value == 0 && !n->lead[0] && (is(unit, "ms") || is(unit, "/min")))
-        return;
     if (is(unit, "ms") && n->unit[0] && ecg_aecg_unit_in_s(n->unit) > 0)
         value *= ecg_aecg_unit_in_s(n->unit) * 1e3;
     else if (is(unit, "uV") && uv > 0)

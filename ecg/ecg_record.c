@@ -383,10 +383,13 @@ void ecg_record_add_statement(struct ecg_record *r, const char *text, const char
 void ecg_record_add_measurement(struct ecg_record *r, enum ecg_measure what, int lead_id,
                                 double value, const char *name, const char *unit)
 {
+    const struct ecg_measure_row *row = ecg_measure_row(what);
+    bool is_time = strcmp(row->unit, "ms") == 0 || strcmp(row->unit, "bpm") == 0;
+    if (is_time && lead_id == ECG_LEAD_NONE && value == 0)
+        return;
     struct ecg_measurement *p = grow(r, r->measurements, r->nmeasurements, sizeof *p);
     if (!p)
         return;
-    const struct ecg_measure_row *row = ecg_measure_row(what);
     r->measurements = p;
     p[r->nmeasurements++] = (struct ecg_measurement){.what = what,
                                                      .lead_id = lead_id,

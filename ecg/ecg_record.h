@@ -302,7 +302,8 @@ const char *ecg_record_printf(struct ecg_record *r, const char *fmt, ...) BASE_P
 struct base_bytes ecg_record_bytes(struct ecg_record *r, struct base_bytes b);
 /* text and code are owned by the record already. */
 void ecg_record_add_statement(struct ecg_record *r, const char *text, const char *code);
-/* name and unit come from the table unless given. */
+/* name and unit come from the table unless given. An interval or a rate of all leads that is 0
+ * was not measured, as carts say it: it is left out. */
 void ecg_record_add_measurement(struct ecg_record *r, enum ecg_measure what, int lead_id,
                                 double value, const char *name, const char *unit);
 /* Marks over the limit are left out with one note. Samples come first: they raise

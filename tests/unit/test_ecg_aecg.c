@@ -100,6 +100,29 @@ START_TEST(what_a_cart_adds_to_aecg_is_read)
 }
 END_TEST
 
+/* As carts have it whose electrodes were off, or that found no P wave. */
+START_TEST(a_rate_or_interval_of_aecg_of_0_was_not_measured)
+{
+#define ANNOTATION(code, value)                                                                    \
+    "<component><annotation><code code='" code "'/><value value='" value "'/></annotation>"        \
+    "</component>"
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_eq(
+        open_text("<AnnotatedECG>" SERIES("", "1 2 3") "<component><annotationSet>" ANNOTATION(
+                      "MDC_ECG_HEART_RATE", "0") ANNOTATION("MDC_ECG_TIME_PD_PR", "0")
+                      ANNOTATION("MDC_ECG_ANGLE_P_FRONT", "0")
+                          ANNOTATION("MDC_ECG_TIME_PD_QT",
+                                     "400") "</annotationSet></component></AnnotatedECG>",
+                  &r, &err),
+        BASE_OK);
+    ck_assert_uint_eq(r->nmeasurements, 2);
+    ck_assert_double_eq(measured(r, ECG_MEASURE_P_AXIS, 0), 0);
+    ck_assert_double_eq(measured(r, ECG_MEASURE_QT, 0), 400);
+    ecg_record_free(r);
+}
+END_TEST
+
 static const char sequence[] =
     "<AnnotatedECG><component><series><component><sequenceSet>"
     "<component><sequence><code code='TIME_RELATIVE'/><value><head value='0' unit='s'/>"
@@ -301,6 +324,7 @@ int main(void)
     tcase_add_test(t, a_further_series_is_where_its_time_says);
     tcase_add_test(t, annotations_of_aecg_become_marks_in_seconds);
     tcase_add_test(t, what_a_cart_adds_to_aecg_is_read);
+    tcase_add_test(t, a_rate_or_interval_of_aecg_of_0_was_not_measured);
     tcase_add_test(t, digits_are_read_until_something_else_comes);
     tcase_add_loop_test(t,
                         sequences_have_a_name_without_blanks_and_are_leads_unless_it_says_otherwise,
