@@ -141,18 +141,29 @@ static void flush_statement(struct muse *m)
     base_buf_reset(&m->statement);
 }
 
+/* A part of a statement; one that a reader struck out is kept in the file, and flagged. */
+static void end_part(struct muse *m)
+{
+    if (m->part[0] && !m->is_deleted) {
+        if (m->statement.n)
+            base_buf_add_byte(&m->statement, ' ');
+        base_buf_add_str(&m->statement, m->part);
+    }
+    if (m->ends_line)
+        flush_statement(m);
+    m->part = "";
+    m->ends_line = m->is_deleted = false;
+}
+
 static void diagnosis(struct muse *m, const char *name)
 {
     if (is(name, "StmtFlag")) {
         m->ends_line |= strcasecmp(ecg_xml_bytes(m->x), "ENDSLINE") == 0;
+        m->is_deleted |= strcasecmp(ecg_xml_bytes(m->x), "DELETED") == 0;
     } else if (is(name, "StmtText")) {
-        if (m->statement.n)
-            base_buf_add_byte(&m->statement, ' ');
-        base_buf_add_str(&m->statement, ecg_xml_text(m->x));
+        m->part = ecg_xml_text(m->x);
     } else if (is(name, "DiagnosisStatement")) {
-        if (m->ends_line)
-            flush_statement(m);
-        m->ends_line = false;
+        end_part(m);
     } else if (is(name, "Diagnosis")) {
         flush_statement(m);
     }
@@ -160,14 +171,18 @@ static void diagnosis(struct muse *m, const char *name)
 
 /* ---- patient and test ---- */
 
-/* MM-DD-YYYY, or YYYY-MM-DD. */
+/* MM-DD-YYYY, or YYYY-MM-DD; not all who write this have dashes. */
 static bool day_of(const char *text, struct ecg_time *out)
 {
+    char dashed[32];
     char hl7[32];
     unsigned month, day, year;
     int end = 0;
-    if (sscanf(text, "%2u-%2u-%4u%n", &month, &day, &year, &end) != 3 || text[end])
-        return ecg_hl7_time_parse(text, out);
+    snprintf(dashed, sizeof dashed, "%s", text);
+    for (char *c = dashed; *c && !strchr(text, '-'); c++)
+        *c = *c == '/' ? '-' : *c;
+    if (sscanf(dashed, "%2u-%2u-%4u%n", &month, &day, &year, &end) != 3 || dashed[end])
+        return ecg_hl7_time_parse(dashed, out);
     snprintf(hl7, sizeof hl7, "%04u%02u%02u", year, month, day);
     return year >= 1000 && ecg_hl7_time_parse(hl7, out); /* of two digits it may be any century */
 }
@@ -181,12 +196,59 @@ static bool clock_of(const char *text, struct ecg_time *out)
     return end > 0 && text[end] == '\0' && ecg_time_set(out, h, min, s);
 }
 
+/* Without one, years are meant. */
+static void age_unit(struct muse *m, const char *s)
+{
+    static const struct {
+        const char *word;
+        char unit;
+    } rows[] = {{"Y", 'Y'}, {"MO", 'M'}, {"W", 'W'}, {"D", 'D'}, {"H", 'H'}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && s[0]; i++)
+        if (strncasecmp(s, rows[i].word, strlen(rows[i].word)) == 0) {
+            m->age_unit = rows[i].unit;
+            return;
+        }
+    m->is_age_odd = s[0] != '\0';
+    if (m->is_age_odd)
+        ecg_record_note(m->r, BASE_NOPOS,
+                        "GE MUSE, line %u: the age is in AgeUnits that are not known, it is left "
+                        "out",
+                        ecg_xml_line(m->x));
+}
+
+/* Age, height and weight; of 0 as good as none. */
+static void amount(struct muse *m, const char *name, const char *s)
+{
+    enum { MOST = 1000 };
+    struct ecg_patient *p = &m->r->patient;
+    double age = 0;
+    const struct {
+        const char *name;
+        double *to;
+        double factor;
+    } rows[] = {{"PatientAge", &age, 1},
+                {"HeightCM", &p->height_cm, 1},
+                {"HeightIN", &p->height_cm, 2.54},
+                {"WeightKG", &p->weight_kg, 1},
+                {"WeightLBS", &p->weight_kg, 0.45359237}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double v = 0;
+        if (!is(name, rows[i].name) || !s[0])
+            continue;
+        if (!ecg_text_number(s, &v) || v < 0 || v > MOST)
+            ecg_record_note(m->r, BASE_NOPOS, "GE MUSE, line %u: %s is no number, or none of these",
+                            ecg_xml_line(m->x), name);
+        else if (v > 0)
+            *rows[i].to = v * rows[i].factor;
+    }
+    p->age = age > 0 ? (int)age : p->age;
+}
+
 static void patient(struct muse *m, const char *name)
 {
     struct ecg_patient *p = &m->r->patient;
     const char *s = ecg_xml_bytes(m->x);
     struct ecg_time t;
-    double v = 0;
     if (is(name, "PatientID"))
         p->id = ecg_xml_text_raw(m->x);
     else if (is(name, "PatientLastName"))
@@ -201,20 +263,9 @@ static void patient(struct muse *m, const char *name)
         ecg_record_note(m->r, BASE_NOPOS, "GE MUSE, line %u: the birth date is no date",
                         ecg_xml_line(m->x));
     else if (is(name, "AgeUnits"))
-        p->age_unit = *s == 'M' ? 'M' : *s == 'W' ? 'W' : *s == 'D' ? 'D' : *s == 'H' ? 'H' : 'Y';
-    else if (!ecg_text_number(s, &v) || v <= 0 || v > 1000)
-        return;
-    else if (is(name, "PatientAge")) {
-        p->age = (int)v;
-        p->age_unit = p->age_unit ? p->age_unit : 'Y';
-    } else if (is(name, "HeightCM"))
-        p->height_cm = v;
-    else if (is(name, "HeightIN"))
-        p->height_cm = v * 2.54;
-    else if (is(name, "WeightKG"))
-        p->weight_kg = v;
-    else if (is(name, "WeightLBS"))
-        p->weight_kg = v * 0.45359237;
+        age_unit(m, s);
+    else
+        amount(m, name, s);
 }
 
 static void test(struct muse *m, const char *name)
@@ -338,8 +389,9 @@ static void finish(struct muse *m)
     struct ecg_record *r = m->r;
     struct ecg_time t;
     flush_statement(m);
-    ecg_muse_derive(r, false);
-    ecg_muse_derive(r, true);
+    r->patient.age = m->is_age_odd ? 0 : r->patient.age;
+    if (r->patient.age)
+        r->patient.age_unit = m->age_unit ? m->age_unit : 'Y';
     if (m->last_name[0] || m->first_name[0])
         r->patient.name.utf8 = ecg_record_printf(r, "%s%s%s", m->last_name,
                                                  m->first_name[0] ? "^" : "", m->first_name);
@@ -361,7 +413,7 @@ enum base_err ecg_muse_parse(struct base_bytes file, struct ecg_record *r, struc
     if (!m)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "GE MUSE: out of memory");
     m->r = r;
-    m->last_name = m->first_name = "";
+    m->last_name = m->first_name = m->part = "";
     m->first_lead = SIZE_MAX;
     base_buf_init(&m->statement, r->limits->text);
     r->format = "GE MUSE XML";

@@ -33,7 +33,11 @@ struct muse {
     double beat_ms;
     char beat_type[16];
     struct base_buf statement;
+    const char *part; /* of it, that is open */
     bool ends_line;
+    bool is_deleted;
+    char age_unit; /* 0 = not stated */
+    bool is_age_odd;
     const char *last_name;
     const char *first_name;
     char date[24];
@@ -50,7 +54,4 @@ void ecg_muse_lead_end(struct muse *m);
 /* The text of an element that ends within them. */
 void ecg_muse_waveform_field(struct muse *m, const char *name);
 void ecg_muse_lead_field(struct muse *m, const char *name);
-/* III, aVR, aVL and aVF, which carts do not store. */
-void ecg_muse_derive(struct ecg_record *r, bool median);
-
 #endif

@@ -80,7 +80,7 @@ void ecg_muse_lead_field(struct muse *m, const char *name)
         m->stated = (size_t)v;
     else if (is(name, "LeadSampleSize"))
         m->wrong_size = v != 2;
-    else if (is(name, "LeadDataCRC32") && v >= 0 && v <= UINT32_MAX) {
+    else if (is(name, "LeadDataCRC32") && v > 0 && v <= UINT32_MAX) { /* 0: not computed */
         m->has_crc = true;
         m->crc = (uint32_t)v;
     }
@@ -143,6 +143,41 @@ void ecg_muse_lead_end(struct muse *m)
         m->r->err = ecg_record_widen(m->r, lead); /* here it is a value */
 }
 
+/* ---- leads that are not stored ---- */
+
+/* Of the leads from `first` on, which are those of one waveform. */
+static void derive(struct ecg_record *r, bool median, size_t first)
+{
+    for (int id = ECG_LEAD_III; id <= ECG_LEAD_AVF && !r->err; id++) {
+        struct ecg_lead *leads = median ? r->medians : r->leads;
+        size_t n = median ? r->nmedians : r->nleads;
+        size_t at = first;
+        bool there = false;
+        for (size_t k = first; k < n; k++) {
+            there |= leads[k].id == id;
+            /* Behind the limb leads before it. */
+            if (leads[k].id == ECG_LEAD_II || (id > ECG_LEAD_III && leads[k].id == id - 1))
+                at = k + 1;
+        }
+        struct ecg_lead made;
+        if (there || n == first || leads[first].samples > r->limits->samples - r->samples_used ||
+            ecg_derive(leads + first, n - first, id, &made))
+            continue;
+        struct ecg_lead *end = median ? ecg_record_add_median(r) : ecg_record_add_lead(r);
+        if (!end) {
+            free(made.i32);
+            return;
+        }
+        r->samples_used += made.samples;
+        ecg_record_narrow(r, &made);
+        leads = median ? r->medians : r->leads;
+        memmove(leads + at + 1, leads + at, (n - at) * sizeof *leads);
+        leads[at] = made;
+    }
+}
+
+/* ---- a waveform ---- */
+
 void ecg_muse_waveform_end(struct muse *m)
 {
     struct ecg_lead *leads = m->median ? m->r->medians : m->r->leads;
@@ -158,6 +193,7 @@ void ecg_muse_waveform_end(struct muse *m)
     }
     for (size_t i = m->first_lead; i < n; i++)
         leads[i].rate_hz = rate;
+    derive(m->r, m->median, m->first_lead);
     m->first_lead = SIZE_MAX;
 }
 
@@ -182,36 +218,4 @@ void ecg_muse_waveform_field(struct muse *m, const char *name)
         f->low_pass_hz = v;
     else if (is(name, "ACFilter"))
         f->notch_hz = v;
-}
-
-/* ---- leads that are not stored ---- */
-
-void ecg_muse_derive(struct ecg_record *r, bool median)
-{
-    for (int id = ECG_LEAD_III; id <= ECG_LEAD_AVF && !r->err; id++) {
-        struct ecg_lead *leads = median ? r->medians : r->leads;
-        size_t n = median ? r->nmedians : r->nleads;
-        size_t at = 0;
-        bool there = false;
-        for (size_t k = 0; k < n; k++) {
-            there |= leads[k].id == id;
-            /* Behind the limb leads before it. */
-            if (leads[k].id == ECG_LEAD_II || (id > ECG_LEAD_III && leads[k].id == id - 1))
-                at = k + 1;
-        }
-        struct ecg_lead made;
-        if (there || n == 0 || leads[0].samples > r->limits->samples - r->samples_used ||
-            ecg_derive(leads, n, id, &made))
-            continue;
-        struct ecg_lead *end = median ? ecg_record_add_median(r) : ecg_record_add_lead(r);
-        if (!end) {
-            free(made.i32);
-            return;
-        }
-        r->samples_used += made.samples;
-        ecg_record_narrow(r, &made);
-        leads = median ? r->medians : r->leads;
-        memmove(leads + at + 1, leads + at, (n - at) * sizeof *leads);
-        leads[at] = made;
-    }
 }

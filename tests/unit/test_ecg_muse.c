@@ -1,6 +1,14 @@
 /* GE MUSE XML: waveforms, findings, times, scales; files by others. */
 #include "ecg_xml_fixture.h"
 
+static struct ecg_record *open_muse(const char *text)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_eq(open_text(text, &r, &err), BASE_OK);
+    return r;
+}
+
 START_TEST(a_lead_of_muse_begins_where_it_says)
 {
     static const char lead[] = "<LeadData><LeadID>%s</LeadID><LeadOffsetFirstSample>%d"
@@ -59,6 +67,17 @@ START_TEST(a_wrong_checksum_of_muse_is_noted)
 }
 END_TEST
 
+START_TEST(a_checksum_of_muse_of_0_is_none)
+{
+    struct ecg_record *r = open_muse("<RestingECG><Waveform><SampleBase>500</SampleBase><LeadData>"
+                                     "<LeadID>I</LeadID><LeadDataCRC32>0</LeadDataCRC32>"
+                                     "<WaveFormData>AQACAA==</WaveFormData></LeadData></Waveform>"
+                                     "</RestingECG>");
+    ck_assert_uint_eq(r->nnotes, 0);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(the_unit_of_muse_may_stand_before_the_steps)
 {
     struct ecg_record *r =
@@ -82,6 +101,8 @@ static const struct {
     {"2026-01-31", "08:00:00", true, true},     {"31-01-2026", "08:00:00", false, false},
     {"01-31-26", "08:00:00", false, false},     {"31-JAN-2026", "08:00:00", false, false},
     {"01-31-2026", "08:00:00 PM", true, false}, {"01-31-2026", "", true, false},
+    {"01/31/2026", "08:00:00", true, true},     {"2026/01/31", "08:00:00", true, true},
+    {"31/01/2026", "08:00:00", false, false},   {"01/31-2026", "08:00:00", false, false},
 };
 
 START_TEST(a_long_type_of_a_beat_is_text)
@@ -159,6 +180,92 @@ START_TEST(a_scale_of_muse_that_is_not_understood_is_told)
 }
 END_TEST
 
+/* A rhythm of two samples of leads I and II that begins so many ms after the recording does. */
+#define MUSE_RHYTHM(ms)                                                                            \
+    "<Waveform><WaveformType>Rhythm</WaveformType><SampleBase>500</SampleBase>"                    \
+    "<LeadData><LeadID>I</LeadID><LeadTimeOffset>" ms "</LeadTimeOffset><WaveFormData>AQACAA=="    \
+    "</WaveFormData></LeadData><LeadData><LeadID>II</LeadID><LeadTimeOffset>" ms                   \
+    "</LeadTimeOffset><WaveFormData>BAAIAA==</WaveFormData></LeadData></Waveform>"
+
+START_TEST(each_rhythm_of_muse_has_its_limb_leads)
+{
+    struct ecg_record *r =
+        open_muse("<RestingECG>" MUSE_RHYTHM("0") MUSE_RHYTHM("4") "</RestingECG>");
+    ck_assert_uint_eq(r->nleads, 6);
+    const struct ecg_lead *three = ecg_record_lead(r, ECG_LEAD_III);
+    ck_assert_ptr_nonnull(three);
+    assert_samples(three, (const int32_t[]){6, 12, 6, 12}, 4); /* in half counts */
+    ecg_record_free(r);
+}
+END_TEST
+
+/* What a reader struck out is not what the recording shows. */
+START_TEST(a_statement_of_muse_that_was_deleted_is_none)
+{
+    struct ecg_record *r = open_changed(
+        "../ecg-xml/muse-utf8.xml", "<DiagnosisStatement><StmtText>Sinus rhythm</StmtText>",
+        "<DiagnosisStatement><StmtFlag>DELETED</StmtFlag><StmtFlag>ENDSLINE</StmtFlag><StmtText>"
+        "Acute infarct</StmtText></DiagnosisStatement><DiagnosisStatement><StmtText>Also this"
+        "</StmtText><StmtFlag>deleted</StmtFlag></DiagnosisStatement>"
+        "<DiagnosisStatement><StmtFlag>USERINSERT</StmtFlag><StmtText>Sinus rhythm</StmtText>");
+    ck_assert_uint_eq(r->nstatements, 1);
+    ck_assert_str_eq(r->statements[0].text, "Sinus rhythm with nothing else");
+    ecg_record_free(r);
+}
+END_TEST
+
+static const struct {
+    const char *fields;
+    int age;
+    char unit;
+    double cm;
+    const char *told; /* NULL: nothing */
+} muse_persons[] = {
+    {"<PatientAge>65</PatientAge>", 65, 'Y', 0, NULL},
+    {"<PatientAge>65</PatientAge><AgeUnits></AgeUnits>", 65, 'Y', 0, NULL},
+    {"<AgeUnits>MONTHS</AgeUnits><PatientAge>7</PatientAge>", 7, 'M', 0, NULL},
+    {"<PatientAge>7</PatientAge><AgeUnits>days</AgeUnits>", 7, 'D', 0, NULL},
+    {"<PatientAge>7</PatientAge><AgeUnits>MINUTES</AgeUnits>", 0, 0, 0, "AgeUnits"},
+    {"<PatientAge>7</PatientAge><AgeUnits>JOURS</AgeUnits>", 0, 0, 0, "AgeUnits"},
+    {"<PatientAge>about 60</PatientAge>", 0, 0, 0, "PatientAge"},
+    {"<HeightIN>70</HeightIN>", 0, 0, 177.8, NULL},
+    {"<HeightIN>5'10</HeightIN>", 0, 0, 0, "HeightIN"},
+    {"<WeightKG>70 kg</WeightKG>", 0, 0, 0, "WeightKG"},
+    {"<HeightCM>0</HeightCM><WeightKG></WeightKG><PatientAge>0</PatientAge>", 0, 0, 0, NULL},
+};
+
+START_TEST(age_height_and_weight_of_muse_are_read_or_told)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "<RestingECG><PatientDemographics>%s</PatientDemographics>" MUSE_RHYTHM(
+                 "0") "</RestingECG>",
+             muse_persons[_i].fields);
+    struct ecg_record *r = open_muse(text);
+    ck_assert_int_eq(r->patient.age, muse_persons[_i].age);
+    if (muse_persons[_i].age)
+        ck_assert_int_eq(r->patient.age_unit, muse_persons[_i].unit);
+    ck_assert_double_eq_tol(r->patient.height_cm, muse_persons[_i].cm, 1e-9);
+    ck_assert_double_eq(r->patient.weight_kg, 0);
+    ck_assert(muse_persons[_i].told ? has_note(r, muse_persons[_i].told) : r->nnotes == 0);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* As carts say that there is no P wave. */
+START_TEST(an_interval_of_muse_of_0_was_not_measured)
+{
+    struct ecg_record *r = open_muse(
+        "<RestingECG><RestingECGMeasurements><VentricularRate>72</VentricularRate><AtrialRate>0"
+        "</AtrialRate><PRInterval>0</PRInterval><PAxis>0</PAxis></"
+        "RestingECGMeasurements>" MUSE_RHYTHM("0") "</RestingECG>");
+    ck_assert_uint_eq(r->nmeasurements, 2);
+    ck_assert_ptr_nonnull(ecg_record_measurement(r, ECG_MEASURE_HEART_RATE));
+    ck_assert_ptr_nonnull(ecg_record_measurement(r, ECG_MEASURE_P_AXIS));
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(muse_by_others_agrees_with_its_checksums)
 {
     static const char *const files[] = {"muse/braveheart_example1.xml",
@@ -190,6 +297,12 @@ int main(void)
     tcase_add_loop_test(t, a_scale_of_muse_that_is_not_understood_is_told, 0,
                         sizeof muse_scales / sizeof *muse_scales);
     tcase_add_test(t, a_wrong_checksum_of_muse_is_noted);
+    tcase_add_test(t, a_checksum_of_muse_of_0_is_none);
+    tcase_add_test(t, each_rhythm_of_muse_has_its_limb_leads);
+    tcase_add_test(t, a_statement_of_muse_that_was_deleted_is_none);
+    tcase_add_loop_test(t, age_height_and_weight_of_muse_are_read_or_told, 0,
+                        sizeof muse_persons / sizeof *muse_persons);
+    tcase_add_test(t, an_interval_of_muse_of_0_was_not_measured);
     tcase_add_loop_test(t, muse_by_others_agrees_with_its_checksums, 0, 2);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
