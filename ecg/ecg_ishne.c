@@ -187,6 +187,7 @@ static size_t count_frames(struct ishne *x)
     return there;
 }
 
+/* -32768 is no amplitude: writers put it where a lead has no sample, as we keep it. */
 static enum base_err read_samples(struct ishne *x)
 {
     struct ecg_unpack u;
@@ -206,7 +207,7 @@ static enum base_err read_samples(struct ishne *x)
                          base_err_text(e));
     ecg_unpack_choose(ecg_simd_level(), &u);
     u.split16(x->all.p + x->offset, n, x->nleads, planes, tallies);
-    for (size_t i = 0; i < x->nleads && !e; i++) {
+    for (size_t i = 0; i < x->nleads; i++) {
         struct ecg_lead *lead = &r->leads[i];
         int16_t nv = i16(x, 206 + 2 * i);
         lead->tally = tallies[i];
@@ -217,10 +218,8 @@ static enum base_err read_samples(struct ishne *x)
             ecg_record_damage(r, 206 + 2 * i,
                               "ISHNE: lead %s has a resolution of %d nV; 1 uV assumed", lead->name,
                               nv);
-        if (lead->tally.missing) /* -32768 is an ordinary sample here */
-            e = ecg_record_widen(r, lead);
     }
-    return e ? base_fail(x->err, e, BASE_NOPOS, "out of memory") : BASE_OK;
+    return BASE_OK;
 }
 
 /* ---- beats ---- */

@@ -73,7 +73,7 @@ static enum base_err open_two(const struct base_buf *first, const char *name,
 START_TEST(a_recording_is_read_as_the_specification_says)
 {
     static const int32_t first[] = {1, -1, 4, 7};
-    static const int32_t second[] = {2, -2, -32768, 8};
+    static const int32_t second[] = {2, -2, ECG_SAMPLE_NONE, 8}; /* -32768: the lead was off */
     static const int32_t third[] = {3, -3, 6, 9};
     struct base_buf b = {0};
     add_header(&b, "ISHNE1.0", 4);
