@@ -209,15 +209,17 @@ void api_contact_note_answer(struct api_contact *c, const struct api_contact_pee
         if (ac->contexts[i].result != DICOM_CONTEXT_ACCEPTED)
             first = refused++ ? first : &rq->contexts[i];
     }
-    enum model_cause cause = refused == 0                ? MODEL_CAUSE_NONE
-                             : refused == rq->n_contexts ? MODEL_CAUSE_NO_CONTEXT
-                                                         : MODEL_CAUSE_CONTEXT_REFUSED;
+    enum model_cause cause = refused == rq->n_contexts ? MODEL_CAUSE_NO_CONTEXT
+                             : refused == 0            ? MODEL_CAUSE_NONE
+                                                       : MODEL_CAUSE_CONTEXT_REFUSED;
     struct note *n = take(c, peer, cause);
     if (!n)
         return;
     if (first)
         snprintf(n->detail, sizeof n->detail, "%u of %u refused, the first is %s", refused,
                  rq->n_contexts, dicom_uid_name(first->abstract));
+    else if (cause == MODEL_CAUSE_NO_CONTEXT)
+        snprintf(n->detail, sizeof n->detail, "the request proposes none");
     n->contexts_at = n->at;
     base_buf_reset(&n->contexts);
     write_contexts(&n->contexts, rq, ac);

@@ -285,15 +285,17 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
     api_scp_free_assoc(as);
 }
 
-static void on_stranger(void *arg, const char *address, enum net_assoc_cause cause,
-                        const char *text)
+static void on_stranger(void *arg, const char *address, const struct dicom_associate *rq,
+                        enum net_assoc_cause cause, const char *text)
 {
     struct api_scp *s = arg;
-    struct api_contact_peer peer = {.address = address, .calling = "", .called = ""};
+    struct api_contact_peer peer = {
+        .address = address, .calling = rq ? rq->calling : "", .called = rq ? rq->called : ""};
     api_contact_note(s->contact, &peer, api_contact_cause(cause, text), text);
     base_count(&s->config->counters->associations_refused_total, 1);
-    BASE_LOG(WARN, "stranger", LOG_S("address", address),
-             LOG_S("cause", net_assoc_cause_text(cause)), LOG_S("remedy", text));
+    BASE_LOG(WARN, "stranger", LOG_S("address", address), LOG_S("calling", peer.calling),
+             LOG_S("called", peer.called), LOG_S("cause", net_assoc_cause_text(cause)),
+             LOG_S("remedy", text));
 }
 
 void api_scp_note_stranger(struct api_scp *s, const char *address, const char *text)

@@ -4,10 +4,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-enum { LIST_SIZE = 500 /* as much as a log line holds */ };
+enum { LIST_SIZE = 500 /* as much as a log line holds */, DETAIL_SIZE = 100 };
 
-static void refuse(struct api_scp_assoc *as, enum model_cause cause, struct dicom_reject reject)
+static void refuse(struct api_scp_assoc *as, enum model_cause cause, struct dicom_reject reject,
+                   const char *detail)
 {
     struct api_contact_peer peer = api_scp_peer(as);
     BASE_LOG(WARN, "association_refused", LOG_U("association", net_assoc_id(as->a)),
@@ -16,7 +18,7 @@ static void refuse(struct api_scp_assoc *as, enum model_cause cause, struct dico
              LOG_S("cause", model_cause_code(cause)), LOG_S("detail", model_cause_text(cause)->en),
              LOG_S("remedy", model_cause_text(cause)->remedy_en));
     base_count(&as->s->config->counters->associations_refused_total, 1);
-    api_contact_note(as->s->contact, &peer, cause, dicom_reject_text(reject));
+    api_contact_note(as->s->contact, &peer, cause, detail[0] ? detail : dicom_reject_text(reject));
     net_assoc_reject(as->a, reject);
 }
 
@@ -24,7 +26,8 @@ static void refuse_busy(struct api_scp_assoc *as, enum model_cause cause)
 {
     refuse(as, cause,
            (struct dicom_reject){DICOM_RJ_TRANSIENT, DICOM_RJ_PRESENTATION,
-                                 DICOM_RJ_PRESENTATION_CONGESTION});
+                                 DICOM_RJ_PRESENTATION_CONGESTION},
+           "");
 }
 
 /* PS3.8 Table 9-21: "local-limit-exceeded", and the device tries again. */
@@ -32,15 +35,34 @@ static void refuse_limit(struct api_scp_assoc *as, enum model_cause cause)
 {
     refuse(as, cause,
            (struct dicom_reject){DICOM_RJ_TRANSIENT, DICOM_RJ_PRESENTATION,
-                                 DICOM_RJ_PRESENTATION_LIMIT});
+                                 DICOM_RJ_PRESENTATION_LIMIT},
+           "");
 }
 
-/* PS3.8 9.3.4 has a reason for a wrong calling and for a wrong called title. */
-static void refuse_unknown(struct api_scp_assoc *as, enum model_cause cause)
+/* What a technician overlooks on the screen of the device. */
+static void explain_title(const char *title, const char *ours, char text[DETAIL_SIZE])
 {
-    uint8_t reason =
-        cause == MODEL_CAUSE_WRONG_CALLED ? DICOM_RJ_USER_CALLED_AET : DICOM_RJ_USER_CALLING_AET;
-    refuse(as, cause, (struct dicom_reject){DICOM_RJ_PERMANENT, DICOM_RJ_USER, reason});
+    if (!title[0])
+        snprintf(text, DETAIL_SIZE, "the title is empty");
+    else if (strchr(title, '?')) /* dicom_associate_decode puts it there */
+        snprintf(text, DETAIL_SIZE, "characters that are not ASCII are shown as ?");
+    else if (ours[0] && strcasecmp(title, ours) == 0)
+        snprintf(text, DETAIL_SIZE, "%s is known: only upper and lower case differ", ours);
+}
+
+/* PS3.8 9.3.4 has a reason for a wrong calling and for a wrong called title. ours: the right
+ * title, "" when it is not known. */
+static void refuse_unknown(struct api_scp_assoc *as, enum model_cause cause, const char *ours)
+{
+    const struct dicom_associate *rq = net_assoc_request(as->a);
+    bool called = cause == MODEL_CAUSE_WRONG_CALLED;
+    char text[DETAIL_SIZE] = "";
+    if (called || cause == MODEL_CAUSE_UNKNOWN_AET)
+        explain_title(called ? rq->called : rq->calling, ours, text);
+    refuse(as, cause,
+           (struct dicom_reject){DICOM_RJ_PERMANENT, DICOM_RJ_USER,
+                                 called ? DICOM_RJ_USER_CALLED_AET : DICOM_RJ_USER_CALLING_AET},
+           text);
 }
 
 /* Appends " text" where it fits; else the list ends with an ellipsis. */
@@ -164,14 +186,15 @@ static int64_t number_of(const json_t *row, const char *name)
 
 static void take_device(struct api_scp_assoc *as, json_t *row)
 {
-    const char *called = text_of(row, "called");
+    const char *own = text_of(row, "called");
+    const char *called = own[0] ? own : as->s->config->conf->dicom_aet;
     const struct dicom_associate *rq = net_assoc_request(as->a);
     if (!row) {
         refuse_busy(as, MODEL_CAUSE_DATABASE);
     } else if (text_of(row, "cause")[0]) {
-        refuse_unknown(as, model_cause_find(text_of(row, "cause")));
-    } else if (strcmp(rq->called, called[0] ? called : as->s->config->conf->dicom_aet) != 0) {
-        refuse_unknown(as, MODEL_CAUSE_WRONG_CALLED);
+        refuse_unknown(as, model_cause_find(text_of(row, "cause")), text_of(row, "near"));
+    } else if (strcmp(rq->called, called) != 0) {
+        refuse_unknown(as, MODEL_CAUSE_WRONG_CALLED, called);
     } else {
         as->row = json_incref(row);
         as->device = (struct api_scp_device){

@@ -843,7 +843,7 @@ declare
     v_rows bigint[];
 begin
     v_rows := array(select c.id from device_contact c
-        where c.device_id = any (v_devices) or (c.device_id is null and (c.calling = p_aet
+        where c.device_id = any (v_devices) or (c.device_id is null and (lower(c.calling) = lower(p_aet)
             or exists (select from device d where d.id = any (v_devices) and d.address = c.address))));
     if v_devices = '{}' and v_rows = '{}' then
         perform fail(404, format('no such device %s, and nobody called by this name', p_aet),
@@ -893,7 +893,10 @@ begin
             where aet = p_aet and x.disabled_at is null and o.disabled_at is null) then 'disabled'
         when not exists (select from device where aet = p_aet and disabled_at is null
             and (address is null or p_address <<= address)) then 'wrong_address'
-        else 'wrong_called' end);
+        else 'wrong_called' end,
+        'near', coalesce(
+            (select min(called) from device where aet = p_aet and lower(called) = lower(p_called)),
+            (select min(aet) from device where aet <> p_aet and lower(aet) = lower(p_aet))));
 end $$;
 CREATE FUNCTION public.device_id(p_aet text, p_address inet, p_called text) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -5207,7 +5210,7 @@ CREATE INDEX audit_noun ON public.audit USING btree (noun, noun_id, at);
 CREATE INDEX commitment_due ON public.commitment USING btree (device_id, next_at, id) WHERE (state = ANY (ARRAY['checking'::text, 'due'::text, 'sending'::text]));
 CREATE INDEX contract_hospital ON public.contract USING btree (hospital_id, line_id, centre_id);
 CREATE INDEX delivery_due ON public.delivery USING btree (next_at) WHERE (state = ANY (ARRAY['due'::text, 'sending'::text]));
-CREATE INDEX device_contact_calling ON public.device_contact USING btree (calling) WHERE (device_id IS NULL);
+CREATE INDEX device_contact_calling ON public.device_contact USING btree (lower(calling)) WHERE (device_id IS NULL);
 CREATE INDEX device_contact_stranger ON public.device_contact USING btree (last_at) WHERE (device_id IS NULL);
 CREATE INDEX ecg_measurement_exam ON public.ecg_measurement USING btree (exam_id);
 CREATE INDEX exam_advice_device ON public.exam_advice USING btree (device_id, at);
@@ -5386,7 +5389,7 @@ CREATE POLICY api_read ON public.device_contact FOR SELECT TO rdc_api USING ((EX
   WHERE
         CASE
             WHEN (device_contact.device_id IS NOT NULL) THEN (d.id = device_contact.device_id)
-            ELSE ((d.aet = device_contact.calling) OR ((d.address)::inet = device_contact.address))
+            ELSE ((lower(d.aet) = lower(device_contact.calling)) OR ((d.address)::inet = device_contact.address))
         END)));
 CREATE POLICY api_read ON public.draft FOR SELECT TO rdc_api USING ((EXISTS ( SELECT
    FROM public.exam e

@@ -270,6 +270,16 @@ static enum base_err take_item(struct decoder *d, uint8_t type, struct base_byte
     return BASE_OK; /* PS3.8 9.3.1: unrecognized items are ignored */
 }
 
+bool dicom_associate_titles(struct base_bytes body, char called[DICOM_AET_SIZE],
+                            char calling[DICOM_AET_SIZE])
+{
+    if (body.n < FIXED)
+        return false;
+    take_aet(body.p + 4, called);
+    take_aet(body.p + 20, calling);
+    return true;
+}
+
 enum base_err dicom_associate_decode(struct base_bytes body, bool accept, struct base_arena *arena,
                                      struct dicom_associate *out, struct base_error *error)
 {
@@ -277,11 +287,9 @@ enum base_err dicom_associate_decode(struct base_bytes body, bool accept, struct
         .application_context = "", .implementation_class = "", .implementation_version = ""};
     struct decoder d = {
         .arena = arena, .out = &a, .error = error, .start = body.p, .accept = accept};
-    if (body.n < FIXED)
+    if (!dicom_associate_titles(body, a.called, a.calling))
         return base_fail(error, BASE_EFORMAT, DICOM_PDU_HEADER, "A-ASSOCIATE: too short");
     a.version = base_load_be16(body.p);
-    take_aet(body.p + 4, a.called);
-    take_aet(body.p + 20, a.calling);
     struct base_bytes in = {body.p + FIXED, body.n - FIXED};
     unsigned n = count_items(in, accept ? ITEM_CONTEXT_AC : ITEM_CONTEXT_RQ);
     if (n > DICOM_CONTEXTS_MAX)

@@ -122,6 +122,9 @@ BASE_MUST_CHECK enum base_err dicom_associate_decode(struct base_bytes body, boo
                                                      struct base_arena *arena,
                                                      struct dicom_associate *out,
                                                      struct base_error *error);
+/* Only the AE titles, which also a request that cannot be decoded has. False: it is too short. */
+BASE_MUST_CHECK bool dicom_associate_titles(struct base_bytes body, char called[DICOM_AET_SIZE],
+                                            char calling[DICOM_AET_SIZE]);
 /* Appends the whole PDU. Errors are sticky in out (BASE_ELIMIT: an item does not fit). */
 void dicom_associate_encode(const struct dicom_associate *a, bool accept, struct base_buf *out);
 

@@ -84,6 +84,12 @@ static const struct model_cause_text texts[] = {
         {"the certificate of the device has expired or is not valid yet",
          "设备证书已过期或尚未生效", "renew the certificate; check the clock of the device",
          "请更新证书,并检查设备时钟"},
+    [MODEL_CAUSE_CERTIFICATE_BAD] =
+        {"the certificate of the device cannot be used", "设备证书不可用",
+         "see the detail; issue a new one for the device: RSA of at least 2048 bits or ECDSA, "
+         "SHA-256, for client authentication, with a short chain",
+         "见详细信息;请为设备重新签发证书:RSA 2048 位以上或 ECDSA、SHA-256、"
+         "可用于客户端认证、证书链不宜过长"},
     [MODEL_CAUSE_HTTP] = {"an HTTP request came to the DICOM port", "DICOM 端口收到了 HTTP 请求",
                           "use the HTTP port", "请改用 HTTP 端口"},
     [MODEL_CAUSE_MLLP] = {"an HL7 message came to the DICOM port", "DICOM 端口收到了 HL7 消息",
@@ -96,9 +102,21 @@ static const struct model_cause_text texts[] = {
                                    "请改用 DICOM 端口"},
     [MODEL_CAUSE_HL7_ON_HTTP] = {"an HL7 message came to the HTTP port", "HTTP 端口收到了 HL7 消息",
                                  "use the HL7 port", "请改用 HL7 端口"},
+    [MODEL_CAUSE_DICOM_ON_HL7] = {"a DICOM association request came to the HL7 port",
+                                  "HL7 端口收到了 DICOM 关联请求", "use the DICOM port",
+                                  "请改用 DICOM 端口"},
+    [MODEL_CAUSE_HTTP_ON_HL7] = {"an HTTP request came to the HL7 port", "HL7 端口收到了 HTTP 请求",
+                                 "use the HTTP port", "请改用 HTTP 端口"},
     [MODEL_CAUSE_NOT_DICOM] = {"the first bytes are no DICOM", "收到的数据不是 DICOM",
                                "check which program on that machine uses this port",
                                "请检查该机器上是哪个程序连接了此端口"},
+    [MODEL_CAUSE_NOT_HL7] =
+        {"what came to the HL7 port is no message in an MLLP frame",
+         "HL7 端口收到的数据不是 MLLP 帧中的消息",
+         "set the sender to MLLP (0B, the message, 1C 0D); else check which program on that "
+         "machine "
+         "uses this port",
+         "请将发送方设为 MLLP(0B、消息、1C 0D);否则请检查该机器上是哪个程序连接了此端口"},
     [MODEL_CAUSE_TOO_MANY] = {"as many associations are open as the server allows",
                               "服务器的关联数已达上限",
                               "the device tries again by itself; else raise dicom.max-associations",

@@ -26,12 +26,16 @@
     X(CERTIFICATE_MISSING, "certificate_missing")                                                  \
     X(CERTIFICATE_UNKNOWN, "certificate_unknown")                                                  \
     X(CERTIFICATE_EXPIRED, "certificate_expired")                                                  \
+    X(CERTIFICATE_BAD, "certificate_bad")                                                          \
     X(HTTP, "http_on_dicom_port")                                                                  \
     X(MLLP, "hl7_on_dicom_port")                                                                   \
     X(SSH, "ssh_on_dicom_port")                                                                    \
     X(DICOM_ON_HTTP, "dicom_on_http_port")                                                         \
     X(HL7_ON_HTTP, "hl7_on_http_port")                                                             \
+    X(DICOM_ON_HL7, "dicom_on_hl7_port")                                                           \
+    X(HTTP_ON_HL7, "http_on_hl7_port")                                                             \
     X(NOT_DICOM, "not_dicom")                                                                      \
+    X(NOT_HL7, "not_hl7")                                                                          \
     X(TOO_MANY, "too_many_associations")                                                           \
     X(DEVICE_TOO_MANY, "too_many_associations_of_device")                                          \
     X(TOO_FAST, "too_many_requests")                                                               \

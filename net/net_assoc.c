@@ -144,7 +144,7 @@ static void notify(struct net_assoc *a)
         if (a->handlers.on_closed)
             a->handlers.on_closed(a, a->arg, a->cause, a->text);
     } else if (a->server && a->server->config.on_stranger) {
-        a->server->config.on_stranger(a->server->arg, a->peer.text, a->cause, a->text);
+        a->server->config.on_stranger(a->server->arg, a->peer.text, a->rq, a->cause, a->text);
     }
 }
 

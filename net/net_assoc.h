@@ -88,9 +88,10 @@ struct net_assoc_config {
     unsigned max_awaited;        /* connections without a request yet; beyond it the oldest goes */
     struct base_counters *counters; /* may be NULL */
     /* A connection that ended before its request could be given to on_request
-     * (TLS hello, noise, silence, malformed request). May be NULL. */
-    void (*on_stranger)(void *arg, const char *address, enum net_assoc_cause cause,
-                        const char *text);
+     * (TLS hello, noise, silence, a request that is malformed or not acceptable). rq: NULL when
+     * none came; only its AE titles are for use. May be NULL. */
+    void (*on_stranger)(void *arg, const char *address, const struct dicom_associate *rq,
+                        enum net_assoc_cause cause, const char *text);
 };
 
 /* ---- acceptor ---- */

@@ -39,7 +39,10 @@ static enum base_err decode_associate(struct net_assoc *a, bool accept,
     struct dicom_associate *x = base_arena_alloc(&a->arena, sizeof *x);
     if (!x)
         return base_fail(error, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    *x = (struct dicom_associate){0};
     enum base_err err = dicom_associate_decode(a->pdu->body, accept, &a->arena, x, error);
+    if (err && !accept && dicom_associate_titles(a->pdu->body, x->called, x->calling))
+        *out = x;                      /* who it was, for on_stranger */
     base_buf_deinit(&a->decoder.body); /* an idle association keeps no buffer */
     if (!err)
         *out = x;

@@ -109,12 +109,17 @@ static void conn_close(struct net_mllp_conn *c)
         conn_free(c);
 }
 
-static void fault(struct net_mllp_conn *c, const char *cause)
+static void fault_of(struct net_mllp_conn *c, const char *word, const char *text)
 {
     struct net_mllp_server *s = c->server;
     if (s->o.on_fault)
-        s->o.on_fault(s->o.arg, net_stream_peer(c->stream), cause);
+        s->o.on_fault(s->o.arg, net_stream_peer(c->stream), word, text);
     conn_close(c);
+}
+
+static void fault(struct net_mllp_conn *c, const char *text)
+{
+    fault_of(c, "", text);
 }
 
 /* Hands the message out. True when it was answered at once, so that the next
@@ -150,19 +155,24 @@ static void set_clock(struct net_mllp_conn *c)
     net_stream_timeout(c->stream, c->server->o.idle_timeout_ms);
 }
 
-/* What the first bytes of a peer are, or those behind a message. */
-static const char *noise_text(const struct net_mllp_conn *c, struct base_bytes first)
+/* By the first bytes of a peer, or those behind a message. */
+static void fault_noise(struct net_mllp_conn *c, struct base_bytes first)
 {
     enum dicom_stranger stranger = c->fresh ? dicom_stranger_of(first) : DICOM_STRANGER_GARBAGE;
     if (stranger == DICOM_STRANGER_TLS && !net_stream_tls(c->stream))
-        return "the peer speaks TLS: it must use the port of hl7-tls.address";
-    if (stranger == DICOM_STRANGER_HTTP)
-        return "the peer speaks HTTP: it must use the port of http.address";
-    if (stranger == DICOM_STRANGER_NONE)
-        return "the peer speaks DICOM: it must use the port of dicom.address";
-    if (c->fresh && first.n >= 3 && memcmp(first.p, "MSH", 3) == 0)
-        return "a message without its frame: in MLLP the byte 0B stands before it, 1C 0D behind";
-    return "the peer does not speak MLLP: a message begins with the byte 0B";
+        fault_of(c, "tls_on_plain_port",
+                 "the peer speaks TLS: it must use the port of hl7-tls.address");
+    else if (stranger == DICOM_STRANGER_HTTP)
+        fault_of(c, "http_on_hl7_port",
+                 "the peer speaks HTTP: it must use the port of http.address");
+    else if (stranger == DICOM_STRANGER_NONE)
+        fault_of(c, "dicom_on_hl7_port",
+                 "the peer speaks DICOM: it must use the port of dicom.address");
+    else if (c->fresh && first.n >= 3 && memcmp(first.p, "MSH", 3) == 0)
+        fault_of(c, "not_hl7",
+                 "a message without its frame: in MLLP the byte 0B stands before it, 1C 0D behind");
+    else
+        fault_of(c, "not_hl7", "the peer does not speak MLLP: a message begins with the byte 0B");
 }
 
 /* Takes bytes until a message waits for its answer. Frees c on a fault. */
@@ -176,7 +186,7 @@ static void take(struct net_mllp_conn *c, struct base_bytes in)
         case NET_MLLP_MORE:
             break;
         case NET_MLLP_NOISE:
-            fault(c, noise_text(c, first));
+            fault_noise(c, first);
             return;
         case NET_MLLP_ENDLESS:
             fault(c, "the message is too long, or its end (1C 0D) is missing");
@@ -226,9 +236,10 @@ static void on_error(void *arg, enum base_err err)
     (void)err;
     if (cause && c->server && c->server->o.on_fault) {
         char text[512];
-        snprintf(text, sizeof text, "%s: %s; %s", net_tls_cause_word(cause),
-                 net_tls_failure_text(tls), net_tls_cause_remedy(cause));
-        c->server->o.on_fault(c->server->o.arg, net_stream_peer(c->stream), text);
+        snprintf(text, sizeof text, "%s; %s", net_tls_failure_text(tls),
+                 net_tls_cause_remedy(cause));
+        c->server->o.on_fault(c->server->o.arg, net_stream_peer(c->stream),
+                              net_tls_cause_word(cause), text);
     }
     net_stream_close(c->stream);
     c->stream = NULL;
@@ -274,7 +285,7 @@ static void on_accept(void *arg, struct net_stream *stream)
     struct net_mllp_conn *c = many ? NULL : calloc(1, sizeof *c);
     if (!c) {
         if (s->o.on_fault)
-            s->o.on_fault(s->o.arg, net_stream_peer(stream), many ? many : "out of memory");
+            s->o.on_fault(s->o.arg, net_stream_peer(stream), "", many ? many : "out of memory");
         net_stream_close(stream);
         return;
     }

@@ -55,8 +55,9 @@ struct net_mllp_options {
     /* The same with the beginning of a message of more than max_message. NULL: its connection
      * ends. */
     void (*on_too_long)(void *arg, struct net_mllp_conn *c, struct base_bytes beginning);
-    /* The connection ended because of what the peer sent; for the log. */
-    void (*on_fault)(void *arg, const char *peer, const char *cause);
+    /* The connection ended because of what the peer sent; text for the log. word names what it
+     * spoke instead, or why TLS failed, as the causes of `rdc device doctor` do; "" else. */
+    void (*on_fault)(void *arg, const char *peer, const char *word, const char *text);
     void *arg;
 };
 

@@ -49,8 +49,10 @@ static void print_cause(const json_t *c)
     printf("\n%s  %" JSON_INTEGER_FORMAT " times, last %s, from %s", text_of(c, "code"),
            json_integer_value(json_object_get(c, "count")), text_of(c, "last_at"),
            text_of(c, "address"));
-    if (text_of(c, "calling")[0])
-        printf(" as %s to %s", text_of(c, "calling"), text_of(c, "called"));
+    const char *calling = text_of(c, "calling");
+    const char *called = text_of(c, "called");
+    if (calling[0] || called[0])
+        printf(" as %s to %s", calling[0] ? calling : "\"\"", called[0] ? called : "\"\"");
     printf("\n  %s\n  %s\n", text_of(c, "text_zh"), text_of(c, "text_en"));
     if (text_of(c, "remedy_zh")[0])
         printf("  → %s\n  → %s\n", text_of(c, "remedy_zh"), text_of(c, "remedy_en"));

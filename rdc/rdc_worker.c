@@ -161,6 +161,12 @@ static enum base_err start_flows(struct worker *w)
     return err;
 }
 
+static void on_stranger(void *arg, const char *address, const char *text)
+{
+    const struct worker *w = arg;
+    api_scp_note_stranger(w->scp, address, text);
+}
+
 static enum base_err start_hl7(struct worker *w)
 {
     struct worklist_hl7_config config = {
@@ -169,6 +175,8 @@ static enum base_err start_hl7(struct worker *w)
         .fd = w->config->fds[RDC_PORT_HL7],
         .tls_fd = w->config->fds[RDC_PORT_HL7_TLS],
         .tls = w->tls.hl7_tls,
+        .on_stranger = on_stranger,
+        .arg = w,
     };
     return config.fd < 0 && config.tls_fd < 0 ? BASE_OK : worklist_hl7_start(&config, &w->hl7);
 }
@@ -226,12 +234,6 @@ static bool on_http_body(void *arg, struct net_http_request *req, size_t n)
     return api_limits_http_body(w->limits, req, n);
 }
 
-static void on_http_stranger(void *arg, const char *address, const char *text)
-{
-    const struct worker *w = arg;
-    api_scp_note_stranger(w->scp, address, text);
-}
-
 static uint64_t max_upload(const struct base_conf *conf)
 {
     uint64_t object = conf->upload_max_bytes;
@@ -262,7 +264,7 @@ static enum base_err start_http(struct worker *w)
         .on_admit = on_http_admit,
         .on_collect = on_http_collect,
         .on_body = on_http_body,
-        .on_stranger = on_http_stranger,
+        .on_stranger = on_stranger,
         .arg = w,
     };
     enum base_err err = net_http_server_new(&options, &w->http);

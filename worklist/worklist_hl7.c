@@ -27,6 +27,8 @@ enum {
 
 struct worklist_hl7 {
     struct db *db;
+    void (*on_stranger)(void *arg, const char *address, const char *text);
+    void *arg;
     struct net_mllp_server *server; /* NULL: not served */
     struct net_mllp_server *tls_server;
     unsigned busy;
@@ -497,10 +499,14 @@ static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes fra
     walk(r);
 }
 
-static void on_fault(void *arg, const char *peer, const char *cause)
+static void on_fault(void *arg, const char *peer, const char *word, const char *text)
 {
-    (void)arg;
-    BASE_LOG(WARN, "hl7_stranger", LOG_S("address", peer), LOG_S("cause", cause));
+    const struct worklist_hl7 *h = arg;
+    char full[600];
+    snprintf(full, sizeof full, "%s%s%s", word, word[0] ? ": " : "", text);
+    if (word[0])
+        h->on_stranger(h->arg, peer, full);
+    BASE_LOG(WARN, "hl7_stranger", LOG_S("address", peer), LOG_S("cause", full));
 }
 
 /* ---- the listener ---- */
@@ -531,6 +537,8 @@ enum base_err worklist_hl7_start(const struct worklist_hl7_config *config,
     if (!h)
         return BASE_ENOMEM;
     h->db = config->db;
+    h->on_stranger = config->on_stranger;
+    h->arg = config->arg;
     enum base_err err = listen_on(h, config->loop, config->fd, NULL, &h->server);
     if (!err)
         err = listen_on(h, config->loop, config->tls_fd, config->tls, &h->tls_server);

@@ -17,6 +17,9 @@ struct worklist_hl7_config {
     int fd;        /* bound; -1 = not served */
     int tls_fd;    /* the same, over TLS */
     struct net_tls_context *tls;
+    /* A client that speaks something else, or fails at TLS: as net_http.h has it. */
+    void (*on_stranger)(void *arg, const char *address, const char *text);
+    void *arg;
 };
 enum base_err worklist_hl7_start(const struct worklist_hl7_config *config,
                                  struct worklist_hl7 **out) BASE_MUST_CHECK;

@@ -5,7 +5,8 @@
 
 -- The device that calls, the most specific first: {"id", "centre_id", "quiet"}
 -- or {"cause": unknown_aet | wrong_address | wrong_called | disabled |
--- certificate_missing | certificate_unknown}. p_certificate: the SHA-256 of the
+-- certificate_missing | certificate_unknown, "near"}, where near is a title that
+-- differs in upper and lower case only. p_certificate: the SHA-256 of the
 -- one it showed over TLS. A device that has one is not found without it, and no
 -- less specific device takes its place.
 create function device_find(p_aet text, p_address inet, p_called text, p_certificate text default null)
@@ -36,7 +37,10 @@ begin
             where aet = p_aet and x.disabled_at is null and o.disabled_at is null) then 'disabled'
         when not exists (select from device where aet = p_aet and disabled_at is null
             and (address is null or p_address <<= address)) then 'wrong_address'
-        else 'wrong_called' end);
+        else 'wrong_called' end,
+        'near', coalesce(
+            (select min(called) from device where aet = p_aet and lower(called) = lower(p_called)),
+            (select min(aet) from device where aet <> p_aet and lower(aet) = lower(p_aet))));
 end $$;
 
 -- ---------------------------------------------------------------- objects

@@ -24,7 +24,7 @@ create table device_contact (
     constraint device_contact_contexts_tied check ((contexts is null) = (contexts_at is null))
 );
 create index device_contact_stranger on device_contact (last_at) where device_id is null;
-create index device_contact_calling on device_contact (calling) where device_id is null;
+create index device_contact_calling on device_contact (lower(calling)) where device_id is null;
 
 alter table device_contact enable row level security;
 alter table device_contact force row level security;
@@ -34,11 +34,11 @@ begin
                    current_user);
 end $$;
 create policy ingest_all on device_contact for select to rdc_ingest using (true);
--- Its own devices, and strangers that call themselves by their names or call
--- from their one address.
+-- Its own devices, and strangers that call themselves by their names, in whatever
+-- case, or call from their one address.
 create policy api_read on device_contact for select to rdc_api using (
     exists (select from device d where case when device_id is not null then d.id = device_id
-        else d.aet = calling or d.address = device_contact.address end));
+        else lower(d.aet) = lower(calling) or d.address = device_contact.address end));
 grant select on device_contact to rdc_api, rdc_ingest;
 
 -- Notes of one worker: [{"device", "address", "calling", "called", "cause",
@@ -104,7 +104,7 @@ declare
     v_rows bigint[];
 begin
     v_rows := array(select c.id from device_contact c
-        where c.device_id = any (v_devices) or (c.device_id is null and (c.calling = p_aet
+        where c.device_id = any (v_devices) or (c.device_id is null and (lower(c.calling) = lower(p_aet)
             or exists (select from device d where d.id = any (v_devices) and d.address = c.address))));
     if v_devices = '{}' and v_rows = '{}' then
         perform fail(404, format('no such device %s, and nobody called by this name', p_aet),

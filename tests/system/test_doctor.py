@@ -5,16 +5,16 @@ import struct
 import subprocess
 
 import dicom_scu
-from rdc_system import Client, SystemTest, needs, tool, wait_for
+from rdc_system import Client, SystemTest, free_port, needs, tool, wait_for
 
 CT = '1.2.840.10008.5.1.4.1.1.2'
 
 
 class TheDoctor(SystemTest):
-    conf = {'dicom.artim-seconds': '1'}
-
     @classmethod
     def setUpClass(cls):
+        cls.hl7_port = free_port()
+        cls.conf = {'dicom.artim-seconds': '1', 'hl7.address': f'127.0.0.1:{cls.hl7_port}'}
         super().setUpClass()
         cls.rdc.cli('device', 'add', 'FAR', '--org', 'QINGHE', '--address', '10.1.2.3')
         cls.rdc.cli('device', 'add', 'OFF', '--org', 'QINGHE')
@@ -74,6 +74,47 @@ class TheDoctor(SystemTest):
         self.assertRegex(self.rdc.cli('device', 'doctor', 'FAR'),
                          r'address 10\.1\.2\.3(.*\n)*wrong_address .*from 127\.0\.0\.1 as FAR')
 
+    def answer(self, data):
+        """The first PDU that comes back."""
+        with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10) as s:
+            s.sendall(data)
+            kind, n = struct.unpack('>BxI', s.recv(6, socket.MSG_WAITALL))
+            return kind, s.recv(n, socket.MSG_WAITALL)
+
+    def test_names_who_is_refused_before_it_is_looked_up(self):
+        rq = dicom_scu.associate_rq('RDC', 'EARLY', [(1, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE])])
+        for wrong, code, answer in (
+                (rq.replace(b'1.2.840.10008.3.1.1.1', b'1.2.840.10008.3.1.1.2'), 'association_not_acceptable', (3, b'\0\1\1\2')),
+                (rq[:6] + b'\0\2' + rq[8:], 'association_not_acceptable', (3, b'\0\1\2\2')),
+                (rq.replace(b'\x20\0\0\x2e\1', b'\x20\0\0\x2e\2'), 'protocol_error', (7, b'\0\0\0\0'))):
+            with self.subTest(code):
+                self.assertNotEqual(wrong, rq)
+                self.assertEqual(self.answer(wrong), answer)
+                self.assertEqual(self.cause(code, 'EARLY')['called'], 'RDC')
+
+    def test_tells_what_is_overlooked_in_a_title(self):
+        def answer(calling, called=b'RDC'):
+            rq = dicom_scu.associate_rq('', '', [(1, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE])])
+            return self.answer(rq[:10] + called.ljust(16) + calling.ljust(16) + rq[42:])[1][1:]
+
+        def detail(code, **of):
+            def find():
+                return [c['detail'] for c in self.doctor()['strangers']
+                        if c['code'] == code and all(c[k] == v for k, v in of.items())]
+            return wait_for(f'{code} of {of}', find, 15)[0]
+        self.assertEqual(answer(b''), b'\1\1\3')
+        self.assertIn('is empty', detail('unknown_aet', calling=None))
+        self.assertEqual(answer('测试'.encode('gbk')), b'\1\1\3')
+        self.assertIn('not ASCII', detail('unknown_aet', calling='????'))
+        self.assertEqual(answer(b'Well'), b'\1\1\3')
+        self.assertIn('WELL is known', detail('unknown_aet', calling='Well'))
+        self.assertIn('WELL is known', self.cause('unknown_aet', 'WELL')['detail'])
+        self.assertEqual(answer(b'STRANGE', b'rdc'), b'\1\1\7')
+        self.assertIn('RDC is known', detail('wrong_called', calling='STRANGE'))
+        self.assertEqual(answer(b'HERE', b'here_called'), b'\1\1\7')
+        self.assertIn('HERE_CALLED is known', detail('wrong_called', calling='HERE'))
+        self.assertIn(' as "" to RDC', self.rdc.cli('device', 'doctor'))
+
     def test_says_when_all_is_well(self):
         self.echo('WELL', check=True)
         wait_for('a contact in order', lambda: self.try_doctor('WELL').get('last_ok_at'), 15)
@@ -112,6 +153,13 @@ class TheDoctor(SystemTest):
         a = dicom_scu.Association(self.rdc.dicom_port, 'QH_CT', contexts=[(1, '1.2.3.4.5', [dicom_scu.IMPLICIT_LE])])
         a.release()
         self.cause('no_context', 'QH_CT')
+
+    def test_knows_a_request_without_contexts(self):
+        self.rdc.cli('device', 'add', 'NONE', '--org', 'QINGHE')
+        kind, _ = self.answer(dicom_scu.associate_rq('RDC', 'NONE', []))
+        self.assertEqual(kind, 2)
+        self.assertIn('proposes none', self.cause('no_context', 'NONE')['detail'])
+        self.assertIsNone(self.doctor('NONE')['last_ok_at'])
 
     def test_of_whom_no_context_was_accepted_tells_nothing_else(self):
         """DCMTK's tools then close without a release; gdcmscu asks all the same."""
@@ -224,6 +272,16 @@ class TheDoctor(SystemTest):
                 s.sendall(data)
                 self.assertIn(b'use the %s port' % port, s.recv(4096))
             self.cause(code)
+
+    def test_knows_what_is_no_hl7_on_the_hl7_port(self):
+        rq = dicom_scu.associate_rq('RDC', 'LOST', [(1, dicom_scu.VERIFICATION, [dicom_scu.IMPLICIT_LE])])
+        for data, code, detail in ((rq, 'dicom_on_hl7_port', 'dicom.address'), (b'GET / HTTP/1.1\r\n\r\n', 'http_on_hl7_port', 'http.address'),
+                                   (b'MSH|^~\\&|A|B\r', 'not_hl7', 'without its frame'), (b'SSH-2.0-x\r\n', 'not_hl7', 'the byte 0B'),
+                                   (b'\x16\x03\x01\x02\0', 'tls_on_plain_port', 'hl7-tls.address')):
+            with self.subTest(data), socket.create_connection(('127.0.0.1', self.hl7_port), 10) as s:
+                s.sendall(data)
+                self.assertEqual(s.recv(100), b'')
+                wait_for(detail, lambda c=code, d=detail: d in self.cause(c)['detail'], 15)
 
     def test_knows_silence_and_broken_protocol(self):
         with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10):

@@ -18,8 +18,8 @@ class TheDoctorOnTls(SystemTest):
         cls.centre, cls.stranger = Authority('doctor'), Authority('doctor-stranger')
         cert, key = cls.centre.sign('server')
         cls.device, cls.other = cls.centre.sign('device'), cls.centre.sign('other')
-        cls.tls_port = free_port()
-        cls.conf = {'dicom-tls.address': f'127.0.0.1:{cls.tls_port}', 'tls.certificate': cert, 'tls.key': key,
+        cls.tls_port, cls.hl7_port = free_port(), free_port()
+        cls.conf = {'dicom-tls.address': f'127.0.0.1:{cls.tls_port}', 'hl7-tls.address': f'127.0.0.1:{cls.hl7_port}', 'tls.certificate': cert, 'tls.key': key,
                     'tls.client-ca': cls.centre.ca, 'dicom.artim-seconds': '2'}
         super().setUpClass()
         cls.read = set()
@@ -28,14 +28,18 @@ class TheDoctorOnTls(SystemTest):
         cls.rdc.cli('device', 'add', 'PINNED', '--org', 'QINGHE', '--certificate', cls.device[0])
         cls.tech = Client(cls.rdc, 'tech')
 
-    def causes(self, aet):
-        """By the API: {code: cause} of what the doctor knows of this device."""
+    def rows(self, aet):
+        """By the API: what the doctor knows of this device, the newest first."""
         answer = self.tech.get(f'/api/v1/devices/{aet}/doctor')
         self.assertEqual(answer.status, 200, answer)
-        return {c['code']: c for c in answer.json()['causes']}
+        return answer.json()['causes']
+
+    def causes(self, aet):
+        """{code: the newest cause}"""
+        return {c['code']: c for c in reversed(self.rows(aet))}
 
     def count(self, code, aet):
-        return self.causes(aet).get(code, {'count': 0})['count']
+        return sum(c['count'] for c in self.rows(aet) if c['code'] == code)
 
     def told(self, code, aet):
         """In both languages by the API, and once by the command line."""
@@ -94,6 +98,23 @@ class TheDoctorOnTls(SystemTest):
                             ('early', ('20800101000000Z', '20800201000000Z'))):
             pair = self.dated(name, *dates)
             self.again('certificate_expired', lambda p=pair: self.scu(p))
+
+    def test_knows_one_that_signed_itself_and_one_that_cannot_be_used(self):
+        own, key = self.centre.path('own.pem'), self.centre.path('own.key')
+        tool('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=own', '-keyout', key, '-out', own)
+        self.again('certificate_unknown', lambda: self.scu((own, key)))
+        pair = self.centre.sign('server-only', extensions='extendedKeyUsage=serverAuth\n')
+        self.again('certificate_bad', lambda: self.scu(pair))
+        self.assertIn('purpose', self.causes('HERE')['certificate_bad']['detail'])
+
+    def test_knows_who_fails_at_the_tls_port_for_hl7(self):
+        def client():
+            with socket.create_connection(('127.0.0.1', self.hl7_port), 10) as s:
+                s.sendall(b'\x0bMSH|^~\\&|A|B\r\x1c\r')
+                return s.recv(100).hex()
+        self.again('plain_on_tls_port', client)
+        alien = self.stranger.sign('alien-hl7')
+        self.again('certificate_unknown', lambda: self.scu(alien, port=self.hl7_port))
 
     def test_knows_a_missing_certificate(self):
         self.again('certificate_missing', self.scu)

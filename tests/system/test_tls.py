@@ -32,15 +32,14 @@ class Authority:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def sign(self, name, *extra, days='2'):
+    def sign(self, name, *extra, days='2', extensions=''):
         """(certificate, key) of a new RSA key for 127.0.0.1."""
         cert, key, request = self.path(name + '.pem'), self.path(name + '.key'), self.path(name + '.csr')
         openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', f'/CN={name}', '-keyout', key, '-out', request)
-        extensions = self.path(name + '.ext')
-        with open(extensions, 'w') as f:
-            f.write('subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n')
+        with open(self.path(name + '.ext'), 'w') as f:
+            f.write('subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n' + extensions)
         openssl('x509', '-req', '-in', request, '-CA', self.ca, '-CAkey', self.ca_key, '-CAcreateserial',
-                '-days', days, '-extfile', extensions, '-out', cert, *extra)
+                '-days', days, '-extfile', self.path(name + '.ext'), '-out', cert, *extra)
         os.chmod(key, 0o644)  # rdc runs as another user than the test
         return cert, key
 

@@ -192,9 +192,10 @@ static inline void on_closed(struct net_assoc *a, void *arg, enum net_assoc_caus
         open_total--;
 }
 
-static inline void on_stranger(void *arg, const char *address, enum net_assoc_cause cause,
-                               const char *text)
+static inline void on_stranger(void *arg, const char *address, const struct dicom_associate *rq,
+                               enum net_assoc_cause cause, const char *text)
 {
+    (void)rq;
     ck_assert_ptr_eq(arg, &acceptor);
     ck_assert_str_eq(address, "127.0.0.1");
     strangers++;

@@ -31,9 +31,10 @@ static void on_message(void *arg, struct net_mllp_conn *c, struct base_bytes mes
     net_mllp_done(c);
 }
 
-static void on_fault(void *arg, const char *peer, const char *text)
+static void on_fault(void *arg, const char *peer, const char *word, const char *text)
 {
     (void)arg;
+    (void)word;
     ck_assert_str_eq(peer, "127.0.0.1");
     snprintf(cause, sizeof cause, "%s", text);
 }
