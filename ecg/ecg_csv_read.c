@@ -3,6 +3,7 @@
 #include "ecg/ecg_format.h"
 #include "ecg/ecg_text.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -240,7 +241,9 @@ static enum base_err read_rows(struct table *t)
                          base_err_text(e));
     for (size_t row = 0; row < t->rows; row++) {
         double number;
-        (void)read_row(t, &at, &number, values);
+        bool sound = read_row(t, &at, &number, values); /* as count_rows found it */
+        assert(sound && number == t->first + (double)row);
+        (void)sound;
         for (size_t i = 0; i < t->leads; i++)
             t->r->leads[i].i32[row] =
                 isnan(values[i]) ? ECG_SAMPLE_NONE : (int32_t)lround(values[i] * scale[i]);

@@ -3,6 +3,7 @@
 
 #include "ecg/ecg_unpack.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -275,6 +276,7 @@ static void decode(const struct group *g, size_t channel, bool high, struct ecg_
     uint32_t padding = padding_of(g);
     bool padded = padding != 0;
     const uint8_t *p = g->data.p + channel * width;
+    assert(lead->samples == g->nsamples && g->data.n / frame >= g->nsamples);
     for (size_t i = 0; i < g->nsamples; i++, p += frame) {
         uint32_t raw = load(p, width, g->swap);
         int32_t v = value_of(raw, g->kind, stored);
@@ -329,8 +331,11 @@ static enum base_err part_plain(struct ecg_dicom_reader *d, const struct group *
     struct ecg_tally tallies[PLAIN_MAX] = {0};
     bool padded = g->padding.n >= 2 && base_load_le16(g->padding.p) == 0x8000;
     ecg_unpack_choose(ecg_simd_level(), &u);
-    for (size_t i = 0; i < g->nchannels; i++)
+    assert(g->nchannels <= PLAIN_MAX && g->data.n / 2 / g->nchannels >= g->nsamples);
+    for (size_t i = 0; i < g->nchannels; i++) {
+        assert(leads[i].i16 && leads[i].samples == g->nsamples);
         to[i] = leads[i].i16;
+    }
     u.split16(g->data.p, g->nsamples, g->nchannels, to, tallies);
     for (size_t i = 0; i < g->nchannels; i++) {
         leads[i].tally = tallies[i];
@@ -419,6 +424,8 @@ static enum base_err make_leads(struct ecg_dicom_reader *d, struct group *const 
         for (size_t k = 0; k < groups[i]->nchannels && !e; k++)
             if (is_of(groups[i], k, kind))
                 e = make_lead(d, groups[i], k, plain, lead++);
+        /* One that is plain has all its channels among leads of one kind. */
+        assert(e || !plain || lead == first || (size_t)(lead - first) == groups[i]->nchannels);
         if (!e && plain && lead > first)
             e = part_plain(d, groups[i], first);
     }
@@ -431,6 +438,7 @@ static void remember(struct ecg_dicom_reader *d, const struct group *g)
     int *ids = g->left_out ? NULL : base_arena_alloc(&d->rec->arena, g->nchannels * sizeof *ids);
     for (size_t i = 0; ids && i < g->nchannels; i++)
         ids[i] = g->channels[i].id;
+    assert(d->ngroups < ECG_DICOM_GROUPS_MAX);
     d->groups[d->ngroups++] = (struct ecg_dicom_group){.median = g->median,
                                                        .channels = ids ? g->nchannels : 0,
                                                        .samples = g->nsamples,

@@ -10,6 +10,7 @@
 #include "ecg/ecg_unit.h"
 #include "ecg/ecg_unpack.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,6 +293,8 @@ static void copy_samples(const struct edf_file *f, struct edf_channel *c,
     if (n == 0)
         return;
     size_t at = sample_of(f, c, record, c->next);
+    assert(at >= c->next && at <= lead->samples && n <= lead->samples - at);
+    assert(p + n * f->width <= f->data.p + f->data.n);
     if (f->width == 3)
         u->u24(p, n, lead->i32 + at, &lead->tally, &c->odd);
     else

@@ -7,6 +7,7 @@
 #include "ecg/ecg_text.h"
 #include "ecg/ecg_unpack.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -206,6 +207,7 @@ static enum base_err read_samples(struct ishne *x)
         return base_fail(x->err, e, x->offset, "ISHNE: %zu samples of %zu leads: %s", n, x->nleads,
                          base_err_text(e));
     ecg_unpack_choose(ecg_simd_level(), &u);
+    assert(n <= (x->all.n - x->offset) / 2 / x->nleads);
     u.split16(x->all.p + x->offset, n, x->nleads, planes, tallies);
     for (size_t i = 0; i < x->nleads; i++) {
         struct ecg_lead *lead = &r->leads[i];

@@ -6,6 +6,7 @@
 #include "ecg/ecg_text.h"
 #include "ecg/ecg_unpack.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,7 @@ static void read_samples(struct frames *x, struct channel *c, const uint8_t *p, 
 {
     bool big = x->g->big_endian;
     struct ecg_lead *lead = c->lead;
+    assert(lead && c->at <= lead->samples && n <= lead->samples - c->at);
     if (lead->i16) {
         read_words(x, c, p, n);
         return;
@@ -209,6 +211,7 @@ static size_t walk_frame(struct frames *x, struct base_bytes frame, bool *cut)
             struct channel *c = &x->c[i];
             if (c->defs->sequences && s >= c->defs->sequences)
                 continue;
+            assert(c->width > 0 && c->defs->block > 0);
             size_t there = (frame.n - at) / c->width;
             size_t n = c->defs->block < there ? c->defs->block : there;
             *cut |= n < c->defs->block;
@@ -323,6 +326,7 @@ static void point_to_leads(struct frames *x, bool median)
     struct ecg_record *r = x->rec;
     size_t first_other = r->nothers;
     for (size_t i = 0; i < x->g->nchannels; i++) {
+        assert(is_lead(x->c[i].defs) || first_other > 0);
         first_other -= !is_lead(x->c[i].defs);
     }
     size_t lead = 0;

@@ -5,6 +5,7 @@
 #include "ecg/ecg_philips_priv.h"
 #include "ecg/ecg_text.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -95,6 +96,7 @@ static bool next_chunk(struct philips *p, size_t *at, size_t most, size_t count,
 static bool next_plain(struct philips *p, size_t *at, size_t nleads, size_t stated,
                        struct base_buf *out)
 {
+    assert(nleads > 0 && *at <= p->data.n);
     size_t n = p->data.n / nleads & ~(size_t)1;
     size_t left = (p->data.n - *at) & ~(size_t)1;
     base_buf_reset(out);
@@ -151,6 +153,10 @@ static void restore_limbs(struct philips *p)
     if (lost)
         note(p, "limb leads are missing or short: what follows from them of III, aVR, aVL and aVF "
                 "is left out");
+    assert(three->samples <= one->samples && three->samples <= two->samples);
+    assert(avr->samples <= one->samples && avr->samples <= two->samples);
+    assert(avl->samples <= one->samples && avl->samples <= three->samples);
+    assert(avf->samples <= two->samples && avf->samples <= three->samples);
     for (size_t i = 0; i < three->samples; i++)
         three->i32[i] = two->i32[i] - one->i32[i] - three->i32[i];
     for (size_t i = 0; i < avr->samples; i++)

@@ -5,6 +5,8 @@
  */
 #include "ecg/ecg_philips_priv.h"
 
+#include <assert.h>
+
 enum { BITS = 10, FIRST_CODE = 256, LAST_CODE = 1022 };
 
 struct lzw {
@@ -33,6 +35,7 @@ static bool next_code(struct lzw *z, unsigned *code)
 /* The string of a code, written from its end. Returns its first byte. */
 static uint8_t expand(const struct lzw *z, unsigned code, uint8_t *out)
 {
+    assert(code <= LAST_CODE && z->length[code] > 0);
     for (size_t i = z->length[code]; i > 0; i--) {
         out[i - 1] = z->suffix[code];
         code = z->prefix[code];
@@ -93,6 +96,7 @@ bool ecg_philips_xli(const struct ecg_philips_chunk *chunk, size_t most, struct 
     } else if (!whole) {
         n = 0;
     }
+    assert(low + n <= bytes.n && n <= most);
     uint8_t *to = base_buf_reserve(out, 2 * n);
     int32_t x = 0;
     int32_t y = 0;

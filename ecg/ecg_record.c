@@ -251,6 +251,7 @@ void ecg_record_count(struct ecg_lead *lead)
 
 void ecg_lead_miss(struct ecg_lead *lead, size_t from, size_t past)
 {
+    assert(from >= past || past <= lead->samples);
     for (size_t i = from; i < past; i++)
         if (lead->i16)
             lead->i16[i] = ECG_SAMPLE_NONE16;
@@ -373,6 +374,7 @@ struct ecg_lead *ecg_record_add_median(struct ecg_record *r)
 
 void ecg_record_add_statement(struct ecg_record *r, const char *text, const char *code)
 {
+    assert(text && code);
     struct ecg_statement *p = grow(r, r->statements, r->nstatements, sizeof *p);
     if (!p)
         return;
@@ -384,6 +386,7 @@ void ecg_record_add_measurement(struct ecg_record *r, enum ecg_measure what, int
                                 double value, const char *name, const char *unit)
 {
     const struct ecg_measure_row *row = ecg_measure_row(what);
+    assert(row && isfinite(value));
     bool is_time = strcmp(row->unit, "ms") == 0 || strcmp(row->unit, "bpm") == 0;
     if (is_time && lead_id == ECG_LEAD_NONE && value == 0)
         return;
@@ -411,6 +414,7 @@ void ecg_record_add_mark(struct ecg_record *r, struct ecg_mark mark)
     struct ecg_mark *p = grow_to(r, r->marks, r->nmarks, sizeof *p, most);
     if (!p)
         return;
+    assert(mark.kind < ECG_MARK_COUNT);
     if (!mark.text)
         mark.text = "";
     if (mark.to_s < mark.from_s) /* as damaged files say it */

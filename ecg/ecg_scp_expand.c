@@ -1,5 +1,6 @@
 #include "ecg/ecg_scp_expand.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@ struct expander {
     size_t have;
     size_t used;
     int32_t *out;
+    size_t room; /* of out */
     size_t made;
     size_t factor;
     bool ended; /* the input did */
@@ -20,6 +22,7 @@ static void copy(struct expander *x, size_t n)
         n = x->have - x->used;
         x->ended = true;
     }
+    assert(!x->in || n <= x->room - x->made);
     if (x->in)
         memcpy(x->out + x->made, x->in + x->used, n * sizeof *x->out);
     x->made += n;
@@ -28,6 +31,7 @@ static void copy(struct expander *x, size_t n)
 
 static void repeat(struct expander *x, int32_t value, size_t n)
 {
+    assert(n <= x->room - x->made);
     for (size_t i = 0; i < n; i++)
         x->out[x->made++] = value;
 }
@@ -50,6 +54,7 @@ static void widen(struct expander *x, size_t n)
         const int32_t *v = x->in + x->used;
         if (stored)
             repeat(x, v[0], half);
+        assert(x->made <= x->room && stored * x->factor <= x->room - x->made + half);
         for (size_t k = 0; k + 1 < stored; k++)
             for (size_t j = 0; j < x->factor; j++)
                 x->out[x->made++] =
@@ -86,6 +91,7 @@ size_t ecg_scp_expand_stored(const struct scp_zone *zones, size_t nzones, size_t
                              uint32_t start, size_t n)
 {
     struct expander x = {.factor = factor};
+    assert(factor > 0);
     run(&x, zones, nzones, start, n);
     return x.used;
 }
@@ -93,7 +99,9 @@ size_t ecg_scp_expand_stored(const struct scp_zone *zones, size_t nzones, size_t
 size_t ecg_scp_expand(const struct scp_zone *zones, size_t nzones, size_t factor, uint32_t start,
                       const int32_t *in, size_t have, int32_t *out, size_t n)
 {
-    struct expander x = {.in = in, .have = have, .out = out, .factor = factor};
+    struct expander x = {.in = in, .have = have, .out = out, .room = n, .factor = factor};
+    assert(factor > 0 && in && out);
     run(&x, zones, nzones, start, n);
+    assert(x.made <= n && x.used <= have);
     return x.made;
 }

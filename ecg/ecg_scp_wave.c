@@ -9,6 +9,7 @@
 #include "ecg/ecg_scp_huffman.h"
 #include "ecg/ecg_unpack.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -193,6 +194,7 @@ static size_t capacity(const struct waves *w, struct base_bytes b)
 static void decode(const struct waves *w, const struct block *b, struct ecg_scp_stream *s)
 {
     size_t count = w->f->nleads;
+    assert(count > 0 && count <= SCP_LEADS_MAX && b->encoding <= 2);
     for (size_t i = 0; i < count; i++)
         s[i].bytes = b->lead[i];
     if (w->huffman)
@@ -285,6 +287,7 @@ static void finish_rhythm_lead(struct waves *w, size_t i, struct ecg_lead *lead,
 {
     struct scp_file *f = w->f;
     const struct scp_lead *def = &f->leads[i];
+    assert(s->n <= lead->samples || w->factor > 1);
     if (w->factor == 1)
         lead->samples = s->n;
     else
@@ -356,6 +359,7 @@ static void add_beat(const struct waves *w, const struct beat *beat, size_t lead
                                                          : first + (int64_t)x->samples;
     from = from > shift + 1 ? from : shift + 1;
     to = to < shift + 1 + (int64_t)ref->samples ? to : shift + 1 + (int64_t)ref->samples;
+    assert(from >= to || (from >= first && to <= first + (int64_t)x->samples));
     for (int64_t s = from; s < to; s++) {
         int32_t *sample = &x->i32[s - first];
         *sample = saturate(*sample + (int64_t)ref->i32[s - shift - 1] * scale->median);

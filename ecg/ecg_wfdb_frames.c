@@ -4,6 +4,8 @@
  */
 #include "ecg/ecg_wfdb_priv.h"
 
+#include <assert.h>
+
 enum { FRAME_BYTES = 10 /* at least: header, one subframe, checksum */ };
 
 static uint16_t crc16_of(uint8_t byte)
@@ -133,6 +135,7 @@ bool ecg_wfdb_flac_next(struct wfdb_flac_frames *f, struct wfdb_flac_frame *out)
     }
     is_sound = is_sound || (at == f->file.n && crc == 0);
     f->at = is_sound ? at : next;
+    assert(first < f->at && f->at <= f->file.n);
     *out = (struct wfdb_flac_frame){
         .bytes = base_bytes_of(p + first, f->at - first), .samples = samples, .is_sound = is_sound};
     return true;

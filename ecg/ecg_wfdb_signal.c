@@ -90,6 +90,7 @@ static void unpack_stream(const struct ecg_unpack *u, const struct group *g, siz
 {
     const struct packing *p = packing_of(g->format);
     stream_fn *fn = stream_of(u, g->format);
+    assert(from % p->samples == 0 && from + n <= capacity(p, g->bytes.n));
     size_t at = from / p->samples * p->bytes;
     size_t whole = n / p->samples;
     size_t there = (g->bytes.n - at) / p->bytes;
@@ -147,6 +148,8 @@ static enum base_err decode_16(const struct group *g)
     struct ecg_unpack u;
     struct ecg_tally t[LEADS_MAX] = {0};
     ecg_unpack_choose(ecg_simd_level(), &u);
+    assert(g->n <= LEADS_MAX && g->frame > 0 && g->frame <= FRAME_MAX);
+    assert(g->frames <= capacity(packing_of(g->format), g->bytes.n) / g->frame);
     size_t step = BLOCK / g->frame;
     step -= step % (step < WHOLE_LCM ? GROUP_LCM : WHOLE_LCM);
     step = step ? step : GROUP_LCM;
@@ -200,6 +203,7 @@ static void decode_32(const struct group *g)
     size_t offset = 0;
     for (size_t i = 0; i < g->n; i++) {
         size_t spf = g->signals[i].spf;
+        assert(spf > 0 && g->leads[i].samples == g->frames * spf);
         uint32_t x = (uint32_t)g->signals[i].first;
         int32_t *out = g->leads[i].i32;
         for (size_t k = 0; k < g->frames * spf; k++) {
