@@ -28,6 +28,13 @@ bool ecg_scp_probe(struct base_bytes file)
            length <= file.n && (base_load_le32(entry + 6) == 7 || base_load_le32(entry + 6) == 6);
 }
 
+/* 0xFFFF stands where a writer computes none. b: from behind the checksum on. */
+static bool agrees(uint16_t stated, struct base_bytes b)
+{
+    enum { NOT_COMPUTED = 0xffff };
+    return stated == NOT_COMPUTED || stated == ecg_crc_ccitt(b);
+}
+
 static void check_file(struct scp_file *f)
 {
     uint32_t length = base_load_le32(f->all.p + 2);
@@ -36,11 +43,11 @@ static void check_file(struct scp_file *f)
             f->rec, 2, "SCP-ECG: the file says it has %u bytes, there are %zu", length, f->all.n);
     if (length < FILE_HEADER || length > f->all.n)
         return;
-    uint16_t crc = ecg_crc_ccitt(base_bytes_of(f->all.p + 2, length - 2));
-    if (crc != base_load_le16(f->all.p))
+    struct base_bytes checked = base_bytes_of(f->all.p + 2, length - 2);
+    if (!agrees(base_load_le16(f->all.p), checked))
         ecg_record_damage(f->rec, 0,
                           "SCP-ECG: checksum of the file is wrong (%04x, should be %04x)",
-                          base_load_le16(f->all.p), crc);
+                          base_load_le16(f->all.p), ecg_crc_ccitt(checked));
 }
 
 /* Where the header of a section is, 0 if not where the pointer says. */
@@ -78,7 +85,7 @@ static void take_section(struct scp_file *f, unsigned id, uint32_t length, uint3
         ecg_record_damage(f->rec, pos + 4, "SCP-ECG: section %u of %zu bytes, only %zu are left",
                           id, n, have);
         n = length >= SCP_SECTION_HEADER && length < have ? length : have;
-    } else if (ecg_crc_ccitt(base_bytes_of(p + 2, n - 2)) != base_load_le16(p)) {
+    } else if (!agrees(base_load_le16(p), base_bytes_of(p + 2, n - 2))) {
         ecg_record_damage(f->rec, pos, "SCP-ECG: checksum of section %u is wrong", id);
     }
     f->sec[id].body = base_bytes_of(p + SCP_SECTION_HEADER, n - SCP_SECTION_HEADER);
@@ -95,7 +102,7 @@ static enum base_err read_pointers(struct scp_file *f)
                          "SCP-ECG section 0 has a length of %zu bytes, %zu are left: the file is "
                          "cut or damaged",
                          n, have);
-    if (ecg_crc_ccitt(base_bytes_of(s0 + 2, n - 2)) != base_load_le16(s0))
+    if (!agrees(base_load_le16(s0), base_bytes_of(s0 + 2, n - 2)))
         ecg_record_damage(f->rec, FILE_HEADER, "SCP-ECG: checksum of section 0 is wrong");
     f->protocol = s0[9];
     for (size_t at = SCP_SECTION_HEADER; n - at >= POINTER; at += POINTER) {

@@ -17,6 +17,7 @@ struct scp_lead {
     uint32_t start; /* 1-based sample numbers, inclusive */
     uint32_t end;
     size_t count; /* samples that the file claims */
+    bool from_0;  /* the file counts samples so */
     int id;
 };
 

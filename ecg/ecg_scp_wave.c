@@ -51,6 +51,31 @@ static const char *lead_label(const struct scp_file *f, size_t i)
     return name ? name : "without a name";
 }
 
+/* Whether section 6 is what so many leads make it. */
+static bool fits_rhythm(const struct scp_file *f, size_t nleads)
+{
+    struct base_bytes b = f->sec[6].body;
+    size_t n = 6 + 2 * nleads;
+    if (b.n < n)
+        return false;
+    for (size_t i = 0; i < nleads; i++)
+        n += base_load_le16(b.p + 6 + 2 * i);
+    return b.n == n || b.n == n + 1; /* filled up to an even length */
+}
+
+/* Some writers count fewer leads than they have. */
+static void count_leads(struct scp_file *f)
+{
+    size_t there = (f->sec[3].body.n - 2) / 9;
+    if (f->nleads >= there || there > SCP_LEADS_MAX || fits_rhythm(f, f->nleads) ||
+        !fits_rhythm(f, there))
+        return;
+    ecg_record_note(f->rec, f->sec[3].pos,
+                    "SCP-ECG section 3 counts %zu leads and has %zu, as section 6 does", f->nleads,
+                    there);
+    f->nleads = there;
+}
+
 /* u8 count, u8 flags, per lead u32 first and last sample, u8 id. */
 static enum base_err read_leads(struct scp_file *f)
 {
@@ -64,6 +89,7 @@ static enum base_err read_leads(struct scp_file *f)
         return base_fail(f->err, BASE_EFORMAT, f->sec[3].pos,
                          "SCP-ECG section 3: %zu leads need %zu bytes, there are %zu", f->nleads,
                          2 + 9 * f->nleads, c.b.n);
+    count_leads(f);
     f->subtracted = flags & 1;
     for (size_t i = 0; i < f->nleads; i++) {
         struct scp_lead *lead = &f->leads[i];
@@ -77,9 +103,10 @@ static enum base_err read_leads(struct scp_file *f)
         }
         lead->count = (size_t)lead->end - lead->start + 1;
         if (lead->start == 0) {
-            /* A writer that counts from 0, with an exclusive end. */
+            /* A writer that counts from 0, mostly with an exclusive end. */
             lead->start = 1;
             lead->count--;
+            lead->from_0 = true;
         }
     }
     return BASE_OK;
@@ -173,6 +200,15 @@ static enum base_err read_block(struct waves *w, unsigned id, struct block *b)
         at += n;
     }
     return BASE_OK;
+}
+
+/* Of values that are not coded the bytes tell whether the end was an inclusive one. */
+static void settle_ends(struct waves *w)
+{
+    for (size_t i = 0; i < w->f->nleads && !w->huffman; i++) {
+        struct scp_lead *lead = &w->f->leads[i];
+        lead->count += lead->from_0 && w->rhythm.lead[i].n / 2 == lead->count + 1;
+    }
 }
 
 /* 1667 us is what became of 600 Hz: the whole number that fits, if one does. */
@@ -507,6 +543,7 @@ static enum base_err read_all(struct waves *w)
         e = read_block(w, 6, &w->rhythm);
     if (e)
         return e;
+    settle_ends(w);
     read_reference(w);
     find_factor(w);
     e = read_medians(w);

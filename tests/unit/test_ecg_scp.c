@@ -201,6 +201,20 @@ START_TEST(wrong_checksums_are_noted_and_the_data_still_read)
 }
 END_TEST
 
+START_TEST(checksums_that_were_not_computed_are_none)
+{
+    struct base_buf b = {0};
+    load_testdata("2-raw.scp", &b);
+    size_t six = section_at(&b, 6);
+    memset(b.p, 0xff, 2);
+    memset(b.p + six, 0xff, 2);
+    struct ecg_record *r = must_open(&b);
+    ck_assert(!has_note(r, "checksum"));
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(crc_of_the_standard_test_string)
 {
     ck_assert_uint_eq(ecg_crc_ccitt(base_bytes_str("123456789")), 0x29b1);
@@ -375,6 +389,37 @@ START_TEST(a_writer_that_counts_samples_from_zero_is_understood)
     ck_assert_uint_eq(r->leads[0].samples, 1000);
     ck_assert_double_eq(r->leads[0].rate_hz, 1000);
     ck_assert(!has_note(r, "samples that section 3"));
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+/* Nor does every one of them mean the sample behind the last one by the end. */
+START_TEST(a_last_sample_that_is_there_is_read)
+{
+    struct base_buf b = {0};
+    make_plain(&b, 2, 0, 999, 2000, 1000);
+    struct ecg_record *r = must_open(&b);
+    ck_assert_uint_eq(r->leads[0].samples, 1000);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 999), 999);
+    ck_assert(!has_note(r, "samples that section 3"));
+    ecg_record_free(r);
+    base_buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(leads_that_section_3_has_but_does_not_count_are_read)
+{
+    struct base_buf b = {0};
+    make_plain(&b, 8, 1, 100, 200, 100);
+    uint8_t *count = b.p + 6 + 46 + 16;
+    ck_assert_uint_eq(*count, 8);
+    *count = 3;
+    struct ecg_record *r = must_open(&b);
+    ck_assert_uint_eq(r->nleads, 8);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 0), 0);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[7], 99), 799);
+    ck_assert(has_note(r, "counts 3 leads"));
     ecg_record_free(r);
     base_buf_deinit(&b);
 }
@@ -596,6 +641,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, each_short_prefix_is_an_error_or_a_partial_record_with_notes, 0, FILES);
     tcase_add_test(t, wrong_checksums_are_noted_and_the_data_still_read);
+    tcase_add_test(t, checksums_that_were_not_computed_are_none);
     tcase_add_test(t, crc_of_the_standard_test_string);
     tcase_add_loop_test(t, damage_is_an_error_at_its_position, 0,
                         (int)(sizeof damages / sizeof *damages));
@@ -605,6 +651,8 @@ int main(void)
     tcase_add_test(t, a_lead_that_ends_early_is_as_long_as_its_data);
     tcase_add_loop_test(t, lengths_over_65535_bytes_are_taken_from_the_section_of_leads, 0, 3);
     tcase_add_test(t, a_writer_that_counts_samples_from_zero_is_understood);
+    tcase_add_test(t, a_last_sample_that_is_there_is_read);
+    tcase_add_test(t, leads_that_section_3_has_but_does_not_count_are_read);
     tcase_add_test(t, a_rhythm_without_any_sample_is_an_error);
     tcase_add_test(t, overlapping_zones_do_not_cost_time);
     tcase_add_test(t, a_damaged_reference_beat_costs_a_note_not_the_record);
