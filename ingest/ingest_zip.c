@@ -1,5 +1,8 @@
 #include "ingest/ingest_zip.h"
 
+#include "base/utf8.h"
+#include "dicom/dicom_charset.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +14,11 @@ enum {
     END_RECORD = 0x06054b50, /* end of central directory */
     EXTRA = 0x08064b50,      /* archive extra data record */
     END64 = 0x06064b50,      /* ZIP64 end of central directory */
+    LOCATOR = 0x07064b50,    /* of the record before */
+    SIGNED = 0x05054b50,     /* digital signature */
     DESCRIPTOR = 0x08074b50,
     HEADER = 30,
+    CENTRAL_HEADER = 46, /* the longest fixed part of a record */
     NAME_MAX_BYTES = 1024,
     OUTPUT = 64 * 1024,
     FREE_BYTES = 64 << 20, /* before the ratio counts */
@@ -21,26 +27,46 @@ enum {
 
 /*
  *  SIGNATURE ─LOCAL─► FIXED ─► NAMES ─► CONTENT ─► [DESCRIPTOR…] ─► SIGNATURE
- *      └─ any other record ─► DONE
+ *      └─ any other record ─► RECORD ─► REST ─► RECORD_SIGNATURE ─► RECORD …
+ *                                        └─ of the last ─► AFTER ─LOCAL─► FIXED
+ *                                                            └─ anything else ─► DONE
  */
-enum zip_state { SIGNATURE, FIXED, NAMES, CONTENT, TRAILER_SIGNATURE, TRAILER, DONE, BAD };
+enum zip_state {
+    SIGNATURE,
+    FIXED,
+    NAMES,
+    CONTENT,
+    TRAILER_SIGNATURE,
+    TRAILER,
+    /* the central directory and what belongs to it */
+    RECORD_SIGNATURE,
+    RECORD,
+    REST,
+    AFTER,
+    DONE,
+    BAD
+};
 
 struct ingest_zip {
     enum zip_state state;
-    uint8_t head[HEADER];
+    uint8_t head[CENTRAL_HEADER];
     size_t head_n;
     uint8_t names[2 * 65535]; /* name and extra field */
     size_t names_n;
     size_t name_len;
     size_t extra_len;
     char name[NAME_MAX_BYTES + 1];
-    bool deflated;
+    uint16_t flags;
+    uint16_t method;
+    bool deflated; /* and its end has not come */
     bool sized;    /* the header has size and CRC */
     bool zip64;    /* a descriptor has 8-byte sizes */
     bool told;     /* the entry was announced: it is not a folder */
     uint32_t want; /* CRC */
     uint32_t crc;
-    uint64_t left; /* compressed bytes to come, if sized */
+    uint64_t left;  /* compressed bytes to come, if sized; of a record, those to pass over */
+    uint64_t seen;  /* entries that came */
+    uint64_t named; /* by central directories */
     size_t trailer_want;
     z_stream stream;
     uint64_t in;
@@ -84,7 +110,7 @@ bool ingest_zip_is(struct base_bytes head)
 
 bool ingest_zip_complete(const struct ingest_zip *z)
 {
-    return z->state == DONE;
+    return z->state >= RECORD_SIGNATURE && z->state != BAD;
 }
 
 const char *ingest_zip_name(const struct ingest_zip *z)
@@ -121,8 +147,7 @@ static bool collect(struct ingest_zip *z, struct base_bytes *in, size_t n)
 static void expect(struct ingest_zip *z, enum zip_state state)
 {
     z->state = state;
-    if (state != FIXED)
-        z->head_n = 0;
+    z->head_n = 0;
 }
 
 /* ---- headers ---- */
@@ -137,7 +162,7 @@ static enum ingest_zip_event on_signature(struct ingest_zip *z)
     case END_RECORD:
     case EXTRA:
     case END64:
-        z->state = DONE;
+        z->state = RECORD;
         return INGEST_ZIP_END;
     default:
         return refuse(z, BASE_EFORMAT, "the archive is damaged: no header where one should be");
@@ -147,25 +172,17 @@ static enum ingest_zip_event on_signature(struct ingest_zip *z)
 /* APPNOTE 4.3.7 */
 static enum ingest_zip_event on_fixed(struct ingest_zip *z)
 {
-    uint16_t flags = base_load_le16(z->head + 6);
-    uint16_t method = base_load_le16(z->head + 8);
-    z->deflated = method == 8;
-    z->sized = !(flags & 8);
+    z->flags = base_load_le16(z->head + 6);
+    z->method = base_load_le16(z->head + 8);
+    z->deflated = z->method == 8;
+    z->sized = !(z->flags & 8);
     z->want = base_load_le32(z->head + 14);
     z->left = base_load_le32(z->head + 18);
     z->name_len = base_load_le16(z->head + 26);
     z->extra_len = base_load_le16(z->head + 28);
     z->names_n = 0;
     z->zip64 = false;
-    if (flags & 0x2041)
-        return refuse(z, BASE_EUNSUPPORTED, "the archive is encrypted: make it without a password");
-    if (method != 0 && method != 8)
-        return refuse(
-            z, BASE_EUNSUPPORTED,
-            "an entry is compressed by another method than deflate: make an ordinary ZIP");
-    if (!z->sized && !z->deflated)
-        return refuse(z, BASE_EUNSUPPORTED,
-                      "a stored entry has no size in its header: make an ordinary ZIP");
+    z->seen++;
     z->state = NAMES;
     return INGEST_ZIP_MORE;
 }
@@ -188,14 +205,38 @@ static void read_zip64(struct ingest_zip *z)
     }
 }
 
+/* Bit 11 of the flags says that it is UTF-8, but what is UTF-8 is known without it too; else the
+ * set is that of the system that made the archive, here mostly GBK. */
+static enum base_err read_name(struct ingest_zip *z)
+{
+    const struct dicom_charset none = {0};
+    struct base_buf text = {0};
+    bool guessed = false;
+    enum base_err err =
+        dicom_charset_to_utf8(&none, base_bytes_of(z->names, z->name_len), &text, &guessed);
+    size_t n = base_utf8_cut(base_buf_cstr(&text), text.n, NAME_MAX_BYTES);
+    if (!err)
+        memcpy(z->name, base_buf_cstr(&text), n);
+    z->name[err ? 0 : n] = '\0';
+    base_buf_deinit(&text);
+    return err;
+}
+
 static enum ingest_zip_event on_names(struct ingest_zip *z)
 {
-    size_t n = z->name_len < NAME_MAX_BYTES ? z->name_len : NAME_MAX_BYTES;
-    for (size_t i = 0; i < n; i++)
-        z->name[i] = z->names[i] ? (char)z->names[i] : '?';
-    z->name[n] = '\0';
+    if (read_name(z))
+        return refuse(z, BASE_ENOMEM, "out of memory");
+    if (z->flags & 0x2041)
+        return refuse(z, BASE_EUNSUPPORTED, "the archive is encrypted: make it without a password");
+    if (z->method != 0 && z->method != 8)
+        return refuse(
+            z, BASE_EUNSUPPORTED,
+            "an entry is compressed by another method than deflate: make an ordinary ZIP");
+    if (!z->sized && !z->deflated)
+        return refuse(z, BASE_EUNSUPPORTED,
+                      "a stored entry has no size in its header: make an ordinary ZIP");
     read_zip64(z);
-    z->told = n == 0 || z->name[n - 1] != '/';
+    z->told = z->name_len == 0 || z->names[z->name_len - 1] != '/';
     z->crc = (uint32_t)crc32(0, NULL, 0);
     if (inflateReset(&z->stream) != Z_OK)
         return refuse(z, BASE_ENOMEM, "out of memory");
@@ -297,12 +338,80 @@ static enum ingest_zip_event on_trailer(struct ingest_zip *z)
     return end_entry(z);
 }
 
+/* ---- central directories: APPNOTE 4.3.12 to 4.3.16 ---- */
+
+/* The length of a record's fixed part; 0: it is none. */
+static size_t record_size(uint32_t signature)
+{
+    switch (signature) {
+    case CENTRAL:
+        return CENTRAL_HEADER;
+    case EXTRA:
+        return 8;
+    case SIGNED:
+        return 6;
+    case END64:
+        return 12;
+    case LOCATOR:
+        return 20;
+    case END_RECORD:
+        return 22;
+    default:
+        return 0;
+    }
+}
+
+static enum ingest_zip_event on_record(struct ingest_zip *z)
+{
+    const uint8_t *p = z->head;
+    z->left = 0;
+    switch (base_load_le32(p)) {
+    case CENTRAL:
+        z->named++;
+        z->left =
+            (uint64_t)base_load_le16(p + 28) + base_load_le16(p + 30) + base_load_le16(p + 32);
+        break;
+    case EXTRA:
+        z->left = base_load_le32(p + 4);
+        break;
+    case SIGNED:
+        z->left = base_load_le16(p + 4);
+        break;
+    case END64:
+        z->left = base_load_le64(p + 4);
+        break;
+    case END_RECORD:
+        z->left = base_load_le16(p + 20);
+        /* What is hidden in another entry, or was cut out. More than it names may have come: who
+         * deletes from an archive may leave the content. */
+        if (z->named > z->seen)
+            return refuse(z, BASE_EFORMAT,
+                          "the archive is damaged: its directory names files that are not there");
+        break;
+    default:
+        break;
+    }
+    z->state = REST;
+    return INGEST_ZIP_MORE;
+}
+
+static enum ingest_zip_event pass_rest(struct ingest_zip *z, struct base_bytes *in)
+{
+    size_t n = z->left < in->n ? (size_t)z->left : in->n;
+    z->left -= n;
+    *in = base_bytes_of(in->p + n, in->n - n);
+    if (z->left == 0)
+        expect(z, base_load_le32(z->head) == END_RECORD ? AFTER : RECORD_SIGNATURE);
+    return INGEST_ZIP_MORE;
+}
+
 /* One step; MORE when it took what it needed and another step may follow. */
 static enum ingest_zip_event step(struct ingest_zip *z, struct base_bytes *in,
                                   struct base_bytes *data)
 {
     switch (z->state) {
     case SIGNATURE:
+        z->name[0] = '\0'; /* what is wrong here is no entry's */
         return collect(z, in, 4) ? on_signature(z) : INGEST_ZIP_MORE;
     case FIXED:
         return collect(z, in, HEADER) ? on_fixed(z) : INGEST_ZIP_MORE;
@@ -322,6 +431,19 @@ static enum ingest_zip_event step(struct ingest_zip *z, struct base_bytes *in,
         return collect(z, in, 4) ? on_trailer_signature(z) : INGEST_ZIP_MORE;
     case TRAILER:
         return collect(z, in, z->trailer_want) ? on_trailer(z) : INGEST_ZIP_MORE;
+    case RECORD_SIGNATURE:
+        if (collect(z, in, 4))
+            z->state = record_size(base_load_le32(z->head)) ? RECORD : DONE;
+        return INGEST_ZIP_MORE;
+    case RECORD:
+        return collect(z, in, record_size(base_load_le32(z->head))) ? on_record(z)
+                                                                    : INGEST_ZIP_MORE;
+    case REST:
+        return pass_rest(z, in);
+    case AFTER: /* another archive may have been put behind it */
+        if (collect(z, in, 4))
+            z->state = base_load_le32(z->head) == LOCAL ? FIXED : DONE;
+        return INGEST_ZIP_MORE;
     case DONE:
         *in = base_bytes_of(in->p + in->n, 0);
         return INGEST_ZIP_MORE;

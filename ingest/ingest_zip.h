@@ -1,7 +1,7 @@
 /*
- * Reads a ZIP archive (APPNOTE 6.3.10) as its bytes arrive, by the local headers,
- * without the central directory at the end: stored and deflated entries, ZIP64, data
- * descriptors. Pure but for zlib's memory.
+ * Reads a ZIP archive (APPNOTE 6.3.10) as its bytes arrive, by the local headers: stored and
+ * deflated entries, ZIP64, data descriptors. Of the central directory at the end only the number
+ * of entries is looked at. Archives may follow one another. Pure but for zlib's memory.
  */
 #ifndef INGEST_ZIP_H
 #define INGEST_ZIP_H
@@ -19,7 +19,7 @@ enum ingest_zip_event {
     INGEST_ZIP_DATA,      /* some of its content */
     INGEST_ZIP_ENTRY_END, /* it is complete and its CRC is right */
     INGEST_ZIP_ENTRY_BAD, /* its CRC is wrong: what came of it is damaged */
-    INGEST_ZIP_END,       /* the last entry is behind us; what follows is passed over */
+    INGEST_ZIP_END,       /* the last entry is behind us, if no other archive follows */
     INGEST_ZIP_REFUSED
 };
 
@@ -40,7 +40,7 @@ size_t ingest_zip_parse(struct ingest_zip *z, struct base_bytes in, enum ingest_
 /* Has the end of the entries been seen? */
 bool ingest_zip_complete(const struct ingest_zip *z);
 
-/* Of the entry that began last. Not always UTF-8. */
+/* Of the entry under way, or that the last event ended; as UTF-8. "": there is none. */
 const char *ingest_zip_name(const struct ingest_zip *z);
 /* After REFUSED: BASE_EFORMAT, BASE_EUNSUPPORTED, BASE_ELIMIT, BASE_ENOMEM, and
  * why, for a person. */

@@ -313,8 +313,25 @@ class ArchiveTest(Upload):
         workers = self.rdc.workers()
         answer = self.post(bytes(body))
         self.assertEqual(answer.status, 202, answer)
-        self.assertEqual([f['outcome'] for f in answer.json()['files']], ['stored', 'stored', 'refused'])
+        self.assertEqual([(f['name'], f['outcome']) for f in answer.json()['files']],
+                         [('a', 'stored'), ('b', 'stored'), ('locked', 'refused')])
         self.assertEqual(self.rdc.workers(), workers)
+
+    def test_two_that_were_joined_are_both_taken_and_a_loss_is_told(self):
+        ct = ct_series('zip-joined', count=2)
+        one, two = (self.archive({name: read(p)}) for name, p in zip('ab', ct))
+        answer = self.post(one + two)
+        self.assertEqual((answer.status, self.stored(uids(ct[0])[1])), (201, 2), answer)
+        both = self.archive({'a': read(ct[0]), 'b': read(ct[1])})
+        second = zipfile.ZipFile(io.BytesIO(both)).getinfo('b').header_offset
+        answer = self.post(both[:second] + both[both.index(b'PK\1\2', second):])
+        self.assertEqual(answer.status, 202, answer)
+        self.assertIn('names files that are not there', answer.json()['files'][1]['cause'])
+
+    def test_names_of_windows_are_read(self):
+        [ct] = ct_series('zip-gbk', count=1)
+        body = self.archive({'AAAA': read(ct), 'BBBB.txt': b'no'}).replace(b'AAAA', '测试'.encode('gbk')).replace(b'BBBB', '说明'.encode('gbk'))
+        self.assertEqual([f['name'] for f in self.post(body).json()['files']], ['测试', '说明.txt'])
 
     def test_another_archive_than_zip_is_told_so(self):
         inner = self.archive({'notes.txt': b'no'})

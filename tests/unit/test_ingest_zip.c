@@ -51,6 +51,19 @@ static void add(struct base_buf *out, const char *name, struct base_bytes conten
     base_buf_deinit(&packed);
 }
 
+/* What the central directory has of an entry, as far as it is read. */
+static void list(struct base_buf *out, const char *name)
+{
+    base_buf_add_le32(out, 0x02014b50);
+    base_buf_add_fill(out, 0, 24);
+    base_buf_add_le16(out, (uint16_t)strlen(name));
+    base_buf_add_le16(out, 4); /* extra field */
+    base_buf_add_le16(out, 2); /* comment */
+    base_buf_add_fill(out, 0, 12);
+    base_buf_add_str(out, name);
+    base_buf_add(out, "\x99\x99\x00\x00PK", 6);
+}
+
 static void finish(struct base_buf *out)
 {
     base_buf_add_le32(out, 0x06054b50);
@@ -154,6 +167,88 @@ START_TEST(what_cannot_be_unpacked_is_refused)
 }
 END_TEST
 
+/* The name that goes with the refusal of the second entry, of which a byte is changed. */
+static void expect_name(size_t at, uint8_t value, const char *name)
+{
+    struct base_buf in = {0};
+    struct ingest_zip *z;
+    enum ingest_zip_event event;
+    struct base_bytes data;
+    add(&in, "a", base_bytes_str("one"), STORED);
+    size_t second = in.n;
+    add(&in, "b", base_bytes_str("two"), STORED);
+    in.p[second + at] = value;
+    ck_assert_int_eq(ingest_zip_new(UINT64_MAX, &z), BASE_OK);
+    struct base_bytes left = base_buf_bytes(&in);
+    do {
+        size_t used = ingest_zip_parse(z, left, &event, &data);
+        left = base_bytes_of(left.p + used, left.n - used);
+    } while (event != INGEST_ZIP_REFUSED && event != INGEST_ZIP_MORE);
+    ck_assert_int_eq(event, INGEST_ZIP_REFUSED);
+    ck_assert_str_eq(ingest_zip_name(z), name);
+    ingest_zip_free(z);
+    base_buf_deinit(&in);
+}
+
+START_TEST(what_is_refused_has_its_own_name_or_none)
+{
+    expect_name(6, 1, "b");
+    expect_name(8, 12, "b");
+    expect_name(0, 'X', "");
+}
+END_TEST
+
+START_TEST(archives_one_behind_the_other_are_all_read)
+{
+    struct base_buf in = {0};
+    add(&in, "a", base_bytes_str("one"), STORED);
+    list(&in, "a");
+    finish(&in);
+    add(&in, "b", base_bytes_str("two"), STORED);
+    list(&in, "b");
+    base_buf_add(&in, "PK\6\6\x08\0\0\0\0\0\0\0PK\1\2PK\1\2", 20); /* ZIP64 */
+    base_buf_add(&in, "PK\6\7", 4);
+    base_buf_add_fill(&in, 0, 16);
+    finish(&in);
+    in.p[in.n - 2] = 6; /* a comment */
+    base_buf_add_str(&in, "PK\3\4xx");
+    expect(&in, "<a>one.$<b>two.$");
+    base_buf_add_fill(&in, 0, 100);
+    expect(&in, "<a>one.$<b>two.$");
+    base_buf_deinit(&in);
+}
+END_TEST
+
+START_TEST(a_directory_that_names_more_than_came_tells_of_a_loss)
+{
+    struct base_buf in = {0};
+    add(&in, "a", base_bytes_str("one"), STORED);
+    add(&in, "deleted", base_bytes_str("two"), STORED);
+    list(&in, "a");
+    size_t n = in.n;
+    finish(&in);
+    expect(&in, "<a>one.<deleted>two.$");
+    in.n = n;
+    list(&in, "b");
+    list(&in, "c");
+    finish(&in);
+    expect(&in, "<a>one.<deleted>two.$!");
+    base_buf_deinit(&in);
+}
+END_TEST
+
+START_TEST(names_are_utf8_or_guessed)
+{
+    struct base_buf in = {0};
+    add(&in, "测试/1", base_bytes_str("x"), STORED);
+    add(&in, "\xb2\xe2\xca\xd4/", base_bytes_str(""), STORED);
+    add(&in, "\xb2\xe2\xca\xd4\xd2\xbb", base_bytes_str("y"), STORED);
+    finish(&in);
+    expect(&in, "<测试/1>x.<测试一>y.$");
+    base_buf_deinit(&in);
+}
+END_TEST
+
 START_TEST(an_empty_archive_ends)
 {
     struct base_buf in = {0};
@@ -202,6 +297,10 @@ int main(void)
     tcase_add_test(tc, entries_come_out_whole_however_the_bytes_are_cut);
     tcase_add_test(tc, a_wrong_crc_spoils_its_entry_alone);
     tcase_add_test(tc, what_cannot_be_unpacked_is_refused);
+    tcase_add_test(tc, what_is_refused_has_its_own_name_or_none);
+    tcase_add_test(tc, archives_one_behind_the_other_are_all_read);
+    tcase_add_test(tc, a_directory_that_names_more_than_came_tells_of_a_loss);
+    tcase_add_test(tc, names_are_utf8_or_guessed);
     tcase_add_test(tc, an_empty_archive_ends);
     tcase_add_test(tc, a_bomb_is_refused_by_its_total_and_by_its_ratio);
     suite_add_tcase(suite, tc);
