@@ -127,6 +127,11 @@ static void on_scanned(void *arg, bool cancelled)
     else if (!f->error && f->told)
         BASE_LOG(INFO, "watched_folder_is_back", LOG_I("device", f->device_id));
     f->told = f->error;
+    if (f->grown)
+        BASE_LOG(WARN, "watched_files_grew", LOG_I("device", f->device_id),
+                 LOG_U("files", f->grown),
+                 LOG_S("remedy", "let the device write under a name that begins with a dot, and "
+                                 "rename"));
     if (f->busy)
         take_ready(f);
 }
@@ -259,6 +264,7 @@ void ingest_watch_free(struct ingest_watch *w)
     for (struct ingest_watch_folder *f = w->folders; f;) {
         struct ingest_watch_folder *next = f->next;
         ingest_watch_forget(f);
+        ingest_watch_drop_later(f);
         free(f);
         f = next;
     }

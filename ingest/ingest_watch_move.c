@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME_SIZE = 256, COUNTED = 100, TRIES = 110 };
+enum { COUNTED = 100, TRIES = 110 };
 
 static bool is_free(int folder, const char *name)
 {
@@ -28,15 +28,15 @@ static int find_target(int folder, const char *name, bool explained, char *to, c
 {
     for (unsigned i = 0; i < TRIES; i++) {
         char number[24] = "";
-        size_t most = NAME_SIZE - 1 - (explained ? strlen(".txt") : 0);
+        size_t most = INGEST_WATCH_NAME - 1 - (explained ? strlen(".txt") : 0);
         uint64_t random;
         base_random(&random, sizeof random);
         if (i && i < COUNTED)
             snprintf(number, sizeof number, ".%u", i);
         else if (i)
             snprintf(number, sizeof number, ".%016" PRIx64, random);
-        snprintf(to, NAME_SIZE, "%.*s%s", (int)(most - strlen(number)), name, number);
-        snprintf(text, NAME_SIZE + 4, "%s.txt", to);
+        snprintf(to, INGEST_WATCH_NAME, "%.*s%s", (int)(most - strlen(number)), name, number);
+        snprintf(text, INGEST_WATCH_NAME + 4, "%s.txt", to);
         if (is_free(folder, to) && (!explained || is_free(folder, text)))
             return 0;
     }
@@ -58,8 +58,8 @@ static int write_text(int folder, const char *name, const struct base_buf *text)
     return error;
 }
 
-/* Renames without overwriting. Some network file systems do not support that. */
-static int rename_sparing(int from, const char *name, int to, const char *target)
+/* Some network file systems do not support it. */
+int ingest_watch_rename(int from, const char *name, int to, const char *target)
 {
     if (renameat2(from, name, to, target, RENAME_NOREPLACE) == 0)
         return 0;
@@ -71,21 +71,20 @@ static int rename_sparing(int from, const char *name, int to, const char *target
 }
 
 static int move_into(int from, int to, const char *name, const struct ingest_watch_look *look,
-                     const struct base_buf *text)
+                     const struct base_buf *text, char target[INGEST_WATCH_NAME])
 {
     struct stat st;
-    char target[NAME_SIZE];
-    char beside[NAME_SIZE + 4];
+    char beside[INGEST_WATCH_NAME + 4];
     int error = find_target(to, name, text, target, beside);
     if (!error && text)
         error = write_text(to, beside, text);
     if (error)
         return error;
-    error = rename_sparing(from, name, to, target);
+    error = ingest_watch_rename(from, name, to, target);
     /* Which file was renamed is certain only afterwards. */
     if (!error &&
         (fstatat(to, target, &st, AT_SYMLINK_NOFOLLOW) || !ingest_watch_looks(&st, look))) {
-        int back = rename_sparing(to, target, from, name);
+        int back = ingest_watch_rename(to, target, from, name);
         error = back && back != EEXIST ? back : ESTALE;
     }
     if (error && text)
@@ -94,14 +93,15 @@ static int move_into(int from, int to, const char *name, const struct ingest_wat
 }
 
 int ingest_watch_move(int from, const char *sub, const char *name,
-                      const struct ingest_watch_look *look, const struct base_buf *text)
+                      const struct ingest_watch_look *look, const struct base_buf *text,
+                      char target[INGEST_WATCH_NAME])
 {
     if (mkdirat(from, sub, 0755) && errno != EEXIST)
         return errno;
     int to = openat(from, sub, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (to < 0)
         return errno;
-    int error = move_into(from, to, name, look, text);
+    int error = move_into(from, to, name, look, text, target);
     close(to);
     return error;
 }

@@ -10,6 +10,8 @@
 
 enum {
     INGEST_WATCH_PATH = 1280,
+    INGEST_WATCH_NAME = 256, /* NAME_MAX and a NUL */
+    INGEST_WATCH_LATER = 2,  /* how often a file that was moved is looked at again */
     INGEST_WATCH_STILL_MS = 2000,
     /* How long the files of a recording wait for those that are not there yet. */
     INGEST_WATCH_PARTS_MS = 30000,
@@ -38,6 +40,14 @@ struct ingest_watch_file {
     struct ingest_watch_look *set_looks; /* of its files */
 };
 
+struct ingest_watch_moved;
+
+/* Those moved or looked at first come first. */
+struct ingest_watch_queue {
+    struct ingest_watch_moved *first;
+    struct ingest_watch_moved *last;
+};
+
 /* A folder that this worker watches, or has watched. */
 struct ingest_watch_folder {
     struct ingest_watch_folder *next;
@@ -64,9 +74,12 @@ struct ingest_watch_folder {
     int error;        /* errno of the last scan */
     int told;         /* the error that was logged */
     int64_t noted_ms; /* when it was last noted for the doctor */
-    unsigned failed;  /* files of this round */
-    unsigned news;    /* of those, the ones that did for the first time */
-    char why[160];    /* one of them did */
+    struct ingest_watch_queue moved[INGEST_WATCH_LATER];
+    size_t n_moved;
+    unsigned grown;  /* files of the last scan that were moved too early, and went back */
+    unsigned failed; /* files of this round */
+    unsigned news;   /* of those, the ones that did for the first time */
+    char why[160];   /* one of them did */
 };
 
 /* On the disk pool: what lies in the folder now. */
@@ -85,11 +98,21 @@ bool ingest_watch_looks(const struct stat *st, const struct ingest_watch_look *l
 void ingest_watch_join(struct ingest_watch_folder *f);
 
 /* Moves it from `from` into its subfolder `sub`, which is made, under its name or a similar free
- * one; text, if any, goes beside it as a .txt. On a pool. 0, or errno: ESTALE when the name is
- * now another file, or this one was written to since: then it stays. */
+ * one, which is in target then; text, if any, goes beside it as a .txt. On a pool. 0, or errno:
+ * ESTALE when the name is now another file, or this one was written to since: then it stays. */
 int ingest_watch_move(int from, const char *sub, const char *name,
-                      const struct ingest_watch_look *look,
-                      const struct base_buf *text) BASE_MUST_CHECK;
+                      const struct ingest_watch_look *look, const struct base_buf *text,
+                      char target[INGEST_WATCH_NAME]) BASE_MUST_CHECK;
+/* Renames without overwriting; 0 or errno. */
+int ingest_watch_rename(int from, const char *name, int to, const char *target) BASE_MUST_CHECK;
+
+/* On the loop: the file of this look was moved into sub, which is borrowed for ever, under this
+ * name. */
+void ingest_watch_later(struct ingest_watch_folder *f, const char *sub, const char *name,
+                        const struct ingest_watch_look *look, bool explained);
+/* On the disk pool, by the scan: looks again at what was moved some time ago. */
+void ingest_watch_review(struct ingest_watch_folder *f, int dir);
+void ingest_watch_drop_later(struct ingest_watch_folder *f);
 
 /* Takes one file, or the recording that it begins, which is the callee's then; *file is borrowed
  * until done(f), when it lies where it belongs. False: out of memory, done never runs. */

@@ -119,6 +119,9 @@ void ingest_watch_scan(struct ingest_watch_folder *f)
         return;
     }
     f->error = dir ? 0 : errno;
+    f->grown = 0;
+    if (dir)
+        ingest_watch_review(f, dirfd(dir));
     for (const char *name; dir && n < FILES_MAX && (name = next_name(f, dir)) != NULL;) {
         if (n == room) {
             size_t more = room ? 2 * room : 64;

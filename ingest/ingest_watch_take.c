@@ -25,6 +25,7 @@ struct taking {
     bool too_long;
     struct base_buf why; /* for the .txt */
     int error;
+    char target[INGEST_WATCH_NAME]; /* what it is called there */
     struct loop_job job;
 };
 
@@ -49,19 +50,25 @@ static void end(struct taking *t)
 
 /* ---- where it belongs ---- */
 
+static const char *subfolder(const struct taking *t)
+{
+    return t->refused ? ".refused" : ".done";
+}
+
 /* On the pool. If a power cut undoes a rename, the file is just taken again. The main file of a
  * recording moves first: if a power cut leaves others behind, they are no recording. */
 static void move_work(void *arg)
 {
     struct taking *t = arg;
-    const char *sub = t->refused ? ".refused" : ".done";
+    const char *sub = subfolder(t);
     int dir = open(t->f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     t->error = dir < 0 ? errno : 0;
     if (!t->error)
         t->error = ingest_watch_move(dir, sub, t->file->name, &t->file->look,
-                                     t->explained ? &t->why : NULL);
+                                     t->explained ? &t->why : NULL, t->target);
     for (size_t i = 1; t->set && i < t->set->n && dir >= 0; i++) {
-        int error = ingest_watch_move(dir, sub, t->set->names[i], &t->looks[i], NULL);
+        char target[INGEST_WATCH_NAME];
+        int error = ingest_watch_move(dir, sub, t->set->names[i], &t->looks[i], NULL, target);
         t->error = t->error ? t->error : error;
     }
     if (dir >= 0)
@@ -74,6 +81,8 @@ static void on_moved(void *arg, bool cancelled)
     /* Gone, or replaced while it was read: then the new one is taken like any other. */
     if (!cancelled && t->error && t->error != ENOENT && t->error != ESTALE)
         ingest_watch_fail(t->f, t->file, strerror(t->error));
+    else if (!cancelled && !t->error && !t->set)
+        ingest_watch_later(t->f, subfolder(t), t->target, &t->file->look, t->explained);
     end(t);
 }
 

@@ -135,6 +135,37 @@ class WatchTest(Watch):
         self.assertEqual((self.names(other), self.stored('WATCH4')), (['fifo', 'link'], 1))
         self.wait_for_cause('WATCH5', 'watched_folder_unusable', 'ermission')
 
+    def test_what_grows_on_after_it_was_moved_is_taken_once_more(self):
+        path = self.watch('WATCH_PAUSE')
+        opened = {}
+        for name, at in (('stored.dcm', -5000), ('refused.dcm', 400)):
+            [source] = ct_series('watch-' + name, count=1, size=64)
+            with open(source, 'rb') as f:
+                content = f.read()
+            opened[name] = source, open(os.path.join(path, name), 'wb', buffering=0), content[at:]
+            opened[name][1].write(content[:at])
+        wait_for('the folder to be empty', lambda: not self.names(path), 60)
+        self.assertEqual((self.names(path, '.done'), self.names(path, '.refused')), (['stored.dcm'], ['refused.dcm', 'refused.dcm.txt']))
+        for _, file, rest in opened.values():
+            file.write(rest)
+            file.close()
+        wait_for('both to be taken', lambda: self.names(path, '.done') == ['refused.dcm', 'stored.dcm'], 60)
+        self.assertEqual(self.names(path, '.refused'), [])
+        for source, _, _ in opened.values():
+            sop, study = uids(source)
+            out = os.path.join(self.rdc.data, 'export-' + study)
+            wait_for('the whole to be the one that is shown', lambda s=source, sop=sop, st=study, o=out: self.exported(
+                st, o, sop + '.dcm') == self.tail(s), 60)
+
+    def tail(self, path):
+        with open(path, 'rb') as f:
+            return f.read()[-10000:]
+
+    def exported(self, study, out, name):
+        shutil.rmtree(out, ignore_errors=True)
+        self.rdc.cli('export', study, '-o', out)
+        return self.tail(os.path.join(out, name))
+
     def wait_for_cause(self, aet, code, word):
         def known():
             causes = json.loads(self.rdc.cli('device', 'doctor', aet, '--json'))['causes']
