@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { LEAST = 512 << 10 };
+enum { LEAST = 512 << 10, LINE = 64 /* of the cache */ };
 static const size_t HUGE_PAGE = (size_t)2 << 20;
 
 /* The size to allocate for n bytes. */
@@ -23,7 +23,7 @@ static bool is_large(size_t n, size_t grain)
 static void *alloc(size_t n)
 {
     if (!is_large(n, 0))
-        return malloc(n ? n : 1);
+        return aligned_alloc(LINE, (n + LINE) & ~(size_t)(LINE - 1));
     size_t whole = whole_pages(n, 0);
     void *p = aligned_alloc(HUGE_PAGE, whole);
     if (p)

@@ -477,6 +477,14 @@ static enum base_err check_groups(struct ecg_dicom_reader *d, struct group *cons
 static enum base_err settle(struct ecg_dicom_reader *d, struct group **groups, size_t n)
 {
     enum base_err e = check_groups(d, groups, n);
+    size_t leads = 0;
+    size_t bytes = 0;
+    for (size_t i = 0; i < n && !e; i++)
+        if (!groups[i]->left_out) {
+            leads += groups[i]->nchannels;
+            bytes += groups[i]->nchannels * groups[i]->nsamples * 2; /* nearly always */
+        }
+    ecg_record_expect(d->rec, leads, bytes);
     for (size_t i = 0; i < n && !e; i++) {
         groups[i]->median = !groups[i]->left_out && is_median(groups[i], i == 0);
         remember(d, groups[i]);

@@ -417,6 +417,20 @@ static void point_to_leads(struct edf_file *f)
     }
 }
 
+/* Says how much memory the samples will take. */
+static void expect_samples(const struct edf_file *f)
+{
+    size_t leads = 0;
+    size_t samples = 0;
+    for (size_t i = 0; i < f->nchannels; i++)
+        if (has_lead(&f->channels[i])) {
+            leads++;
+            samples += f->records * f->channels[i].per_record + rest_of(f, &f->channels[i]);
+        }
+    if (!f->times) /* and no gaps */
+        ecg_record_expect(f->rec, leads, samples * (f->width == 3 ? 4 : 2));
+}
+
 /* Record by record, as they lie in the file. */
 static enum base_err read_records(struct edf_file *f, struct base_error *err)
 {
@@ -444,6 +458,7 @@ static enum base_err read_all(struct edf_file *f, struct base_error *err)
     struct ecg_record *r = f->rec;
     bool filters = false;
     size_t samples = 0;
+    expect_samples(f);
     for (size_t i = 0; i < f->nchannels; i++) {
         const struct edf_channel *c = &f->channels[i];
         if (!has_lead(c))

@@ -59,10 +59,17 @@ struct ecg_record *ecg_record_new(const struct ecg_limits *limits)
     return r;
 }
 
+static bool is_in_block(const struct ecg_record *r, const void *p)
+{
+    uintptr_t from = (uintptr_t)r->block.p;
+    return (uintptr_t)p >= from && (uintptr_t)p < from + r->block.used;
+}
+
 void ecg_record_free_samples(struct ecg_record *r, struct ecg_lead *lead)
 {
-    base_pages_give(r->pages, lead->i16);
-    base_pages_give(r->pages, lead->i32);
+    void *p = lead->i16 ? (void *)lead->i16 : lead->i32;
+    if (p && !is_in_block(r, p))
+        base_pages_give(r->pages, p);
     lead->i16 = NULL;
     lead->i32 = NULL;
 }
@@ -81,6 +88,7 @@ void ecg_record_free(struct ecg_record *r)
     free_leads(r, r->leads, r->nleads);
     free_leads(r, r->others, r->nothers);
     free_leads(r, r->medians, r->nmedians);
+    base_pages_give(r->pages, r->block.p);
     free(r->statements);
     free(r->measurements);
     free(r->marks);
@@ -160,12 +168,37 @@ enum base_err ecg_record_set_medians(struct ecg_record *r, size_t n)
     return set_group(r, n, &r->medians, &r->nmedians);
 }
 
+enum {
+    LARGE = 1 << 20, /* below a mebibyte a huge page would be too much for samples */
+    LINE = 64        /* of the cache: what crosses none is written and copied faster */
+};
+
+static size_t whole_lines(size_t n)
+{
+    return (n + LINE - 1) & ~(size_t)(LINE - 1);
+}
+
+void ecg_record_expect(struct ecg_record *r, size_t leads, size_t bytes)
+{
+#ifndef __SANITIZE_ADDRESS__ /* which sees where an array of its own ends */
+    size_t size = bytes < LARGE && leads < LARGE / LINE ? whole_lines(bytes) + leads * LINE : LARGE;
+    if (size < LARGE && !r->block.p && !(r->pages && r->pages->grain))
+        r->block = (struct ecg_room){.p = aligned_alloc(LINE, size), .size = size};
+#else
+    (void)r, (void)leads, (void)bytes;
+#endif
+}
+
 static void *take_samples(struct ecg_record *r, size_t n)
 {
-    /* Below a mebibyte a huge page would be too much for the samples. */
-    enum { LARGE = 1 << 20 };
-    bool small = n < LARGE && !(r->pages && r->pages->grain);
-    return small ? malloc(n ? n : 1) : base_pages_take(r->pages, n);
+    bool pooled = r->pages && r->pages->grain;
+    struct ecg_room *b = &r->block;
+    if (b->p && n && whole_lines(n) <= b->size - b->used) {
+        void *p = b->p + b->used;
+        b->used += whole_lines(n);
+        return p;
+    }
+    return n < LARGE && !pooled ? malloc(n ? n : 1) : base_pages_take(r->pages, n);
 }
 
 static enum base_err set_samples(struct ecg_record *r, struct ecg_lead *lead, size_t n, size_t size,
@@ -212,8 +245,9 @@ void ecg_record_narrow(struct ecg_record *r, struct ecg_lead *lead)
         return;
     u.narrow(lead->i32, lead->samples, (int16_t *)(void *)lead->i32);
     size_t size = (lead->samples ? lead->samples : 1) * sizeof *lead->i16;
-    /* What may be of a pool stays as it is. */
-    int16_t *smaller = r->pages ? NULL : realloc(lead->i32, size);
+    /* What may be of a pool, or is of a block, stays as it is. */
+    bool stays = r->pages || is_in_block(r, lead->i32);
+    int16_t *smaller = stays ? NULL : realloc(lead->i32, size);
     lead->i16 = smaller ? smaller : (int16_t *)lead->i32;
     lead->i32 = NULL;
 }
@@ -327,16 +361,17 @@ struct base_bytes ecg_record_bytes(struct ecg_record *r, struct base_bytes b)
     return base_bytes_of(ecg_record_text(r, (const char *)b.p, b.n), r->err ? 0 : b.n);
 }
 
-/* Room for one more element; sizes are powers of two, so none is stored. */
+/* Room for one more element; sizes are LEAST and powers of two above it, so none is stored. */
 static void *grow_to(struct ecg_record *r, void *list, size_t n, size_t size, size_t most)
 {
+    enum { LEAST = 16 /* as many as the usual recording has leads */ };
     if (n >= most) {
         fail(r, BASE_ELIMIT);
         return NULL;
     }
-    if (n & (n - 1))
+    if (n && (n < LEAST || (n & (n - 1))))
         return list;
-    void *p = realloc(list, (n ? 2 * n : 1) * size);
+    void *p = realloc(list, (n ? 2 * n : LEAST) * size);
     if (!p)
         fail(r, BASE_ENOMEM);
     return p;

@@ -230,6 +230,11 @@ struct ecg_record {
     const struct ecg_limits *limits; /* borrowed while parsing, then the default */
     struct base_pages *pages;        /* of limits */
     size_t samples_used;
+    struct ecg_room {
+        uint8_t *p;
+        size_t size;
+        size_t used;
+    } block;             /* of the samples of several leads; see ecg_record_expect */
     enum base_err err;   /* first failure of an add function below */
     bool marks_left_out; /* over the limit; noted once */
 };
@@ -277,6 +282,9 @@ enum base_err ecg_record_set_medians(struct ecg_record *r, size_t n) BASE_MUST_C
 struct ecg_lead *ecg_record_add_lead(struct ecg_record *r);
 struct ecg_lead *ecg_record_add_other(struct ecg_record *r);
 struct ecg_lead *ecg_record_add_median(struct ecg_record *r);
+/* Before the first samples: `leads` leads with `bytes` bytes of samples in all follow. Short
+ * recordings have them in one block then, which is quicker than one for each lead. */
+void ecg_record_expect(struct ecg_record *r, size_t leads, size_t bytes);
 /* Room for n samples of 16 or of 32 bits, not initialised. n must be what the
  * bytes that are left can hold: no file's word is taken for it. BASE_ELIMIT over
  * the limit of samples. */

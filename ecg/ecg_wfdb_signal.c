@@ -262,6 +262,7 @@ static enum base_err read_plain(const struct wfdb_header *h, struct ecg_record *
     g->more = there - g->frames;
     g->more = g->more * g->frame < p->samples ? 0 : g->more; /* what fills up the last bytes */
     enum base_err e = BASE_OK;
+    ecg_record_expect(r, g->n, g->frames * g->frame * (wide ? 4 : 2));
     for (size_t i = 0; i < g->n && !e; i++) {
         size_t n = g->frames * g->signals[i].spf;
         e = wide ? ecg_record_set_i32(r, &g->leads[i], n) : ecg_record_set_i16(r, &g->leads[i], n);

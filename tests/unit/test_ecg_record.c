@@ -316,6 +316,40 @@ START_TEST(samples_are_narrowed_only_when_all_fit_and_read_the_same)
 }
 END_TEST
 
+START_TEST(samples_that_are_expected_lie_side_by_side_and_may_be_more_or_changed)
+{
+    enum { N = 37, LEADS = 5 };
+    struct ecg_record *r = ecg_record_new(NULL);
+    ck_assert_ptr_nonnull(r);
+    ck_assert_int_eq(ecg_record_set_leads(r, LEADS), BASE_OK);
+    ecg_record_expect(r, 3, 3 * N * sizeof(int32_t));
+    for (int i = 0; i < LEADS; i++) { /* two more than expected */
+        struct ecg_lead *lead = &r->leads[i];
+        ck_assert_int_eq(ecg_record_set_i32(r, lead, N), BASE_OK);
+        for (int k = 0; k < N; k++)
+            lead->i32[k] = 100 * i + k;
+    }
+    ecg_record_narrow(r, &r->leads[0]);
+    ecg_record_narrow(r, &r->leads[4]);
+    ck_assert_int_eq(ecg_record_widen(r, &r->leads[0]), BASE_OK);
+    ecg_record_free_samples(r, &r->leads[1]);
+    r->leads[1].samples = 0;
+    ck_assert_int_eq(ecg_record_set_i16(r, &r->leads[2], N),
+                     BASE_OK); /* in place of those before */
+    memset(r->leads[2].i16, 0, N * sizeof(int16_t));
+    for (int i = 0; i < LEADS; i++)
+        for (int k = 0; k < N && i != 1; k++)
+            ck_assert_int_eq(ecg_lead_sample(&r->leads[i], (size_t)k), i == 2 ? 0 : 100 * i + k);
+    ecg_record_free(r);
+    /* Without any, and of more than there can be. */
+    r = ecg_record_new(NULL);
+    ck_assert_ptr_nonnull(r);
+    ecg_record_expect(r, 0, 0);
+    ecg_record_expect(r, SIZE_MAX, SIZE_MAX);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(large_arrays_of_a_record_come_from_the_callers_pool_and_go_back)
 {
     enum { SAMPLES = 1 << 20 };
@@ -428,6 +462,7 @@ int main(void)
     tcase_add_test(t, json_says_what_is_there_and_null_for_what_is_not);
     tcase_add_test(t, csv_has_sample_numbers_microvolts_and_empty_fields);
     tcase_add_test(t, samples_are_narrowed_only_when_all_fit_and_read_the_same);
+    tcase_add_test(t, samples_that_are_expected_lie_side_by_side_and_may_be_more_or_changed);
     tcase_add_test(t, large_arrays_of_a_record_come_from_the_callers_pool_and_go_back);
     tcase_add_test(t, a_mark_that_ends_before_it_begins_is_a_point);
     tcase_add_test(t, annotations_over_the_limit_are_left_out_with_one_note);
