@@ -231,48 +231,101 @@ split_block(const uint8_t *p, size_t n, size_t channels, int16_t *const *out, st
         split_one(p, n, channels, c, out[c], &t[c]);
 }
 
+/* Rows of 8 words to columns, in each quarter; `half`: only the last four columns. */
+static inline __attribute__((always_inline)) void columns(__m512i r[8], bool half)
+{
+    __m512i a[8];
+    __m512i b[8];
+    for (int i = 0; i < 4; i++) {
+        if (!half)
+            a[i] = _mm512_unpacklo_epi16(r[2 * i], r[2 * i + 1]);
+        a[4 + i] = _mm512_unpackhi_epi16(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = half ? 2 : 0; i < 4; i++) {
+        b[2 * i] = _mm512_unpacklo_epi32(a[2 * i], a[2 * i + 1]);
+        b[2 * i + 1] = _mm512_unpackhi_epi32(a[2 * i], a[2 * i + 1]);
+    }
+    for (int i = half ? 2 : 0; i < 4; i++) {
+        int from = i / 2 * 4 + i % 2;
+        r[2 * i] = _mm512_unpacklo_epi64(b[from], b[from + 2]);
+        r[2 * i + 1] = _mm512_unpackhi_epi64(b[from], b[from + 2]);
+    }
+}
+
+/* Eight channels, of which the first four are left out where `half` says so. Each quarter of a
+ * vector is loaded from another frame, which takes no turns with the permutations. */
+static inline __attribute__((always_inline)) void split_eight(const uint8_t *p, size_t n,
+                                                              size_t channels, bool half,
+                                                              int16_t *const *out,
+                                                              struct ecg_tally *t)
+{
+    enum { QUARTERS = 4, FRAMES = LANES / QUARTERS };
+    const size_t frame = 2 * channels;
+    const size_t first = half ? FRAMES / 2 : 0;
+    __m512i sum[FRAMES];
+    __m512i least = _mm512_setzero_si512(); /* of all channels: missing ones are rare */
+    for (size_t c = 0; c < FRAMES; c++)
+        sum[c] = _mm512_setzero_si512();
+    for (size_t i = 0; i < n; i += LANES, p += LANES * frame) {
+        __m512i r[FRAMES];
+        for (size_t k = 0; k < FRAMES; k++) {
+            const uint8_t *at = p + k * frame;
+            r[k] = _mm512_castsi128_si512(_mm_loadu_si128((const void *)at));
+            for (size_t q = 1; q < QUARTERS; q++)
+                r[k] = _mm512_mask_broadcast_i32x4(
+                    r[k], (__mmask16)(15U << 4 * q),
+                    _mm_loadu_si128((const void *)(at + q * FRAMES * frame)));
+        }
+        columns(r, half);
+        for (size_t c = first; c < FRAMES; c++) {
+            _mm512_storeu_si512(out[c] + i, r[c]);
+            sum[c] = _mm512_add_epi32(sum[c], _mm512_madd_epi16(r[c], _mm512_set1_epi16(1)));
+            least = _mm512_min_epi16(least, r[c]);
+        }
+    }
+    bool any = _mm512_cmpeq_epi16_mask(least, _mm512_set1_epi16(INT16_MIN)) != 0;
+    for (size_t c = first; c < FRAMES; c++)
+        add_up((struct sums){sum[c], any}, out[c], n, &t[c]);
+}
+
+static void split_twelve(const uint8_t *p, size_t n, int16_t *const *out, struct ecg_tally *t)
+{
+    split_eight(p, n, 12, false, out, t);
+    split_eight(p + 8, n, 12, true, out + 4, t + 4);
+}
+
 /* Four channels: of each 8 frames the 8 words of each at once, and those of 32 frames are put
  * together. */
-static inline __attribute__((always_inline)) void split_four(const uint8_t *p, size_t n,
-                                                             size_t channels, size_t first,
-                                                             int16_t *const *out,
-                                                             struct ecg_tally *t)
+static void split_four(const uint8_t *p, size_t n, int16_t *const *out, struct ecg_tally *t)
 {
     int16_t places[LANES];
     int32_t pairs[LANES / 2];
     for (size_t i = 0; i < LANES; i++)
-        places[i] = (int16_t)(i % 8 * channels + first + i / 8);
+        places[i] = (int16_t)(i % 8 * 4 + i / 8);
     const __m512i at = _mm512_loadu_si512(places);
     struct sums s = no_sums; /* a quarter for each channel */
-    for (size_t i = 0; i < n; i += LANES, p += 2 * LANES * channels) {
+    for (size_t i = 0; i < n; i += LANES, p += 8 * LANES) {
         __m512i v[4];
         for (size_t k = 0; k < 4; k++) {
-            v[k] = pick(p + 16 * channels * k, channels / 4, at);
+            v[k] = pick(p + 64 * k, 1, at);
             s = add_words(s, v[k]);
         }
         __m512i a = _mm512_shuffle_i64x2(v[0], v[1], 0x44);
         __m512i b = _mm512_shuffle_i64x2(v[0], v[1], 0xee);
         __m512i c = _mm512_shuffle_i64x2(v[2], v[3], 0x44);
         __m512i d = _mm512_shuffle_i64x2(v[2], v[3], 0xee);
-        _mm512_storeu_si512(out[first] + i, _mm512_shuffle_i64x2(a, c, 0x88));
-        _mm512_storeu_si512(out[first + 1] + i, _mm512_shuffle_i64x2(a, c, 0xdd));
-        _mm512_storeu_si512(out[first + 2] + i, _mm512_shuffle_i64x2(b, d, 0x88));
-        _mm512_storeu_si512(out[first + 3] + i, _mm512_shuffle_i64x2(b, d, 0xdd));
+        _mm512_storeu_si512(out[0] + i, _mm512_shuffle_i64x2(a, c, 0x88));
+        _mm512_storeu_si512(out[1] + i, _mm512_shuffle_i64x2(a, c, 0xdd));
+        _mm512_storeu_si512(out[2] + i, _mm512_shuffle_i64x2(b, d, 0x88));
+        _mm512_storeu_si512(out[3] + i, _mm512_shuffle_i64x2(b, d, 0xdd));
     }
     _mm512_storeu_si512(pairs, s.sum);
     for (size_t c = 0; c < 4; c++) {
         struct sums own = {_mm512_setzero_si512(), s.missing >> 8 * c & 0xff};
         for (size_t k = 0; k < 4; k++)
-            t[first + c].sum += pairs[4 * c + k];
-        add_up(own, out[first + c], n, &t[first + c]);
+            t[c].sum += pairs[4 * c + k];
+        add_up(own, out[c], n, &t[c]);
     }
-}
-
-static inline __attribute__((always_inline)) void
-split_fours(const uint8_t *p, size_t n, size_t channels, int16_t *const *out, struct ecg_tally *t)
-{
-    for (size_t c = 0; c < channels; c += 4)
-        split_four(p, n, channels, c, out, t);
 }
 
 /* Block by block, so that what all channels are picked from stays in the first cache. The usual
@@ -293,11 +346,11 @@ static void split16(const uint8_t *p, size_t n, size_t channels, int16_t *const 
         if (channels == 3)
             split_block(p, step, 3, to, t);
         else if (channels == 4)
-            split_fours(p, step, 4, to, t);
+            split_four(p, step, to, t);
         else if (channels == 8)
-            split_fours(p, step, 8, to, t);
+            split_eight(p, step, 8, false, to, t);
         else if (channels == 12)
-            split_fours(p, step, 12, to, t);
+            split_twelve(p, step, to, t);
         else
             split_block(p, step, channels, to, t);
         p += 2 * channels * step;
