@@ -28,6 +28,12 @@ static bool is_bdf(const uint8_t *p)
 static bool number(struct base_bytes field, double *out)
 {
     char text[16];
+    /* Nearly all are followed by blanks only. */
+    size_t end = base_decimal(field.p, field.n, out);
+    while (end && end < field.n && field.p[end] == ' ')
+        end++;
+    if (end && (end == field.n || field.p[end] == 0))
+        return true;
     struct base_bytes b = ecg_text_trim(field);
     if (b.n == 0 || b.n >= sizeof text)
         return false;

@@ -45,16 +45,22 @@ static void split(const char *label, size_t n, struct words *w)
     }
 }
 
-/* `with` begins with a letter: hardly any word begins with the same. */
+static bool may_be(char a, char b)
+{
+    return (a | 0x20) == (b | 0x20);
+}
+
+/* `with` begins with a letter: hardly any word begins with the same, or the same two. */
 static bool begins(const char *word, const char *with)
 {
-    return (word[0] | 0x20) == (with[0] | 0x20) && strncasecmp(word, with, strlen(with)) == 0;
+    return may_be(word[0], with[0]) && (with[1] == '\0' || may_be(word[1], with[1])) &&
+           strncasecmp(word, with, strlen(with)) == 0;
 }
 
 static bool ends(const char *word, const char *with)
 {
     size_t n = strlen(word), k = strlen(with);
-    return n >= k && strcasecmp(word + n - k, with) == 0;
+    return n >= k && may_be(word[n - k], with[0]) && strcasecmp(word + n - k, with) == 0;
 }
 
 /* The same but for a number behind: "ECG2". */

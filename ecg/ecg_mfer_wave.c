@@ -136,13 +136,25 @@ static bool mark_missing(const struct channel *c, int16_t least, size_t n, int16
     return over != 0;
 }
 
+/* Of unsigned words as stored: whether one has no place among signed ones. `missing`: 0x8000, which
+ * is what a missing one is there, has one. In bits of words, as above. */
+static bool is_any_high(bool missing, size_t n, const int16_t *v)
+{
+    int16_t high = 0;
+    for (size_t i = 0; i < n; i++)
+        high = (int16_t)(high | ((v[i] < 0 ? -1 : 0) & v[i]));
+    return missing ? (high & 0x7fff) != 0 : high != 0;
+}
+
 /* Of 16 bits, signed ones as stored; unsigned ones have a place there too nearly always. */
 static void read_words(const struct frames *x, struct channel *c, const uint8_t *p, size_t n)
 {
     int16_t *to = c->lead->i16 + c->at;
-    bool plain = c->type == MFER_I16 && (!c->has_missing || c->missing == 0x8000);
-    if (plain && !x->g->big_endian) {
+    bool as_stored = !c->has_missing || c->missing == 0x8000;
+    bool plain = c->type == MFER_I16 && as_stored;
+    if (as_stored && !x->g->big_endian) {
         x->unpack.copy16(p, n, to, &c->lead->tally);
+        c->over = c->over || (!plain && is_any_high(c->has_missing, n, to));
         return;
     }
     if (x->g->big_endian)

@@ -12,6 +12,11 @@ struct base_bytes ecg_text_trim(struct base_bytes raw)
     const uint8_t *end = raw.n ? memchr(raw.p, 0, raw.n) : NULL;
     if (end)
         raw.n = (size_t)(end - raw.p);
+    /* Formats with fields of one length fill them up with blanks. */
+    static const uint64_t blanks = 0x2020202020202020;
+    while (raw.n >= sizeof blanks &&
+           memcmp(raw.p + raw.n - sizeof blanks, &blanks, sizeof blanks) == 0)
+        raw.n -= sizeof blanks;
     while (raw.n && raw.p[raw.n - 1] <= ' ')
         raw.n--;
     while (raw.n && raw.p[0] <= ' ' && raw.p[0] != ESC) {

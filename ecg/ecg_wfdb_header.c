@@ -53,13 +53,19 @@ void ecg_wfdb_copy(struct base_bytes word, char *out, size_t size)
     out[n] = '\0';
 }
 
+/* Of a byte behind digits. */
+static bool goes_on(uint8_t c)
+{
+    return c == '.' || c == 'e' || c == 'E' || (c >= '0' && c <= '9') || c == '\0';
+}
+
 /* A number at the front of a word, which is moved past it. */
 static bool take_number(struct base_bytes *word, double *out)
 {
     char text[WFDB_WORD];
     char *end;
     size_t length = base_decimal(word->p, word->n, out);
-    if (length && (length == word->n || !strchr(".eE0123456789", word->p[length]))) {
+    if (length && (length == word->n || !goes_on(word->p[length]))) {
         word->p += length;
         word->n -= length;
         return true;
@@ -90,7 +96,8 @@ static bool take_char(struct base_bytes *word, char c)
 
 static bool take_whole(struct base_bytes *word, double least, double most, double *out)
 {
-    return take_number(word, out) && *out >= least && *out <= most && floor(*out) == *out;
+    /* All that is asked for fits 64 bits. */
+    return take_number(word, out) && *out >= least && *out <= most && (double)(int64_t)*out == *out;
 }
 
 struct reader {
