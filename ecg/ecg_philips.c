@@ -77,14 +77,43 @@ static void read_packing(struct philips *p)
         memcpy(p->unknown, method, sizeof method);
 }
 
+/* "60 120": the mains, and what goes with it. */
+static void read_notch(struct philips *p, const char *filtered, const char *hz)
+{
+    char first[16];
+    p->is_notched |= strcasecmp(filtered, "True") == 0;
+    snprintf(first, sizeof first, "%.*s", (int)strcspn(hz, " "), hz);
+    (void)ecg_text_number(first, &p->notch_hz);
+}
+
+/* What became of the samples since they were taken. */
+static void read_processing(struct philips *p)
+{
+    char filtered[8];
+    char hz[24];
+    char is_signed[8];
+    char offset[24];
+    (void)number_attribute(p, "hipass", &p->r->filters.high_pass_hz);
+    (void)number_attribute(p, "lowpass", &p->r->filters.low_pass_hz);
+    ecg_xml_attribute(p->x, "notchfiltered", filtered, sizeof filtered);
+    ecg_xml_attribute(p->x, "notchfilterfreqs", hz, sizeof hz);
+    read_notch(p, filtered, hz);
+    if (ecg_xml_attribute(p->x, "signalsigned", is_signed, sizeof is_signed))
+        p->is_unsigned = strcasecmp(is_signed, "False") == 0;
+    if (ecg_xml_attribute(p->x, "signaloffset", offset, sizeof offset))
+        (void)ecg_text_number(offset, &p->offset);
+}
+
 /* 1.03 and 1.04 name the attributes differently. */
 static void begin_waves(struct philips *p)
 {
     double v;
+    read_processing(p);
     (void)number_attribute(p, "samplespersecond", &p->rate);
     (void)number_attribute(p, "resolution", &p->resolution);
     (void)number_attribute(p, "durationperchannel", &p->duration_ms);
-    if (number_attribute(p, "numberofleads", &v) && v >= 1 && v <= 64)
+    p->is_counted = number_attribute(p, "numberofleads", &v) && v >= 1 && v <= 64;
+    if (p->is_counted)
         p->nleads = (size_t)v;
     const char *labels = ecg_xml_attribute_text(p->x, "leadlabels");
     if (labels[0])
@@ -150,7 +179,9 @@ static void on_start(void *arg, struct ecg_xml *x, const char *name)
     } else if (is(name, "leadmeasurement")) {
         ecg_xml_attribute(x, "leadname", label, sizeof label);
         p->lead_id = ecg_lead_by_name(label, strlen(label));
-    } else if (is(name, "severity")) {
+    } else if (is(name, "interpretation")) {
+        ecg_philips_interpretation(p);
+    } else if (is(name, "severity") && !ecg_philips_is_elsewhere(p)) {
         p->code = ecg_xml_attribute_text(x, "code");
     }
 }
@@ -198,6 +229,14 @@ static void signal_field(struct philips *p, const char *name)
 {
     struct ecg_filters *f = &p->r->filters;
     double v;
+    if (is(name, "notchfiltered"))
+        read_notch(p, ecg_xml_bytes(p->x), "");
+    else if (is(name, "notchfilterfreqs"))
+        read_notch(p, "", ecg_xml_bytes(p->x));
+    else if (is(name, "signalsigned"))
+        p->is_unsigned = strcasecmp(ecg_xml_bytes(p->x), "False") == 0;
+    else if (is(name, "signaloffset"))
+        (void)ecg_xml_number(p->x, &p->offset);
     if (!ecg_xml_number(p->x, &v) || !(v > 0))
         return;
     if (is(name, "samplingrate"))
@@ -211,7 +250,7 @@ static void signal_field(struct philips *p, const char *name)
     else if (is(name, "lowpass"))
         f->low_pass_hz = v;
     else if (is(name, "acsetting"))
-        f->notch_hz = v;
+        p->mains_hz = v;
 }
 
 /* "0.05-150", of 1.03 */
@@ -241,7 +280,16 @@ static void patient(struct philips *p, const char *name)
     for (size_t i = 0; i < 3; i++)
         if (is(name, names[i]))
             p->names[i] = ecg_xml_text_of_name(p->x, &who->name.guessed);
+    static const struct {
+        const char *name;
+        char unit;
+    } ages[] = {{"years", 'Y'}, {"months", 'M'}, {"weeks", 'W'}, {"days", 'D'}, {"hours", 'H'}};
     bool number = ecg_text_number(s, &v) && v > 0 && v < 1000;
+    for (size_t i = 0; i < sizeof ages / sizeof *ages; i++)
+        if (number && is(name, ages[i].name)) {
+            who->age = (int)v;
+            who->age_unit = ages[i].unit;
+        }
     if (is(name, "patientid"))
         who->id = ecg_xml_text_raw(p->x);
     else if (is(name, "sex"))
@@ -253,10 +301,7 @@ static void patient(struct philips *p, const char *name)
                         ecg_xml_line(p->x));
     else if (!number)
         return;
-    else if (is(name, "years")) {
-        who->age = (int)v;
-        who->age_unit = 'Y';
-    } else if (is(name, "cm"))
+    else if (is(name, "cm"))
         who->height_cm = v;
     else if (is(name, "inch"))
         who->height_cm = v * 2.54;
@@ -323,6 +368,8 @@ static void on_end(void *arg, struct ecg_xml *x, const char *name)
 static void finish(struct philips *p)
 {
     ecg_philips_findings_end(p);
+    if (p->is_notched)
+        p->r->filters.notch_hz = p->notch_hz > 0 ? p->notch_hz : p->mains_hz;
     size_t last = p->names[2][0] ? 3 : p->names[1][0] ? 2 : p->names[0][0] ? 1 : 0;
     if (last)
         p->r->patient.name.utf8 =

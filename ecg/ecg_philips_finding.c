@@ -99,6 +99,34 @@ static void end_statement(struct philips *p)
     p->left = p->right = p->code = "";
 }
 
+void ecg_philips_interpretation(struct philips *p)
+{
+    char date[24];
+    char time[24];
+    char at[sizeof p->interpreted_at];
+    ecg_xml_attribute(p->x, "date", date, sizeof date);
+    ecg_xml_attribute(p->x, "time", time, sizeof time);
+    snprintf(at, sizeof at, "%s %s", date, time);
+    if (p->interpreted_at[0])
+        ecg_record_note(p->r, BASE_NOPOS,
+                        "Philips XML, line %u: an earlier interpretation is passed over for a "
+                        "later one",
+                        ecg_xml_line(p->x));
+    p->is_earlier = strcmp(at, p->interpreted_at) < 0;
+    if (p->is_earlier)
+        return;
+    memcpy(p->interpreted_at, at, sizeof at);
+    p->r->nstatements = 0;
+    p->r->confirmed = ECG_CONFIRMED_UNSTATED;
+    for (unsigned i = 0; i < ECG_MEASURE_COUNT; i++)
+        p->interpreted[i] = false;
+}
+
+bool ecg_philips_is_elsewhere(struct philips *p)
+{
+    return ecg_xml_in(p->x, "previousecg") || ecg_xml_in(p->x, "otherECGs");
+}
+
 static void in_interpretation(struct philips *p, const char *name)
 {
     const char *s = ecg_xml_bytes(p->x);
@@ -121,9 +149,12 @@ static void in_interpretation(struct philips *p, const char *name)
 
 void ecg_philips_finding(struct philips *p, const char *name)
 {
+    bool is_interpretation = ecg_xml_in(p->x, "interpretation");
+    if (ecg_philips_is_elsewhere(p) || (is_interpretation && p->is_earlier))
+        return;
     if (ecg_xml_in(p->x, "leadmeasurement"))
         of_lead(p, name);
-    else if (ecg_xml_in(p->x, "interpretation"))
+    else if (is_interpretation)
         in_interpretation(p, name);
     else if (ecg_xml_in(p->x, "globalmeasurements") || ecg_xml_in(p->x, "crossleadmeasurements"))
         global(p, name);

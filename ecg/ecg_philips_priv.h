@@ -22,7 +22,13 @@ struct philips {
     double resolution;
     double duration_ms;
     size_t nleads;
-    double bits; /* of a sample, as it is stated */
+    bool is_counted;  /* nleads is how many there are samples of */
+    bool is_unsigned; /* so are samples that are not compressed; and they have this offset */
+    double offset;
+    bool is_notched; /* the samples were filtered of the mains, */
+    double mains_hz;
+    double notch_hz; /* at this frequency; 0 = at that of the mains */
+    double bits;     /* of a sample, as it is stated */
     bool compressed;
     char unknown[24]; /* a way of packing samples that we do not know; "" = none */
     bool plain;       /* dataencoding "Plain": numbers instead of Base64, nothing is compressed */
@@ -37,7 +43,9 @@ struct philips {
     int lead_id;                        /* of the leadmeasurement that is open; 0 = none of ours */
     double measured[ECG_MEASURE_COUNT]; /* global; NAN without */
     bool interpreted[ECG_MEASURE_COUNT];
-    const char *code; /* of the statement that is open */
+    char interpreted_at[48]; /* date and time of the last interpretation; "" = none yet */
+    bool is_earlier;         /* one that is open is older than that */
+    const char *code;        /* of the statement that is open */
     const char *left;
     const char *right;
     const char *names[3]; /* last, first, middle */
@@ -50,6 +58,10 @@ bool ecg_philips_numbers(struct philips *p);
 void ecg_philips_waves(struct philips *p);
 /* The median beat of <repbeat>, likewise. */
 void ecg_philips_beat(struct philips *p);
+/* <interpretation> begins: of several the last one is told. */
+void ecg_philips_interpretation(struct philips *p);
+/* Whether what is open is said of another recording than this one. */
+bool ecg_philips_is_elsewhere(struct philips *p);
 /* The text of an element that ends within measurements or an interpretation. */
 void ecg_philips_finding(struct philips *p, const char *name);
 /* What stood until the document's end. */

@@ -26,16 +26,18 @@ bool ecg_philips_numbers(struct philips *p)
 {
     const char *s = base_buf_cstr(&p->encoded);
     bool is_cut = ecg_xml_is_broken(p->x);
+    int least = p->is_unsigned ? 0 : INT16_MIN;
+    int most = p->is_unsigned ? UINT16_MAX : INT16_MAX;
     for (;;) {
         s += strspn(s, " \t\r\n,");
         bool is_negative = *s == '-';
         size_t n = strspn(s + is_negative, "0123456789");
         const char *end = s + is_negative + n;
         int v = 0;
-        for (const char *c = end - n; c < end && v <= -INT16_MIN; c++)
+        for (const char *c = end - n; c < end && v <= UINT16_MAX; c++)
             v = 10 * v + (*c - '0');
         v = is_negative ? -v : v;
-        if (n == 0 || v < INT16_MIN || v > INT16_MAX || (!*end && is_cut)) /* or cut itself */
+        if (n == 0 || v < least || v > most || (!*end && is_cut)) /* or cut itself */
             return !*s || (!*end && is_cut);
         base_buf_add_le16(&p->data, (uint16_t)v);
         s = end;
@@ -52,7 +54,8 @@ static size_t next_label(const char **labels, const char **out)
     return n;
 }
 
-static bool add_samples(struct philips *p, struct ecg_lead *lead, struct base_bytes b)
+static bool add_samples(struct philips *p, struct ecg_lead *lead, struct base_bytes b,
+                        bool is_unsigned)
 {
     size_t n = b.n / 2;
     enum base_err e = lead ? ecg_record_set_i32(p->r, lead, n) : BASE_OK;
@@ -60,8 +63,10 @@ static bool add_samples(struct philips *p, struct ecg_lead *lead, struct base_by
         p->r->err = p->r->err ? p->r->err : e;
         return false;
     }
-    for (size_t i = 0; i < n; i++)
-        lead->i32[i] = (int16_t)base_load_le16(b.p + 2 * i);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t word = base_load_le16(b.p + 2 * i);
+        lead->i32[i] = is_unsigned ? word : (int16_t)word;
+    }
     return true;
 }
 
@@ -89,6 +94,35 @@ static bool next_chunk(struct philips *p, size_t *at, size_t most, size_t count,
         note(p, "the compressed data of a lead are damaged");
     *at += size;
     return true;
+}
+
+/* Chunks that are whole. */
+static size_t count_chunks(const struct philips *p)
+{
+    enum { HEAD = 8 };
+    size_t n = 0;
+    size_t at = 0;
+    for (; p->data.n - at >= HEAD; n++) {
+        size_t size = base_load_le32(p->data.p + at);
+        if (size > p->data.n - at - HEAD)
+            break;
+        at += HEAD + size;
+    }
+    return n;
+}
+
+/* 1.03 does not say how many there are samples of: of a lead that is not valid there are, too.
+ * stated: samples of each; 0 = not known. */
+static size_t count_leads(const struct philips *p, size_t stated)
+{
+    enum { MOST = 64 };
+    size_t n = p->nleads ? p->nleads : 12;
+    if (p->is_counted)
+        return n;
+    size_t there = p->compressed                             ? count_chunks(p)
+                   : stated && p->data.n % (2 * stated) == 0 ? p->data.n / 2 / stated
+                                                             : n;
+    return there > n && there <= MOST ? there : n;
 }
 
 /* stated: samples of each lead; 0 = not known. Of a file that is cut there are fewer of the last
@@ -219,14 +253,18 @@ static bool has_rate(const struct philips *p)
     return p->rate > 0 && p->rate <= 1e6;
 }
 
+static void settle_rate(struct philips *p)
+{
+    if (has_rate(p))
+        return;
+    note(p, "the samples have no rate, %d Hz assumed", USUAL_HZ);
+    p->rate = USUAL_HZ;
+}
+
 /* What is not said, or not as it is always found. */
 static void settle_kind(struct philips *p, size_t nleads)
 {
     enum { BITS = 16 };
-    if (!has_rate(p)) {
-        note(p, "the samples have no rate, %d Hz assumed", USUAL_HZ);
-        p->rate = USUAL_HZ;
-    }
     if (!(p->resolution > 0)) {
         note(p, "the samples have no resolution, %d uV assumed: amplitudes may be wrong", USUAL_UV);
         p->resolution = USUAL_UV;
@@ -247,16 +285,17 @@ void ecg_philips_waves(struct philips *p)
     static const char standard[] = "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6";
     const char *labels = p->labels[0] ? p->labels : standard;
     const char *label;
-    size_t nleads = p->nleads ? p->nleads : 12;
-    settle_kind(p, nleads);
-    size_t at = 0;
-    struct base_buf samples = {0};
+    settle_rate(p);
     double stated = p->duration_ms * p->rate / 1000;
     /* What a chunk may give at most, where the document does not say. */
     size_t most = p->r->limits->samples - p->r->samples_used;
     bool is_stated = stated >= 1 && stated < (double)most;
     if (is_stated)
         most = (size_t)stated;
+    size_t nleads = count_leads(p, is_stated ? most : 0);
+    settle_kind(p, nleads);
+    size_t at = 0;
+    struct base_buf samples = {0};
     /* All leads have as many samples: as is stated, or as two of them have. */
     size_t count = 0, last = is_stated ? most : 0;
     for (size_t k = 0; k < nleads && !p->r->err; k++) {
@@ -267,7 +306,7 @@ void ecg_philips_waves(struct philips *p)
             break;
         }
         struct ecg_lead *lead = ecg_record_add_lead(p->r);
-        if (!add_samples(p, lead, base_buf_bytes(&samples)))
+        if (!add_samples(p, lead, base_buf_bytes(&samples), p->is_unsigned && !p->compressed))
             break;
         if (count == 0 && lead->samples == last)
             count = last;
@@ -279,6 +318,7 @@ void ecg_philips_waves(struct philips *p)
             lead->name = ecg_record_printf(p->r, "lead %zu", k + 1);
         lead->rate_hz = p->rate;
         lead->uv_per_count = p->resolution;
+        lead->offset_uv = p->compressed ? 0 : -p->offset * p->resolution;
     }
     base_buf_deinit(&samples);
     if (p->r->err)
@@ -307,7 +347,7 @@ void ecg_philips_beat(struct philips *p)
     if (p->data.n < 2)
         return;
     struct ecg_lead *lead = ecg_record_add_median(p->r);
-    if (!add_samples(p, lead, base_buf_bytes(&p->data)))
+    if (!add_samples(p, lead, base_buf_bytes(&p->data), false))
         return;
     ecg_text_name_lead(p->r, base_bytes_str(p->beat_lead), lead);
     lead->rate_hz = p->beat_rate > 0 ? p->beat_rate : has_rate(p) ? p->rate : USUAL_HZ;

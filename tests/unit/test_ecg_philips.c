@@ -153,6 +153,151 @@ START_TEST(a_time_of_philips_is_read_or_told)
 }
 END_TEST
 
+static struct ecg_record *must_open_philips(const char *start, const char *attributes)
+{
+    struct ecg_record *r = NULL;
+    struct base_error err = {0};
+    ck_assert_int_eq(open_philips_document(start, attributes, &r, &err), BASE_OK);
+    return r;
+}
+
+#define SEVERITY(code, text) "<severity code='" code "'>" text "</severity>"
+#define SIGNED(text)         "<mdsignatureline>" text "</mdsignatureline>"
+#define STATEMENT(text)                                                                            \
+    "<statement><statementcode>X</statementcode><leftstatement>" text "</leftstatement></"         \
+    "statement>"
+#define INTERPRETATION(day, text)                                                                  \
+    "<interpretation date='2026-01-" day "' time='08:00:00'>" text "</interpretation>"
+
+/* The recording that it is compared with has a severity and a signature of its own. */
+START_TEST(what_philips_says_of_an_earlier_recording_is_not_of_this_one)
+{
+    struct ecg_record *r = must_open_philips(
+        "<otherECGs><otherECG>" SEVERITY(
+            "DE",
+            "- DEFECTIVE -") "</otherECG></otherECGs>"
+                             "<interpretations>" INTERPRETATION(
+                                 "31",
+                                 "<serialcomparison><previousecg>" SEVERITY("AB",
+                                                                            "- ABNORMAL ECG -")
+                                     SIGNED("Confirmed by TEST") "</previousecg></"
+                                                                 "serialcomparison>" SEVERITY(
+                                                                     "NM",
+                                                                     "- NORMAL ECG -")) "</"
+                                                                                        "interpreta"
+                                                                                        "tions>",
+        "resolution='5'");
+    ck_assert_uint_eq(r->nstatements, 1);
+    ck_assert_str_eq(r->statements[0].text, "- NORMAL ECG -");
+    ck_assert_str_eq(r->statements[0].code, "NM");
+    ck_assert_int_eq(r->confirmed, ECG_CONFIRMED_UNSTATED);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* The device's, and what a cardiologist made of it. */
+START_TEST(of_several_interpretations_of_philips_the_last_one_is_told)
+{
+    static const char device[] = INTERPRETATION(
+        "30", SIGNED("Unconfirmed Diagnosis") "<globalmeasurements><heartrate>99</heartrate><print>"
+                                              "200</print></globalmeasurements>" STATEMENT(
+                                                  "ACUTE INFARCT"));
+    static const char reader[] = INTERPRETATION(
+        "31", "<globalmeasurements><heartrate>72</heartrate></globalmeasurements>" SIGNED(
+                  "Confirmed by TEST") STATEMENT("SINUS RHYTHM"));
+    for (int i = 0; i < 2; i++) {
+        char start[1024];
+        snprintf(start, sizeof start, "<interpretations>%s%s</interpretations>",
+                 i ? device : reader, i ? reader : device);
+        struct ecg_record *r = must_open_philips(start, "resolution='5'");
+        ck_assert_uint_eq(r->nstatements, 1);
+        ck_assert_str_eq(r->statements[0].text, "SINUS RHYTHM");
+        ck_assert_int_eq(r->confirmed, ECG_CONFIRMED_YES);
+        ck_assert_double_eq(ecg_record_measurement(r, ECG_MEASURE_HEART_RATE)->value, 72);
+        ck_assert(has_note(r, "an earlier interpretation"));
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+START_TEST(an_age_of_philips_may_be_in_other_units)
+{
+    static const struct {
+        const char *age;
+        int n;
+        char unit;
+    } rows[] = {{"<years>66</years>", 66, 'Y'}, {"<months>7</months>", 7, 'M'},
+                {"<weeks>5</weeks>", 5, 'W'},   {"<days>3</days>", 3, 'D'},
+                {"<hours>9</hours>", 9, 'H'},   {"<years/>", 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char start[200];
+        snprintf(start, sizeof start, "<generalpatientdata><age>%s</age></generalpatientdata>",
+                 rows[i].age);
+        struct ecg_record *r = must_open_philips(start, "resolution='5'");
+        ck_assert_int_eq(r->patient.age, rows[i].n);
+        ck_assert_int_eq(r->patient.age_unit, rows[i].unit);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+/* The mains of the place are no filter, unless the samples were filtered. */
+START_TEST(the_mains_that_philips_states_is_no_filter)
+{
+    static const struct {
+        const char *fields;
+        double hz;
+    } rows[] = {
+        {"<acsetting>60</acsetting>", 0},
+        {"<acsetting>60</acsetting><notchfiltered>False</notchfiltered><notchfilterfreqs>60"
+         "</notchfilterfreqs>",
+         0},
+        {"<acsetting>60</acsetting><notchfiltered>True</notchfiltered><notchfilterfreqs/>", 60},
+        {"<notchfiltered>True</notchfiltered><notchfilterfreqs>50 100</notchfilterfreqs>", 50}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char start[300];
+        snprintf(start, sizeof start,
+                 "<dataacquisition><signalcharacteristics>%s</signalcharacteristics>"
+                 "</dataacquisition>",
+                 rows[i].fields);
+        struct ecg_record *r = must_open_philips(start, "resolution='5'");
+        ck_assert_double_eq(r->filters.notch_hz, rows[i].hz);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+START_TEST(samples_of_philips_may_have_an_offset_and_no_sign)
+{
+    struct ecg_record *r = open_philips("dataencoding='Plain' signalsigned='False' "
+                                        "signaloffset='32768'",
+                                        "32768 0 65535 1 2 3 4 5", philips_end);
+    static const double want[] = {0, -163840, 163835, -163835};
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_double_eq_tol(ecg_lead_sample(&r->leads[0], i) * r->leads[0].uv_per_count +
+                                    r->leads[0].offset_uv,
+                                want[i], 1e-6);
+    ck_assert_uint_eq(r->nnotes, 0);
+    ecg_record_free(r);
+    r = open_philips("dataencoding='Base64' signalsigned='False'",
+                     "//8CAAMABAAFAAYABwAIAA==", philips_end);
+    ck_assert_int_eq(ecg_lead_sample(&r->leads[0], 0), 65535);
+    ecg_record_free(r);
+}
+END_TEST
+
+/* Version 1.03 does not state how many leads there are samples of. */
+START_TEST(a_lead_of_philips_that_is_not_valid_takes_no_other_away)
+{
+    struct ecg_record *r =
+        open_changed("../ecg-xml/philips-1.03.xml", "<samplingrate>",
+                     "<numberchannelsvalid>7</numberchannelsvalid><samplingrate>");
+    ck_assert_uint_eq(r->nleads, 12);
+    ck_assert_uint_eq(r->nnotes, 0);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(figures_that_nobody_has_are_none_and_told)
 {
     static const struct {
@@ -242,6 +387,12 @@ int main(void)
     tcase_add_test(t, samples_of_philips_that_do_not_part_evenly_are_told);
     tcase_add_test(t, what_philips_packs_in_an_unknown_way_is_refused);
     tcase_add_test(t, a_time_of_philips_is_read_or_told);
+    tcase_add_test(t, what_philips_says_of_an_earlier_recording_is_not_of_this_one);
+    tcase_add_test(t, of_several_interpretations_of_philips_the_last_one_is_told);
+    tcase_add_test(t, an_age_of_philips_may_be_in_other_units);
+    tcase_add_test(t, the_mains_that_philips_states_is_no_filter);
+    tcase_add_test(t, samples_of_philips_may_have_an_offset_and_no_sign);
+    tcase_add_test(t, a_lead_of_philips_that_is_not_valid_takes_no_other_away);
     tcase_add_test(t, figures_that_nobody_has_are_none_and_told);
     tcase_add_loop_test(t, a_rate_that_cannot_be_is_none, 0, 2);
     tcase_add_loop_test(t, einthoven_holds_on_philips, 0, 2);
