@@ -2428,12 +2428,22 @@ CREATE FUNCTION public.ingest_against_order(e public.exam, p jsonb) RETURNS void
 declare
     v_against text[] := order_against(e.order_id, p ->> 'patient_id', p ->> 'patient_name',
         p ->> 'birth_date', p ->> 'sex');
+    v_corrected timestamptz;
     v_object jsonb := jsonb_build_object('id', nullif(btrim(p ->> 'patient_id'), ''),
         'name', p ->> 'patient_name', 'birth_date', dicom_date(p ->> 'birth_date'),
         'sex', case when p ->> 'sex' in ('M', 'F', 'O') then p ->> 'sex' end);
 begin
     if cardinality(v_against) = 0 or e.conflicts @> jsonb_build_array(jsonb_build_object(
             'cause', 'patient_order', 'object', v_object)) then
+        return;
+    end if;
+    v_corrected := order_corrected_at(e.order_id, p, v_against);
+    if v_corrected is not null then
+        update exam set conflicts = conflicts || jsonb_build_object('cause', 'patient_corrected', 'at', now(),
+            'sop_uid', p ->> 'sop_uid', 'what', v_against, 'order', e.order_id, 'object', v_object,
+            'corrected_at', v_corrected)
+        where id = e.id and not conflicts @> jsonb_build_array(jsonb_build_object(
+            'cause', 'patient_corrected', 'object', v_object));
         return;
     end if;
     update exam set quarantined_at = coalesce(quarantined_at, now()),
@@ -3333,6 +3343,20 @@ CREATE FUNCTION public.order_conflicts(o public.exam_order) RETURNS jsonb
     from patient p, unnest(resident_id_contradictions(coalesce(p.resident_id, p.patient_id),
         p.birth_date, p.sex)) c
     where p.id = o.patient_id
+$$;
+CREATE FUNCTION public.order_corrected_at(p_order bigint, p jsonb, p_against text[]) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+    select max(c.at)
+    from exam_order o join patient q on q.id = o.patient_id join patient_correction c on c.patient_id = q.id
+    where o.id = p_order and cardinality(p_against) = 1 and c.exam_id is null and c.at > o.created_at
+        and q.patient_id = btrim(p ->> 'patient_id') and c.before ->> 'id' = q.patient_id
+        and case p_against[1] when 'name' then q.birth_date = dicom_date(p ->> 'birth_date')
+            when 'patient_id' then false
+            else coalesce(name_hanzi(p ->> 'patient_name'), name_key(p ->> 'patient_name', null)) is not null end
+        and cardinality(patient_contradictions(c.before ->> 'name', c.before ->> 'pinyin',
+            (c.before ->> 'birth_date')::date, c.before ->> 'sex', p ->> 'patient_name', null,
+            dicom_date(p ->> 'birth_date'), nullif(p ->> 'sex', ''))) = 0
 $$;
 CREATE FUNCTION public.order_expects(o public.exam_order) RETURNS boolean
     LANGUAGE sql STABLE
@@ -5835,6 +5859,7 @@ GRANT ALL ON FUNCTION public.object_known(p_locations text[]) TO rdc_ingest;
 REVOKE ALL ON FUNCTION public.object_replace(p_id bigint, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_against(p_order bigint, p_patient_id text, p_name text, p_birth text, p_sex text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_conflicts(o public.exam_order) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.order_corrected_at(p_order bigint, p jsonb, p_against text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_expects(o public.exam_order) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_fill(o public.exam_order, p jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.order_find(p_centre bigint, p jsonb) FROM PUBLIC;

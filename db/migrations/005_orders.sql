@@ -801,19 +801,48 @@ create trigger exam_left_order after update of state on exam for each row
 when (old.state = 'arriving' and new.state not in ('arriving', 'withdrawn') and new.order_id is not null)
 execute function exam_left_order();
 
--- An object whose patient contradicts the order of its exam sets the exam aside.
--- The same contradiction is told once.
+-- When the patient of an order was corrected, after a device could have been told of it, from what
+-- this object says; null: never. Only one thing may have changed, and the ID and what else tells
+-- people apart must be known and the same: two things at once may be an ID given twice, whose first
+-- bearer the object shows.
+create function order_corrected_at(p_order bigint, p jsonb, p_against text[]) returns timestamptz
+language sql stable as
+$$
+    select max(c.at)
+    from exam_order o join patient q on q.id = o.patient_id join patient_correction c on c.patient_id = q.id
+    where o.id = p_order and cardinality(p_against) = 1 and c.exam_id is null and c.at > o.created_at
+        and q.patient_id = btrim(p ->> 'patient_id') and c.before ->> 'id' = q.patient_id
+        and case p_against[1] when 'name' then q.birth_date = dicom_date(p ->> 'birth_date')
+            when 'patient_id' then false
+            else coalesce(name_hanzi(p ->> 'patient_name'), name_key(p ->> 'patient_name', null)) is not null end
+        and cardinality(patient_contradictions(c.before ->> 'name', c.before ->> 'pinyin',
+            (c.before ->> 'birth_date')::date, c.before ->> 'sex', p ->> 'patient_name', null,
+            dicom_date(p ->> 'birth_date'), nullif(p ->> 'sex', ''))) = 0
+$$;
+
+-- An object whose patient contradicts the order of its exam sets the exam aside, unless
+-- it tells what the order told before its patient was corrected. The same contradiction is told once.
 create function ingest_against_order(e exam, p jsonb) returns void language plpgsql as
 $$
 declare
     v_against text[] := order_against(e.order_id, p ->> 'patient_id', p ->> 'patient_name',
         p ->> 'birth_date', p ->> 'sex');
+    v_corrected timestamptz;
     v_object jsonb := jsonb_build_object('id', nullif(btrim(p ->> 'patient_id'), ''),
         'name', p ->> 'patient_name', 'birth_date', dicom_date(p ->> 'birth_date'),
         'sex', case when p ->> 'sex' in ('M', 'F', 'O') then p ->> 'sex' end);
 begin
     if cardinality(v_against) = 0 or e.conflicts @> jsonb_build_array(jsonb_build_object(
             'cause', 'patient_order', 'object', v_object)) then
+        return;
+    end if;
+    v_corrected := order_corrected_at(e.order_id, p, v_against);
+    if v_corrected is not null then
+        update exam set conflicts = conflicts || jsonb_build_object('cause', 'patient_corrected', 'at', now(),
+            'sop_uid', p ->> 'sop_uid', 'what', v_against, 'order', e.order_id, 'object', v_object,
+            'corrected_at', v_corrected)
+        where id = e.id and not conflicts @> jsonb_build_array(jsonb_build_object(
+            'cause', 'patient_corrected', 'object', v_object));
         return;
     end if;
     update exam set quarantined_at = coalesce(quarantined_at, now()),

@@ -130,6 +130,28 @@ class AnOrder(SystemTest):
         self.assertIn(number, [e['id'] for e in reader.worklist()])
         self.assertEqual(reader.post(f'/api/v1/exams/{number}/claim').status, 200)
 
+    def test_whose_patient_was_corrected_takes_what_the_device_had_read_before(self):
+        """Where only one thing was wrong; else it may be an ID that was given twice."""
+        one = make_dicom.ONE
+        person = {'patient_id': one.id, 'patient_name': '测试^一', 'birth_date': one.birth, 'sex': one.sex, 'modality': 'CT'}
+        for accession, change, aside in (('A-NAME', {'patient_name': '测试^壹'}, False),
+                                         ('A-BIRTH', {'birth_date': '19500110'}, False),
+                                         ('A-BOTH', {'patient_name': '测试^壹', 'birth_date': '19500110'}, True)):
+            with self.subTest(accession):
+                made = self.tech.post('/api/v1/orders', {**person, 'accession': accession, 'correct_patient': True})
+                self.assertEqual(made.status, 201, made)
+                changed = self.tech.request('PATCH', f"/api/v1/orders/{made.json()['id']}", {**change, 'correct_patient': True})
+                self.assertEqual(changed.status, 200, changed)
+                exam = self.tech.exam(self.send(accession, accession))
+                self.assertEqual(([c['cause'] for c in exam['conflicts']], bool(exam['quarantined_at'])),
+                                 (['patient_order' if aside else 'patient_corrected'], aside), exam['conflicts'])
+        # It was corrected before the order was made, so that no device was told otherwise of it.
+        made = self.tech.post('/api/v1/orders', {**person, 'patient_name': '测试^壹', 'accession': 'A-LATE', 'correct_patient': True})
+        self.assertEqual(made.status, 201, made)
+        self.assertTrue(self.tech.exam(self.send('late', 'A-LATE'))['quarantined_at'])
+        made = self.tech.post('/api/v1/orders', {**person, 'accession': 'A-LAST', 'correct_patient': True})
+        self.assertEqual(made.status, 201, made)
+
     def test_names_of_devices_get_their_pinyin(self):
         self.send('pinyin', 'A-PINYIN')
         wait_for('the pinyin of a name', lambda: self.rdc.sql(
