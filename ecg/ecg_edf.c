@@ -77,11 +77,26 @@ static struct base_bytes channel_field(const uint8_t *p, size_t n, size_t i, siz
     return base_bytes_of(p + EDF_HEADER + n * before + i * size, size);
 }
 
+/* Nearly all channels are as the one before, whose numbers need not be read again. */
+static bool is_repeated(const uint8_t *p, size_t n, size_t i, size_t before)
+{
+    enum { SIZE = 8 };
+    const uint8_t *field = channel_field(p, n, i, before, SIZE).p;
+    return i > 0 && memcmp(field, field - SIZE, SIZE) == 0;
+}
+
 static void read_scale(struct edf_file *f, const uint8_t *p, size_t i, struct edf_channel *c)
 {
     double physical[2];
     double digital[2];
     size_t n = f->nchannels;
+    if (is_repeated(p, n, i, 104) && is_repeated(p, n, i, 112) && is_repeated(p, n, i, 120) &&
+        is_repeated(p, n, i, 128)) {
+        c->scaled = c[-1].scaled;
+        c->gain = c[-1].gain;
+        c->zero = c[-1].zero;
+        return;
+    }
     c->scaled = number(channel_field(p, n, i, 104, 8), &physical[0]) &&
                 number(channel_field(p, n, i, 112, 8), &physical[1]) &&
                 number(channel_field(p, n, i, 120, 8), &digital[0]) &&
@@ -102,14 +117,18 @@ static enum base_err read_channels(struct edf_file *f, const uint8_t *p, struct 
     size_t n = f->nchannels;
     for (size_t i = 0; i < n; i++) {
         struct edf_channel *c = &f->channels[i];
-        double samples;
+        double samples = 0;
         struct base_bytes field = channel_field(p, n, i, 216, 8);
         c->label = ecg_text_trim(channel_field(p, n, i, 0, 16));
-        c->unit = ecg_text_trim(channel_field(p, n, i, 96, 8));
-        c->uv = ecg_unit_uv(c->unit);
+        bool same_unit = is_repeated(p, n, i, 96);
+        c->unit = same_unit ? c[-1].unit : ecg_text_trim(channel_field(p, n, i, 96, 8));
+        c->uv = same_unit ? c[-1].uv : ecg_unit_uv(c->unit);
         c->prefilter = channel_field(p, n, i, 136, 80);
         c->annotations = ecg_edf_is_annotations(c->label);
-        if (!number(field, &samples) || samples < 0 || samples > 1e8 || samples != floor(samples))
+        if (is_repeated(p, n, i, 216))
+            samples = (double)c[-1].per_record;
+        else if (!number(field, &samples) || samples < 0 || samples > 1e8 ||
+                 samples != floor(samples))
             return base_fail(err, BASE_EFORMAT, (uint64_t)(field.p - p),
                              "EDF header: channel %zu has no number of samples per data record",
                              i + 1);

@@ -18,19 +18,26 @@
 
 /* ---- identity ---- */
 
+static bool is_blank(char c)
+{
+    return c == '_' || (uint8_t)c <= ' ';
+}
+
 /* The next subfield of a field in UTF-8, "" for "X"; a blank inside one is written as "_". */
 static const char *subfield(struct ecg_record *r, const char **rest)
 {
-    struct base_buf text = {0};
-    *rest += strspn(*rest, " ");
-    for (; **rest && **rest != ' '; ++*rest)
-        base_buf_add_byte(&text, (uint8_t)(**rest == '_' ? ' ' : **rest));
-    if (text.err && !r->err)
-        r->err = text.err;
-    struct base_bytes b = ecg_text_trim(base_buf_bytes(&text));
-    bool is_none = text.n == 1 && text.p[0] == 'X';
-    const char *found = is_none ? "" : ecg_record_text(r, (const char *)b.p, b.n);
-    base_buf_deinit(&text);
+    const char *from = *rest + strspn(*rest, " ");
+    size_t n = strcspn(from, " ");
+    *rest = from + n;
+    if (n == 1 && *from == 'X')
+        return "";
+    while (n && is_blank(from[n - 1]))
+        n--;
+    for (; n && is_blank(*from); n--)
+        from++;
+    const char *found = ecg_record_text(r, from, n);
+    for (char *c = *found ? (char *)(uintptr_t)found : NULL; c && *c; c++)
+        *c = (char)(*c == '_' ? ' ' : *c);
     return found;
 }
 
@@ -44,18 +51,29 @@ static struct ecg_text part_of(const struct ecg_text *field, const char *part)
         .utf8 = part, .raw = field->raw, .guessed = field->guessed && !is_plain};
 }
 
+/* Up to `most` digits at *s, which is moved past them; false when there is none. */
+static bool take_digits(const char **s, int most, int *out)
+{
+    const char *from = *s;
+    *out = 0;
+    for (; *s - from < most && **s >= '0' && **s <= '9'; ++*s)
+        *out = 10 * *out + **s - '0';
+    return *s > from;
+}
+
 /* "02-MAY-1951", in English in all countries. */
 static bool read_date(const char *s, struct ecg_date *out)
 {
     static const char months[] = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
+    enum { LETTERS = 3 };
     struct ecg_date d = {0};
-    char month[4];
-    if (sscanf(s, "%2d-%3[A-Za-z]-%4d", &d.day, month, &d.year) != 3)
+    if (!take_digits(&s, 2, &d.day) || *s != '-' || strnlen(++s, LETTERS + 1) <= LETTERS)
         return false;
     for (int i = 0; i < 12; i++)
-        if (strncasecmp(month, months + 3 * (size_t)i, 3) == 0)
+        if (strncasecmp(s, months + LETTERS * (size_t)i, LETTERS) == 0)
             d.month = i + 1;
-    if (!ecg_date_is_real(d.year, d.month, d.day))
+    s += LETTERS;
+    if (*s++ != '-' || !take_digits(&s, 4, &d.year) || !ecg_date_is_real(d.year, d.month, d.day))
         return false;
     *out = d;
     return true;
