@@ -1,5 +1,7 @@
 #include "base/err.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,6 +27,7 @@ enum base_err base_fail(struct base_error *e, enum base_err code, uint64_t pos, 
         e->pos = pos;
         vsnprintf(e->msg, sizeof e->msg, fmt, ap);
         va_end(ap);
+        base_utf8_clean(e->msg); /* it may quote what came from outside */
     }
     return code;
 }

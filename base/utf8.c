@@ -43,6 +43,16 @@ size_t base_utf8_cut(const char *s, size_t n, size_t most)
     return most;
 }
 
+void base_utf8_clean(char *s)
+{
+    for (size_t n = strlen(s), k; n; s += k, n -= k) {
+        k = base_utf8_sequence(s, n);
+        if (k == 0)
+            *s = '?';
+        k = k ? k : 1;
+    }
+}
+
 size_t base_utf8_put(uint32_t c, char out[4])
 {
     if (c < 0x80) {

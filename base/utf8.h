@@ -13,6 +13,9 @@ bool base_utf8_valid(const char *s, size_t n);
 /* How many of the n bytes of s to keep, at most `most`, without cutting a character in two. */
 size_t base_utf8_cut(const char *s, size_t n, size_t most);
 
+/* Makes it valid: what is not becomes "?", byte by byte. */
+void base_utf8_clean(char *s);
+
 /* A character as 1 to 4 bytes, without a NUL behind them; how many. */
 size_t base_utf8_put(uint32_t c, char out[4]);
 /* The character at *at, which is moved behind it: two bytes must be there. U+FFFD for half of a

@@ -1,6 +1,8 @@
 /* signal(5): signals in files that several may share, sample by sample. */
 #include "ecg/ecg_wfdb_priv.h"
 
+#include "base/utf8.h"
+#include "ecg/ecg_text.h"
 #include "ecg/ecg_unpack.h"
 
 #include <assert.h>
@@ -336,15 +338,16 @@ static void check(const struct wfdb_header *h, struct ecg_record *r, const struc
                           "WFDB: %s has %zu samples per signal more than the %zu that the header "
                           "states; those stated are read",
                           name, g->more, g->frames);
-    for (size_t i = 0; i < g->n; i++)
-        if (summed && g->signals[i].has_checksum && h->frames <= g->frames &&
-            g->sums[i] != g->signals[i].checksum)
-            ecg_record_damage(r, BASE_NOPOS,
-                              "WFDB: checksum of signal %.*s (header line %zu) is %d, should be %d",
-                              (int)(g->signals[i].name.n < 40 ? g->signals[i].name.n : 40),
-                              g->signals[i].name.n ? (const char *)g->signals[i].name.p : "",
-                              g->signals[i].line, (int16_t)g->sums[i],
-                              (int16_t)g->signals[i].checksum);
+    for (size_t i = 0; i < g->n; i++) {
+        const struct wfdb_signal *s = &g->signals[i];
+        if (!summed || !s->has_checksum || h->frames > g->frames || g->sums[i] == s->checksum)
+            continue;
+        const char *signal = ecg_text_undeclared(r, s->name);
+        ecg_record_damage(r, BASE_NOPOS,
+                          "WFDB: checksum of signal %.*s (header line %zu) is %d, should be %d",
+                          (int)base_utf8_cut(signal, strlen(signal), 40), signal, s->line,
+                          (int16_t)g->sums[i], (int16_t)s->checksum);
+    }
 }
 
 static enum base_err read_group(const struct ecg_set *set, const struct wfdb_header *h,

@@ -1,5 +1,5 @@
 /* ISHNE: a byte, n; n times 8 bytes are the file of beats, the rest is the recording. */
-#include "ecg/ecg_open.h"
+#include "ecg_entry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,7 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct base_error err;
     if (ecg_detect(inputs[0].bytes) != ECG_FORMAT_ISHNE)
         return 0;
-    if (ecg_open(inputs, 2, &limits, &needs, &r, &err) == BASE_OK)
+    if (ecg_open(inputs, 2, &limits, &needs, &r, &err) == BASE_OK) {
+        if (ecg_record_fault(r))
+            abort();
         ecg_record_free(r);
+    }
     return 0;
 }

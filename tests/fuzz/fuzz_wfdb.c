@@ -31,7 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct base_error err;
     if (ecg_detect(header) != ECG_FORMAT_WFDB)
         return 0;
-    if (ecg_open(inputs, sizeof inputs / sizeof *inputs, &limits, &needs, &r, &err) == BASE_OK)
+    if (ecg_open(inputs, sizeof inputs / sizeof *inputs, &limits, &needs, &r, &err) == BASE_OK) {
+        if (ecg_record_fault(r))
+            abort();
         ecg_record_free(r);
+    }
     return 0;
 }

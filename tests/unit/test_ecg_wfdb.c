@@ -168,6 +168,21 @@ START_TEST(several_files_frames_skew_units_and_offsets_are_read)
 }
 END_TEST
 
+/* Headers declare no character set. */
+START_TEST(what_is_told_of_a_signal_names_it_in_utf8)
+{
+    static const char header[] = "r 1 100 2\nr.dat 16 200 16 0 0 1 0 \xb2\xe2\xca\xd4\xd2\xbb\n";
+    const struct file files[] = {{"r.hea", header, 0}, {"r.dat", "\1\0\2\0", 4}};
+    struct ecg_record *r = must_open_set(files, 2);
+    ck_assert(has_note(r, "checksum of signal 测试一 (header line 2) is 3, should be 1"));
+    ecg_record_free(r);
+    struct base_error err = {0};
+    static const char bad[] = "r 1 100 2\nr.dat \xb2\xe2 200\n";
+    ck_assert_int_eq(open_set(&(struct file){"r.hea", bad, 0}, 1, &r, &err), BASE_EFORMAT);
+    ck_assert(base_utf8_valid(err.msg, strlen(err.msg)));
+}
+END_TEST
+
 /* RFC 9639: a stream of one frame, of two channels of 16 samples as they are. */
 static const uint8_t flac[] = {
     'f',  'L',  'a',  'C',  0x80, 0x00, 0x00, 0x22, 0x00, 0x10, 0x00, 0x10, 0x00, 0x00, 0x00,
@@ -571,6 +586,7 @@ int main(void)
                         sizeof formats / sizeof *formats);
     tcase_add_test(t, signals_of_another_kind_in_volts_are_no_leads);
     tcase_add_test(t, several_files_frames_skew_units_and_offsets_are_read);
+    tcase_add_test(t, what_is_told_of_a_signal_names_it_in_utf8);
     tcase_add_test(t, signals_of_a_flac_file_have_as_many_samples_per_frame_each);
     tcase_add_test(t, damaged_frames_of_flac_are_missing_samples);
     tcase_add_test(t, a_series_of_segments_is_joined_with_its_gaps);

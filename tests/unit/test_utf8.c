@@ -56,6 +56,17 @@ START_TEST(a_cut_keeps_whole_characters)
 }
 END_TEST
 
+START_TEST(what_is_no_utf8_becomes_question_marks)
+{
+    char s[] = "a\xb2\xe2测\xe6\xb5";
+    base_utf8_clean(s);
+    ck_assert_str_eq(s, "a??测??");
+    char sound[] = "测试一";
+    base_utf8_clean(sound);
+    ck_assert_str_eq(sound, "测试一");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("utf8");
@@ -63,6 +74,7 @@ int main(void)
     tcase_add_test(t, each_length_of_a_character_is_written_as_it_is_checked);
     tcase_add_test(t, a_pair_of_surrogates_is_one_character_and_half_of_one_is_none);
     tcase_add_test(t, a_cut_keeps_whole_characters);
+    tcase_add_test(t, what_is_no_utf8_becomes_question_marks);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
