@@ -162,8 +162,7 @@ static void end_sequence(struct aecg *a)
     }
     describe(a, lead);
     enum base_err e = ecg_digits_place(&a->digits, a->r, lead);
-    if (e && !a->r->err)
-        a->r->err = e;
+    ecg_record_fail(a->r, e);
 }
 
 /* </sequenceSet>: its leads get their time. */
@@ -315,8 +314,8 @@ static bool on_text(void *arg, struct ecg_xml *x, const char *s, size_t n)
     if (!a->in_digits)
         return false;
     size_t most = a->r->limits->samples - a->r->samples_used;
-    if (!ecg_digits_add(a->level, &a->digits, s, n, most, &err) && !a->r->err)
-        a->r->err = err;
+    if (!ecg_digits_add(a->level, &a->digits, s, n, most, &err))
+        ecg_record_fail(a->r, err);
     return true;
 }
 
@@ -329,8 +328,7 @@ static size_t on_plain(void *arg, struct ecg_xml *x, const char *s, size_t n)
         return 0;
     size_t most = a->r->limits->samples - a->r->samples_used;
     size_t took = ecg_digits_add_plain(a->level, &a->digits, s, n, most, &err);
-    if (err && !a->r->err)
-        a->r->err = err;
+    ecg_record_fail(a->r, err);
     return took;
 }
 

@@ -347,6 +347,7 @@ static void add_identity(struct job *j, struct base_buf *b)
     if (field.n > 80)
         ecg_outputs_lose(j->out, "the end of the patient's id and name: they have 80 bytes");
     add_field(b, base_buf_cstr(&field), 80);
+    enum base_err lost = field.err;
     base_buf_reset(&field);
     base_buf_add_str(&field, "Startdate");
     format_date(&t->date, date);
@@ -358,8 +359,9 @@ static void add_identity(struct job *j, struct base_buf *b)
         ecg_outputs_lose(j->out, "the end of the order number, the technician and the device's "
                                  "model: they have 80 bytes");
     add_field(b, base_buf_cstr(&field), 80);
-    if (field.err && !b->err)
-        b->err = field.err;
+    lost = lost ? lost : field.err;
+    if (lost && !b->err)
+        b->err = lost;
     base_buf_deinit(&field);
     if (t->date.year > 0)
         base_buf_printf(b, "%02u.%02u.%02u", (unsigned)t->date.day % 100,

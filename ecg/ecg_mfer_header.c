@@ -34,8 +34,7 @@ static const char *string_of(struct ecg_record *r, const struct mfer_text *t, st
     base_buf_init(&out, r->arena.limit);
     add_utf16(&out, b, t->utf16_big);
     const char *text = ecg_text_undeclared(r, base_buf_bytes(&out));
-    if (out.err && !r->err)
-        r->err = out.err;
+    ecg_record_fail(r, out.err);
     base_buf_deinit(&out);
     return text;
 }
@@ -118,6 +117,7 @@ static void read_name(struct mfer_file *f, struct base_bytes value)
     base_buf_add_str(&name, part(r, text, 0));
     if (given[0])
         base_buf_printf(&name, "^%s", given);
+    ecg_record_fail(r, name.err);
     r->patient.name.utf8 = ecg_record_text(r, base_buf_cstr(&name), name.n);
     r->patient.name.raw = ecg_record_bytes(r, value);
     base_buf_deinit(&name);

@@ -135,6 +135,7 @@ static void end_beat(struct muse *m)
 
 static void flush_statement(struct muse *m)
 {
+    ecg_record_fail(m->r, m->statement.err);
     if (m->statement.n)
         ecg_record_add_statement(
             m->r, ecg_record_text(m->r, base_buf_cstr(&m->statement), m->statement.n), "");
@@ -321,8 +322,7 @@ static bool on_text(void *arg, struct ecg_xml *x, const char *s, size_t n)
     if (!m->in_data)
         return false;
     base_buf_add(&m->encoded, s, n);
-    if (m->encoded.err && !m->r->err)
-        m->r->err = m->encoded.err;
+    ecg_record_fail(m->r, m->encoded.err);
     return true;
 }
 
@@ -334,8 +334,7 @@ static void end_data(struct muse *m)
         ecg_record_damage(m->r, BASE_NOPOS,
                           "GE MUSE, line %u: Base64 data are damaged, the rest of them is lost",
                           ecg_xml_line(m->x));
-    if (m->data.err && !m->r->err)
-        m->r->err = m->data.err;
+    ecg_record_fail(m->r, m->data.err);
 }
 
 static void beat_field(struct muse *m, const char *name)

@@ -126,7 +126,7 @@ void ecg_muse_lead_end(struct muse *m)
     struct ecg_lead *lead = m->median ? ecg_record_add_median(m->r) : ecg_record_add_lead(m->r);
     enum base_err e = lead ? ecg_record_set_i16(m->r, lead, n) : BASE_OK;
     if (!lead || e) {
-        m->r->err = m->r->err ? m->r->err : e;
+        ecg_record_fail(m->r, e);
         return;
     }
     bool lowest = false;
@@ -139,8 +139,8 @@ void ecg_muse_lead_end(struct muse *m)
     double rate = ecg_muse_rate(m->base, m->exponent);
     lead->start_s =
         m->median ? 0 : m->time_offset_ms / 1000 + m->first_sample / (rate > 0 ? rate : USUAL_HZ);
-    if (lowest && !m->r->err)
-        m->r->err = ecg_record_widen(m->r, lead); /* here it is a value */
+    if (lowest)
+        ecg_record_fail(m->r, ecg_record_widen(m->r, lead)); /* here it is a value */
 }
 
 /* ---- leads that are not stored ---- */
@@ -160,8 +160,11 @@ static void derive(struct ecg_record *r, bool median, size_t first)
                 at = k + 1;
         }
         struct ecg_lead made;
-        if (there || n == first || leads[first].samples > r->limits->samples - r->samples_used ||
-            ecg_derive(leads + first, n - first, id, &made))
+        if (there || n == first || leads[first].samples > r->limits->samples - r->samples_used)
+            continue;
+        enum base_err e = ecg_derive(leads + first, n - first, id, &made);
+        ecg_record_fail(r, e == BASE_ENOMEM ? e : BASE_OK);
+        if (e)
             continue;
         struct ecg_lead *end = median ? ecg_record_add_median(r) : ecg_record_add_lead(r);
         if (!end) {

@@ -264,7 +264,7 @@ static enum base_err parse(const struct ecg_set *set, const struct ecg_format_ro
         r->err = ecg_join_settle(r);
     if (!e)
         count_leads(r);
-    if (!e && r->err)
+    if (r->err) /* before what it led to: a file that seems to hold nothing */
         e = base_fail(err, r->err, BASE_NOPOS, "%s: %s", row->name,
                       r->err == BASE_ELIMIT ? "more text or items than the limit allows"
                                             : base_err_text(r->err));

@@ -193,8 +193,7 @@ static bool on_text(void *arg, struct ecg_xml *x, const char *s, size_t n)
     if (!p->in_data)
         return false;
     base_buf_add(&p->encoded, s, n);
-    if (p->encoded.err && !p->r->err)
-        p->r->err = p->encoded.err;
+    ecg_record_fail(p->r, p->encoded.err);
     return true;
 }
 
@@ -212,8 +211,7 @@ static void end_data(struct philips *p, const char *name)
                           "Philips XML, line %u: %s data are damaged, the rest of them is lost",
                           p->line, numbers ? "plain" : "Base64");
     p->data_cut = !ok || ecg_xml_is_broken(p->x);
-    if (p->data.err && !p->r->err)
-        p->r->err = p->data.err;
+    ecg_record_fail(p->r, p->data.err);
     base_buf_reset(&p->encoded);
 }
 

@@ -60,7 +60,7 @@ static bool add_samples(struct philips *p, struct ecg_lead *lead, struct base_by
     size_t n = b.n / 2;
     enum base_err e = lead ? ecg_record_set_i32(p->r, lead, n) : BASE_OK;
     if (!lead || e) {
-        p->r->err = p->r->err ? p->r->err : e;
+        ecg_record_fail(p->r, e);
         return false;
     }
     for (size_t i = 0; i < n; i++) {
@@ -92,6 +92,7 @@ static bool next_chunk(struct philips *p, size_t *at, size_t most, size_t count,
     chunk.bytes = base_bytes_of(b.p + *at, size);
     if (!ecg_philips_xli(&chunk, most, out))
         note(p, "the compressed data of a lead are damaged");
+    ecg_record_fail(p->r, out->err);
     *at += size;
     return true;
 }

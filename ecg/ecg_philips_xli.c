@@ -112,6 +112,8 @@ bool ecg_philips_xli(const struct ecg_philips_chunk *chunk, size_t most, struct 
     }
     if (to)
         out->n += 2 * n;
+    if (bytes.err)
+        out->err = bytes.err;
     base_buf_deinit(&bytes);
     return whole && to;
 }

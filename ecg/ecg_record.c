@@ -319,7 +319,7 @@ void ecg_lead_read_uv(const struct ecg_lead *lead, size_t from, size_t n, float 
     }
 }
 
-static void fail(struct ecg_record *r, enum base_err err)
+void ecg_record_fail(struct ecg_record *r, enum base_err err)
 {
     if (!r->err)
         r->err = err;
@@ -334,7 +334,7 @@ const char *ecg_record_text(struct ecg_record *r, const char *s, size_t n)
         return copy;
     enum { ROUNDING = 2 * 16 }; /* the arena's, of the text and its NUL */
     bool full = n + ROUNDING > r->arena.limit - r->arena.used;
-    fail(r, full ? BASE_ELIMIT : BASE_ENOMEM);
+    ecg_record_fail(r, full ? BASE_ELIMIT : BASE_ENOMEM);
     return "";
 }
 
@@ -349,7 +349,7 @@ const char *ecg_record_printf(struct ecg_record *r, const char *fmt, ...)
     if (text)
         vsnprintf(text, (size_t)n + 1, fmt, again);
     else
-        fail(r, BASE_ENOMEM);
+        ecg_record_fail(r, BASE_ENOMEM);
     va_end(again);
     const char *kept = text ? ecg_record_text(r, text, (size_t)n) : "";
     free(text);
@@ -366,14 +366,14 @@ static void *grow_to(struct ecg_record *r, void *list, size_t n, size_t size, si
 {
     enum { LEAST = 16 /* as many as the usual recording has leads */ };
     if (n >= most) {
-        fail(r, BASE_ELIMIT);
+        ecg_record_fail(r, BASE_ELIMIT);
         return NULL;
     }
     if (n && (n < LEAST || (n & (n - 1))))
         return list;
     void *p = realloc(list, (n ? 2 * n : LEAST) * size);
     if (!p)
-        fail(r, BASE_ENOMEM);
+        ecg_record_fail(r, BASE_ENOMEM);
     return p;
 }
 
@@ -470,6 +470,8 @@ static void BASE_PRINTF(4, 0)
     if (!p)
         return;
     size_t n = base_utf8_cut(text, strlen(text), MOST);
+    text[n] = '\0';
+    base_utf8_clean(text);
     r->notes = p;
     p[r->nnotes++] =
         (struct ecg_note){.pos = pos, .text = ecg_record_text(r, text, n), .is_damage = is_damage};

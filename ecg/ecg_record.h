@@ -273,6 +273,8 @@ double ecg_record_seconds(const struct ecg_record *r);
  * never make a record that holds a NULL string.
  */
 
+/* What a maker could not do: kept as r->err, if it is the first. BASE_OK is none. */
+void ecg_record_fail(struct ecg_record *r, enum base_err err);
 /* n leads in a group (r->leads, others or medians), zeroed but for name, unit = "". */
 enum base_err ecg_record_set_leads(struct ecg_record *r, size_t n) BASE_MUST_CHECK;
 enum base_err ecg_record_set_others(struct ecg_record *r, size_t n) BASE_MUST_CHECK;

@@ -183,8 +183,7 @@ static void read_codes(struct scp_file *f)
         const char *text = ecg_text_utf8(f->rec, base_buf_bytes(&joined), &f->charset, &guessed);
         if (text[0])
             ecg_record_add_statement(f->rec, text, b.p[0] == 1 ? text : "");
-        if (joined.err && !f->rec->err)
-            f->rec->err = joined.err;
+        ecg_record_fail(f->rec, joined.err);
         base_buf_deinit(&joined);
     }
 }

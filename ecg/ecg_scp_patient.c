@@ -104,8 +104,7 @@ static const char *texts(struct scp_file *f, unsigned wanted)
         base_buf_add(&lines, "\n", lines.n > 0);
         base_buf_add(&lines, value.p, value.n);
     }
-    if (lines.err && !f->rec->err)
-        f->rec->err = lines.err;
+    ecg_record_fail(f->rec, lines.err);
     const char *text = ecg_text_utf8(f->rec, base_buf_bytes(&lines), &f->charset, &guessed);
     base_buf_deinit(&lines);
     return text;

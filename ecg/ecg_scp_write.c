@@ -129,6 +129,8 @@ static void add_name(struct job *j)
     struct base_buf family = {0};
     base_buf_printf(&family, "%.*s", (int)(given ? given - name : (ptrdiff_t)strlen(name)), name);
     add_text(j, 0, base_buf_cstr(&family), NAME, "the patient's family name");
+    if (family.err)
+        j->section[1].err = family.err;
     base_buf_deinit(&family);
     if (given)
         add_text(j, 1, given + 1, NAME, "the patient's given name");

@@ -53,8 +53,7 @@ const char *ecg_text_utf8(struct ecg_record *r, struct base_bytes raw,
     for (size_t i = 0; i < out.n; i++)
         if (out.p[i] < ' ' && out.p[i] != '\n')
             out.p[i] = ' ';
-    if (e && !r->err)
-        r->err = e;
+    ecg_record_fail(r, e);
     const char *kept = ecg_record_text(r, base_buf_cstr(&out), out.n);
     base_buf_deinit(&out);
     return kept;
@@ -93,8 +92,7 @@ struct ecg_text ecg_text_of_name(struct ecg_record *r, const struct base_bytes *
             base_buf_add_byte(&raw, (uint8_t)before[i]);
         base_buf_add(&raw, part.p, part.n);
     }
-    if (raw.err && !r->err)
-        r->err = raw.err;
+    ecg_record_fail(r, raw.err);
     struct ecg_text name = ecg_text_of(r, base_buf_bytes(&raw), declared);
     base_buf_deinit(&raw);
     return name;

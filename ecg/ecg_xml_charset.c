@@ -276,8 +276,7 @@ static const char *from_windows(struct ecg_record *r, struct base_bytes raw)
         bool special = raw.p[i] >= 0x80 && raw.p[i] < 0xa0;
         base_buf_add(&out, c, base_utf8_put(special ? high[raw.p[i] - 0x80] : raw.p[i], c));
     }
-    if (out.err && !r->err)
-        r->err = out.err;
+    ecg_record_fail(r, out.err);
     const char *text = ecg_text_utf8(r, base_buf_bytes(&out), &utf8, &guessed);
     base_buf_deinit(&out);
     return text;
@@ -290,6 +289,7 @@ const char *ecg_xml_charset_text(struct ecg_xml_charset *cs, struct ecg_record *
     bool mixed;
     bool special = false;
     *raw = bytes_of(cs, text, &mixed);
+    ecg_record_fail(r, cs->raw.err);
     if (mixed) {
         *raw = text;
         dicom_charset_parse(&utf8, base_bytes_str("ISO_IR 192"));

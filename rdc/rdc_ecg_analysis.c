@@ -417,8 +417,9 @@ enum base_err rdc_ecg_analyse(const struct rdc_ecg_analysis *a, struct rdc_ecg_r
         return e;
     }
     ecg_quality_find(a->record, &x->quality);
-    ecg_findings_make(a->record, &x->beats, &x->f, &x->quality, &limits, &x->findings);
-    if (x->findings.no_complexes) { /* then intervals, amplitudes and a rate are of noise */
+    if (ecg_findings_make(a->record, &x->beats, &x->f, &x->quality, &limits, &x->findings))
+        e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    if (!e && x->findings.no_complexes) { /* then intervals, amplitudes and a rate are of noise */
         x->beats.n = 0;
         e = ecg_figures_measure(a->record, a->only, &x->beats, &x->f, err);
     }

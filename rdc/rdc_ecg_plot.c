@@ -206,11 +206,20 @@ enum base_err rdc_ecg_plot(const struct ecg_record *r, const struct ecg_record *
     struct rdc_ecg_analysis a = {.record = r, .earlier = earlier};
     struct rdc_ecg_result *x = NULL;
     struct base_error why = {0};
-    if (rdc_ecg_analyse(&a, &x, &why))
+    enum base_err e = rdc_ecg_analyse(&a, &x, &why);
+    if (e && e != BASE_ENOMEM)
         return draw_unmeasured(r, options, &why, out, err);
-    struct ecg_changes *changes = earlier ? malloc(sizeof *changes) : NULL;
-    bool compared = changes && rdc_ecg_compare(&a, x, changes, &why) == BASE_OK;
-    enum base_err e = draw_analysed(&a, options, x, compared ? changes : NULL, out, err);
+    struct ecg_changes *changes = earlier && !e ? malloc(sizeof *changes) : NULL;
+    bool compared = false;
+    if (changes) {
+        e = rdc_ecg_compare(&a, x, changes, &why);
+        compared = e == BASE_OK;
+    }
+    /* What cannot be compared is shown alone; without memory something would be left out. */
+    if (e == BASE_ENOMEM || (earlier && !changes))
+        e = base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
+    else
+        e = draw_analysed(&a, options, x, compared ? changes : NULL, out, err);
     free(changes);
     rdc_ecg_result_free(x);
     return e;

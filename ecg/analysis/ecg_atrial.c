@@ -594,7 +594,8 @@ static bool look_at(struct work *w, struct ecg_atrial *out)
     return true;
 }
 
-void ecg_atrial_find(const struct ecg_record *r, const struct ecg_beats *b, struct ecg_atrial *out)
+enum base_err ecg_atrial_find(const struct ecg_record *r, const struct ecg_beats *b,
+                              struct ecg_atrial *out)
 {
     const struct ecg_lead *leads[LEADS];
     size_t n = ecg_window_leads(r, leads, LEADS);
@@ -606,8 +607,11 @@ void ecg_atrial_find(const struct ecg_record *r, const struct ecg_beats *b, stru
         while (probe.n < ECG_MEAN_BEATS && at + probe.n < b->n)
             probe.n++;
         size_t step = probe.n;
-        if (has_room(&probe) && (w || (w = malloc(sizeof *w)))) {
+        if (has_room(&probe)) {
             struct ecg_atrial found;
+            w = w ? w : malloc(sizeof *w);
+            if (!w)
+                return BASE_ENOMEM;
             w->nleads = n;
             take_block(w, leads, b, at);
             step = w->block.n;
@@ -617,4 +621,5 @@ void ecg_atrial_find(const struct ecg_record *r, const struct ecg_beats *b, stru
         at = is_long ? (blocks + 1) * b->n / BLOCKS : at + step;
     }
     free(w);
+    return BASE_OK;
 }

@@ -31,6 +31,7 @@ struct ecg_atrial {
 };
 
 /* Only where an interval of 1 s or more leaves room for a P wave without a complex. */
-void ecg_atrial_find(const struct ecg_record *r, const struct ecg_beats *b, struct ecg_atrial *out);
+enum base_err ecg_atrial_find(const struct ecg_record *r, const struct ecg_beats *b,
+                              struct ecg_atrial *out) BASE_MUST_CHECK;
 
 #endif

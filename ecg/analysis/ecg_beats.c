@@ -361,7 +361,7 @@ void ecg_beats_deinit(struct ecg_beats *b)
     *b = (struct ecg_beats){0};
 }
 
-void ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out)
+enum base_err ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out)
 {
     size_t n = 0;
     *out = (struct ecg_rate){.beats = b->n};
@@ -371,8 +371,10 @@ void ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out)
         out->paced += b->beat[i].code == ECG_CODE_PACED;
     }
     double *rr_ms = calloc(b->n + 1, sizeof *rr_ms);
+    if (!rr_ms)
+        return BASE_ENOMEM;
     double sum_ms = b->n ? (b->beat[b->n - 1].at_s - b->beat[0].at_s) * 1000 : 0;
-    for (size_t i = 1; i < b->n && rr_ms; i++) {
+    for (size_t i = 1; i < b->n; i++) {
         double ms = (b->beat[i].at_s - b->beat[i - 1].at_s) * 1000;
         if (b->beat[i].after_gap)
             sum_ms -= ms;
@@ -381,7 +383,7 @@ void ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out)
     }
     if (n == 0) {
         free(rr_ms);
-        return;
+        return BASE_OK;
     }
     qsort(rr_ms, n, sizeof *rr_ms, ecg_beats_by_length);
     out->rr_ms = sum_ms / (double)n;
@@ -390,4 +392,5 @@ void ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out)
     out->rr_min_ms = rr_ms[0];
     out->rr_max_ms = rr_ms[n - 1];
     free(rr_ms);
+    return BASE_OK;
 }

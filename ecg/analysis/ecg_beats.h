@@ -58,6 +58,6 @@ struct ecg_rate {
     double rr_min_ms;
     double rr_max_ms;
 };
-void ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out);
+enum base_err ecg_beats_rate(const struct ecg_beats *b, struct ecg_rate *out) BASE_MUST_CHECK;
 
 #endif

@@ -197,23 +197,24 @@ void ecg_chaos_find(const struct ecg_record *r, struct ecg_chaos *out)
 
 /* ---- what lies beside it ---- */
 
-float ecg_chaos_qtc_ms(const struct ecg_record *r, const struct ecg_chaos *c)
+enum base_err ecg_chaos_qtc_ms(const struct ecg_record *r, const struct ecg_chaos *c, float *qtc_ms)
 {
     double after_s = c->from_s + (double)c->seconds, end_s = ecg_record_seconds(r);
     bool is_before = c->from_s >= end_s - after_s;
     double from_s = is_before ? 0 : after_s, to_s = is_before ? c->from_s : end_s;
     struct ecg_part part;
     struct base_error err;
-    float qtc_ms = NAN;
+    *qtc_ms = NAN;
     if (to_s - from_s < 2)
-        return NAN;
+        return BASE_OK;
     ecg_part_take(r, from_s, to_s, &part);
     struct ecg_beats beats = {0};
     struct ecg_figures *f = malloc(sizeof *f);
-    if (f && !ecg_beats_find(&part.record, NULL, &beats, &err) &&
-        !ecg_figures_measure(&part.record, NULL, &beats, f, &err) && beats.n >= 2)
-        qtc_ms = f->qtc_framingham_ms;
+    enum base_err e = f ? ecg_beats_find(&part.record, NULL, &beats, &err) : BASE_ENOMEM;
+    e = e ? e : ecg_figures_measure(&part.record, NULL, &beats, f, &err);
+    if (!e && beats.n >= 2)
+        *qtc_ms = f->qtc_framingham_ms;
     ecg_beats_deinit(&beats);
     free(f);
-    return qtc_ms;
+    return e == BASE_ENOMEM ? e : BASE_OK;
 }

@@ -15,8 +15,9 @@ struct ecg_chaos {
 };
 
 void ecg_chaos_find(const struct ecg_record *r, struct ecg_chaos *out);
-/* QTc (Framingham) of the beats in the longer part before or after it; NAN = there are none to
- * measure. Torsades come with a long one. */
-float ecg_chaos_qtc_ms(const struct ecg_record *r, const struct ecg_chaos *c);
+/* *qtc_ms: QTc (Framingham) of the beats in the longer part before or after it; NAN = there are
+ * none to measure. Torsades come with a long one. */
+enum base_err ecg_chaos_qtc_ms(const struct ecg_record *r, const struct ecg_chaos *c,
+                               float *qtc_ms) BASE_MUST_CHECK;
 
 #endif

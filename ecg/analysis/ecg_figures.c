@@ -402,10 +402,12 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
     if (!scratch)
         return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     memset(out, 0, sizeof *out);
-    ecg_beats_rate(b, &out->rate);
+    enum base_err e = ecg_beats_rate(b, &out->rate);
     set_nothing(out);
-    size_t n = measure_blocks(&l, b, out, scratch, v, &first);
+    size_t n = e ? 0 : measure_blocks(&l, b, out, scratch, v, &first);
     free(scratch);
+    if (e)
+        return base_fail(err, e, BASE_NOPOS, "out of memory");
     if (out->in_mean == 0)
         return BASE_OK;
     name_leads(&l, out);
@@ -419,11 +421,13 @@ enum base_err ecg_figures_measure(const struct ecg_record *r, const struct ecg_l
     out->qt_ms = middle(v, n, offsetof(struct intervals, qt_ms), out->irregular <= IRREGULAR);
     correct_qt(out);
     if (!only)
-        out->flutter_conduction = ecg_flutter_conduction(r, out, &out->flutter_likeness);
+        e = ecg_flutter_conduction(r, out, &out->flutter_conduction, &out->flutter_likeness);
     if (out->flutter_conduction)
         out->flutter_bpm = (float)(out->flutter_conduction * 60000 / out->rate.rr_median_ms);
-    else if (!only)
-        out->flutter_bpm = ecg_flutter_find(r, b, first, out);
+    else if (!only && !e)
+        e = ecg_flutter_find(r, b, first, out, &out->flutter_bpm);
+    if (e)
+        return base_fail(err, e, BASE_NOPOS, "out of memory");
     if (out->waves.flutters || !isnan(out->flutter_bpm)) {
         out->waves.flutters = true;
         ecg_figures_forget_p(out);

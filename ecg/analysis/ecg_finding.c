@@ -220,9 +220,9 @@ static void leave_chaos(struct ecg_case *c)
 }
 
 /* In the order in which each narrows the next: quality, reversal, rhythm, conduction, the rest. */
-void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b, struct ecg_figures *f,
-                       const struct ecg_quality *q, const struct ecg_alarm_limits *limits,
-                       struct ecg_findings *out)
+enum base_err ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
+                                struct ecg_figures *f, const struct ecg_quality *q,
+                                const struct ecg_alarm_limits *limits, struct ecg_findings *out)
 {
     struct ecg_case c = {.record = r,
                          .beats = b,
@@ -232,12 +232,13 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b, st
                          .age_years = years(&r->patient),
                          .out = out};
     *out = (struct ecg_findings){.n = 0};
-    ecg_rhythm_find(b, f, &c.rhythm);
+    if (ecg_rhythm_find(b, f, &c.rhythm))
+        return BASE_ENOMEM;
     ecg_chaos_find(r, &c.chaos);
     leave_chaos(&c);
     c.is_paced = f->rate.paced * 2 > f->rate.beats;
-    if (!c.is_paced)
-        ecg_atrial_find(r, b, &c.atrial);
+    if (!c.is_paced && ecg_atrial_find(r, b, &c.atrial))
+        return BASE_ENOMEM;
     if (c.atrial.block)
         c.rhythm.is_af = false;
     /* Where there are no complexes for half of the time, what was taken for beats is none. */
@@ -245,20 +246,21 @@ void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b, st
         (double)c.chaos.seconds >= c.limits->vf_s && (double)c.chaos.seconds * 2 > b->seconds;
     out->no_complexes = is_chaos || ecg_finding_is_noise(&c);
     if (out->no_complexes && !is_chaos && ecg_finding_low_gain(&c))
-        return;
+        return c.err;
     ecg_finding_retake(&c);
     if (is_chaos)
         ecg_finding_chaos(&c);
     else if (out->no_complexes)
         ecg_finding_noise(&c);
     if (out->no_complexes)
-        return;
+        return c.err;
     ecg_finding_scope_p(&c);
     find_rhythm(&c);
     if (f->in_mean > 0)
         ecg_finding_shape(&c);
     ecg_finding_alarms(&c);
     ecg_finding_scope(&c);
+    return c.err;
 }
 
 void ecg_findings_of_file(const struct ecg_record *r, struct ecg_findings *out)

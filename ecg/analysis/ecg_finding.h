@@ -171,9 +171,10 @@ const struct ecg_finding *ecg_findings_one(const struct ecg_findings *f,
 bool ecg_findings_leave_shape(const struct ecg_findings *f);
 
 /* limits: NULL = default. Of f are taken out P and PR where the rhythm that is found has none. */
-void ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b, struct ecg_figures *f,
-                       const struct ecg_quality *q, const struct ecg_alarm_limits *limits,
-                       struct ecg_findings *out);
+enum base_err ecg_findings_make(const struct ecg_record *r, const struct ecg_beats *b,
+                                struct ecg_figures *f, const struct ecg_quality *q,
+                                const struct ecg_alarm_limits *limits,
+                                struct ecg_findings *out) BASE_MUST_CHECK;
 /* Only that the file is damaged, where it is. */
 void ecg_findings_of_file(const struct ecg_record *r, struct ecg_findings *out);
 /* Of a recording that was not measured for the reason given, or (r: NULL) cannot even be read: that

@@ -34,7 +34,9 @@ static bool has_signal(const struct ecg_case *c)
 void ecg_finding_chaos(struct ecg_case *c)
 {
     const struct ecg_chaos *k = &c->chaos;
-    double qtc_ms = (double)ecg_chaos_qtc_ms(c->record, k);
+    float measured_ms;
+    c->err = ecg_chaos_qtc_ms(c->record, k, &measured_ms);
+    double qtc_ms = (double)measured_ms;
     if (qtc_ms >= c->limits->torsades_qtc_ms && k->bpm < 320)
         ecg_finding_add(c, ECG_FINDING_ALARM_TORSADES,
                         "waves %.0f/min for %.0f s, QTc beside them %.0f ms >= %g", (double)k->bpm,

@@ -160,7 +160,7 @@ struct at_gain {
     struct ecg_findings findings;
 };
 
-static bool look_at_gain(const struct ecg_case *c, double gain, struct at_gain *g)
+static bool look_at_gain(struct ecg_case *c, double gain, struct at_gain *g)
 {
     struct ecg_beats beats = {0};
     struct base_error err;
@@ -168,15 +168,16 @@ static bool look_at_gain(const struct ecg_case *c, double gain, struct at_gain *
     g->part.record.patient = c->record->patient;
     for (size_t i = 0; i < g->part.record.nleads; i++)
         g->part.leads[i].uv_per_count *= gain;
-    bool ok = !ecg_beats_find(&g->part.record, NULL, &beats, &err) &&
-              !ecg_figures_measure(&g->part.record, NULL, &beats, &g->f, &err) &&
-              is_heart(&beats, &g->f);
+    enum base_err e = ecg_beats_find(&g->part.record, NULL, &beats, &err);
+    e = e ? e : ecg_figures_measure(&g->part.record, NULL, &beats, &g->f, &err);
+    bool ok = !e && is_heart(&beats, &g->f);
     if (ok) {
         ecg_quality_find(&g->part.record, &g->quality);
-        ecg_findings_make(&g->part.record, &beats, &g->f, &g->quality, c->limits, &g->findings);
-        ok = !g->findings.no_complexes;
+        e = ecg_findings_make(&g->part.record, &beats, &g->f, &g->quality, c->limits, &g->findings);
+        ok = !e && !g->findings.no_complexes;
     }
     ecg_beats_deinit(&beats);
+    c->err = e == BASE_ENOMEM ? e : c->err;
     return ok;
 }
 
@@ -187,6 +188,8 @@ bool ecg_finding_low_gain(struct ecg_case *c)
     if (!is_too_low(c, LEAST_UV, &most) || most < 1)
         return false;
     struct at_gain *g = malloc(sizeof *g);
+    if (!g)
+        c->err = BASE_ENOMEM;
     bool is_gain = g && look_at_gain(c, USUAL_UV / (double)most, g);
     for (size_t i = 0; is_gain && i < g->findings.n; i++) {
         const struct ecg_finding *f = &g->findings.of[i];

@@ -19,6 +19,7 @@ struct ecg_case {
     double age_years;         /* NAN = not stated */
     bool is_paced;
     bool is_wide_tachycardia; /* of which nobody can tell where it comes from */
+    enum base_err err;        /* BASE_ENOMEM: something could not be looked for */
     struct ecg_findings *out;
 };
 
@@ -55,7 +56,7 @@ void ecg_finding_damage(struct ecg_case *c);
 
 /* ecg_finding_standstill.c. The longest time of P waves without complexes, from the limit of a
  * pause on; 0 = there is none. */
-float ecg_finding_only_p_s(const struct ecg_case *c);
+float ecg_finding_only_p_s(struct ecg_case *c);
 
 /* ecg_finding_heart.c. Whether what was taken for beats is none of a heart; ecg_finding_noise
  * says so. */

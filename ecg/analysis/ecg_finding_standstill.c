@@ -46,18 +46,12 @@ static int by_height(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* That a quarter of the beats have. */
-static float usual_height(const float *height, size_t n)
+/* That a quarter of the beats have; `sorted` is room for them. */
+static float usual_height(const float *height, size_t n, float *sorted)
 {
-    float *v = malloc(n * sizeof *v), usual = NAN;
-    for (size_t i = 0; v && i < n; i++)
-        v[i] = height[i];
-    if (v) {
-        qsort(v, n, sizeof *v, by_height);
-        usual = v[n * 3 / 4];
-    }
-    free(v);
-    return usual;
+    memcpy(sorted, height, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_height);
+    return sorted[n * 3 / 4];
 }
 
 /* The longest time in which all beats are lower than that; a gap ends it. */
@@ -97,7 +91,7 @@ static uint8_t shape_of(const struct ecg_beats *b, const struct run *r)
 }
 
 /* As broad as P waves in the mean of those that are alike. */
-static bool are_broad(const struct ecg_case *c, const struct leads *l, const struct run *r)
+static bool are_broad(struct ecg_case *c, const struct leads *l, const struct run *r)
 {
     bool member[ECG_MEAN_BEATS] = {false};
     uint8_t shape = shape_of(c->beats, r);
@@ -110,7 +104,9 @@ static bool are_broad(const struct ecg_case *c, const struct leads *l, const str
     for (size_t i = 0; i < k.n && first + i < r->first + r->n; i++)
         member[i] = i == 0 || c->beats->beat[first + i].shape == shape;
     bool are = m != NULL;
-    if (are) {
+    if (!m) {
+        c->err = BASE_ENOMEM;
+    } else {
         ecg_mean_take(&k, member, m);
         are = ecg_finding_bend(m) < ecg_finding_sharp;
     }
@@ -118,17 +114,20 @@ static bool are_broad(const struct ecg_case *c, const struct leads *l, const str
     return are;
 }
 
-float ecg_finding_only_p_s(const struct ecg_case *c)
+float ecg_finding_only_p_s(struct ecg_case *c)
 {
     const struct ecg_beats *b = c->beats;
     struct leads l = {.n = ecg_window_leads(c->record, l.of, ECG_WINDOW_LEADS)};
-    float *height =
-        b->n && c->quality->n >= ECG_RESTING_LEADS ? malloc(b->n * sizeof *height) : NULL;
-    if (!height)
+    if (!b->n || c->quality->n < ECG_RESTING_LEADS)
         return 0;
+    float *height = malloc(2 * b->n * sizeof *height); /* and sorted, behind it */
+    if (!height) {
+        c->err = BASE_ENOMEM;
+        return 0;
+    }
     for (size_t i = 0; i < b->n; i++)
         height[i] = height_at(&l, b->beat[i].at_s);
-    struct run r = longest_low(b, height, LOW * usual_height(height, b->n));
+    struct run r = longest_low(b, height, LOW * usual_height(height, b->n, height + b->n));
     free(height);
     double s = r.to_s - r.from_s;
     return s >= c->limits->pause_s && are_broad(c, &l, &r) ? (float)s : 0;

@@ -116,18 +116,20 @@ static float best_lag(const struct strip *s)
     return (float)best + (bend > 0 ? (after - before) / (2 * bend) : 0);
 }
 
-float ecg_flutter_find(const struct ecg_record *r, const struct ecg_beats *b, size_t first,
-                       const struct ecg_figures *f)
+enum base_err ecg_flutter_find(const struct ecg_record *r, const struct ecg_beats *b, size_t first,
+                               const struct ecg_figures *f, float *bpm)
 {
     const struct ecg_lead *leads[LEADS];
-    float bpm = NAN;
+    *bpm = NAN;
     float sure_ms = f->irregular < EVEN ? SURE_P_EVEN_MS : SURE_P_MS;
     if (f->p_ms < sure_ms || first + 2 > b->n || !(f->qrs_ms > 0))
-        return bpm;
+        return BASE_OK;
     size_t n = ecg_window_leads(r, leads, LEADS);
-    struct strip *s = n < LEADS_LEAST ? NULL : malloc(sizeof *s);
+    if (n < LEADS_LEAST)
+        return BASE_OK;
+    struct strip *s = malloc(sizeof *s);
     if (!s)
-        return bpm;
+        return BASE_ENOMEM;
     double from_s = b->beat[first].at_s;
     double span_s = fmin(b->seconds, b->beat[b->n - 1].at_s) - from_s;
     s->nleads = n;
@@ -135,10 +137,10 @@ float ecg_flutter_find(const struct ecg_record *r, const struct ecg_beats *b, si
     find_gaps(b, first, f, from_s, s);
     if (s->ngaps > 0) {
         take_slopes(leads, from_s, s);
-        bpm = 60 * HZ / best_lag(s);
+        *bpm = 60 * HZ / best_lag(s);
     }
     free(s);
-    return bpm;
+    return BASE_OK;
 }
 
 /* ---- waves that lie in QRS and T ---- */
@@ -264,24 +266,30 @@ static bool comes_again(const struct ecg_figures *f, int rr, int parts, float le
            (p->n >= TWICE_PAIRS_LEAST && likeness_across(p, axis, &unused) >= LIKENESS_TWICE);
 }
 
-int ecg_flutter_conduction(const struct ecg_record *r, const struct ecg_figures *f, float *likeness)
+enum base_err ecg_flutter_conduction(const struct ecg_record *r, const struct ecg_figures *f,
+                                     int *found, float *likeness)
 {
     const struct ecg_lead *leads[LEADS];
-    int rr = (int)lrint(f->rate.rr_median_ms * ECG_WINDOW_HZ / 1000), found = 0;
+    int rr = (int)lrint(f->rate.rr_median_ms * ECG_WINDOW_HZ / 1000);
+    *found = 0;
     *likeness = NAN;
     if (ecg_window_leads(r, leads, LEADS) < LEADS_LEAST || f->mean.beats < 3 || f->mean.ventricular)
-        return 0;
+        return BASE_OK;
     bool may_two = rr >= 2 * CYCLE_LEAST_TWO && rr <= 2 * CYCLE_MOST && f->irregular < EVEN_TWO;
     bool may_three = rr >= 3 * CYCLE_LEAST_THREE && rr <= 3 * CYCLE_MOST && f->irregular < EVEN;
-    struct pairs *p = may_two || may_three ? malloc(sizeof *p) : NULL;
-    if (p && may_two && comes_again(f, rr, 2, LIKENESS_TWO, p, likeness))
-        found = 2;
-    else if (p && may_three && comes_again(f, rr, 3, LIKENESS_THREE, p, likeness))
-        found = 3;
+    if (!may_two && !may_three)
+        return BASE_OK;
+    struct pairs *p = malloc(sizeof *p);
+    if (!p)
+        return BASE_ENOMEM;
+    if (may_two && comes_again(f, rr, 2, LIKENESS_TWO, p, likeness))
+        *found = 2;
+    else if (may_three && comes_again(f, rr, 3, LIKENESS_THREE, p, likeness))
+        *found = 3;
     free(p);
-    if (!found)
+    if (!*found)
         *likeness = NAN;
-    return found;
+    return BASE_OK;
 }
 
 bool ecg_flutter_by_rule(const struct ecg_figures *f)

@@ -192,13 +192,15 @@ static int by_length(const void *a, const void *b)
 }
 
 /* Premature beats are no part of the rate and the arrhythmia of the sinus node. */
-static void find_sinus(const struct ecg_beats *b, struct ecg_rhythm *out)
+static enum base_err find_sinus(const struct ecg_beats *b, struct ecg_rhythm *out)
 {
     float *change = calloc(b->n + 1, sizeof *change);
+    if (!change)
+        return BASE_ENOMEM;
     float sum = 0, last = 0;
     size_t n = 0, changes = 0;
     out->sinus_ms = out->sinus_min_ms = out->sinus_max_ms = out->sinus_irregular = NAN;
-    for (size_t i = 1; i < b->n && change; i++) {
+    for (size_t i = 1; i < b->n; i++) {
         bool is_one = has_interval(b, i) && b->beat[i - 1].code == ECG_CODE_NORMAL &&
                       b->beat[i].code == ECG_CODE_NORMAL;
         float ms = is_one ? interval_ms(b, i) : 0;
@@ -219,6 +221,7 @@ static void find_sinus(const struct ecg_beats *b, struct ecg_rhythm *out)
         out->sinus_irregular = change[changes / 2] / out->sinus_ms;
     }
     free(change);
+    return BASE_OK;
 }
 
 static float usual_height(const struct ecg_figures *f)
@@ -229,12 +232,14 @@ static float usual_height(const struct ecg_figures *f)
     return f->nleads && sum > 1 ? sum / (float)f->nleads : 1;
 }
 
-void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, struct ecg_rhythm *out)
+enum base_err ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f,
+                              struct ecg_rhythm *out)
 {
     *out = (struct ecg_rhythm){.has_p = !isnan(f->pr_ms), .is_flutter = f->waves.flutters};
     find_runs(b, f, out);
     find_extremes(b, out);
-    find_sinus(b, out);
+    if (find_sinus(b, out))
+        return BASE_ENOMEM;
     struct turns turns = turns_of(b);
     out->alternates = take_turns(&turns, AF_BEATS);
     size_t pairs;
@@ -249,4 +254,5 @@ void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f, str
     bool is_sure_p = out->has_p && !is_fast && (f->nleads >= SURE_LEADS || is_same);
     out->is_af = pairs >= AF_PAIRS && b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 &&
                  !is_sure_p && !out->is_flutter && !is_bigeminy(b, &turns);
+    return BASE_OK;
 }

@@ -28,7 +28,7 @@ struct ecg_rhythm {
     float sinus_irregular; /* middle change from one to the next, over the mean */
 };
 
-void ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f,
-                     struct ecg_rhythm *out);
+enum base_err ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figures *f,
+                              struct ecg_rhythm *out) BASE_MUST_CHECK;
 
 #endif

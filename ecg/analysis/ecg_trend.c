@@ -47,8 +47,8 @@ static enum base_err look_at(const struct ecg_record *r, const struct ecg_beats 
         t->name[i] = f->lead[i].name;
         out->st_uv[i] = f->lead[i].st_uv[ECG_TREND_ST];
     }
-    ecg_beats_rate(piece, &f->rate);
-    ecg_rhythm_find(piece, f, &rhythm);
+    if (ecg_beats_rate(piece, &f->rate) || ecg_rhythm_find(piece, f, &rhythm))
+        return base_fail(err, BASE_ENOMEM, BASE_NOPOS, "out of memory");
     out->is_known = piece->n >= LEAST_BEATS;
     out->is_af = out->is_known && rhythm.is_af;
     return BASE_OK;

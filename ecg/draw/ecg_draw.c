@@ -65,6 +65,7 @@ static enum base_err draw_page(struct sheet *s)
         ecg_draw_head(s);
     if (!e && cairo_status(s->cr))
         e = cairo_status(s->cr) == CAIRO_STATUS_NO_MEMORY ? BASE_ENOMEM : BASE_EINTERNAL;
+    e = e ? e : s->short_of;
     return e ? e : s->unshown.err ? s->unshown.err : s->missing.err;
 }
 

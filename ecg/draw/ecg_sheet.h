@@ -56,6 +56,7 @@ struct sheet {
     bool clipped;            /* some trace left the paper */
     struct base_buf unshown; /* names of leads for which there was no room */
     struct base_buf missing; /* names of chest leads whose places are empty */
+    enum base_err short_of;  /* BASE_ENOMEM: a text is not whole */
 };
 
 /* ---- ecg_canvas.c ---- */

@@ -27,6 +27,13 @@ static void add_person(struct base_buf *b, const char *name)
     }
 }
 
+/* What was put together; where memory was short the sheet is none. */
+static const char *whole(struct sheet *s, const struct base_buf *text)
+{
+    s->short_of = text->err ? text->err : s->short_of;
+    return base_buf_cstr(text);
+}
+
 static const char *either(const char *given, const char *own)
 {
     return given ? given : own;
@@ -84,8 +91,7 @@ static void draw_patient(struct sheet *s)
     struct base_buf line = {0};
     size_t n = 0;
     add_person(&line, either(s->o->patient_name, r->patient.name.utf8));
-    ecg_draw_fitted(s, PAPER_LEFT, 6.5, 82, 5.8, true, SHEET_LEFT, ecg_draw_ink,
-                    base_buf_cstr(&line));
+    ecg_draw_fitted(s, PAPER_LEFT, 6.5, 82, 5.8, true, SHEET_LEFT, ecg_draw_ink, whole(s, &line));
     base_buf_reset(&line);
     add_pair(&line, "病历号 ID", either(s->o->patient_id, r->patient.id.utf8));
     patient_line(s, &n, &line);
@@ -142,8 +148,7 @@ static void draw_values(struct sheet *s, double x, double y, const double *v, si
             base_buf_printf(&text, "%s%.0f", i ? " / " : "", round(v[i]) + 0.0); /* no "-0" */
     }
     /* A sign that lay under what stands to the left would be lost. */
-    ecg_draw_fitted(s, x, y, values_mm, text_mm, false, SHEET_RIGHT, ecg_draw_ink,
-                    base_buf_cstr(&text));
+    ecg_draw_fitted(s, x, y, values_mm, text_mm, false, SHEET_RIGHT, ecg_draw_ink, whole(s, &text));
     base_buf_deinit(&text);
 }
 
@@ -273,7 +278,7 @@ static double draw_confirmation(struct sheet *s)
     else
         base_buf_add_str(&text, "未确认 unconfirmed");
     double w = ecg_draw_text(s, PAPER_RIGHT, by ? 7.5 : 6.5, width, by ? 3.4 : 4.2, true,
-                             SHEET_RIGHT, by ? ecg_draw_ink : ecg_draw_red, base_buf_cstr(&text));
+                             SHEET_RIGHT, by ? ecg_draw_ink : ecg_draw_red, whole(s, &text));
     base_buf_deinit(&text);
     return PAPER_RIGHT - w;
 }
@@ -437,7 +442,7 @@ static void draw_source(struct sheet *s, double width)
                     : s->r->nothers ? s->r->others[0].rate_hz
                                     : 0);
     ecg_draw_text(s, PAPER_RIGHT, PAPER_BOTTOM + 1.5, width, text_mm, false, SHEET_RIGHT,
-                  ecg_draw_grey, base_buf_cstr(&line));
+                  ecg_draw_grey, whole(s, &line));
     base_buf_deinit(&line);
 }
 
@@ -449,7 +454,7 @@ static void draw_notes(struct sheet *s)
     if (s->pages > 1) {
         base_buf_printf(&line, "第 %u / %u 页 page", s->number + 1, s->pages);
         w = ecg_draw_text(s, PAPER_RIGHT, y, 0, small_mm, false, SHEET_RIGHT, ecg_draw_grey,
-                          base_buf_cstr(&line));
+                          whole(s, &line));
         base_buf_reset(&line);
     }
     if (s->o->analysis && s->o->analysis->figures)
@@ -467,7 +472,7 @@ static void draw_notes(struct sheet *s)
     if (s->unshown.n)
         base_buf_printf(&line, "未显示 not shown: %s", base_buf_cstr(&s->unshown));
     ecg_draw_text(s, PAPER_LEFT, y, PAPER_RIGHT - PAPER_LEFT - w - 4, small_mm, false, SHEET_LEFT,
-                  ecg_draw_grey, base_buf_cstr(&line));
+                  ecg_draw_grey, whole(s, &line));
     base_buf_deinit(&line);
 }
 
@@ -483,7 +488,7 @@ static void draw_foot(struct sheet *s)
     if (s->to_s > 0 && (s->from_s > 0 || s->to_s < seconds - 0.05))
         base_buf_printf(&line, "    %g–%g s / %.1f s", s->from_s, fmin(s->to_s, seconds), seconds);
     double w = ecg_draw_text(s, PAPER_LEFT, PAPER_BOTTOM + 1.5, 180, text_mm, false, SHEET_LEFT,
-                             ecg_draw_ink, base_buf_cstr(&line));
+                             ecg_draw_ink, whole(s, &line));
     base_buf_deinit(&line);
     draw_source(s, PAPER_RIGHT - PAPER_LEFT - w - 8);
     draw_notes(s);

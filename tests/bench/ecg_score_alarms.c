@@ -50,7 +50,9 @@ static bool judge(const char *path, const struct ecg_record *r, double from_s, d
               !ecg_figures_measure(&piece.record, NULL, &beats, f, &err);
     if (ok) {
         ecg_quality_find(&piece.record, &quality);
-        ecg_findings_make(&piece.record, &beats, f, &quality, NULL, &findings);
+        ok = !ecg_findings_make(&piece.record, &beats, f, &quality, NULL, &findings);
+    }
+    if (ok) {
         ecg_score_name(path);
         printf(", \"from_s\": %.0f", from_s);
         print_marks(r, from_s, to_s);

@@ -230,7 +230,9 @@ int ecg_score_rhythm(const char *path)
     bool ok = f && !ecg_figures_measure(x.record, NULL, &x.beats, f, &err);
     if (ok) {
         ecg_quality_find(x.record, &quality);
-        ecg_findings_make(x.record, &x.beats, f, &quality, NULL, &findings);
+        ok = !ecg_findings_make(x.record, &x.beats, f, &quality, NULL, &findings);
+    }
+    if (ok) {
         ecg_score_name(path);
         printf(", \"findings\": [");
         for (size_t i = 0; i < findings.n; i++)

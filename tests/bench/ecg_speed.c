@@ -291,9 +291,11 @@ static int analyse_once(const struct ecg_record *r, struct result *x, double ms[
     ms[PART_FIGURES] = since_ms(&at);
     ecg_quality_find(r, &x->quality);
     ms[PART_QUALITY] = since_ms(&at);
-    ecg_findings_make(r, &x->beats, &x->f, &x->quality, NULL, &x->findings);
+    enum base_err e = ecg_findings_make(r, &x->beats, &x->f, &x->quality, NULL, &x->findings);
     ms[PART_FINDINGS] = since_ms(&at);
-    return 0;
+    if (e)
+        ecg_beats_deinit(&x->beats);
+    return e ? -1 : 0;
 }
 
 static double sum_of(const double ms[PARTS])

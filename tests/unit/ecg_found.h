@@ -20,7 +20,7 @@ static void find(struct ecg_record *r, struct found *out)
     ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
     ck_assert_int_eq(ecg_figures_measure(r, NULL, &beats, &out->f, &err), BASE_OK);
     ecg_quality_find(r, &quality);
-    ecg_findings_make(r, &beats, &out->f, &quality, NULL, &out->all);
+    ck_assert_int_eq(ecg_findings_make(r, &beats, &out->f, &quality, NULL, &out->all), BASE_OK);
     ecg_beats_deinit(&beats);
     ecg_record_free(r);
 }

@@ -57,7 +57,7 @@ static struct ecg_atrial find_in(struct ecg_record *r, size_t wanted)
     struct ecg_atrial out;
     ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
     ck_assert(wanted == 0 || beats.n == wanted);
-    ecg_atrial_find(r, &beats, &out);
+    ck_assert_int_eq(ecg_atrial_find(r, &beats, &out), BASE_OK);
     ecg_beats_deinit(&beats);
     ecg_record_free(r);
     return out;

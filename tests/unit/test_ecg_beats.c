@@ -303,7 +303,7 @@ START_TEST(early_wide_beats_are_ventricular)
     assert_found(&b, &truth, 0.05);
     for (size_t i = 0; i < b.n; i++)
         ck_assert_msg((b.beat[i].code == ECG_CODE_PVC) == truth.is_pvc[i], "beat %zu", i);
-    ecg_beats_rate(&b, &rate);
+    ck_assert_int_eq(ecg_beats_rate(&b, &rate), BASE_OK);
     ck_assert_uint_eq(rate.pvc, truth.n / 7);
     ecg_beats_deinit(&b);
     ecg_record_free(r);
@@ -330,7 +330,7 @@ START_TEST(the_rate_is_that_of_the_intervals)
     struct ecg_record *r = make(&plain, &truth);
     struct ecg_beats b = find(r, NULL);
     struct ecg_rate rate;
-    ecg_beats_rate(&b, &rate);
+    ck_assert_int_eq(ecg_beats_rate(&b, &rate), BASE_OK);
     ck_assert_uint_eq(rate.beats, truth.n);
     ck_assert_double_eq_tol(rate.hr_bpm, 75, 0.2);
     ck_assert_double_eq_tol(rate.rr_median_ms, 800, 8);
@@ -350,7 +350,7 @@ START_TEST(what_holds_no_beat_gives_none)
     r->leads[0].uv_per_count = 1;
     struct ecg_beats b = find(r, NULL);
     ck_assert_uint_eq(b.n, 0);
-    ecg_beats_rate(&b, &rate);
+    ck_assert_int_eq(ecg_beats_rate(&b, &rate), BASE_OK);
     ck_assert_double_eq(rate.hr_bpm, 0);
     ecg_beats_deinit(&b);
     ecg_record_free(r);

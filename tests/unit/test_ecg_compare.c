@@ -17,7 +17,7 @@ static struct result *measure(const struct synthetic *s)
     ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
     ck_assert_int_eq(ecg_figures_measure(r, NULL, &beats, &x->f, &err), BASE_OK);
     ecg_quality_find(r, &x->quality);
-    ecg_findings_make(r, &beats, &x->f, &x->quality, NULL, &x->findings);
+    ck_assert_int_eq(ecg_findings_make(r, &beats, &x->f, &x->quality, NULL, &x->findings), BASE_OK);
     ecg_beats_deinit(&beats);
     for (size_t i = 0; i < x->quality.n; i++)
         x->quality.lead[i].lead = NULL; /* the record goes */

@@ -14,7 +14,7 @@ static void find_in(const struct ecg_record *r, const struct ecg_alarm_limits *l
     ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
     ck_assert_int_eq(ecg_figures_measure(r, NULL, &beats, f, &err), BASE_OK);
     ecg_quality_find(r, &quality);
-    ecg_findings_make(r, &beats, f, &quality, limits, out);
+    ck_assert_int_eq(ecg_findings_make(r, &beats, f, &quality, limits, out), BASE_OK);
     ecg_beats_deinit(&beats);
     free(f);
 }
@@ -406,7 +406,7 @@ static bool is_af_of(size_t runs)
     f->pr_ms = f->p_likeness = f->qt_ms = (float)NAN;
     f->lead[0].qrs_range_uv = 1000;
     f->rate.rr_median_ms = 800;
-    ecg_rhythm_find(&b, f, &y);
+    ck_assert_int_eq(ecg_rhythm_find(&b, f, &y), BASE_OK);
     ck_assert(runs == 0 || y.irregular_share > 0.9F);
     free(f);
     return y.is_af;
@@ -442,7 +442,7 @@ static bool is_af_of_turns(const uint8_t *shapes, size_t nshapes, double vary_s)
     f->pr_ms = f->p_likeness = f->qt_ms = (float)NAN;
     f->lead[0].qrs_range_uv = 1000;
     f->rate.rr_median_ms = 850;
-    ecg_rhythm_find(&b, f, &y);
+    ck_assert_int_eq(ecg_rhythm_find(&b, f, &y), BASE_OK);
     ck_assert(y.irregular_share > 0.9F && y.af_score > 0);
     free(f);
     return y.is_af;

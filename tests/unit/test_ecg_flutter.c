@@ -78,7 +78,7 @@ static double said_of(struct ecg_record *r)
     ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
     ck_assert_int_eq(ecg_figures_measure(r, NULL, &beats, f, &err), BASE_OK);
     ecg_quality_find(r, &quality);
-    ecg_findings_make(r, &beats, f, &quality, NULL, &all);
+    ck_assert_int_eq(ecg_findings_make(r, &beats, f, &quality, NULL, &all), BASE_OK);
     double bpm = (double)f->flutter_bpm;
     bool is_said = false;
     for (size_t i = 0; i < all.n; i++)

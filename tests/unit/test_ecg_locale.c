@@ -73,7 +73,7 @@ static void add_findings(const struct ecg_record *r, struct base_buf *out)
     ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
     ck_assert_int_eq(ecg_figures_measure(r, NULL, &beats, &f, &err), BASE_OK);
     ecg_quality_find(r, &quality);
-    ecg_findings_make(r, &beats, &f, &quality, &limits, &findings);
+    ck_assert_int_eq(ecg_findings_make(r, &beats, &f, &quality, &limits, &findings), BASE_OK);
     ecg_compare(&(struct ecg_measured){&f, &quality, &none},
                 &(struct ecg_measured){&f, &quality, &findings}, &changes);
     for (size_t i = 0; i < findings.n; i++)

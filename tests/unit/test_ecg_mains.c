@@ -68,7 +68,7 @@ START_TEST(mains_are_no_bundle_branch_block)
     ck_assert_int_eq(ecg_beats_find(r, NULL, &beats, &err), BASE_OK);
     ck_assert_int_eq(ecg_figures_measure(r, NULL, &beats, f, &err), BASE_OK);
     ecg_quality_find(r, &quality);
-    ecg_findings_make(r, &beats, f, &quality, NULL, &all);
+    ck_assert_int_eq(ecg_findings_make(r, &beats, f, &quality, NULL, &all), BASE_OK);
     ck_assert_ptr_nonnull(ecg_findings_one(&all, ECG_FINDING_RETAKE_MAINS));
     ck_assert_ptr_nonnull(ecg_findings_one(&all, ECG_FINDING_SINUS));
     ck_assert_ptr_null(ecg_findings_one(&all, ECG_FINDING_RBBB));

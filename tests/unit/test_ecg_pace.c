@@ -56,7 +56,7 @@ static size_t count_paced(const struct ecg_record *r)
     struct ecg_beats b = {0};
     struct ecg_rate rate;
     ck_assert_int_eq(ecg_beats_find(r, NULL, &b, &err), BASE_OK);
-    ecg_beats_rate(&b, &rate);
+    ck_assert_int_eq(ecg_beats_rate(&b, &rate), BASE_OK);
     ecg_beats_deinit(&b);
     return rate.paced;
 }
