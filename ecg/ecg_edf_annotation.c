@@ -51,34 +51,6 @@ static struct ecg_text part_of(const struct ecg_text *field, const char *part)
         .utf8 = part, .raw = field->raw, .guessed = field->guessed && !is_plain};
 }
 
-/* Up to `most` digits at *s, which is moved past them; false when there is none. */
-static bool take_digits(const char **s, int most, int *out)
-{
-    const char *from = *s;
-    *out = 0;
-    for (; *s - from < most && **s >= '0' && **s <= '9'; ++*s)
-        *out = 10 * *out + **s - '0';
-    return *s > from;
-}
-
-/* "02-MAY-1951", in English in all countries. */
-static bool read_date(const char *s, struct ecg_date *out)
-{
-    static const char months[] = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
-    enum { LETTERS = 3 };
-    struct ecg_date d = {0};
-    if (!take_digits(&s, 2, &d.day) || *s != '-' || strnlen(++s, LETTERS + 1) <= LETTERS)
-        return false;
-    for (int i = 0; i < 12; i++)
-        if (strncasecmp(s, months + LETTERS * (size_t)i, LETTERS) == 0)
-            d.month = i + 1;
-    s += LETTERS;
-    if (*s++ != '-' || !take_digits(&s, 4, &d.year) || !ecg_date_is_real(d.year, d.month, d.day))
-        return false;
-    *out = d;
-    return true;
-}
-
 static void read_patient(struct ecg_record *r, const struct ecg_text *text)
 {
     struct ecg_patient *p = &r->patient;
@@ -88,7 +60,7 @@ static void read_patient(struct ecg_record *r, const struct ecg_text *text)
     const char *birth = subfield(r, &rest);
     const char *name = subfield(r, &rest);
     p->sex = ecg_text_sex(sex);
-    if (birth[0] && !read_date(birth, &p->birth))
+    if (birth[0] && !ecg_date_of_name(birth, &p->birth))
         ecg_record_note(r, 8, "EDF: the birth date is no date");
     p->id = part_of(text, id);
     p->name = part_of(text, name);
@@ -107,7 +79,7 @@ static void read_recording(struct ecg_record *r, const char *rest)
     if (!date[0] && r->start.date.year == 1985 && !r->start.hour && !r->start.minute &&
         !r->start.second) /* a date of nothing, since the header must have one */
         r->start = (struct ecg_time){0};
-    if (date[0] && !read_date(date, &r->start.date))
+    if (date[0] && !ecg_date_of_name(date, &r->start.date))
         ecg_record_note(r, 88,
                         "EDF: the start date of the recording is no date, that of the header is "
                         "taken");

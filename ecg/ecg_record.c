@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 const struct ecg_limits ecg_limits_default = {
     .bytes = (size_t)1 << 30,
@@ -24,6 +25,33 @@ bool ecg_date_is_real(long year, long month, long day)
         return false;
     bool leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     return day <= days[month - 1] + leap;
+}
+
+/* Up to `most` digits at *s, which is moved past them; false when there is none. */
+static bool take_digits(const char **s, int most, int *out)
+{
+    const char *from = *s;
+    *out = 0;
+    for (; *s - from < most && **s >= '0' && **s <= '9'; ++*s)
+        *out = 10 * *out + **s - '0';
+    return *s > from;
+}
+
+bool ecg_date_of_name(const char *s, struct ecg_date *out)
+{
+    static const char months[] = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
+    enum { LETTERS = 3 };
+    struct ecg_date d = {0};
+    if (!take_digits(&s, 2, &d.day) || *s != '-' || strnlen(++s, LETTERS + 1) <= LETTERS)
+        return false;
+    for (int i = 0; i < 12; i++)
+        if (strncasecmp(s, months + LETTERS * (size_t)i, LETTERS) == 0)
+            d.month = i + 1;
+    s += LETTERS;
+    if (*s++ != '-' || !take_digits(&s, 4, &d.year) || !ecg_date_is_real(d.year, d.month, d.day))
+        return false;
+    *out = d;
+    return true;
 }
 
 bool ecg_time_set(struct ecg_time *t, long hour, long minute, long second)

@@ -58,6 +58,8 @@ struct ecg_date {
 
 /* A day of the calendar, of the years 1 to 9999. */
 bool ecg_date_is_real(long year, long month, long day);
+/* "02-MAY-1951", the month in English in any case. False: it is no such day. */
+bool ecg_date_of_name(const char *s, struct ecg_date *out);
 
 struct ecg_time {
     struct ecg_date date;

@@ -478,6 +478,12 @@ enum base_err ecg_wfdb_parse(const struct ecg_set *set, struct ecg_record *r,
                               "WFDB header, line %zu: more than the record line announces is not "
                               "read",
                               h.more_line);
+        if (h.unlisted)
+            ecg_record_damage(r, BASE_NOPOS,
+                              "WFDB header ends early: %zu segments more were announced",
+                              h.unlisted);
+        if (h.start_odd)
+            ecg_record_note(r, BASE_NOPOS, "WFDB header: the date or time of the record is none");
         r->start = h.start;
         ecg_wfdb_comments(r, text);
         read_annotations(set, &h, r);

@@ -116,20 +116,23 @@ static enum base_err bad(const struct reader *x, const char *what, struct base_b
                      (int)(word.n < 40 ? word.n : 40), word.p ? (const char *)word.p : "");
 }
 
-/* HH:MM:SS[.sss], MM:SS or SS; DD/MM/YYYY, or YYYY-MM-DD as some write. Either
- * order: there are headers with both. */
-static void read_moment(struct base_bytes word, struct ecg_time *t)
+/* DD/MM/YYYY, or YYYY-MM-DD or DD-Mon-YYYY as some write. */
+static bool read_date(const char *text, struct ecg_date *out)
 {
-    char text[WFDB_WORD];
-    int a;
-    int b;
-    int c;
-    ecg_wfdb_copy(word, text, sizeof text);
-    if (sscanf(text, "%d/%d/%d", &a, &b, &c) == 3 || sscanf(text, "%d-%d-%d", &c, &b, &a) == 3) {
-        if (ecg_date_is_real(c, b, a))
-            t->date = (struct ecg_date){.year = c, .month = b, .day = a};
-        return;
-    }
+    enum { LEAST = 1000 /* four digits: "89" is no year */ };
+    struct ecg_date d = {0};
+    if (!ecg_date_of_name(text, &d) && sscanf(text, "%d/%d/%d", &d.day, &d.month, &d.year) != 3 &&
+        sscanf(text, "%d-%d-%d", &d.year, &d.month, &d.day) != 3)
+        return false;
+    if (d.year < LEAST || !ecg_date_is_real(d.year, d.month, d.day))
+        return false;
+    *out = d;
+    return true;
+}
+
+/* HH:MM:SS[.sss], MM:SS or SS; and not a year, which some write here. */
+static bool read_clock(struct base_bytes word, struct ecg_time *t)
+{
     double part[3] = {0};
     size_t n = 0;
     while (n < 3 && take_number(&word, &part[n])) {
@@ -140,27 +143,56 @@ static void read_moment(struct base_bytes word, struct ecg_time *t)
     double s = n == 3   ? 3600 * part[0] + 60 * part[1] + part[2]
                : n == 2 ? 60 * part[0] + part[1]
                         : part[0];
-    if (n == 0 || word.n || !(s >= 0 && s < 86400))
-        return;
+    if (n == 0 || word.n || !(s >= 0 && s < (n == 1 ? 60 : 86400)))
+        return false;
     (void)ecg_time_set(t, (int)s / 3600, (int)s / 60 % 60, (int)s % 60);
     t->usec = (int)lround((s - floor(s)) * 1e6) % 1000000;
+    return true;
+}
+
+/* Time and date, in either order: there are headers with both. */
+static void read_moment(struct base_bytes word, struct wfdb_header *h)
+{
+    char text[WFDB_WORD];
+    ecg_wfdb_copy(word, text, sizeof text);
+    if (!read_date(text, &h->start.date) && !read_clock(word, &h->start))
+        h->start_odd = true;
+}
+
+/* What follows the slash of a name: a number of segments; if it is none, the name itself, after
+ * the folder that it was written to. */
+static enum base_err read_name(const struct reader *x, struct base_bytes name)
+{
+    struct wfdb_header *h = x->h;
+    size_t digits = 0;
+    double v;
+    while (digits < name.n && name.p[name.n - 1 - digits] >= '0' &&
+           name.p[name.n - 1 - digits] <= '9')
+        digits++;
+    if (digits < name.n && name.p[name.n - 1 - digits] == '/') {
+        struct base_bytes count = {name.p + name.n - digits, digits};
+        if (!take_whole(&count, 1, 1e6, &v) || count.n)
+            return bad(x, "a number of segments", count);
+        h->nsegments = (size_t)v;
+        name.n -= digits + 1;
+    }
+    h->folder = name;
+    while (h->folder.n && h->folder.p[h->folder.n - 1] != '/')
+        h->folder.n--;
+    name.p += h->folder.n;
+    name.n -= h->folder.n;
+    ecg_wfdb_copy(name, h->name, sizeof h->name);
+    return BASE_OK;
 }
 
 /* name[/segments] signals [rate[/counter[(base)]] [samples [time [date]]]] */
 static enum base_err read_record_line(const struct reader *x, struct base_bytes line)
 {
     struct wfdb_header *h = x->h;
-    struct base_bytes name = ecg_wfdb_word(&line);
-    const uint8_t *slash = name.n ? memchr(name.p, '/', name.n) : NULL;
     double v;
-    if (slash) {
-        struct base_bytes count = {slash + 1, name.n - (size_t)(slash + 1 - name.p)};
-        name.n = (size_t)(slash - name.p);
-        if (!take_whole(&count, 1, 1e6, &v) || count.n)
-            return bad(x, "a number of segments", count);
-        h->nsegments = (size_t)v;
-    }
-    ecg_wfdb_copy(name, h->name, sizeof h->name);
+    enum base_err e = read_name(x, ecg_wfdb_word(&line));
+    if (e)
+        return e;
     struct base_bytes word = ecg_wfdb_word(&line);
     if (!take_whole(&word, 0, 1e6, &v) || word.n)
         return bad(x, "a number of signals", word);
@@ -176,7 +208,7 @@ static enum base_err read_record_line(const struct reader *x, struct base_bytes 
         h->frames = (uint64_t)v;
     }
     for (word = ecg_wfdb_word(&line); word.n; word = ecg_wfdb_word(&line))
-        read_moment(word, &h->start);
+        read_moment(word, h);
     return BASE_OK;
 }
 
@@ -242,7 +274,12 @@ static enum base_err read_signal_line(const struct reader *x, struct base_bytes 
     bool has_baseline = false;
     double zero = 0;
     double v;
+    struct base_bytes folder = x->h->folder;
     s->file = ecg_wfdb_word(&line);
+    if (folder.n && s->file.n > folder.n && memcmp(s->file.p, folder.p, folder.n) == 0) {
+        s->file.p += folder.n;
+        s->file.n -= folder.n;
+    }
     s->line = x->line;
     enum base_err e = read_format(x, ecg_wfdb_word(&line), s);
     struct base_bytes word = ecg_wfdb_word(&line);
@@ -318,10 +355,16 @@ static enum base_err read_lines(struct reader *x, const struct ecg_limits *limit
     enum base_err e = BASE_OK;
     while (!e && (!has_record || done < (h->nsegments ? h->nsegments : h->nsignals))) {
         x->pos = at;
-        if (!ecg_wfdb_next_line(h->text, &at, &x->line, &line))
+        if (!ecg_wfdb_next_line(h->text, &at, &x->line, &line)) {
+            if (h->nsegments && done) {
+                h->unlisted = h->nsegments - done;
+                h->nsegments = done;
+                return BASE_OK;
+            }
             return base_fail(x->err, BASE_EFORMAT, x->pos,
                              "WFDB header %s ends after line %zu; %zu more lines were announced",
                              x->file, x->line, (h->nsegments ? h->nsegments : h->nsignals) - done);
+        }
         if (line.n == 0 || *line.p == '#')
             continue;
         if (!has_record) {

@@ -33,13 +33,16 @@ struct wfdb_segment {
 struct wfdb_header {
     struct base_bytes text;
     char name[ECG_NAME_SIZE]; /* of the record */
+    struct base_bytes folder; /* "was/here/": where it was written */
     double rate;              /* frames per second */
     uint64_t frames;          /* 0 = not stated */
     struct ecg_time start;
+    bool start_odd; /* a part of it is no date and no time */
     size_t nsignals;
     struct wfdb_signal *signals;
     size_t nsegments; /* 0: an ordinary record */
     struct wfdb_segment *segments;
+    size_t unlisted;  /* segments that were announced beside nsegments */
     size_t more_line; /* that none was announced for; 0 = none */
 };
 

@@ -131,7 +131,7 @@ END_TEST
 START_TEST(several_files_frames_skew_units_and_offsets_are_read)
 {
     static const char header[] = "# a comment first\r\n"
-                                 "r/1x 3 100/360 2 10:00:00.5 31/01/2026\r\n"
+                                 "r/0 3 100/360 2 10:00:00.5 31/01/2026\r\n"
                                  "a.dat 16x2:1+3 10(-5)/uV 16 0 1 18 0 V1\r\n"
                                  "a.dat 16:0 200 16 4 5 13 0\r\n"
                                  "b.dat 80 2/mmHg 8 0 0 3 0 ABP\r\n";
@@ -139,13 +139,13 @@ START_TEST(several_files_frames_skew_units_and_offsets_are_read)
     struct file files[] = {{"r.hea", header, 0}, {"a.dat", a, 3 + 12}, {"B.DAT", "\x81\x82", 2}};
     char plain[sizeof header];
     memcpy(plain, header, sizeof header);
-    /* "r/1x" is no number of segments: line 2. */
+    /* "r/0": there are no 0 segments; line 2. */
     struct ecg_record *r = NULL;
     struct base_error err = {0};
     ck_assert_int_eq(open_set(files, 3, &r, &err), BASE_EFORMAT);
     ck_assert_msg(strstr(err.msg, "line 2") && err.pos == 19, "%s at %llu", err.msg,
                   (unsigned long long)err.pos);
-    memcpy(strstr(plain, "r/1x"), "r   ", 4);
+    memcpy(strstr(plain, "r/0"), "r  ", 3);
     files[0].bytes = plain;
     r = must_open_set(files, 3);
     ck_assert_uint_eq(r->nleads, 2);
@@ -382,6 +382,79 @@ START_TEST(what_is_needed_is_asked_for_once)
 }
 END_TEST
 
+static struct ecg_record *open_record_line(const char *line)
+{
+    char header[200];
+    snprintf(header, sizeof header, "%s\nr.dat 16 200 16 0 0 0 0 I\n", line);
+    const struct file files[] = {{"r.hea", header, 0}, {"r.dat", "\1\0\2\0", 4}};
+    return must_open_set(files, 2);
+}
+
+/* The challenges of 2020 and 2021 have their own dates; other records state a year where the time
+ * belongs, and years of two digits. */
+START_TEST(moments_are_read_as_databases_write_them)
+{
+    static const struct {
+        const char *line;
+        const char *want; /* date and time; "told" after these: a part is none */
+    } rows[] = {
+        {"r 1 250 2 10:20:30 31/01/2026", "2026-1-31 10:20:30"},
+        {"r 1 250 2 2014-05-08 05:05:15", "2014-5-8 5:5:15"},
+        {"r 1 250 2 05-Feb-2020 11:39:16", "2020-2-5 11:39:16"},
+        {"r 1 250 2 05-FEB-2020", "2020-2-5 none"},
+        {"r 1 250 2 2006", "0-0-0 none told"},
+        {"r 1 250 2 10:20:30 31/01/89", "0-0-0 10:20:30 told"},
+        {"r 1 250 2 10:20:30 31/13/2026", "0-0-0 10:20:30 told"},
+        {"r 1 250 2 25:00:00 31/12/2026", "2026-12-31 none told"},
+        {"r 1 250 2 00:00 05-Foo-2020", "0-0-0 0:0:0 told"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ecg_record *r = open_record_line(rows[i].line);
+        const struct ecg_time *t = &r->start;
+        char clock[40];
+        char got[80];
+        snprintf(clock, sizeof clock, "%d:%d:%d", t->hour, t->minute, t->second);
+        snprintf(got, sizeof got, "%d-%d-%d %s%s", t->date.year, t->date.month, t->date.day,
+                 t->has_time ? clock : "none",
+                 has_note(r, "the date or time of the record is none") ? " told" : "");
+        ck_assert_str_eq(got, rows[i].want);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
+/* PTB-XL+: the record's name and its files' are from where they were written. */
+START_TEST(the_folder_that_a_record_is_named_with_is_none_here)
+{
+    static const char text[] = "was/here/7_x 1 250 2\nwas/here/7_x.dat 16 200 16 0 0 0 0 I\n";
+    struct file files[] = {{"7_x.hea", text, 0}, {"7_x.dat", "\1\0\2\0", 4}};
+    struct ecg_record *r = must_open_set(files, 2);
+    assert_samples(&r->leads[0], (const int32_t[]){1, 2}, 2);
+    ck_assert_uint_eq(r->nnotes, 0);
+    ecg_record_free(r);
+    struct base_error err = {0};
+    files[0].bytes = "was/7_x 1 250 2\nis/7_x.dat 16 200 16 0 0 0 0 I\n";
+    ck_assert_int_eq(open_set(files, 2, &r, &err), BASE_EFORMAT);
+    files[0].bytes = "was/7_x 1 250 2\nwas/../7_x.dat 16 200 16 0 0 0 0 I\n";
+    ck_assert_int_eq(open_set(files, 2, &r, &err), BASE_EFORMAT);
+    ck_assert_msg(strstr(err.msg, "no name of a file beside"), "%s", err.msg);
+}
+END_TEST
+
+/* A record of MIMIC-III announces one segment more than it lists. */
+START_TEST(a_list_of_segments_that_ends_early_is_damage)
+{
+    static const struct file files[] = {{"m.hea", "m/3 1 250 6\ns1 2\ns1 2\n", 0},
+                                        {"s1.hea", "s1 1 250 2\ns1.dat 16 200 16 0 0 0 0 I\n", 0},
+                                        {"s1.dat", "\1\0\2\0", 4}};
+    struct ecg_record *r = must_open_set(files, 3);
+    assert_samples(&r->leads[0], (const int32_t[]){1, 2, 1, 2}, 4);
+    ck_assert(has_note(r, "1 segments more were announced"));
+    ck_assert(r->notes[0].is_damage);
+    ecg_record_free(r);
+}
+END_TEST
+
 /* ---- annotations ---- */
 
 START_TEST(a_signal_that_is_late_goes_on_from_segment_to_segment)
@@ -595,6 +668,9 @@ int main(void)
     tcase_add_loop_test(t, headers_are_refused_with_the_reason, 0,
                         sizeof refusals / sizeof *refusals);
     tcase_add_test(t, diagnoses_given_as_bare_numbers_get_their_names);
+    tcase_add_test(t, moments_are_read_as_databases_write_them);
+    tcase_add_test(t, the_folder_that_a_record_is_named_with_is_none_here);
+    tcase_add_test(t, a_list_of_segments_that_ends_early_is_damage);
     tcase_add_test(t, what_is_needed_is_asked_for_once);
     tcase_add_test(t, annotations_have_all_their_parts);
     tcase_add_test(t, a_signal_that_is_late_goes_on_from_segment_to_segment);
