@@ -64,7 +64,8 @@ struct ingest_zip {
     bool told;     /* the entry was announced: it is not a folder */
     uint32_t want; /* CRC */
     uint32_t crc;
-    uint64_t left;  /* compressed bytes to come, if sized; of a record, those to pass over */
+    uint64_t
+        left; /* compressed bytes to come, if sized or stored; of a record, those to pass over */
     uint64_t seen;  /* entries that came */
     uint64_t named; /* by central directories */
     size_t trailer_want;
@@ -232,11 +233,12 @@ static enum ingest_zip_event on_names(struct ingest_zip *z)
         return refuse(
             z, BASE_EUNSUPPORTED,
             "an entry is compressed by another method than deflate: make an ordinary ZIP");
-    if (!z->sized && !z->deflated)
-        return refuse(z, BASE_EUNSUPPORTED,
-                      "a stored entry has no size in its header: make an ordinary ZIP");
     read_zip64(z);
     z->told = z->name_len == 0 || z->names[z->name_len - 1] != '/';
+    /* Who writes to a pipe may know the size, but not the CRC. */
+    if (!z->sized && !z->deflated && z->left == 0 && z->told)
+        return refuse(z, BASE_EUNSUPPORTED,
+                      "a stored entry has no size in its header: make an ordinary ZIP");
     z->crc = (uint32_t)crc32(0, NULL, 0);
     if (inflateReset(&z->stream) != Z_OK)
         return refuse(z, BASE_ENOMEM, "out of memory");
@@ -279,7 +281,6 @@ static enum ingest_zip_event give(struct ingest_zip *z, const uint8_t *p, size_t
 static enum ingest_zip_event stored(struct ingest_zip *z, struct base_bytes *in,
                                     struct base_bytes *data)
 {
-    assert(z->sized || z->left == 0); /* on_fixed refuses the others */
     size_t n = z->left < in->n ? (size_t)z->left : in->n;
     if (z->left == 0)
         return end_content(z);
@@ -325,7 +326,11 @@ static enum ingest_zip_event inflated(struct ingest_zip *z, struct base_bytes *i
 
 static enum ingest_zip_event on_trailer_signature(struct ingest_zip *z)
 {
-    bool has_signature = base_load_le32(z->head) == DESCRIPTOR;
+    uint32_t signature = base_load_le32(z->head);
+    bool has_signature = signature == DESCRIPTOR;
+    /* Of a folder, whose CRC would be 0, it may be left out. */
+    if (!z->told && !has_signature && signature != 0)
+        return on_signature(z);
     z->trailer_want = (has_signature ? 4U : 0U) + 4U + (z->zip64 ? 16U : 8U);
     z->state = TRAILER;
     return INGEST_ZIP_MORE;

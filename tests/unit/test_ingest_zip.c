@@ -162,6 +162,7 @@ START_TEST(what_cannot_be_unpacked_is_refused)
     struct base_buf in = {0};
     add(&in, "a", base_bytes_str("x"), STORED);
     in.p[6] = 8; /* stored, size behind it */
+    in.p[18] = 0;
     expect(&in, "!");
     base_buf_deinit(&in);
 }
@@ -249,6 +250,30 @@ START_TEST(names_are_utf8_or_guessed)
 }
 END_TEST
 
+START_TEST(what_is_stored_with_its_crc_behind_it_is_read_where_its_size_is_known)
+{
+    struct base_buf in = {0};
+    for (int i = 0; i < 2; i++) {
+        size_t at = in.n;
+        add(&in, "a", base_bytes_str("one"), STORED);
+        in.p[at + 6] = 8;
+        memset(in.p + at + 14, 0, 4); /* CRC */
+        base_buf_add_le32(&in, 0x08074b50);
+        base_buf_add_le32(&in, (uint32_t)crc32(0, (const Bytef *)"one", 3) + (uint32_t)i);
+        base_buf_add_le32(&in, 3);
+        base_buf_add_le32(&in, 3);
+        at = in.n;
+        add(&in, "dir/", base_bytes_str(""), STORED);
+        in.p[at + 6] = 8;
+        if (i)
+            base_buf_add_fill(&in, 0, 12);
+    }
+    finish(&in);
+    expect(&in, "<a>one.<a>one?$");
+    base_buf_deinit(&in);
+}
+END_TEST
+
 START_TEST(an_empty_archive_ends)
 {
     struct base_buf in = {0};
@@ -301,6 +326,7 @@ int main(void)
     tcase_add_test(tc, archives_one_behind_the_other_are_all_read);
     tcase_add_test(tc, a_directory_that_names_more_than_came_tells_of_a_loss);
     tcase_add_test(tc, names_are_utf8_or_guessed);
+    tcase_add_test(tc, what_is_stored_with_its_crc_behind_it_is_read_where_its_size_is_known);
     tcase_add_test(tc, an_empty_archive_ends);
     tcase_add_test(tc, a_bomb_is_refused_by_its_total_and_by_its_ratio);
     suite_add_tcase(suite, tc);
