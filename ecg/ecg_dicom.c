@@ -132,14 +132,23 @@ static void read_zone(struct base_bytes v, struct ecg_time *t)
     }
 }
 
-/* "042Y" */
-static void read_age(struct base_bytes v, struct ecg_patient *p)
+/* "042Y", or "42Y". */
+static bool read_age(struct base_bytes v, struct ecg_patient *p)
 {
+    static const char units[] = "YMWDymwd";
+    size_t n = 0;
     int age;
-    if (digits(v, 0, 3, &age) && v.n >= 4 && strchr("YMWD", v.p[3])) {
-        p->age = age;
-        p->age_unit = (char)v.p[3];
-    }
+    while (n < v.n && v.p[n] >= '0' && v.p[n] <= '9')
+        n++;
+    if (n < 1 || n > 3 || !digits(v, 0, n, &age))
+        return false;
+    n += n < v.n && v.p[n] == ' ';
+    const char *unit = n + 1 == v.n && v.p[n] ? strchr(units, v.p[n]) : NULL;
+    if (!unit)
+        return false;
+    p->age = age;
+    p->age_unit = units[(unit - units) % 4];
+    return true;
 }
 
 static void read_number(const struct dicom_element *e, double scale, double *out)
@@ -207,10 +216,11 @@ static bool take_patient(struct ecg_dicom_reader *d, const struct dicom_element 
             ecg_record_note(d->rec, d->offset + e->offset, "DICOM: birth date is no date");
         return true;
     case DICOM_TAG_PatientSex:
-        p->sex = v.n && strchr("MFO", v.p[0]) ? (char)v.p[0] : 0;
+        p->sex = v.n && v.p[0] && strchr("MFOmfo", v.p[0]) ? (char)(v.p[0] & ~0x20) : 0;
         return true;
     case DICOM_TAG_PatientAge:
-        read_age(v, p);
+        if (v.n && !read_age(v, p))
+            ecg_record_note(d->rec, d->offset + e->offset, "DICOM: the age is none");
         return true;
     case DICOM_TAG_PatientSize:
         read_number(e, 100, &p->height_cm);

@@ -59,8 +59,14 @@ static void read_patient(struct ecg_record *r, const struct ecg_text *text)
     const char *sex = subfield(r, &rest);
     const char *birth = subfield(r, &rest);
     const char *name = subfield(r, &rest);
+    bool is_born = !birth[0] || ecg_date_of_name(birth, &p->birth);
     p->sex = ecg_text_sex(sex);
-    if (birth[0] && !ecg_date_of_name(birth, &p->birth))
+    if (sex[0] && !p->sex && (!is_born || !name[0])) {
+        ecg_record_note(r, 8, "EDF: the patient is not as EDF+ has it, the whole text is the id");
+        p->id = *text;
+        return;
+    }
+    if (!is_born)
         ecg_record_note(r, 8, "EDF: the birth date is no date");
     p->id = part_of(text, id);
     p->name = part_of(text, name);

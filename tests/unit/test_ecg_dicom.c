@@ -140,6 +140,11 @@ static struct {
     const char *clock;
 } when = {DICOM_TAG_AcquisitionDateTime, 0, "20260131080910.25+0800", NULL};
 
+static struct {
+    const char *sex;
+    const char *age;
+} who = {"F", "064Y"};
+
 static void write_dataset(struct base_buf *b, enum dicom_encoding encoding, bool undefined,
                           const struct group *groups, size_t n)
 {
@@ -156,8 +161,8 @@ static void write_dataset(struct base_buf *b, enum dicom_encoding encoding, bool
     dicom_write_text(&w, DICOM_TAG_PatientName, "测试^一");
     dicom_write_text(&w, DICOM_TAG_PatientID, "P1");
     dicom_write_text(&w, DICOM_TAG_PatientBirthDate, "19610430");
-    dicom_write_text(&w, DICOM_TAG_PatientSex, "F");
-    dicom_write_text(&w, DICOM_TAG_PatientAge, "064Y");
+    dicom_write_text(&w, DICOM_TAG_PatientSex, who.sex);
+    dicom_write_text(&w, DICOM_TAG_PatientAge, who.age);
     write_annotations(&w);
     if (n) {
         dicom_write_seq_open(&w, DICOM_TAG_WaveformSequence);
@@ -249,6 +254,33 @@ static const struct {
     {DICOM_TAG_StudyDate, DICOM_TAG_StudyTime, "2026.01.31", "08:09:10.25"},
     {DICOM_TAG_StudyDate, DICOM_TAG_StudyTime, "20260131", "08:09:10.25"},
 };
+
+/* Ages that are not filled up with zeros, as of writers that put a number and a letter. */
+START_TEST(sex_and_age_are_read_as_devices_write_them)
+{
+    static const struct {
+        const char *sex;
+        const char *age;
+        char want_sex;
+        int want_age;
+        char unit;
+    } rows[] = {{"F", "064Y", 'F', 64, 'Y'}, {"M", "64Y", 'M', 64, 'Y'}, {"m", "7m", 'M', 7, 'M'},
+                {"f", "3 W", 'F', 3, 'W'},   {"O", "064", 'O', 0, 0},    {"X", "Y", 0, 0, 0},
+                {"", "0064Y", 0, 0, 0},      {"F", "-64Y", 'F', 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        who.sex = rows[i].sex;
+        who.age = rows[i].age;
+        struct ecg_record *r = open_groups(&plain, 1);
+        ck_assert_int_eq(r->patient.sex, rows[i].want_sex);
+        ck_assert_int_eq(r->patient.age, rows[i].want_age);
+        ck_assert_int_eq(r->patient.age_unit, rows[i].unit);
+        ck_assert_uint_eq(has_note(r, "DICOM: the age is none"), !rows[i].want_age);
+        ecg_record_free(r);
+    }
+    who.sex = "F";
+    who.age = "064Y";
+}
+END_TEST
 
 START_TEST(times_are_read_in_all_their_forms)
 {
@@ -801,6 +833,7 @@ int main(void)
 {
     Suite *s = suite_create("ecg_dicom");
     TCase *t = tcase_create("objects");
+    tcase_add_test(t, sex_and_age_are_read_as_devices_write_them);
     tcase_add_test(t, patient_time_and_findings_are_read);
     tcase_add_loop_test(t, times_are_read_in_all_their_forms, 0, sizeof moments / sizeof *moments);
     tcase_add_test(t, annotations_are_read_however_many_there_are);

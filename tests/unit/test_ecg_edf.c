@@ -269,6 +269,37 @@ START_TEST(a_name_whose_character_set_is_guessed_is_marked)
 }
 END_TEST
 
+/* Files that are called EDF+ and whose patient is a free text: no part of it is the name. */
+START_TEST(a_patient_who_is_not_as_edf_plus_has_it_is_one_text)
+{
+    static const struct {
+        const char *patient;
+        const char *id;
+        const char *name;
+        char sex;
+        bool told;
+    } rows[] = {{"P-9 F 02-MAY-1951 TEST_ONE", "P-9", "TEST ONE", 'F', false},
+                {"P-9 U 02-MAY-1951 TEST_ONE", "P-9", "TEST ONE", 0, false},
+                {"P-9 F 1951 TEST_ONE", "P-9", "TEST ONE", 'F', true},
+                {"P-9 U X TEST_ONE", "P-9", "TEST ONE", 0, false},
+                {"Smith John M 01-JAN-1980", "Smith John M 01-JAN-1980", "", 0, true},
+                {"Test, One 4711", "Test, One 4711", "", 0, true},
+                {"X X X X", "", "", 0, false},
+                {"", "", "", 0, false},
+                {"P-9", "P-9", "", 0, false}};
+    struct header h = plus;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        h.patient = rows[i].patient;
+        struct ecg_record *r = open_changed(&h, "II", 0, "0       ");
+        ck_assert_str_eq(r->patient.id.utf8, rows[i].id);
+        ck_assert_str_eq(r->patient.name.utf8, rows[i].name);
+        ck_assert_int_eq(r->patient.sex, rows[i].sex);
+        ck_assert_uint_eq(r->nnotes, rows[i].told);
+        ecg_record_free(r);
+    }
+}
+END_TEST
+
 START_TEST(headers_that_bend_the_rules_are_read)
 {
     enum { DATE = 168, RECORDS = 236 };
@@ -617,6 +648,7 @@ int main(void)
     tcase_add_test(t, bdf_has_samples_of_24_bits);
     tcase_add_test(t, edf_plus_has_a_patient_and_annotations);
     tcase_add_loop_test(t, a_name_whose_character_set_is_guessed_is_marked, 0, 4);
+    tcase_add_test(t, a_patient_who_is_not_as_edf_plus_has_it_is_one_text);
     tcase_add_test(t, headers_that_bend_the_rules_are_read);
     tcase_add_test(t, gaps_of_a_recording_that_is_called_continuous_are_told);
     tcase_add_test(t, the_version_is_text_whatever_it_says);
