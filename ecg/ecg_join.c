@@ -60,7 +60,9 @@ static size_t place(const struct ecg_record *r, struct piece *piece, size_t n)
         const struct ecg_lead *lead = &r->leads[piece[i].lead];
         double at = round((lead->start_s - start_s) * lead->rate_hz);
         bool is_near = at - (double)next <= (double)there * GAP_RATIO + GAP_FREE;
-        if (!(at + 1 >= (double)next) || !is_near) /* half a sample early may be round-off */
+        bool is_later = i == 0 || at > (double)piece[i - 1].at;
+        /* Half a sample early may be round-off, but not all of a piece of one sample. */
+        if (!(at + 1 >= (double)next) || !is_later || !is_near)
             return 0;
         piece[i].at = at > (double)next ? (size_t)at : next;
         next = piece[i].at + lead->samples;

@@ -15,6 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct base_error err;
     if (ecg_open(&input, 1, &limits, NULL, &r, &err) != BASE_OK)
         return 0;
+    if (ecg_record_fault(r))
+        abort();
     double longest = 0;
     for (size_t i = 0; i < r->nleads; i++)
         longest = r->leads[i].start_s * r->leads[i].rate_hz > longest

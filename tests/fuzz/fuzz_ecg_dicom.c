@@ -1,6 +1,7 @@
 /* DICOM waveform objects: read, and when that goes well written and read again. */
 #include "ecg/ecg_dicom_write.h"
 #include "ecg/ecg_open.h"
+#include "tests/unit/ecg_sound.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +19,11 @@ static struct ecg_record *open_bytes(struct base_bytes bytes)
     struct base_error err;
     if (ecg_detect(bytes) != ECG_FORMAT_DICOM)
         return NULL;
-    return ecg_open(&input, 1, &limits, NULL, &r, &err) == BASE_OK ? r : NULL;
+    if (ecg_open(&input, 1, &limits, NULL, &r, &err))
+        return NULL;
+    if (ecg_record_fault(r))
+        abort();
+    return r;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -13,6 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct base_error err;
     if (ecg_open(&input, 1, &limits, NULL, &r, &err) != BASE_OK)
         return 0;
+    if (ecg_record_fault(r))
+        abort();
     if (ecg_follow_measure(r) || ecg_follow_analyse(r) || ecg_follow_draw(r))
         abort();
     ecg_record_free(r);

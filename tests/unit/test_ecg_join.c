@@ -103,6 +103,23 @@ START_TEST(what_is_no_piece_stays_apart)
 }
 END_TEST
 
+START_TEST(two_of_one_sample_at_one_time_stay_apart)
+{
+    struct ecg_record *r = new_record();
+    add(r, ECG_LEAD_V1, 0, 1, 5);
+    add(r, ECG_LEAD_V1, 0, 1, 7);
+    ck_assert_int_eq(ecg_join_settle(r), BASE_OK);
+    ck_assert_uint_eq(r->nleads, 2);
+    ecg_record_free(r);
+    r = new_record();
+    add(r, ECG_LEAD_V1, 0, 1, 5);
+    add(r, ECG_LEAD_V1, 0.01, 1, 7);
+    ck_assert_int_eq(ecg_join_settle(r), BASE_OK);
+    ck_assert_uint_eq(r->nleads, 1);
+    ecg_record_free(r);
+}
+END_TEST
+
 START_TEST(a_gap_as_long_as_is_usual_is_filled)
 {
     struct ecg_record *r = new_record();
@@ -137,6 +154,7 @@ int main(void)
     tcase_add_test(t, pieces_are_joined_in_the_order_of_their_times);
     tcase_add_test(t, a_piece_of_32_bits_makes_the_whole_so);
     tcase_add_loop_test(t, what_is_no_piece_stays_apart, 0, 7);
+    tcase_add_test(t, two_of_one_sample_at_one_time_stay_apart);
     tcase_add_test(t, a_gap_as_long_as_is_usual_is_filled);
     tcase_add_test(t, the_limit_of_samples_leaves_them_apart);
     suite_add_tcase(s, t);
