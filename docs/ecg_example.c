@@ -70,18 +70,21 @@ static void print_leads(const struct ecg_record *r)
     }
 }
 
-static void print_findings(const struct ecg_record *r, const struct ecg_beats *beats,
-                           struct ecg_figures *f)
+static enum base_err print_findings(const struct ecg_record *r, const struct ecg_beats *beats,
+                                    struct ecg_figures *f)
 {
     static struct ecg_quality quality;
     static struct ecg_findings found;
     ecg_quality_find(r, &quality);
-    ecg_findings_make(r, beats, f, &quality, NULL, &found);
+    enum base_err e = ecg_findings_make(r, beats, f, &quality, NULL, &found);
+    if (e)
+        return e;
     printf("%zu beats, %.0f/min\n", beats->n, f->rate.hr_bpm);
     if (!isnan(f->qrs_ms))
         printf("QRS %.0f ms\n", (double)f->qrs_ms);
     for (size_t i = 0; i < found.n; i++)
         printf("proposed: %s (%s)\n", ecg_finding_row(found.of[i].code)->en, found.of[i].figures);
+    return BASE_OK;
 }
 
 static int measure(const struct ecg_record *r)
@@ -93,9 +96,9 @@ static int measure(const struct ecg_record *r)
     if (!e)
         e = ecg_figures_measure(r, NULL, &beats, f, &err);
     if (!e)
-        print_findings(r, &beats, f);
-    else
-        fprintf(stderr, "not measured: %s\n", err.msg);
+        e = print_findings(r, &beats, f);
+    if (e)
+        fprintf(stderr, "not measured: %s\n", err.msg[0] ? err.msg : "out of memory");
     ecg_beats_deinit(&beats);
     free(f);
     return e != BASE_OK;
