@@ -4573,12 +4573,12 @@ CREATE TABLE public.destination (
     tls boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
-    CONSTRAINT destination_aet_form CHECK ((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT destination_aet_form CHECK ((aet ~ '^[\u0020-\u005b\u005d-\u007e]{1,16}$'::text)),
     CONSTRAINT destination_kind_known CHECK ((kind = 'dicom'::text)),
     CONSTRAINT destination_port_range CHECK (((port >= 1) AND (port <= 65535)))
 );
 ALTER TABLE ONLY public.destination FORCE ROW LEVEL SECURITY;
-COMMENT ON CONSTRAINT destination_aet_form ON public.destination IS 'an AE title has up to 16 characters, no \ or control characters';
+COMMENT ON CONSTRAINT destination_aet_form ON public.destination IS 'an AE title has up to 16 ASCII characters, no \ or control characters';
 COMMENT ON CONSTRAINT destination_port_range ON public.destination IS 'a port is a number from 1 to 65535';
 ALTER TABLE public.destination ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.destination_id_seq
@@ -4608,10 +4608,10 @@ CREATE TABLE public.device (
     watch_dir text,
     watch_owner text,
     watch_until timestamp with time zone,
-    CONSTRAINT device_aet_form CHECK (((aet ~ '^[^\\[:cntrl:]]{1,16}$'::text) AND (aet = btrim(aet)))),
+    CONSTRAINT device_aet_form CHECK (((aet ~ '^[\u0020-\u005b\u005d-\u007e]{1,16}$'::text) AND (aet = btrim(aet)))),
     CONSTRAINT device_callback_port_range CHECK (((callback_port >= 1) AND (callback_port <= 65535))),
     CONSTRAINT device_callback_whole CHECK (((callback_host IS NULL) = (callback_port IS NULL))),
-    CONSTRAINT device_called_form CHECK ((called ~ '^[^\\[:cntrl:]]{1,16}$'::text)),
+    CONSTRAINT device_called_form CHECK (((called ~ '^[\u0020-\u005b\u005d-\u007e]{1,16}$'::text) AND (called = btrim(called)))),
     CONSTRAINT device_certificate_form CHECK ((certificate ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT device_charset_known CHECK ((upper(charset) = ANY (ARRAY['UTF-8'::text, 'GB18030'::text, 'GBK'::text, 'ISO 2022 IR 58'::text, 'ISO_IR 192'::text, '\ISO 2022 IR 58'::text, 'ASCII'::text]))),
     CONSTRAINT device_limit_range CHECK (((limit_seconds >= 0) AND (limit_seconds <= 86400))),
@@ -4623,9 +4623,9 @@ CREATE TABLE public.device (
     CONSTRAINT device_watch_whole CHECK (((watch_owner IS NULL) = (watch_until IS NULL)))
 );
 ALTER TABLE ONLY public.device FORCE ROW LEVEL SECURITY;
-COMMENT ON CONSTRAINT device_aet_form ON public.device IS 'an AE title has up to 16 characters, no \ or control characters, and no blanks around it';
+COMMENT ON CONSTRAINT device_aet_form ON public.device IS 'an AE title has up to 16 ASCII characters, no \ or control characters, and no blanks around it';
 COMMENT ON CONSTRAINT device_callback_port_range ON public.device IS 'a port is a number from 1 to 65535';
-COMMENT ON CONSTRAINT device_called_form ON public.device IS 'a called AE title has up to 16 characters, no \ or control characters';
+COMMENT ON CONSTRAINT device_called_form ON public.device IS 'a called AE title has up to 16 ASCII characters, no \ or control characters, and no blanks around it';
 COMMENT ON CONSTRAINT device_certificate_form ON public.device IS 'a certificate is named by its SHA-256: 64 hexadecimal digits';
 COMMENT ON CONSTRAINT device_charset_known ON public.device IS 'known character sets are UTF-8, GB18030, GBK, ISO 2022 IR 58 and ASCII';
 COMMENT ON CONSTRAINT device_limit_range ON public.device IS 'seconds go from 0 to 86400';

@@ -81,10 +81,11 @@ create table device (
     created_at timestamptz not null default now(),
     disabled_at timestamptz,
     constraint device_key_unique unique nulls not distinct (aet, address, called),
-    constraint device_aet_form check (aet ~ '^[^\\[:cntrl:]]{1,16}$' and aet = btrim(aet)),
+    -- PS3.5 6.2: the default repertoire without backslash and control characters
+    constraint device_aet_form check (aet ~ '^[\u0020-\u005b\u005d-\u007e]{1,16}$' and aet = btrim(aet)),
     constraint device_charset_known check (upper(charset) in ('UTF-8', 'GB18030', 'GBK', 'ISO 2022 IR 58',
         'ISO_IR 192', '\ISO 2022 IR 58', 'ASCII')),
-    constraint device_called_form check (called ~ '^[^\\[:cntrl:]]{1,16}$'),
+    constraint device_called_form check (called ~ '^[\u0020-\u005b\u005d-\u007e]{1,16}$' and called = btrim(called)),
     constraint device_certificate_form check (certificate ~ '^[0-9a-f]{64}$'),
     constraint device_callback_whole check ((callback_host is null) = (callback_port is null)),
     constraint device_callback_port_range check (callback_port between 1 and 65535),
@@ -166,15 +167,15 @@ create table destination (
     disabled_at timestamptz,
     constraint destination_name_unique unique (name),
     constraint destination_kind_known check (kind in ('dicom')),
-    constraint destination_aet_form check (aet ~ '^[^\\[:cntrl:]]{1,16}$'),
+    constraint destination_aet_form check (aet ~ '^[\u0020-\u005b\u005d-\u007e]{1,16}$'),
     constraint destination_port_range check (port between 1 and 65535)
 );
 
 -- ---------------------------------------------------------------- what was sent
 
 -- Whoever gives a value of another form is told this: constraint_text().
-comment on constraint device_aet_form on device is 'an AE title has up to 16 characters, no \ or control characters, and no blanks around it';
-comment on constraint device_called_form on device is 'a called AE title has up to 16 characters, no \ or control characters';
+comment on constraint device_aet_form on device is 'an AE title has up to 16 ASCII characters, no \ or control characters, and no blanks around it';
+comment on constraint device_called_form on device is 'a called AE title has up to 16 ASCII characters, no \ or control characters, and no blanks around it';
 comment on constraint device_charset_known on device is 'known character sets are UTF-8, GB18030, GBK, ISO 2022 IR 58 and ASCII';
 comment on constraint device_certificate_form on device is 'a certificate is named by its SHA-256: 64 hexadecimal digits';
 comment on constraint device_callback_port_range on device is 'a port is a number from 1 to 65535';
@@ -188,7 +189,7 @@ comment on constraint organisation_name_form on organisation is 'a name has 1 to
 comment on constraint organisation_kind_known on organisation is 'kinds are centre and hospital';
 comment on constraint person_login_form on person is 'a login has up to 64 of a-z, 0-9, . _ @ and -';
 comment on constraint person_role_known on person is 'roles are technician, doctor, reader and admin';
-comment on constraint destination_aet_form on destination is 'an AE title has up to 16 characters, no \ or control characters';
+comment on constraint destination_aet_form on destination is 'an AE title has up to 16 ASCII characters, no \ or control characters';
 comment on constraint destination_port_range on destination is 'a port is a number from 1 to 65535';
 comment on constraint contract_within_range on contract is 'minutes go from 1 to 100000';
 

@@ -51,7 +51,8 @@ class AnOrder(SystemTest):
 
     def test_or_device_of_a_wrong_form_is_told_the_form_on_the_command_line(self):
         for args, said in ((('order', 'add', '--patient-name', 'X', '--modality', 'CT', '--accession', 'X' * 17), 'accession'),
-                           (('device', 'add', 'X' * 17), 'AE title'), (('device', 'add', 'SLOW', '--quiet', '90000'), '86400')):
+                           (('device', 'add', 'X' * 17), 'AE title'), (('device', 'add', '测试'), 'AE title .*ASCII'),
+                           (('device', 'add', 'SLOW', '--called', ' RDC'), 'called AE title'), (('device', 'add', 'SLOW', '--quiet', '90000'), '86400')):
             out = self.rdc.cli(*args, '--org', 'QINGHE', check=False)
             self.assertRegex(out.splitlines()[0], said)
             self.assertNotIn('constraint', out)
