@@ -298,7 +298,10 @@ static void close_group(struct reader *r, json_t *person)
             base_buf_add_byte(&all, '^');
         base_buf_add(&all, r->parts[i].p, r->parts[i].n);
     }
-    if (all.n && json_object_set_new(person, r->group, json_stringn(base_buf_cstr(&all), all.n)))
+    if (all.err)
+        fail(r, all.err, "out of memory");
+    else if (all.n &&
+             json_object_set_new(person, r->group, json_stringn(base_buf_cstr(&all), all.n)))
         fail(r, BASE_EFORMAT, "a name is not UTF-8");
     base_buf_deinit(&all);
 }
@@ -309,6 +312,8 @@ static void close_part(struct reader *r)
         fail(r, BASE_EFORMAT, "a part of a name has a ^ in it");
     base_buf_reset(&r->parts[r->part]);
     base_buf_add(&r->parts[r->part], r->text.p, r->text.n);
+    if (r->parts[r->part].err)
+        fail(r, r->parts[r->part].err, "out of memory");
 }
 
 static void close_binary(struct reader *r, json_t *attr)

@@ -126,6 +126,7 @@ static void put_name(struct job *j, const char *name)
     struct base_buf family = {0};
     base_buf_printf(&family, "%.*s", (int)(given - name), name);
     put_text(j, base_buf_cstr(&family));
+    enum base_err lost = family.err;
     base_buf_deinit(&family);
     put(j, "</family>");
     while (*given == '^') { /* the second one and what follows are given names too */
@@ -133,10 +134,13 @@ static void put_name(struct job *j, const char *name)
         size_t n = strcspn(++given, "^");
         base_buf_printf(&part, "%.*s", (int)n, given);
         put_element(j, "given", base_buf_cstr(&part));
+        lost = lost ? lost : part.err;
         base_buf_deinit(&part);
         given += n;
     }
     put(j, "</name>");
+    if (lost && !j->b->err)
+        j->b->err = lost;
 }
 
 static void put_subject(struct job *j)

@@ -23,6 +23,8 @@ static void close_item(struct dicom_writer *w, struct base_buf *lines)
     dicom_write_code(w, DICOM_TAG_PurposeOfReferenceCodeSequence, "109102", "DCM", NULL,
                      "Processing Equipment");
     dicom_write_item_close(w);
+    if (lines->err && !w->out->err)
+        w->out->err = lines->err;
     base_buf_reset(lines);
 }
 

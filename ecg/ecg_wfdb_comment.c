@@ -117,6 +117,7 @@ void ecg_wfdb_comments(struct ecg_record *r, struct base_bytes text)
         else if (!r->patient.age && !r->patient.sex)
             (void)take_plain(&r->patient, line);
     }
+    ecg_record_fail(r, all.err == BASE_ENOMEM ? all.err : BASE_OK); /* what is too long is cut */
     r->comment = ecg_text_undeclared(r, base_buf_bytes(&all));
     base_buf_deinit(&all);
 }

@@ -180,9 +180,22 @@ static int hex_digit(uint8_t c)
                                   : -1;
 }
 
+/* Where a text goes: what has no room is left out. */
+struct text {
+    char *p;
+    size_t n;
+    size_t size;
+};
+
+static void put(struct text *t, uint8_t c)
+{
+    if (t->n < t->size)
+        t->p[t->n++] = (char)c;
+}
+
 /* 2.7.4: \Xdddd...\ is bytes in hexadecimal. ASCII is taken, CR and LF as one new
  * line; bytes of a character set, which was decoded before, are not. */
-static void add_hexadecimal(struct base_bytes digits, struct base_buf *out)
+static void add_hexadecimal(struct base_bytes digits, struct text *out)
 {
     for (size_t i = 0; i + 1 < digits.n; i += 2) {
         int high = hex_digit(digits.p[i]);
@@ -191,29 +204,29 @@ static void add_hexadecimal(struct base_bytes digits, struct base_buf *out)
             return;
         int c = high << 4 | low;
         if (c >= ' ' && c < 0x7f)
-            base_buf_add_byte(out, (uint8_t)c);
+            put(out, (uint8_t)c);
         else if (c == '\n' || (c == '\r' && (i + 3 >= digits.n || digits.p[i + 3] != 'A')))
-            base_buf_add_byte(out, '\n');
+            put(out, '\n');
     }
 }
 
 /* 2.7.1: \F\ \S\ \T\ \R\ \E\ stand for the delimiters; .br and .sp are a new line; what
  * is unknown is dropped. */
-static void add_escape(const struct hl7_message *m, struct base_bytes seq, struct base_buf *out)
+static void add_escape(const struct hl7_message *m, struct base_bytes seq, struct text *out)
 {
     static const char letters[] = "FSTRE";
     const char values[] = {m->d.field, m->d.component, m->d.subcomponent, m->d.repetition,
                            m->d.escape};
     const char *at = seq.n == 1 ? strchr(letters, (char)seq.p[0]) : NULL;
     if (at && *at)
-        base_buf_add_byte(out, (uint8_t)values[at - letters]);
+        put(out, (uint8_t)values[at - letters]);
     else if (seq.n >= 3 && (memcmp(seq.p, ".br", 3) == 0 || memcmp(seq.p, ".sp", 3) == 0))
-        base_buf_add_byte(out, '\n');
+        put(out, '\n');
     else if (seq.n >= 3 && seq.p[0] == 'X')
         add_hexadecimal(base_bytes_of(seq.p + 1, seq.n - 1), out);
 }
 
-static void unescape(const struct hl7_message *m, struct base_bytes raw, struct base_buf *out)
+static void unescape(const struct hl7_message *m, struct base_bytes raw, struct text *out)
 {
     size_t i = 0;
     while (i < raw.n) {
@@ -224,7 +237,7 @@ static void unescape(const struct hl7_message *m, struct base_bytes raw, struct 
             add_escape(m, base_bytes_of(raw.p + i + 1, (size_t)(end - raw.p) - i - 1), out);
             i = (size_t)(end - raw.p) + 1;
         } else {
-            base_buf_add_byte(out, raw.p[i++]);
+            put(out, raw.p[i++]);
         }
     }
 }
@@ -232,18 +245,15 @@ static void unescape(const struct hl7_message *m, struct base_bytes raw, struct 
 bool hl7_text(const struct hl7_message *m, size_t segment, unsigned field, unsigned repetition,
               unsigned component, char *out, size_t size)
 {
-    struct base_buf b = {.cap = HL7_MESSAGE_MAX};
+    assert(size > 0);
+    struct text t = {.p = out, .size = size - 1};
     struct base_bytes value = raw(m, segment, field, repetition, component, component ? 1 : 0);
     if (!base_bytes_equal(value, base_bytes_str("\"\""))) /* 2.5.3, null: what is there is not so */
-        unescape(m, value, &b);
-    const char *s = base_buf_cstr(&b);
+        unescape(m, value, &t);
     size_t n = 0;
-    assert(size > 0);
-    for (size_t k; n < b.n && (k = base_utf8_sequence(s + n, b.n - n)) && n + k < size; n += k)
+    for (size_t k; n < t.n && (k = base_utf8_sequence(out + n, t.n - n)); n += k)
         ;
-    memcpy(out, s, n);
     out[n] = 0;
-    base_buf_deinit(&b);
     return n > 0;
 }
 

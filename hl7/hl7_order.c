@@ -81,8 +81,7 @@ static void add_name(const struct order *o, struct base_json *j, const char *key
 {
     struct base_buf name = {.cap = TEXT_MAX};
     hl7_person_name(o->m, segment_of(o, segment), field, 0, from, &name);
-    base_json_member_filled(j, key, base_buf_cstr(&name));
-    base_buf_deinit(&name);
+    hl7_person_write(j, key, &name);
 }
 
 /* Table 0027 and its older letters. */

@@ -30,6 +30,14 @@ void hl7_person_name(const struct hl7_message *m, size_t segment, unsigned field
         name->p[--name->n] = 0;
 }
 
+void hl7_person_write(struct base_json *j, const char *key, struct base_buf *name)
+{
+    base_json_member_filled(j, key, base_buf_cstr(name));
+    if (name->err == BASE_ENOMEM)
+        j->out->err = name->err;
+    base_buf_deinit(name);
+}
+
 /* XPN-7, table 0200: an alias, the name at birth, a maiden, nick- or pseudonym. */
 static bool is_other_name(const struct hl7_message *m, size_t pid, unsigned repetition)
 {
@@ -82,8 +90,7 @@ static void add_patient_name(const struct hl7_message *m, size_t pid, struct bas
         while (name.n && name.p[name.n - 1] == '=')
             name.p[--name.n] = 0;
     }
-    base_json_member_filled(j, "patient_name", base_buf_cstr(&name));
-    base_buf_deinit(&name);
+    hl7_person_write(j, "patient_name", &name);
 }
 
 /* PID-3: the identifiers by their types (table 0203). That of type NNCHN or NI is the resident

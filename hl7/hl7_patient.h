@@ -12,6 +12,10 @@
 void hl7_person_name(const struct hl7_message *m, size_t segment, unsigned field,
                      unsigned repetition, unsigned from, struct base_buf *name);
 
+/* The member of that name, where it is not empty, and drops it. One that is not whole for lack of
+ * memory is an error of j's buffer; one that is too long is cut. */
+void hl7_person_write(struct base_json *j, const char *key, struct base_buf *name);
+
 /* Writes patient_id, resident_id, patient_name, birth_date and sex, those that segment pid has.
  * False when it has no Patient ID. */
 bool hl7_patient_write(const struct hl7_message *m, size_t pid, struct base_json *j);

@@ -123,10 +123,16 @@ void ingest_commitment_tell(struct api_scp_hold *hold, const json_t *row, ingest
     }
     ingest_commitment_encode(row, syntax->encoding, &data, &event);
     struct dicom_dimse rq = request_of(event);
-    enum base_err err = api_scp_ask(hold, &rq, base_buf_bytes(&data), on_answer, r);
+    enum base_err err = data.err;
+    if (err)
+        api_scp_let_go(hold);
+    else
+        err = api_scp_ask(hold, &rq, base_buf_bytes(&data), on_answer, r);
     base_buf_deinit(&data);
     if (err) {
-        snprintf(r->error, sizeof r->error, "the association that asked is not open and idle");
+        snprintf(r->error, sizeof r->error, "%s",
+                 err == BASE_ENOMEM ? base_err_text(err)
+                                    : "the association that asked is not open and idle");
         finish(r);
     }
 }

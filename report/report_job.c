@@ -178,9 +178,8 @@ static void note(struct render *r)
     struct base_buf json[FILE_COUNT] = {0};
     for (int i = 0; i < FILE_COUNT; i++)
         write_object(r, (enum file)i, &json[i]);
-    struct db_param params[] = {
-        db_int(r->job->id), db_int(r->job->subject), db_text(base_buf_cstr(&json[FILE_SR])),
-        db_text(base_buf_cstr(&json[FILE_PDF_OBJECT])), db_text(base_buf_cstr(&json[FILE_PDF]))};
+    struct db_param params[] = {db_int(r->job->id), db_int(r->job->subject), db_buf(&json[FILE_SR]),
+                                db_buf(&json[FILE_PDF_OBJECT]), db_buf(&json[FILE_PDF])};
     enum base_err err = db_call(r->config->db, DB_Q_REPORT_RENDERED, params, 5, on_noted, r);
     for (int i = 0; i < FILE_COUNT; i++)
         base_buf_deinit(&json[i]);
