@@ -9,7 +9,7 @@
 
 enum { FILE_MAX = 1 << 20, KEY_MAX = 64, WHERE_MAX = 160 };
 
-enum type { STRING, PATH, INT, BOOL, ADDR, OPTADDR, SIZE, DURATION, ENUM };
+enum type { STRING, PATH, TITLE, INT, BOOL, ADDR, OPTADDR, SIZE, DURATION, ENUM };
 
 struct key {
     enum type type;
@@ -133,6 +133,14 @@ static enum base_err set_string(struct base_conf *c, const struct key *k, const 
     return BASE_OK;
 }
 
+/* PS3.5 6.2, AE: other titles never come in an association. */
+static bool is_title(const char *s)
+{
+    while (*s >= ' ' && *s <= '~' && *s != '\\')
+        s++;
+    return !*s;
+}
+
 static enum base_err set_number(struct base_conf *c, const struct key *k, const char *value)
 {
     bool size = k->type == SIZE;
@@ -169,6 +177,8 @@ static enum base_err set_value(struct base_conf *c, const struct key *k, const c
     case STRING:
     case PATH:
         return set_string(c, k, value);
+    case TITLE:
+        return is_title(value) ? set_string(c, k, value) : BASE_EINVAL;
     case INT:
         return set_int(c, k, value);
     case BOOL:
@@ -209,6 +219,10 @@ static void print_allowed(const struct key *k, struct base_buf *out)
     case STRING:
     case PATH:
         base_buf_printf(out, "%" PRId64 " to %" PRId64 " characters", k->least, k->most);
+        break;
+    case TITLE:
+        base_buf_printf(out, "%" PRId64 " to %" PRId64 " ASCII characters, no \\", k->least,
+                        k->most);
         break;
     case INT:
         base_buf_printf(out, "a number from %" PRId64 " to %" PRId64, k->least, k->most);

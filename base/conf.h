@@ -28,6 +28,7 @@ struct base_conf_addr {
 
 /* X(type, field, key, default, least, most, allowed, doc)
  *   STRING, PATH  const char *, never NULL; most = longest, in bytes
+ *   TITLE         the same, in printable ASCII without backslash
  *   INT           int64_t between least and most
  *   BOOL          bool: yes, no
  *   ADDR          struct base_conf_addr
@@ -57,8 +58,7 @@ struct base_conf_addr {
       "File with the CA certificates of destinations over TLS; empty = those of the system.")      \
     X(BOOL, tls_peer_name, "tls.peer-name", "yes", 0, 0, NULL,                                     \
       "Whether a destination's certificate must carry the host name or address it has here.")      \
-    X(STRING, dicom_aet, "dicom.aet", "RDC", 1, 16, NULL,                                          \
-      "Our AE title, which devices must call.")                                                    \
+    X(TITLE, dicom_aet, "dicom.aet", "RDC", 1, 16, NULL, "Our AE title, which devices must call.") \
     X(STRING, database, "database", "", 0, 4000, NULL,                                             \
       "PostgreSQL, as a libpq connection string, such as host=/run/rdc dbname=rdc.")               \
     X(INT, database_connections, "database.connections", "4", 1, 64, NULL,                         \
@@ -146,6 +146,7 @@ struct base_conf_addr {
 
 #define BASE_CONF_TYPE_STRING   const char *
 #define BASE_CONF_TYPE_PATH     const char *
+#define BASE_CONF_TYPE_TITLE    const char *
 #define BASE_CONF_TYPE_INT      int64_t
 #define BASE_CONF_TYPE_BOOL     bool
 #define BASE_CONF_TYPE_ADDR     struct base_conf_addr

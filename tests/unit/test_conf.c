@@ -113,7 +113,10 @@ START_TEST(a_bad_value_says_what_is_allowed)
                             "at least 0ms and at most 10m, with ms, s, m, h");
     ck_assert_int_eq(set("dicom.aet", "12345678901234567"), BASE_EINVAL);
     ck_assert_str_eq(e.msg, "flag: dicom.aet: bad value \"12345678901234567\"; allowed: 1 to 16 "
-                            "characters");
+                            "ASCII characters, no \\");
+    ck_assert_int_eq(set("dicom.aet", "测试"), BASE_EINVAL);
+    ck_assert_int_eq(set("dicom.aet", "A\\B"), BASE_EINVAL);
+    ck_assert_int_eq(set("dicom.aet", "MY RDC"), BASE_OK);
 }
 END_TEST
 
