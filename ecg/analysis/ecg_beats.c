@@ -17,7 +17,7 @@ enum {
     T_ONE_OF = 3,     /* and their share of the beats */
     T_WITHIN_MS = 300 /* no ventricle is excited again so soon in every other beat */
 };
-static const float T_BLUNT = 0.6F; /* of the sharpness of the complex before it */
+static const float T_BLUNT = 0.8F; /* of the sharpness of the complex before it */
 
 /* The places of those that are beats; how many. */
 static size_t places_of(const struct ecg_candidates *c, size_t *at)
