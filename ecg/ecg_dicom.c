@@ -117,17 +117,17 @@ static bool read_clock(struct base_bytes v, struct ecg_time *t)
     return true;
 }
 
-static void read_zone(struct base_bytes v, struct ecg_time *t)
+static void read_zone(struct base_bytes v, struct ecg_record *r)
 {
     int hour;
     int minute;
     for (size_t i = 0; i < v.n; i++) {
         if (v.p[i] != '+' && v.p[i] != '-')
             continue;
-        if (digits(v, i + 1, 2, &hour) && digits(v, i + 3, 2, &minute)) {
-            t->has_zone = true;
-            t->zone_min = (v.p[i] == '-' ? -1 : 1) * (60 * hour + minute);
-        }
+        int sign = v.p[i] == '-' ? -1 : 1;
+        if (!digits(v, i + 1, 2, &hour) || !digits(v, i + 3, 2, &minute) ||
+            !ecg_time_set_zone(&r->start, sign * (60 * hour + minute)))
+            ecg_record_note(r, BASE_NOPOS, "DICOM: the time zone is none that there is");
         return;
     }
 }
@@ -280,13 +280,13 @@ static void settle_time(struct ecg_record *r, const struct times *t)
     if (t->acquired.n && read_date(t->acquired, &start->date)) {
         struct base_bytes clock = {t->acquired.p + 8, t->acquired.n - 8};
         read_clock(clock, start);
-        read_zone(clock, start);
+        read_zone(clock, r);
     }
     for (unsigned i = 0; i < TIMES && !start->date.year; i++)
         if (read_date(t->date[i], &start->date))
             read_clock(t->clock[i], start);
     if (!start->has_zone)
-        read_zone(t->zone, start);
+        read_zone(t->zone, r);
 }
 
 static enum base_err cursor_error(struct ecg_dicom_reader *d, const struct dicom_cursor *c)

@@ -31,16 +31,15 @@ static bool take_two(const char **s, char sign, int *out)
 /* What stands behind the time: a zone, or nothing. */
 static bool take_zone(const char *s, struct ecg_time *t)
 {
-    enum { HOURS_MAX = 14 };
     int hours = 0;
     int minutes = 0;
     int sign = *s == '-' ? -1 : 1;
     if (*s == 'Z' || *s == '+' || *s == '-') {
-        t->has_zone = true;
-        if (*s++ != 'Z' && (!take_digits(&s, 2, &hours) || hours > HOURS_MAX))
+        if (*s++ != 'Z' && !take_digits(&s, 2, &hours))
             return false;
         (void)take_two(&s, ':', &minutes);
-        t->zone_min = sign * (hours * 60 + minutes);
+        if (!ecg_time_set_zone(t, sign * (hours * 60 + minutes)))
+            return false;
     }
     return s[strspn(s, " \t\r\n")] == '\0';
 }

@@ -66,6 +66,16 @@ bool ecg_time_set(struct ecg_time *t, long hour, long minute, long second)
     return true;
 }
 
+bool ecg_time_set_zone(struct ecg_time *t, int minutes)
+{
+    enum { MOST = 14 * 60 };
+    if (minutes < -MOST || minutes > MOST)
+        return false;
+    t->has_zone = true;
+    t->zone_min = minutes;
+    return true;
+}
+
 static void set_no_text(struct ecg_record *r)
 {
     r->format = r->version = "";

@@ -75,6 +75,9 @@ struct ecg_time {
 /* Sets the time of day, with usec 0; false, and nothing is changed, when it is none. A leap second
  * is the one before it: few formats have a place for a 60. */
 bool ecg_time_set(struct ecg_time *t, long hour, long minute, long second);
+/* Sets the time zone, in minutes east of UTC; false, and nothing is changed, beyond 14 hours either
+ * side, where there is none. */
+bool ecg_time_set_zone(struct ecg_time *t, int minutes);
 
 struct ecg_text {
     const char *utf8;

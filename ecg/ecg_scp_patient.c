@@ -185,11 +185,7 @@ static void read_time(struct scp_file *f, const struct fields *fields)
         ecg_record_note(f->rec, fields->pos[26], "SCP-ECG: time of acquisition is no time");
     /* i16 minutes from UTC; 0x7FFF = not used. */
     struct base_bytes zone = fields->tag[34];
-    int minutes = zone.n >= 2 ? (int16_t)base_load_le16(zone.p) : INT16_MAX;
-    if (minutes >= -14 * 60 && minutes <= 14 * 60) {
-        t->has_zone = true;
-        t->zone_min = minutes;
-    }
+    (void)ecg_time_set_zone(t, zone.n >= 2 ? (int16_t)base_load_le16(zone.p) : INT16_MAX);
 }
 
 static void read_filters(struct scp_file *f, const struct fields *fields)

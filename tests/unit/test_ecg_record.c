@@ -40,6 +40,10 @@ START_TEST(a_time_of_day_is_one_that_every_format_has)
     ck_assert(ecg_hl7_time_parse("2026-01-31T08:00:60.25", &t));
     ck_assert(t.second == 59 && t.usec == 250000);
     ck_assert(!ecg_hl7_time_parse("2026-01-31T08:00:75", &t));
+    ck_assert(!ecg_time_set_zone(&t, 14 * 60 + 1) && !ecg_time_set_zone(&t, -14 * 60 - 1));
+    ck_assert(!t.has_zone);
+    ck_assert(ecg_time_set_zone(&t, -14 * 60) && t.has_zone && t.zone_min == -14 * 60);
+    ck_assert(!ecg_hl7_time_parse("2026-01-31T08:00:00+1499", &t));
 }
 END_TEST
 
