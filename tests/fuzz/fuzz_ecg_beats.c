@@ -41,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 !(beats.beat[i].certainty >= 0 && beats.beat[i].certainty <= 1))
                 abort();
         }
-        ecg_beats_rate(&beats, &rate);
+        if (ecg_beats_rate(&beats, &rate))
+            abort();
     }
     ecg_beats_deinit(&beats);
     ecg_record_free(r);
