@@ -64,8 +64,7 @@ struct ingest_zip {
     bool told;     /* the entry was announced: it is not a folder */
     uint32_t want; /* CRC */
     uint32_t crc;
-    uint64_t
-        left; /* compressed bytes to come, if sized or stored; of a record, those to pass over */
+    uint64_t left;  /* compressed bytes to come, if sized or stored; of a record, to pass over */
     uint64_t seen;  /* entries that came */
     uint64_t named; /* by central directories */
     size_t trailer_want;
