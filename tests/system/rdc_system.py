@@ -528,6 +528,7 @@ class StoreScp:
         self.process = None
 
     def start(self, *options):
+        self.stop()
         with open(self.folder + '.log', 'ab') as log:
             self.process = subprocess.Popen(
                 ['storescp', '-aet', self.aet, '-od', self.folder, '+xa', '-uf', *self.options, *options,
