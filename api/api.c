@@ -135,6 +135,8 @@ json_t *api_json(struct base_bytes body, char text[API_JSON_TEXT])
         return root;
     if (root)
         snprintf(text, API_JSON_TEXT, "it must be an object");
+    else if (body.n == 0)
+        snprintf(text, API_JSON_TEXT, "it is empty");
     else
         snprintf(text, API_JSON_TEXT, "line %d, column %d: %s", e.line, e.column, e.text);
     json_decref(root);

@@ -2303,9 +2303,11 @@ CREATE TABLE public.hl7_sender (
     certificate text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     disabled_at timestamp with time zone,
-    CONSTRAINT hl7_sender_certificate_form CHECK ((certificate ~ '^[0-9a-f]{64}$'::text))
+    CONSTRAINT hl7_sender_certificate_form CHECK ((certificate ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT hl7_sender_charset_known CHECK ((upper(charset) = ANY (ARRAY['UTF-8'::text, 'UNICODE UTF-8'::text, 'UNICODE'::text, 'GB18030'::text, 'GB 18030-2000'::text, 'GBK'::text, 'GB2312'::text, 'GB 2312'::text, 'CP936'::text, '8859/1'::text])))
 );
 ALTER TABLE ONLY public.hl7_sender FORCE ROW LEVEL SECURITY;
+COMMENT ON CONSTRAINT hl7_sender_charset_known ON public.hl7_sender IS 'known character sets are UTF-8, GB18030, GBK and 8859/1, also by the names UNICODE UTF-8, UNICODE, GB 18030-2000, GB2312 and CP936';
 CREATE FUNCTION public.hl7_order(s public.hl7_sender, p jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -3432,7 +3434,7 @@ declare
         from exam_order o where o.id = p_order);
 begin
     if v is null then
-        perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
+        perform fail(404, 'no such order', 'list them with GET /api/v1/orders or rdc order list');
     end if;
     return v;
 end $$;
@@ -3708,7 +3710,7 @@ begin
     perform order_turn(v_centre);
     o := order_find(v_centre, p);
     if o.id is null and v_control in ('change', 'cancel', 'complete') then
-        perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
+        perform fail(404, 'no such order', 'list them with GET /api/v1/orders or rdc order list');
     elsif o.id is not null and v_control = 'new' then
         perform fail(409, format('there is such an order already: %s', o.id), 'change it, or use another number');
     end if;

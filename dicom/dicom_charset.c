@@ -193,7 +193,7 @@ bool dicom_charset_is_gbk(struct base_bytes v)
     return common;
 }
 
-/* The set is not known, or what was declared does not fit. */
+/* The set is not known, or what was declared does not fit. DEVIATION (PS3.5 6.1.2). */
 static enum base_err guess(struct base_bytes v, struct base_buf *out)
 {
     if (base_utf8_valid((const char *)v.p, v.n)) {

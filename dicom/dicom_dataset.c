@@ -150,7 +150,8 @@ static enum dicom_step read_header(struct dicom_cursor *c, struct header *h)
     return DICOM_ELEMENT;
 }
 
-/* A delimiter was read: the level ends here, or the delimiter is a stray one. */
+/* A delimiter was read: the level ends here, or the delimiter is a stray one. DEVIATION (PS3.5
+ * 7.5): a stray one is passed over. */
 static enum dicom_step take_delimiter(struct dicom_cursor *c, const struct header *h)
 {
     const struct dicom_level *at = &c->level[c->depth];
@@ -158,7 +159,7 @@ static enum dicom_step take_delimiter(struct dicom_cursor *c, const struct heade
     if (h->tag != own || h->length != 0 || c->depth == 0 || h->size > at->end - c->pos)
         return fail(c, BASE_EFORMAT, c->pos, "unexpected", h->tag);
     c->pos += h->size;
-    return at->undefined ? DICOM_END : DICOM_ELEMENT; /* stray ones are passed over */
+    return at->undefined ? DICOM_END : DICOM_ELEMENT;
 }
 
 /* What encloses a level of undefined length ended before its delimiter. */

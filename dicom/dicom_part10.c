@@ -42,7 +42,8 @@ static void take_meta(const struct dicom_element *e, struct dicom_part10 *out,
 }
 
 /* The meta group starts at `start`; always explicit little endian. It ends where
- * another group begins: its group length is wrong too often to be believed. */
+ * another group begins: its group length is wrong too often to be believed.
+ * DEVIATION (PS3.5 7.1). */
 static enum dicom_scan read_meta(struct base_bytes prefix, size_t start, bool complete,
                                  struct dicom_part10 *out, struct base_error *error)
 {

@@ -39,6 +39,7 @@ static bool number(struct base_bytes field, double *out)
         return false;
     if (base_decimal(b.p, b.n, out) == b.n)
         return true;
+    /* DEVIATION (EDF 2.1.3): a comma is taken for the decimal point. */
     memcpy(text, b.p, b.n);
     text[b.n] = '\0';
     return ecg_text_number(text, out);

@@ -141,7 +141,11 @@ static enum base_err check_all(struct export *x)
     enum base_err err = BASE_OK;
     size_t n = db_rows_count(x->rows);
     if (n == 0)
-        return base_fail(x->error, BASE_ENOTFOUND, BASE_NOPOS, "no study %s", x->what->study_uid);
+        return base_fail(
+            x->error, BASE_ENOTFOUND, BASE_NOPOS,
+            "no study %s%s%s; `rdc worklist` has the UIDs of those that wait to be read",
+            x->what->study_uid, x->what->centre ? " of the centre " : "",
+            x->what->centre ? x->what->centre : "");
     if (strcmp(db_rows_text(x->rows, 0, CENTRE), db_rows_text(x->rows, n - 1, CENTRE)) != 0)
         return base_fail(x->error, BASE_ECONFLICT, BASE_NOPOS,
                          "several centres sent a study of this UID; say which: --centre CODE");

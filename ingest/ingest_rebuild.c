@@ -374,7 +374,8 @@ static enum base_err is_empty(struct rebuild *r)
     enum base_err err = db_sync_exec(r->db, DB_Q_INTEGRITY_COUNT, NULL, 0, &rows, r->error);
     if (!err && db_rows_int(rows, 0, 0) != 0)
         err = base_fail(r->error, BASE_ECONFLICT, BASE_NOPOS,
-                        "the index is not empty: --rebuild fills a new database only");
+                        "the index is not empty: --rebuild fills a new database only; name one in "
+                        "the configuration (database), and run rdc db migrate");
     return err;
 }
 

@@ -532,8 +532,12 @@ int rdc_cmd_ecg(struct rdc_context *ctx, int argc, char **argv)
     const struct verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
     if (rdc_wants_help(argc, argv) || (v && rdc_wants_help(argc - 1, argv + 1)))
         return usage(stdout, DONE);
-    if (!v)
-        return usage(stderr, USAGE);
+    if (!v) {
+        usage(stderr, USAGE);
+        if (argc > 1) /* last, so that it is on the screen */
+            fprintf(stderr, "\nrdc ecg: there is no %s\n", argv[1]);
+        return USAGE;
+    }
     int status = parse_arguments(&c, v, argc, argv);
     if (status == DONE)
         status = check_output(&c, v);

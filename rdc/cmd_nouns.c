@@ -339,8 +339,11 @@ int rdc_cmd_noun(struct rdc_context *ctx, int argc, char **argv)
     if (rdc_wants_help(argc, argv))
         return print_noun_help(stdout, noun, 0);
     struct rdc_noun_call c = {.verb = argc > 1 ? find_verb(noun, argv[1]) : NULL};
-    if (!c.verb)
+    if (!c.verb) {
+        if (argc > 1)
+            fprintf(stderr, "rdc %s: no verb %s; it is called so:\n", noun, argv[1]);
         return print_noun_help(stderr, noun, 2);
+    }
     /* A "help" may be a code here. */
     if (argc > 2 && argv[2][0] == '-' && rdc_wants_help(argc - 1, argv + 1)) {
         rdc_noun_usage(stdout, c.verb);

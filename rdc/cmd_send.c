@@ -159,11 +159,14 @@ static int report(const struct rdc_send *s, bool again)
         printf("passed over: and %zu more\n", s->n_passed_over - PASSED_OVER_SHOWN);
     if (s->stopped[0]) {
         rdc_print_line(stderr, "rdc send: stopped: %s", s->stopped);
-        fprintf(stderr, "The same command goes on where it stopped%s.\n",
-                again ? ", without --again" : "");
+        if (!s->wrong)
+            fprintf(stderr, "The same command goes on where it stopped%s.\n",
+                    again ? ", without --again" : "");
     }
     if (s->n == 0)
         fputs("rdc send: there is no DICOM or ECG file\n", stderr);
+    if (s->wrong)
+        return 2;
     return s->n == 0 || counts[RDC_SEND_REFUSED] || counts[RDC_SEND_WAITING];
 }
 

@@ -63,6 +63,7 @@ struct rdc_send {
     int64_t began_ms;
     int64_t drawn_ms;
     char stopped[256]; /* why sending ended early; "" */
+    bool wrong;        /* the command was: it ends the same way each time */
 };
 
 /* Set by the first Ctrl-C: the file under way is broken off, and the summary printed as usual. */

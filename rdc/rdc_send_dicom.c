@@ -189,6 +189,14 @@ static void on_command(struct net_assoc *a, void *arg, uint8_t context,
     send_next(d);
 }
 
+/* What the two commonest refusals ask for. */
+static const char *remedy(const char *text)
+{
+    if (strstr(text, "(1/1/3)"))
+        return "; give a title with --aet that is registered there for this machine's address";
+    return strstr(text, "(1/1/7)") ? "; the title before the @ of --to is not the server's" : "";
+}
+
 static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause, const char *text)
 {
     struct sender *d = arg;
@@ -196,9 +204,10 @@ static void on_closed(struct net_assoc *a, void *arg, enum net_assoc_cause cause
     close_file(d);
     d->file = NULL;
     d->a = NULL;
-    if (!d->done && !d->s->stopped[0] && d->answered == 0)
-        snprintf(d->s->stopped, sizeof d->s->stopped, "%s%s%s", net_assoc_cause_text(cause),
-                 text[0] ? ": " : "", text);
+    if (d->done || d->s->stopped[0] || d->answered)
+        return;
+    snprintf(d->s->stopped, sizeof d->s->stopped, "%s%s%s%s", net_assoc_cause_text(cause),
+             text[0] ? ": " : "", text, remedy(text));
 }
 
 /* After Ctrl-C, do not wait long for an answer: sent again, the object is just a duplicate. */
@@ -281,11 +290,13 @@ void rdc_send_dicom(struct rdc_send *s)
     }
     d->fd = -1;
     if (!parse_target(d))
-        snprintf(s->stopped, sizeof s->stopped, "%.100s is not AET@HOST:PORT", s->to);
+        snprintf(s->stopped, sizeof s->stopped,
+                 "--to takes http://…, https://… or AET@HOST:PORT, not %.100s", s->to);
     else if (!s->aet[0] || strlen(s->aet) >= DICOM_AET_SIZE)
         snprintf(s->stopped, sizeof s->stopped, "--aet takes an AE title of 1 to 16 characters");
     else
         refuse_ecg(s);
+    s->wrong = s->stopped[0] != '\0';
     /* After an association that broke off having made progress, try another. */
     while (!s->stopped[0] && rdc_send_next(s)) {
         offer(d);

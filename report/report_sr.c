@@ -22,7 +22,7 @@ const char *report_sr_damage(const struct report_content *c)
                       : NULL;
 }
 
-/* CID 7000. PS3.16 prints 11524-0, which fails LOINC's own check digit; the
+/* CID 7000. DEVIATION: PS3.16 prints 11524-0, which fails LOINC's own check digit; the
  * code that LOINC has for an ECG report is 11524-6. */
 static struct shim_code title_code(const struct report_content *c)
 {

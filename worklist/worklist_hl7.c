@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 enum {
@@ -288,15 +289,15 @@ static void take_orders(struct request *r)
 
 /* ---- the header ---- */
 
-/* MSH-18 (table 0211), else the set registered for the sender; without either the set
- * is guessed. */
-static struct dicom_charset charset_of(const struct hl7_message *m, const char *registered)
+/* The DICOM term of a set of table 0211; NULL: unknown. */
+static const char *find_term(const char *name)
 {
     static const struct {
         const char *hl7;
         const char *dicom;
     } known[] = {{"UNICODE UTF-8", "ISO_IR 192"},
                  {"UNICODE", "ISO_IR 192"},
+                 {"UTF-8", "ISO_IR 192"},
                  {"GB 18030-2000", "GB18030"},
                  {"GB18030", "GB18030"},
                  {"GBK", "GBK"},
@@ -304,14 +305,25 @@ static struct dicom_charset charset_of(const struct hl7_message *m, const char *
                  {"GB 2312", "GBK"},
                  {"CP936", "GBK"},
                  {"8859/1", "ISO_IR 100"}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcasecmp(name, known[i].hl7) == 0)
+            return known[i].dicom;
+    return NULL;
+}
+
+/* MSH-18 (table 0211), else the set registered for the sender; without either the set
+ * is guessed. */
+static struct dicom_charset charset_of(const struct hl7_message *m, const char *registered)
+{
     struct dicom_charset cs = {0};
     char declared[32];
-    const char *term = registered;
+    const char *term = registered ? find_term(registered) : NULL;
     /* It repeats where there are several (2.15.9.18), such as ASCII~GB 18030-2000. */
-    for (unsigned r = 0; r < MSH_18_MAX && hl7_text(m, 0, 18, r, 1, declared, sizeof declared); r++)
-        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-            if (strcmp(declared, known[i].hl7) == 0)
-                term = known[i].dicom;
+    for (unsigned r = 0; r < MSH_18_MAX && hl7_text(m, 0, 18, r, 1, declared, sizeof declared);
+         r++) {
+        const char *here = find_term(declared);
+        term = here ? here : term;
+    }
     dicom_charset_parse(&cs, base_bytes_str(term ? term : ""));
     return cs;
 }

@@ -591,7 +591,7 @@ begin
     perform order_turn(v_centre);
     o := order_find(v_centre, p);
     if o.id is null and v_control in ('change', 'cancel', 'complete') then
-        perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
+        perform fail(404, 'no such order', 'list them with GET /api/v1/orders or rdc order list');
     elsif o.id is not null and v_control = 'new' then
         perform fail(409, format('there is such an order already: %s', o.id), 'change it, or use another number');
     end if;
@@ -658,7 +658,7 @@ declare
         from exam_order o where o.id = p_order);
 begin
     if v is null then
-        perform fail(404, 'no such order', 'list them with GET /api/v1/orders');
+        perform fail(404, 'no such order', 'list them with GET /api/v1/orders or rdc order list');
     end if;
     return v;
 end $$;

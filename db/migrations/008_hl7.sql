@@ -12,8 +12,11 @@ create table hl7_sender (
     created_at timestamptz not null default now(),
     disabled_at timestamptz,
     constraint hl7_sender_key_unique unique nulls not distinct (app, facility, address),
+    constraint hl7_sender_charset_known check (upper(charset) in ('UTF-8', 'UNICODE UTF-8', 'UNICODE', 'GB18030',
+        'GB 18030-2000', 'GBK', 'GB2312', 'GB 2312', 'CP936', '8859/1')),
     constraint hl7_sender_certificate_form check (certificate ~ '^[0-9a-f]{64}$')
 );
+comment on constraint hl7_sender_charset_known on hl7_sender is 'known character sets are UTF-8, GB18030, GBK and 8859/1, also by the names UNICODE UTF-8, UNICODE, GB 18030-2000, GB2312 and CP936';
 
 -- The site's procedure codes in our words; a null column leaves what the
 -- message said.

@@ -399,6 +399,7 @@ class EcgCommand(unittest.TestCase):
                 (('info', 'a', 'b'), 2, 'one file at a time'),
                 (('info', 'a', '--nothing'), 2, '--nothing is no option'),
                 (('frobnicate', 'a'), 2, 'usage: rdc ecg info'),
+                (('frobnicate', 'a'), 2, 'there is no frobnicate'),
                 ((), 2, 'usage: rdc ecg info')):
             done = ecg(*args)
             self.assertEqual(done.returncode, status, args)

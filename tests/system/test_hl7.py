@@ -58,6 +58,14 @@ class TheHl7Listener(SystemTest):
                                               ('ASCII~GB 18030-2000', 'gb18030')]):
             self.assertIn('MSA|AA|', self.ask(order(f'set{n}', 20 + n, charset=charset).encode(codec)))
 
+    def test_reads_a_sender_that_does_not_say_its_set_as_registered(self):
+        # Guessed, a character that is not in GB 2312 would be none of GBK.
+        self.rdc.cli('hl7', 'add', 'RARE^QINGHE', '--org', 'QINGHE', '--charset', 'CP936')
+        message = order('rare', 29, charset='').replace('HIS|', 'RARE|', 1).replace('测试^一', '囍')
+        message = message.replace('P1^^^', 'PT29^^^').replace('123^王^医生', '')
+        self.assertIn('MSA|AA|', self.ask(message.encode('gbk')))
+        self.assertIn('囍', str(self.rdc.sql("select name from patient where patient_id = 'PT29'")))
+
     def test_cancels_an_order(self):
         self.assertIn('MSA|AA|', self.ask(order('new', 30)))
         self.assertIn('MSA|AA|', self.ask(order('cancel', 30, 'CA')))

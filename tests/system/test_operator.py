@@ -141,6 +141,10 @@ class AnOperator(SystemTest):
                 ('cannot take this value', ['device', 'add', 'X', '--org', 'QINGHE', '--quiet', 'soon']),
                 ('no such', ['destination', 'change', 'NONE', '--dicom', 'A@b:1']),
                 ('usage', ['worklist', '--colour']),
+                ('no verb frobnicate', ['org', 'frobnicate']),
+                ('known character sets', ['hl7', 'add', 'X^Y', '--org', 'QINGHE', '--charset', 'KLINGON']),
+                ('rdc order list', ['order', 'cancel', 'NONE', '--org', 'QINGHE']),
+                ('rdc worklist', ['export', '1.2.3', '-o', '/nowhere']),
                 ('no command', ['frobnicate'])):
             with self.subTest(args):
                 self.assertIn(words, self.refused(*args)[1])

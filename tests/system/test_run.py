@@ -40,6 +40,9 @@ class ScriptsRun(unittest.TestCase):
         self.run_it('--no-demo', cwd='/')
         tool('curl', '-fsS', f'http://127.0.0.1:{self.ports[1]}/healthz')
         self.run_it('--no-demo')  # it runs already: says so again
+        out = tool(RUN, '--data', self.data, '--http', '1', '--detach', check=False, stdin=subprocess.DEVNULL)
+        self.assertIn(f'runs already on {self.data}, with http.address = 127.0.0.1:{self.ports[1]}', out)
+        self.assertIn(f'--stop --data {self.data}', out)
         self.assertIn('stopped', self.stop())
         self.assertIn('nothing runs', self.stop())
         self.run_it('--no-demo')
@@ -48,6 +51,8 @@ class ScriptsRun(unittest.TestCase):
                    stdin=subprocess.DEVNULL)
         self.assertIn('in use', out)
         self.assertIn('--http PORT', out)
+        if shutil.which('ss'):
+            self.assertRegex(out, r'by process \d+ \(.*rdc --config .* serve\)')
 
     def test_stops_everything_on_ctrl_c(self):
         # Who was started in the background ignores Ctrl-C, and so would its children.
@@ -100,3 +105,9 @@ class ScriptsRun(unittest.TestCase):
         out = tool(RUN, '--data', self.data, '--no-demo', '--detach', check=False, stdin=subprocess.DEVNULL)
         self.assertIn('holds something else', out)
         self.assertEqual(os.listdir(self.data), ['precious.txt'])
+        before = os.stat(self.data)
+        self.assertIn('is no data folder', self.stop())
+        self.assertEqual(os.listdir(self.data), ['precious.txt'])
+        after = os.stat(self.data)
+        self.assertEqual((before.st_mode, before.st_uid), (after.st_mode, after.st_uid))
+        self.assertIn('needs a value', tool(RUN, '--data', '', check=False, stdin=subprocess.DEVNULL))

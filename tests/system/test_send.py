@@ -466,6 +466,14 @@ class SendTest(SystemTest):
         self.assertEqual(self.send()[0], 2)
         self.assertEqual(self.send('--frobnicate', 'x', top)[0], 2)
         self.assertEqual(self.send('--to', 'ftp://127.0.0.1', top)[0], 2)
+        # What cannot go better the next time does not say that it would.
+        status, out = self.send('--to', 'nowhere', top)
+        self.assertEqual(status, 2, out)
+        self.assertIn('AET@HOST:PORT, not nowhere', out)
+        self.assertNotIn('goes on', out)
+        status, out = self.send('--to', f'RDC@127.0.0.1:{self.rdc.dicom_port}', '--aet', 'UNKNOWN', top)
+        self.assertEqual(status, 1, out)
+        self.assertIn('--aet', out)
 
     def test_a_question_for_a_password_that_is_ended_leaves_a_terminal_that_shows_what_is_typed(self):
         def shows():
