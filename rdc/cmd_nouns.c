@@ -295,6 +295,15 @@ static void await_workers(const struct rdc_noun_verb *v)
 /* Replaces the message by that of the rule that the value breaks, where the rule has one. */
 static void say_form(struct db_sync *db, struct base_error *err)
 {
+    static const char no_address[] = "invalid input syntax for type inet: ";
+    if (strncmp(err->msg, no_address, sizeof no_address - 1) == 0) {
+        char value[128];
+        snprintf(value, sizeof value, "%s", err->msg + sizeof no_address - 1);
+        snprintf(err->msg, sizeof err->msg,
+                 "--address takes an IP address or a network, as 192.0.2.7 or 192.0.2.0/24, not %s",
+                 value);
+        return;
+    }
     const struct db_rows *rows;
     struct base_error other;
     char constraint[64];

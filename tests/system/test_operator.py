@@ -148,7 +148,8 @@ class AnOperator(SystemTest):
                 ('no command', ['frobnicate'])):
             with self.subTest(args):
                 self.assertIn(words, self.refused(*args)[1])
-        self.assertIn('invalid', self.refused('device', 'add', 'X', '--org', 'QINGHE', '--address', 'here')[1])
+        self.assertIn('as 192.0.2.7 or 192.0.2.0/24, not "here"',
+                      self.refused('device', 'add', 'X', '--org', 'QINGHE', '--address', 'here')[1])
 
         # A rule of the database is not known to who reads it, but the form is.
         status, words = self.refused('org', 'add', 'X', '--name', 'x', '--kind', 'centrum')
