@@ -13,7 +13,8 @@ static const float AF_HEIGHT = -3.4F;
 static const float AF_NO_P = 0.4F;
 static const float CERTAIN = 0.6F; /* of ventricular origin, for a run to be tachycardia */
 static const float SURE_LIKENESS = 0.95F;
-static const float AF_USUAL_P = 0.6F; /* height, where none can be measured */
+static const float SURE_STEADY = 0.2F; /* what is left of T, and f waves, have less for the most */
+static const float AF_USUAL_P = 0.6F;  /* height, where none can be measured */
 
 enum {
     AF_BEATS = 8,     /* fewer tell nothing, */
@@ -21,7 +22,7 @@ enum {
     AF_FAST_MS = 400, /* where intervals are shorter, T lies where P would be */
     AF_T_MS = 300,    /* beats that soon after another are T waves when they are many: */
     AF_T_ONE_OF = 5,
-    SURE_LEADS = 6, /* P waves that are found in so many are there, */
+    SURE_LEADS = 6, /* P waves that are found in so many are there when single beats have them, */
     SURE_FEW = 2,   /* and in so many when two halves of the beats have the same ones */
     BIGEMINY = 6,   /* intervals that take turns */
     RUN = 3,        /* ventricular beats */
@@ -251,7 +252,8 @@ enum base_err ecg_rhythm_find(const struct ecg_beats *b, const struct ecg_figure
                     AF_HEIGHT * height + (out->has_p && !is_fast ? 0 : AF_NO_P);
     bool is_same = f->nleads >= SURE_FEW &&
                    (f->p_likeness >= SURE_LIKENESS || f->waves.p_steady >= ECG_P_STEADY);
-    bool is_sure_p = out->has_p && !is_fast && (f->nleads >= SURE_LEADS || is_same);
+    bool is_bound = f->nleads >= SURE_LEADS ? f->waves.p_steady >= SURE_STEADY : is_same;
+    bool is_sure_p = out->has_p && !is_fast && is_bound;
     out->is_af = pairs >= AF_PAIRS && b->n >= AF_BEATS && f->in_mean > 0 && out->af_score > 0 &&
                  !is_sure_p && !out->is_flutter && !is_bigeminy(b, &turns);
     return BASE_OK;

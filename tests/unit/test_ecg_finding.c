@@ -1,7 +1,6 @@
 /* What is said of recordings whose waves are known: each thing where it is, and only there. */
 #include "base/utf8.h"
 #include "ecg/analysis/ecg_finding.h"
-#include "ecg/analysis/ecg_rhythm.h"
 #include "ecg_synthetic.h"
 
 static void find_in(const struct ecg_record *r, const struct ecg_alarm_limits *limits,
@@ -384,78 +383,6 @@ START_TEST(irregular_beats_without_p_waves_are_fibrillation)
     find(&s, &all);
     ck_assert_ptr_null(figures_of(&all, ECG_FINDING_AF));
     ck_assert_ptr_nonnull(figures_of(&all, ECG_FINDING_NO_P));
-}
-END_TEST
-
-/* Three usual beats in a row make one pair of intervals; `runs` of them, of ten runs. */
-static bool is_af_of(size_t runs)
-{
-    enum { RUN = 4, RUNS = 10 };
-    struct ecg_beat beat[RUN * RUNS] = {{0}};
-    struct ecg_beats b = {.beat = beat, .n = RUN * RUNS, .seconds = 40, .leads = 1};
-    struct ecg_figures *f = calloc(1, sizeof *f);
-    struct ecg_rhythm y;
-    double at_s = 0.5;
-    for (size_t i = 0; i < b.n; i++) {
-        bool usual = i % RUN != 0 && i / RUN < runs;
-        beat[i] = (struct ecg_beat){.at_s = at_s, .code = usual ? ECG_CODE_NORMAL : ECG_CODE_PVC};
-        at_s += i % 2 ? 0.6 : 1;
-    }
-    f->nleads = 1;
-    f->in_mean = 10;
-    f->pr_ms = f->p_likeness = f->qt_ms = (float)NAN;
-    f->lead[0].qrs_range_uv = 1000;
-    f->rate.rr_median_ms = 800;
-    ck_assert_int_eq(ecg_rhythm_find(&b, f, &y), BASE_OK);
-    ck_assert(runs == 0 || y.irregular_share > 0.9F);
-    free(f);
-    return y.is_af;
-}
-
-START_TEST(one_interval_unlike_the_next_is_no_fibrillation)
-{
-    ck_assert(!is_af_of(1));
-    ck_assert(!is_af_of(2));
-    ck_assert(!is_af_of(3));
-    ck_assert(is_af_of(4));
-    ck_assert(is_af_of(10));
-}
-END_TEST
-
-/* Usual beats with early ones between them, which have this shape in turn; 0 is the usual one. */
-static bool is_af_of_turns(const uint8_t *shapes, size_t nshapes, double vary_s)
-{
-    enum { BEATS = 14 };
-    struct ecg_beat beat[BEATS] = {{0}};
-    struct ecg_beats b = {.beat = beat, .n = BEATS, .seconds = 14, .leads = 1};
-    struct ecg_figures *f = calloc(1, sizeof *f);
-    struct ecg_rhythm y;
-    double at_s = 0.5;
-    uint32_t state = 7;
-    for (size_t i = 0; i < b.n; i++) {
-        uint8_t shape = i % 2 ? shapes[i / 2 % nshapes] : 0;
-        beat[i] = (struct ecg_beat){.at_s = at_s, .code = ECG_CODE_NORMAL, .shape = shape};
-        at_s += (i % 2 ? 1.1 : 0.6) + vary_s * synthetic_random(&state);
-    }
-    f->nleads = 1;
-    f->in_mean = 7;
-    f->pr_ms = f->p_likeness = f->qt_ms = (float)NAN;
-    f->lead[0].qrs_range_uv = 1000;
-    f->rate.rr_median_ms = 850;
-    ck_assert_int_eq(ecg_rhythm_find(&b, f, &y), BASE_OK);
-    ck_assert(y.irregular_share > 0.9F && y.af_score > 0);
-    free(f);
-    return y.is_af;
-}
-
-/* Beats that come early by turns and look otherwise were not known as ventricular: each of their
- * intervals is unlike the next one. Of one shape they may be those of fibrillation. */
-START_TEST(bigeminy_is_no_fibrillation)
-{
-    static const uint8_t other[] = {1, 1, 2, 1, ECG_SHAPE_NONE}, same[] = {0};
-    ck_assert(!is_af_of_turns(other, 5, 0.03));
-    ck_assert(is_af_of_turns(same, 1, 0.03));
-    ck_assert(is_af_of_turns(other, 5, 0.4));
 }
 END_TEST
 
@@ -1087,8 +1014,6 @@ int main(void)
     tcase_add_test(t, an_upright_complex_in_v1_is_the_right_ventricle);
     tcase_add_test(t, keys_are_told_apart);
     tcase_add_loop_test(t, what_is_too_low_for_a_heart_is_no_rhythm, 0, 5);
-    tcase_add_test(t, one_interval_unlike_the_next_is_no_fibrillation);
-    tcase_add_test(t, bigeminy_is_no_fibrillation);
     tcase_add_loop_test(t, p_waves_that_stay_the_same_are_no_fibrillation, 0, 3);
     tcase_add_loop_test(t, leads_that_were_stored_one_group_after_the_other_are_no_pause, 0,
                         4 * RESTS);
