@@ -509,8 +509,11 @@ static int check_output(struct ecg_command *c, const struct verb *v)
 {
     if (v->run == run_convert)
         return choose_format(c);
-    if (v->run == run_beats && !c->output) {
-        fputs("rdc ecg beats: -o must name a file\n", stderr);
+    const char *extension = ending(c->output);
+    bool named = extension[0] && !strchr(extension, '/');
+    if (v->run == run_beats && !(named || (c->output && strcmp(c->output, "-") == 0))) {
+        fputs("rdc ecg beats: -o must name a file RECORD.EXT, as WFDB's programs look for it\n",
+              stderr);
         return USAGE;
     }
     if (!v->endings[0])

@@ -310,7 +310,8 @@ class EcgCommand(unittest.TestCase):
         for args, words in ((('beats', scp, '-o', f'{self.out}/x.qrs', '--lead', 'V9X'), 'no lead V9X'),
                             (('measure', scp, '--limits', 'vt=1'), '"vt=1" is not NAME=NUMBER'),
                             (('measure', scp, '--compare', f'{self.out}/none.scp'), 'none.scp'),
-                            (('beats', scp), '-o must name a file')):
+                            (('beats', scp), '-o must name a file'),
+                            (('beats', scp, '-o', f'{self.out}/none'), 'RECORD.EXT')):
             done = ecg(*args)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(words, done.stderr.decode())
