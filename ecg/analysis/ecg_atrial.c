@@ -477,14 +477,34 @@ static float locking(const struct spans *s, float pp_ms)
     return n ? hypotf(x, y) / (float)n : 1;
 }
 
+/* Complexes as even as this do not follow waves from which they move away, always to one side,
+ * though there are two waves to each: for so few beats of a block that looks like 2:1. */
+static bool drifts(const struct spans *s, struct extent pr, struct extent rr)
+{
+    static const float EVEN = 0.04F, DRIFT_MS = 60;
+    size_t two = 0, up = 0, down = 0;
+    float last = NAN;
+    for (size_t i = 0; i < s->n; i++) {
+        two += s->p[i] >= 2;
+        if (isnan(s->pr_ms[i]))
+            continue;
+        up += s->pr_ms[i] > last;
+        down += s->pr_ms[i] < last;
+        last = s->pr_ms[i];
+    }
+    return s->n >= 4 && two == s->n && pr.n >= 4 && (up == 0 || down == 0) &&
+           pr.most - pr.least >= DRIFT_MS && rr.most - rr.least <= EVEN * rr.most &&
+           s->beyond_u * 4 >= s->blocked * 3;
+}
+
 /* Regular slow complexes, faster regular P waves, and any interval between the two. */
 static bool is_third(const struct spans *s, struct extent pr, float pp_ms, float rr_ms)
 {
     struct extent rr = extent_of(s->rr_ms, s->n);
     size_t least = rr_ms >= SLOW_MS ? 2 : 3;
+    bool is_any = pr.most - pr.least >= fmaxf(150, 0.3F * pp_ms) && locking(s, pp_ms) < 0.75F;
     return s->n >= least && pr.n >= least && rr_ms >= 1000 && rr.most - rr.least <= 0.12F * rr_ms &&
-           pp_ms <= 0.87F * rr_ms && pr.most - pr.least >= fmaxf(150, 0.3F * pp_ms) &&
-           locking(s, pp_ms) < 0.75F;
+           pp_ms <= 0.87F * rr_ms && (is_any || drifts(s, pr, rr));
 }
 
 static void classify_pauses(const struct spans *s, struct extent pr, struct ecg_atrial *out)

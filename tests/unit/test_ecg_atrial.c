@@ -88,6 +88,21 @@ START_TEST(p_waves_apart_from_complexes_are_third_degree)
 }
 END_TEST
 
+/* At nearly twice the rate of the complexes they move past them slowly; at just twice it nothing
+ * tells that from 2:1. In two leads the waves may be U. */
+START_TEST(p_waves_that_move_past_complexes_are_third_degree)
+{
+    static const double ratios[] = {2.03, 1.97, 2};
+    for (size_t i = 0; i < 3; i++) {
+        struct course c;
+        steady_p(&c, 1.5 / ratios[i], SHORT_S);
+        for (double at_s = i == 1 ? 0.55 : 0.45; at_s < 10.7; at_s += 1.5)
+            c.qrs_s[c.qrs++] = at_s;
+        ck_assert_int_eq(find(&c, _i).block, i < 2 ? ECG_AV_THIRD : ECG_AV_TWO_TO_ONE);
+    }
+}
+END_TEST
+
 /* However few: P waves are what is seen most of the time, and are no complexes for that. */
 START_TEST(so_they_are_between_very_few_complexes)
 {
@@ -262,6 +277,7 @@ int main(void)
     TCase *t = tcase_create("atrial");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, p_waves_apart_from_complexes_are_third_degree, 0, KINDS);
+    tcase_add_loop_test(t, p_waves_that_move_past_complexes_are_third_degree, 0, 2);
     tcase_add_loop_test(t, so_they_are_between_very_few_complexes, 0, 27);
     tcase_add_test(t, complexes_are_found_when_they_become_few);
     tcase_add_test(t, small_complexes_beside_jolts_are_complexes);
