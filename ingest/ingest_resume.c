@@ -30,46 +30,47 @@ bool ingest_resume_number(struct net_http_request *req, const char *name, uint64
     return true;
 }
 
-/* 32 bytes are 43 digits and one "=" (RFC 4648 4). */
-static bool read_base64(const char *s, uint8_t sha256[BASE_SHA256])
+/* 32 bytes are 43 digits and one "=" (RFC 4648 4). BASE_EFORMAT, BASE_ENOMEM. */
+static enum base_err read_base64(const char *s, uint8_t sha256[BASE_SHA256])
 {
     struct base_buf out = {0};
     bool read = strnlen(s, 44) == 44 && base_base64_decode(s, 44, &out) && out.n == BASE_SHA256;
-    if (read)
+    enum base_err err = out.err ? out.err : read ? BASE_OK : BASE_EFORMAT;
+    if (!err)
         memcpy(sha256, out.p, BASE_SHA256);
     base_buf_deinit(&out);
-    return read;
+    return err;
 }
 
-static bool read_hex(const char *s, uint8_t sha256[BASE_SHA256])
+/* BASE_EFORMAT. */
+static enum base_err read_hex(const char *s, uint8_t sha256[BASE_SHA256])
 {
     if (strspn(s, "0123456789abcdefABCDEF") != 2 * BASE_SHA256 || s[2 * BASE_SHA256])
-        return false;
+        return BASE_EFORMAT;
     for (size_t i = 0; i < BASE_SHA256; i++) {
         char pair[3] = {s[2 * i], s[2 * i + 1], '\0'};
         sha256[i] = (uint8_t)strtoul(pair, NULL, 16);
     }
-    return true;
+    return BASE_OK;
 }
 
 int ingest_resume_digest(struct net_http_request *req, uint8_t sha256[BASE_SHA256])
 {
     const char *hex = ingest_upload_query(req, "sha256");
     const char *field = net_http_header(req, "Repr-Digest");
-    bool found = false;
     if (!field)
         field = net_http_header(req, "Digest");
     const char *at = field ? strcasestr(field, "sha-256=") : NULL;
     if (!hex && !at)
         return 0;
-    if (hex)
-        found = read_hex(hex, sha256);
-    else
-        found = read_base64(at + 8 + (at[8] == ':'), sha256);
-    if (found)
+    enum base_err err = hex ? read_hex(hex, sha256) : read_base64(at + 8 + (at[8] == ':'), sha256);
+    if (!err)
         return 1;
-    net_http_problem(req, 400, "the digest cannot be read",
-                     "Repr-Digest: sha-256=:BASE64:, or ?sha256= with 64 hexadecimal digits");
+    if (err == BASE_ENOMEM)
+        net_http_problem(req, 503, NULL, "out of memory; try again");
+    else
+        net_http_problem(req, 400, "the digest cannot be read",
+                         "Repr-Digest: sha-256=:BASE64:, or ?sha256= with 64 hexadecimal digits");
     return -1;
 }
 

@@ -117,6 +117,16 @@ static const struct model_cause_text texts[] = {
          "machine "
          "uses this port",
          "请将发送方设为 MLLP(0B、消息、1C 0D);否则请检查该机器上是哪个程序连接了此端口"},
+    [MODEL_CAUSE_HL7_UNKNOWN] =
+        {"an HL7 message came from a sender that is not registered", "收到未登记发送方的 HL7 消息",
+         "register it: rdc hl7 add APP^FACILITY --org CODE, with its MSH-3 "
+         "and MSH-4",
+         "请登记该发送方:rdc hl7 add APP^FACILITY --org CODE(其 MSH-3 和 MSH-4)"},
+    [MODEL_CAUSE_HL7_REFUSED] = {"an HL7 sender is registered, and not as it came",
+                                 "HL7 发送方已登记,但此次连接与登记不符",
+                                 "compare its address, certificate and state with rdc hl7 list, "
+                                 "and correct one of the two",
+                                 "请用 rdc hl7 list 核对其地址、证书和状态,并更正其中一方"},
     [MODEL_CAUSE_TOO_MANY] = {"as many associations are open as the server allows",
                               "服务器的关联数已达上限",
                               "the device tries again by itself; else raise dicom.max-associations",

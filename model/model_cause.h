@@ -36,6 +36,8 @@
     X(HTTP_ON_HL7, "http_on_hl7_port")                                                             \
     X(NOT_DICOM, "not_dicom")                                                                      \
     X(NOT_HL7, "not_hl7")                                                                          \
+    X(HL7_UNKNOWN, "hl7_sender_unknown")                                                           \
+    X(HL7_REFUSED, "hl7_sender_refused")                                                           \
     X(TOO_MANY, "too_many_associations")                                                           \
     X(DEVICE_TOO_MANY, "too_many_associations_of_device")                                          \
     X(TOO_FAST, "too_many_requests")                                                               \

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "dicom/dicom_charset.h"
 #include "hl7/hl7_batch.h"
 #include "hl7/hl7_order.h"
@@ -389,6 +390,17 @@ static const char *sender_text(const char *cause)
     return "MSH-3 and MSH-4 are not a registered sender: rdc hl7 add APP^FACILITY --org CODE";
 }
 
+/* Among the strangers of the connection doctor, which nobody else tells the sender's operator. */
+static void note_refused(const struct request *r, const char *cause, const char *why)
+{
+    char text[300];
+    snprintf(text, sizeof text, "%s: %.60s^%.60s: %s",
+             !cause || strcmp(cause, "unknown") == 0 ? "hl7_sender_unknown" : "hl7_sender_refused",
+             r->app, r->facility, why);
+    base_utf8_clean(text);
+    r->h->on_stranger(r->h->arg, net_mllp_peer(r->c), text);
+}
+
 static void on_sender(void *arg, const struct db_outcome *outcome)
 {
     struct request *r = arg;
@@ -399,10 +411,12 @@ static void on_sender(void *arg, const struct db_outcome *outcome)
     json_t *v = model_answer(outcome, 0);
     const char *cause = json_string_value(json_object_get(v, "cause"));
     r->sender = json_integer_value(json_object_get(v, "id"));
-    if (r->sender)
+    if (r->sender) {
         take_message(r, json_string_value(json_object_get(v, "charset")));
-    else
+    } else {
+        note_refused(r, cause, sender_text(cause));
         refuse(r, "AR", "204", "Unknown key identifier", "MSH^1^3", sender_text(cause));
+    }
     json_decref(v);
 }
 

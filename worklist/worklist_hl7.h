@@ -17,7 +17,7 @@ struct worklist_hl7_config {
     int fd;        /* bound; -1 = not served */
     int tls_fd;    /* the same, over TLS */
     struct net_tls_context *tls;
-    /* A client that speaks something else, or fails at TLS: as net_http.h has it. */
+    /* A client that speaks something else, fails at TLS or may not send: as net_http.h has it. */
     void (*on_stranger)(void *arg, const char *address, const char *text);
     void *arg;
 };

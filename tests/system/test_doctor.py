@@ -283,6 +283,21 @@ class TheDoctor(SystemTest):
                 self.assertEqual(s.recv(100), b'')
                 wait_for(detail, lambda c=code, d=detail: d in self.cause(c)['detail'], 15)
 
+    def test_knows_hl7_senders_that_may_not_send(self):
+        self.rdc.cli('hl7', 'add', 'HIS^ELSEWHERE', '--org', 'QINGHE', '--address', '127.0.0.9')
+        self.rdc.cli('hl7', 'add', 'HIS^AWAY', '--org', 'QINGHE')
+        self.rdc.cli('hl7', 'disable', 'HIS^AWAY')
+        for facility, code, detail in (
+                ('NOWHERE', 'hl7_sender_unknown', 'HIS^NOWHERE: MSH-3 and MSH-4 are not a registered sender'),
+                ('AB\xb2\xe2', 'hl7_sender_unknown', 'HIS^AB'),
+                ('ELSEWHERE', 'hl7_sender_refused', 'HIS^ELSEWHERE: the sender is registered with another address'),
+                ('AWAY', 'hl7_sender_refused', 'HIS^AWAY: the sender is disabled')):
+            message = f'MSH|^~\\&|HIS|{facility}|RDC|RDC|20260131080000||ORM^O01|M1|P|2.5.1\r'.encode('latin-1')
+            with self.subTest(facility), socket.create_connection(('127.0.0.1', self.hl7_port), 10) as s:
+                s.sendall(b'\x0b' + message + b'\x1c\r')
+                self.assertIn(b'MSA|AR|M1', s.recv(4096))
+                wait_for(detail, lambda c=code, d=detail: d in self.cause(c)['detail'], 15)
+
     def test_knows_silence_and_broken_protocol(self):
         with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10):
             self.cause('timed_out')
