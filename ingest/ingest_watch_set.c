@@ -57,7 +57,8 @@ static struct ingest_watch_file *file_of(struct ingest_watch_folder *f, const ch
 static void join(struct ingest_watch_folder *f, struct ingest_watch_file *first,
                  struct ingest_beside *set, int64_t now_ms)
 {
-    bool complete = !set->missing || now_ms - first->since_ms >= INGEST_WATCH_PARTS_MS;
+    bool complete = ingest_watch_is_still(first, now_ms) &&
+                    (!set->missing || now_ms - first->since_ms >= INGEST_WATCH_PARTS_MS);
     struct ingest_watch_look *looks = calloc(set->n, sizeof *looks);
     if (looks)
         looks[0] = first->look;
@@ -94,7 +95,8 @@ void ingest_watch_join(struct ingest_watch_folder *f)
         if (still && !file->looked)
             look_into(f, file);
         file->waits = looks_like_part(file->name) && now - file->since_ms < INGEST_WATCH_PARTS_MS;
-        if (!still || !file->may_have_parts)
+        /* One that will be tried again later holds its parts, however long. */
+        if (!file->may_have_parts)
             continue;
         file->waits = true;
         if (n == RECORDINGS_MAX)
@@ -102,6 +104,8 @@ void ingest_watch_join(struct ingest_watch_folder *f)
         enum base_err e = ingest_beside_find(f->dir, file->name, &all[n]);
         if (!e)
             firsts[n++] = file;
+        else if (!still)
+            continue;
         else if (e == BASE_ELIMIT)
             file->waits = false; /* it names more than there may be, and is refused by itself */
         else

@@ -193,6 +193,24 @@ class WatchTest(Watch):
         wait_for('the folder to be empty', lambda: not self.names(path), 60)
         self.assertEqual((self.names(path, '.done'), self.stored('WATCH_PART')), (['two.zip'], 2))
 
+    def test_a_recording_that_has_to_wait_keeps_its_files(self):
+        """For longer than a file without its header is waited for (INGEST_WATCH_PARTS_MS)."""
+        path = self.watch('WATCH_SET')
+        self.rdc.sql(f"""
+            create function refuse_set() returns trigger language plpgsql as
+            $$ begin raise exception using errcode = '40P01', message = 'made for a test'; end $$;
+            create trigger refuse_set before insert on instance for each row when (new.device_id =
+                {self.rdc.sql("select id from device where aet = 'WATCH_SET'")[0][0]}) execute function refuse_set()""")
+        whole = folder('watch-waiting-set')
+        names = wfdb_record(self.rdc, 'wait', whole)
+        for name in names:
+            self.put(os.path.join(whole, name), path, name)
+        time.sleep(35)
+        self.assertEqual((self.names(path), self.names(path, '.refused')), (names, []))
+        self.rdc.sql('drop trigger refuse_set on instance; drop function refuse_set')
+        wait_for('the folder to be empty', lambda: not self.names(path), 60)
+        self.assertEqual((self.names(path, '.done'), self.stored('WATCH_SET')), (names, 1))
+
     def test_a_name_that_comes_over_and_over_is_put_away(self):
         path = self.watch('WATCH_NAME')
         os.mkdir(os.path.join(path, '.done'))
