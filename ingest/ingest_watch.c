@@ -75,14 +75,20 @@ static void on_taken(struct ingest_watch_folder *f)
 static void take_more(struct ingest_watch_folder *f)
 {
     int64_t now = base_clock_mono_ms();
+    if (f->left && !f->sets) {
+        f->at = f->left_at; /* the next recording; what is behind it may be under way */
+        f->left = false;
+    }
     while (f->at < f->n && f->taking <= PARALLEL && f->claimed && now < f->until_ms) {
         struct ingest_watch_file *file = &f->files[f->at++];
         if (!ingest_watch_is_still(file, now) || file->waits)
             continue;
         if (file->set && f->sets) {
+            f->left_at = f->left ? f->left_at : f->at - 1;
             f->left = true;
             continue;
         }
+        file->waits = true;
         file->since_ms = now;
         f->taking += ingest_watch_take(f, file, on_taken);
         f->taken++;

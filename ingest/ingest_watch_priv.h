@@ -34,7 +34,7 @@ struct ingest_watch_file {
     int64_t since_ms; /* how long it has looked like this; later when it is to wait longer */
     bool looked;      /* into it, since then */
     bool may_have_parts;
-    bool waits;     /* for other files of its recording; else it is ready once it is still */
+    bool waits;     /* for other files of its recording, or is under way; else ready once still */
     unsigned tries; /* that failed since then */
     struct ingest_beside *set; /* the recording that it begins; NULL: it is taken by itself */
     struct ingest_watch_look *set_looks; /* of its files */
@@ -65,7 +65,8 @@ struct ingest_watch_folder {
     struct ingest_watch_file *files; /* by name */
     size_t n;
     size_t at;        /* of files: those before it were looked at */
-    bool left;        /* some are ready, but not begun */
+    bool left;        /* recordings are ready, but not begun: */
+    size_t left_at;   /* the first */
     int64_t scan_ms;  /* when the last scan began */
     int64_t until_ms; /* then what is new is looked for */
     unsigned taking;  /* under way */

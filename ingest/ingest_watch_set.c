@@ -11,8 +11,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { RECORDINGS_MAX = 64 /* of one scan; the others wait */ };
-
 /* Reads the head of a file, once, when it has come to rest. */
 static void look_into(struct ingest_watch_folder *f, struct ingest_watch_file *file)
 {
@@ -83,41 +81,49 @@ static void join(struct ingest_watch_folder *f, struct ingest_watch_file *first,
     free(looks);
 }
 
+/* The set of a file that may have parts; false: which those are is not known now. */
+static bool find_set(struct ingest_watch_folder *f, struct ingest_watch_file *file,
+                     struct ingest_beside *out, int64_t now_ms)
+{
+    enum base_err e = ingest_beside_find(f->dir, file->name, out);
+    file->waits = e != BASE_ELIMIT; /* it names more than there may be: refused by itself */
+    if (e && file->waits && ingest_watch_is_still(file, now_ms))
+        ingest_watch_fail(f, file,
+                          e == BASE_ENOTFOUND ? "the header of a recording can no longer be read"
+                                              : base_err_text(e));
+    return !e || !file->waits;
+}
+
 void ingest_watch_join(struct ingest_watch_folder *f)
 {
-    struct ingest_beside all[RECORDINGS_MAX];
-    struct ingest_watch_file *firsts[RECORDINGS_MAX];
+    struct ingest_beside *all = calloc(f->n ? f->n : 1, sizeof *all);
+    struct ingest_watch_file **firsts = calloc(f->n ? f->n : 1, sizeof(struct ingest_watch_file *));
+    bool known = all && firsts;
     size_t n = 0;
     int64_t now = base_clock_mono_ms();
     for (size_t i = 0; i < f->n; i++) {
         struct ingest_watch_file *file = &f->files[i];
-        bool still = ingest_watch_is_still(file, now);
-        if (still && !file->looked)
+        if (ingest_watch_is_still(file, now) && !file->looked)
             look_into(f, file);
         file->waits = looks_like_part(file->name) && now - file->since_ms < INGEST_WATCH_PARTS_MS;
         /* One that will be tried again later holds its parts, however long. */
         if (!file->may_have_parts)
             continue;
         file->waits = true;
-        if (n == RECORDINGS_MAX)
+        if (!all || !firsts)
             continue;
-        enum base_err e = ingest_beside_find(f->dir, file->name, &all[n]);
-        if (!e)
+        known &= find_set(f, file, &all[n], now);
+        if (all[n].n > 0)
             firsts[n++] = file;
-        else if (!still)
-            continue;
-        else if (e == BASE_ELIMIT)
-            file->waits = false; /* it names more than there may be, and is refused by itself */
-        else
-            ingest_watch_fail(f, file,
-                              e == BASE_ENOTFOUND
-                                  ? "the header of a recording can no longer be read"
-                                  : base_err_text(e));
     }
-    if (ingest_beside_settle(all, n) == BASE_OK)
-        for (size_t i = 0; i < n; i++)
-            if (!all[i].is_part)
-                join(f, firsts[i], &all[i], now);
+    known = known && ingest_beside_settle(all, n) == BASE_OK;
+    for (size_t i = 0; i < n; i++)
+        if (known && !all[i].is_part)
+            join(f, firsts[i], &all[i], now);
+    for (size_t i = 0; !known && i < f->n; i++)
+        f->files[i].waits |= looks_like_part(f->files[i].name);
     for (size_t i = 0; i < n; i++)
         ingest_beside_deinit(&all[i]);
+    free(firsts);
+    free(all);
 }

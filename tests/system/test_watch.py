@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import struct
 import time
 import urllib.request
 import zipfile
@@ -193,23 +194,26 @@ class WatchTest(Watch):
         wait_for('the folder to be empty', lambda: not self.names(path), 60)
         self.assertEqual((self.names(path, '.done'), self.stored('WATCH_PART')), (['two.zip'], 2))
 
-    def test_a_recording_that_has_to_wait_keeps_its_files(self):
-        """For longer than a file without its header is waited for (INGEST_WATCH_PARTS_MS)."""
-        path = self.watch('WATCH_SET')
+    def test_recordings_that_have_to_wait_keep_their_files(self):
+        """However many, and for longer than a file without its header is waited for (INGEST_WATCH_PARTS_MS)."""
+        path, count = self.watch('WATCH_SET'), 70
         self.rdc.sql(f"""
             create function refuse_set() returns trigger language plpgsql as
             $$ begin raise exception using errcode = '40P01', message = 'made for a test'; end $$;
             create trigger refuse_set before insert on instance for each row when (new.device_id =
                 {self.rdc.sql("select id from device where aet = 'WATCH_SET'")[0][0]}) execute function refuse_set()""")
-        whole = folder('watch-waiting-set')
-        names = wfdb_record(self.rdc, 'wait', whole)
-        for name in names:
+        whole = folder('watch-waiting-sets')
+        names = [f'r{n:02}.{end}' for n in range(count) for end in ('dat', 'hea')]
+        for n, name in enumerate(names):
+            with open(os.path.join(whole, name), 'wb') as f:
+                f.write(struct.pack('<500h', *(i % (n + 3) for i in range(500))) if n % 2 == 0 else
+                        f'{name[:3]} 1 250 500\n{name[:3]}.dat 16 200/mV 16 0 0 0 0 I\n'.encode())
             self.put(os.path.join(whole, name), path, name)
         time.sleep(35)
         self.assertEqual((self.names(path), self.names(path, '.refused')), (names, []))
         self.rdc.sql('drop trigger refuse_set on instance; drop function refuse_set')
-        wait_for('the folder to be empty', lambda: not self.names(path), 60)
-        self.assertEqual((self.names(path, '.done'), self.stored('WATCH_SET')), (names, 1))
+        wait_for('the folder to be empty', lambda: not self.names(path), 120)
+        self.assertEqual((self.names(path, '.done'), self.stored('WATCH_SET')), (names, count))
 
     def test_a_name_that_comes_over_and_over_is_put_away(self):
         path = self.watch('WATCH_NAME')
