@@ -56,8 +56,8 @@ static void print_cause(const json_t *c)
     printf("\n  %s\n  %s\n", text_of(c, "text_zh"), text_of(c, "text_en"));
     if (text_of(c, "remedy_zh")[0])
         printf("  → %s\n  → %s\n", text_of(c, "remedy_zh"), text_of(c, "remedy_en"));
-    if (text_of(c, "detail")[0])
-        printf("  %s\n", text_of(c, "detail"));
+    if (text_of(c, "detail")[0]) /* as the peer had it */
+        rdc_print_line(stdout, "  %s", text_of(c, "detail"));
 }
 
 static void print_causes(const json_t *causes)

@@ -297,6 +297,12 @@ class TheDoctor(SystemTest):
                 s.sendall(b'\x0b' + message + b'\x1c\r')
                 self.assertIn(b'MSA|AR|M1', s.recv(4096))
                 wait_for(detail, lambda c=code, d=detail: d in self.cause(c)['detail'], 15)
+        # What a stranger calls itself does not command the operator's terminal.
+        with socket.create_connection(('127.0.0.1', self.hl7_port), 10) as s:
+            s.sendall(b'\x0bMSH|^~\\&|HIS\x1b[2J|CLEAR|RDC|RDC|20260131080000||ORM^O01|M2|P|2.5.1\r\x1c\r')
+            self.assertIn(b'MSA|AR|M2', s.recv(4096))
+        out = wait_for('the stranger', lambda: (lambda o: o if 'CLEAR' in o else None)(self.rdc.cli('device', 'doctor')), 15)
+        self.assertNotIn('\x1b', out)
 
     def test_knows_silence_and_broken_protocol(self):
         with socket.create_connection(('127.0.0.1', self.rdc.dicom_port), 10):
