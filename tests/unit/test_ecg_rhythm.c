@@ -4,7 +4,7 @@
 #include "ecg_synthetic.h"
 
 /* Of complexes of 1 mV in all leads, without a wave before them. */
-static struct ecg_figures *figures_of(const struct ecg_beats *b, size_t in_mean, float rr_ms)
+static struct ecg_figures *figures_of(const struct ecg_beats *b, size_t in_mean, double rr_ms)
 {
     struct ecg_figures *f = calloc(1, sizeof *f);
     ck_assert_ptr_nonnull(f);
